@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// What runs inside a container is one static file: no libraries of the image, no dynamic loader.
+let staticSwift: [SwiftSetting] = strict + [.unsafeFlags(["-static-stdlib"])]
+let staticLinking: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "berth",
+    products: [
+        .executable(name: "berth", targets: ["berth"]),
+        .executable(name: "berth-agent", targets: ["berth-agent"]),
+        .library(name: "BerthClient", targets: ["BerthClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        // C
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CLinux"),
+        .target(name: "CSchema", dependencies: ["CProtobufC"]),
+
+        // The wire
+        .target(name: "Schema", dependencies: ["CSchema", "CProtobufC"], swiftSettings: strict),
+        .target(name: "Wire", swiftSettings: strict),
+        .target(name: "RPC", dependencies: ["Wire", "Schema"] + nio, swiftSettings: strict),
+
+        // The pool and what it runs on
+        .target(
+            name: "Pool",
+            dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: strict),
+        .target(name: "CurlHTTP", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(name: "DockerRuntime", dependencies: ["Pool", "CurlHTTP", "CLinux", log], swiftSettings: strict),
+        .target(name: "RuncRuntime", dependencies: ["Pool", "CLinux", log], swiftSettings: strict),
+
+        // Inside the container, and the server's end of it
+        .target(name: "AgentCore", dependencies: ["Wire", "Schema", "CLinux"], swiftSettings: strict),
+        .executableTarget(
+            name: "berth-agent", dependencies: ["AgentCore"],
+            swiftSettings: staticSwift, linkerSettings: staticLinking),
+        .target(name: "AgentLink", dependencies: ["Pool", "RPC", "Schema", "Wire"] + nio, swiftSettings: strict),
+
+        // The service, its client, its command line
+        .target(
+            name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentLink", log] + nio, swiftSettings: strict),
+        .target(name: "BerthClient", dependencies: ["RPC", "Schema"] + nio, swiftSettings: strict),
+        .executableTarget(
+            name: "berth",
+            dependencies: [
+                "Service", "BerthClient", "Pool", "AgentLink", "DockerRuntime", "RuncRuntime", "CLinux", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            swiftSettings: strict),
+
+        // Tests
+        .target(name: "TestSupport", dependencies: ["Pool", "CLinux"] + nio, swiftSettings: strict),
+        .testTarget(name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "RPCTests",
+            dependencies: ["RPC", "Wire", "Schema", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")]
+                + nio,
+            swiftSettings: strict),
+        .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "DockerRuntimeTests", dependencies: ["DockerRuntime", "Pool", "TestSupport", log] + nio,
+            swiftSettings: strict),
+        .testTarget(
+            name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "Pool", "TestSupport", log] + nio,
+            swiftSettings: strict),
+        .testTarget(
+            name: "AgentCoreTests", dependencies: ["AgentCore", "Wire", "Schema", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "ServiceTests",
+            dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,
+            swiftSettings: strict),
+        .testTarget(
+            name: "Integration", dependencies: ["BerthClient", "Pool", "Schema", "TestSupport"] + nio,
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+#ifndef BERTH_CLINUX_H
+#define BERTH_CLINUX_H
+#endif

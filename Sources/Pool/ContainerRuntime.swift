@@ -1,0 +1,89 @@
+/// What the pool needs of Docker, runc, …: members made, members removed, leftovers found. Nothing more.
+///
+/// A runtime keeps no book of its own about members: the pool does. Every call may be cancelled by cancelling its task,
+/// and then returns soon.
+public protocol ContainerRuntime: Sendable {
+    /// "docker" or "runc", as in Stats and logs.
+    var kind: String { get }
+
+    /// Creates and starts a container in which berth-agent runs as PID 1, and returns the byte stream to it.
+    /// Pulls the image when it is missing. Whether the agent really answers is for the caller to find out.
+    ///
+    /// A create that throws may leave something behind: the pool then calls `remove` until that succeeds.
+    func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream
+
+    /// Removes all that `create` may have made for `member`: container, cgroup, mounts, files. Returns when it is
+    /// confirmed gone. Idempotent: a member that is not there is gone.
+    func remove(_ member: MemberID) async throws(RuntimeError)
+
+    /// The members of this instance that exist in the runtime, in any state, whoever made them.
+    func members() async throws(RuntimeError) -> [MemberID]
+
+    /// Closes what the runtime holds open. Removes no members.
+    func shutdown() async
+}
+
+/// A member's name, unique within an instance and over its restarts: at most 32 characters of `a-z`, `0-9` and `-`.
+public struct MemberID: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// Why a runtime could not do what it was asked to.
+public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The class of the cause, as the breaker keeps and Stats shows it.
+    public enum Cause: String, Sendable, CaseIterable {
+        case imageMissing = "image missing"
+        case runtimeUnreachable = "runtime unreachable"
+        case outOfMemory = "out of memory"
+        case invalidConfiguration = "invalid configuration"
+        case notReadyInTime = "not ready in time"
+        case failed = "failed"
+    }
+
+    public var cause: Cause
+    /// One line: what went wrong, in the runtime's own words where it has any.
+    public var message: String
+
+    public init(_ cause: Cause, _ message: String) {
+        self.cause = cause
+        self.message = message
+    }
+
+    public var description: String { "\(cause.rawValue): \(message)" }
+}
+
+/// What every member of a pool is made like. The defaults are the ones of `berth serve`.
+public struct MemberTemplate: Sendable, Equatable {
+    /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
+    public var image: String
+    /// "none", or a network's name in the runtime ("bridge", "host", …).
+    public var network: String
+    /// Memory limit in bytes, without swap.
+    public var memoryBytes: Int64
+    /// Processes and threads at most.
+    public var processes: Int64
+    /// CPU time per time, in thousandths of a CPU.
+    public var milliCPUs: Int64
+    /// Size of each tmpfs in bytes.
+    public var tmpfsBytes: Int64
+    /// The places that can be written to, each a tmpfs of its own, mode 1777.
+    public var tmpfsPaths: [String]
+
+    public init(
+        image: String = "python:3.9-slim", network: String = "none", memoryBytes: Int64 = 128 << 20,
+        processes: Int64 = 128, milliCPUs: Int64 = 1000, tmpfsBytes: Int64 = 64 << 20,
+        tmpfsPaths: [String] = ["/tmp", "/workspace"]
+    ) {
+        self.image = image
+        self.network = network
+        self.memoryBytes = memoryBytes
+        self.processes = processes
+        self.milliCPUs = milliCPUs
+        self.tmpfsBytes = tmpfsBytes
+        self.tmpfsPaths = tmpfsPaths
+    }
+}

@@ -1,0 +1,279 @@
+internal import CSchema
+
+/// The messages of berth.agent.v1: what server and agent say to each other. Field meanings: proto/berth/agent/v1.
+public enum Agent {
+    public static let service = "berth.agent.v1.Agent"
+
+    public struct PingRequest: Message, Bridged {
+        public init() {}
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__PingRequest>?) -> Void {
+            { berth__agent__v1__ping_request__init($0) }
+        }
+        init(_ c: Berth__Agent__V1__PingRequest, _ arena: Arena) throws(SchemaError) {}
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__PingRequest>, _ arena: Arena) {}
+    }
+
+    public struct PingResponse: Message, Bridged {
+        public var version: String
+        public var pid: UInt32
+
+        public init(version: String, pid: UInt32) {
+            self.version = version
+            self.pid = pid
+        }
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__PingResponse>?) -> Void {
+            { berth__agent__v1__ping_response__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__PingResponse, _ arena: Arena) throws(SchemaError) {
+            version = try arena.swift(c.version, "version")
+            pid = c.pid
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__PingResponse>, _ arena: Arena) {
+            c.pointee.version = arena.string(version)
+            c.pointee.pid = pid
+        }
+    }
+
+    public struct ExecuteRequest: Message, Bridged {
+        /// The server's number for the execution, unique on its stream, not 0.
+        public var execution: UInt64
+        public var argv: [String]
+        /// `NAME=value`, complete.
+        public var env: [String]
+        public var cwd: String
+        public var uid: UInt32
+        public var gid: UInt32
+        /// All of standard input.
+        public var stdin: [UInt8]
+        /// Milliseconds; 0 is none.
+        public var timeoutMilliseconds: UInt64
+        /// Milliseconds between TERM and KILL.
+        public var graceMilliseconds: UInt64
+        /// Bytes of output that may be sent and not acknowledged.
+        public var windowBytes: UInt64
+
+        public init(
+            execution: UInt64, argv: [String], env: [String] = [], cwd: String = "/", uid: UInt32 = 0, gid: UInt32 = 0,
+            stdin: [UInt8] = [], timeoutMilliseconds: UInt64 = 0, graceMilliseconds: UInt64 = 2000,
+            windowBytes: UInt64 = 256 << 10
+        ) {
+            self.execution = execution
+            self.argv = argv
+            self.env = env
+            self.cwd = cwd
+            self.uid = uid
+            self.gid = gid
+            self.stdin = stdin
+            self.timeoutMilliseconds = timeoutMilliseconds
+            self.graceMilliseconds = graceMilliseconds
+            self.windowBytes = windowBytes
+        }
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>?) -> Void {
+            { berth__agent__v1__execute_request__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__ExecuteRequest, _ arena: Arena) throws(SchemaError) {
+            execution = c.execution
+            argv = try arena.swift(c.argv, count: c.n_argv, "argv")
+            env = try arena.swift(c.env, count: c.n_env, "env")
+            cwd = try arena.swift(c.cwd, "cwd")
+            uid = c.uid
+            gid = c.gid
+            stdin = arena.swift(c.stdin)
+            timeoutMilliseconds = c.timeout_ms
+            graceMilliseconds = c.grace_ms
+            windowBytes = c.window_bytes
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>, _ arena: Arena) {
+            c.pointee.execution = execution
+            c.pointee.n_argv = argv.count
+            c.pointee.argv = arena.list(argv.map(arena.string))
+            c.pointee.n_env = env.count
+            c.pointee.env = arena.list(env.map(arena.string))
+            c.pointee.cwd = arena.string(cwd)
+            c.pointee.uid = uid
+            c.pointee.gid = gid
+            c.pointee.stdin = arena.bytes(stdin)
+            c.pointee.timeout_ms = timeoutMilliseconds
+            c.pointee.grace_ms = graceMilliseconds
+            c.pointee.window_bytes = windowBytes
+        }
+    }
+
+    public struct Output: Sendable, Equatable {
+        /// 0 is stdout, 1 is stderr.
+        public var stream: UInt32
+        /// Of the first byte of `data` in its stream.
+        public var offset: UInt64
+        public var data: [UInt8]
+
+        public init(stream: UInt32, offset: UInt64, data: [UInt8]) {
+            self.stream = stream
+            self.offset = offset
+            self.data = data
+        }
+    }
+
+    public struct Ended: Sendable, Equatable {
+        public var cause: EndCause
+        /// 0 to 255, where the program exited.
+        public var exitCode: Int32
+        /// Where a signal ended it; else 0.
+        public var signal: Int32
+        public var message: String
+        public var startFailure: StartFailure
+        public var wallMicroseconds: UInt64
+        public var userMicroseconds: UInt64
+        public var systemMicroseconds: UInt64
+        public var peakMemoryBytes: UInt64
+        public var stdoutBytes: UInt64
+        public var stderrBytes: UInt64
+
+        public init(
+            cause: EndCause, exitCode: Int32 = 0, signal: Int32 = 0, message: String = "",
+            startFailure: StartFailure = .unspecified, wallMicroseconds: UInt64 = 0, userMicroseconds: UInt64 = 0,
+            systemMicroseconds: UInt64 = 0, peakMemoryBytes: UInt64 = 0, stdoutBytes: UInt64 = 0,
+            stderrBytes: UInt64 = 0
+        ) {
+            self.cause = cause
+            self.exitCode = exitCode
+            self.signal = signal
+            self.message = message
+            self.startFailure = startFailure
+            self.wallMicroseconds = wallMicroseconds
+            self.userMicroseconds = userMicroseconds
+            self.systemMicroseconds = systemMicroseconds
+            self.peakMemoryBytes = peakMemoryBytes
+            self.stdoutBytes = stdoutBytes
+            self.stderrBytes = stderrBytes
+        }
+    }
+
+    public enum ExecuteEvent: Message, Bridged {
+        /// The program runs; its process id in the container.
+        case started(pid: UInt32)
+        case output(Output)
+        case ended(Ended)
+        /// An event this version does not know.
+        case unknown
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__ExecuteEvent>?) -> Void {
+            { berth__agent__v1__execute_event__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__ExecuteEvent, _ arena: Arena) throws(SchemaError) {
+            switch c.event_case {
+            case BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_STARTED:
+                self = .started(pid: c.started?.pointee.pid ?? 0)
+            case BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_OUTPUT:
+                guard let o = c.output?.pointee else { throw SchemaError("output without content") }
+                self = .output(Output(stream: o.stream, offset: o.offset, data: arena.swift(o.data)))
+            case BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED:
+                guard let e = c.ended?.pointee else { throw SchemaError("ended without content") }
+                self = .ended(
+                    Ended(
+                        cause: EndCause(rawValue: e.cause) ?? .unspecified, exitCode: e.exit_code, signal: e.signal,
+                        message: try arena.swift(e.message, "message"),
+                        startFailure: StartFailure(rawValue: e.start_failure) ?? .unspecified,
+                        wallMicroseconds: e.wall_us, userMicroseconds: e.user_us, systemMicroseconds: e.system_us,
+                        peakMemoryBytes: e.peak_memory_bytes, stdoutBytes: e.stdout_bytes, stderrBytes: e.stderr_bytes))
+            default:
+                self = .unknown
+            }
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ExecuteEvent>, _ arena: Arena) {
+            switch self {
+            case .started(let pid):
+                let started = arena.make { berth__agent__v1__started__init($0) }
+                started.pointee.pid = pid
+                c.pointee.event_case = BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_STARTED
+                c.pointee.started = started
+            case .output(let value):
+                let output = arena.make { berth__agent__v1__output__init($0) }
+                output.pointee.stream = value.stream
+                output.pointee.offset = value.offset
+                output.pointee.data = arena.bytes(value.data)
+                c.pointee.event_case = BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_OUTPUT
+                c.pointee.output = output
+            case .ended(let value):
+                let ended = arena.make { berth__agent__v1__ended__init($0) }
+                ended.pointee.cause = value.cause.rawValue
+                ended.pointee.exit_code = value.exitCode
+                ended.pointee.signal = value.signal
+                ended.pointee.message = arena.string(value.message)
+                ended.pointee.start_failure = value.startFailure.rawValue
+                ended.pointee.wall_us = value.wallMicroseconds
+                ended.pointee.user_us = value.userMicroseconds
+                ended.pointee.system_us = value.systemMicroseconds
+                ended.pointee.peak_memory_bytes = value.peakMemoryBytes
+                ended.pointee.stdout_bytes = value.stdoutBytes
+                ended.pointee.stderr_bytes = value.stderrBytes
+                c.pointee.event_case = BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED
+                c.pointee.ended = ended
+            case .unknown:
+                break
+            }
+        }
+    }
+
+    public struct AcknowledgeRequest: Message, Bridged {
+        public var execution: UInt64
+        /// Passed on since the last one.
+        public var bytes: UInt64
+
+        public init(execution: UInt64, bytes: UInt64) {
+            self.execution = execution
+            self.bytes = bytes
+        }
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__AcknowledgeRequest>?) -> Void {
+            { berth__agent__v1__acknowledge_request__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__AcknowledgeRequest, _ arena: Arena) throws(SchemaError) {
+            execution = c.execution
+            bytes = c.bytes
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__AcknowledgeRequest>, _ arena: Arena) {
+            c.pointee.execution = execution
+            c.pointee.bytes = bytes
+        }
+    }
+
+    public struct SignalRequest: Message, Bridged {
+        public var execution: UInt64
+        /// 1 to 64, to the program's process group; 0 ends the execution: TERM, grace, KILL of everything it started.
+        public var signal: Int32
+        /// Milliseconds, with signal 0.
+        public var graceMilliseconds: UInt64
+
+        public init(execution: UInt64, signal: Int32, graceMilliseconds: UInt64 = 0) {
+            self.execution = execution
+            self.signal = signal
+            self.graceMilliseconds = graceMilliseconds
+        }
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__SignalRequest>?) -> Void {
+            { berth__agent__v1__signal_request__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__SignalRequest, _ arena: Arena) throws(SchemaError) {
+            execution = c.execution
+            signal = c.signal
+            graceMilliseconds = c.grace_ms
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__SignalRequest>, _ arena: Arena) {
+            c.pointee.execution = execution
+            c.pointee.signal = signal
+            c.pointee.grace_ms = graceMilliseconds
+        }
+    }
+}

@@ -1,0 +1,141 @@
+internal import CProtobufC
+internal import CSchema
+
+/// Memory for one message at a time: everything a message needs is cut from one block and given back at once, so that
+/// decoding and encoding cost no malloc per field.
+///
+/// Each piece carries its size in front of it; that is how a string's NUL bytes are found (C would end the string there).
+/// Not thread-safe: one arena per connection or thread.
+public final class Arena {
+    private static let header = 16
+    /// A single message may need more than the block; what does not fit goes to malloc until `reset`.
+    private var block: UnsafeMutableRawBufferPointer
+    private var used = 0
+    private var overflow: [UnsafeMutableRawPointer] = []
+    private var depth = 0
+
+    /// - Parameter blockSize: bytes kept for good; enough for the common message.
+    public init(blockSize: Int = 4096) {
+        block = .allocate(byteCount: blockSize, alignment: 16)
+    }
+
+    deinit {
+        for pointer in overflow { pointer.deallocate() }
+        block.deallocate()
+    }
+
+    func allocate(_ count: Int) -> UnsafeMutableRawPointer {
+        let total = (Arena.header + count + 15) & ~15
+        let base: UnsafeMutableRawPointer
+        if let start = block.baseAddress, used + total <= block.count {
+            base = start + used
+            used += total
+        } else {
+            base = .allocate(byteCount: total, alignment: 16)
+            overflow.append(base)
+        }
+        base.storeBytes(of: count, as: Int.self)
+        return base + Arena.header
+    }
+
+    /// The size asked for when `pointer` was allocated here; nil if it is not from this arena.
+    func size(of pointer: UnsafeRawPointer) -> Int? {
+        let inBlock = block.baseAddress.map { pointer > UnsafeRawPointer($0) && pointer < UnsafeRawPointer($0 + used) }
+        guard inBlock == true || overflow.contains(where: { UnsafeRawPointer($0) + Arena.header == pointer }) else {
+            return nil
+        }
+        return (pointer - Arena.header).load(as: Int.self)
+    }
+
+    private func reset() {
+        used = 0
+        guard !overflow.isEmpty else { return }
+        for pointer in overflow { pointer.deallocate() }
+        overflow.removeAll(keepingCapacity: false)
+    }
+
+    /// Runs `body`; when the outermost scope ends, all that was allocated is given back.
+    func scope<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        depth += 1
+        defer {
+            depth -= 1
+            if depth == 0 { reset() }
+        }
+        return try body()
+    }
+
+    /// An allocator for protobuf-c that draws from this arena; valid while the arena lives.
+    var allocator: ProtobufCAllocator {
+        ProtobufCAllocator(
+            alloc: { data, size in
+                guard let data else { return nil }
+                return Unmanaged<Arena>.fromOpaque(data).takeUnretainedValue().allocate(size)
+            },
+            free: { _, _ in },
+            allocator_data: Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+
+    // MARK: Swift values to C
+
+    func make<C>(_ initialize: (UnsafeMutablePointer<C>?) -> Void) -> UnsafeMutablePointer<C> {
+        let pointer = allocate(MemoryLayout<C>.size).bindMemory(to: C.self, capacity: 1)
+        initialize(pointer)
+        return pointer
+    }
+
+    func string(_ value: String) -> UnsafeMutablePointer<CChar> {
+        var value = value
+        return value.withUTF8 { utf8 in
+            let raw = allocate(utf8.count + 1)
+            if let base = utf8.baseAddress { raw.copyMemory(from: base, byteCount: utf8.count) }
+            raw.storeBytes(of: 0, toByteOffset: utf8.count, as: UInt8.self)
+            return raw.bindMemory(to: CChar.self, capacity: utf8.count + 1)
+        }
+    }
+
+    func bytes(_ value: [UInt8]) -> ProtobufCBinaryData {
+        guard !value.isEmpty else { return ProtobufCBinaryData(len: 0, data: nil) }
+        let pointer = allocate(value.count).bindMemory(to: UInt8.self, capacity: value.count)
+        value.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { pointer.update(from: base, count: value.count) }
+        }
+        return ProtobufCBinaryData(len: value.count, data: pointer)
+    }
+
+    func list<T>(_ values: [T]) -> UnsafeMutablePointer<T?>? {
+        guard !values.isEmpty else { return nil }
+        let pointer = allocate(values.count * MemoryLayout<T?>.stride)
+            .bindMemory(to: T?.self, capacity: values.count)
+        for (index, value) in values.enumerated() { (pointer + index).initialize(to: value) }
+        return pointer
+    }
+
+    // MARK: C to Swift values
+
+    /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.
+    func swift(_ pointer: UnsafePointer<CChar>?, _ field: StaticString) throws(SchemaError) -> String {
+        guard let pointer, let size = size(of: pointer), size > 1 else { return "" }
+        let utf8 = UnsafeRawBufferPointer(start: pointer, count: size - 1)
+        guard !utf8.contains(0) else { throw SchemaError("\(field) holds a NUL byte") }
+        guard let text = String(validating: utf8, as: UTF8.self) else {
+            throw SchemaError("\(field) is not valid UTF-8")
+        }
+        return text
+    }
+
+    func swift(
+        _ list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int, _ field: StaticString
+    ) throws(SchemaError) -> [String] {
+        guard let list, count > 0 else { return [] }
+        var values: [String] = []
+        values.reserveCapacity(count)
+        for index in 0..<count { values.append(try swift(list[index], field)) }
+        return values
+    }
+
+    func swift(_ data: ProtobufCBinaryData) -> [UInt8] {
+        guard let pointer = data.data, data.len > 0 else { return [] }
+        return [UInt8](UnsafeBufferPointer(start: pointer, count: data.len))
+    }
+}

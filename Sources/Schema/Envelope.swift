@@ -1,0 +1,121 @@
+internal import CProtobufC
+internal import CSchema
+
+/// ttrpc.Request: what opens a call.
+public struct Request: Message, Bridged {
+    public var service: String
+    public var method: String
+    public var payload: [UInt8]
+    /// Time left for the call in nanoseconds; 0 is none.
+    public var timeoutNanoseconds: Int64
+    public var metadata: [KeyValue]
+
+    public init(
+        service: String, method: String, payload: [UInt8] = [], timeoutNanoseconds: Int64 = 0, metadata: [KeyValue] = []
+    ) {
+        self.service = service
+        self.method = method
+        self.payload = payload
+        self.timeoutNanoseconds = timeoutNanoseconds
+        self.metadata = metadata
+    }
+
+    static var initialize: @Sendable (UnsafeMutablePointer<Ttrpc__Request>?) -> Void { { ttrpc__request__init($0) } }
+
+    init(_ c: Ttrpc__Request, _ arena: Arena) throws(SchemaError) {
+        service = try arena.swift(c.service, "service")
+        method = try arena.swift(c.method, "method")
+        payload = arena.swift(c.payload)
+        timeoutNanoseconds = c.timeout_nano
+        metadata = []
+        for index in 0..<c.n_metadata {
+            guard let entry = c.metadata[index] else { continue }
+            metadata.append(
+                KeyValue(
+                    key: try arena.swift(entry.pointee.key, "metadata key"),
+                    value: try arena.swift(entry.pointee.value, "metadata value")))
+        }
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Ttrpc__Request>, _ arena: Arena) {
+        c.pointee.service = arena.string(service)
+        c.pointee.method = arena.string(method)
+        c.pointee.payload = arena.bytes(payload)
+        c.pointee.timeout_nano = timeoutNanoseconds
+        c.pointee.n_metadata = metadata.count
+        c.pointee.metadata = arena.list(
+            metadata.map { entry in
+                let pair = arena.make { ttrpc__key_value__init($0) }
+                pair.pointee.key = arena.string(entry.key)
+                pair.pointee.value = arena.string(entry.value)
+                return pair
+            })
+    }
+}
+
+/// One entry of a call's metadata.
+public struct KeyValue: Sendable, Equatable {
+    public var key: String
+    public var value: String
+
+    public init(key: String, value: String) {
+        self.key = key
+        self.value = value
+    }
+}
+
+/// google.rpc.Status without its details, which Berth neither sends nor reads.
+public struct Status: Sendable, Equatable {
+    /// gRPC's status code.
+    public var code: Int32
+    public var message: String
+
+    public init(code: Int32, message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+/// ttrpc.Response: what ends a call.
+public struct Response: Message, Bridged {
+    /// nil on success.
+    public var status: Status?
+    public var payload: [UInt8]
+
+    public init(status: Status? = nil, payload: [UInt8] = []) {
+        self.status = status
+        self.payload = payload
+    }
+
+    static var initialize: @Sendable (UnsafeMutablePointer<Ttrpc__Response>?) -> Void { { ttrpc__response__init($0) } }
+
+    init(_ c: Ttrpc__Response, _ arena: Arena) throws(SchemaError) {
+        if let given = c.status {
+            status = Status(code: given.pointee.code, message: try arena.swift(given.pointee.message, "status message"))
+        } else {
+            status = nil
+        }
+        payload = arena.swift(c.payload)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Ttrpc__Response>, _ arena: Arena) {
+        if let status {
+            let given = arena.make { ttrpc__status__init($0) }
+            given.pointee.code = status.code
+            given.pointee.message = arena.string(status.message)
+            c.pointee.status = given
+        }
+        c.pointee.payload = arena.bytes(payload)
+    }
+}
+
+/// A message without fields: the answer of calls that have nothing to say, and what a receiver that needs no field reads.
+public struct Empty: Message {
+    public static var name: String { "an empty message" }
+    public init() {}
+    /// Fields of any kind are unknown ones here, and ignored.
+    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {}
+    public func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
+        body(0) { _ in }
+    }
+}
