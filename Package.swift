@@ -46,7 +46,10 @@ let package = Package(
         // The pool and what it runs on
         .target(
             name: "Pool",
-            dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: strict),
         .target(name: "CurlHTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "DockerRuntime", dependencies: ["Pool", "CurlHTTP", "CLinux", log], swiftSettings: strict),

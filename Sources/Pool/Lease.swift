@@ -1,0 +1,150 @@
+/// The server's end of a member's byte stream, opaque to the pool: who gets a lease gets it too.
+public protocol MemberLink: AnyObject, Sendable {
+    /// Ends the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
+    func close(_ reason: LinkCloseReason)
+}
+
+/// Why the pool gives a member up.
+public enum LinkCloseReason: Sendable, Equatable {
+    case released
+    case leaseExpired
+    case connectionClosed
+    case memberDied
+    case retired
+    case draining
+}
+
+/// A lease's name and its key at once: 128 bits that nobody can guess.
+public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
+    let high: UInt64
+    let low: UInt64
+
+    /// - Parameter generator: for real leases a cryptographic one, which the system's is.
+    public init(using generator: inout some RandomNumberGenerator) {
+        high = generator.next()
+        low = generator.next()
+    }
+
+    /// The token that `text` stands for; nil if it is not of a token's form, 32 hexadecimal digits.
+    public init?(_ text: String) {
+        var words: (UInt64, UInt64) = (0, 0)
+        var count = 0
+        for byte in text.utf8 {
+            let digit: UInt8
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+            default: return nil
+            }
+            if count < 16 { words.0 = words.0 << 4 | UInt64(digit) } else { words.1 = words.1 << 4 | UInt64(digit) }
+            count += 1
+            if count > 32 { return nil }
+        }
+        guard count == 32 else { return nil }
+        (high, low) = words
+    }
+
+    public var description: String {
+        String(unsafeUninitializedCapacity: 32) { buffer in
+            for index in 0..<32 {
+                let word = index < 16 ? high : low
+                let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (index % 16))) & 15
+                buffer[index] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+            }
+            return 32
+        }
+    }
+}
+
+/// A connection of a client, as the pool knows it: leases end with it.
+public struct ConnectionID: Hashable, Sendable {
+    public let number: UInt64
+
+    public init(_ number: UInt64) {
+        self.number = number
+    }
+}
+
+/// One acquire in line.
+public struct WaiterID: Hashable, Sendable {
+    public let number: UInt64
+
+    public init(_ number: UInt64) {
+        self.number = number
+    }
+}
+
+/// What an acquire asks for.
+public struct AcquireOrder: Sendable {
+    /// The pool's name; empty is the default pool.
+    public var pool: String
+    /// The name the lease will have.
+    public var token: LeaseToken
+    /// The name of the acquire, in case it has to wait.
+    public var waiter: WaiterID
+    /// Whose lease it will be.
+    public var connection: ConnectionID
+    /// The lease outlives its connection.
+    public var isDetached: Bool
+    /// How long the lease lasts without use; nil, or more than the pool's: the pool's.
+    public var leaseTime: Duration?
+    /// How long to wait in line; nil is the default. Cut to the server's longest.
+    public var wait: Duration?
+
+    public init(
+        pool: String = "", token: LeaseToken, waiter: WaiterID, connection: ConnectionID, isDetached: Bool = false,
+        leaseTime: Duration? = nil, wait: Duration? = nil
+    ) {
+        self.pool = pool
+        self.token = token
+        self.waiter = waiter
+        self.connection = connection
+        self.isDetached = isDetached
+        self.leaseTime = leaseTime
+        self.wait = wait
+    }
+}
+
+/// A member, handed out.
+public struct Grant: Sendable {
+    public var token: LeaseToken
+    public var member: MemberID
+    public var link: any MemberLink
+    /// How long the lease lasts without use.
+    public var leaseTime: Duration
+    /// It was idle; false: it was created while the acquire waited.
+    public var isWarm: Bool
+}
+
+/// Why an acquire got no member.
+public enum AcquireError: Error, Sendable, Equatable {
+    case unknownPool(String, known: [String])
+    /// Nothing is created until `nextTry` from now, since the last create failed.
+    case unavailable(RuntimeError, nextTry: Duration)
+    /// So many wait already.
+    case lineFull(waiting: Int)
+    /// It waited so long; a create was under way or due.
+    case timedOut(after: Duration)
+    /// It waited so long; a limit stood in the way of a create.
+    case exhausted(HeldReason, after: Duration)
+    case draining
+}
+
+/// Which limit is in the way of a create.
+public enum HeldReason: Sendable, Equatable, CustomStringConvertible {
+    case poolMax(Int)
+    case fleetMax(Int)
+    case memoryBudget(needed: Int64, used: Int64, budget: Int64)
+    case hostMemory(needed: Int64, available: Int64)
+
+    public var description: String {
+        switch self {
+        case .poolMax(let max): "the pool has its most members (\(max))"
+        case .fleetMax(let max): "the server has its most members (\(max))"
+        case .memoryBudget(let needed, let used, let budget):
+            "a member needs \(needed >> 20) MiB, and \(used >> 20) of the budget's \(budget >> 20) MiB are taken"
+        case .hostMemory(let needed, let available):
+            "a member needs \(needed >> 20) MiB, and the host has \(available >> 20) MiB available"
+        }
+    }
+}

@@ -1,0 +1,67 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// A point in monotonic time. Wall-clock changes do not move it.
+public struct MonotonicInstant: Comparable, Hashable, Sendable {
+    /// Nanoseconds since an arbitrary start.
+    public var nanoseconds: Int64
+
+    public init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    public static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool { a.nanoseconds < b.nanoseconds }
+
+    /// Saturates instead of overflowing: an instant plus a very long time is "never".
+    public static func + (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
+        let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.saturatedNanoseconds)
+        return MonotonicInstant(nanoseconds: overflow ? .max : sum)
+    }
+
+    public static func - (a: MonotonicInstant, b: MonotonicInstant) -> Duration {
+        .nanoseconds(a.nanoseconds - b.nanoseconds)
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; `Int64.max` where they don't fit.
+    public var saturatedNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds < 0 ? .min : .max }
+        let (sum, carried) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return carried ? .max : sum
+    }
+
+    /// Whole milliseconds, rounded up, never negative: what is said to a client.
+    public var wholeMilliseconds: UInt64 {
+        UInt64(max(0, (saturatedNanoseconds / 1_000_000) + (saturatedNanoseconds % 1_000_000 > 0 ? 1 : 0)))
+    }
+}
+
+/// Where the pool's time comes from: passed in, so that tests own it.
+public protocol MonotonicClock: Sendable {
+    func now() -> MonotonicInstant
+    /// Returns at `instant`, or throws `CancellationError` when the task is cancelled.
+    func sleep(until instant: MonotonicInstant) async throws
+}
+
+/// CLOCK_MONOTONIC.
+public struct SystemClock: MonotonicClock {
+    public init() {}
+
+    public func now() -> MonotonicInstant {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    public func sleep(until instant: MonotonicInstant) async throws {
+        let left = instant - now()
+        guard left > .zero else { return }
+        try await Task.sleep(for: left)
+    }
+}

@@ -1,0 +1,149 @@
+/// The one maintenance task: creates, removals and sweeps are its children, and nobody else's.
+extension Pool {
+    /// Works until `drain` has come to its end, or the task is cancelled. Call once.
+    ///
+    /// Begins by removing what an earlier server of this instance left behind.
+    public func run() async {
+        await sweepAtStart()
+        await withDiscardingTaskGroup { group in
+            var nextSweep = clock.now() + configuration.tick
+            let sweeper = Sweeper()
+            while !Task.isCancelled {
+                let step = nextStep()
+                if step.isFinished { break }
+                if let order = step.create {
+                    group.addTask { await self.perform(order) }
+                }
+                for member in step.removals {
+                    group.addTask { self.removalFinished(member, await self.remove(member)) }
+                }
+                if clock.now() >= nextSweep {
+                    nextSweep = clock.now() + configuration.tick
+                    group.addTask { await sweeper.sweep(self) }
+                }
+                await nudge.wait(until: min(step.wake, nextSweep), clock)
+            }
+            group.cancelAll()
+        }
+    }
+
+    // MARK: Creating
+
+    /// Container, stream, first ping: only the answer to it makes a member. Whatever fails before that is removed.
+    private func perform(_ order: PoolStateMachine.CreateOrder) async {
+        let began = clock.now()
+        do {
+            let link = try await withDeadline(
+                order.timeout, clock,
+                RuntimeError(.notReadyInTime, "no answer from the container within \(order.timeout)")
+            ) { () async throws(RuntimeError) in
+                let stream = try await self.runtime.create(order.member, order.template)
+                return try await self.connector.connect(order.member, stream) { self.memberDied(order.member) }
+            }
+            if createSucceeded(order.member, link, took: clock.now() - began) { return }
+        } catch {
+            createFailed(order.member, error)
+        }
+        createCleaned(order.member, await remove(order.member))
+    }
+
+    // MARK: Removing
+
+    /// One attempt; nil when the runtime has confirmed that the member is gone.
+    private func remove(_ member: MemberID) async -> RuntimeError? {
+        do {
+            let timeout = configuration.removeTimeout
+            try await withDeadline(
+                timeout, clock, RuntimeError(.notReadyInTime, "not removed within \(timeout)")
+            ) { () async throws(RuntimeError) in
+                try await self.runtime.remove(member)
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: Leftovers
+
+    private func sweepAtStart() async {
+        do {
+            let found = try await listMembers()
+            for member in found {
+                observer.record(.leftoverFound(member))
+                if let error = await remove(member) { observer.record(.sweepFailed(error)) }
+            }
+        } catch {
+            observer.record(.sweepFailed(error))
+        }
+    }
+
+    fileprivate func listMembers() async throws(RuntimeError) -> [MemberID] {
+        let timeout = configuration.removeTimeout
+        return try await withDeadline(
+            timeout, clock, RuntimeError(.notReadyInTime, "the runtime's members were not listed within \(timeout)")
+        ) { () async throws(RuntimeError) in
+            try await self.runtime.members()
+        }
+    }
+
+    /// Finds members of this instance that are on no book: seen twice, a tick apart, they are removed.
+    fileprivate actor Sweeper {
+        private var suspects: Set<MemberID> = []
+        private var isSweeping = false
+
+        func sweep(_ pool: Pool) async {
+            guard !isSweeping else { return }
+            isSweeping = true
+            defer { isSweeping = false }
+            do {
+                // The book is read after the list: a member created in between is on it.
+                let found = try await pool.listMembers()
+                let known = pool.knownMembers
+                let strangers = Set(found.filter { !known.contains($0) })
+                let doomed = strangers.intersection(suspects)
+                suspects = strangers.subtracting(doomed)
+                for member in doomed {
+                    pool.observer.record(.leftoverFound(member))
+                    if let error = await pool.remove(member) { pool.observer.record(.sweepFailed(error)) }
+                }
+            } catch {
+                pool.observer.record(.sweepFailed(error))
+            }
+        }
+    }
+}
+
+/// Runs `work`; after `timeout` cancels it, waits for it to give up, and throws `error`.
+private func withDeadline<R: Sendable>(
+    _ timeout: Duration, _ clock: any MonotonicClock, _ error: RuntimeError,
+    _ work: @escaping @Sendable () async throws(RuntimeError) -> R
+) async throws(RuntimeError) -> R {
+    let deadline = clock.now() + timeout
+    let result: Result<R, RuntimeError> = await withTaskGroup(of: Result<R, RuntimeError>?.self) { group in
+        group.addTask {
+            do throws(RuntimeError) {
+                return .success(try await work())
+            } catch {
+                return .failure(error)
+            }
+        }
+        group.addTask {
+            try? await clock.sleep(until: deadline)
+            return nil
+        }
+        var timedOut = false
+        while let ended = await group.next() {
+            if let result = ended {
+                group.cancelAll()
+                // A success that comes after the deadline is a success: the member is there, and would leak otherwise.
+                if case .success = result { return result }
+                return timedOut && !Task.isCancelled ? .failure(error) : result
+            }
+            timedOut = true
+            group.cancelAll()
+        }
+        return .failure(error)
+    }
+    return try result.get()
+}

@@ -1,0 +1,194 @@
+internal import Synchronization
+
+/// Makes a member of a container: connects to its agent and waits for the first answer.
+public protocol MemberConnector: Sendable {
+    /// - Parameters:
+    ///   - stream: the byte stream to the agent; owned from here on.
+    ///   - onClose: to be called once when the stream has ended, for whatever reason.
+    /// - Throws: `RuntimeError` when the agent does not answer as it should; the stream is closed then.
+    func connect(
+        _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
+    ) async throws(RuntimeError) -> any MemberLink
+}
+
+/// The warm containers of a server: `PoolStateMachine` under a mutex, its decisions carried out outside of it.
+///
+/// `run()` is the one maintenance task; nothing else creates a container. All other calls are quick, block for no
+/// container, and may come from any thread.
+public final class Pool: Sendable {
+    public typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
+
+    private struct State {
+        var machine: PoolStateMachine
+        var callbacks: [WaiterID: AcquireCallback] = [:]
+        var memberCounter: UInt64 = 0
+        var waiterCounter: UInt64 = 0
+    }
+
+    private let state: Mutex<State>
+    let configuration: FleetConfiguration
+    let runtime: any ContainerRuntime
+    let connector: any MemberConnector
+    let clock: any MonotonicClock
+    let observer: any PoolObserver
+    let hostMemory: @Sendable () -> Int64?
+    let nudge = Nudge()
+    private let memberPrefix: String
+
+    /// - Parameters:
+    ///   - memberPrefix: starts the names of all members; unique for each start of a server.
+    ///   - hostMemory: bytes of memory that the host has available now; nil where that is not known.
+    public init(
+        configuration: FleetConfiguration, runtime: any ContainerRuntime, connector: any MemberConnector,
+        memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
+        hostMemory: @escaping @Sendable () -> Int64? = { nil }
+    ) {
+        self.configuration = configuration
+        self.runtime = runtime
+        self.connector = connector
+        self.memberPrefix = memberPrefix
+        self.clock = clock
+        self.observer = observer
+        self.hostMemory = hostMemory
+        state = Mutex(State(machine: PoolStateMachine(configuration)))
+    }
+
+    /// Runs an event of the machine at the present time, and carries out what it decided.
+    private func transact<R: Sendable>(_ event: (inout State, MonotonicInstant) -> R) -> R {
+        let (result, effects, callbacks, isNudged) = state.withLock { state in
+            let result = event(&state, clock.now())
+            let effects = state.machine.takeEffects()
+            var callbacks: [WaiterID: AcquireCallback] = [:]
+            for effect in effects {
+                switch effect {
+                case .grant(let id, _), .refuse(let id, _): callbacks[id] = state.callbacks.removeValue(forKey: id)
+                case .close, .event: break
+                }
+            }
+            return (result, effects, callbacks, state.machine.takeNudge())
+        }
+        if isNudged { nudge.signal() }
+        for effect in effects {
+            switch effect {
+            case .grant(let id, let grant): callbacks[id]?(.success(grant))
+            case .refuse(let id, let error): callbacks[id]?(.failure(error))
+            case .close(let link, let reason): link.close(reason)
+            case .event(let event): observer.record(event)
+            }
+        }
+        return result
+    }
+
+    // MARK: Leases
+
+    /// Leases a member. Answered in place, or by `later`, exactly once, on any thread; the waiter's id is for
+    /// `cancel`.
+    public func acquire(
+        pool: String = "", token: LeaseToken, connection: ConnectionID, isDetached: Bool = false,
+        leaseTime: Duration? = nil, wait: Duration? = nil, later: @escaping AcquireCallback
+    ) -> (WaiterID, PoolStateMachine.AcquireOutcome) {
+        transact { state, now in
+            state.waiterCounter += 1
+            let waiter = WaiterID(state.waiterCounter)
+            let outcome = state.machine.acquire(
+                AcquireOrder(
+                    pool: pool, token: token, waiter: waiter, connection: connection, isDetached: isDetached,
+                    leaseTime: leaseTime, wait: wait), now: now)
+            if case .waiting = outcome { state.callbacks[waiter] = later }
+            return (waiter, outcome)
+        }
+    }
+
+    /// The caller of a waiting acquire has gone. False when its answer is given or on its way: a grant in it has to go
+    /// back with `returnUnused`.
+    public func cancel(_ waiter: WaiterID) -> Bool {
+        transact { state, _ in
+            state.callbacks[waiter] = nil
+            return state.machine.cancelWaiter(waiter)
+        }
+    }
+
+    /// Gives a lease back that nobody came to know.
+    public func returnUnused(_ token: LeaseToken) {
+        transact { state, now in state.machine.returnUnused(token, now: now) }
+    }
+
+    /// A call on a lease, which extends it; with `begins`, an execution that lasts until `endUse`. Nil: the lease never
+    /// was, or has ended.
+    public func use(_ token: LeaseToken, begins: Bool = false) -> PoolStateMachine.LeaseUse? {
+        transact { state, now in state.machine.use(token, begins: begins, now: now) }
+    }
+
+    public func endUse(_ token: LeaseToken) {
+        transact { state, now in state.machine.endUse(token, now: now) }
+    }
+
+    /// Ends a lease. False when there is no such lease, nor was one released a while ago.
+    public func release(_ token: LeaseToken) -> Bool {
+        transact { state, now in state.machine.release(token, now: now) }
+    }
+
+    public func connectionClosed(_ connection: ConnectionID) {
+        transact { state, now in state.machine.connectionClosed(connection, now: now) }
+    }
+
+    // MARK: The server's life
+
+    /// Refuses new acquires, removes what is idle; `run` returns when all members are gone.
+    public func drain() {
+        transact { state, now in state.machine.drain(now: now) }
+    }
+
+    /// Ends every lease.
+    public func endLeases() {
+        transact { state, now in state.machine.endLeases(now: now) }
+    }
+
+    public var leaseCount: Int { state.withLock { $0.machine.leaseCount } }
+    public var memberCount: Int { state.withLock { $0.machine.memberCount } }
+    public var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
+    public var memoryBudgetBytes: Int64 { configuration.memoryBudgetBytes }
+    public var poolNames: [String] { configuration.pools.map(\.name) }
+
+    /// Every pool in numbers.
+    public func snapshot() -> [PoolSnapshot] {
+        state.withLock { $0.machine.snapshot(now: clock.now()) }
+    }
+
+    // MARK: For the maintenance task
+
+    func nextStep() -> PoolStateMachine.Step {
+        transact { state, now in
+            var counter = state.memberCounter
+            defer { state.memberCounter = counter }
+            return state.machine.next(
+                now: now,
+                newMember: {
+                    counter += 1
+                    return MemberID("\(memberPrefix)-\(counter)")
+                }, hostMemory: hostMemory)
+        }
+    }
+
+    func createSucceeded(_ member: MemberID, _ link: any MemberLink, took: Duration) -> Bool {
+        transact { state, now in state.machine.createSucceeded(member, link: link, took: took, now: now) }
+    }
+
+    func createFailed(_ member: MemberID, _ error: RuntimeError) {
+        transact { state, now in state.machine.createFailed(member, error, now: now) }
+    }
+
+    func createCleaned(_ member: MemberID, _ error: RuntimeError?) {
+        transact { state, now in state.machine.createCleaned(member, error, now: now) }
+    }
+
+    func memberDied(_ member: MemberID) {
+        transact { state, now in state.machine.memberDied(member, now: now) }
+    }
+
+    func removalFinished(_ member: MemberID, _ error: RuntimeError?) {
+        transact { state, now in state.machine.removalFinished(member, error, now: now) }
+    }
+
+    var knownMembers: Set<MemberID> { state.withLock { Set($0.machine.knownMembers) } }
+}
