@@ -16,10 +16,13 @@ public enum Agent {
     public struct PingResponse: Message, Bridged {
         public var version: String
         public var pid: UInt32
+        /// The agent's own environment, `NAME=value`: what the image gives its programs.
+        public var env: [String]
 
-        public init(version: String, pid: UInt32) {
+        public init(version: String, pid: UInt32, env: [String] = []) {
             self.version = version
             self.pid = pid
+            self.env = env
         }
 
         static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__PingResponse>?) -> Void {
@@ -29,11 +32,14 @@ public enum Agent {
         init(_ c: Berth__Agent__V1__PingResponse, _ arena: Arena) throws(SchemaError) {
             version = try arena.swift(c.version, "version")
             pid = c.pid
+            env = try arena.swift(c.env, count: c.n_env, "env")
         }
 
         func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__PingResponse>, _ arena: Arena) {
             c.pointee.version = arena.string(version)
             c.pointee.pid = pid
+            c.pointee.n_env = env.count
+            c.pointee.env = arena.list(env.map(arena.string))
         }
     }
 

@@ -520,7 +520,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_request__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__ping_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__ping_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__agent__v1__ping_response__field_descriptors[3] =
 {
   {
     "version",
@@ -546,15 +546,28 @@ static const ProtobufCFieldDescriptor berth__agent__v1__ping_response__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "env",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__Agent__V1__PingResponse, n_env),
+    offsetof(Berth__Agent__V1__PingResponse, env),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__ping_response__field_indices_by_name[] = {
+  2,   /* field[2] = env */
   1,   /* field[1] = pid */
   0,   /* field[0] = version */
 };
 static const ProtobufCIntRange berth__agent__v1__ping_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
 {
@@ -564,7 +577,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
   "Berth__Agent__V1__PingResponse",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__PingResponse),
-  2,
+  3,
   berth__agent__v1__ping_response__field_descriptors,
   berth__agent__v1__ping_response__field_indices_by_name,
   1,  berth__agent__v1__ping_response__number_ranges,

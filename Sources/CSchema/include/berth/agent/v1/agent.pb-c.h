@@ -50,10 +50,15 @@ struct  Berth__Agent__V1__PingResponse
    * 1, in a container
    */
   uint32_t pid;
+  /*
+   * the agent's own environment, "NAME=value": what the image gives its programs
+   */
+  size_t n_env;
+  char **env;
 };
 #define BERTH__AGENT__V1__PING_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__ping_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0,NULL }
 
 
 struct  Berth__Agent__V1__ExecuteRequest

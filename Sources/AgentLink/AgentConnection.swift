@@ -1,0 +1,89 @@
+internal import NIOCore
+public import Pool
+internal import RPC
+public import Schema
+internal import Synchronization
+
+/// The server's end of the stream to one member's agent: starts executions and relays what becomes of them.
+///
+/// The agent is not trusted, since the program beside it may have taken it over: what comes back is checked, and a stream
+/// that breaks the rules is closed, which costs the member and nothing else. May be used from any thread.
+public final class AgentConnection: MemberLink {
+    /// Output sent by the agent and not passed on, at most, per execution, in bytes.
+    public static let window = 256 << 10
+
+    public let member: MemberID
+    /// The environment that the image gives its programs, as `NAME=value`.
+    public let imageEnvironment: [String]
+    let rpc: ClientConnection
+
+    private struct State {
+        var nextExecution: UInt64 = 1
+        var reason: LinkCloseReason?
+        var violation: String?
+    }
+    private let state = Mutex(State())
+
+    init(member: MemberID, rpc: ClientConnection, imageEnvironment: [String]) {
+        self.member = member
+        self.rpc = rpc
+        self.imageEnvironment = imageEnvironment
+    }
+
+    public func close(_ reason: LinkCloseReason) {
+        state.withLock { $0.reason = $0.reason ?? reason }
+        rpc.close()
+    }
+
+    /// Starts a program.
+    ///
+    /// - Parameters:
+    ///   - request: its `execution` and `windowBytes` are set here.
+    ///   - sink: gets the events, in order, on one thread: started, output …, and in every case exactly one `ended`, the
+    ///     last.
+    public func execute(
+        _ request: Agent.ExecuteRequest, sink: @escaping @Sendable (ExecutionEvent) -> Void
+    ) -> Execution {
+        let number = state.withLock { state in
+            defer { state.nextExecution += 1 }
+            return state.nextExecution
+        }
+        var request = request
+        request.execution = number
+        request.windowBytes = UInt64(AgentConnection.window)
+        let execution = Execution(number: number, link: self, sink: sink)
+        execution.start(request)
+        return execution
+    }
+
+    /// The stream broke the rules.
+    func violate(_ what: String) {
+        state.withLock { $0.violation = $0.violation ?? what }
+        rpc.close()
+    }
+
+    /// How an execution ends whose stream has ended before it.
+    func lost() -> Agent.Ended {
+        let (reason, violation) = state.withLock { ($0.reason, $0.violation) }
+        if let violation {
+            return Agent.Ended(cause: .containerLost, message: "the container broke the protocol: \(violation)")
+        }
+        switch reason {
+        case nil, .memberDied: return Agent.Ended(cause: .containerLost, message: "the container went away")
+        case .released: return Agent.Ended(cause: .cancelled, message: "the lease was released")
+        case .leaseExpired: return Agent.Ended(cause: .cancelled, message: "the lease's time passed")
+        case .connectionClosed:
+            return Agent.Ended(cause: .cancelled, message: "the connection that held the lease closed")
+        case .retired: return Agent.Ended(cause: .containerLost, message: "the container was retired")
+        case .draining: return Agent.Ended(cause: .draining, message: "the server is shutting down")
+        }
+    }
+}
+
+/// What becomes of an execution.
+public enum ExecutionEvent: Sendable {
+    case started(pid: UInt32)
+    case output(Agent.Output)
+    /// The last event.
+    case ended(Agent.Ended)
+}

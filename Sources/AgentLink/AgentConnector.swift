@@ -1,0 +1,48 @@
+public import NIOCore
+public import Pool
+internal import RPC
+internal import Schema
+
+/// Turns the byte stream to an agent into a `AgentConnection` that has answered its first ping.
+public struct AgentConnector: MemberConnector {
+    private let group: any EventLoopGroup
+
+    /// - Parameter group: the connections live on its loops.
+    public init(group: any EventLoopGroup) {
+        self.group = group
+    }
+
+    public func connect(
+        _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
+    ) async throws(RuntimeError) -> any MemberLink {
+        let (input, output) = stream.take()
+        let rpc: ClientConnection
+        do {
+            rpc = try await ClientConnection.adopt(input: input, output: output, group: group)
+        } catch {
+            throw RuntimeError(.failed, "the stream to the container could not be opened: \(error)")
+        }
+        // A cancelled create (its time-out has passed) closes the stream, which ends the ping below.
+        let answer: Result<Agent.PingResponse, RPCError> = await withTaskCancellationHandler {
+            do throws(RPCError) {
+                return .success(
+                    try await rpc.unary(
+                        service: Agent.service, method: "Ping", Agent.PingRequest(), returning: Agent.PingResponse.self)
+                )
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            rpc.close()
+        }
+        switch answer {
+        case .success(let response):
+            let connection = AgentConnection(member: member, rpc: rpc, imageEnvironment: response.env)
+            rpc.onClose.whenComplete { _ in onClose() }
+            return connection
+        case .failure(let error):
+            rpc.close()
+            throw RuntimeError(.failed, "the agent in the container did not answer: \(error.message)")
+        }
+    }
+}
