@@ -1,7 +1,7 @@
 internal import NIOCore
 public import Pool
 internal import RPC
-public import Schema
+internal import Schema
 internal import Synchronization
 
 /// One program in a member, as the server sees it. May be used from any thread.

@@ -1,5 +1,5 @@
 public import NIOCore
-internal import NIOPosix
+public import NIOPosix
 internal import RPC
 public import Schema
 internal import Synchronization

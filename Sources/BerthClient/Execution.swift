@@ -56,9 +56,9 @@ public final class Execution: AsyncSequence, Sendable {
         for try await event in self {
             switch event {
             case .output(let output) where output.stream == .stdout:
-                collected.stdout.append(contentsOf: output.data.prefix(max(0, limit - collected.stdout.count)))
+                collected.stdout.append(contentsOf: output.data.prefix(Swift.max(0, limit - collected.stdout.count)))
             case .output(let output):
-                collected.stderr.append(contentsOf: output.data.prefix(max(0, limit - collected.stderr.count)))
+                collected.stderr.append(contentsOf: output.data.prefix(Swift.max(0, limit - collected.stderr.count)))
             case .ended(let ended):
                 collected.ended = ended
             case .started, .unknown:

@@ -1,3 +1,4 @@
+internal import AgentLink
 public import Logging
 public import Pool
 public import RPC

@@ -8,11 +8,14 @@ struct FillTests {
     func fill() throws {
         var h = Harness([PoolConfiguration(size: 5)])
         let first = try #require(h.next().create)
-        #expect(h.next().create == nil, "while one is under way there is no other")
+        let result1 = h.next()
+        #expect(result1.create == nil, "while one is under way there is no other")
         h.succeed(first)
-        #expect(h.settle() == 4)
+        let result2 = h.settle()
+        #expect(result2 == 4)
         #expect(h.snapshot.idle == 5)
-        #expect(h.next().create == nil)
+        let result3 = h.next()
+        #expect(result3.create == nil)
     }
 
     @Test("after a batch of three another pool has its turn")
@@ -37,9 +40,11 @@ struct FillTests {
         #expect(step.create == nil)
         #expect(h.snapshot.createFailures == 1)
         h.pass(.seconds(300) - .nanoseconds(1))
-        #expect(h.next().create == nil)
+        let result4 = h.next()
+        #expect(result4.create == nil)
         h.pass(.nanoseconds(1))
-        #expect(h.next().create != nil)
+        let result5 = h.next()
+        #expect(result5.create != nil)
     }
 
     @Test("defect 2: a success earlier in the batch does not clear the failure that ended it")
@@ -49,7 +54,8 @@ struct FillTests {
         h.fail(try #require(h.next().create))
         guard case .open = h.snapshot.breaker else { Issue.record("the breaker is \(h.snapshot.breaker)"); return }
         #expect(h.snapshot.failuresInRow == 1)
-        #expect(h.next().create == nil)
+        let result6 = h.next()
+        #expect(result6.create == nil)
     }
 
     @Test("defect 3: the backoff counts from the moment of the failure")
@@ -59,7 +65,8 @@ struct FillTests {
         h.pass(.seconds(59))
         h.fail(order)
         #expect(h.snapshot.breaker == .open(RuntimeError(.failed, "told to"), nextTry: .seconds(300)))
-        #expect(h.next().wake <= h.now + .seconds(300))
+        let result7 = h.next()
+        #expect(result7.wake <= h.now + .seconds(300))
     }
 
     @Test("after the backoff exactly one create is tried; success closes the breaker, failure opens it again")
@@ -69,15 +76,18 @@ struct FillTests {
         h.pass(.seconds(300))
         let probe = try #require(h.next().create)
         #expect(h.snapshot.breaker == .halfOpen(RuntimeError(.failed, "told to")))
-        #expect(h.next().create == nil)
+        let result8 = h.next()
+        #expect(result8.create == nil)
         h.fail(probe)
         #expect(h.snapshot.failuresInRow == 2)
-        #expect(h.next().create == nil)
+        let result9 = h.next()
+        #expect(result9.create == nil)
         h.pass(.seconds(300))
         h.succeed(try #require(h.next().create))
         #expect(h.snapshot.breaker == .closed)
         #expect(h.snapshot.failuresInRow == 0)
-        #expect(h.settle() == 2)
+        let result10 = h.settle()
+        #expect(result10 == 2)
     }
 
     @Test("defect 10: on-demand creates pass the same gate: open breaker, no create, however many ask")
@@ -87,7 +97,8 @@ struct FillTests {
         for _ in 0..<10_000 {
             let (_, _, outcome) = h.acquire()
             #expect(outcome.error == .unavailable(RuntimeError(.failed, "told to"), nextTry: .seconds(300)))
-            #expect(h.next().create == nil)
+            let result11 = h.next()
+            #expect(result11.create == nil)
         }
         #expect(h.snapshot.creates == 1)
         #expect(h.machine.memberCount == 0)
@@ -99,12 +110,14 @@ struct FillTests {
         h.fail(try #require(h.next().create))
         let (waiter, _, outcome) = h.acquire(wait: .seconds(400))
         #expect(outcome.isWaiting)
-        #expect(h.next().create == nil)
+        let result12 = h.next()
+        #expect(result12.create == nil)
         h.pass(.seconds(300))
         let probe = try #require(h.next().create)
         #expect(probe.isOnDemand)
         h.succeed(probe)
-        #expect(h.takeEffects().grant(waiter) != nil)
+        let result13 = h.takeEffects()
+        #expect(result13.grant(waiter) != nil)
     }
 
     @Test("waiters learn of the failure at once, with cause and next try, but for those who wait longer")
@@ -125,7 +138,8 @@ struct FillTests {
         let order = try #require(h.next().create)
         h.machine.createFailed(order.member, RuntimeError(.failed, "told to"), now: h.now)
         #expect(h.machine.memberCount == 1)
-        #expect(h.next().create == nil, "it is not cleaned up yet")
+        let result14 = h.next()
+        #expect(result14.create == nil, "it is not cleaned up yet")
         h.machine.createCleaned(order.member, RuntimeError(.failed, "stuck"), now: h.now)
         #expect(h.machine.memberCount == 1, "it is still there")
         h.pass(.seconds(1))
@@ -140,20 +154,24 @@ struct FillTests {
         var h = Harness([PoolConfiguration(size: 2, max: 2)])
         h.settle()
         let grant = try h.lease()
-        #expect(h.next().create == nil)
+        let result15 = h.next()
+        #expect(result15.create == nil)
         #expect(h.snapshot.held == .poolMax(2))
-        #expect(h.release(grant.token))
+        let result16 = h.release(grant.token)
+        #expect(result16)
         let step = h.next()
         #expect(step.create == nil, "it is not gone yet")
         h.machine.removalFinished(try #require(step.removals.first), nil, now: h.now)
-        #expect(h.settle() == 1)
+        let result17 = h.settle()
+        #expect(result17 == 1)
         #expect(h.snapshot.held == nil)
     }
 
     @Test("the members' memory limits together never exceed the budget")
     func memoryBudget() throws {
         var h = Harness([PoolConfiguration(size: 5)]) { $0.memoryBudgetBytes = 300 << 20 }
-        #expect(h.settle() == 2)
+        let result18 = h.settle()
+        #expect(result18 == 2)
         #expect(h.snapshot.held == .memoryBudget(needed: 128 << 20, used: 256 << 20, budget: 300 << 20))
     }
 
@@ -161,11 +179,13 @@ struct FillTests {
     func hostMemory() throws {
         var h = Harness()
         h.hostMemory = 100 << 20
-        #expect(h.settle() == 0)
+        let result19 = h.settle()
+        #expect(result19 == 0)
         #expect(h.snapshot.held == .hostMemory(needed: 128 << 20, available: 100 << 20))
         #expect(h.snapshot.breaker == .closed)
         h.hostMemory = 1 << 30
-        #expect(h.settle() == 2)
+        let result20 = h.settle()
+        #expect(result20 == 2)
     }
 
     @Test("a member that dies between its first answer and the books is a failed create")
@@ -185,7 +205,8 @@ struct FillTests {
         var h = Harness([PoolConfiguration(size: 1, max: 1)])
         h.settle()
         let grant = try h.lease()
-        #expect(h.release(grant.token))
+        let result21 = h.release(grant.token)
+        #expect(result21)
         var waits: [Duration] = []
         var step = h.next()
         for _ in 0..<8 {
@@ -210,8 +231,10 @@ struct FillTests {
         h.machine.drain(now: h.now)
         let first = h.next().removals
         #expect(first.count == 4)
-        #expect(h.next().removals.isEmpty)
+        let result22 = h.next()
+        #expect(result22.removals.isEmpty)
         h.machine.removalFinished(first[0], nil, now: h.now)
-        #expect(h.next().removals.count == 1)
+        let result23 = h.next()
+        #expect(result23.removals.count == 1)
     }
 }
