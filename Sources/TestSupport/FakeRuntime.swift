@@ -25,6 +25,8 @@ public final class FakeRuntime: ContainerRuntime {
         public var mostUnderWay = 0
         public var mostExisting = 0
         public var removeFailures = 0
+        /// How often the members were listed.
+        public var lists = 0
     }
 
     private let state = Mutex(State())
@@ -101,7 +103,12 @@ public final class FakeRuntime: ContainerRuntime {
         if fails { throw RuntimeError(.failed, "remove failed, as told") }
     }
 
-    public func members() async throws(RuntimeError) -> [MemberID] { Array(state.withLock { $0.existing }) }
+    public func members() async throws(RuntimeError) -> [MemberID] {
+        state.withLock { state in
+            state.lists += 1
+            return Array(state.existing)
+        }
+    }
     public func shutdown() async {}
 }
 
