@@ -125,26 +125,17 @@ struct Server {
                     try await rpc.listen(unixSocket: path)
                     bound.append(address)
                 }
-            } catch let error as IOError {
-                throw Failure(Server.explain(error, address))
-            } catch {
-                throw Failure("can't listen on \(address): \(error)")
+            } catch let error as RPCError {
+                let advice =
+                    switch error.code {
+                    case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"
+                    case .permissionDenied: "; take a port over 1023, or a directory that can be written to"
+                    default: ""
+                    }
+                throw Failure(error.message + advice)
             }
         }
         return bound
-    }
-
-    private static func explain(_ error: IOError, _ address: ServerAddress) -> String {
-        let words = String(cString: strerror(error.errnoCode))
-        let advice =
-            switch error.errnoCode {
-            case EADDRINUSE:
-                "; another server listens there: end it, or take another with --listen (port 0: a free one)"
-            case EACCES: "; take a port over 1023, or a directory that can be written to"
-            case EADDRNOTAVAIL: "; this machine does not have that address"
-            default: ""
-            }
-        return "can't listen on \(address): \(words)\(advice)"
     }
 
     private func announce(_ line: String) {
