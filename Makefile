@@ -5,7 +5,7 @@ DESTDIR ?=
 ARGS ?=
 SWIFT ?= swift
 # The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
-SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo sudo env PATH="$$PATH" HOME="$$HOME")
+SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HOME"')
 
 .DEFAULT_GOAL := help
 .PHONY: help serve build test check format protos install clean
@@ -38,7 +38,8 @@ format: ## format all Swift code
 protos: ## generate the protobuf-c code in Sources/CSchema from proto/
 	@dev/generate-protos
 
-install: build ## install to PREFIX (/usr/local), below DESTDIR
+install: ## install what `make build` has built to PREFIX (/usr/local), below DESTDIR
+	@test -x .build/release/berth || { echo "make: nothing is built yet: run \`make build\` first" >&2; exit 1; }
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/berth"
 	install -s -m 755 .build/release/berth "$(DESTDIR)$(PREFIX)/bin/berth"
 	install -s -m 755 .build/release/berth-agent "$(DESTDIR)$(PREFIX)/libexec/berth/berth-agent"
