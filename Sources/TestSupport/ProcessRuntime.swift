@@ -50,6 +50,8 @@ public final class ProcessRuntime: ContainerRuntime {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, sockets[1], 0)
         posix_spawn_file_actions_adddup2(&actions, sockets[1], 1)
+        // NIO's sockets are not close-on-exec: an agent that held one would keep it open when this process closes it.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(agent), strdup("--stdio"), nil]
         var environment: [UnsafeMutablePointer<CChar>?] = [strdup("IMAGE_SAYS=hello"), strdup("HOME=/root"), nil]
         defer { for pointer in arguments + environment { free(pointer) } }
