@@ -79,8 +79,8 @@ struct RootFilesystem: Sendable {
         return root
     }
 
-    /// Makes `directory` of the image in the root: links as links, the rest as mounts; where a mount point below an
-    /// entry is missing in the image, the entry is made in the same way rather than mounted.
+    /// Makes `directory` of the image in the root: links as links, the rest as mounts; an entry that leads to a mount
+    /// point is made in the same way rather than mounted, since the mount point may be missing in the image.
     private mutating func mirror(
         _ image: String, _ directory: String, _ needed: [[String]]
     ) throws(RuntimeError) {
@@ -89,8 +89,7 @@ struct RootFilesystem: Sendable {
             let entry = "\(directory)/\(name)"
             let below = needed.filter { $0.first == name }.map { Array($0.dropFirst()) }
             if below.contains([]) { continue }
-            let isMissing = below.contains { !Files.exists("\(image)\(entry)/\($0.joined(separator: "/"))") }
-            if isMissing, case .directory = Files.kind("\(image)\(entry)") {
+            if !below.isEmpty, case .directory = Files.kind("\(image)\(entry)") {
                 try mirror(image, entry, below)
             } else {
                 try include("\(image)\(entry)", as: entry)
@@ -118,7 +117,10 @@ struct RootFilesystem: Sendable {
             let isCovered = mounts.contains { point.hasPrefix("\($0.destination)/") }
             let top = "\(path)/\(point.split(separator: "/").first ?? "")"
             if !isCovered, case .symlink = Files.kind(top) { continue }
-            if !isCovered { try Files.makeDirectories(path, point) }
+            if isCovered { continue }
+            try Files.makeDirectories(path, point)
+            // runc 1.1 gives a tmpfs the mode of the directory below it, whatever its options say.
+            if template.tmpfsPaths.contains(point) { chmod("\(path)\(point)", 0o1777) }
         }
         if !mounts.contains(where: { $0.destination == "/.berth" }) { try Files.write("\(path)/.berth/agent", []) }
     }

@@ -1,5 +1,5 @@
 /// The system calls that programs may make: an allow-list equal in effect to Docker's default profile for a container
-/// without any capability of its kernel-administration kind.
+/// without any capability of its kernel-administration kind, but for the native architecture alone.
 ///
 /// Everything not named fails with EPERM: mounting, namespaces, modules, keys, clocks, eBPF, io_uring, swapping, …
 enum SeccompProfile {
@@ -33,10 +33,12 @@ enum SeccompProfile {
             defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 1, architectures: architectures, syscalls: rules)
     }
 
+    // The native architecture alone: with the 32-bit and x32 tables that Docker adds, compiling the filter took
+    // 25 ms more of each create, for programs that containers of ours hardly hold. Those are killed by SIGSYS.
     #if arch(x86_64)
-        private static let architectures = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+        private static let architectures = ["SCMP_ARCH_X86_64"]
     #elseif arch(arm64)
-        private static let architectures = ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]
+        private static let architectures = ["SCMP_ARCH_AARCH64"]
     #else
         private static let architectures: [String] = []
     #endif

@@ -18,7 +18,7 @@ struct InsideTests {
             #expect(try container.run("touch /x /etc/x /usr/x").split(separator: "\n").count == 3)
             #expect(try container.run("touch /tmp/x /workspace/x /dev/shm/x && echo ok") == "ok")
             #expect(try container.run("echo 1 > /proc/sys/kernel/panic || echo no").contains("Read-only"))
-            #expect(try container.run("wc -c < /proc/kcore") == "0")
+            #expect(try container.run("wc -c < /proc/keys") == "0")
             #expect(try container.run("stat -c %a /tmp /workspace") == "1777\n1777")
             #expect(
                 try container.run("ls /dev")
@@ -39,7 +39,7 @@ struct InsideTests {
                     r = libc.syscall(n, *a)
                     return errno.errorcode[ctypes.get_errno()] if r < 0 else 'ok'
                 print(call(272, 0x10000000), call(165, 0, 0, 0, 0, 0), call(250, 0, 0), call(425, 1, 0))
-                print(call(435, 0, 0), call(135, 0xffffffff), call(135, 0x40000), call(308, 0, 0))
+                print(call(435, 0, 0), call(135, 0), call(135, 0x40000), call(308, 0, 0))
                 try: socket.socket(40, socket.SOCK_STREAM); print('vsock')
                 except OSError as e: print(errno.errorcode[e.errno])
                 t = threading.Thread(target=lambda: print('thread')); t.start(); t.join()
@@ -79,7 +79,6 @@ struct InsideTests {
     func network() async throws {
         try await Bench.with("net") { bench in
             let container = try await bench.container("one")
-            #expect(try container.run("cut -d: -f1 -s /proc/net/dev | tr -d ' ' | tail -n +2").contains("lo"))
             #expect(try container.run("ls /sys/class/net") == "lo")
             #expect(try container.run("cat /sys/class/net/lo/carrier") == "1")
             #expect(try container.run("cat /etc/resolv.conf | wc -c") == "0")
@@ -87,7 +86,8 @@ struct InsideTests {
             var name = [CChar](repeating: 0, count: 256)
             let count = readlink("/proc/self/ns/net", &name, 255)
             #expect(
-                try other.run("readlink /proc/self/ns/net") == String(decoding: name.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self))
+                try other.run("readlink /proc/self/ns/net")
+                    == String(decoding: name.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self))
         }
     }
 
@@ -136,6 +136,7 @@ struct InsideTests {
             let container = try await bench.container("one", template)
             #expect(try container.run("cat /top; ls /data") == "topnew\nold")
             #expect(try container.run("touch /data/new/deep/x && ls /data/new/deep") == "x")
+            #expect(try container.run("ls -ld /data/new/deep").hasPrefix("drwxrwxrwt"))
             #expect(try container.run("touch /data/old/x").contains("Read-only"))
             #expect(Files.list(image) == ["bin", "data", "top"])
             #expect(Files.list("\(image)/data") == ["old"])
