@@ -18,7 +18,7 @@ import Wire
         var full = ClientStreams<String>(maxCalls: 10, lastID: .max - 4)
         let first = try full.open("a", streaming: true, deadline: nil)
         _ = try full.open("b", streaming: true, deadline: nil)
-        #expect(first == .max - 2)
+        #expect(first == UInt32.max - 2)
         full.lastID = .max - 4
         #expect(try full.open("c", streaming: false, deadline: nil) == 1)
     }

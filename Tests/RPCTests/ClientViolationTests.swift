@@ -87,7 +87,7 @@ import Wire
             for method in ["a", "b"] {
                 client.stream(service: "s", method: method, Empty()) { event in events.withLock { $0.append(event) } }
             }
-            _ = try peer.receive()
+            for _ in 0..<2 { _ = try peer.receive() }
             try peer.send(frame(2, id: 1) + frame(2, id: 3, [0x12, 1, 9]))
             try await eventually("both ended") { events.withLock { $0.count } == 3 }
             #expect(events.withLock { $0 } == [.end(nil), .message(ByteBuffer(bytes: [9])), .end(nil)])
