@@ -125,7 +125,7 @@ struct CallTests {
             #expect(pool.breaker == .open)
             #expect(pool.cause == "image missing")
             #expect(pool.failuresInRow == 1)
-            #expect(pool.nextTryInMilliseconds > 290_000)
+            #expect(pool.nextTryInMilliseconds > 200_000)
         }
     }
 
