@@ -23,7 +23,7 @@ let package = Package(
     products: [
         .executable(name: "berth", targets: ["berth"]),
         .executable(name: "berth-agent", targets: ["berth-agent"]),
-        .library(name: "BerthClient", targets: ["BerthClient"]),
+        .library(name: "BerthClient", targets: ["BerthClient", "Schema"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -65,7 +65,10 @@ let package = Package(
         // The service, its client, its command line
         .target(
             name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentLink", log] + nio, swiftSettings: strict),
-        .target(name: "BerthClient", dependencies: ["RPC", "Schema"] + nio, swiftSettings: strict),
+        .target(
+            name: "BerthClient",
+            dependencies: ["RPC", "Schema", .product(name: "DequeModule", package: "swift-collections")] + nio,
+            swiftSettings: strict),
         .executableTarget(
             name: "berth",
             dependencies: [

@@ -3,6 +3,10 @@
 
 // C that Swift cannot say.
 
+#include "descendants.h"
+#include "events.h"
+#include "process.h"
 #include "runc_spawn.h"
+#include "supervisor.h"
 
 #endif

@@ -1,0 +1,48 @@
+# Berth's development commands. `make` alone lists them.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+SWIFT ?= swift
+# The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
+SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HOME"')
+
+.DEFAULT_GOAL := help
+.PHONY: help serve build test check format protos install clean
+
+help: ## list these commands
+	@echo "usage: make COMMAND"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 16
+
+serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds flags of `berth serve`
+	@exec $(SUDO) .build/release/berth serve $(ARGS)
+
+build: ## release build of berth and berth-agent, in .build/release
+	@dev/bootstrap
+	@echo "make: building (the linker's warning about dlopen is known and harmless)"
+	@$(SWIFT) build -c release --product berth-agent
+	@$(SWIFT) build -c release --product berth
+
+test: ## install what is missing, build, and run every test, with a dockerd and a runc of their own
+	@dev/bootstrap --test
+	@echo "make: building (the linker's warning about dlopen is known and harmless)"
+	@$(SWIFT) build --build-tests
+	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build
+
+check: ## format and lint, generated code, shell scripts
+	@dev/check
+
+format: ## format all Swift code
+	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+protos: ## generate the protobuf-c code in Sources/CSchema from proto/
+	@dev/generate-protos
+
+install: ## install what `make build` has built to PREFIX (/usr/local), below DESTDIR
+	@test -x .build/release/berth || { echo "make: nothing is built yet: run \`make build\` first" >&2; exit 1; }
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/berth"
+	install -s -m 755 .build/release/berth "$(DESTDIR)$(PREFIX)/bin/berth"
+	install -s -m 755 .build/release/berth-agent "$(DESTDIR)$(PREFIX)/libexec/berth/berth-agent"
+
+clean: ## remove what was built
+	@rm -rf .build

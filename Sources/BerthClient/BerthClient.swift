@@ -1,0 +1,174 @@
+public import NIOCore
+public import NIOPosix
+internal import RPC
+public import Schema
+internal import Synchronization
+
+/// A connection to a Berth server, for any number of calls at a time, from any task.
+///
+///     let client = try await BerthClient.connect()
+///     let lease = try await client.acquire()
+///     for try await event in client.execute(Command(["python3", "-c", "print(1)"]), in: lease) { … }
+///     try await client.release(lease)
+///
+/// Calls throw `BerthError`. When the connection ends, every open call ends with `unavailable`; a client does not
+/// reconnect by itself. Close it when done.
+public final class BerthClient: Sendable {
+    private let rpc: ClientConnection
+    private let flow: ReadingPause
+
+    private init(_ rpc: ClientConnection) {
+        self.rpc = rpc
+        flow = ReadingPause(rpc)
+    }
+
+    /// - Parameters:
+    ///   - group: where the connection's work is done.
+    ///   - timeout: how long connecting may take.
+    public static func connect(
+        to address: ServerAddress = .standard, timeout: Duration = .seconds(5),
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    ) async throws(BerthError) -> BerthClient {
+        let limit = TimeAmount.milliseconds(Int64(timeout.milliseconds))
+        do throws(RPCError) {
+            switch address {
+            case .tcp(let host, let port):
+                return BerthClient(
+                    try await ClientConnection.connect(host: host, port: port, group: group, timeout: limit))
+            case .unix(let path):
+                return BerthClient(try await ClientConnection.connect(unixSocket: path, group: group, timeout: limit))
+            }
+        } catch {
+            throw BerthError(
+                .unavailable,
+                "no Berth server at \(address): \(error.message); start one with \"berth serve\", "
+                    + "or name another with --server or BERTH_SERVER")
+        }
+    }
+
+    /// Closes the connection. What runs on it is cancelled; leases that are not detached end soon after.
+    public func close() {
+        rpc.close()
+    }
+
+    // MARK: Calls
+
+    /// Who is there.
+    public func hello(client: String = "berth-swift") async throws(BerthError) -> HelloResponse {
+        try await call("Hello", HelloRequest(client: client))
+    }
+
+    /// The server and its pools in numbers.
+    public func stats() async throws(BerthError) -> StatsResponse {
+        try await call("Stats", Empty())
+    }
+
+    /// Leases a member.
+    ///
+    /// - Parameters:
+    ///   - pool: nil is the server's default pool.
+    ///   - wait: how long to wait in line when none is warm; nil is the server's default, 30 s.
+    ///   - isDetached: the lease outlives this connection.
+    ///   - leaseTime: how long it lasts without use; nil is the server's longest, 5 min.
+    public func acquire(
+        pool: String? = nil, wait: Duration? = nil, isDetached: Bool = false, leaseTime: Duration? = nil
+    ) async throws(BerthError) -> Lease {
+        let response: AcquireResponse = try await call(
+            "Acquire",
+            AcquireRequest(
+                pool: pool ?? "", waitMilliseconds: wait?.milliseconds ?? 0, isDetached: isDetached,
+                ttlMilliseconds: leaseTime?.milliseconds ?? 0))
+        return Lease(
+            token: response.lease, member: response.member, time: .milliseconds(response.ttlMilliseconds),
+            isWarm: response.isWarm)
+    }
+
+    /// Ends a lease and what runs in it.
+    public func release(_ lease: Lease) async throws(BerthError) {
+        let _: Empty = try await call("Release", ReleaseRequest(lease: lease.token))
+    }
+
+    /// Runs a program in a lease.
+    public func execute(_ command: Command, in lease: Lease) -> Execution {
+        start(command.request(lease: lease.token, pool: "", wait: nil), lease: lease.token)
+    }
+
+    /// Runs a program in a member of its own, which is acquired and released around it, in one round trip.
+    ///
+    /// - Parameters:
+    ///   - pool: nil is the server's default pool.
+    ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
+    public func execute(_ command: Command, pool: String? = nil, wait: Duration? = nil) -> Execution {
+        start(command.request(lease: "", pool: pool ?? "", wait: wait), lease: "")
+    }
+
+    // MARK: How
+
+    private func call<R: Message>(_ method: String, _ message: some Message) async throws(BerthError) -> R {
+        do throws(RPCError) {
+            return try await rpc.unary(service: PoolService.name, method: method, message, returning: R.self)
+        } catch {
+            throw BerthError(error)
+        }
+    }
+
+    private func start(_ request: ExecuteRequest, lease: String) -> Execution {
+        let buffer = EventBuffer(flow)
+        let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
+        rpc.stream(service: PoolService.name, method: "Execute", request) { event in
+            switch event {
+            case .message(let bytes):
+                let decoded = bytes.withUnsafeReadableBytes { raw in
+                    Result { () throws(SchemaError) in try ExecuteEvent(decoding: raw, arena: arena.value) }
+                }
+                switch decoded {
+                case .success(let event): buffer.push(event)
+                case .failure(let error): buffer.end(BerthError(.internal, "the server sent \(error)"))
+                }
+            case .end(let error):
+                buffer.end(error.map { BerthError($0) })
+            }
+        }
+        return Execution(buffer: buffer) { [rpc] execution, signal in
+            let request = SignalRequest(lease: lease, execution: execution, signal: signal)
+            rpc.unary(service: PoolService.name, method: "Signal", request) { _ in }
+        }
+    }
+}
+
+/// A member, leased.
+public struct Lease: Sendable, Equatable {
+    /// Whoever knows it may use the lease.
+    public var token: String
+    /// The member's name, for logs.
+    public var member: String
+    /// How long the lease lasts without use.
+    public var time: Duration
+    /// The member was warm; false: it was created while the call waited.
+    public var isWarm: Bool
+}
+
+/// Stops reading from the connection while an execution's events pile up here: the program then blocks in the end. All
+/// calls of the connection wait with it, so keep executions that are read slowly on a connection of their own.
+final class ReadingPause: Sendable {
+    private let rpc: ClientConnection
+    private let count = Mutex(0)
+
+    init(_ rpc: ClientConnection) {
+        self.rpc = rpc
+    }
+
+    func begin() {
+        count.withLock { count in
+            count += 1
+            if count == 1 { rpc.pauseReading() }
+        }
+    }
+
+    func end() {
+        count.withLock { count in
+            count -= 1
+            if count == 0 { rpc.resumeReading() }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// Where a Berth server listens.
+public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
+    /// Where `berth serve` listens if not told otherwise.
+    public static let standard = ServerAddress.tcp(host: "127.0.0.1", port: 7411)
+
+    case tcp(host: String, port: Int)
+    case unix(path: String)
+
+    /// `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback) or `unix:PATH`.
+    /// - Throws: `BerthError` with the code `invalidArgument`, which says what was wrong and what would be right.
+    public init(_ text: String) throws(BerthError) {
+        if text.hasPrefix("unix:") {
+            var path = text.dropFirst("unix:".count)
+            if path.hasPrefix("//") { path = path.dropFirst(2) }
+            guard !path.isEmpty else { throw ServerAddress.malformed(text, "no path follows \"unix:\"") }
+            self = .unix(path: String(path))
+            return
+        }
+        guard let colon = text.lastIndex(of: ":") else {
+            throw ServerAddress.malformed(text, "no \":PORT\" at its end")
+        }
+        var host = text[..<colon]
+        guard let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port) else {
+            throw ServerAddress.malformed(text, "the port is not a number from 0 to 65535")
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            throw ServerAddress.malformed(text, "an IPv6 address stands in brackets")
+        }
+        self = .tcp(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
+    }
+
+    private static func malformed(_ text: String, _ why: String) -> BerthError {
+        BerthError(
+            .invalidArgument,
+            "\"\(text)\" is no address: \(why); write HOST:PORT, for example 127.0.0.1:7411, or unix:/path/to/socket")
+    }
+
+    public var description: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}

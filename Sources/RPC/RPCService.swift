@@ -1,0 +1,18 @@
+/// What an `RPCServer` serves. One object for all connections; for each of them, all calls come on its event loop, so none
+/// may block.
+public protocol RPCService: Sendable {
+    /// Comes before any call of the connection.
+    func connectionOpened(_ connection: ServerConnection)
+
+    /// A request has come whole. It must be ended, now or later, with `respond`, `finish` or `fail`. Methods the service
+    /// does not have end with `RPCError.unimplemented`.
+    func serve(_ call: ServerCall)
+
+    /// Comes last, after each open call's `onCancel`.
+    func connectionClosed(_ connection: ServerConnection)
+}
+
+extension RPCService {
+    public func connectionOpened(_ connection: ServerConnection) {}
+    public func connectionClosed(_ connection: ServerConnection) {}
+}

@@ -1,0 +1,53 @@
+internal import NIOCore
+internal import Schema
+internal import Wire
+
+/// A connection over the limit: its first request is answered with an error, then it is closed. It has a limited time for both.
+final class RefusalHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let error: RPCError
+    private let timeout: TimeAmount
+    /// Requests are not read, so that none needs to be held.
+    private var reader = FrameReader(maxDataLength: 0)
+    private var timer: Scheduled<Void>?
+    private var hasAnswered = false
+
+    init(_ error: RPCError, timeout: TimeAmount) {
+        self.error = error
+        self.timeout = timeout
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) { context.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        reader.append(unwrapInboundIn(data))
+        while let item = reader.next() {
+            let header =
+                switch item {
+                case .frame(let header, _), .oversized(let header): header
+                }
+            guard header.type == .request, !hasAnswered else { continue }
+            hasAnswered = true
+            answer(header.streamID, context)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func answer(_ id: UInt32, _ context: ChannelHandlerContext) {
+        var buffer = ByteBuffer()
+        let head = ResponseHead(status: error.status)
+        buffer.writeFrame(.response, [], streamID: id, size: head.size(payloadSize: 0)) { room in
+            head.write(payloadSize: 0, into: room) { _ in }
+        }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        // Only this end: to close while the peer still writes would reset the connection, and the answer with it.
+        context.close(mode: .output, promise: nil)
+    }
+}

@@ -1,0 +1,86 @@
+internal import NIOCore
+internal import Pool
+internal import RPC
+internal import Schema
+
+extension PoolServiceHandler {
+    func acquire(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(AcquireRequest.self)
+        obtain(
+            call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: request.isDetached,
+            ttlMilliseconds: request.ttlMilliseconds
+        ) { call, grant in
+            call.respond(
+                AcquireResponse(
+                    lease: grant.token.description, member: grant.member.description,
+                    ttlMilliseconds: UInt32(clamping: grant.leaseTime.wholeMilliseconds), isWarm: grant.isWarm))
+        }
+    }
+
+    /// Leases a member for `call`: at once, without leaving the loop, when one is warm. `use` runs on the call's loop; it
+    /// is not called when the call has ended by then, and the member then goes back as it was.
+    func obtain(
+        _ call: ServerCall, pool name: String, waitMilliseconds: UInt32, isDetached: Bool, ttlMilliseconds: UInt32,
+        use: @escaping (ServerCall, Grant) -> Void
+    ) {
+        var random = SystemRandomNumberGenerator()
+        let loop = call.connection.eventLoop
+        let pending = NIOLoopBound((call: call, use: use), eventLoop: loop)
+        let (waiter, outcome) = pool.acquire(
+            pool: name, token: LeaseToken(using: &random), connection: ConnectionID(call.connection.id),
+            isDetached: isDetached,
+            leaseTime: ttlMilliseconds == 0 ? nil : .milliseconds(ttlMilliseconds),
+            wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds)
+        ) { [pool] result in
+            loop.execute {
+                let (call, use) = pending.value
+                switch result {
+                case .success(let grant) where call.isEnded: pool.returnUnused(grant.token)
+                case .success(let grant):
+                    call.onCancel = nil
+                    use(call, grant)
+                case .failure(let error): if !call.isEnded { call.fail(RPCError(error)) }
+                }
+            }
+        }
+        switch outcome {
+        case .granted(let grant): use(call, grant)
+        case .refused(let error): call.fail(RPCError(error))
+        // When the grant is on its way already, the callback above finds the call ended, and gives it back.
+        case .waiting: call.onCancel = { [pool] _ in _ = pool.cancel(waiter) }
+        }
+    }
+}
+
+extension RPCError {
+    /// What a client is told about an acquire that got nothing: what is wrong, and what would help.
+    init(_ error: AcquireError) {
+        switch error {
+        case .unknownPool(let name, let known):
+            self.init(.notFound, "there is no pool \"\(name)\"; there is: \(known.joined(separator: ", "))")
+        case .unavailable(let cause, let next):
+            self.init(.unavailable, "no warm container, and none can be created: \(cause); next try in \(next.inWords)")
+        case .lineFull(let waiting):
+            self.init(
+                .resourceExhausted,
+                "\(waiting) acquires wait already, the longest line allowed; this one would be number \(waiting + 1)")
+        case .timedOut(let waited):
+            self.init(.deadlineExceeded, "no container was ready within \(waited.inWords)")
+        case .exhausted(let reason, let waited):
+            self.init(.resourceExhausted, "no container came free within \(waited.inWords): \(reason)")
+        case .draining:
+            self.init(.unavailable, "the server is shutting down")
+        }
+    }
+}
+
+extension Duration {
+    /// "350 ms", "4.2 s", "4 min 58 s".
+    var inWords: String {
+        let milliseconds = wholeMilliseconds
+        if milliseconds < 1000 { return "\(milliseconds) ms" }
+        let seconds = milliseconds / 1000
+        if seconds < 60 { return "\(seconds).\(milliseconds % 1000 / 100) s" }
+        return "\(seconds / 60) min \(seconds % 60) s"
+    }
+}

@@ -1,0 +1,16 @@
+/// A wait that did not end in time.
+public struct NeverHappened: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// Waits until `condition` holds, by looking again and again; for what has no event to wait for.
+/// - Throws: `NeverHappened` when it has not within `limit`.
+public func eventually(
+    _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while !(try await condition()) {
+        if ContinuousClock.now > deadline { throw NeverHappened(description: "within \(limit) never: \(what)") }
+        try await Task.sleep(for: .milliseconds(2))
+    }
+}

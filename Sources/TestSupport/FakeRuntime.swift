@@ -1,0 +1,165 @@
+public import Pool
+internal import Synchronization
+
+/// A runtime without containers, which does as it is told and keeps count.
+public final class FakeRuntime: ContainerRuntime {
+    /// What a create does.
+    public enum Behaviour: Sendable {
+        case succeed
+        case fail(RuntimeError)
+        /// Leaves a container behind and fails, as when start fails after create.
+        case failHalfway(RuntimeError)
+        /// Waits until it is cancelled, or `unblock`.
+        case hang
+    }
+
+    public struct State: Sendable {
+        public var behaviour: [Behaviour] = []
+        /// What a create does when `behaviour` is used up.
+        public var otherwise = Behaviour.succeed
+        public var existing: Set<MemberID> = []
+        public var created: [MemberID] = []
+        public var removed: [MemberID] = []
+        /// Creates under way; the most there ever were.
+        public var underWay = 0
+        public var mostUnderWay = 0
+        public var mostExisting = 0
+        public var removeFailures = 0
+        /// How often the members were listed.
+        public var lists = 0
+    }
+
+    private let state = Mutex(State())
+    private let gate = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+    public init(_ otherwise: Behaviour = .succeed) {
+        state.withLock { $0.otherwise = otherwise }
+    }
+
+    public var kind: String { "fake" }
+    public var now: State { state.withLock { $0 } }
+
+    public func set(_ change: @Sendable (inout State) -> Void) {
+        state.withLock { change(&$0) }
+    }
+
+    /// Lets hanging creates go on.
+    public func unblock() {
+        let waiting = gate.withLock { gate in
+            defer { gate = [] }
+            return gate
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+        let behaviour = state.withLock { state in
+            state.created.append(member)
+            state.underWay += 1
+            state.mostUnderWay = max(state.mostUnderWay, state.underWay)
+            return state.behaviour.isEmpty ? state.otherwise : state.behaviour.removeFirst()
+        }
+        defer { state.withLock { $0.underWay -= 1 } }
+        switch behaviour {
+        case .succeed: break
+        case .fail(let error): throw error
+        case .failHalfway(let error):
+            exists(member)
+            throw error
+        case .hang:
+            exists(member)
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    gate.withLock { $0.append(continuation) }
+                    if Task.isCancelled { unblock() }
+                }
+            } onCancel: {
+                unblock()
+            }
+            if Task.isCancelled { throw RuntimeError(.notReadyInTime, "cancelled") }
+        }
+        exists(member)
+        // No stream is behind it: the fake connector does not look at it.
+        return MemberStream(input: -1, output: -1)
+    }
+
+    private func exists(_ member: MemberID) {
+        state.withLock { state in
+            state.existing.insert(member)
+            state.mostExisting = max(state.mostExisting, state.existing.count)
+        }
+    }
+
+    public func remove(_ member: MemberID) async throws(RuntimeError) {
+        let fails = state.withLock { state in
+            guard state.removeFailures == 0 else {
+                state.removeFailures -= 1
+                return true
+            }
+            state.removed.append(member)
+            state.existing.remove(member)
+            return false
+        }
+        if fails { throw RuntimeError(.failed, "remove failed, as told") }
+    }
+
+    public func members() async throws(RuntimeError) -> [MemberID] {
+        state.withLock { state in
+            state.lists += 1
+            return Array(state.existing)
+        }
+    }
+    public func shutdown() async {}
+}
+
+/// The server's end of a fake member.
+public final class FakeLink: MemberLink {
+    public let member: MemberID
+    private let reason = Mutex<LinkCloseReason?>(nil)
+
+    public init(_ member: MemberID = MemberID("fake")) {
+        self.member = member
+    }
+
+    public var closed: LinkCloseReason? { reason.withLock { $0 } }
+    public func close(_ reason: LinkCloseReason) { self.reason.withLock { $0 = $0 ?? reason } }
+}
+
+/// Connects to fake members; any of them can be made to die, or not to answer.
+public final class FakeConnector: MemberConnector {
+    private struct State {
+        var closers: [MemberID: @Sendable () -> Void] = [:]
+        var failure: RuntimeError?
+    }
+    private let state = Mutex(State())
+
+    public init() {}
+
+    /// From here on no agent answers its first ping.
+    public func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
+
+    /// The member's stream ends.
+    public func kill(_ member: MemberID) { state.withLock { $0.closers[member] }?() }
+
+    public func connect(
+        _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
+    ) async throws(RuntimeError) -> any MemberLink {
+        _ = stream.take()
+        let failure = state.withLock { state in
+            state.closers[member] = onClose
+            return state.failure
+        }
+        if let failure { throw failure }
+        return FakeLink(member)
+    }
+}
+
+/// Keeps every event.
+public final class RecordingObserver: PoolObserver {
+    private let events = Mutex<[PoolEvent]>([])
+
+    public init() {}
+
+    public var all: [PoolEvent] { events.withLock { $0 } }
+    public func record(_ event: PoolEvent) { events.withLock { $0.append(event) } }
+}

@@ -1,0 +1,80 @@
+public import Pool
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// A runtime whose members are real agents, but ordinary processes instead of containers: for tests of everything above
+/// the runtime, on any machine.
+public final class ProcessRuntime: ContainerRuntime {
+    private struct State {
+        var processes: [MemberID: pid_t] = [:]
+        var created = 0
+        var failure: RuntimeError?
+    }
+
+    private let state = Mutex(State())
+    private let agent: String
+
+    public init() throws(MissingPart) {
+        agent = try BuildProducts.program("berth-agent")
+    }
+
+    public var kind: String { "process" }
+    /// Creates so far, failed ones included.
+    public var created: Int { state.withLock { $0.created } }
+    public var alive: Int { state.withLock { $0.processes.count } }
+
+    /// From here on every create fails so; nil: succeeds again.
+    public func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
+
+    /// The agent's process of a member.
+    public func process(of member: MemberID) -> Int32? { state.withLock { $0.processes[member] } }
+
+    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+        let failure = state.withLock { state in
+            state.created += 1
+            return state.failure
+        }
+        if let failure { throw failure }
+        var sockets: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &sockets) == 0 else {
+            throw RuntimeError(.failed, "socketpair: \(String(cString: strerror(errno)))")
+        }
+        defer { close(sockets[1]) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, sockets[1], 0)
+        posix_spawn_file_actions_adddup2(&actions, sockets[1], 1)
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(agent), strdup("--stdio"), nil]
+        var environment: [UnsafeMutablePointer<CChar>?] = [strdup("IMAGE_SAYS=hello"), strdup("HOME=/root"), nil]
+        defer { for pointer in arguments + environment { free(pointer) } }
+        var pid: pid_t = 0
+        let result = posix_spawn(&pid, agent, &actions, nil, &arguments, &environment)
+        guard result == 0 else {
+            close(sockets[0])
+            throw RuntimeError(.failed, "\(agent): \(String(cString: strerror(result)))")
+        }
+        state.withLock { $0.processes[member] = pid }
+        return MemberStream(socket: sockets[0])
+    }
+
+    public func remove(_ member: MemberID) async throws(RuntimeError) {
+        guard let pid = state.withLock({ $0.processes[member] }) else { return }
+        // The agent ends by itself when its stream does, and takes its programs along; a moment for that.
+        for _ in 0..<500 {
+            if waitpid(pid, nil, WNOHANG) != 0 { break }
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+        kill(pid, SIGKILL)
+        waitpid(pid, nil, 0)
+        state.withLock { $0.processes[member] = nil }
+    }
+
+    public func members() async throws(RuntimeError) -> [MemberID] { state.withLock { Array($0.processes.keys) } }
+    public func shutdown() async {}
+}

@@ -1,0 +1,120 @@
+import FoundationEssentials
+import Schema
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Puts an execution's events out as they come: the program's output as it is, or all events as JSON, one a line.
+struct EventPrinter {
+    let json: Bool
+
+    /// False when nobody reads any more.
+    func print(_ event: ExecuteEvent) -> Bool {
+        if json {
+            guard let line = EventLine(event) else { return true }
+            return writeAll(Array((JSON.line(line) + "\n").utf8), to: STDOUT_FILENO)
+        }
+        if case .output(let output) = event {
+            return writeAll(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
+        }
+        return true
+    }
+}
+
+/// One event as JSON. Bytes that are text stand in `text`, others in `base64`.
+private struct EventLine: Encodable {
+    var event: String
+    var execution: String?
+    var member: String?
+    var stream: String?
+    var offset: UInt64?
+    var text: String?
+    var base64: String?
+    var cause: String?
+    var exitCode: Int32?
+    var signal: Int32?
+    var message: String?
+    var wallMicroseconds: UInt64?
+    var userMicroseconds: UInt64?
+    var systemMicroseconds: UInt64?
+    var peakMemoryBytes: UInt64?
+    var stdoutBytes: UInt64?
+    var stderrBytes: UInt64?
+
+    enum CodingKeys: String, CodingKey {
+        case event, execution, member, stream, offset, text, base64, cause, signal, message
+        case exitCode = "exit_code"
+        case wallMicroseconds = "wall_us"
+        case userMicroseconds = "user_us"
+        case systemMicroseconds = "system_us"
+        case peakMemoryBytes = "peak_memory_bytes"
+        case stdoutBytes = "stdout_bytes"
+        case stderrBytes = "stderr_bytes"
+    }
+
+    init?(_ event: ExecuteEvent) {
+        switch event {
+        case .started(let started):
+            self.event = "started"
+            execution = started.execution
+            member = started.member
+        case .output(let output):
+            self.event = "output"
+            stream = output.stream == .stdout ? "stdout" : "stderr"
+            offset = output.offset
+            if let valid = String(validating: output.data, as: UTF8.self) {
+                text = valid
+            } else {
+                base64 = Data(output.data).base64EncodedString()
+            }
+        case .ended(let ended):
+            self.event = "ended"
+            cause = ended.cause.name
+            if ended.cause == .exited || ended.signal == 0, ended.cause != .startFailed { exitCode = ended.exitCode }
+            if ended.signal != 0 { signal = ended.signal }
+            if !ended.message.isEmpty { message = ended.message }
+            wallMicroseconds = ended.usage.wallMicroseconds
+            userMicroseconds = ended.usage.userMicroseconds
+            systemMicroseconds = ended.usage.systemMicroseconds
+            peakMemoryBytes = ended.usage.peakMemoryBytes
+            stdoutBytes = ended.stdoutBytes
+            stderrBytes = ended.stderrBytes
+        case .unknown:
+            return nil
+        }
+    }
+}
+
+extension EndCause {
+    /// As in pool.proto, in lower case.
+    var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .exited: "exited"
+        case .signalled: "signalled"
+        case .timedOut: "timed_out"
+        case .outOfMemory: "out_of_memory"
+        case .outputLimit: "output_limit"
+        case .cancelled: "cancelled"
+        case .containerLost: "container_lost"
+        case .startFailed: "start_failed"
+        case .draining: "draining"
+        }
+    }
+}
+
+enum JSON {
+    /// `value` on one line, with its keys in order.
+    static func line(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return String(decoding: try encoder.encode(value), as: UTF8.self)
+        } catch {
+            preconditionFailure("\(type(of: value)) can't be encoded: \(error)")
+        }
+    }
+}

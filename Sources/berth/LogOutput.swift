@@ -1,0 +1,65 @@
+import FoundationEssentials
+import Logging
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The server's log on stderr: a line a message, as text or as JSON.
+struct LogOutput: LogHandler {
+    enum Format: String, CaseIterable {
+        case text
+        case json
+    }
+
+    let format: Format
+    var logLevel: Logger.Level = .info
+    var metadata: Logger.Metadata = [:]
+
+    init(format: Format, level: Logger.Level) {
+        self.format = format
+        logLevel = level
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
+        let line: String
+        switch format {
+        case .text:
+            let details = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\(LogOutput.quoted("\($0.value)"))" }
+            line = "\(LogOutput.time()) \(event.level.rawValue) \(event.message)\(details.joined())"
+        case .json:
+            var object = ["time": LogOutput.time(), "level": event.level.rawValue, "message": "\(event.message)"]
+            for (key, value) in fields { object[key] = "\(value)" }
+            line = JSON.line(object)
+        }
+        _ = writeAll(Array((line + "\n").utf8), to: STDERR_FILENO)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        guard text.isEmpty || text.contains(where: { $0 == " " || $0 == "\"" || $0.isNewline }) else { return text }
+        return JSON.line(text)
+    }
+
+    /// RFC 3339, in UTC, to the millisecond.
+    private static func time() -> String {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        var parts = tm()
+        gmtime_r(&now.tv_sec, &parts)
+        func pad(_ number: some BinaryInteger, _ width: Int) -> String {
+            let digits = "\(number)"
+            return String(repeating: "0", count: Swift.max(0, width - digits.count)) + digits
+        }
+        return "\(parts.tm_year + 1900)-\(pad(parts.tm_mon + 1, 2))-\(pad(parts.tm_mday, 2))T"
+            + "\(pad(parts.tm_hour, 2)):\(pad(parts.tm_min, 2)):\(pad(parts.tm_sec, 2))."
+            + "\(pad(now.tv_nsec / 1_000_000, 3))Z"
+    }
+}

@@ -1,0 +1,221 @@
+import AgentLink
+import BerthClient
+import Dispatch
+import Logging
+import NIOCore
+import NIOPosix
+import Pool
+import RPC
+import RuncRuntime
+import Service
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// All that `berth serve` was told, checked.
+struct ServerSettings: Sendable {
+    var addresses: [ServerAddress]
+    var runtime: RuntimeKind
+    var dockerHost: String?
+    var image: String?
+    /// The pool but for its image, which depends on the runtime.
+    var pool: PoolConfiguration
+    var memoryBudget: Int64?
+    var limits: ServiceLimits
+    var maxConnections: Int
+    var drainTime: Duration
+    var instance: String?
+    var stateDirectory: String?
+    var agent: String?
+    var logger: Logger
+
+    /// The same after a restart, different for each server of a host.
+    var instanceName: String {
+        if let instance { return instance }
+        for address in addresses {
+            switch address {
+            case .tcp(_, let port) where port != 0: return "berth-\(port)"
+            case .unix(let path): return "berth-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
+            case .tcp: continue
+            }
+        }
+        return "berth-p\(getpid())"
+    }
+}
+
+/// A whole server: the pieces put together, run, and taken apart in order.
+struct Server {
+    private let settings: ServerSettings
+    private let logger: Logger
+
+    init(_ settings: ServerSettings) {
+        self.settings = settings
+        logger = settings.logger
+    }
+
+    /// Serves until it is told to end by a signal, and all is removed.
+    func run() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        let signals = EndSignals()
+        let agent = try AgentBinary.find(settings.agent)
+        let directory = try StateDirectory(base: settings.stateDirectory, instance: settings.instanceName)
+        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory, logger: logger)
+        let janitor = try Janitor.start(directory, runc: choice.runc, logger: logger)
+        defer { janitor.dismiss() }
+
+        var pool = settings.pool
+        pool.template.image = choice.image
+        let group = MultiThreadedEventLoopGroup.singleton
+        let memory = HostMemory.available
+        let members = Pool(
+            configuration: FleetConfiguration(
+                pools: [pool], max: Swift.max(pool.max, 300),
+                memoryBudgetBytes: settings.memoryBudget ?? memory().map { $0 / 10 * 8 } ?? .max),
+            runtime: choice.runtime, connector: AgentConnector(group: group), memberPrefix: Server.memberPrefix(),
+            observer: PoolLog(logger), hostMemory: memory)
+        let service = PoolServiceHandler(
+            pool: members, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
+            logger: logger)
+        var configuration = RPCServer.Configuration()
+        configuration.maxConnections = settings.maxConnections
+        let rpc = RPCServer(group: group, service: service, configuration: configuration)
+        let addresses = try await listen(rpc)
+
+        async let maintenance: Void = members.run()
+        for address in addresses { announce("berth: listening on \(address)") }
+
+        await signals.next()
+        logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
+        await rpc.stopListening()
+        service.drain()
+        let hurry = Task {
+            await signals.next()
+            logger.notice("told again to end, not waiting for programs")
+            service.endAll()
+        }
+        await drain(service, members)
+        service.endAll()
+        await maintenance
+        hurry.cancel()
+        await rpc.close()
+        await choice.runtime.shutdown()
+        logger.notice("ended, every container is removed")
+    }
+
+    /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
+    private func drain(_ service: PoolServiceHandler, _ pool: Pool) async {
+        let deadline = ContinuousClock.now + settings.drainTime
+        while service.executionCount > 0, pool.leaseCount > 0, ContinuousClock.now < deadline {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
+        var bound: [ServerAddress] = []
+        for address in settings.addresses {
+            do {
+                switch address {
+                case .tcp(let host, let port):
+                    let socket = try await rpc.listen(host: host, port: port)
+                    bound.append(.tcp(host: socket.ipAddress ?? host, port: socket.port ?? port))
+                case .unix(let path):
+                    try await rpc.listen(unixSocket: path)
+                    bound.append(address)
+                }
+            } catch let error as RPCError {
+                let advice =
+                    switch error.code {
+                    case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"
+                    case .permissionDenied: "; take a port over 1023, or a directory that can be written to"
+                    default: ""
+                    }
+                throw Failure(error.message + advice)
+            }
+        }
+        return bound
+    }
+
+    private func announce(_ line: String) {
+        _ = writeAll(Array("\(line)\n".utf8), to: STDOUT_FILENO)
+    }
+
+    /// Members of this start and of the one before never share a name.
+    private static func memberPrefix() -> String {
+        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
+        return String((0..<6).map { _ in digits[Int.random(in: 0..<digits.count)] })
+    }
+}
+
+/// SIGTERM and SIGINT, one after the other.
+struct EndSignals {
+    private let stream: AsyncStream<Void>
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        self.stream = stream
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler { continuation.yield() }
+            source.resume()
+            return source
+        }
+    }
+
+    func next() async {
+        for await _ in stream { return }
+    }
+}
+
+/// Where the file is that runs in every container.
+enum AgentBinary {
+    /// - Throws: `Failure` that names where it was looked for.
+    static func find(_ given: String?) throws -> String {
+        if let given {
+            guard access(given, X_OK) == 0 else {
+                throw Failure("--agent \(given): \(String(cString: strerror(errno)))", code: 2)
+            }
+            return given.hasPrefix("/") ? given : (realPath(given) ?? given)
+        }
+        guard let own = realPath("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
+            throw Failure("/proc is not mounted, so berth-agent can't be found; say where it is with --agent")
+        }
+        let folder = own[..<slash]
+        let places = ["\(folder)/berth-agent", "\(folder)/../libexec/berth/berth-agent"]
+        guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
+            throw Failure(
+                "berth-agent, which runs in every container, is neither \(places.joined(separator: " nor ")); build it "
+                    + "(make build) or say where it is with --agent")
+        }
+        return realPath(found) ?? found
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}
+
+/// The host's memory, from /proc/meminfo.
+enum HostMemory {
+    /// Bytes available now without swapping; nil where the kernel does not tell.
+    @Sendable static func available() -> Int64? {
+        let descriptor = open("/proc/meminfo", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        for line in buffer[..<count].split(separator: UInt8(ascii: "\n")) {
+            let text = String(decoding: line, as: UTF8.self)
+            guard text.hasPrefix("MemAvailable:") else { continue }
+            return text.split(separator: " ").dropFirst().first.flatMap { Int64($0) }.map { $0 << 10 }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,5 @@
+/// The version, as `berth --version`, the log and clients see it.
+enum Version {
+    static let current = "0.1.0"
+    static let server = "berth/\(current)"
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Testing
+import TestSupport
+
+@Suite("The command line, against a real server on a real runtime")
+struct CommandLineTests {
+    @Test("a program's output comes a line a second, as it is printed", arguments: Runtime.allCases)
+    func streaming(_ runtime: Runtime) async throws {
+        try await ServerProcess.with(runtime) { server in
+            let script = "import time\nfor i in range(3): print(i, flush=True); time.sleep(1)"
+            let program = try Program(
+                BuildProducts.program("berth"), ["run", "--server", server.address, "--", "python3", "-c", script])
+            var times: [ContinuousClock.Instant] = []
+            try await eventually("three lines") {
+                while times.count < program.out.split(separator: "\n").count { times.append(.now) }
+                return !program.isRunning
+            }
+            #expect(try await program.end() == 0)
+            #expect(program.out == "0\n1\n2\n")
+            try #require(times.count == 3)
+            for (one, next) in zip(times, times.dropFirst()) { #expect(next - one > .milliseconds(700)) }
+        }
+    }
+
+    @Test("exit codes are the program's own, and a shell's for what never ran", arguments: Runtime.allCases)
+    func exitCodes(_ runtime: Runtime) async throws {
+        try await ServerProcess.with(runtime, ["--size", "4"]) { server in
+            let cases: [(arguments: [String], status: Int32, words: String)] = [
+                (["--", "true"], 0, ""),
+                (["--", "sh", "-c", "exit 42"], 42, ""),
+                (["--", "sh", "-c", "kill -9 $$"], 137, ""),
+                (["--timeout", "100ms", "--", "sleep", "60"], 124, "time"),
+                (["--cwd", "/nowhere", "--", "true"], 125, "/nowhere"),
+                (["--", "/etc/passwd"], 126, "/etc/passwd"),
+                (["--", "no-such-program"], 127, "no-such-program"),
+                (["--pool", "nope", "--", "true"], 125, "there is no pool \"nope\"; there is: default"),
+                (["--env", "X", "--", "true"], 125, "--env \"X\" is not NAME=VALUE"),
+            ]
+            for (arguments, status, words) in cases {
+                let result = try await server.run(arguments)
+                #expect(result.status == status, "\(arguments): \(result)")
+                #expect(result.err.contains(words), "\(arguments): \(result)")
+                #expect(result.err.split(separator: "\n").count == (words.isEmpty ? 0 : 1), "\(arguments): \(result)")
+            }
+        }
+    }
+
+    @Test("stdout, stderr, stdin, environment and directory are the program's", arguments: Runtime.allCases)
+    func surroundings(_ runtime: Runtime) async throws {
+        try await ServerProcess.with(runtime) { server in
+            let result = try await server.run(
+                [
+                    "-i", "--env", "NAME=wörld", "--cwd", "/tmp", "--", "sh", "-c",
+                    "cat; echo $NAME $PWD $(id -u); echo e >&2",
+                ],
+                input: "from stdin\n")
+            #expect(result.out == "from stdin\nwörld /tmp 1000\n")
+            #expect(result.err == "e\n")
+            #expect(result.status == 0)
+        }
+    }
+
+    @Test("--json prints one event a line")
+    func json() async throws {
+        try await ServerProcess.with(.runc) { server in
+            let result = try await server.run(["--json", "--", "sh", "-c", "printf hi; exit 3"])
+            #expect(result.status == 3)
+            let events = try result.out.split(separator: "\n").map { line in
+                try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+            }
+            #expect(events.map { $0["event"] as? String } == ["started", "output", "ended"])
+            try #require(events.count == 3)
+            #expect(events[1]["text"] as? String == "hi")
+            #expect(events[2]["exit_code"] as? Int == 3)
+            #expect(events[2]["cause"] as? String == "exited")
+        }
+    }
+
+    @Test("Ctrl-C interrupts the program, and kills one that does not mind")
+    func interrupt() async throws {
+        try await ServerProcess.with(.runc) { server in
+            for script in ["echo ready; exec sleep 1000", "trap '' INT; echo ready; while :; do sleep 1; done"] {
+                let program = try Program(
+                    BuildProducts.program("berth"), ["run", "--server", server.address, "--", "sh", "-c", script])
+                try await eventually("it runs") { program.out.contains("ready") }
+                program.signal(SIGINT)
+                #expect(try await program.end(within: .seconds(10)) == 130, "\(program.err)")
+            }
+        }
+    }
+
+    @Test("stats are there for people and for programs")
+    func stats() async throws {
+        try await ServerProcess.with(.runc) { server in
+            try await eventually("two are warm") {
+                let result = try await berth(["stats", "--json", "--server", server.address])
+                let object = try JSONSerialization.jsonObject(with: Data(result.out.utf8)) as? [String: Any]
+                let pools = object?["pools"] as? [[String: Any]]
+                return pools?.first?["idle"] as? Int == 2
+            }
+            let table = try await berth(["stats"], environment: ["BERTH_SERVER": server.address])
+            #expect(table.out.contains("POOL"))
+            #expect(table.out.contains("default"))
+            #expect(table.status == 0)
+        }
+    }
+
+    @Test("what can't be right is told in one line, with what would be, and code 2; what can't be done with code 1")
+    func badInput() async throws {
+        try await ServerProcess.with(.runc) { server in
+            let missing = "/tmp/berth-no-such-\(UUID().uuidString)"
+            let cases: [(arguments: [String], status: Int32, words: [String])] = [
+                (["serve", "--listen", "nonsense"], 2, ["\"nonsense\" is no address", "127.0.0.1:7411"]),
+                (["serve", "--listen", "127.0.0.1:99999"], 2, ["the port is not a number from 0 to 65535"]),
+                (["serve", "--listen", "0.0.0.0:0"], 2, ["not loopback", "--insecure"]),
+                (["serve", "--size", "9", "--max", "3"], 2, ["--size 9 is more than --max 3"]),
+                (["serve", "--size", "many"], 2, ["many", "--size"]),
+                (["serve", "--memory", "1x"], 2, ["1x"]),
+                (["serve", "--runtime", "kvm"], 2, ["kvm", "runc"]),
+                (["serve", "--uid", "0"], 2, ["root"]),
+                (["serve", "--agent", missing], 2, [missing]),
+                (["serve", "--no-such-flag"], 2, ["--no-such-flag"]),
+                (["serve", "--runtime", "docker", "--docker-host", "ftp://x"], 2, ["ftp://x", "unix://"]),
+                (
+                    ["serve", "--runtime", "docker", "--docker-host", "unix://\(missing)"], 1,
+                    [missing, "Docker"]
+                ),
+                (
+                    ["serve", "--runtime", "runc", "--image", "host", "--listen", server.address], 1,
+                    ["in use", "--listen"]
+                ),
+                (
+                    ["run", "--server", "127.0.0.1:1", "--", "true"], 125,
+                    ["no Berth server at 127.0.0.1:1", "berth serve"]
+                ),
+                (["run", "--server", "x", "--", "true"], 125, ["\"x\" is no address"]),
+                (["run"], 125, ["command"]),
+                (["run", "--timeout", "soon", "--", "true"], 125, ["soon"]),
+                (["stats", "--server", "127.0.0.1:1"], 1, ["no Berth server"]),
+                (["stats", "--server", "x"], 2, ["\"x\" is no address"]),
+                (["nonsense"], 2, ["nonsense"]),
+            ]
+            for (arguments, status, words) in cases {
+                let extra = arguments.first == "serve" ? ["--state-dir", "/tmp/berth-\(server.instance)-bad"] : []
+                let result = try await berth(Array(arguments.prefix(1)) + extra + arguments.dropFirst())
+                #expect(result.status == status, "\(arguments): \(result)")
+                let lines = result.err.split(separator: "\n").filter { $0.hasPrefix("berth: ") }
+                #expect(lines.count == 1, "\(arguments): \(result)")
+                for word in words { #expect(result.err.contains(word), "\(arguments): \(result)") }
+                #expect(result.out.isEmpty, "\(arguments): \(result)")
+            }
+            try? FileManager.default.removeItem(atPath: "/tmp/berth-\(server.instance)-bad")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import BerthClient
+import Foundation
+import Schema
+import Testing
+import TestSupport
+
+@Suite("A server's life: draining, dying, and runtimes that fail")
+struct LifeTests {
+    @Test(
+        "a server killed by SIGKILL in the middle of 20 executions leaves nothing behind", arguments: Runtime.allCases)
+    func killed(_ runtime: Runtime) async throws {
+        let server = try await ServerProcess.start(runtime, ["--size", "2", "--max", "24", "--create-timeout", "120s"])
+        do {
+            let client = try await BerthClient.connect(to: try ServerAddress(server.address))
+            defer { client.close() }
+            let executions = (0..<20).map { _ in
+                client.execute(Command(["sleep", "1000"]), wait: .seconds(120))
+            }
+            for execution in executions {
+                for try await event in execution {
+                    if case .started = event { break }
+                }
+            }
+            // Leaving the loops has not ended them: they are held until here.
+            let running = try await client.stats().executions
+            #expect(running == 20)
+            server.program.signal(SIGKILL)
+            _ = try await server.program.end()
+            try await server.nothingIsLeft(within: .seconds(10))
+            withExtendedLifetime(executions) {}
+        } catch {
+            server.program.signal(SIGKILL)
+            throw NeverHappened(description: "\(error); the server's log:\n\(server.program.err)")
+        }
+    }
+
+    @Test("SIGTERM waits for what runs; a second one does not", arguments: Runtime.allCases)
+    func draining(_ runtime: Runtime) async throws {
+        for hurries in [false, true] {
+            let server = try await ServerProcess.start(runtime, ["--drain-time", "60s"])
+            do {
+                let script = hurries ? "echo ready; sleep 1000" : "echo ready; sleep 1; echo done"
+                let program = try Program(
+                    BuildProducts.program("berth"), ["run", "--server", server.address, "--", "sh", "-c", script])
+                try await eventually("it runs") { program.out.contains("ready") }
+                server.program.signal(SIGTERM)
+                try await eventually("it drains") { server.program.err.contains("draining") }
+                let refused = try await berth(["run", "--server", server.address, "--", "true"])
+                #expect(refused.status == 125)
+                if hurries { server.program.signal(SIGTERM) }
+                let status = try await program.end(within: .seconds(20))
+                #expect(status == (hurries ? 125 : 0), "\(program.err)")
+                if hurries {
+                    #expect(program.err.contains("shutting down"))
+                } else {
+                    #expect(program.out == "ready\ndone\n")
+                }
+                #expect(try await server.program.end(within: .seconds(20)) == 0)
+                try await server.nothingIsLeft()
+            } catch {
+                server.program.signal(SIGKILL)
+                throw NeverHappened(description: "\(error); the server's log:\n\(server.program.err)")
+            }
+        }
+    }
+
+    @Test("a second server of the same instance is refused by name")
+    func instanceIsLocked() async throws {
+        try await ServerProcess.with(.runc) { server in
+            let second = try await berth([
+                "serve", "--listen", "127.0.0.1:0", "--runtime", "runc", "--image", "host", "--instance",
+                server.instance,
+                "--state-dir", server.stateDirectory,
+            ])
+            #expect(second.status == 1)
+            #expect(second.err.contains(server.instance))
+        }
+    }
+
+    @Test("members that die are replaced; what a program does to its container ends with it")
+    func memberDies() async throws {
+        try await ServerProcess.with(.runc) { server in
+            let client = try await BerthClient.connect(to: try ServerAddress(server.address))
+            defer { client.close() }
+            for _ in 0..<5 {
+                let bomb = Command(["sh", "-c", "f() { f | f & }; f; sleep 1000"], timeout: .milliseconds(300))
+                let output = try await client.execute(bomb, wait: .seconds(60)).collect()
+                #expect(output.ended.cause != .exited)
+            }
+            let hog = Command(["python3", "-c", "x = bytearray(1 << 30)"])
+            let ended = try await client.execute(hog, wait: .seconds(60)).collect().ended
+            #expect(ended.cause == .outOfMemory || ended.exitCode == 1, "\(ended)")
+            let fine = try await client.execute(Command(["echo", "fine"]), wait: .seconds(60)).collect()
+            #expect(fine.stdout == Array("fine\n".utf8))
+        }
+    }
+}

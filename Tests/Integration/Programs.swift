@@ -1,0 +1,225 @@
+import Foundation
+import Synchronization
+import TestSupport
+
+/// A program of the outside, run to its end or until it is told to end.
+final class Program: Sendable {
+    private struct State {
+        var out = Data()
+        var err = Data()
+        var isOver = false
+    }
+
+    private let process: Process
+    private let state = Mutex(State())
+    private let readers = DispatchGroup()
+
+    /// - Parameter environment: added to this process's own.
+    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        let (out, err) = (Pipe(), Pipe())
+        process.standardOutput = out
+        process.standardError = err
+        if let input {
+            let pipe = Pipe()
+            process.standardInput = pipe
+            pipe.fileHandleForWriting.write(Data(input.utf8))
+            try pipe.fileHandleForWriting.close()
+        } else {
+            process.standardInput = FileHandle.nullDevice
+        }
+        try process.run()
+        read(out.fileHandleForReading) { $0.out += $1 }
+        read(err.fileHandleForReading) { $0.err += $1 }
+    }
+
+    private func read(_ handle: FileHandle, _ append: @escaping @Sendable (inout State, Data) -> Void) {
+        let descriptor = handle.fileDescriptor
+        readers.enter()
+        Thread.detachNewThread { [self] in
+            var chunk = [UInt8](repeating: 0, count: 1 << 16)
+            while true {
+                let count = Glibc.read(descriptor, &chunk, chunk.count)
+                if count <= 0 { break }
+                state.withLock { append(&$0, Data(chunk[..<count])) }
+            }
+            withExtendedLifetime(handle) {}
+            readers.leave()
+        }
+    }
+
+    var pid: Int32 { process.processIdentifier }
+    var out: String { state.withLock { String(decoding: $0.out, as: UTF8.self) } }
+    var err: String { state.withLock { String(decoding: $0.err, as: UTF8.self) } }
+    var isRunning: Bool { process.isRunning }
+
+    func signal(_ number: Int32) {
+        if process.isRunning { kill(pid, number) }
+    }
+
+    /// Its exit status; 128+n for signal n, as a shell says it. Killed when it takes longer than `limit`.
+    func end(within limit: Duration = .seconds(60)) async throws -> Int32 {
+        do {
+            try await eventually("\(process.arguments ?? []) ends", within: limit) { !self.process.isRunning }
+        } catch {
+            signal(SIGKILL)
+            throw NeverHappened(description: "\(error); out: \(out); err: \(err)")
+        }
+        await withCheckedContinuation { continuation in
+            readers.notify(queue: .global()) { continuation.resume() }
+        }
+        return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+    }
+}
+
+/// A `berth serve` of the build under test.
+final class ServerProcess: Sendable {
+    let program: Program
+    let address: String
+    let instance: String
+    let stateDirectory: String
+    private let endpoint: String?
+
+    private init(program: Program, address: String, instance: String, stateDirectory: String, endpoint: String?) {
+        self.program = program
+        self.address = address
+        self.instance = instance
+        self.stateDirectory = stateDirectory
+        self.endpoint = endpoint
+    }
+
+    static func start(_ on: Runtime, _ arguments: [String] = []) async throws -> ServerProcess {
+        let instance = "it-\(UUID().uuidString.prefix(8).lowercased())"
+        let base = "/tmp/berth-\(instance)"
+        let program = try Program(
+            BuildProducts.program("berth"),
+            ["serve", "--listen", "127.0.0.1:0", "--instance", instance, "--state-dir", base, "--log-level", "debug"]
+                + (try on.arguments()) + arguments)
+        let greeting = "berth: listening on "
+        do {
+            try await eventually("the server listens") {
+                if !program.isRunning { throw NeverHappened(description: "the server ended: \(program.err)") }
+                return program.out.contains("\n")
+            }
+        } catch {
+            program.signal(SIGKILL)
+            throw error
+        }
+        let line = program.out.split(separator: "\n")[0]
+        guard line.hasPrefix(greeting) else { throw NeverHappened(description: "it said: \(line)") }
+        return ServerProcess(
+            program: program, address: String(line.dropFirst(greeting.count)), instance: instance,
+            stateDirectory: base, endpoint: try on.endpoint())
+    }
+
+    /// Runs `body` against a server, ends the server, and looks that nothing of it is left.
+    static func with(
+        _ on: Runtime, _ arguments: [String] = [], _ body: (ServerProcess) async throws -> Void
+    ) async throws {
+        let server = try await start(on, arguments)
+        do {
+            try await body(server)
+        } catch {
+            server.program.signal(SIGTERM)
+            _ = try? await server.program.end(within: .seconds(30))
+            throw NeverHappened(description: "\(error); the server's log:\n\(server.program.err)")
+        }
+        server.program.signal(SIGTERM)
+        let status = try await server.program.end(within: .seconds(30))
+        guard status == 0 else { throw NeverHappened(description: "exit \(status):\n\(server.program.err)") }
+        try await server.nothingIsLeft()
+    }
+
+    /// `berth run` against it, to its end.
+    func run(_ arguments: [String], input: String? = nil) async throws -> (status: Int32, out: String, err: String) {
+        try await berth(["run"] + arguments, environment: ["BERTH_SERVER": address], input: input)
+    }
+
+    /// Containers, cgroups, mounts and processes of this server: gone within `limit`.
+    func nothingIsLeft(within limit: Duration = .seconds(10)) async throws {
+        var left: [String] = []
+        do {
+            try await eventually("nothing of \(instance) is left", within: limit) {
+                left = try await leftovers()
+                return left.isEmpty
+            }
+        } catch is NeverHappened {
+            throw NeverHappened(description: "left of \(instance) after \(limit): \(left)")
+        }
+        try? FileManager.default.removeItem(atPath: stateDirectory)
+    }
+
+    private func leftovers() async throws -> [String] {
+        var found: [String] = []
+        if let endpoint {
+            let docker = try Program(
+                try tool("docker"), ["-H", endpoint, "ps", "-aq", "--filter", "label=dev.berth.instance=\(instance)"])
+            _ = try await docker.end()
+            found += docker.out.split(separator: "\n").map { "container \($0)" }
+        }
+        let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+        found += mounts.split(separator: "\n").filter { $0.contains(instance) }.map { "mount \($0)" }
+        for root in ["/sys/fs/cgroup"] {
+            let entries = FileManager.default.enumerator(atPath: root)
+            while let path = entries?.nextObject() as? String {
+                if path.contains(instance) { found.append("cgroup \(path)") }
+            }
+        }
+        for pid in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int32(pid) != nil {
+            let command = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline"))) ?? Data()
+            let text = String(decoding: command, as: UTF8.self).replacingOccurrences(of: "\0", with: " ")
+            if text.contains(instance) { found.append("process \(pid) \(text)") }
+        }
+        let members =
+            (try? FileManager.default.contentsOfDirectory(atPath: "\(stateDirectory)/\(instance)/members")) ?? []
+        return found + members.map { "member directory \($0)" }
+    }
+}
+
+/// What a server under test runs on.
+enum Runtime: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case runc
+    case docker
+
+    var testDescription: String { rawValue }
+
+    func arguments() throws -> [String] {
+        switch self {
+        case .runc: ["--runtime", "runc", "--image", "host"]
+        case .docker: ["--runtime", "docker", "--docker-host", try Self.docker()]
+        }
+    }
+
+    func endpoint() throws -> String? {
+        self == .docker ? try Self.docker() : nil
+    }
+
+    /// The private dockerd of this test run.
+    static func docker() throws -> String {
+        guard let url = ProcessInfo.processInfo.environment["BERTH_TEST_DOCKER"] else {
+            throw MissingPart("BERTH_TEST_DOCKER: run the tests with: dev/with-docker swift test")
+        }
+        return url
+    }
+}
+
+/// `berth` itself, to its end.
+func berth(
+    _ arguments: [String], environment: [String: String] = [:], input: String? = nil
+) async throws -> (status: Int32, out: String, err: String) {
+    let program = try Program(BuildProducts.program("berth"), arguments, environment: environment, input: input)
+    let status = try await program.end()
+    return (status, program.out, program.err)
+}
+
+/// A tool that the tests need, wherever it is.
+func tool(_ name: String) throws -> String {
+    for folder in ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"] {
+        let path = "\(folder)/\(name)"
+        if FileManager.default.isExecutableFile(atPath: path) { return path }
+    }
+    throw MissingPart("\(name): run dev/bootstrap --test")
+}

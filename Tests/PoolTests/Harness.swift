@@ -1,0 +1,130 @@
+import Pool
+import Testing
+import TestSupport
+
+/// A state machine with its clock and names, and a short way to tell it stories.
+struct Harness {
+    var machine: PoolStateMachine
+    var now = MonotonicInstant(nanoseconds: 0)
+    var effects: [PoolStateMachine.Effect] = []
+    private var generator = SeededGenerator(seed: 1)
+    private var members = 0
+    private var waiters: UInt64 = 0
+    var hostMemory: Int64?
+
+    init(_ pools: [PoolConfiguration] = [PoolConfiguration()], _ change: (inout FleetConfiguration) -> Void = { _ in })
+    {
+        var fleet = FleetConfiguration(pools: pools)
+        change(&fleet)
+        machine = PoolStateMachine(fleet)
+    }
+
+    mutating func pass(_ duration: Duration) { now = now + duration }
+
+    mutating func next() -> PoolStateMachine.Step {
+        var count = members
+        defer { members = count }
+        let memory = hostMemory
+        let step = machine.next(
+            now: now,
+            newMember: {
+                count += 1
+                return MemberID("m\(count)")
+            }, hostMemory: { memory })
+        effects += machine.takeEffects()
+        return step
+    }
+
+    mutating func succeed(_ order: PoolStateMachine.CreateOrder, sourceLocation: SourceLocation = #_sourceLocation) {
+        let isReady = machine.createSucceeded(
+            order.member, link: FakeLink(order.member), took: .milliseconds(20), now: now)
+        #expect(isReady, sourceLocation: sourceLocation)
+        effects += machine.takeEffects()
+    }
+
+    mutating func fail(_ order: PoolStateMachine.CreateOrder, cleaned: Bool = true) {
+        machine.createFailed(order.member, RuntimeError(.failed, "told to"), now: now)
+        machine.createCleaned(order.member, cleaned ? nil : RuntimeError(.failed, "stuck"), now: now)
+        effects += machine.takeEffects()
+    }
+
+    /// Creates, successfully, all that the machine wants, and removes what it wants gone; the number of creates.
+    @discardableResult
+    mutating func settle() -> Int {
+        var creates = 0
+        while true {
+            let step = next()
+            for member in step.removals { machine.removalFinished(member, nil, now: now) }
+            if let order = step.create {
+                succeed(order)
+                creates += 1
+            } else if step.removals.isEmpty {
+                return creates
+            }
+        }
+    }
+
+    mutating func acquire(
+        pool: String = "", wait: Duration? = nil, connection: UInt64 = 1, detached: Bool = false
+    ) -> (WaiterID, LeaseToken, PoolStateMachine.AcquireOutcome) {
+        waiters += 1
+        let token = LeaseToken(using: &generator)
+        let outcome = machine.acquire(
+            AcquireOrder(
+                pool: pool, token: token, waiter: WaiterID(waiters), connection: ConnectionID(connection),
+                isDetached: detached, wait: wait), now: now)
+        effects += machine.takeEffects()
+        return (WaiterID(waiters), token, outcome)
+    }
+
+    /// A warm member, at once.
+    mutating func lease(connection: UInt64 = 1, detached: Bool = false) throws -> Grant {
+        let (_, _, outcome) = acquire(connection: connection, detached: detached)
+        guard case .granted(let grant) = outcome else { throw NotGranted(outcome: "\(outcome)") }
+        return grant
+    }
+
+    mutating func release(_ token: LeaseToken) -> Bool {
+        defer { effects += machine.takeEffects() }
+        return machine.release(token, now: now)
+    }
+
+    mutating func takeEffects() -> [PoolStateMachine.Effect] {
+        defer { effects = [] }
+        return effects
+    }
+
+    var snapshot: PoolSnapshot { machine.snapshot(now: now)[0] }
+}
+
+struct NotGranted: Error {
+    var outcome: String
+}
+
+extension PoolStateMachine.AcquireOutcome {
+    var error: AcquireError? {
+        if case .refused(let error) = self { error } else { nil }
+    }
+
+    var isWaiting: Bool {
+        if case .waiting = self { true } else { false }
+    }
+}
+
+extension [PoolStateMachine.Effect] {
+    func grant(_ waiter: WaiterID) -> Grant? {
+        for case .grant(waiter, let grant) in self { return grant }
+        return nil
+    }
+
+    func refusal(_ waiter: WaiterID) -> AcquireError? {
+        for case .refuse(waiter, let error) in self { return error }
+        return nil
+    }
+
+    var closings: [LinkCloseReason] {
+        compactMap { effect in
+            if case .close(_, let reason) = effect { reason } else { nil }
+        }
+    }
+}

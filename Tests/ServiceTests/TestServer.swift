@@ -1,0 +1,69 @@
+import AgentLink
+import BerthClient
+import Logging
+import NIOCore
+import NIOPosix
+import Pool
+import RPC
+import Service
+import TestSupport
+
+/// A whole server in this process, on real sockets and real agents, without containers.
+final class TestServer: Sendable {
+    let runtime: ProcessRuntime
+    let pool: Pool
+    let service: PoolServiceHandler
+    let rpc: RPCServer
+    let address: ServerAddress
+    private let maintenance: Task<Void, Never>
+
+    private init(runtime: ProcessRuntime, configuration: PoolConfiguration, limits: ServiceLimits) async throws {
+        self.runtime = runtime
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let group = MultiThreadedEventLoopGroup.singleton
+        let pool = Pool(
+            configuration: FleetConfiguration(pools: [configuration]), runtime: runtime,
+            connector: AgentConnector(group: group), memberPrefix: "t", observer: PoolLog(logger))
+        self.pool = pool
+        service = PoolServiceHandler(
+            pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger)
+        rpc = RPCServer(group: group, service: service)
+        let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
+        address = .tcp(host: "127.0.0.1", port: bound.port ?? 0)
+        maintenance = Task { await pool.run() }
+    }
+
+    /// Runs `body` against a server, and takes it apart, also when that fails.
+    static func with(
+        _ configuration: PoolConfiguration = PoolConfiguration(size: 1), limits: ServiceLimits = ServiceLimits(),
+        _ body: (TestServer, BerthClient) async throws -> Void
+    ) async throws {
+        let server = try await TestServer(runtime: try ProcessRuntime(), configuration: configuration, limits: limits)
+        let client = try await BerthClient.connect(to: server.address)
+        var failure: (any Error)?
+        do {
+            try await body(server, client)
+        } catch {
+            failure = error
+        }
+        client.close()
+        server.service.drain()
+        server.service.endAll()
+        await server.maintenance.value
+        await server.rpc.close()
+        if let failure { throw failure }
+        guard server.runtime.alive == 0 else { throw NeverHappened(description: "agents are left after the end") }
+    }
+}
+
+extension Command {
+    /// Agents that are no containers have no /workspace.
+    static func shell(_ script: String, stdin: [UInt8] = [], timeout: Duration? = nil) -> Command {
+        Command(["sh", "-c", script], cwd: "/tmp", stdin: stdin, timeout: timeout)
+    }
+}
+
+extension [UInt8] {
+    var text: String { String(decoding: self, as: UTF8.self) }
+}
