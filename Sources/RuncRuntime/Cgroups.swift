@@ -75,6 +75,11 @@ struct Cgroups: Sendable {
         for mount in mounts { rmdir("\(mount)/\(parent)") }
     }
 
+    /// Whether no process is in a member's cgroups.
+    func isEmpty(_ member: MemberID) -> Bool {
+        paths(member).allSatisfy { processes(in: $0).isEmpty }
+    }
+
     /// Kills every process in a member's cgroups; returns whether there was one.
     @discardableResult
     func kill(_ member: MemberID) -> Bool {
