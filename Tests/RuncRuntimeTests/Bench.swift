@@ -48,7 +48,7 @@ final class Bench: Sendable {
     }
 
     func cgroups() -> [String] {
-        Cgroups(instance: instance).members().sorted()
+        runtime.cgroups.members().sorted()
     }
 
     static func with(_ instance: String, agent: String? = nil, _ body: (Bench) async throws -> Void) async throws {
