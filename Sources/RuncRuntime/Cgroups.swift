@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import Pool
 
-/// Where the cgroups of an instance's members are: `/berth-<instance>/<member>`, in each hierarchy on v1 and hybrid
+/// Where the cgroups of an instance's members are: `/<parent>/<member>`, in each hierarchy on v1 and hybrid
 /// hosts, once on v2.
 struct Cgroups: Sendable {
     let isUnified: Bool
@@ -10,9 +10,18 @@ struct Cgroups: Sendable {
     private let mounts: [String]
     private let parent: String
 
-    init(instance: String, mount: String = "/sys/fs/cgroup") {
+    /// `berth-<instance>`; with a state directory that isn't the usual one, also a number made from its path: the lock
+    /// is in that directory, so another server may have the same instance elsewhere.
+    static func parent(instance: String, stateDirectory: String) -> String {
+        if stateDirectory == "/run/berth/\(instance)" { return "berth-\(instance)" }
+        // FNV-1a
+        let hash = stateDirectory.utf8.reduce(0x811C_9DC5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+        return "berth-\(instance)-\(String(hash, radix: 16))"
+    }
+
+    init(instance: String, stateDirectory: String, mount: String = "/sys/fs/cgroup") {
         isUnified = berth_runc_is_cgroup2(mount) != 0
-        parent = "berth-\(instance)"
+        parent = Self.parent(instance: instance, stateDirectory: stateDirectory)
         if isUnified {
             mounts = [mount]
             limitsSwap = true
@@ -73,6 +82,11 @@ struct Cgroups: Sendable {
     /// Removes the instance's own cgroups once they are empty.
     func removeParent() {
         for mount in mounts { rmdir("\(mount)/\(parent)") }
+    }
+
+    /// Whether no process is in a member's cgroups.
+    func isEmpty(_ member: MemberID) -> Bool {
+        paths(member).allSatisfy { processes(in: $0).isEmpty }
     }
 
     /// Kills every process in a member's cgroups; returns whether there was one.

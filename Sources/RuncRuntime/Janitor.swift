@@ -13,7 +13,7 @@ public final class Janitor: Sendable {
     private let pipe: Int32
 
     /// - Parameters:
-    ///   - state: nothing outside it, and no cgroup but `/berth-<instance>`, is touched.
+    ///   - state: nothing outside it, and no cgroup but the instance's, is touched.
     ///   - runcPath: removes the containers whose state is below `<state>/runc`.
     ///   - commands: further commands of the sweep, each a program and its arguments, run before anything is deleted;
     ///     for a runtime whose containers a daemon holds.
@@ -23,7 +23,10 @@ public final class Janitor: Sendable {
         var ends: [Int32] = [-1, -1]
         guard berth_runc_pipe(&ends) == 0 else { throw RuntimeError(.failed, "pipe: \(lastError())") }
         defer { close(ends[0]) }
-        var argv = ["/bin/sh", "-c", Self.script, "berth-janitor", state.path, "berth-\(instance)", runcPath ?? ":"]
+        var argv = [
+            "/bin/sh", "-c", Self.script, "berth-janitor", state.path,
+            Cgroups.parent(instance: instance, stateDirectory: state.path), runcPath ?? ":",
+        ]
         for command in commands {
             argv.append(command.map(Self.quoted).joined(separator: " "))
         }

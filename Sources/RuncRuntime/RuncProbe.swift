@@ -22,7 +22,7 @@ public struct RuncProbe: Sendable {
     ///
     /// - Parameter runcPath: the only runtime to consider, or nil for what is installed.
     public init(runcPath: String? = nil) {
-        let cgroups = Cgroups(instance: "probe")
+        let cgroups = Cgroups(instance: "probe", stateDirectory: "")
         if let runcPath {
             runtimePath = Subprocess.find(runcPath)
             if runtimePath == nil {

@@ -56,6 +56,8 @@ extension RuncRuntime {
         } catch {
             close(toAgent[1])
             close(fromAgent[0])
+            // What it holds is in the error.
+            if let file = diagnostics.withLock({ $0.removeValue(forKey: member) }) { close(file) }
             throw error
         }
         return (fromAgent[0], toAgent[1])

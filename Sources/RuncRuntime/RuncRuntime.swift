@@ -49,7 +49,7 @@ public final class RuncRuntime: ContainerRuntime {
         self.agentPath = agentPath
         self.stateDirectory = stateDirectory
         self.logger = logger
-        cgroups = Cgroups(instance: instance)
+        cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
         images = ImageStore(directory: imageDirectory, logger: logger)
         for name in ["members", "runc", "roots"] {
             try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)

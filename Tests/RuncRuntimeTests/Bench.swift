@@ -13,7 +13,7 @@ final class Bench: Sendable {
     let state: StateDirectory
     let runtime: RuncRuntime
 
-    init(_ instance: String, base: String? = nil) throws {
+    init(_ instance: String, base: String? = nil, agent: String? = nil) throws {
         signal(SIGPIPE, SIG_IGN)
         self.instance = instance
         let root = base ?? "/tmp/berth-runc-tests-\(instance)-\(getpid())"
@@ -21,7 +21,7 @@ final class Bench: Sendable {
         if base == nil { try Files.makeDirectory(root) }
         state = try StateDirectory(base: root, instance: instance)
         runtime = try RuncRuntime(
-            runcPath: nil, instance: instance, agentPath: try Self.agent(root), stateDirectory: state.path,
+            runcPath: nil, instance: instance, agentPath: try agent ?? Self.agent(root), stateDirectory: state.path,
             imageDirectory: "\(root)/images", logger: Logger(label: "test"))
     }
 
@@ -48,11 +48,11 @@ final class Bench: Sendable {
     }
 
     func cgroups() -> [String] {
-        Cgroups(instance: instance).members().sorted()
+        runtime.cgroups.members().sorted()
     }
 
-    static func with(_ instance: String, _ body: (Bench) async throws -> Void) async throws {
-        let bench = try Bench(instance)
+    static func with(_ instance: String, agent: String? = nil, _ body: (Bench) async throws -> Void) async throws {
+        let bench = try Bench(instance, agent: agent)
         do {
             try await body(bench)
         } catch {

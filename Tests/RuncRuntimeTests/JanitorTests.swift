@@ -27,7 +27,7 @@ struct JanitorTests {
         }
         let pid = try #require(Int32(String(decoding: Files.read("\(base)/pid") ?? [], as: UTF8.self)))
         #expect(eventually(within: 10) { kill(pid, 0) != 0 || isZombie(pid) })
-        #expect(Cgroups(instance: "janitor").members() == [])
+        #expect(Cgroups(instance: "janitor", stateDirectory: "\(base)/janitor").members() == [])
         #expect(Files.list("\(base)/janitor") == ["lock"])
         let mounts = String(decoding: Files.read("/proc/self/mounts", limit: 1 << 24) ?? [], as: UTF8.self)
         #expect(!mounts.contains(base))

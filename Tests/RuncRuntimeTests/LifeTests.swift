@@ -73,7 +73,7 @@ struct LifeTests {
     func killed() async throws {
         try await Bench.with("killed") { bench in
             let container = try await bench.container("one")
-            Cgroups(instance: "killed").kill(container.member)
+            bench.runtime.cgroups.kill(container.member)
             #expect(container.ends())
             try await bench.runtime.remove(container.member)
             #expect(bench.cgroups() == [])
