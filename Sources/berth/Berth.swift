@@ -24,10 +24,8 @@ struct Berth: AsyncParsableCommand {
         subcommands: [Serve.self, Run.self, Stats.self, Doctor.self])
 
     static func main() async {
-        var isRun = false
         do {
             var command = try parseAsRoot()
-            isRun = command is Run
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -45,9 +43,11 @@ struct Berth: AsyncParsableCommand {
                 Glibc.exit(0)
             }
             // As in a shell's own words: 125 is "run" itself having failed, whatever the program would have said.
-            isRun = isRun || CommandLine.arguments.dropFirst().first == "run"
-            printError("\(message(for: error)); see: berth \(isRun ? "run " : "")--help")
-            Glibc.exit(isRun ? Run.ownFailure : 2)
+            let named = CommandLine.arguments.dropFirst().first
+            let subcommand = configuration.subcommands.map { $0._commandName }.first { $0 == named }
+            let words = message(for: error)
+            printError("\(words.hasSuffix(".") ? String(words.dropLast()) : words); see: berth \(subcommand.map { "\($0) " } ?? "")--help")
+            Glibc.exit(subcommand == "run" ? Run.ownFailure : 2)
         }
     }
 }
