@@ -127,6 +127,7 @@ import TestSupport
                     client.pauseReading()
                 }
             }
+            try await eventually("it is paused") { count.withLock { $0 } == 10 }
             try await eventually("the server is stuck") {
                 let before = service.sent.load(ordering: .relaxed)
                 try await Task.sleep(for: .milliseconds(150))
