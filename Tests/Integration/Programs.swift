@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import TestSupport
+import Testing
 
 /// A program of the outside, run to its end or until it is told to end.
 final class Program: Sendable {
