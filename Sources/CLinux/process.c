@@ -9,3 +9,9 @@ int berth_become_undumpable(void) {
 int berth_become_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
+
+extern char **environ;
+
+char **berth_environment(void) {
+    return environ;
+}

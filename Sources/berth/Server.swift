@@ -37,12 +37,12 @@ struct ServerSettings: Sendable {
         if let instance { return instance }
         for address in addresses {
             switch address {
-            case .tcp(_, let port) where port != 0: return "berth-\(port)"
-            case .unix(let path): return "berth-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
+            case .tcp(_, let port) where port != 0: return "\(port)"
+            case .unix(let path): return "unix-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
             case .tcp: continue
             }
         }
-        return "berth-p\(getpid())"
+        return "pid-\(getpid())"
     }
 }
 
@@ -61,10 +61,11 @@ struct Server {
         signal(SIGPIPE, SIG_IGN)
         let signals = EndSignals()
         let agent = try AgentBinary.find(settings.agent)
-        let directory = try StateDirectory(base: settings.stateDirectory, instance: settings.instanceName)
+        let directory = try StateDirectory(
+            base: settings.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
         let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory, logger: logger)
-        let janitor = try Janitor.start(directory, runc: choice.runc, logger: logger)
-        defer { janitor.dismiss() }
+        let janitor = try Janitor(
+            state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
         var pool = settings.pool
         pool.template.image = choice.image
@@ -93,6 +94,7 @@ struct Server {
         service.drain()
         let hurry = Task {
             await signals.next()
+            guard !Task.isCancelled else { return }
             logger.notice("told again to end, not waiting for programs")
             service.endAll()
         }
@@ -103,6 +105,7 @@ struct Server {
         await rpc.close()
         await choice.runtime.shutdown()
         logger.notice("ended, every container is removed")
+        withExtendedLifetime((directory, janitor)) {}
     }
 
     /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
@@ -116,7 +119,7 @@ struct Server {
     private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
         var bound: [ServerAddress] = []
         for address in settings.addresses {
-            do {
+            do throws(RPCError) {
                 switch address {
                 case .tcp(let host, let port):
                     let socket = try await rpc.listen(host: host, port: port)
@@ -125,7 +128,7 @@ struct Server {
                     try await rpc.listen(unixSocket: path)
                     bound.append(address)
                 }
-            } catch let error as RPCError {
+            } catch {
                 let advice =
                     switch error.code {
                     case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"

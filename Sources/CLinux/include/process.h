@@ -9,4 +9,7 @@ int berth_become_undumpable(void);
 // Orphans among what descends from the process become its children. Process 1 has that anyway.
 int berth_become_subreaper(void);
 
+// This process's environment, ended by NULL: Swift does not read `environ`, which C may change at any time.
+char *_Nullable *_Nonnull berth_environment(void);
+
 #endif
