@@ -1,4 +1,5 @@
-internal import Dispatch
+internal import CLinux
+@preconcurrency internal import Dispatch
 internal import Pool
 internal import Synchronization
 
@@ -17,7 +18,7 @@ final class AgentSocket: Sendable {
     private static let queue = DispatchQueue(label: "berth.docker.accept")
 
     let directory: String
-    private let listener: DispatchSourceRead
+    private let listener: any DispatchSourceRead
     private let waiter = Mutex<Waiter>(.none)
 
     private enum Waiter {
@@ -37,7 +38,7 @@ final class AgentSocket: Sendable {
             close(descriptor)
         }
         listener.setEventHandler { [weak self] in
-            let accepted = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+            let accepted = berth_accept(descriptor)
             guard accepted >= 0 else { return }
             self?.end(AcceptedSocket(accepted))
         }
@@ -84,10 +85,11 @@ final class AgentSocket: Sendable {
     }
 
     private static func listen(in directory: String) throws(RuntimeError) -> Int32 {
-        let holder = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC)
+        let holder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard holder >= 0 else { throw failure("open", directory) }
         defer { close(holder) }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw failure("make a socket in", directory) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

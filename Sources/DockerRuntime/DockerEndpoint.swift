@@ -1,5 +1,5 @@
 public import CurlHTTP
-internal import Pool
+public import Pool
 
 /// Where an engine listens, as DOCKER_HOST says it.
 public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
@@ -16,7 +16,9 @@ public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
         description = text
         if text.hasPrefix("unix://") {
             let path = String(text.dropFirst("unix://".count))
-            guard path.hasPrefix("/"), path.count > 1 else { throw Self.malformed(text, "the path has to begin with /") }
+            guard path.hasPrefix("/"), path.count > 1 else {
+                throw Self.malformed(text, "the path has to begin with /")
+            }
             guard path.utf8.count < 108 else { throw Self.malformed(text, "a socket's path has at most 107 bytes") }
             http = .unixSocket(path)
         } else if text.hasPrefix("tcp://") {
@@ -40,7 +42,9 @@ public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     public static func fromEnvironment(_ environment: [String: String]) throws(RuntimeError) -> DockerEndpoint {
         let host = environment["DOCKER_HOST"].flatMap { $0.isEmpty ? nil : $0 } ?? standard
         let verifies = environment["DOCKER_TLS_VERIFY"].map { !$0.isEmpty } ?? false
-        guard let directory = environment["DOCKER_CERT_PATH"] ?? (verifies ? environment["HOME"].map { "\($0)/.docker" } : nil),
+        guard
+            let directory = environment["DOCKER_CERT_PATH"]
+                ?? (verifies ? environment["HOME"].map { "\($0)/.docker" } : nil),
             verifies
         else { return try DockerEndpoint(host) }
         return try DockerEndpoint(

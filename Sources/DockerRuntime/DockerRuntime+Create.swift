@@ -1,6 +1,7 @@
 internal import CurlHTTP
 internal import Logging
-internal import Pool
+public import Pool
+internal import Synchronization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -58,7 +59,7 @@ extension DockerRuntime {
         let request = HTTPRequest(
             .post, "/containers/create", query: [("name", containerName(member))], body: try Engine.encode(body),
             timeout: .seconds(120))
-        let task = creates.withLock { creates in
+        let task = creates.withLock { pending in
             let task = Task { [self] in
                 do {
                     let reply = try await engine.call(request, returning: CreateReply.self)
@@ -73,7 +74,7 @@ extension DockerRuntime {
                     throw error
                 }
             }
-            creates[member] = PendingCreate(task: task)
+            pending[member] = PendingCreate(task: task)
             return task
         }
         guard let outcome = await abandonable(task) else { throw CancellationError() }
@@ -94,7 +95,8 @@ extension DockerRuntime {
                 defer { watching.finish() }
                 // A day: this ends with the group.
                 let request = HTTPRequest(
-                    .post, containerPath(member, "/wait"), query: [("condition", "next-exit")], timeout: .seconds(86_400))
+                    .post, containerPath(member, "/wait"), query: [("condition", "next-exit")],
+                    timeout: .seconds(86_400))
                 let response = try await engine.call(request) { _ in watching.finish() }
                 let reply: WaitReply = try Engine.decode(response.body)
                 let words = reply.Error?.Message.map { ": \($0)" } ?? ""

@@ -37,7 +37,8 @@ public struct EngineProbe: Sendable, Equatable {
     public func advice(image reference: String) -> String? {
         if let problem { return problem.message }
         guard case .missing(let why) = image else { return nil }
-        return "image \(reference) is not there and can't be pulled (\(why)): check its name, log in to its registry, or "
+        return
+            "image \(reference) is not there and can't be pulled (\(why)): check its name, log in to its registry, or "
             + "load it: docker load -i FILE"
     }
 }
@@ -71,7 +72,8 @@ extension DockerRuntime {
         return result
     }
 
-    private static func look(_ engine: Engine, _ image: String, canAskRegistry: Bool) async throws -> EngineProbe.Image {
+    private static func look(_ engine: Engine, _ image: String, canAskRegistry: Bool) async throws -> EngineProbe.Image
+    {
         let path = Images.inPath(image)
         do {
             try await engine.call(HTTPRequest(.get, "/images/\(path)/json", timeout: .seconds(5)))

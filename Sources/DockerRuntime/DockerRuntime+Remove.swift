@@ -1,5 +1,6 @@
 internal import CurlHTTP
-internal import Pool
+public import Pool
+internal import Synchronization
 
 extension DockerRuntime {
     /// How long one call tries; the pool calls again.

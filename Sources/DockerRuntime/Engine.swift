@@ -80,7 +80,8 @@ final class Engine: Sendable {
         do {
             return try JSONDecoder().decode(Reply.self, from: Data(body))
         } catch {
-            throw RuntimeError(.failed, "the engine's answer is not understood: \(String(decoding: body.prefix(200), as: UTF8.self))")
+            throw RuntimeError(
+                .failed, "the engine's answer is not understood: \(String(decoding: body.prefix(200), as: UTF8.self))")
         }
     }
 

@@ -41,7 +41,7 @@ final class Images: Sendable {
         let task = pulls.withLock { pulls in
             if let task = pulls[reference] { return task }
             let task = Task { [self] in
-                defer { pulls.withLock { $0[reference] = nil } }
+                defer { self.pulls.withLock { $0[reference] = nil } }
                 try await download(reference)
             }
             pulls[reference] = task
