@@ -60,6 +60,15 @@ extension DockerRuntime {
         }
     }
 
+    /// Pulls an image that is missing; progress and result go to the log.
+    public func pull(_ image: String) async throws(RuntimeError) {
+        do {
+            _ = try await images.detailsPulling(image)
+        } catch {
+            throw endpoint.explain(error)
+        }
+    }
+
     private static func probe(_ engine: Engine, image: String) async -> EngineProbe {
         var result = EngineProbe(endpoint: engine.endpoint.description, image: .notAsked)
         do {

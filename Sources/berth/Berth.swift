@@ -21,7 +21,7 @@ struct Berth: AsyncParsableCommand {
             BERTH_SERVER names the server for run and stats (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
             """,
         version: Version.current,
-        subcommands: [Serve.self, Run.self, Stats.self, Doctor.self])
+        subcommands: [Serve.self, Run.self, Stats.self, Doctor.self, Sweep.self])
 
     static func main() async {
         do {
@@ -46,7 +46,9 @@ struct Berth: AsyncParsableCommand {
             let named = CommandLine.arguments.dropFirst().first
             let subcommand = configuration.subcommands.map { $0._commandName }.first { $0 == named }
             let words = message(for: error)
-            printError("\(words.hasSuffix(".") ? String(words.dropLast()) : words); see: berth \(subcommand.map { "\($0) " } ?? "")--help")
+            printError(
+                "\(words.hasSuffix(".") ? String(words.dropLast()) : words); see: berth \(subcommand.map { "\($0) " } ?? "")--help"
+            )
             Glibc.exit(subcommand == "run" ? Run.ownFailure : 2)
         }
     }

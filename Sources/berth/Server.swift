@@ -63,7 +63,7 @@ struct Server {
         let agent = try AgentBinary.find(settings.agent)
         let directory = try StateDirectory(
             base: settings.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
-        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory, logger: logger)
+        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
         let janitor = try Janitor(
             state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
@@ -197,7 +197,7 @@ enum AgentBinary {
         return realPath(found) ?? found
     }
 
-    private static func realPath(_ path: String) -> String? {
+    static func realPath(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)
