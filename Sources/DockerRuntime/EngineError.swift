@@ -34,19 +34,19 @@ extension DockerEndpoint {
         case .permissionDenied:
             return RuntimeError(
                 .runtimeUnreachable,
-                "no permission for the engine at \(self): \(error); run as root, or join the group of its socket: "
+                "no permission for the Docker engine at \(self); run as root, or join the group of its socket: "
                     + "sudo usermod -aG docker \"$USER\", then log in anew")
         case .noSuchSocket:
             return RuntimeError(
                 .runtimeUnreachable,
-                "no engine at \(self): \(error); install and start it (sudo apt-get install docker.io), or name its "
-                    + "socket with DOCKER_HOST")
+                "no Docker engine at \(self): there is no such socket; install and start one (sudo apt-get install "
+                    + "docker.io), or name another with DOCKER_HOST")
         case .connectionRefused, .cannotConnect:
             return RuntimeError(
                 .runtimeUnreachable,
-                "the engine at \(self) does not listen: \(error); start it: sudo systemctl start docker")
+                "the Docker engine at \(self) does not listen; start it: sudo systemctl start docker")
         case .timedOut:
-            return RuntimeError(.runtimeUnreachable, "the engine at \(self) does not answer: \(error)")
+            return RuntimeError(.runtimeUnreachable, "the Docker engine at \(self) does not answer: \(error)")
         case .cancelled: return RuntimeError(.notReadyInTime, "given up before the engine had answered")
         case .tls: return RuntimeError(.runtimeUnreachable, "no TLS with the engine at \(self): \(error)")
         case .protocolViolation, .bodyTooLarge:
