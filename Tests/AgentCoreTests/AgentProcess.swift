@@ -32,7 +32,7 @@ final class AgentProcess {
     let input: Int32
     let output: Int32
     private var isOpen = true
-    private var nextStreamID: UInt32 = 1
+    private var nextStreamID: UInt32 = 1001
     private var nextExecution: UInt64 = 1
     private var buffer: [UInt8] = []
     private var pending: [UInt32: [Frame]] = [:]
@@ -50,7 +50,6 @@ final class AgentProcess {
         case .pipes:
             guard pipe(&toAgent) == 0, pipe(&fromAgent) == 0 else { throw StreamEnded() }
             for end in toAgent + fromAgent { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            fromAgent.swapAt(0, 1)
             toAgent.swapAt(0, 1)
         }
         input = toAgent[0]

@@ -95,7 +95,7 @@ struct ProtocolTests {
             try agent.send(data, type, flags: flags, streamID: UInt32.random(in: 0...63, using: &random))
         }
         let ping = try agent.open("Ping", [])
-        #expect(try agent.response(1_000_001 - 1_000_001 + ping).status == nil)
+        #expect(try agent.response(ping).status == nil)
         try agent.send(raw: (0..<5000).map { _ in UInt8.random(in: 0...255, using: &random) })
         agent.closeStream()
         #expect(agent.waitForExit(within: 10))

@@ -90,7 +90,10 @@ struct TreeTests {
     @Test("the end of the stream kills everything", arguments: [AgentProcess.Stream.socket, .pipes])
     func streamEnd(stream: AgentProcess.Stream) async throws {
         let agent = try AgentProcess(stream)
-        let started = try agent.start(shell: "trap '' TERM;" + TreeTests.daemon + "yes >&2")
+        // Credit for ever: the daemon's line must come, however much yes has written by then.
+        let started = try agent.start(shell: "trap '' TERM;" + TreeTests.daemon + "yes >&2") {
+            $0.windowBytes = 1 << 40
+        }
         var pids: [Int32] = []
         while pids.count < 2 {
             switch try agent.event(started.streamID) {
