@@ -78,7 +78,10 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["Pool", "CLinux"] + nio, swiftSettings: strict),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Pool", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
+            swiftSettings: strict),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -89,7 +92,8 @@ let package = Package(
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "DockerRuntimeTests", dependencies: ["DockerRuntime", "Pool", "TestSupport", log] + nio,
+            name: "DockerRuntimeTests",
+            dependencies: ["DockerRuntime", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "Pool", "TestSupport", log] + nio,

@@ -82,8 +82,9 @@ extension DockerRuntime {
     }
 
     private enum Progress {
+        case started
         case connected(AcceptedSocket)
-        case exited(String)
+        case ended(String)
         case nothing
     }
 
@@ -93,37 +94,55 @@ extension DockerRuntime {
         return try await withThrowingTaskGroup(of: Progress.self) { group in
             group.addTask { [self] in
                 defer { watching.finish() }
-                // A day: this ends with the group.
-                let request = HTTPRequest(
-                    .post, containerPath(member, "/wait"), query: [("condition", "next-exit")],
-                    timeout: .seconds(86_400))
-                let response = try await engine.call(request) { _ in watching.finish() }
-                let reply: WaitReply = try Engine.decode(response.body)
-                let words = reply.Error?.Message.map { ": \($0)" } ?? ""
-                return .exited("with code \(reply.StatusCode)\(words)")
+                return .ended(try await end(member) { watching.finish() })
             }
             group.addTask { [self] in
                 // The watch has to be in force before the start, else a short life would be missed. An engine that says
                 // so only at the end gets a moment.
                 for await _ in watched {}
                 try await engine.call(HTTPRequest(.post, containerPath(member, "/start"), timeout: .seconds(60)))
-                return .connected(try await socket.accept())
+                return .started
             }
+            group.addTask { .connected(try await socket.accept()) }
             group.addTask {
                 try? await Task.sleep(for: .seconds(1))
                 watching.finish()
                 return .nothing
             }
             defer { group.cancelAll() }
-            while let progress = try await group.next() {
-                switch progress {
-                case .connected(let accepted): return accepted
-                case .exited(let how):
-                    throw RuntimeError(.failed, "the container ended before its agent had connected, \(how)")
-                case .nothing: continue
-                }
-            }
-            throw CancellationError()
+            return try await Self.decide(&group)
         }
+    }
+
+    /// The start's own answer is always heard: it says best why a container ended, and newer engines give a start up
+    /// whose client leaves.
+    private static func decide(_ group: inout ThrowingTaskGroup<Progress, any Error>) async throws -> AcceptedSocket {
+        var isStarted = false
+        var accepted: AcceptedSocket?
+        var ended: String?
+        while let progress = try await group.next() {
+            switch progress {
+            case .started: isStarted = true
+            case .connected(let socket): accepted = socket
+            case .ended(let how): ended = how
+            case .nothing: continue
+            }
+            guard isStarted else { continue }
+            if let accepted { return accepted }
+            if let ended {
+                throw RuntimeError(.failed, "the container ended before its agent had connected, \(ended)")
+            }
+        }
+        throw CancellationError()
+    }
+
+    /// Waits for the container's next end; calls `onWatching` when the engine has begun to watch.
+    private func end(_ member: MemberID, onWatching: @escaping @Sendable () -> Void) async throws -> String {
+        // A day: the caller cancels it.
+        let request = HTTPRequest(
+            .post, containerPath(member, "/wait"), query: [("condition", "next-exit")], timeout: .seconds(86_400))
+        let response = try await engine.call(request) { _ in onWatching() }
+        let reply: WaitReply = try Engine.decode(response.body)
+        return "with code \(reply.StatusCode)\(reply.Error?.Message.map { ": \($0)" } ?? "")"
     }
 }

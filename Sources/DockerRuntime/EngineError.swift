@@ -11,15 +11,12 @@ struct EngineRefusal: Error {
     var asRuntimeError: RuntimeError {
         let words = message.lowercased()
         let cause: RuntimeError.Cause
-        if words.contains("no such image") || words.contains("manifest unknown") || words.contains("pull access denied")
-        {
+        if status == 400 || words.contains("invalid reference format") || status == 404 && words.contains("network") {
+            cause = .invalidConfiguration
+        } else if words.contains("no such image") || words.contains("manifest unknown") {
             cause = .imageMissing
         } else if words.contains("cannot allocate memory") || words.contains("out of memory") {
             cause = .outOfMemory
-        } else if status == 400 || words.contains("invalid reference format")
-            || status == 404 && words.contains("network")
-        {
-            cause = .invalidConfiguration
         } else {
             cause = .failed
         }
