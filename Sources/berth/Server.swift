@@ -48,6 +48,9 @@ struct ServerSettings: Sendable {
 
 /// A whole server: the pieces put together, run, and taken apart in order.
 struct Server {
+    /// How long the removal of all containers may take at the end.
+    private static let removalTime = Duration.seconds(20)
+
     private let settings: ServerSettings
     private let logger: Logger
 
@@ -85,7 +88,7 @@ struct Server {
         let rpc = RPCServer(group: group, service: service, configuration: configuration)
         let addresses = try await listen(rpc)
 
-        async let maintenance: Void = members.run()
+        let maintenance = Task { await members.run() }
         for address in addresses { announce("berth: listening on \(address)") }
 
         await signals.next()
@@ -100,12 +103,27 @@ struct Server {
         }
         await drain(service, members)
         service.endAll()
-        await maintenance
+        await removeAll(members, maintenance)
         hurry.cancel()
         await rpc.close()
         await choice.runtime.shutdown()
-        logger.notice("ended, every container is removed")
         withExtendedLifetime((directory, janitor)) {}
+    }
+
+    /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
+    private func removeAll(_ pool: Pool, _ maintenance: Task<Void, Never>) async {
+        let limit = Task {
+            try await Task.sleep(for: Server.removalTime)
+            logger.error(
+                "containers could not be removed in time, leaving them to the janitor",
+                metadata: [
+                    "members.count": "\(pool.memberCount)", "limit.s": "\(Server.removalTime.components.seconds)",
+                ])
+            maintenance.cancel()
+        }
+        await maintenance.value
+        limit.cancel()
+        if pool.memberCount == 0 { logger.notice("ended, every container is removed") }
     }
 
     /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
