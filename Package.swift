@@ -99,7 +99,8 @@ let package = Package(
             name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "Pool", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "AgentCoreTests", dependencies: ["AgentCore", "Wire", "Schema", "TestSupport"], swiftSettings: strict),
+            name: "AgentCoreTests", dependencies: ["AgentCore", "Wire", "Schema", "CLinux", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "ServiceTests",
             dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,

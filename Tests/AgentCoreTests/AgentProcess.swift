@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Schema
 import TestSupport
@@ -9,7 +10,10 @@ final class AgentProcess {
     enum Stream { case socket, pipes }
 
     struct TimedOut: Error {}
-    struct StreamEnded: Error {}
+    struct StreamEnded: Error {
+        /// As waitpid gives it; nil: the agent has not ended.
+        var exitStatus: Int32?
+    }
     struct Refused: Error { let status: Status? }
 
     struct Frame {
@@ -48,8 +52,7 @@ final class AgentProcess {
             guard socketpair(AF_UNIX, type, 0, &toAgent) == 0 else { throw StreamEnded() }
             fromAgent = toAgent
         case .pipes:
-            guard pipe(&toAgent) == 0, pipe(&fromAgent) == 0 else { throw StreamEnded() }
-            for end in toAgent + fromAgent { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            guard berth_pipe(&toAgent) == 0, berth_pipe(&fromAgent) == 0 else { throw StreamEnded() }
             toAgent.swapAt(0, 1)
         }
         input = toAgent[0]
@@ -152,7 +155,11 @@ final class AgentProcess {
         let chunk = [UInt8](unsafeUninitializedCapacity: 256 << 10) {
             $1 = max(0, read(output, $0.baseAddress, $0.count))
         }
-        guard !chunk.isEmpty else { throw StreamEnded() }
+        guard !chunk.isEmpty else {
+            // Why it ended is what a failed test is asked first.
+            _ = waitForExit(within: 1)
+            throw StreamEnded(exitStatus: exitStatus)
+        }
         buffer += chunk
         var start = 0
         var decoder = FrameDecoder()

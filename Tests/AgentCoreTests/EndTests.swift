@@ -1,5 +1,6 @@
 import Glibc
 import Schema
+import TestSupport
 import Testing
 
 @Suite("How an execution ends")
@@ -96,16 +97,17 @@ struct EndTests {
         #expect(ended.signal == SIGTERM)
     }
 
-    @Test("a cancelled program whose output nobody acknowledges ends all the same, and the lost bytes are counted")
-    func cancelWithoutCredit() throws {
+    @Test(
+        "when nobody acknowledges the output of a program that has exited, a cancel ends it, and counts the lost bytes")
+    func cancelWithoutCredit() async throws {
         let agent = try AgentProcess()
         let started = try agent.start(["head", "-c", "65536", "/dev/zero"]) { $0.windowBytes = 1000 }
-        _ = try agent.event(started.streamID)
-        _ = try agent.event(started.streamID)
+        guard case .started(let pid) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
+        try await eventually("the program is gone") { !isThere(Int32(pid)) }
         try agent.signal(started.execution, 0)
-        while let event = try agent.event(started.streamID) {
-            if case .ended(let ended) = event { #expect(ended.stdoutBytes == 65536) }
-        }
+        let ended = try agent.finish(started).ended
+        #expect(ended.cause == .exited)
+        #expect(ended.stdoutBytes == 65536)
     }
 
     @Test(
@@ -127,32 +129,23 @@ struct EndTests {
         #expect(outcome.ended.message == message)
     }
 
-    @Test("a script whose interpreter is missing is not executable, and a file of no known format neither")
-    func interpreter() throws {
-        var template = Array("/tmp/berth-agent-test-XXXXXX".utf8CString)
-        let file = mkstemp(&template)
-        try #require(file >= 0)
-        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    @Test(
+        "a script whose interpreter is missing is not executable, and a file of no known format neither",
+        arguments: [
+            ("#!/no/such/interpreter\n", "the interpreter or loader it names is missing"),
+            ("just text\n", "Exec format error"),
+        ])
+    func interpreter(content: String, reason: String) throws {
+        let agent = try AgentProcess()
+        let path = "/tmp/berth-agent-test-\(agent.pid)"
         defer { unlink(path) }
-        for (content, message) in [
-            ("#!/no/such/interpreter\n", "\(path): the interpreter or loader it names is missing"),
-            ("just text\n", "\(path): Exec format error"),
-        ] {
-            pwrite(file, content, content.utf8.count, 0)
-            ftruncate(file, off_t(content.utf8.count))
-            fchmod(file, 0o755)
-            // While it is open for writing it cannot be executed.
-            let writable = fcntl(file, F_DUPFD_CLOEXEC, 3)
-            close(file)
-            close(writable)
-            let ended = try AgentProcess().run([path]).ended
-            #expect(ended.startFailure == .programNotExecutable)
-            #expect(ended.message == message)
-            let reopened = open(path, O_RDWR | O_CLOEXEC)
-            dup2(reopened, file)
-            if reopened != file { close(reopened) }
-        }
-        close(file)
+        // The agent's own child writes it: a descriptor of this process, open for writing, could be inherited by
+        // another test's agent just then, and such a file cannot be executed.
+        let written = try agent.run(shell: "cat > \(path); chmod 755 \(path)") { $0.stdin = Array(content.utf8) }
+        try #require(written.ended.exitCode == 0)
+        let ended = try agent.run([path]).ended
+        #expect(ended.startFailure == .programNotExecutable)
+        #expect(ended.message == "\(path): \(reason)")
     }
 
     @Test("no process left in the container is a start failure of its own")
