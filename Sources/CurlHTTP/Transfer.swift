@@ -18,6 +18,7 @@ final class Transfer: @unchecked Sendable {
     private var headers: [(name: String, value: String)] = []
     private var body: [UInt8] = []
     private var status = 0
+    private var isUnixSocket = false
     /// Why a callback ended the transfer.
     private var ownError: HTTPError?
     var continuation: CheckedContinuation<Result<HTTPResponse, HTTPError>, Never>?
@@ -94,6 +95,7 @@ final class Transfer: @unchecked Sendable {
                 throw HTTPError(.invalidRequest, "the socket's path is longer than 107 bytes: \(path)")
             }
             berth_setopt_string(easy, CURLOPT_UNIX_SOCKET_PATH, path)
+            isUnixSocket = true
             base = "http://localhost"
         case .tcp(let host, let port, let tls):
             let authority = host.contains(":") ? "[\(host)]" : host
@@ -189,7 +191,11 @@ final class Transfer: @unchecked Sendable {
         switch code {
         case CURLE_OPERATION_TIMEDOUT: return HTTPError(.timedOut, words)
         case CURLE_COULDNT_CONNECT:
-            if number != 0 { words += " (\(String(cString: strerror(Int32(number)))))" }
+            if number != 0 {
+                let cause = String(cString: strerror(Int32(number)))
+                // curl speaks of the host and port that stand for the socket in the URL.
+                words = isUnixSocket ? cause : "\(words) (\(cause))"
+            }
             switch Int32(number) {
             case ENOENT: return HTTPError(.noSuchSocket, words)
             case EACCES, EPERM: return HTTPError(.permissionDenied, words)
