@@ -32,16 +32,20 @@ public final class Pool: Sendable {
     let clock: any MonotonicClock
     let observer: any PoolObserver
     let hostMemory: @Sendable () -> Int64?
+    let wake: @Sendable (@escaping @Sendable () -> Void) -> Void
     let nudge = Nudge()
     private let memberPrefix: String
 
     /// - Parameters:
     ///   - memberPrefix: starts the names of all members; unique for each start of a server.
     ///   - hostMemory: bytes of memory that the host has available now; nil where that is not known.
+    ///   - wake: runs what wakes the maintenance task. Waking a task may start a thread, so a caller that has an answer
+    ///     to write does that first, and runs this after.
     public init(
         configuration: FleetConfiguration, runtime: any ContainerRuntime, connector: any MemberConnector,
         memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
-        hostMemory: @escaping @Sendable () -> Int64? = { nil }
+        hostMemory: @escaping @Sendable () -> Int64? = { nil },
+        wake: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
     ) {
         self.configuration = configuration
         self.runtime = runtime
@@ -50,6 +54,7 @@ public final class Pool: Sendable {
         self.clock = clock
         self.observer = observer
         self.hostMemory = hostMemory
+        self.wake = wake
         state = Mutex(State(machine: PoolStateMachine(configuration)))
     }
 
@@ -67,7 +72,7 @@ public final class Pool: Sendable {
             }
             return (result, effects, callbacks, state.machine.takeNudge())
         }
-        if isNudged { nudge.signal() }
+        if isNudged { wake { [nudge] in nudge.signal() } }
         for effect in effects {
             switch effect {
             case .grant(let id, let grant): callbacks[id]?(.success(grant))

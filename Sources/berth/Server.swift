@@ -51,6 +51,10 @@ struct Server {
     /// How long the removal of all containers may take at the end.
     private static let removalTime = Duration.seconds(20)
 
+    /// Half of the cores: programs need the others, and a command whose client and container share a loop saves four
+    /// switches of threads.
+    private static let eventLoops = Swift.max(1, System.coreCount / 2)
+
     private let settings: ServerSettings
     private let logger: Logger
 
@@ -72,14 +76,14 @@ struct Server {
 
         var pool = settings.pool
         pool.template.image = choice.image
-        let group = MultiThreadedEventLoopGroup.singleton
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
         let memory = HostMemory.available
         let members = Pool(
             configuration: FleetConfiguration(
                 pools: [pool], max: Swift.max(pool.max, 300),
                 memoryBudgetBytes: settings.memoryBudget ?? memory().map { $0 / 10 * 8 } ?? .max),
             runtime: choice.runtime, connector: AgentConnector(group: group), memberPrefix: Server.memberPrefix(),
-            observer: PoolLog(logger), hostMemory: memory)
+            observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
             pool: members, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
@@ -107,6 +111,7 @@ struct Server {
         hurry.cancel()
         await rpc.close()
         await choice.runtime.shutdown()
+        try? await group.shutdownGracefully()
         withExtendedLifetime((directory, janitor)) {}
     }
 
