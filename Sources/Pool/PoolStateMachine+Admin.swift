@@ -72,7 +72,10 @@ extension PoolStateMachine {
         poolOrder = []
         for settings in new.pools where poolNamed[settings.name] == nil {
             let pool: Int
-            if let known = before[settings.name] {
+            let leaving = pools.firstIndex {
+                $0.isRemoved && !$0.isVacant && $0.configuration.name == settings.name
+            }
+            if let known = before[settings.name] ?? leaving {
                 pool = known
                 reconfigure(known, settings, now: now)
             } else {
@@ -102,6 +105,7 @@ extension PoolStateMachine {
         let isRolling = pools[pool].configuration.template != settings.template
         pools[pool].configuration = settings
         pools[pool].isDraining = false
+        pools[pool].isRemoved = false
         if case .fixed(let size) = settings.sizing { pools[pool].target = size }
         if isRolling {
             // A member being reset would be outdated when it is clean.
