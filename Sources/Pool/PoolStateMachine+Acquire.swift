@@ -85,8 +85,7 @@ extension PoolStateMachine {
         stamp += 1
         slots[index].state = .idle(since: now)
         slots[index].idleStamp = stamp
-        slots[index].nextPing =
-            pools[pool].configuration.healthInterval.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
+        slots[index].nextPing = nextPing(pool, now)
         pools[pool].idle += 1
         if slots[index].generation == pools[pool].generation {
             pools[pool].idleLine.places.append((index, stamp))

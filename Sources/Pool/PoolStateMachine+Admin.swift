@@ -119,7 +119,10 @@ extension PoolStateMachine {
             // What failed may well be what was changed.
             if pools[pool].breaker != .closed { closeBreaker(pool) }
         }
-        for index in slots.indices where slots[index].pool == pool { armIdleTimer(index) }
+        for index in slots.indices where slots[index].pool == pool {
+            slots[index].nextPing = nextPing(pool, now)
+            armIdleTimer(index)
+        }
         trimOutdated(pool, now: now)
     }
 }

@@ -47,16 +47,15 @@ extension PoolStateMachine {
         fireTimers(now)
         var step = Step(wake: now + configuration.tick)
         for pool in pools.indices { followDemand(pool, now: now, wake: &step.wake) }
-        startRemovals(&step)
-        startResets(&step)
-        startPings(&step)
         if isDraining {
             step.isFinished = members == 0
         } else if creating == nil {
             step.create = startCreate(now, newMember: newMember, hostMemory: hostMemory, wake: &step.wake)
-            // To make room for a create, an outdated member may have been given up.
-            if step.create == nil { startRemovals(&step) }
         }
+        // After creates, for which a member may have been given up to make room.
+        startRemovals(&step)
+        startResets(&step)
+        startPings(&step)
         if let timer = timers.min { step.wake = min(step.wake, timer.at) }
         return step
     }

@@ -23,7 +23,7 @@ extension PoolStateMachine {
 
     mutating func armIdleTimer(_ index: Int) {
         guard case .idle(let since) = slots[index].state else { return }
-        var next = slots[index].isPinging ? MonotonicInstant(nanoseconds: .max) : slots[index].nextPing
+        var next = slots[index].nextPing
         if let end = endOfLife(index) { next = min(next, end) }
         if let maxIdle = pools[slots[index].pool].configuration.maxIdle { next = min(next, since + maxIdle) }
         if next.nanoseconds < .max { setTimer(index, at: next) }
@@ -35,14 +35,21 @@ extension PoolStateMachine {
         if let maxIdle = pools[slots[index].pool].configuration.maxIdle, since + maxIdle <= now {
             return retire(index, .idle, now: now)
         }
-        if slots[index].nextPing <= now, !slots[index].isPinging {
-            slots[index].isPinging = true
-            pingLine.append(slots[index].id)
+        if slots[index].nextPing <= now {
+            slots[index].nextPing = MonotonicInstant(nanoseconds: .max)
+            if !slots[index].isPinging {
+                slots[index].isPinging = true
+                pingLine.append(slots[index].id)
+            }
         }
         armIdleTimer(index)
     }
 
     // MARK: Health
+
+    func nextPing(_ pool: Int, _ now: MonotonicInstant) -> MonotonicInstant {
+        pools[pool].configuration.healthInterval.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
+    }
 
     /// Only idle members are asked: one that was just leased or reset has answered already.
     mutating func startPings(_ step: inout Step) {
@@ -72,8 +79,8 @@ extension PoolStateMachine {
             emit(.event(.pingFailed(id, pool: pools[slots[index].pool].configuration.name, error)))
             slots[index].isUnhealthy = true
             if isIdle { retire(index, .unhealthy, now: now) }
-        } else if isIdle, let interval = pools[slots[index].pool].configuration.healthInterval {
-            slots[index].nextPing = now + interval
+        } else if isIdle {
+            slots[index].nextPing = nextPing(slots[index].pool, now)
             armIdleTimer(index)
             nudge()
         }

@@ -33,6 +33,7 @@ public struct PoolStateMachine: Sendable {
         var jitter = 0.0
         var uses = 0
         var nextPing = MonotonicInstant(nanoseconds: .max)
+        /// Its health ping is in line or under way.
         var isPinging = false
         /// It failed a ping while it was leased: retired as soon as the lease ends.
         var isUnhealthy = false
@@ -261,6 +262,8 @@ public struct PoolStateMachine: Sendable {
     mutating func setTimer(_ index: Int, at instant: MonotonicInstant) {
         if let set = slots[index].timer, set <= instant { return }
         slots[index].timer = instant
+        // The maintenance task sleeps for longer than that.
+        if timers.min.map({ instant < $0.at }) ?? true { nudge() }
         timers.insert(Timer(at: instant, target: .slot(index)))
         dropDeadTimers()
     }

@@ -109,8 +109,7 @@ extension Book {
             idleCounter += 1
             members[index].state = .idle(since: now)
             members[index].idleOrder = idleCounter
-            members[index].nextPing =
-                pools[pool].settings.healthInterval.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
+            members[index].nextPing = nextPing(pool, now)
         }
     }
 
@@ -146,11 +145,10 @@ extension Book {
         let others = pools.indices.filter { $0 != pool && !pools[$0].isRemoved && gate($0, now) == nil }
         if order.isOnDemand {
             guard wantsOnDemand(pool) else { throw Violation(rule: .wanted, detail: "nobody waits for it") }
-            if lastServed == order.pool, others.contains(where: { wantsOnDemand($0) && $0 == lastPassed }) {
-                throw Violation(rule: .turns, detail: "\(order.pool) twice, and \(pools[lastPassed ?? 0].name) waits")
+            if lastServed == order.pool, let other = others.first(where: { wantsOnDemand($0) }) {
+                throw Violation(rule: .turns, detail: "\(order.pool) twice, and \(pools[other].name) waits")
             }
             lastServed = order.pool
-            lastPassed = others.first { wantsOnDemand($0) }
         } else {
             guard wantsFill(pool) else { throw Violation(rule: .wanted, detail: "\(order.pool) is full") }
             if let other = pools.indices.first(where: { !pools[$0].isRemoved && wantsOnDemand($0) && gate($0, now) == nil }) {
@@ -181,7 +179,7 @@ extension Book {
             members[index].state = .stoppingRunning(attempt: attempt)
         default: throw Violation(rule: .removal, detail: "\(id) is removed while it is \(members[index].state)")
         }
-        guard removalsRunning <= max(fleet.maxConcurrentRemovals, 1) || removalsRunning <= removalCeiling else {
+        guard removalsRunning <= fleet.maxConcurrentRemovals else {
             throw Violation(rule: .removal, detail: "\(removalsRunning) at the same time")
         }
     }
@@ -218,9 +216,12 @@ extension Book {
         }
     }
 
-    mutating func reload(_ new: FleetConfiguration) {
+    mutating func reload(_ new: FleetConfiguration, _ now: MonotonicInstant) {
         guard !isDraining else { return }
         fleet = new
+        // Turns begin anew.
+        lastFill = nil
+        lastServed = nil
         for settings in new.pools {
             guard let pool = anyPage(settings.name), !(pools[pool].isRemoved && count(settings.name) == 0) else {
                 pools.removeAll { $0.name == settings.name }
@@ -232,6 +233,9 @@ extension Book {
             pools[pool].isDraining = false
             pools[pool].isRemoved = false
             if case .fixed(let size) = settings.sizing { pools[pool].target = size }
+            for index in members.indices where members[index].pool == settings.name {
+                members[index].nextPing = nextPing(pool, now)
+            }
             guard isRolling else { continue }
             for index in members.indices where members[index].pool == settings.name && members[index].isResetting {
                 mustRetire(index, .reconfigured)

@@ -1,4 +1,4 @@
-public import Pool
+import Pool
 
 /// A rule that was broken, and how.
 public struct Violation: Error, CustomStringConvertible {
@@ -112,12 +112,6 @@ struct Book {
         var isDraining = false
         var isRemoved = false
         var target: Int
-        /// What `max` was when there were more members than now are allowed.
-        var creates = 0
-        var failures = 0
-        var leases = 0
-        var removed = 0
-        var recycled = 0
 
         init(_ settings: PoolConfiguration) {
             self.settings = settings
@@ -129,8 +123,13 @@ struct Book {
     var fleet: FleetConfiguration
     var pools: [PoolPage]
     var members: [Member] = []
+    /// Leases that have ended, and those of them that were released: a second release of these is no error.
     var ended: [LeaseToken] = []
-    /// Released lately enough that a second release is no error.
+    var releasedTokens: Set<LeaseToken> = []
+    /// What the event has to bring about before it is over.
+    var duty: [Int: RetireReason] = [:]
+    var mustGrant: (waiter: WaiterID, number: Int)?
+    var mustRefuse: Set<WaiterID> = []
     var isDraining = false
     var hostMemory: Int64?
     var idleCounter = 0
@@ -202,6 +201,10 @@ struct Book {
     func endOfLife(_ member: Member) -> MonotonicInstant? {
         guard let pool = anyPage(member.pool), let age = pools[pool].settings.maxAge else { return nil }
         return member.ready + age * (1 - pools[pool].settings.ageJitter * member.jitter)
+    }
+
+    func nextPing(_ pool: Int, _ now: MonotonicInstant) -> MonotonicInstant {
+        pools[pool].settings.healthInterval.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
     }
 
     func reasonToRetire(_ member: Member, _ now: MonotonicInstant) -> RetireReason? {

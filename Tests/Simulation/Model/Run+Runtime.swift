@@ -84,10 +84,8 @@ extension Run {
             if event.fails, !book.members[index].isStopping {
                 book.members[index].isUnhealthy = true
                 if book.members[index].isIdle { book.mustRetire(index, .unhealthy) }
-            } else if book.members[index].isIdle, let pool = book.anyPage(book.members[index].pool),
-                let interval = book.pools[pool].settings.healthInterval
-            {
-                book.members[index].nextPing = now + interval
+            } else if book.members[index].isIdle, let pool = book.anyPage(book.members[index].pool) {
+                book.members[index].nextPing = book.nextPing(pool, now)
             }
         }
         try read(machine.takeEffects())
@@ -137,9 +135,10 @@ extension Run {
             _ = machine.drainPool(name, now: now)
             if let pool { book.drain(pool) }
         case .reload:
+            var random = Randomness(seed: UInt64(event.pick) << 32 | UInt64(event.value))
             let new = Run.fleet(using: &random, like: book.fleet)
             machine.reload(new, now: now)
-            book.reload(new)
+            book.reload(new, now)
         case .drain:
             machine.drain(now: now)
             book.isDraining = true

@@ -9,7 +9,6 @@ public struct Run {
     public internal(set) var machine: PoolStateMachine
     var book: Book
     var now = MonotonicInstant(nanoseconds: 1_000_000_000)
-    var random: Randomness
     let sabotage: Sabotage?
     var memberCounter = 0
     var waiterCounter: UInt64 = 0
@@ -20,16 +19,14 @@ public struct Run {
     var pings: [Int] = []
     var steps = 0
     var mostMembers = 0
+    var mostWaiters = 0
     var isFinished = false
-    var bornAs: FleetConfiguration
 
     public init(seed: UInt64, sabotage: Sabotage? = nil) {
         var random = Randomness(seed: seed)
         let fleet = Run.fleet(using: &random)
-        bornAs = fleet
         machine = PoolStateMachine(fleet)
         book = Book(fleet)
-        self.random = random
         self.sabotage = sabotage
     }
 
@@ -88,6 +85,7 @@ public struct Run {
         if sabotage != nil { sabotage?(event.kind, false, before, &machine, now) }
         if machine.takeNudge() { wake = nil }
         mostMembers = max(mostMembers, book.members.count)
+        mostWaiters = max(mostWaiters, book.pools.reduce(0) { $0 + $1.line.count })
         try checkAlways()
     }
 
@@ -98,7 +96,7 @@ public struct Run {
         }
         for _ in 0..<2000 where !isFinished {
             for kind in [Event.Kind.maintain, .createEnds, .cleaningEnds, .resetEnds, .pingEnds, .removalEnds, .pass] {
-                try live(Event(kind: kind, pick: 0, value: 70_000, fails: false))
+                try live(Event(kind: kind, pick: 0, value: 4999, fails: false))
             }
         }
         guard isFinished else { throw Violation(rule: .drain, detail: "\(book.members.count) members are left") }
@@ -148,6 +146,7 @@ public struct Run {
 
     private mutating func acquire(_ event: Event) throws(Violation) {
         waiterCounter += 1
+        var random = Randomness(seed: waiterCounter)
         let names = ["", "a", "b", "c", "d"]
         var order = AcquireOrder(
             pool: names[Int(event.pick) % 5], token: LeaseToken(using: &random), waiter: WaiterID(waiterCounter),
