@@ -92,8 +92,12 @@ let package = Package(
         .executableTarget(
             name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/Command", swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Simulation", "Pool"], path: "Tests/Simulation/Tests",
-            swiftSettings: strict),
+            name: "SimulationTests",
+            dependencies: [
+                "Simulation", "Pool", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            path: "Tests/Simulation/Tests", swiftSettings: strict),
         .executableTarget(
             name: "pool-benchmark", dependencies: ["Pool"], path: "Tests/PoolBenchmark", swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),

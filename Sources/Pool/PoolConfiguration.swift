@@ -25,7 +25,8 @@ public struct PoolConfiguration: Sendable, Equatable {
     public var maxIdle: Duration?
     /// A member is retired after so many leases (`reuse: reset`); nil: never.
     public var maxUses: Int?
-    /// A member that dies unused before it has lived so long counts as a create that failed.
+    /// A member that dies unused before it has lived so long died young: the second of these in a row counts as a
+    /// create that failed.
     public var minLife: Duration
     /// A reset that has not been proven by then has failed.
     public var resetTimeout: Duration
@@ -126,7 +127,8 @@ public struct FleetConfiguration: Sendable, Equatable {
     public init(
         pools: [PoolConfiguration], max: Int = 300, memoryBudgetBytes: Int64 = .max, tick: Duration = .seconds(30),
         maxWaiters: Int = 1024, defaultWait: Duration = .seconds(30), maxWait: Duration = .seconds(900),
-        connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4, removeTimeout: Duration = .seconds(30),
+        connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4,
+        removeTimeout: Duration = .seconds(30),
         maxPerClient: Int? = nil, maxConcurrentResets: Int = 64, maxConcurrentPings: Int = 16
     ) {
         self.pools = pools

@@ -99,7 +99,8 @@ extension PoolStateMachine {
         }
         armIdleTimer(index)
         trimOutdated(pool, now: now)
-        if pools[pool].supply > pools[pool].target, pools[pool].surplusDue == nil { nudge() }
+        let isSurplus = pools[pool].supply > pools[pool].target && pools[pool].surplusDue == nil
+        if isSurplus || pools[pool].outdatedIdle > 0 { nudge() }
     }
 
     func isIdle(_ index: Int, stamp: UInt64) -> Bool {

@@ -26,7 +26,9 @@ extension PoolStateMachine {
     public mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
         if let name, poolNamed[name] == nil { return false }
         for pool in pools.indices where pools[pool].breaker != .closed {
-            if name == nil || poolNamed[pools[pool].configuration.name] == pool && pools[pool].configuration.name == name {
+            if name == nil
+                || poolNamed[pools[pool].configuration.name] == pool && pools[pool].configuration.name == name
+            {
                 closeBreaker(pool)
             }
         }

@@ -129,14 +129,18 @@ extension PoolStateMachine {
         nudge()
     }
 
-    /// A member that dies unused has been as useless as one that was never ready. When it dies young, within the pool's
-    /// `minLife`, it counts as a create that failed, from the moment of its death: otherwise a container that always
-    /// ends after a moment would be replaced without end. Older, it is simply replaced.
+    /// A member that dies unused and young, within the pool's `minLife`, has been as useless as one that was never
+    /// ready. The first is bad luck, and replaced. A second one within two backoffs, with no lease in between, counts as
+    /// a create that failed, from the moment of its death: otherwise a container that always ends after a moment would
+    /// be replaced without end. After that each one does, until a member is leased.
     mutating func diedUnused(_ index: Int, after life: Duration, now: MonotonicInstant) {
         let pool = slots[index].pool
         guard life < pools[pool].configuration.minLife, !isDraining, !pools[pool].isDraining,
             slots[index].generation == pools[pool].generation
         else { return }
+        let last = pools[pool].lastYoungDeath
+        pools[pool].lastYoungDeath = now
+        guard let last, now - last <= pools[pool].configuration.backoff * 2 else { return }
         let error = RuntimeError(
             .failed, "the container ended by itself, unused, \(life.wholeMilliseconds) ms after it was ready")
         let backoff = openBreaker(pool, error, now: now)

@@ -21,6 +21,7 @@ extension PoolStateMachine {
         slotOfLease[order.token] = index
         pools[pool].leased += 1
         pools[pool].leases += 1
+        pools[pool].lastYoungDeath = nil
         if let owner = lease.owner { own(index, owner) }
         setTimer(index, at: lease.expires)
         return Grant(

@@ -92,17 +92,18 @@ extension PoolStateMachine {
             let pool = pools[slot.pool].configuration.name
             guard name == nil || name == pool else { return nil }
             let state: MemberInfo.State
+            var age = now - slot.readySince
             switch slot.state {
             case .free: return nil
-            case .starting: state = .starting
+            case .starting: (state, age) = (.starting, .zero)
             case .idle: state = .idle
             case .leased: state = .leased
             case .resetting: state = .resetting
-            case .cleaning, .stopping: state = .stopping
+            case .cleaning: (state, age) = (.stopping, .zero)
+            case .stopping: state = .stopping
             }
             return MemberInfo(
-                id: slot.id, pool: pool, state: state,
-                age: slot.readySince.nanoseconds == 0 ? .zero : now - slot.readySince, uses: slot.uses,
+                id: slot.id, pool: pool, state: state, age: age, uses: slot.uses,
                 isOutdated: slot.generation != pools[slot.pool].generation)
         }
     }

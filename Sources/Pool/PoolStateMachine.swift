@@ -101,6 +101,8 @@ public struct PoolStateMachine: Sendable {
         var configuration: PoolConfiguration
         var breaker = Breaker.closed
         var failuresInRow = 0
+        /// When a member died young and unused; nil: not since the last lease.
+        var lastYoungDeath: MonotonicInstant?
         var starting = 0
         var idle = 0
         var leased = 0

@@ -106,7 +106,8 @@ extension Book {
             default: isRight = false
             }
             guard isRight else {
-                throw Violation(rule: Self.rule(of: reason), detail: "\(id) is retired (\(reason)) while \(member.state)")
+                throw Violation(
+                    rule: Self.rule(of: reason), detail: "\(id) is retired (\(reason)) while \(member.state)")
             }
         }
         guard uses == member.uses else { throw Violation(rule: .retire, detail: "\(uses) uses, not \(member.uses)") }
@@ -191,7 +192,8 @@ extension Book {
         for pool in pools.indices where !pools[pool].isRemoved && (wantsFill(pool) || wantsOnDemand(pool)) {
             if case .open(let until) = pools[pool].breaker, now < until { due.append((until, "the end of a backoff")) }
             guard gate(pool, now) != nil else {
-                throw Violation(rule: .liveness, detail: "\(pools[pool].name) wants a member, and nothing is in the way")
+                throw Violation(
+                    rule: .liveness, detail: "\(pools[pool].name) wants a member, and nothing is in the way")
             }
         }
     }

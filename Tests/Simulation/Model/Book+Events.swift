@@ -28,7 +28,9 @@ extension Book {
         if !fresh.isEmpty {
             // Outdated ones are for when there is no other; then the longest-idle one.
             let best = fresh.min {
-                (isFresh(members[$0]) ? 0 : 1, members[$0].idleOrder) < (isFresh(members[$1]) ? 0 : 1, members[$1].idleOrder)
+                (isFresh(members[$0]) ? 0 : 1, members[$0].idleOrder) < (
+                    isFresh(members[$1]) ? 0 : 1, members[$1].idleOrder
+                )
             }
             guard case .granted(let grant) = outcome, let best else {
                 throw Violation(rule: .acquire, detail: "a member is idle, but the answer was \(outcome)")
@@ -68,6 +70,7 @@ extension Book {
         guard grant.leaseTime == time else {
             throw Violation(rule: .leaseEnd, detail: "a lease for \(grant.leaseTime), not \(time)")
         }
+        if let pool = anyPage(member.pool) { pools[pool].lastYoungDeath = nil }
         members[index].uses += 1
         members[index].state = .leased(
             Lease(
@@ -151,8 +154,11 @@ extension Book {
             lastServed = order.pool
         } else {
             guard wantsFill(pool) else { throw Violation(rule: .wanted, detail: "\(order.pool) is full") }
-            if let other = pools.indices.first(where: { !pools[$0].isRemoved && wantsOnDemand($0) && gate($0, now) == nil }) {
-                throw Violation(rule: .turns, detail: "\(order.pool) is filled while someone waits for \(pools[other].name)")
+            if let other = pools.indices.first(where: {
+                !pools[$0].isRemoved && wantsOnDemand($0) && gate($0, now) == nil
+            }) {
+                throw Violation(
+                    rule: .turns, detail: "\(order.pool) is filled while someone waits for \(pools[other].name)")
             }
             if others.contains(where: { wantsFill($0) }) {
                 let run = lastFill?.pool == order.pool ? (lastFill?.run ?? 0) + 1 : 1

@@ -108,6 +108,7 @@ struct Book {
         var settings: PoolConfiguration
         var generation = 0
         var breaker = Breaker.closed
+        var lastYoungDeath: MonotonicInstant?
         var line: [Waiter] = []
         var isDraining = false
         var isRemoved = false
@@ -179,7 +180,9 @@ struct Book {
         if case .open(let until) = page.breaker, now < until {
             return Violation(rule: .breaker, detail: "\(page.name) is open for another \(until - now)")
         }
-        if case .halfOpen = page.breaker { return Violation(rule: .breaker, detail: "\(page.name): a probe is under way") }
+        if case .halfOpen = page.breaker {
+            return Violation(rule: .breaker, detail: "\(page.name): a probe is under way")
+        }
         return limit(pool)
     }
 

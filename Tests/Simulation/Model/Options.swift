@@ -107,7 +107,8 @@ struct Storyteller {
             kind = Self.bag[random.below(Self.bag.count)]
         }
         var event = Event(
-            kind: kind, pick: UInt32(truncatingIfNeeded: random.next()), value: UInt32(truncatingIfNeeded: random.next()),
+            kind: kind, pick: UInt32(truncatingIfNeeded: random.next()),
+            value: UInt32(truncatingIfNeeded: random.next()),
             fails: false)
         switch kind {
         case .createEnds:

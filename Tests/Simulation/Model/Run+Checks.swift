@@ -16,7 +16,8 @@ extension Run {
             throw Violation(rule: .token, detail: "\(machine.leaseCount) leases, not \(leases)")
         }
         guard machine.timerCount <= 2 * (mostMembers + mostWaiters) + 66 else {
-            throw Violation(rule: .timers, detail: "\(machine.timerCount) for \(mostMembers) members and \(mostWaiters) waiters")
+            throw Violation(
+                rule: .timers, detail: "\(machine.timerCount) for \(mostMembers) members and \(mostWaiters) waiters")
         }
         for page in book.pools where !page.line.isEmpty {
             guard book.count(page.name, { $0.isIdle }) == 0 else {

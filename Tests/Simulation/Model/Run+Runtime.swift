@@ -77,7 +77,8 @@ extension Run {
     mutating func pingEnds(_ event: Event) throws(Violation) {
         guard let number = pick(event, from: pings) else { return }
         pings.removeAll { $0 == number }
-        machine.pingFinished(MemberID("m\(number)"), event.fails ? .failed("not well, as the story says") : nil, now: now)
+        machine.pingFinished(
+            MemberID("m\(number)"), event.fails ? .failed("not well, as the story says") : nil, now: now)
         book.pingsRunning -= 1
         if let index = book.index(number) {
             book.members[index].isPinging = false
@@ -105,7 +106,9 @@ extension Run {
                     life < book.pools[pool].settings.minLife, !book.isDraining, !book.pools[pool].isDraining,
                     book.isFresh(member)
                 {
-                    book.failed(pool, now)
+                    let last = book.pools[pool].lastYoungDeath
+                    book.pools[pool].lastYoungDeath = now
+                    if let last, now - last <= book.pools[pool].settings.backoff * 2 { book.failed(pool, now) }
                 }
             }
         }

@@ -79,10 +79,14 @@ public struct Run {
     public mutating func live(_ event: Event) throws(Violation) {
         guard !isFinished else { return }
         steps += 1
-        let before = machine
-        if sabotage != nil { sabotage?(event.kind, true, before, &machine, now) }
-        try apply(event)
-        if sabotage != nil { sabotage?(event.kind, false, before, &machine, now) }
+        if let sabotage {
+            let before = machine
+            sabotage(event.kind, true, before, &machine, now)
+            try apply(event)
+            sabotage(event.kind, false, before, &machine, now)
+        } else {
+            try apply(event)
+        }
         if machine.takeNudge() { wake = nil }
         mostMembers = max(mostMembers, book.members.count)
         mostWaiters = max(mostWaiters, book.pools.reduce(0) { $0 + $1.line.count })
