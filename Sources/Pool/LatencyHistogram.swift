@@ -8,7 +8,7 @@ struct LatencyHistogram: Sendable {
     private var total = 0
 
     mutating func record(_ duration: Duration) {
-        counts[Self.bucket(duration.saturatedNanoseconds)] += 1
+        counts[duration == .zero ? 0 : Self.bucket(duration.saturatedNanoseconds)] += 1
         total += 1
         guard total >= Self.capacity else { return }
         total = 0

@@ -28,6 +28,9 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
         (high, low) = words
     }
 
+    /// One random word is as good for this as two.
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+
     public var description: String {
         String(unsafeUninitializedCapacity: 32) { buffer in
             for index in 0..<32 {

@@ -123,6 +123,7 @@ extension PoolStateMachine {
         }
         for index in slots.indices where slots[index].pool == pool {
             slots[index].nextPing = nextPing(pool, now)
+            if slots[index].link != nil { setEndOfLife(index) }
             armIdleTimer(index)
         }
         trimOutdated(pool, now: now)

@@ -96,6 +96,7 @@ extension PoolStateMachine {
         slots[index].link = link
         slots[index].readySince = now
         slots[index].jitter = jitter
+        setEndOfLife(index)
         pools[pool].demand.created(took: took)
         emit(.event(.created(id, pool: pools[pool].configuration.name, took: took)))
         // Open, it was opened after this create began: only a create that begins after a failure proves anything.

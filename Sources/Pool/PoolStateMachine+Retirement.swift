@@ -4,34 +4,36 @@ internal import DequeModule
 extension PoolStateMachine {
     /// Why a member should not be leased again; nil: it may.
     func reasonToRetire(_ index: Int, now: MonotonicInstant) -> RetireReason? {
-        let settings = pools[slots[index].pool].configuration
+        // Fields one by one: a copy of the whole configuration would cost more than all of this.
+        let pool = slots[index].pool
         if slots[index].isUnhealthy { return .unhealthy }
-        if let most = settings.maxUses, slots[index].uses >= most { return .uses }
-        if let end = endOfLife(index), end <= now { return .age }
-        if slots[index].generation != pools[slots[index].pool].generation { return .reconfigured }
+        if let most = pools[pool].configuration.maxUses, slots[index].uses >= most { return .uses }
+        if slots[index].endOfLife <= now { return .age }
+        if slots[index].generation != pools[pool].generation { return .reconfigured }
         return nil
     }
 
-    /// When it is too old; earlier by the member's own share of the jitter.
-    func endOfLife(_ index: Int) -> MonotonicInstant? {
-        let settings = pools[slots[index].pool].configuration
-        guard let maxAge = settings.maxAge else { return nil }
-        return slots[index].readySince + maxAge * (1 - settings.ageJitter * slots[index].jitter)
+    /// Sets when it is too old; earlier by the member's own share of the jitter.
+    mutating func setEndOfLife(_ index: Int) {
+        let pool = slots[index].pool
+        let share = 1 - pools[pool].configuration.ageJitter * slots[index].jitter
+        slots[index].endOfLife =
+            pools[pool].configuration.maxAge.map { slots[index].readySince + $0 * share }
+            ?? MonotonicInstant(nanoseconds: .max)
     }
 
     // MARK: Idle members
 
     mutating func armIdleTimer(_ index: Int) {
         guard case .idle(let since) = slots[index].state else { return }
-        var next = slots[index].nextPing
-        if let end = endOfLife(index) { next = min(next, end) }
+        var next = min(slots[index].nextPing, slots[index].endOfLife)
         if let maxIdle = pools[slots[index].pool].configuration.maxIdle { next = min(next, since + maxIdle) }
         if next.nanoseconds < .max { setTimer(index, at: next) }
     }
 
     mutating func idleTimer(_ index: Int, now: MonotonicInstant) {
         guard case .idle(let since) = slots[index].state else { return }
-        if let end = endOfLife(index), end <= now { return retire(index, .age, now: now) }
+        if slots[index].endOfLife <= now { return retire(index, .age, now: now) }
         if let maxIdle = pools[slots[index].pool].configuration.maxIdle, since + maxIdle <= now {
             return retire(index, .idle, now: now)
         }
@@ -109,14 +111,14 @@ extension PoolStateMachine {
 
     private mutating func updateTarget(_ pool: Int, now: MonotonicInstant) {
         let before = pools[pool].target
-        let settings = pools[pool].configuration
-        switch settings.sizing {
+        switch pools[pool].configuration.sizing {
         case .fixed(let size):
             pools[pool].target = size
         case .adaptive(let min, let max):
-            pools[pool].target = pools[pool].demand.target(now, min: min, max: max, batch: settings.batch)
+            let batch = pools[pool].configuration.batch
+            pools[pool].target = pools[pool].demand.target(now, min: min, max: max, batch: batch)
             if pools[pool].target != before {
-                emit(.event(.targetChanged(pool: settings.name, from: before, to: pools[pool].target)))
+                emit(.event(.targetChanged(pool: pools[pool].configuration.name, from: before, to: pools[pool].target)))
             }
         }
     }

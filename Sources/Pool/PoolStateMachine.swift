@@ -31,6 +31,7 @@ public struct PoolStateMachine: Sendable {
         var readySince = MonotonicInstant(nanoseconds: 0)
         /// 0 to 1: its share of the pool's `ageJitter`.
         var jitter = 0.0
+        var endOfLife = MonotonicInstant(nanoseconds: .max)
         var uses = 0
         var nextPing = MonotonicInstant(nanoseconds: .max)
         /// Its health ping is in line or under way.

@@ -50,7 +50,6 @@ struct Bench {
             if maintains {
                 _ = machine.release(token, now: now)
                 maintain()
-                if machine.memberCount > 0, index & 1 == 1 { maintain() }
             } else {
                 machine.returnUnused(token, now: now)
             }

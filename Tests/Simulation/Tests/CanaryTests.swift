@@ -197,10 +197,13 @@ struct Canary: Sendable, CustomTestStringConvertible {
             for index in machine.slots.indices { machine.slots[index].uses = min(1, machine.slots[index].uses) }
         },
         Canary("members do not age", .retire, .wake) { machine, _ in
-            each(&machine) { $0.configuration.maxAge = nil }
+            for index in machine.slots.indices { machine.slots[index].endOfLife = .init(nanoseconds: .max) }
         },
         Canary("the jitter is left out", .retire, .wake, .books) { machine, _ in
-            for index in machine.slots.indices { machine.slots[index].jitter = 0 }
+            for index in machine.slots.indices {
+                machine.slots[index].jitter = 0
+                machine.setEndOfLife(index)
+            }
         },
         Canary("nobody is asked for his health", .health) { machine, _ in machine.pingLine.removeAll() },
         Canary("a failed ping is overlooked", .health, .longestIdle, .books) { machine, _ in
