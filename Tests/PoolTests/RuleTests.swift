@@ -2,14 +2,8 @@ import Pool
 import Testing
 import TestSupport
 
-@Suite("Retiring, resetting, sizing and changing pools")
+@Suite("Retiring, resetting, renewing, and what one client may have")
 struct RuleTests {
-    private static func reusing(_ change: (inout PoolConfiguration) -> Void = { _ in }) -> PoolConfiguration {
-        var pool = PoolConfiguration(size: 1, reuse: .reset, healthInterval: nil)
-        change(&pool)
-        return pool
-    }
-
     // MARK: Retiring
 
     @Test("a member is retired at its age, earlier by its share of the jitter, and replaced")
@@ -32,7 +26,7 @@ struct RuleTests {
 
     @Test("a member past its age serves its lease to the end")
     func ageOfLeased() throws {
-        var h = Harness([Self.reusing { $0.maxAge = .seconds(10) }])
+        var h = Harness([PoolConfiguration.reusing { $0.maxAge = .seconds(10) }])
         h.settle()
         let grant = try h.lease()
         h.pass(.seconds(20))
@@ -72,7 +66,7 @@ struct RuleTests {
 
     @Test("a member that was leased while it failed its ping keeps the lease, and is not used again")
     func unhealthyWhileLeased() throws {
-        var h = Harness([Self.reusing { $0.healthInterval = .seconds(7) }])
+        var h = Harness([PoolConfiguration.reusing { $0.healthInterval = .seconds(7) }])
         h.settle()
         h.pass(.seconds(7))
         let ping = try #require(h.next().pings.first)
@@ -130,7 +124,7 @@ struct RuleTests {
 
     @Test("a released member is reset, and leased again once that is proven")
     func reset() throws {
-        var h = Harness([Self.reusing()])
+        var h = Harness([PoolConfiguration.reusing()])
         h.settle()
         let grant = try h.lease()
         h.settle()
@@ -146,7 +140,7 @@ struct RuleTests {
 
     @Test("a member whose reset is not proven is destroyed")
     func resetFails() throws {
-        var h = Harness([Self.reusing()])
+        var h = Harness([PoolConfiguration.reusing()])
         h.settle()
         _ = h.release(try h.lease().token)
         let reset = try #require(h.next().resets.first)
@@ -158,7 +152,7 @@ struct RuleTests {
 
     @Test("a member that dies while it is reset is removed, and its late answer is ignored")
     func diesInReset() throws {
-        var h = Harness([Self.reusing()])
+        var h = Harness([PoolConfiguration.reusing()])
         h.settle()
         _ = h.release(try h.lease().token)
         let reset = try #require(h.next().resets.first)
@@ -172,7 +166,7 @@ struct RuleTests {
     @Test("a reset member goes to the first in line, and no create begins for a waiter it will serve")
     func resetServesLine() throws {
         var h = Harness([
-            Self.reusing {
+            PoolConfiguration.reusing {
                 $0.max = 2; $0.size = 1
             }
         ])
@@ -195,7 +189,7 @@ struct RuleTests {
 
     @Test("a member is retired after its last use")
     func uses() throws {
-        var h = Harness([Self.reusing { $0.maxUses = 2 }])
+        var h = Harness([PoolConfiguration.reusing { $0.maxUses = 2 }])
         h.settle()
         for _ in 0..<2 {
             _ = h.release(try h.lease().token)
@@ -207,7 +201,7 @@ struct RuleTests {
 
     @Test("a lease that time or its connection ended takes its member along")
     func expiredIsNotReused() throws {
-        var h = Harness([Self.reusing { $0.leaseTime = .seconds(5) }])
+        var h = Harness([PoolConfiguration.reusing { $0.leaseTime = .seconds(5) }])
         h.settle()
         _ = try h.lease()
         h.pass(.seconds(5))
@@ -258,153 +252,5 @@ struct RuleTests {
         _ = h.release(grant.token)
         let fourth = h.machine.acquire(order(5, "a"), now: h.now)
         #expect(fourth.isWaiting)
-    }
-
-    // MARK: Sizing
-
-    @Test("an adaptive pool follows demand up within seconds, and down one member at a time")
-    func adaptive() throws {
-        var h = Harness([
-            PoolConfiguration(max: 50, sizing: .adaptive(min: 1, max: 20), maxAge: nil, healthInterval: nil)
-        ])
-        h.settle()
-        #expect(h.snapshot.target == 1)
-        // Ten a second, each create 20 ms, three in a batch: m = 10 · 0.06 = 0.6, and 0.6 + 2.33·√0.6 rounds up to 3.
-        for _ in 0..<600 {
-            h.pass(.milliseconds(100))
-            let (_, token, _) = h.acquire()
-            h.settle()
-            _ = h.release(token)
-            h.settle()
-        }
-        #expect(h.snapshot.target == 3)
-        #expect(h.snapshot.idle >= 3)
-        #expect(abs(h.snapshot.arrivalRate - 10) < 1)
-        h.pass(.seconds(3600))
-        _ = h.next()
-        #expect(h.snapshot.target == 1)
-        #expect(h.snapshot.idle >= 3, "nothing is given up at once")
-        for _ in 0..<200 {
-            h.pass(.seconds(30))
-            h.settle()
-        }
-        #expect(h.snapshot.idle == 1)
-    }
-
-    // MARK: Changes
-
-    @Test("resize fills up, or lets go of what is idle beyond the size at once")
-    func resize() throws {
-        var h = Harness()
-        h.settle()
-        let isGrown = h.machine.resize(pool: "default", size: 4, now: h.now)
-        #expect(isGrown)
-        let creates = h.settle()
-        #expect(creates == 2)
-        _ = h.machine.resize(pool: "default", size: 1, now: h.now)
-        #expect(h.snapshot.idle == 1)
-        #expect(h.snapshot.retired == [.surplus: 3])
-        let isKnown = h.machine.resize(pool: "nowhere", size: 1, now: h.now)
-        #expect(!isKnown)
-    }
-
-    @Test("resetBackoff lets the next create begin at once")
-    func resetBackoff() throws {
-        var h = Harness()
-        h.fail(try #require(h.next().create))
-        let closed = h.next()
-        #expect(closed.create == nil)
-        let isKnown = h.machine.resetBackoff(pool: "default", now: h.now)
-        #expect(isKnown)
-        let step = h.next()
-        #expect(step.create != nil)
-    }
-
-    @Test("a drained pool refuses acquires, keeps its leases, and leaves the others alone")
-    func drainPool() throws {
-        var h = Harness([PoolConfiguration(name: "a", size: 2), PoolConfiguration(name: "b", size: 1)])
-        h.settle()
-        let grant = try h.lease()
-        _ = h.machine.drainPool("a", now: h.now)
-        h.settle()
-        let (_, _, refused) = h.acquire(pool: "a")
-        #expect(refused.error == .poolDraining("a"))
-        let (_, _, granted) = h.acquire(pool: "b")
-        guard case .granted = granted else { Issue.record("\(granted)"); return }
-        #expect(h.snapshot.leased == 1)
-        let use = h.machine.use(grant.token, begins: false, now: h.now)
-        #expect(use != nil)
-    }
-
-    @Test("a changed pool rolls: leases go on, idle members go one by one as new ones get warm")
-    func roll() throws {
-        var h = Harness([Self.reusing { $0.size = 2 }])
-        h.settle()
-        let grant = try h.lease()
-        h.settle()
-        h.machine.reload(
-            FleetConfiguration(pools: [
-                Self.reusing {
-                    $0.size = 2; $0.template.image = "new"
-                }
-            ]), now: h.now)
-        #expect(h.snapshot.idle == 2, "nothing goes before something new is warm")
-        let order = try #require(h.next().create)
-        #expect(order.template.image == "new")
-        h.succeed(order)
-        #expect(h.snapshot.idle == 2)
-        #expect(h.snapshot.outdated == 1)
-        h.settle()
-        #expect(h.snapshot.outdated == 0)
-        #expect(h.snapshot.idle == 2)
-        #expect(h.snapshot.leased == 1)
-        _ = h.release(grant.token)
-        #expect(h.snapshot.retired == [.reconfigured: 3])
-    }
-
-    @Test("a pool that is configured no more drains; a new one is filled; the names follow")
-    func reloadPools() throws {
-        var h = Harness([PoolConfiguration(name: "a", size: 1), PoolConfiguration(name: "b", size: 1)])
-        h.settle()
-        h.machine.reload(
-            FleetConfiguration(pools: [PoolConfiguration(name: "c", size: 1), PoolConfiguration(name: "a", size: 1)]),
-            now: h.now)
-        h.settle()
-        let (_, _, gone) = h.acquire(pool: "b")
-        #expect(gone.error == .unknownPool("b", known: ["c", "a"]))
-        #expect(h.machine.snapshot(now: h.now).map(\.name) == ["c", "a"])
-        #expect(h.machine.snapshot(now: h.now).map(\.idle) == [1, 1])
-        _ = try h.lease()
-        #expect(h.snapshot.leased == 1, "the default pool is the first that is configured")
-    }
-
-    @Test("members are listed with their state, age and uses")
-    func list() throws {
-        var h = Harness()
-        h.settle()
-        h.pass(.seconds(5))
-        let grant = try h.lease()
-        let list = h.machine.listMembers(pool: "default", now: h.now)
-        #expect(list.map(\.state) == [.leased, .idle])
-        #expect(list.first?.id == grant.member)
-        #expect(list.map(\.age) == [.seconds(5), .seconds(5)])
-        #expect(list.map(\.uses) == [1, 0])
-    }
-
-    @Test("how long acquires took is told in quantiles")
-    func latency() throws {
-        var h = Harness([PoolConfiguration(size: 90, max: 200)])
-        h.settle()
-        for _ in 0..<90 { _ = try h.lease() }
-        _ = h.machine.resize(pool: "default", size: 0, now: h.now)
-        for _ in 0..<10 {
-            let (_, _, outcome) = h.acquire()
-            #expect(outcome.isWaiting)
-            h.pass(.seconds(1))
-            h.succeed(try #require(h.next().create))
-        }
-        let latency = h.snapshot.acquireLatency
-        #expect(latency.p50 < .microseconds(2))
-        #expect(latency.p99 >= .seconds(1) && latency.p99 <= .milliseconds(1250))
     }
 }
