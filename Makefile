@@ -25,13 +25,6 @@ build: ## release build of berth and berth-agent, in .build/release
 	@$(SWIFT) build -c release --product berth-agent
 	@$(SWIFT) build -c release --product berth
 
-test: ## install what is missing, build, and run every test, with a dockerd and a runc of their own
-	@dev/bootstrap --test
-	@echo "make: building (the linker's warning about dlopen is known and harmless)"
-	@$(SWIFT) build --build-tests
-	@$(MAKE) --no-print-directory simulate
-	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build
-
 simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=…
 	@$(SWIFT) build -c release --product simulate
 	@.build/release/simulate "$(SEED)" "$(STEPS)"
@@ -39,6 +32,13 @@ simulate: ## the pool through 5 million random events, every rule checked after 
 benchmark: ## how many leases a second the pool's state machine alone can do
 	@$(SWIFT) build -c release --product pool-benchmark
 	@.build/release/pool-benchmark
+
+test: ## install what is missing, build, and run every test, with a dockerd and a runc of their own
+	@dev/bootstrap --test
+	@$(MAKE) --no-print-directory simulate
+	@echo "make: building (the linker's warning about dlopen is known and harmless)"
+	@$(SWIFT) build --build-tests
+	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build
 
 check: ## format and lint, generated code, shell scripts
 	@dev/check
