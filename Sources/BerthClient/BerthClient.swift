@@ -166,9 +166,14 @@ final class ReadingPause: Sendable {
     }
 
     func end() {
-        count.withLock { count in
+        let isLast = count.withLock { count in
             count -= 1
-            if count == 0 { rpc.resumeReading() }
+            return count == 0
+        }
+        guard isLast else { return }
+        // Never at once: resuming delivers what was read, to buffers of which the caller may hold one's lock.
+        rpc.eventLoop.execute { [self] in
+            if count.withLock({ $0 == 0 }) { rpc.resumeReading() }
         }
     }
 }
