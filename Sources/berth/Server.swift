@@ -62,6 +62,7 @@ struct Server {
     /// Serves until it is told to end by a signal, and all is removed.
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        raiseFileLimit()
         let signals = EndSignals()
         let agent = try AgentBinary.find(settings.agent)
         let directory = try StateDirectory(
@@ -108,6 +109,21 @@ struct Server {
         await rpc.close()
         await choice.runtime.shutdown()
         withExtendedLifetime((directory, janitor)) {}
+    }
+
+    /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
+    private func raiseFileLimit() {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(resource, &limit)
+        // A connection has one; a container's stream, and what the runtime needs for a moment, a few more.
+        let needed = settings.maxConnections + 4 * settings.pool.max + 256
+        guard limit.rlim_max < UInt(needed) else { return }
+        logger.warning(
+            "fewer descriptors than all connections and containers would take",
+            metadata: ["limit.nofile": "\(limit.rlim_max)", "limit.needed": "\(needed)"])
     }
 
     /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
