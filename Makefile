@@ -6,6 +6,8 @@ ARGS ?=
 SWIFT ?= swift
 # The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
 SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HOME"')
+# What is installed runs on machines without Swift.
+STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
 .PHONY: help serve build test check format protos install clean
@@ -19,13 +21,13 @@ serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds 
 
 build: ## release build of berth and berth-agent, in .build/release
 	@dev/bootstrap
-	@echo "make: building (the linker's warning about dlopen is known and harmless)"
-	@$(SWIFT) build -c release --product berth-agent
-	@$(SWIFT) build -c release --product berth
+	@echo "make: building (the linker's warnings about dlopen and mktemp are known and harmless)"
+	@$(SWIFT) build -c release $(STATIC) --product berth-agent
+	@$(SWIFT) build -c release $(STATIC) --product berth
 
 test: ## install what is missing, build, and run every test, with a dockerd and a runc of their own
 	@dev/bootstrap --test
-	@echo "make: building (the linker's warning about dlopen is known and harmless)"
+	@echo "make: building (the linker's warnings about dlopen and mktemp are known and harmless)"
 	@$(SWIFT) build --build-tests
 	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
 
