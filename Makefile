@@ -27,7 +27,7 @@ build: ## release build of berth and berth-agent, in .build/release
 
 test: ## install what is missing, build, and run every test, with a dockerd and a runc of their own
 	@dev/bootstrap --test
-	@echo "make: building (the linker's warnings about dlopen and mktemp are known and harmless)"
+	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
 	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
 
