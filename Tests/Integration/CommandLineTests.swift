@@ -137,6 +137,8 @@ struct CommandLineTests {
                 (["serve", "--execution-timeout", "0"], 2, ["--execution-timeout"]),
                 (["serve", "--agent", missing], 2, [missing]),
                 (["serve", "--no-such-flag"], 2, ["--no-such-flag"]),
+                (["serve", "--runtime", "runc", "--network", "nosuch"], 2, ["nosuch", "\"none\" and \"host\""]),
+                (["serve", "--runtime", "runc", "--image", missing], 1, [missing, "not a directory"]),
                 (["serve", "--runtime", "docker", "--docker-host", "ftp://x"], 2, ["ftp://x", "unix://"]),
                 (
                     ["serve", "--runtime", "docker", "--docker-host", "unix://\(missing)"], 1,
