@@ -63,11 +63,12 @@ struct Server {
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         raiseFileLimit()
-        let signals = EndSignals()
         let agent = try AgentBinary.find(settings.agent)
         let directory = try StateDirectory(
             base: settings.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
         let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
+        let signals = EndSignals()
         let janitor = try Janitor(
             state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
