@@ -8,6 +8,8 @@ STEPS ?= 5000000
 SWIFT ?= swift
 # The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
 SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HOME"')
+# What is installed runs on machines without Swift.
+STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
 .PHONY: help serve build test simulate benchmark check format protos install clean
@@ -21,9 +23,9 @@ serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds 
 
 build: ## release build of berth and berth-agent, in .build/release
 	@dev/bootstrap
-	@echo "make: building (the linker's warning about dlopen is known and harmless)"
-	@$(SWIFT) build -c release --product berth-agent
-	@$(SWIFT) build -c release --product berth
+	@echo "make: building (the linker's warnings about dlopen and mktemp are known and harmless)"
+	@$(SWIFT) build -c release $(STATIC) --product berth-agent
+	@$(SWIFT) build -c release $(STATIC) --product berth
 
 simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=…
 	@$(SWIFT) build -c release --product simulate

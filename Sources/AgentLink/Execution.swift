@@ -145,6 +145,9 @@ struct ExecutionState {
             if case .starting = phase, ended.cause == .exited || ended.cause == .signalled {
                 return .violation("an end without a start")
             }
+            guard (0...255).contains(ended.exitCode), (0...64).contains(ended.signal) else {
+                return .violation("an end with exit code \(ended.exitCode) and signal \(ended.signal)")
+            }
             phase = .over(ended)
             return .ignore
         case (.started, _): return .violation("a second start, or one after the end")

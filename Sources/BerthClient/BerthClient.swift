@@ -63,7 +63,8 @@ public final class BerthClient: Sendable {
         try await call("Stats", Empty())
     }
 
-    /// Leases a member.
+    /// Leases a member. When the task is cancelled meanwhile, this throws at once, and a lease that comes of it all the
+    /// same is released.
     ///
     /// - Parameters:
     ///   - pool: nil is the server's default pool.
@@ -73,14 +74,25 @@ public final class BerthClient: Sendable {
     public func acquire(
         pool: String? = nil, wait: Duration? = nil, isDetached: Bool = false, leaseTime: Duration? = nil
     ) async throws(BerthError) -> Lease {
-        let response: AcquireResponse = try await call(
-            "Acquire",
-            AcquireRequest(
-                pool: pool ?? "", waitMilliseconds: wait?.milliseconds ?? 0, isDetached: isDetached,
-                ttlMilliseconds: leaseTime?.milliseconds ?? 0))
-        return Lease(
-            token: response.lease, member: response.member, time: .milliseconds(response.ttlMilliseconds),
-            isWarm: response.isWarm)
+        let request = AcquireRequest(
+            pool: pool ?? "", waitMilliseconds: wait?.milliseconds ?? 0, isDetached: isDetached,
+            ttlMilliseconds: leaseTime?.milliseconds ?? 0)
+        let (answers, answer) = AsyncStream.makeStream(of: Result<Lease, BerthError>.self)
+        // A task of its own: a unary call can't be taken back, so that its answer is needed even when nobody waits.
+        let asking = Task { [self] () -> Result<Lease, BerthError> in
+            let result: Result<Lease, BerthError>
+            do throws(BerthError) {
+                let response: AcquireResponse = try await call("Acquire", request)
+                result = .success(Lease(response))
+            } catch {
+                result = .failure(error)
+            }
+            answer.yield(result)
+            return result
+        }
+        for await result in answers { return try result.get() }
+        Task { if case .success(let lease) = await asking.value { try? await release(lease) } }
+        throw BerthError(.cancelled, "the caller left the call")
     }
 
     /// Ends a lease and what runs in it.
@@ -146,6 +158,13 @@ public struct Lease: Sendable, Equatable {
     public var time: Duration
     /// The member was warm; false: it was created while the call waited.
     public var isWarm: Bool
+
+    init(_ response: AcquireResponse) {
+        token = response.lease
+        member = response.member
+        time = .milliseconds(response.ttlMilliseconds)
+        isWarm = response.isWarm
+    }
 }
 
 /// Stops reading from the connection while an execution's events pile up here: the program then blocks in the end. All
@@ -166,9 +185,14 @@ final class ReadingPause: Sendable {
     }
 
     func end() {
-        count.withLock { count in
+        let isLast = count.withLock { count in
             count -= 1
-            if count == 0 { rpc.resumeReading() }
+            return count == 0
+        }
+        guard isLast else { return }
+        // Never at once: resuming delivers what was read, to buffers of which the caller may hold one's lock.
+        rpc.eventLoop.execute { [self] in
+            if count.withLock({ $0 == 0 }) { rpc.resumeReading() }
         }
     }
 }

@@ -21,7 +21,7 @@ public final class Execution: AsyncSequence, Sendable {
     }
 
     deinit {
-        kill()
+        leave()
     }
 
     /// Sends a signal, 1 to 64, to the program; 9 ends everything it started. Without effect before `started`.
@@ -34,6 +34,12 @@ public final class Execution: AsyncSequence, Sendable {
         if let id = buffer.kill() { send(id, 9) }
     }
 
+    /// Kills it, and keeps nothing of what it still writes.
+    private func leave() {
+        kill()
+        buffer.discard()
+    }
+
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(execution: self) }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
@@ -43,7 +49,7 @@ public final class Execution: AsyncSequence, Sendable {
             do {
                 return try await execution.buffer.next()
             } catch let error as CancellationError {
-                execution.kill()
+                execution.leave()
                 throw error
             }
         }
@@ -87,6 +93,8 @@ final class EventBuffer: Sendable {
         var isPaused = false
         var isOver = false
         var isKilled = false
+        /// Nobody will read.
+        var isDiscarding = false
         var error: BerthError?
         var id: String?
         var waiting: CheckedContinuation<ExecuteEvent?, any Error>?
@@ -118,6 +126,19 @@ final class EventBuffer: Sendable {
         }
     }
 
+    /// Nobody reads any more: what is here goes, and so does what still comes, so that it does not stop the other calls
+    /// of the connection.
+    func discard() {
+        let wasPaused = state.withLock { state in
+            state.isDiscarding = true
+            state.events = []
+            state.bytes = 0
+            defer { state.isPaused = false }
+            return state.isPaused
+        }
+        if wasPaused { flow.end() }
+    }
+
     func push(_ event: ExecuteEvent) {
         var toKill: (@Sendable (String) -> Void, String)?
         let waiting = state.withLock { state -> CheckedContinuation<ExecuteEvent?, any Error>? in
@@ -135,6 +156,7 @@ final class EventBuffer: Sendable {
                 state.waiting = nil
                 return waiting
             }
+            guard !state.isDiscarding else { return nil }
             state.events.append(event)
             state.bytes += event.cost
             if state.bytes > EventBuffer.high, !state.isPaused {
@@ -148,17 +170,18 @@ final class EventBuffer: Sendable {
     }
 
     func end(_ error: BerthError?) {
-        let waiting = state.withLock { state in
-            if !state.isOver {
-                state.isOver = true
-                state.error =
-                    error ?? BerthError(.internal, "the server ended the stream without an end of the program")
+        let error = error ?? BerthError(.internal, "the server ended the stream without an end of the program")
+        let waiting = state.withLock { state -> CheckedContinuation<ExecuteEvent?, any Error>? in
+            guard !state.isOver else { return nil }
+            state.isOver = true
+            // Told once: to who waits, or to who comes next.
+            guard let waiting = state.waiting.take() else {
+                state.error = error
+                return nil
             }
-            defer { state.waiting = nil }
-            return state.waiting
+            return waiting
         }
-        guard let waiting else { return }
-        if let error { waiting.resume(throwing: error) } else { waiting.resume(returning: nil) }
+        waiting?.resume(throwing: error)
     }
 
     func next() async throws -> ExecuteEvent? {

@@ -60,6 +60,11 @@ struct failure {
 // Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
 // harmless only where no foreign group is held.
 static int become(uint32_t uid, uint32_t gid) {
+    // To setresuid, -1 means "no change", which would be root.
+    if (uid == UINT32_MAX || gid == UINT32_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
     gid_t groups[NGROUPS_MAX > 256 ? 256 : NGROUPS_MAX];
     // Plain system calls: glibc's wrappers would have other threads follow, and this memory is the supervisor's.
     gid_t only = gid;

@@ -1,17 +1,28 @@
 internal import CLinux
 internal import FoundationEssentials
 internal import Glibc
-internal import Pool
+public import Pool
 internal import Synchronization
 
 extension RuncRuntime {
     /// Bytes of standard error that are kept of runc and the agent together.
     private static let diagnosticBytes = 16 << 10
 
+    /// Checks a template and makes its root filesystem, for which a missing image is pulled: before the first create, whose
+    /// time-out is not meant for that.
+    /// - Throws: `invalidConfiguration`, or `imageMissing` with what would help.
+    public func prepare(_ template: MemberTemplate) async throws(RuntimeError) {
+        try await blocking { cancellation throws(RuntimeError) in
+            try Self.validate(template)
+            _ = try self.root(template, cancellation)
+        }
+    }
+
     func start(
         _ member: MemberID, _ template: MemberTemplate, _ cancellation: Cancellation
     ) throws(RuntimeError) -> (input: Int32, output: Int32) {
-        try Self.validate(member, template)
+        try Self.validate(member)
+        try Self.validate(template)
         let root = try root(template, cancellation)
         let bundle = bundle(member)
         try Files.makeDirectory(bundle, mode: 0o700)
@@ -71,7 +82,7 @@ extension RuncRuntime {
         return RuntimeError(isMemory ? .outOfMemory : .failed, message)
     }
 
-    private static func validate(_ member: MemberID, _ template: MemberTemplate) throws(RuntimeError) {
+    private static func validate(_ member: MemberID) throws(RuntimeError) {
         // It becomes the name of directories and of a cgroup.
         let name = member.description
         let isName = name.utf8.allSatisfy { byte in
@@ -81,6 +92,9 @@ extension RuncRuntime {
         guard isName, !name.isEmpty, name.utf8.count <= 32, !name.hasPrefix("-") else {
             throw RuntimeError(.invalidConfiguration, "\"\(name)\" is not the name of a member")
         }
+    }
+
+    private static func validate(_ template: MemberTemplate) throws(RuntimeError) {
         guard template.network == "none" || template.network == "host" else {
             throw RuntimeError(
                 .invalidConfiguration,

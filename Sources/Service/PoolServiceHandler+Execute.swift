@@ -66,6 +66,7 @@ final class OutputRelay {
     private let id: String
     private let member: String
     private var execution: Execution?
+    private var isOver = false
     /// Passed on to a connection that had no room: acknowledged when it has.
     private var withheld = 0
 
@@ -75,12 +76,16 @@ final class OutputRelay {
         self.member = member
     }
 
+    /// Does nothing when the end has been passed already, as it has when a start fails at once: the execution refers to
+    /// the relay, and neither would ever be freed.
     func begin(_ execution: Execution) {
+        guard !isOver else { return }
         self.execution = execution
         call.onWritable = { [weak self] in self?.giveCredit() }
     }
 
     func pass(_ event: ExecutionEvent) {
+        if case .ended = event { isOver = true }
         guard !call.isEnded else { return swallow(event) }
         switch event {
         case .started:

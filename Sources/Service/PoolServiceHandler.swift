@@ -88,7 +88,7 @@ public final class PoolServiceHandler: RPCService {
         let request = try call.decode(HelloRequest.self)
         logger.debug(
             "client said hello",
-            metadata: ["connection.peer": "\(call.connection.peer)", "client.name": "\(request.client)"])
+            metadata: ["connection.peer": "\(call.connection.peer)", "client.name": "\(request.client.prefix(64))"])
         call.respond(HelloResponse(server: server, pools: pool.poolNames))
     }
 

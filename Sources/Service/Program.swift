@@ -35,6 +35,8 @@ struct Program {
         for name in request.env.keys where name.isEmpty || name.contains("=") {
             throw RPCError(.invalidArgument, "env has the name \"\(name)\": a name is not empty and has no \"=\"")
         }
+        // To the kernel, this one means "no change", which would be root.
+        guard request.uid != .max else { throw RPCError(.invalidArgument, "uid \(request.uid) is no user's") }
         let longest = limits.maxTimeout.wholeMilliseconds
         for (field, value) in [("timeout_ms", request.timeoutMilliseconds), ("grace_ms", request.graceMilliseconds)]
         where UInt64(value) > longest {

@@ -2,6 +2,7 @@ import ArgumentParser
 import BerthClient
 import Dispatch
 import Schema
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -69,20 +70,34 @@ struct Run: AsyncParsableCommand {
         let client = try await BerthClient.connect(to: try server.address())
         defer { client.close() }
         let execution = client.execute(program, pool: pool, wait: wait?.duration)
+        let hasStarted = Mutex(false)
         let interrupts = Interrupts { number, isLast in
-            if isLast { execution.kill() } else { execution.signal(number) }
+            if !hasStarted.withLock({ $0 }) {
+                // Nothing runs yet that could end by itself, and the wait for a container may be long.
+                client.close()
+            } else if isLast {
+                execution.kill()
+            } else {
+                execution.signal(number)
+            }
         }
         let printer = EventPrinter(json: json)
-        for try await event in execution {
-            guard printer.print(event) else {
-                // Nobody reads any more: a shell's pipeline would have ended the program with SIGPIPE.
-                execution.kill()
-                return 128 + SIGPIPE
+        do {
+            for try await event in execution {
+                if case .started = event { hasStarted.withLock { $0 = true } }
+                guard printer.print(event) else {
+                    // Nobody reads any more: a shell's pipeline would have ended the program with SIGPIPE.
+                    execution.kill()
+                    return 128 + SIGPIPE
+                }
+                if case .ended(let ended) = event {
+                    if !json, let words = ended.inWords { printError(words) }
+                    return ended.exitStatus(interruptedBy: interrupts.received)
+                }
             }
-            if case .ended(let ended) = event {
-                if !json, let words = ended.inWords { printError(words) }
-                return ended.exitStatus(interruptedBy: interrupts.received)
-            }
+        } catch let error as BerthError {
+            guard let interrupt = interrupts.received, !hasStarted.withLock({ $0 }) else { throw error }
+            return 128 + interrupt
         }
         throw Failure("the server ended the stream without an end of the program")
     }
@@ -159,7 +174,8 @@ extension Ended {
     func exitStatus(interruptedBy interrupt: Int32?) -> Int32 {
         switch cause {
         case .exited: exitCode
-        case .signalled: 128 + signal
+        // A server may say anything.
+        case .signalled: 128 + min(max(signal, 0), 127)
         case .timedOut: 124
         case .outOfMemory: 128 + SIGKILL
         case .cancelled: interrupt.map { 128 + $0 } ?? Run.ownFailure

@@ -26,7 +26,7 @@ struct RuntimeChoice {
     ) async throws -> RuntimeChoice {
         switch settings.runtime {
         case .runc:
-            return try runc(settings, agent: agent, directory: directory)
+            return try await runc(settings, agent: agent, directory: directory)
         case .docker:
             return try await docker(settings, agent: agent, directory: directory)
         case .auto:
@@ -52,7 +52,7 @@ struct RuntimeChoice {
             }
         }
         do {
-            let choice = try runc(settings, agent: agent, directory: directory)
+            let choice = try await runc(settings, agent: agent, directory: directory)
             settings.logger.notice(
                 "taking the embedded runtime, runc",
                 metadata: ["runtime.reason": "\(against)", "pool.image": "\(choice.image)"])
@@ -88,11 +88,19 @@ struct RuntimeChoice {
 
     private static func runc(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
-    ) throws -> RuntimeChoice {
+    ) async throws -> RuntimeChoice {
         let runtime = try RuncRuntime(
             runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
             logger: settings.logger)
-        return RuntimeChoice(runtime: runtime, image: settings.image ?? "host", runc: RuncProbe().runtimePath)
+        var template = settings.pool.template
+        template.image = settings.image ?? "host"
+        do {
+            try await runtime.prepare(template)
+        } catch {
+            await runtime.shutdown()
+            throw error
+        }
+        return RuntimeChoice(runtime: runtime, image: template.image, runc: RuncProbe().runtimePath)
     }
 
     static func endpoint(_ given: String?) throws -> DockerEndpoint {

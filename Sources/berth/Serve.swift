@@ -142,6 +142,10 @@ struct Serve: AsyncParsableCommand {
         guard uid != 0 else {
             throw Failure("--uid 0 is root, as which no program runs; take another, as 1000", code: 2)
         }
+        guard uid != .max else { throw Failure("--uid \(uid) is no user's; take another, as 1000", code: 2) }
+        guard executionTimeout.duration > .zero else {
+            throw Failure("--execution-timeout is not more than 0", code: 2)
+        }
         guard createTimeout.duration > .zero else { throw Failure("--create-timeout is not more than 0", code: 2) }
         guard lease.duration > .zero else { throw Failure("--lease is not more than 0", code: 2) }
         return ServerSettings(

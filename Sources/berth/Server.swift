@@ -66,11 +66,13 @@ struct Server {
     /// Serves until it is told to end by a signal, and all is removed.
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
-        let signals = EndSignals()
+        raiseFileLimit()
         let agent = try AgentBinary.find(settings.agent)
         let directory = try StateDirectory(
             base: settings.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
         let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
+        let signals = EndSignals()
         let janitor = try Janitor(
             state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
@@ -113,6 +115,21 @@ struct Server {
         await choice.runtime.shutdown()
         try? await group.shutdownGracefully()
         withExtendedLifetime((directory, janitor)) {}
+    }
+
+    /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
+    private func raiseFileLimit() {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(resource, &limit)
+        // A connection has one; a container's stream, and what the runtime needs for a moment, a few more.
+        let needed = settings.maxConnections + 4 * settings.pool.max + 256
+        guard limit.rlim_max < UInt(needed) else { return }
+        logger.warning(
+            "fewer descriptors than all connections and containers would take",
+            metadata: ["limit.nofile": "\(limit.rlim_max)", "limit.needed": "\(needed)"])
     }
 
     /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.

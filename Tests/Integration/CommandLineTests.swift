@@ -85,6 +85,25 @@ struct CommandLineTests {
         }
     }
 
+    @Test("Ctrl-C ends the wait for a container at once")
+    func interruptWaiting() async throws {
+        try await ServerProcess.with(.runc, ["--size", "0", "--max", "1"]) { server in
+            let holder = try Program(
+                BuildProducts.program("berth"),
+                ["run", "--server", server.address, "--", "sh", "-c", "echo ready; exec sleep 1000"])
+            try await eventually("it runs") { holder.out.contains("ready") }
+            let waiting = try Program(
+                BuildProducts.program("berth"), ["run", "--wait", "10m", "--server", server.address, "--", "true"])
+            try await eventually("it waits") {
+                try await berth(["stats", "--json", "--server", server.address]).out.contains("\"waiters\":1")
+            }
+            waiting.signal(SIGINT)
+            #expect(try await waiting.end(within: .seconds(5)) == 130, "\(waiting.err)")
+            holder.signal(SIGINT)
+            #expect(try await holder.end(within: .seconds(10)) == 130)
+        }
+    }
+
     @Test("stats are there for people and for programs")
     func stats() async throws {
         try await ServerProcess.with(.runc) { server in
@@ -114,8 +133,12 @@ struct CommandLineTests {
                 (["serve", "--memory", "1x"], 2, ["1x"]),
                 (["serve", "--runtime", "kvm"], 2, ["kvm", "runc"]),
                 (["serve", "--uid", "0"], 2, ["root"]),
+                (["serve", "--uid", "4294967295"], 2, ["no user's"]),
+                (["serve", "--execution-timeout", "0"], 2, ["--execution-timeout"]),
                 (["serve", "--agent", missing], 2, [missing]),
                 (["serve", "--no-such-flag"], 2, ["--no-such-flag"]),
+                (["serve", "--runtime", "runc", "--network", "nosuch"], 2, ["nosuch", "\"none\" and \"host\""]),
+                (["serve", "--runtime", "runc", "--image", missing], 1, [missing, "not a directory"]),
                 (["serve", "--runtime", "docker", "--docker-host", "ftp://x"], 2, ["ftp://x", "unix://"]),
                 (
                     ["serve", "--runtime", "docker", "--docker-host", "unix://\(missing)"], 1,

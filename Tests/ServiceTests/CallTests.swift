@@ -78,6 +78,7 @@ struct CallTests {
                 (Command(["true"], cwd: "relative"), "cwd \"relative\" is not absolute"),
                 (Command(["true"], env: ["": "x"]), "env has the name \"\""),
                 (Command(["true"], env: ["A=B": "x"]), "env has the name \"A=B\""),
+                (Command(["true"], uid: .max), "uid 4294967295 is no user's"),
                 (Command(["true"], timeout: .seconds(1_000_000)), "timeout_ms is 1000000000, more than the longest"),
             ]
             for (command, words) in cases {
@@ -129,15 +130,38 @@ struct CallTests {
         }
     }
 
-    @Test("a member that was handed to a caller who had gone is idle again, unused")
+    @Test("a caller whose connection closes leaves the line, and the next one is served")
     func vanishedCaller() async throws {
+        try await TestServer.with(PoolConfiguration(size: 0, max: 1)) { server, client in
+            let held = try await client.acquire()
+            let other = try await BerthClient.connect(to: server.address)
+            let vanishing = Task { try await other.acquire() }
+            try await eventually("it is in line") { try await client.stats().pools[0].waiters == 1 }
+            let next = Task { try await client.acquire() }
+            try await eventually("both are in line") { try await client.stats().pools[0].waiters == 2 }
+            other.close()
+            try await eventually("it has left") { try await client.stats().pools[0].waiters == 1 }
+            #expect((await refusal { _ = try await vanishing.value })?.code == .unavailable)
+            try await client.release(held)
+            try await client.release(try await next.value)
+            #expect(try await client.stats().pools[0].leases == 2, "none was handed to who had gone")
+        }
+    }
+
+    @Test("an acquire that is cancelled ends at once, and its lease is given back when it comes")
+    func cancelledAcquire() async throws {
         try await TestServer.with(PoolConfiguration(size: 0, max: 1)) { _, client in
+            let held = try await client.acquire()
             let task = Task { try await client.acquire() }
-            try await eventually("it is in line or served") {
+            try await eventually("it is in line") { try await client.stats().pools[0].waiters == 1 }
+            task.cancel()
+            #expect((await refusal { _ = try await task.value })?.code == .cancelled)
+            #expect(try await client.stats().pools[0].waiters == 1)
+            try await client.release(held)
+            try await eventually("its lease has come and gone") {
                 let pool = try await client.stats().pools[0]
-                return pool.waiters + pool.starting + pool.leased > 0
+                return pool.leases == 2 && pool.leased == 0
             }
-            _ = try await task.value
         }
     }
 

@@ -195,6 +195,32 @@ struct ExecuteTests {
         }
     }
 
+    @Test("an execution that is dropped or cancelled unread does not stop the other calls of its connection")
+    func droppedUnread() async throws {
+        try await TestServer.with { _, client in
+            let flood = Command.shell("head -c 30000000 /dev/zero; sleep 1000")
+            do {
+                let execution = client.execute(flood)
+                try await eventually("the connection is not read any more") { await !answers(client) }
+                withExtendedLifetime(execution) {}
+            }
+            try await eventually("it is read again") { await answers(client) }
+
+            let gate = AsyncStream.makeStream(of: Void.self)
+            let reader = Task {
+                let execution = client.execute(flood)
+                for await _ in gate.stream {}
+                // Cancelled already: it ends when what is there has been read.
+                for try await _ in execution {}
+            }
+            try await eventually("the connection is not read any more") { await !answers(client) }
+            reader.cancel()
+            await #expect(throws: CancellationError.self) { try await reader.value }
+            try await eventually("it is read again") { await answers(client) }
+            try await eventually("both are killed") { try await client.stats().executions == 0 }
+        }
+    }
+
     @Test("a client that does not read stops its own program, and gets every byte when it reads on")
     func slowReader() async throws {
         try await TestServer.with { server, client in
@@ -228,6 +254,19 @@ struct ExecuteTests {
                 #expect(seen == Set((0..<100).map { "\($0)\n" }))
             }
         }
+    }
+}
+
+/// Whether the server's answers come through at present.
+private func answers(_ client: BerthClient) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
+        group.addTask { (try? await client.hello()) != nil }
+        group.addTask {
+            try? await Task.sleep(for: .milliseconds(300))
+            return false
+        }
+        defer { group.cancelAll() }
+        return await group.next() ?? false
     }
 }
 
