@@ -12,8 +12,7 @@ extension ClientConnection {
             try await ClientBootstrap(group: group)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .connect(host: host, port: port)
-                .flatMap { adopt($0, limits: limits) }.get()
+                .connect(host: host, port: port) { adopt($0, limits: limits) }
         }
     }
 
@@ -26,17 +25,25 @@ extension ClientConnection {
         try await ioCall("cannot connect to \(path)") {
             try await ClientBootstrap(group: group)
                 .connectTimeout(timeout)
-                .connect(unixDomainSocketPath: path)
-                .flatMap { adopt($0, limits: limits) }.get()
+                .connect(unixDomainSocketPath: path) { adopt($0, limits: limits) }
         }
     }
 
-    /// Speaks to the peer of any channel that carries bytes, which belongs to the connection from then on.
+    /// Speaks to the peer of any channel that carries bytes, which belongs to the connection from then on. What the channel
+    /// read before is lost: on its event loop, or in its initializer, nothing is.
     public static func adopt(_ channel: any Channel, limits: Limits = Limits()) -> EventLoopFuture<ClientConnection> {
-        channel.eventLoop.submit {
+        guard channel.eventLoop.inEventLoop else {
+            return channel.eventLoop.flatSubmit { adopt(channel, limits: limits) }
+        }
+        return channel.eventLoop.makeCompletedFuture {
             let core = ClientCore(eventLoop: channel.eventLoop, limits: limits)
             let connection = ClientConnection(channel: channel, core: core)
-            try channel.pipeline.syncOperations.addHandler(ClientHandler(core))
+            do {
+                try channel.pipeline.syncOperations.addHandler(ClientHandler(core))
+            } catch {
+                core.channelClosed()
+                throw error
+            }
             return connection
         }
     }
@@ -46,13 +53,26 @@ extension ClientConnection {
     public static func adopt(
         input: Int32, output: Int32, group: any EventLoopGroup, limits: Limits = Limits()
     ) async throws(RPCError) -> ClientConnection {
-        try await ioCall("cannot speak over descriptors \(input) and \(output)") {
-            let channel =
-                input == output
-                ? try await ClientBootstrap(group: group).withConnectedSocket(input).get()
-                : try await NIOPipeBootstrap(group: group)
-                    .takingOwnershipOfDescriptors(input: input, output: output).get()
-            return try await adopt(channel, limits: limits).get()
+        guard input != output else {
+            guard Descriptor.isSocket(input) else {
+                Descriptor.close(input)
+                throw RPCError(
+                    .invalidArgument, "descriptor \(input) is not a socket, so it cannot be read and written")
+            }
+            return try await ioCall("cannot speak over socket \(input)") {
+                try await ClientBootstrap(group: group).withConnectedSocket(input) { adopt($0, limits: limits) }
+            }
+        }
+        do throws(RPCError) {
+            return try await ioCall("cannot speak over descriptors \(input) and \(output)") {
+                try await NIOPipeBootstrap(group: group)
+                    .takingOwnershipOfDescriptors(input: input, output: output) { adopt($0, limits: limits) }
+            }
+        } catch {
+            // A bootstrap that failed leaves them to its caller.
+            Descriptor.close(input)
+            Descriptor.close(output)
+            throw error
         }
     }
 }

@@ -139,9 +139,10 @@ final class ClientCore {
         return !isPaused
     }
 
+    /// The end of what can be read; what was read before is still delivered.
     func failed(_ error: any Error) {
-        guard reason == nil else { return }
-        close(.failed("\(error)"))
+        if reason == nil { reason = .failed(systemWords(error)) }
+        context?.close(promise: nil)
     }
 
     /// The channel is closed. While reading is paused, what it had read is kept for `resumeReading`.

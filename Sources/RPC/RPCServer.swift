@@ -33,10 +33,11 @@ public final class RPCServer: Sendable {
     /// - Throws: ALREADY_EXISTS when the address is in use, PERMISSION_DENIED, UNAVAILABLE.
     @discardableResult
     public func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
-        let bootstrap = bootstrap()
+        var bootstrap = bootstrap()
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
-        let listener = try await ioCall("cannot listen on \(host):\(port)") {
+        for (option, value) in keepAlive { bootstrap = bootstrap.childChannelOption(.tcpOption(option), value: value) }
+        let listener = try await ioCall("cannot listen on \(host):\(port)") { [bootstrap] in
             try await bootstrap.bind(host: host, port: port).get()
         }
         try await adopt(listener, path: nil)
@@ -52,7 +53,7 @@ public final class RPCServer: Sendable {
         let what = "cannot listen on \(path)"
         let bootstrap = bootstrap()
         if try await isDeadSocket(path) {
-            try await ioCall(what) { try SocketFile.removeSocket(path) }
+            try await ioCall(what) { try SocketFile.remove(path) }
         }
         let listener = try await ioCall(what) { try await bootstrap.bind(unixDomainSocketPath: path).get() }
         try await adopt(listener, path: path)
@@ -65,7 +66,7 @@ public final class RPCServer: Sendable {
             return (state.listeners, state.socketPaths)
         }
         for listener in listeners { try? await listener.close() }
-        for path in paths { try? SocketFile.removeSocket(path) }
+        for path in paths { try? SocketFile.remove(path) }
     }
 
     /// Stops listening and closes all connections, for good. Returns when the service has heard of each.
@@ -137,12 +138,12 @@ public final class RPCServer: Sendable {
 
     /// Whether there is a socket at `path` that nobody listens on.
     private func isDeadSocket(_ path: String) async throws(RPCError) -> Bool {
-        guard SocketFile.isSocket(path) else { return false }
+        guard SocketFile.exists(path) else { return false }
         do {
             let channel = try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
             try? await channel.close()
         } catch {
-            return (error as? IOError)?.errnoCode == SocketFile.refused
+            return SocketFile.isAbandoned(error)
         }
         throw RPCError(.alreadyExists, "cannot listen on \(path): a server listens there already")
     }

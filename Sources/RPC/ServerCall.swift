@@ -26,10 +26,14 @@ public final class ServerCall {
     /// Called when the call ends without the service ending it, at most once and never after it ended: its deadline passed
     /// (DEADLINE_EXCEEDED), its connection closed (CANCELLED), or the client broke the rules on its stream
     /// (INVALID_ARGUMENT, RESOURCE_EXHAUSTED). What can be answered is answered already.
-    public var onCancel: ((RPCError) -> Void)?
+    public var onCancel: ((RPCError) -> Void)? {
+        didSet { if isEnded, onCancel != nil { onCancel = nil } }
+    }
 
     /// Called each time that there is room again after `isWritable` was false.
-    public var onWritable: (() -> Void)?
+    public var onWritable: (() -> Void)? {
+        didSet { if isEnded, onWritable != nil { onWritable = nil } }
+    }
 
     init(
         connection: ServerConnection, streamID: UInt32, head: RequestHead, payload: ByteBuffer, isServerStreaming: Bool,

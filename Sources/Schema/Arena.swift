@@ -8,50 +8,58 @@ internal import CSchema
 /// Not thread-safe: one arena per connection or thread.
 public final class Arena {
     private static let header = 16
-    /// A single message may need more than the block; what does not fit goes to malloc until `reset`.
-    private var block: UnsafeMutableRawBufferPointer
+    /// Memory that a message may take while it is decoded. 4 MiB on the wire can be two million empty strings, which
+    /// a peer must not be able to turn into hundreds of megabytes here.
+    private static let decodingLimit = 64 << 20
+
+    /// Never empty. The first block is kept for good; a message that needs more gets more, each twice as large as the one
+    /// before, until `reset`.
+    private var blocks: [UnsafeMutableRawBufferPointer]
     private var used = 0
-    private var overflow: [UnsafeMutableRawPointer] = []
+    private var total: Int
     private var depth = 0
 
     /// - Parameter blockSize: bytes kept for good; enough for the common message.
     public init(blockSize: Int = 4096) {
-        block = .allocate(byteCount: blockSize, alignment: 16)
+        blocks = [.allocate(byteCount: max(blockSize, 64), alignment: 16)]
+        total = max(blockSize, 64)
     }
 
     deinit {
-        for pointer in overflow { pointer.deallocate() }
-        block.deallocate()
+        for block in blocks { block.deallocate() }
     }
 
     func allocate(_ count: Int) -> UnsafeMutableRawPointer {
-        let total = (Arena.header + count + 15) & ~15
-        let base: UnsafeMutableRawPointer
-        if let start = block.baseAddress, used + total <= block.count {
-            base = start + used
-            used += total
-        } else {
-            base = .allocate(byteCount: total, alignment: 16)
-            overflow.append(base)
+        let needed = (Arena.header + count + 15) & ~15
+        var block = blocks[blocks.count - 1]
+        if used + needed > block.count {
+            block = .allocate(byteCount: max(needed, block.count * 2), alignment: 16)
+            blocks.append(block)
+            total += block.count
+            used = 0
         }
+        let base = UnsafeMutableRawBufferPointer(rebasing: block[used..<used + needed])
+        used += needed
         base.storeBytes(of: count, as: Int.self)
-        return base + Arena.header
+        guard let address = base.baseAddress else { preconditionFailure("an allocation without an address") }
+        return address + Arena.header
     }
 
     /// The size asked for when `pointer` was allocated here; nil if it is not from this arena.
     func size(of pointer: UnsafeRawPointer) -> Int? {
-        let inBlock = block.baseAddress.map { pointer > UnsafeRawPointer($0) && pointer < UnsafeRawPointer($0 + used) }
-        guard inBlock == true || overflow.contains(where: { UnsafeRawPointer($0) + Arena.header == pointer }) else {
-            return nil
+        let isOurs = blocks.contains { block in
+            guard let start = block.baseAddress else { return false }
+            return pointer > UnsafeRawPointer(start) && pointer < UnsafeRawPointer(start + block.count)
         }
-        return (pointer - Arena.header).load(as: Int.self)
+        return isOurs ? (pointer - Arena.header).load(as: Int.self) : nil
     }
 
     private func reset() {
         used = 0
-        guard !overflow.isEmpty else { return }
-        for pointer in overflow { pointer.deallocate() }
-        overflow.removeAll(keepingCapacity: false)
+        guard blocks.count > 1 else { return }
+        for block in blocks.dropFirst() { block.deallocate() }
+        blocks.removeSubrange(1...)
+        total = blocks[0].count
     }
 
     /// Runs `body`; when the outermost scope ends, all that was allocated is given back.
@@ -69,7 +77,9 @@ public final class Arena {
         ProtobufCAllocator(
             alloc: { data, size in
                 guard let data else { return nil }
-                return Unmanaged<Arena>.fromOpaque(data).takeUnretainedValue().allocate(size)
+                let arena = Unmanaged<Arena>.fromOpaque(data).takeUnretainedValue()
+                // Without memory, protobuf-c says that the message cannot be decoded.
+                return arena.total + size <= Arena.decodingLimit ? arena.allocate(size) : nil
             },
             free: { _, _ in },
             allocator_data: Unmanaged.passUnretained(self).toOpaque()

@@ -1,1 +1,4 @@
-print("agent")
+import AgentCore
+import Glibc
+
+exit(AgentCommand.run(CommandLine.arguments))

@@ -1,3 +1,11 @@
 #ifndef BERTH_CLINUX_H
 #define BERTH_CLINUX_H
+
+// C that Swift cannot say.
+
+#include "descendants.h"
+#include "events.h"
+#include "process.h"
+#include "supervisor.h"
+
 #endif

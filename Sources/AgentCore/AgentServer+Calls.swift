@@ -1,0 +1,143 @@
+internal import Glibc
+internal import Schema
+internal import Wire
+
+/// gRPC's status codes, as far as the agent answers with them.
+private enum StatusCode: Int32 {
+    case invalidArgument = 3
+    case notFound = 5
+    case resourceExhausted = 8
+    case unimplemented = 12
+}
+
+/// Why a call is answered with a status.
+private struct CallError: Error {
+    let code: StatusCode
+    let message: String
+
+    init(_ code: StatusCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+extension AgentServer {
+    /// What to do with a frame of the server.
+    func take(_ header: FrameHeader, _ data: UnsafeRawBufferPointer) {
+        guard header.streamID % 2 == 1 else {
+            return refuse(header.streamID, .init(.invalidArgument, "stream \(header.streamID) is not odd"))
+        }
+        let isActive = executions.contains { $0?.streamID == header.streamID }
+        switch header.type {
+        case .request where isActive:
+            refuse(header.streamID, .init(.invalidArgument, "stream \(header.streamID) is active"))
+        case .request:
+            do throws(CallError) {
+                try call(header.streamID, data)
+            } catch {
+                refuse(header.streamID, error)
+            }
+        case .data where !isActive:
+            refuse(header.streamID, .init(.invalidArgument, "stream \(header.streamID) is not there"))
+        default:
+            // Responses and unknown types are not for the agent, and an execution takes no data.
+            break
+        }
+    }
+
+    func refuseOversized(_ header: FrameHeader) {
+        let message = "a frame of \(header.length) bytes; at most \(FrameHeader.maxDataLength) are taken"
+        refuse(header.streamID, .init(.resourceExhausted, message))
+    }
+
+    private func refuse(_ streamID: UInt32, _ error: CallError) {
+        let status = Status(code: error.code.rawValue, message: error.message.clipped(toUTF8: 512))
+        sendBuffer.append(Response(status: status), type: .response, streamID: streamID)
+    }
+
+    private func call(_ streamID: UInt32, _ data: UnsafeRawBufferPointer) throws(CallError) {
+        let request: Request = try decode(data)
+        guard request.service == Agent.service else {
+            throw CallError(.unimplemented, "no service \(request.service)")
+        }
+        switch request.method {
+        case "Ping":
+            let _: Agent.PingRequest = try decode(request.payload)
+            let answer = Agent.PingResponse(version: AgentCommand.version, pid: UInt32(getpid()))
+            respond(streamID, answer.encoded(arena: arena))
+        case "Execute":
+            try execute(try decode(request.payload), streamID)
+        case "Acknowledge":
+            try acknowledge(try decode(request.payload))
+            respond(streamID, [])
+        case "Signal":
+            try signal(try decode(request.payload))
+            respond(streamID, [])
+        default:
+            throw CallError(.unimplemented, "no method \(request.method) in \(Agent.service)")
+        }
+    }
+
+    private func decode<M: Message>(_ bytes: UnsafeRawBufferPointer) throws(CallError) -> M {
+        do {
+            return try M(decoding: bytes, arena: arena)
+        } catch {
+            throw CallError(.invalidArgument, error.description)
+        }
+    }
+
+    private func decode<M: Message>(_ bytes: [UInt8]) throws(CallError) -> M {
+        do {
+            return try M(decoding: bytes, arena: arena)
+        } catch {
+            throw CallError(.invalidArgument, error.description)
+        }
+    }
+
+    private func respond(_ streamID: UInt32, _ payload: [UInt8]) {
+        sendBuffer.append(Response(payload: payload), type: .response, streamID: streamID)
+    }
+
+    private func execute(_ request: Agent.ExecuteRequest, _ streamID: UInt32) throws(CallError) {
+        func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(CallError) {
+            if !condition { throw CallError(.invalidArgument, message()) }
+        }
+        try require(request.execution != 0, "execution is 0")
+        try require(
+            !executions.contains { $0?.number == request.execution }, "execution \(request.execution) is active")
+        try require(request.argv.first?.isEmpty == false, "argv names no program")
+        try require(request.cwd.hasPrefix("/"), "cwd is not absolute")
+        try require(request.windowBytes > 0, "window_bytes is 0")
+        guard let place = executions.firstIndex(where: { $0 == nil }) else {
+            throw CallError(.resourceExhausted, "\(AgentServer.maxExecutions) executions are active")
+        }
+        start(RunningExecution(request, streamID: streamID), at: place)
+    }
+
+    private func place(of number: UInt64) throws(CallError) -> (RunningExecution, Int) {
+        for (place, execution) in executions.enumerated() {
+            if let execution, execution.number == number { return (execution, place) }
+        }
+        throw CallError(.notFound, "no execution \(number)")
+    }
+
+    private func acknowledge(_ request: Agent.AcknowledgeRequest) throws(CallError) {
+        let (execution, _) = try place(of: request.execution)
+        guard execution.machine.acknowledge(request.bytes) else {
+            let outstanding = execution.machine.outstanding
+            throw CallError(.invalidArgument, "\(request.bytes) bytes acknowledged, \(outstanding) outstanding")
+        }
+    }
+
+    private func signal(_ request: Agent.SignalRequest) throws(CallError) {
+        guard (0...64).contains(request.signal) else {
+            throw CallError(.invalidArgument, "\(request.signal) is no signal")
+        }
+        let (execution, place) = try place(of: request.execution)
+        let actions =
+            request.signal == 0
+            ? execution.machine.cancel(graceMilliseconds: request.graceMilliseconds, now: monotonicNow())
+            : execution.machine.signal(request.signal)
+        perform(actions, on: execution, at: place)
+    }
+}

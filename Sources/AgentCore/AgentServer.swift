@@ -1,0 +1,297 @@
+internal import CLinux
+internal import Glibc
+internal import Schema
+internal import Wire
+
+/// The agent: one thread around one readiness queue. It serves berth.agent.v1.Agent on one byte stream until that ends.
+final class AgentServer {
+    /// Executions at once. The send buffer has room for the ends of as many.
+    static let maxExecutions = 64
+
+    private let input: Descriptor
+    private let output: Descriptor
+    private let signals: Descriptor
+    private let null: Descriptor
+    private let epoll: Epoll
+    let receiveBuffer = ReceiveBuffer()
+    let sendBuffer = SendBuffer()
+    let arena = Arena()
+    private let outOfMemory = OutOfMemoryCounter()
+    private let oomScore = AgentServer.raisedOOMScore()
+
+    /// Each at the place that its events' tokens name.
+    var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
+    /// Supervisors that have not been reaped.
+    private var supervisors: Set<pid_t> = []
+    private var isInputReadable = true
+    private var isOutputWritable = true
+    /// Why the agent ends; nil while it does not.
+    private var exitCode: Int32?
+
+    /// - Parameters:
+    ///   - input: requests come from here.
+    ///   - output: answers go here.
+    init(input: consuming Descriptor, output: consuming Descriptor) throws(SystemError) {
+        try input.makeNonblocking()
+        try output.makeNonblocking()
+        // Where it is a pipe, a full send buffer shall leave with one write. Not every kernel or user may.
+        _ = berth_set_pipe_size(output.raw, 1 << 20)
+        null = try Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC), of: "open /dev/null")
+        signals = try AgentServer.takeSignals()
+        epoll = try Epoll()
+        try epoll.add(input.raw, EPOLLIN, token: Token.input)
+        try epoll.add(output.raw, EPOLLOUT, token: Token.output)
+        try epoll.add(signals.raw, EPOLLIN, token: Token.signals)
+        self.input = input
+        self.output = output
+    }
+
+    private enum Token {
+        static let input: UInt64 = 0
+        static let output: UInt64 = 1
+        static let signals: UInt64 = 2
+        /// Executions' begin here.
+        static let first: UInt64 = 8
+
+        static func of(_ place: Int, _ source: RunningExecution.Source) -> UInt64 {
+            first + UInt64(place) << 2 | source.rawValue
+        }
+    }
+
+    /// All signals come through a descriptor, none interrupts. Every disposition is the default, as programs shall
+    /// find it, but SIGPIPE, which each of them gets back.
+    private static func takeSignals() throws(SystemError) -> Descriptor {
+        for number in 1...64 where number != SIGKILL && number != SIGSTOP { _ = signal(Int32(number), SIG_DFL) }
+        _ = signal(SIGPIPE, SIG_IGN)
+        var all = sigset_t()
+        sigfillset(&all)
+        sigprocmask(SIG_SETMASK, &all, nil)
+        var heard = sigset_t()
+        sigemptyset(&heard)
+        for number in [SIGCHLD, SIGTERM, SIGINT] { sigaddset(&heard, number) }
+        return try Descriptor(signalfd(-1, &heard, Int32(SFD_CLOEXEC | SFD_NONBLOCK)), of: "signalfd")
+    }
+
+    /// Programs are to be killed for lack of memory before the agent is. Raising is everyone's right.
+    private static func raisedOOMScore() -> String? {
+        let own = Int(read(path: "/proc/self/oom_score_adj").split(separator: "\n").first ?? "") ?? 0
+        return own < 500 ? "500" : nil
+    }
+
+    // MARK: The loop
+
+    /// Serves until the stream ends or TERM comes. When the process then exits, every supervisor kills what it has
+    /// started; as process 1, the kernel does.
+    /// - Returns: the exit code.
+    func run() -> Int32 {
+        var events = [epoll_event](repeating: epoll_event(), count: 64)
+        while true {
+            let count = epoll.wait(&events, timeout: timeout())
+            for event in events[..<count] { take(event) }
+            serve()
+            pump()
+            passTime()
+            flush()
+            if let exitCode { return exitCode }
+        }
+    }
+
+    private func take(_ event: epoll_event) {
+        switch event.data.u64 {
+        case Token.input:
+            isInputReadable = true
+            // While no request can be taken, the end of the stream would not be read.
+            let ends = EPOLLHUP.rawValue | EPOLLERR.rawValue
+            if event.events & ends != 0, !sendBuffer.canTakeRequest { stop(0) }
+        case Token.output:
+            isOutputWritable = true
+        case Token.signals:
+            takeSignals()
+        case let token:
+            let place = Int((token - Token.first) >> 2)
+            guard let source = RunningExecution.Source(rawValue: token & 3), let execution = executions[place] else {
+                // Of a descriptor that has been closed meanwhile.
+                return
+            }
+            switch source {
+            case .control: takeReports(of: execution, at: place)
+            case .stdout: execution.becameReadable(.stdout)
+            case .stderr: execution.becameReadable(.stderr)
+            case .stdin: execution.feed()
+            }
+        }
+    }
+
+    func stop(_ code: Int32) { exitCode = exitCode ?? code }
+
+    /// Milliseconds until something is due; 0 when there is more to do now.
+    private func timeout() -> Int32 {
+        if hasMoreToPump || (isInputReadable && sendBuffer.canTakeRequest) { return 0 }
+        if sendBuffer.isEmpty { sendBuffer.trim() }
+        guard let due = executions.lazy.compactMap({ $0?.machine.deadline }).min() else { return -1 }
+        let now = monotonicNow()
+        return due <= now ? 0 : Int32(clamping: (due - now + 999_999) / 1_000_000)
+    }
+
+    /// Reads and answers requests, as long as answers have room.
+    private func serve() {
+        while exitCode == nil, sendBuffer.canTakeRequest {
+            switch receiveBuffer.next() {
+            case .frame(let header, let data):
+                take(header, data)
+            case .oversized(let header):
+                refuseOversized(header)
+            case .needMore:
+                guard isInputReadable else { return }
+                let count = receiveBuffer.fill(from: input.raw)
+                if count > 0 { continue }
+                if count < 0, errno == EINTR { continue }
+                isInputReadable = false
+                guard count < 0, errno == EAGAIN else { return stop(0) }
+                return
+            }
+        }
+    }
+
+    private func flush() {
+        guard isOutputWritable, !sendBuffer.isEmpty else { return }
+        guard sendBuffer.flush(to: output.raw) else { return stop(0) }
+        isOutputWritable = sendBuffer.isEmpty
+    }
+
+    // MARK: Output of programs
+
+    private var hasMoreToPump: Bool {
+        guard sendBuffer.canTakeOutput else { return false }
+        return executions.contains { $0.map { $0.wantsToRead(.stdout) || $0.wantsToRead(.stderr) } ?? false }
+    }
+
+    /// Moves output from the pipes to the server, a chunk of each stream in turn; for some rounds only, so that requests
+    /// are heard in between.
+    private func pump() {
+        for _ in 0..<16 {
+            var moved = false
+            for place in executions.indices {
+                for stream in OutputStream.allCases {
+                    guard let execution = executions[place], execution.wantsToRead(stream) else { continue }
+                    if !sendBuffer.canTakeOutput { flush() }
+                    guard sendBuffer.canTakeOutput else { return }
+                    perform(execution.pump(stream, into: sendBuffer), on: execution, at: place)
+                    moved = true
+                }
+            }
+            guard moved else { return }
+        }
+    }
+
+    // MARK: Executions
+
+    func start(_ execution: RunningExecution, at place: Int) {
+        executions[place] = execution
+        do throws(SystemError) {
+            try execution.start(null: null.raw, oomScore: oomScore, outOfMemory: outOfMemory, epoll: epoll) {
+                Token.of(place, $0)
+            }
+            supervisors.insert(execution.supervisorPID)
+        } catch {
+            if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
+            let message = "cannot start \(execution.program.arguments.first ?? ""): \(error.words)"
+            perform(execution.machine.startFailed(.noResources, message), on: execution, at: place)
+        }
+    }
+
+    func perform(_ actions: [Execution.Action], on execution: RunningExecution, at place: Int) {
+        for action in actions {
+            switch action {
+            case .sendStarted(let pid):
+                sendBuffer.append(Agent.ExecuteEvent.started(pid: pid), type: .data, streamID: execution.streamID)
+            case .terminate: execution.terminate()
+            case .kill: execution.kill()
+            case .signal(let number): execution.signal(number)
+            case .seal: perform(execution.seal(), on: execution, at: place)
+            case .sendEnded(var ended):
+                executions[place] = nil
+                ended.message = ended.message.clipped(toUTF8: SendBuffer.maxEndSize / 2)
+                sendBuffer.append(Agent.ExecuteEvent.ended(ended), type: .data, streamID: execution.streamID)
+                sendBuffer.append(Empty(), type: .data, flags: [.remoteClosed, .noData], streamID: execution.streamID)
+            }
+        }
+    }
+
+    private func takeReports(of execution: RunningExecution, at place: Int) {
+        for report in execution.reports() {
+            let actions: [Execution.Action]
+            switch report {
+            case .started(let pid):
+                actions = execution.machine.started(pid: pid, now: monotonicNow())
+            case .failed(let stage, let error):
+                let (failure, message) = execution.program.failure(stage: stage, error: error)
+                actions = execution.machine.startFailed(failure, message)
+            case .exited(let status, let wall):
+                execution.machine.exited(status, wallMicroseconds: wall)
+                actions = []
+            case .gone(let usage):
+                execution.dropSupervisor(isLost: false)
+                actions = execution.machine.gone(usage, outOfMemoryKills: execution.outOfMemoryKills(outOfMemory))
+            case .lost:
+                supervisors.remove(execution.supervisorPID)
+                execution.dropSupervisor(isLost: true)
+                killStrays()
+                return
+            }
+            perform(actions, on: execution, at: place)
+        }
+    }
+
+    private func passTime() {
+        guard executions.contains(where: { $0?.machine.deadline != nil }) else { return }
+        let now = monotonicNow()
+        for (place, execution) in executions.enumerated() {
+            guard let execution, execution.machine.deadline != nil else { continue }
+            perform(execution.machine.timePassed(now: now), on: execution, at: place)
+        }
+    }
+
+    // MARK: Children
+
+    private func takeSignals() {
+        var info = signalfd_siginfo()
+        while read(signals.raw, &info, MemoryLayout<signalfd_siginfo>.size) > 0 {
+            if info.ssi_signo != UInt32(SIGCHLD) { stop(128 + Int32(info.ssi_signo)) }
+        }
+        while true {
+            let pid = waitpid(-1, nil, WNOHANG)
+            guard pid > 0 else { break }
+            supervisors.remove(pid)
+        }
+        killStrays()
+    }
+
+    /// What descended from a supervisor that was killed is now the agent's, and shall not outlive its execution either.
+    private func killStrays() {
+        guard executions.contains(where: { $0?.isLost == true }) else { return }
+        guard berth_kill_strays(Array(supervisors), Int32(supervisors.count)) == 0 else { return }
+        for (place, execution) in executions.enumerated() {
+            guard let execution, execution.isLost else { continue }
+            let kills = execution.outOfMemoryKills(outOfMemory)
+            perform(execution.machine.gone(nil, outOfMemoryKills: kills), on: execution, at: place)
+        }
+    }
+}
+
+/// Nanoseconds that only go forward.
+func monotonicNow() -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+}
+
+extension String {
+    /// At most `size` bytes of it, ending with a whole character.
+    func clipped(toUTF8 size: Int) -> String {
+        guard utf8.count > size else { return self }
+        var text = String(self[..<(utf8.index(startIndex, offsetBy: size))])
+        while text.utf8.count > size { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,74 @@
+internal import CLinux
+internal import Glibc
+
+/// A call of the kernel failed.
+struct SystemError: Error {
+    let call: StaticString
+    let number: Int32
+
+    /// Takes `errno` at once, before any clean-up changes it.
+    init(_ call: StaticString) {
+        number = errno
+        self.call = call
+    }
+
+    var words: String { "\(call): \(String(cString: strerror(number)))" }
+}
+
+/// An open descriptor, closed when it goes out of use.
+struct Descriptor: ~Copyable {
+    let raw: Int32
+
+    init(_ raw: Int32) { self.raw = raw }
+
+    init(_ raw: Int32, of call: StaticString) throws(SystemError) {
+        guard raw >= 0 else { throw SystemError(call) }
+        self.raw = raw
+    }
+
+    deinit { close(raw) }
+
+    func makeNonblocking() throws(SystemError) {
+        let flags = fcntl(raw, F_GETFL)
+        guard flags >= 0, fcntl(raw, F_SETFL, flags | O_NONBLOCK) == 0 else { throw SystemError("fcntl") }
+    }
+
+    /// A copy that closes itself on exec, at `minimum` or higher.
+    static func copy(of raw: Int32, minimum: Int32) throws(SystemError) -> Descriptor {
+        try Descriptor(fcntl(raw, F_DUPFD_CLOEXEC, minimum), of: "fcntl")
+    }
+}
+
+/// Both ends of a pipe.
+struct Pipe: ~Copyable {
+    let input: Descriptor
+    let output: Descriptor
+
+    init() throws(SystemError) {
+        var ends: [Int32] = [-1, -1]
+        guard berth_pipe(&ends) == 0 else { throw SystemError("pipe") }
+        input = Descriptor(ends[0])
+        output = Descriptor(ends[1])
+    }
+}
+
+/// The kernel's readiness queue.
+struct Epoll: ~Copyable {
+    private let descriptor: Descriptor
+
+    init() throws(SystemError) {
+        descriptor = try Descriptor(epoll_create1(Int32(EPOLL_CLOEXEC)), of: "epoll_create1")
+    }
+
+    /// Reports each change of `raw` once (edge-triggered), as `token`.
+    func add(_ raw: Int32, _ events: EPOLL_EVENTS, token: UInt64) throws(SystemError) {
+        var event = epoll_event(events: events.rawValue | EPOLLET.rawValue, data: epoll_data(u64: token))
+        guard epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event) == 0 else { throw SystemError("epoll_ctl") }
+    }
+
+    /// - Parameter timeout: milliseconds; -1 is none.
+    /// - Returns: how many entries of `events` are filled.
+    func wait(_ events: inout [epoll_event], timeout: Int32) -> Int {
+        max(0, Int(epoll_wait(descriptor.raw, &events, Int32(events.count), timeout)))
+    }
+}

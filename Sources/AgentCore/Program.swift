@@ -1,0 +1,105 @@
+internal import CLinux
+internal import Glibc
+internal import Schema
+
+/// What to start, as asked.
+struct Program {
+    /// Where a program without a slash is looked for when the environment has no PATH.
+    static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    let arguments: [String]
+    let environment: [String]
+    let directory: String
+    let uid: UInt32
+    let gid: UInt32
+
+    init(_ request: Agent.ExecuteRequest) {
+        arguments = request.argv
+        environment = request.env
+        directory = request.cwd
+        uid = request.uid
+        gid = request.gid
+    }
+
+    private var name: String { arguments.first ?? "" }
+
+    /// The files to try, in turn.
+    var paths: [String] {
+        guard !name.utf8.contains(UInt8(ascii: "/")) else { return [name] }
+        let path = environment.first { $0.hasPrefix("PATH=") }.map { $0.dropFirst(5) } ?? Program.standardPath[...]
+        return path.split(separator: ":", omittingEmptySubsequences: false).map { directory in
+            // An empty entry is the working directory, as in every shell.
+            directory.isEmpty ? "./\(name)" : "\(directory)/\(name)"
+        }
+    }
+
+    /// Why the program did not start, in words that name what is wrong.
+    func failure(stage: Int32, error: Int32) -> (StartFailure, String) {
+        let reason = String(cString: strerror(error))
+        let isShortage = error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE
+        switch UInt32(bitPattern: stage) {
+        case _ where isShortage:
+            return (.noResources, "cannot start \(name): \(reason)")
+        case BERTH_STAGE_IDENTITY.rawValue:
+            return (.unspecified, "cannot run \(name) as user \(uid), group \(gid): \(reason)")
+        case BERTH_STAGE_DIRECTORY.rawValue:
+            return (.badWorkingDirectory, "working directory \(directory): \(reason)")
+        case BERTH_STAGE_INTERPRETER.rawValue:
+            return (.programNotExecutable, "\(name): the interpreter or loader it names is missing")
+        case BERTH_STAGE_EXEC.rawValue where error == ENOENT || error == ENOTDIR:
+            let isPath = name.utf8.contains(UInt8(ascii: "/"))
+            return (.programNotFound, isPath ? "\(name): no such file" : "\(name): not found in PATH")
+        case BERTH_STAGE_EXEC.rawValue:
+            return (.programNotExecutable, "\(name): \(reason)")
+        default:
+            return (.noResources, "cannot start \(name): \(reason)")
+        }
+    }
+
+    /// Runs `body` with the program as C wants it.
+    func withC<R>(oomScore: String?, _ body: (inout berth_program) -> R) -> R {
+        withStrings(paths) { paths in
+            withStrings(arguments) { arguments in
+                withStrings(environment) { environment in
+                    withStrings([directory, oomScore ?? ""]) { texts in
+                        var program = berth_program()
+                        program.paths = paths
+                        program.arguments = arguments
+                        program.environment = environment
+                        program.directory = texts[0]
+                        program.oom_score_adj = oomScore == nil ? nil : texts[1]
+                        program.uid = uid
+                        program.gid = gid
+                        return body(&program)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The strings as C's NULL-terminated list, valid within `body`.
+private func withStrings<R>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> R
+) -> R {
+    // One block for all texts: a request may hold many thousands.
+    let size = strings.reduce(0) { $0 + $1.utf8.count + 1 }
+    let texts = UnsafeMutablePointer<CChar>.allocate(capacity: max(size, 1))
+    let list = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: strings.count + 1)
+    defer {
+        texts.deallocate()
+        list.deallocate()
+    }
+    var next = texts
+    for (index, string) in strings.enumerated() {
+        list[index] = UnsafePointer(next)
+        for byte in string.utf8 {
+            next.pointee = CChar(bitPattern: byte)
+            next += 1
+        }
+        next.pointee = 0
+        next += 1
+    }
+    list[strings.count] = nil
+    return body(list)
+}

@@ -1,0 +1,100 @@
+internal import CLinux
+internal import Glibc
+
+/// The agent's end of a supervisor: the process, forked from the agent, that starts one program and reaps all that
+/// descends from it. So an execution's processes are exactly what descends from its supervisor, however often they
+/// forked, and when it says they are gone, they are.
+struct Supervisor: ~Copyable {
+    let pid: pid_t
+    private let control: Descriptor
+
+    enum Report {
+        case started(pid: UInt32)
+        case failed(stage: Int32, error: Int32)
+        case exited(WaitStatus, wallMicroseconds: UInt64)
+        case gone(Usage)
+        /// It ended, or was killed, without a `failed` or `gone` before.
+        case lost
+    }
+
+    private init(pid: pid_t, control: consuming Descriptor) {
+        self.pid = pid
+        self.control = control
+    }
+
+    /// Forks it. The program's ends of its pipes stay open here; the caller closes them.
+    static func fork(
+        _ program: Program, oomScore: String?, input: Int32, output: Int32, error: Int32
+    ) throws(SystemError) -> Supervisor {
+        var ends: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+            throw SystemError("socketpair")
+        }
+        let ours = Descriptor(ends[0])
+        let theirs = Descriptor(ends[1])
+        let (pid, failure) = program.withC(oomScore: oomScore) { c in
+            c.input = input
+            c.output = output
+            c.error = error
+            c.control = theirs.raw
+            let pid = berth_supervise(&c)
+            return (pid, pid < 0 ? SystemError("fork") : nil)
+        }
+        if let failure { throw failure }
+        return Supervisor(pid: pid, control: ours)
+    }
+
+    var raw: Int32 { control.raw }
+
+    /// A signal to the program's process group.
+    func signal(_ number: Int32) { send(UInt8(number)) }
+
+    /// TERM to all of it.
+    func terminate() { send(UInt8(BERTH_TERMINATE)) }
+
+    /// KILL to all of it.
+    func kill() { shutdown(control.raw, Int32(SHUT_WR)) }
+
+    private func send(_ command: UInt8) {
+        var command = command
+        // It reads whenever it can; should it have stopped, what follows is the end.
+        if Glibc.send(control.raw, &command, 1, Int32(MSG_DONTWAIT)) < 0, errno == EAGAIN { kill() }
+    }
+
+    /// What it has reported since the last time.
+    func reports() -> [Report] {
+        var found: [Report] = []
+        withUnsafeTemporaryAllocation(of: berth_report.self, capacity: 4) { buffer in
+            let size = MemoryLayout<berth_report>.stride
+            while true {
+                let count = recv(control.raw, buffer.baseAddress, 4 * size, Int32(MSG_DONTWAIT))
+                if count < 0, errno == EAGAIN || errno == EINTR { return }
+                // A record is written whole, so a part of one is as good as none.
+                guard count > 0, count % size == 0 else {
+                    found.append(.lost)
+                    return
+                }
+                found.append(contentsOf: buffer[..<(count / size)].map(Supervisor.report))
+            }
+        }
+        return found
+    }
+
+    private static func report(_ c: berth_report) -> Report {
+        switch UInt32(bitPattern: c.kind) {
+        case BERTH_STARTED.rawValue: .started(pid: UInt32(bitPattern: c.pid))
+        case BERTH_FAILED.rawValue: .failed(stage: c.stage, error: c.error)
+        case BERTH_EXITED.rawValue:
+            .exited(
+                berth_did_exit(c.status) != 0
+                    ? .exited(code: berth_exit_code(c.status)) : .signalled(berth_end_signal(c.status)),
+                wallMicroseconds: c.wall_us)
+        case BERTH_GONE.rawValue:
+            .gone(
+                Usage(
+                    userMicroseconds: c.user_us, systemMicroseconds: c.system_us,
+                    peakMemoryBytes: c.peak_memory_bytes))
+        default: .lost
+        }
+    }
+}

@@ -1,0 +1,149 @@
+#define _GNU_SOURCE
+#include "descendants.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Processes one walk remembers. What does not fit is found by the next walk, when its parents are gone.
+enum { QUEUE_MAX = 16384 };
+static pid_t queue[QUEUE_MAX];
+static pid_t parents[QUEUE_MAX];
+
+static int append_list(const char *path, int count) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return count;
+    char buffer[4096];
+    pid_t pid = 0;
+    ssize_t size;
+    while ((size = read(fd, buffer, sizeof buffer)) > 0) {
+        for (ssize_t i = 0; i < size; i++) {
+            if (isdigit((unsigned char)buffer[i])) {
+                pid = pid * 10 + (buffer[i] - '0');
+            } else if (pid > 0) {
+                if (count < QUEUE_MAX) queue[count++] = pid;
+                pid = 0;
+            }
+        }
+    }
+    close(fd);
+    return count;
+}
+
+// Every thread has a list of the children it forked.
+static int append_children(pid_t parent, int count) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", parent);
+    DIR *tasks = opendir(path);
+    if (!tasks) return count;
+    struct dirent *entry;
+    while ((entry = readdir(tasks))) {
+        if (!isdigit((unsigned char)entry->d_name[0])) continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%d/children", parent, atoi(entry->d_name));
+        count = append_list(path, count);
+    }
+    closedir(tasks);
+    return count;
+}
+
+static int lists_are_there(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+    return access(path, R_OK) == 0;
+}
+
+static pid_t parent_of(pid_t pid) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0) return 0;
+    text[size] = 0;
+    // "PID (NAME) STATE PPID …", and NAME may hold anything, parentheses too.
+    char *end = strrchr(text, ')');
+    int parent = 0;
+    char state;
+    return end && sscanf(end + 1, " %c %d", &state, &parent) == 2 ? parent : 0;
+}
+
+static int visit_by_lists(pid_t root, void (*visit)(pid_t, void *), void *context) {
+    int count = append_children(root, 0);
+    for (int i = 0; i < count; i++) {
+        visit(queue[i], context);
+        count = append_children(queue[i], count);
+    }
+    return count;
+}
+
+static int visit_by_scan(pid_t root, void (*visit)(pid_t, void *), void *context) {
+    DIR *proc = opendir("/proc");
+    if (!proc) return 0;
+    int all = 0;
+    struct dirent *entry;
+    while ((entry = readdir(proc)) && all < QUEUE_MAX) {
+        if (!isdigit((unsigned char)entry->d_name[0])) continue;
+        queue[all] = atoi(entry->d_name);
+        parents[all] = parent_of(queue[all]);
+        all++;
+    }
+    closedir(proc);
+    // Those found are moved to the front, in the order found: their children are then looked for in turn.
+    int found = 0;
+    for (int i = -1; i < found; i++) {
+        pid_t parent = i < 0 ? root : queue[i];
+        for (int j = found; j < all; j++) {
+            if (parents[j] != parent) continue;
+            pid_t pid = queue[j];
+            queue[j] = queue[found];
+            parents[j] = parents[found];
+            queue[found] = pid;
+            parents[found] = parent;
+            found++;
+            visit(pid, context);
+        }
+    }
+    return found;
+}
+
+int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t, void *), void *context) {
+    if (source == BERTH_CHILDREN_AUTO) source = lists_are_there() ? BERTH_CHILDREN_LISTS : BERTH_CHILDREN_SCAN;
+    return source == BERTH_CHILDREN_LISTS ? visit_by_lists(root, visit, context) : visit_by_scan(root, visit, context);
+}
+
+static void kill_one(pid_t pid, void *context) {
+    (void)context;
+    kill(pid, SIGKILL);
+}
+
+struct children {
+    pid_t *pids;
+    int count, capacity;
+    pid_t parent;
+};
+
+static void collect_child(pid_t pid, void *context) {
+    struct children *children = context;
+    if (children->count < children->capacity && parent_of(pid) == children->parent) children->pids[children->count++] = pid;
+}
+
+int berth_kill_strays(const pid_t *spared, int count) {
+    static pid_t strays[QUEUE_MAX];
+    struct children children = {strays, 0, QUEUE_MAX, getpid()};
+    berth_visit_descendants(children.parent, BERTH_CHILDREN_AUTO, collect_child, &children);
+    int killed = 0;
+    for (int i = 0; i < children.count; i++) {
+        int is_spared = 0;
+        for (int j = 0; j < count; j++) is_spared |= spared[j] == strays[i];
+        if (is_spared) continue;
+        kill(strays[i], SIGKILL);
+        killed += 1 + berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, kill_one, NULL);
+    }
+    return killed;
+}

@@ -1,0 +1,13 @@
+#define _GNU_SOURCE
+#include "events.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+int berth_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC);
+}
+
+int berth_set_pipe_size(int fd, int bytes) {
+    return fcntl(fd, F_SETPIPE_SZ, bytes);
+}

@@ -1,0 +1,23 @@
+#ifndef BERTH_DESCENDANTS_H
+#define BERTH_DESCENDANTS_H
+
+#include <sys/types.h>
+
+// How a process's children are found.
+enum berth_children_source {
+    BERTH_CHILDREN_AUTO = 0,  // by the kernel's own lists, else by a scan
+    BERTH_CHILDREN_LISTS = 1, // /proc/PID/task/TID/children: fast, but not in every kernel
+    BERTH_CHILDREN_SCAN = 2,  // the parent in every /proc/PID/stat: slow, and everywhere
+};
+
+// Calls `visit` for each process that descends from `root`, itself not included, a parent before its children. A parent
+// is visited before its children are looked up: one that is killed by `visit` adds none unseen.
+// A process that forks or ends during the walk may be missed; one that does neither is not.
+// Returns the number of processes visited.
+int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t pid, void *context), void *context);
+
+// Sends SIGKILL to everything that descends from the calling process, save its `count` children in `spared` and what
+// descends from them. Returns how many processes were killed that had not been reaped.
+int berth_kill_strays(const pid_t *spared, int count);
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef BERTH_EVENTS_H
+#define BERTH_EVENTS_H
+
+// Linux's own calls, which Swift's Glibc module leaves out.
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+// pipe2(2) with O_CLOEXEC: ends[0] is read from, ends[1] is written to.
+int berth_pipe(int ends[2]);
+
+// Bytes a pipe holds; an error where `fd` is no pipe or the user may not.
+int berth_set_pipe_size(int fd, int bytes);
+
+#endif

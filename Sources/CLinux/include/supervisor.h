@@ -1,0 +1,70 @@
+#ifndef BERTH_SUPERVISOR_H
+#define BERTH_SUPERVISOR_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+// A program to start. All pointers are read before berth_supervise returns in the caller.
+struct berth_program {
+    const char *const *paths;       // files to try in turn, ends with NULL
+    const char *const *arguments;   // ends with NULL
+    const char *const *environment; // ends with NULL
+    const char *directory;
+    uint32_t uid;
+    uint32_t gid;
+    const char *oom_score_adj;      // text to write to /proc/self/oom_score_adj; NULL: leave it
+    // Descriptors, each 3 or more and all different.
+    int input;
+    int output;
+    int error;
+    int control;                    // the supervisor's end of a stream socket pair
+};
+
+// What the supervisor writes to its control socket.
+enum berth_report_kind {
+    BERTH_STARTED = 1, // pid
+    BERTH_FAILED = 2,  // stage, error: the program never ran; nothing follows
+    BERTH_EXITED = 3,  // status, wall_us: the program was reaped
+    BERTH_GONE = 4,    // user_us, system_us, peak_memory_bytes: nothing that descended from it is left; nothing follows
+};
+
+enum berth_stage {
+    BERTH_STAGE_FORK = 1,
+    BERTH_STAGE_IDENTITY = 2,    // session, limits, user and groups
+    BERTH_STAGE_DIRECTORY = 3,
+    BERTH_STAGE_EXEC = 4,
+    BERTH_STAGE_INTERPRETER = 5, // the file is there; what its first line or its header names is not
+};
+
+struct berth_report {
+    int32_t kind;
+    int32_t pid;
+    int32_t stage;
+    int32_t error;  // errno
+    int32_t status; // as waitpid gives it
+    int32_t reserved;
+    uint64_t wall_us;
+    uint64_t user_us;
+    uint64_t system_us;
+    uint64_t peak_memory_bytes;
+};
+
+// What the supervisor reads from its control socket: one byte each.
+//   1 to 64                a signal for the program's process group
+//   BERTH_TERMINATE        TERM to the process group and to everything that descends from the program; from then on, the
+//                          program's own end does not end the rest
+//   end of the stream      KILL to everything. So the death of the caller, too, ends all of it.
+enum { BERTH_TERMINATE = 0x80 };
+
+// Forks a supervisor, which starts the program and is the reaper of all that descends from it. It ends when nothing of
+// that is left. What is left when the program ends by itself is killed.
+// The caller must have all signals blocked and all dispositions at their default (SIGPIPE may be ignored).
+// Returns the supervisor's pid, or -1 with errno.
+pid_t berth_supervise(const struct berth_program *program);
+
+// wait(2)'s macros, which Swift does not see.
+static inline int berth_did_exit(int32_t status) { return (status & 0x7f) == 0; }
+static inline int berth_exit_code(int32_t status) { return (status >> 8) & 0xff; }
+static inline int berth_end_signal(int32_t status) { return status & 0x7f; }
+
+#endif

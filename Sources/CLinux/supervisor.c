@@ -1,0 +1,290 @@
+#define _GNU_SOURCE
+#include "supervisor.h"
+#include "descendants.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// The supervisor's end of the socket, once its descriptors are arranged.
+enum { CONTROL = STDERR_FILENO + 1 };
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void close_from(int first) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0) return;
+#endif
+    // An older kernel, or a seccomp profile which does not know the call.
+    DIR *open_ones = opendir("/proc/self/fd");
+    if (open_ones) {
+        struct dirent *entry;
+        while ((entry = readdir(open_ones))) {
+            int fd = atoi(entry->d_name);
+            if (fd >= first && fd != dirfd(open_ones)) close(fd);
+        }
+        closedir(open_ones);
+        return;
+    }
+    struct rlimit limit;
+    int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (int)limit.rlim_cur : 65536;
+    for (int fd = first; fd < end; fd++) close(fd);
+}
+
+// Why the program did not start. Written by the child, read by the supervisor once the child is gone or has exec'd: they
+// share their memory until then.
+struct failure {
+    int stage;
+    int error;
+};
+
+// Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
+// harmless only where no foreign group is held.
+static int become(uint32_t uid, uint32_t gid) {
+    gid_t groups[NGROUPS_MAX > 256 ? 256 : NGROUPS_MAX];
+    // Plain system calls: glibc's wrappers would have other threads follow, and this memory is the supervisor's.
+    gid_t only = gid;
+    if (syscall(SYS_setgroups, (size_t)1, &only) != 0) {
+        int error = errno;
+        int same_user = geteuid() == uid && getegid() == gid;
+        int count = getgroups(sizeof groups / sizeof *groups, groups);
+        int foreign = count < 0;
+        for (int i = 0; i < count; i++) foreign |= groups[i] != gid;
+        if (error != EPERM || (foreign && !same_user)) {
+            errno = error;
+            return -1;
+        }
+    }
+    if (syscall(SYS_setresgid, gid, gid, gid) != 0) return -1;
+    return (int)syscall(SYS_setresuid, uid, uid, uid);
+}
+
+static void raise_oom_score(const char *text) {
+    if (!text) return;
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    ssize_t ignored = write(fd, text, strlen(text));
+    (void)ignored;
+    close(fd);
+}
+
+// In the child of vfork: only system calls, and nothing of the memory changes but `failure`.
+static void become_program(const struct berth_program *program, volatile struct failure *failure) {
+    failure->stage = BERTH_STAGE_IDENTITY;
+    raise_oom_score(program->oom_score_adj);
+    const struct rlimit none = {0, 0};
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t nothing;
+    sigemptyset(&nothing);
+    umask(022);
+    if (setsid() < 0 || setrlimit(RLIMIT_CORE, &none) != 0 || sigaction(SIGPIPE, &standard, NULL) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || become(program->uid, program->gid) != 0) {
+        failure->error = errno;
+        return;
+    }
+    // As the user: whether it may enter is its own permissions' matter.
+    failure->stage = BERTH_STAGE_DIRECTORY;
+    if (chdir(program->directory) != 0) {
+        failure->error = errno;
+        return;
+    }
+    sigprocmask(SIG_SETMASK, &nothing, NULL);
+    failure->stage = BERTH_STAGE_EXEC;
+    failure->error = ENOENT;
+    for (const char *const *path = program->paths; *path; path++) {
+        execve(*path, (char *const *)program->arguments, (char *const *)program->environment);
+        switch (errno) {
+        case ENOENT:
+            if (access(*path, F_OK) != 0) continue;
+            failure->stage = BERTH_STAGE_INTERPRETER;
+            failure->error = ENOENT;
+            return;
+        case ENOTDIR:
+            continue;
+        case EACCES:
+            // A later directory may hold one that can be executed; if none does, this is what was wrong.
+            failure->error = EACCES;
+            continue;
+        default:
+            failure->error = errno;
+            return;
+        }
+    }
+}
+
+static void send_reports(const struct berth_report *reports, int count) {
+    // The stream socket takes a few hundred bytes whole. A caller that is gone is noticed when commands are read.
+    ssize_t ignored = write(CONTROL, reports, sizeof *reports * (size_t)count);
+    (void)ignored;
+}
+
+struct supervision {
+    pid_t program; // 0 once it is reaped
+    pid_t group;
+    uint64_t started_us;
+    int is_terminating;
+    int is_killing;
+};
+
+static void terminate_one(pid_t pid, void *context) {
+    const struct supervision *state = context;
+    // Those in the group have had their TERM: a handler that runs twice may not be what it expects.
+    if (getpgid(pid) == state->group) return;
+    kill(pid, SIGTERM);
+    kill(pid, SIGCONT);
+}
+
+static void kill_one(pid_t pid, void *context) {
+    (void)context;
+    kill(pid, SIGKILL);
+}
+
+static void obey(struct supervision *state) {
+    unsigned char commands[64];
+    ssize_t count = recv(CONTROL, commands, sizeof commands, MSG_DONTWAIT);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) state->is_killing = 1;
+    for (ssize_t i = 0; i < count; i++) {
+        // The group's number is not given to another while the program is not reaped, and its orphans keep it too.
+        if (commands[i] <= 64 && state->program) kill(-state->group, commands[i]);
+        if (commands[i] != BERTH_TERMINATE) continue;
+        state->is_terminating = 1;
+        if (state->program) {
+            kill(-state->group, SIGTERM);
+            kill(-state->group, SIGCONT);
+        }
+        berth_visit_descendants(getpid(), BERTH_CHILDREN_AUTO, terminate_one, state);
+    }
+}
+
+// Returns when children are left; ends the process when none is.
+static void reap(struct supervision *state) {
+    struct berth_report reports[2] = {{0}, {0}};
+    int count = 0;
+    pid_t pid;
+    int status;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != state->program) continue;
+        state->program = 0;
+        reports[count].kind = BERTH_EXITED;
+        reports[count].status = status;
+        reports[count].wall_us = now_us() - state->started_us;
+        count++;
+        if (!state->is_terminating) state->is_killing = 1;
+    }
+    if (pid < 0 && errno == ECHILD) {
+        struct rusage usage;
+        getrusage(RUSAGE_CHILDREN, &usage);
+        reports[count].kind = BERTH_GONE;
+        reports[count].user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
+        reports[count].system_us = (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
+        reports[count].peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+        count++;
+        send_reports(reports, count);
+        _exit(0);
+    }
+    if (count > 0) send_reports(reports, count);
+}
+
+// Children that are killed leave theirs to this process: so when it has none left, the whole tree is gone, whatever
+// was forked meanwhile. Each end of a child brings a SIGCHLD, and after it the next pass.
+static void supervise(struct supervision *state) {
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    struct pollfd ready[2] = {{.fd = CONTROL, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    while (1) {
+        struct signalfd_siginfo ignored[4];
+        while (read(signals, ignored, sizeof ignored) > 0) {}
+        reap(state);
+        if (state->is_killing) {
+            if (state->program) kill(-state->group, SIGKILL);
+            berth_visit_descendants(getpid(), BERTH_CHILDREN_AUTO, kill_one, NULL);
+        }
+        // After the end of the stream, control would be ready for ever.
+        ready[0].fd = state->is_killing ? -1 : CONTROL;
+        // Where the kernel gave no signalfd, children are asked after in turn.
+        if (poll(ready, 2, signals < 0 ? 5 : -1) > 0 && ready[0].revents) obey(state);
+    }
+}
+
+// The supervisor's descriptors, by example. The caller hands down input 9, output 12, error 14 and control 7, all of
+// them at least 3, since 0, 1 and 2 are always open in the caller. Then
+//
+//     dup2(9, 0)  dup2(12, 1)  dup2(14, 2)     none of the four sources can be overwritten by these
+//     dup2(7, 3)                               3 may have been a source (input 3, say), but it has been copied by now
+//     close 4 …                                the sources, and everything else the caller had open
+//
+// leave the program's three and control, which closes itself on exec. dup2 clears close-on-exec on 0 to 2. When control
+// is 3 already, dup2 does nothing, and nothing is needed.
+static void arrange_descriptors(const struct berth_program *program) {
+    dup2(program->input, STDIN_FILENO);
+    dup2(program->output, STDOUT_FILENO);
+    dup2(program->error, STDERR_FILENO);
+    dup2(program->control, CONTROL);
+    close_from(CONTROL + 1);
+    fcntl(CONTROL, F_SETFD, FD_CLOEXEC);
+}
+
+static void run_supervisor(const struct berth_program *program) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_NAME, "berth-watch", 0, 0, 0);
+    arrange_descriptors(program);
+
+    volatile struct failure failure = {BERTH_STAGE_FORK, 0};
+    struct supervision state = {.started_us = now_us()};
+    // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
+    // when the child has exec'd or is gone.
+    pid_t pid = vfork();
+    if (pid == 0) {
+        become_program(program, &failure);
+        failure.stage = -failure.stage;
+        _exit(127);
+    }
+    struct berth_report report = {0};
+    if (pid < 0 || failure.stage < 0) {
+        report.kind = BERTH_FAILED;
+        report.stage = pid < 0 ? BERTH_STAGE_FORK : -failure.stage;
+        report.error = pid < 0 ? errno : failure.error;
+        send_reports(&report, 1);
+        _exit(0);
+    }
+    report.kind = BERTH_STARTED;
+    report.pid = pid;
+    send_reports(&report, 1);
+    // The program's ends are its own from here: while this process held them, no end of file could be seen.
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    close(STDERR_FILENO);
+    state.program = pid;
+    state.group = pid;
+    supervise(&state);
+}
+
+pid_t berth_supervise(const struct berth_program *program) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        run_supervisor(program);
+        _exit(0);
+    }
+    return pid;
+}

@@ -1,0 +1,80 @@
+internal import Glibc
+internal import NIOCore
+internal import NIOPosix
+
+/// Runs what may fail for reasons outside; the error says what was tried and, in the system's words, why it failed.
+func ioCall<R: Sendable>(_ what: String, _ body: () async throws -> R) async throws(RPCError) -> R {
+    do {
+        return try await body()
+    } catch {
+        throw RPCError(system: error, what)
+    }
+}
+
+extension RPCError {
+    init(system error: any Error, _ what: String) {
+        if let error = error as? RPCError {
+            self = error
+            return
+        }
+        let errnoCode = ((error as? NIOConnectionError)?.connectionErrors.last?.error ?? error) as? IOError
+        let code: Code =
+            switch errnoCode?.errnoCode {
+            case EADDRINUSE, EEXIST: .alreadyExists
+            case EACCES, EPERM: .permissionDenied
+            default: .unavailable
+            }
+        self.init(code, "\(what): \(systemWords(error))")
+    }
+}
+
+/// The error as a user of the system knows it.
+func systemWords(_ error: any Error) -> String {
+    switch error {
+    case let error as IOError:
+        return String(cString: strerror(error.errnoCode))
+    case let error as NIOConnectionError:
+        guard let last = error.connectionErrors.last else { return "the host name \(error.host) is not known" }
+        return systemWords(last.error)
+    case SocketAddressError.unixDomainSocketPathTooLong:
+        return "the path has more than 107 bytes"
+    case SocketAddressError.unknown(let host, _):
+        return "the host name \(host) is not known"
+    case ChannelError.connectTimeout(let time):
+        return "no answer within \(time.nanoseconds / 1_000_000) ms"
+    default:
+        return "\(error)"
+    }
+}
+
+/// A unix socket's file.
+enum SocketFile {
+    static func exists(_ path: String) -> Bool {
+        var info = stat()
+        return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFSOCK
+    }
+
+    /// Removes it if it is there; what is no socket stays.
+    static func remove(_ path: String) throws {
+        guard exists(path), unlink(path) != 0, errno != ENOENT else { return }
+        throw IOError(errnoCode: errno, reason: "unlink")
+    }
+
+    /// Whether connecting failed because nobody listens there.
+    static func isAbandoned(_ error: any Error) -> Bool { (error as? IOError)?.errnoCode == ECONNREFUSED }
+}
+
+/// Descriptors that are not yet, or no more, a channel's.
+enum Descriptor {
+    static func isSocket(_ descriptor: Int32) -> Bool {
+        var info = stat()
+        return fstat(descriptor, &info) == 0 && info.st_mode & S_IFMT == S_IFSOCK
+    }
+
+    static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+}
+
+/// Options by which a peer that vanished without a word is noticed, in about two minutes.
+let keepAlive: [(NIOBSDSocket.Option, Int)] = [
+    (.init(rawValue: TCP_KEEPIDLE), 60), (.init(rawValue: TCP_KEEPINTVL), 15), (.init(rawValue: TCP_KEEPCNT), 4),
+]
