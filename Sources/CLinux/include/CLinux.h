@@ -7,5 +7,6 @@
 #include "events.h"
 #include "process.h"
 #include "supervisor.h"
+#include "timers.h"
 
 #endif

@@ -1,0 +1,4 @@
+public struct HTMLReport: CustomStringConvertible {
+    public init(_ report: LoadReport) {}
+    public var description: String { "" }
+}
