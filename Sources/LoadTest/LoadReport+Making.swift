@@ -22,7 +22,7 @@ extension LoadReport {
             harness: HarnessReport(
                 version: version, cpus: MachineUse.cpus, cpuModel: MachineUse.cpuModel, kernel: MachineUse.kernel,
                 costPerOperation: setup.costPerOperation, cpusUsed: measured.cpusUsed,
-                machineCPUsUsed: measured.machineCPUsUsed, wakeDelay: wakeDelay.report,
+                machineCpusUsed: measured.machineCpusUsed, wakeDelay: wakeDelay.report,
                 peakMemoryBytes: MachineUse.peakMemory, longestBacklog: longestBacklog),
             total: all.report)
     }

@@ -159,7 +159,7 @@ public struct HarnessReport: Codable, Sendable, Equatable {
     /// CPUs that this process, the client library included, used on average in the measured time.
     public var cpusUsed: Double
     /// The same of all processes of the machine; nil where the kernel does not tell.
-    public var machineCPUsUsed: Double?
+    public var machineCpusUsed: Double?
     /// How late a thread of this process woke that had asked for a time: pauses of the machine, and of the tester, that no
     /// server is to blame for.
     public var wakeDelay: LatencyReport

@@ -7,7 +7,7 @@ struct Meter: Sendable {
         /// In seconds.
         var elapsed: Double
         var cpusUsed: Double
-        var machineCPUsUsed: Double?
+        var machineCpusUsed: Double?
     }
 
     private let timeline: Timeline
@@ -52,7 +52,7 @@ struct Meter: Sendable {
         let last = progress(.draining, &collector)
         return Result(
             collector: collector, lastProgress: last, elapsed: elapsed, cpusUsed: cpus(useBefore.process, use.process),
-            machineCPUsUsed: machine)
+            machineCpusUsed: machine)
     }
 
     private func progress(_ stage: LoadProgress.Stage, _ collector: inout IntervalCollector) -> LoadProgress {

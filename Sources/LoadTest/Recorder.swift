@@ -119,6 +119,15 @@ final class Recorder: Sendable {
         state.withLock { $0.totals.record(operation, .total, waited) }
     }
 
+    /// The same of one that was due, and that no worker was free to begin.
+    func record(neverBegun operation: Operation, due: Nanoseconds, waited: Nanoseconds) {
+        guard counted.contains(due) else { return }
+        state.withLock { state in
+            state.totals.record(operation, .queue, waited)
+            state.totals.record(operation, .total, waited)
+        }
+    }
+
     /// What ended since the last time.
     /// - Parameter fresh: taken in its place, so that the workers wait for nothing but the exchange.
     func takeInterval(leaving fresh: Interval = Interval()) -> Interval {

@@ -41,9 +41,12 @@ struct ReportNotes: Sendable {
         let waited = report.operations.reduce(0) { $0 + ($1[.acquireWaited]?.count ?? 0) }
         if waited > 0, waited * 100 >= warm + waited {
             let percent = Units.digits(Double(waited) * 100 / Double(warm + waited))
+            let meaning =
+                waited * 10 >= warm + waited
+                ? "this measures how fast members are made, not warm ones" : "they are among the slowest operations"
             lines.append(
-                "\(percent) % of the acquires found no warm member and waited for one: this measures how fast members are "
-                    + "made, not warm ones; a larger pool (berth serve --size) or a lower rate keeps it warm")
+                "\(percent) % of the acquires found no warm member and waited for one: \(meaning); a larger pool "
+                    + "(berth serve --size) or a lower rate keeps it warm")
         }
         if report.pool.contains(where: \.isBreakerOpen) {
             lines.append("the pool's breaker was open at times: a create had failed (see berth stats)")
@@ -60,7 +63,7 @@ struct ReportNotes: Sendable {
             lines.append(
                 "the load tester itself used \(Units.digits(harness.cpusUsed)) of \(harness.cpus) CPUs: it, not the "
                     + "server, may be what is measured")
-        } else if let machine = harness.machineCPUsUsed, machine > cpus * 0.95 {
+        } else if let machine = harness.machineCpusUsed, machine > cpus * 0.95 {
             lines.append(
                 "all \(harness.cpus) CPUs were busy: what runs here, the load tester included "
                     + "(\(Units.digits(harness.cpusUsed)) CPUs), shared them, and latencies include waiting for one")

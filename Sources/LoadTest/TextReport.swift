@@ -47,7 +47,8 @@ public struct TextReport: CustomStringConvertible, Sendable {
         return parts.joined(separator: "   ")
     }
 
-    private var rows: [[String]] {
+    /// The table of latencies, its header first; steps are indented below their operation.
+    var rows: [[String]] {
         var rows = [["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]]
         for operation in report.operations {
             let total = operation.steps.first { $0.name == Step.total.rawValue }
@@ -77,7 +78,7 @@ public struct TextReport: CustomStringConvertible, Sendable {
             "woke late by p99 \(Units.duration(harness.wakeDelay.p99)), max \(Units.duration(harness.wakeDelay.max))",
             "\(Units.bytes(Double(harness.peakMemoryBytes)))",
         ]
-        if let machine = harness.machineCPUsUsed { parts[0] += " (all of the machine: \(Units.digits(machine)))" }
+        if let machine = harness.machineCpusUsed { parts[0] += " (all of the machine: \(Units.digits(machine)))" }
         return "load tester: " + parts.joined(separator: ", ")
     }
 

@@ -44,6 +44,21 @@ enum Units {
         rate >= 99.95 ? count(UInt64(min(rate.rounded(), 1e18))) : digits(rate)
     }
 
+    /// At an axis: "0", "0.5", "2,500".
+    static func plain(_ number: Double) -> String {
+        number == number.rounded() ? count(UInt64(min(max(number, 0), 1e18))) : digits(number)
+    }
+
+    /// A round figure at an axis, without the zeros: "50 ms", "2.5 MB".
+    static func tick(_ text: String) -> String {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, parts[0].contains(".") else { return text }
+        var number = parts[0]
+        while number.last == "0" { number.removeLast() }
+        if number.last == "." { number.removeLast() }
+        return "\(number) \(parts[1])"
+    }
+
     /// Three digits: "0.12", "1.23", "12.3", "123".
     static func digits(_ number: Double) -> String {
         switch abs(number) {

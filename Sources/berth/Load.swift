@@ -87,7 +87,9 @@ struct Load: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write the report as a page with charts, complete in one file.", valueName: "file"))
     var html: String?
 
+    // What stands before "--" is left for the subcommand.
     @Argument(
+        parsing: .postTerminator,
         help: ArgumentHelp(
             "The program and its arguments, after \"--\" (default: the scenario's).", valueName: "command"))
     var command: [String] = []
@@ -97,7 +99,7 @@ struct Load: AsyncParsableCommand {
             let plan = try plan()
             signal(SIGPIPE, SIG_IGN)
             let files = try ReportFiles(json: json, html: html)
-            let test = LoadTest(plan, version: Version.current)
+            let test = LoadTester(plan, version: Version.current)
             let interrupts = LoadInterrupts { test.stop() }
             let progress = ProgressPrinter(duration: duration.duration)
             let report = try await test.run { progress.print($0) }

@@ -3,12 +3,12 @@ internal import Synchronization
 /// A load test against a Berth server.
 ///
 ///     let plan = try LoadPlan(scenario: .run, arrivals: .closed(concurrency: 8))
-///     let report = try await LoadTest(plan).run()
+///     let report = try await LoadTester(plan).run()
 ///     print(TextReport(report))
 ///
 /// In an open loop latency counts from the time at which an operation was to begin, so that a stall of the server shows in
 /// each operation that it delayed, as its users would feel it. Memory is bounded by the plan's numbers, not by its length.
-public final class LoadTest: Sendable {
+public final class LoadTester: Sendable {
     /// Closed loop: what follows a failed operation, so that a server that refuses is not asked ever faster.
     private static let pauseAfterFailure: Nanoseconds = 10_000_000
 
@@ -63,7 +63,7 @@ public final class LoadTest: Sendable {
         var neverBegun: UInt64 = 0
         pacer?.close(end: end) { arrival in
             let operation = plan.scenario.operation(at: arrival.index)
-            recorders[0].record(unanswered: operation, due: arrival.due, waited: end - arrival.due)
+            recorders[0].record(neverBegun: operation, due: arrival.due, waited: end - arrival.due)
             if arrival.due >= begin { neverBegun += 1 }
         }
         onProgress(measured.lastProgress)
@@ -88,7 +88,8 @@ public final class LoadTest: Sendable {
         guard case .open(let rate, let spacing, _) = plan.arrivals else { return nil }
         return Pacer(
             ArrivalQueue(
-                ArrivalSchedule(begin: Monotonic.now(), end: timeline.end, rate: rate, spacing: spacing)))
+                ArrivalSchedule(begin: Monotonic.now(), end: timeline.end, rate: rate, spacing: spacing),
+                workers: plan.workers))
     }
 
     /// Until then, or until the test is stopped.
@@ -130,7 +131,7 @@ public final class LoadTest: Sendable {
             index += 1
             switch outcome {
             case .completed: break
-            case .failed: await Monotonic.sleep(until: Monotonic.now() + LoadTest.pauseAfterFailure)
+            case .failed: await Monotonic.sleep(until: Monotonic.now() + LoadTester.pauseAfterFailure)
             case .givenUp: return 1
             }
         }
