@@ -27,7 +27,7 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 	@dev/bootstrap --test
 	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
-	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build
+	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
 
 check: ## format and lint, generated code, shell scripts
 	@dev/check

@@ -86,7 +86,10 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["Pool", "CLinux"] + nio, swiftSettings: strict),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Pool", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
+            swiftSettings: strict),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -97,13 +100,15 @@ let package = Package(
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "DockerRuntimeTests", dependencies: ["DockerRuntime", "Pool", "TestSupport", log] + nio,
+            name: "DockerRuntimeTests",
+            dependencies: ["DockerRuntime", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "Pool", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "AgentCoreTests", dependencies: ["AgentCore", "Wire", "Schema", "TestSupport"], swiftSettings: strict),
+            name: "AgentCoreTests", dependencies: ["AgentCore", "Wire", "Schema", "CLinux", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "ServiceTests",
             dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,

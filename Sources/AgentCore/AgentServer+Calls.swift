@@ -63,7 +63,8 @@ extension AgentServer {
         switch request.method {
         case "Ping":
             let _: Agent.PingRequest = try decode(request.payload)
-            let answer = Agent.PingResponse(version: AgentCommand.version, pid: UInt32(getpid()))
+            let answer = Agent.PingResponse(
+                version: AgentCommand.version, pid: UInt32(getpid()), env: AgentCommand.environment)
             respond(streamID, answer.encoded(arena: arena))
         case "Execute":
             try execute(try decode(request.payload), streamID)

@@ -61,7 +61,7 @@ final class AgentServer {
     /// All signals come through a descriptor, none interrupts. Every disposition is the default, as programs shall
     /// find it, but SIGPIPE, which each of them gets back.
     private static func takeSignals() throws(SystemError) -> Descriptor {
-        for number in 1...64 where number != SIGKILL && number != SIGSTOP { _ = signal(Int32(number), SIG_DFL) }
+        berth_reset_signals()
         _ = signal(SIGPIPE, SIG_IGN)
         var all = sigset_t()
         sigfillset(&all)

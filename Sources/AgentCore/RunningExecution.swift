@@ -49,6 +49,8 @@ final class RunningExecution {
         killsBefore = outOfMemory.count
         let outputPipe = try Pipe()
         let errorPipe = try Pipe()
+        // Fewer turns between program and agent in bulk. Not every kernel or user may.
+        _ = berth_set_pipe_size(outputPipe.output.raw, 256 << 10)
         let ours = try Descriptor.copy(of: outputPipe.input.raw, minimum: 3)
         let oursOfErrors = try Descriptor.copy(of: errorPipe.input.raw, minimum: 3)
         try ours.makeNonblocking()

@@ -83,7 +83,7 @@ public final class AgentConnection: MemberLink {
 /// What becomes of an execution.
 public enum ExecutionEvent: Sendable {
     case started(pid: UInt32)
-    case output(Agent.Output)
+    case output(OutputChunk)
     /// The last event.
     case ended(Agent.Ended)
 }

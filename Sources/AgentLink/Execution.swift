@@ -54,10 +54,12 @@ public final class Execution: Sendable {
         link.rpc.stream(service: Agent.service, method: "Execute", request) { [self] event in
             switch event {
             case .message(let buffer):
+                if let chunk = OutputChunk(canonical: buffer) { return received(chunk) }
                 let decoded = buffer.withUnsafeReadableBytes { bytes in
                     Result { () throws(SchemaError) in try Agent.ExecuteEvent(decoding: bytes, arena: arena.value) }
                 }
                 switch decoded {
+                case .success(.output(let output)): received(OutputChunk(output))
                 case .success(let event): received(event)
                 case .failure(let error): link.violate(error.description)
                 }
@@ -67,8 +69,11 @@ public final class Execution: Sendable {
         }
     }
 
-    private func received(_ event: Agent.ExecuteEvent) {
-        switch state.withLock({ $0.receive(event) }) {
+    private func received(_ chunk: OutputChunk) { act(state.withLock { $0.receive(chunk) }) }
+    private func received(_ event: Agent.ExecuteEvent) { act(state.withLock { $0.receive(event) }) }
+
+    private func act(_ reception: ExecutionState.Reception) {
+        switch reception {
         case .pass(let event): sink(event)
         case .ignore: break
         case .violation(let what): link.violate(what)
@@ -95,19 +100,10 @@ public final class Execution: Sendable {
 
 /// What the server knows of one execution on an agent's stream, and what it therefore lets the agent say. No I/O.
 struct ExecutionState {
-    enum Reception: Equatable {
+    enum Reception {
         case pass(ExecutionEvent)
         case ignore
         case violation(String)
-
-        static func == (a: Reception, b: Reception) -> Bool {
-            switch (a, b) {
-            case (.pass(let x), .pass(let y)): String(describing: x) == String(describing: y)
-            case (.ignore, .ignore): true
-            case (.violation(let x), .violation(let y)): x == y
-            default: false
-            }
-        }
     }
 
     enum End {
@@ -145,22 +141,6 @@ struct ExecutionState {
         case (.started(let pid), .starting):
             phase = .running
             return .pass(.started(pid: pid))
-        case (.output(let output), .running):
-            guard output.stream < 2 else { return .violation("output on stream \(output.stream), not 0 or 1") }
-            let stream = Int(output.stream)
-            guard output.offset == offsets[stream] else {
-                return .violation("output at offset \(output.offset) where \(offsets[stream]) was next")
-            }
-            guard !output.data.isEmpty, output.data.count <= ExecutionState.largestChunk else {
-                return .violation("output of \(output.data.count) bytes, not 1 to \(ExecutionState.largestChunk)")
-            }
-            let count = UInt64(output.data.count)
-            guard unacknowledged + count <= window else {
-                return .violation("\(unacknowledged + count) bytes without credit, which is \(window)")
-            }
-            unacknowledged += count
-            offsets[stream] += count
-            return .pass(.output(output))
         case (.ended(let ended), .running), (.ended(let ended), .starting):
             if case .starting = phase, ended.cause == .exited || ended.cause == .signalled {
                 return .violation("an end without a start")
@@ -168,9 +148,28 @@ struct ExecutionState {
             phase = .over(ended)
             return .ignore
         case (.started, _): return .violation("a second start, or one after the end")
-        case (.output, _): return .violation("output before the start or after the end")
+        case (.output(let output), _): return receive(OutputChunk(output))
         case (.ended, _): return .violation("a second end")
         }
+    }
+
+    mutating func receive(_ chunk: OutputChunk) -> Reception {
+        guard case .running = phase else { return .violation("output before the start or after the end") }
+        guard chunk.stream < 2 else { return .violation("output on stream \(chunk.stream), not 0 or 1") }
+        let stream = Int(chunk.stream)
+        guard chunk.offset == offsets[stream] else {
+            return .violation("output at offset \(chunk.offset) where \(offsets[stream]) was next")
+        }
+        guard chunk.count > 0, chunk.count <= ExecutionState.largestChunk else {
+            return .violation("output of \(chunk.count) bytes, not 1 to \(ExecutionState.largestChunk)")
+        }
+        let count = UInt64(chunk.count)
+        guard unacknowledged + count <= window else {
+            return .violation("\(unacknowledged + count) bytes without credit, which is \(window)")
+        }
+        unacknowledged += count
+        offsets[stream] += count
+        return .pass(.output(chunk))
     }
 
     mutating func streamEnded() -> End {

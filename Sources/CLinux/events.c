@@ -2,6 +2,7 @@
 #include "events.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int berth_pipe(int ends[2]) {
@@ -11,3 +12,5 @@ int berth_pipe(int ends[2]) {
 int berth_set_pipe_size(int fd, int bytes) {
     return fcntl(fd, F_SETPIPE_SZ, bytes);
 }
+
+int berth_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }

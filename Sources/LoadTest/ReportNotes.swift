@@ -8,6 +8,9 @@ struct ReportNotes: Sendable {
         if report.endedEarly {
             lines.append("ended early, after \(Units.seconds(report.seconds)) of \(Units.seconds(plan.duration))")
         }
+        if report.total.count == 0, report.failed == 0 {
+            lines.append("no operation began within the measured time: they take longer than it; measure longer")
+        }
         let failed = report.operations.reduce(0) { $0 + $1.failed }
         if failed > 0 {
             lines.append(

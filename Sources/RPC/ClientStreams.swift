@@ -30,7 +30,7 @@ struct ClientStreams<Call> {
 
     private let maxCalls: Int
     private var streams: [UInt32: Stream] = [:]
-    private var lastID: UInt32
+    var lastID: UInt32
 
     /// - Parameter lastID: the id before the first one that is given out.
     init(maxCalls: Int, lastID: UInt32 = .max) {
@@ -52,9 +52,6 @@ struct ClientStreams<Call> {
         streams[lastID] = Stream(call: call, isStreaming: streaming, deadline: deadline)
         return lastID
     }
-
-    /// The request could not be sent: the peer never hears of the call.
-    mutating func withdraw(_ id: UInt32) { streams[id] = nil }
 
     /// Nobody waits for the call any more. Returns it, unless it has ended.
     mutating func abandon(_ id: UInt32) -> Call? {

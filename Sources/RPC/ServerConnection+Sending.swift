@@ -68,15 +68,33 @@ extension ServerConnection {
 
     /// After anything was written: queues move up, the watermark is looked at, and who waited for room is told.
     func settle() {
-        fill()
+        while output.pendingBytes < limits.highWatermark, var frame = queues.takeFrame() { output.append(&frame) }
         updateFull()
-        guard !isFull, !awaitingRoom.isEmpty else { return }
-        let waiting = awaitingRoom
+        guard !isFull, !awaitingRoom.isEmpty, !isTellingOfRoom else { return }
+        isTellingOfRoom = true
+        // The event loop does not look at its other channels while it has tasks: a stream whose peer reads as fast as it sends
+        // would keep them all waiting. So every few turns it gets the time to look.
+        turns &+= 1
+        if turns % 4 == 0 {
+            eventLoop.assumeIsolated().scheduleTask(in: .microseconds(10)) { self.tellOfRoom() }
+        } else {
+            eventLoop.assumeIsolated().execute { self.tellOfRoom() }
+        }
+    }
+
+    private func tellOfRoom() {
+        isTellingOfRoom = false
+        let line = awaitingRoom
         awaitingRoom = []
-        for call in waiting where !call.isEnded {
+        var served = 0
+        while served < line.count, !isFull {
+            let call = line[served]
+            served += 1
             call.isAwaitingRoom = false
             if call.isWritable { call.onWritable?() }
         }
+        // Those that had no turn are before those that had one and found the room used up.
+        awaitingRoom = line[served...] + awaitingRoom
     }
 
     // MARK: -
@@ -107,10 +125,6 @@ extension ServerConnection {
             output.append(type, flags, streamID: id, size: size, body)
         }
         updateFull()
-    }
-
-    private func fill() {
-        while output.pendingBytes < limits.highWatermark, var frame = queues.takeFrame() { output.append(&frame) }
     }
 
     private func updateFull() {

@@ -23,6 +23,9 @@ public final class ServerConnection {
     var awaitingRoom: [ServerCall] = []
     /// What waits has reached the high watermark, and has not come down to the low one.
     var isFull = false
+    var isTellingOfRoom = false
+    /// How often room was told of.
+    var turns: UInt = 0
     private var context: ChannelHandlerContext?
     private var reader: FrameReader
     private var isParsing = false

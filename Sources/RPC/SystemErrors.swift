@@ -17,11 +17,12 @@ extension RPCError {
             self = error
             return
         }
-        let errnoCode = ((error as? NIOConnectionError)?.connectionErrors.last?.error ?? error) as? IOError
+        let io = ((error as? NIOConnectionError)?.connectionErrors.last?.error ?? error) as? IOError
         let code: Code =
-            switch errnoCode?.errnoCode {
-            case EADDRINUSE, EEXIST: .alreadyExists
-            case EACCES, EPERM: .permissionDenied
+            switch (error, io?.errnoCode) {
+            case (SocketAddressError.unixDomainSocketPathTooLong, _): .invalidArgument
+            case (_, EADDRINUSE), (_, EEXIST): .alreadyExists
+            case (_, EACCES), (_, EPERM): .permissionDenied
             default: .unavailable
             }
         self.init(code, "\(what): \(systemWords(error))")

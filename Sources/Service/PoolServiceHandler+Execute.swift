@@ -85,12 +85,9 @@ final class OutputRelay {
         switch event {
         case .started:
             call.send(ExecuteEvent.started(Started(execution: id, member: member)))
-        case .output(let output):
-            withheld += output.data.count
-            call.send(
-                ExecuteEvent.output(
-                    Output(
-                        stream: output.stream == 0 ? .stdout : .stderr, offset: output.offset, data: output.data)))
+        case .output(let chunk):
+            withheld += chunk.count
+            call.send(EncodedEvent(bytes: chunk.encoded))
             if call.isWritable { giveCredit() }
         case .ended(let ended):
             call.onCancel = nil
@@ -109,7 +106,7 @@ final class OutputRelay {
     private func swallow(_ event: ExecutionEvent) {
         switch event {
         case .started: break
-        case .output(let output): execution?.acknowledge(output.data.count)
+        case .output(let chunk): execution?.acknowledge(chunk.count)
         case .ended: execution = nil
         }
     }
@@ -118,6 +115,26 @@ final class OutputRelay {
         guard withheld > 0, let execution else { return }
         execution.acknowledge(withheld)
         withheld = 0
+    }
+}
+
+/// An `ExecuteEvent` that is encoded already.
+struct EncodedEvent: Message {
+    static var name: String { ExecuteEvent.name }
+    let bytes: ByteBuffer
+
+    init(bytes: ByteBuffer) {
+        self.bytes = bytes
+    }
+
+    init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+        self.init(bytes: ByteBuffer(bytes: bytes))
+    }
+
+    func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
+        body(bytes.readableBytes) { room in
+            bytes.withUnsafeReadableBytes { room.copyMemory(from: $0) }
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 /// A wait that did not end in time.
 public struct NeverHappened: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) {
+        self.description = description
+    }
 }
 
 /// Waits until `condition` holds, by looking again and again; for what has no event to wait for.

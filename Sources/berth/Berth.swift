@@ -21,13 +21,11 @@ struct Berth: AsyncParsableCommand {
             BERTH_SERVER names the server for run, stats and load (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
             """,
         version: Version.current,
-        subcommands: [Serve.self, Run.self, Stats.self, Load.self, Doctor.self])
+        subcommands: [Serve.self, Run.self, Stats.self, Load.self, Doctor.self, Sweep.self])
 
     static func main() async {
-        var isRun = false
         do {
             var command = try parseAsRoot()
-            isRun = command is Run
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -45,9 +43,13 @@ struct Berth: AsyncParsableCommand {
                 Glibc.exit(0)
             }
             // As in a shell's own words: 125 is "run" itself having failed, whatever the program would have said.
-            isRun = isRun || CommandLine.arguments.dropFirst().first == "run"
-            printError("\(message(for: error)); see: berth \(isRun ? "run " : "")--help")
-            Glibc.exit(isRun ? Run.ownFailure : 2)
+            let named = CommandLine.arguments.dropFirst().first
+            let subcommand = configuration.subcommands.map { $0._commandName }.first { $0 == named }
+            let words = message(for: error)
+            printError(
+                "\(words.hasSuffix(".") ? String(words.dropLast()) : words); see: berth \(subcommand.map { "\($0) " } ?? "")--help"
+            )
+            Glibc.exit(subcommand == "run" ? Run.ownFailure : 2)
         }
     }
 }

@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import BerthClient
-import Logging
+public import Logging
 import Pool
 import Service
 

@@ -37,17 +37,20 @@ struct ServerSettings: Sendable {
         if let instance { return instance }
         for address in addresses {
             switch address {
-            case .tcp(_, let port) where port != 0: return "berth-\(port)"
-            case .unix(let path): return "berth-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
+            case .tcp(_, let port) where port != 0: return "\(port)"
+            case .unix(let path): return "unix-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
             case .tcp: continue
             }
         }
-        return "berth-p\(getpid())"
+        return "pid-\(getpid())"
     }
 }
 
 /// A whole server: the pieces put together, run, and taken apart in order.
 struct Server {
+    /// How long the removal of all containers may take at the end.
+    private static let removalTime = Duration.seconds(20)
+
     private let settings: ServerSettings
     private let logger: Logger
 
@@ -61,10 +64,11 @@ struct Server {
         signal(SIGPIPE, SIG_IGN)
         let signals = EndSignals()
         let agent = try AgentBinary.find(settings.agent)
-        let directory = try StateDirectory(base: settings.stateDirectory, instance: settings.instanceName)
-        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory, logger: logger)
-        let janitor = try Janitor.start(directory, runc: choice.runc, logger: logger)
-        defer { janitor.dismiss() }
+        let directory = try StateDirectory(
+            base: settings.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
+        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        let janitor = try Janitor(
+            state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
         var pool = settings.pool
         pool.template.image = choice.image
@@ -84,7 +88,7 @@ struct Server {
         let rpc = RPCServer(group: group, service: service, configuration: configuration)
         let addresses = try await listen(rpc)
 
-        async let maintenance: Void = members.run()
+        let maintenance = Task { await members.run() }
         for address in addresses { announce("berth: listening on \(address)") }
 
         await signals.next()
@@ -93,16 +97,33 @@ struct Server {
         service.drain()
         let hurry = Task {
             await signals.next()
+            guard !Task.isCancelled else { return }
             logger.notice("told again to end, not waiting for programs")
             service.endAll()
         }
         await drain(service, members)
         service.endAll()
-        await maintenance
+        await removeAll(members, maintenance)
         hurry.cancel()
         await rpc.close()
         await choice.runtime.shutdown()
-        logger.notice("ended, every container is removed")
+        withExtendedLifetime((directory, janitor)) {}
+    }
+
+    /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
+    private func removeAll(_ pool: Pool, _ maintenance: Task<Void, Never>) async {
+        let limit = Task {
+            try await Task.sleep(for: Server.removalTime)
+            logger.error(
+                "containers could not be removed in time, leaving them to the janitor",
+                metadata: [
+                    "members.count": "\(pool.memberCount)", "limit.s": "\(Server.removalTime.components.seconds)",
+                ])
+            maintenance.cancel()
+        }
+        await maintenance.value
+        limit.cancel()
+        if pool.memberCount == 0 { logger.notice("ended, every container is removed") }
     }
 
     /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
@@ -116,7 +137,7 @@ struct Server {
     private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
         var bound: [ServerAddress] = []
         for address in settings.addresses {
-            do {
+            do throws(RPCError) {
                 switch address {
                 case .tcp(let host, let port):
                     let socket = try await rpc.listen(host: host, port: port)
@@ -125,7 +146,7 @@ struct Server {
                     try await rpc.listen(unixSocket: path)
                     bound.append(address)
                 }
-            } catch let error as RPCError {
+            } catch {
                 let advice =
                     switch error.code {
                     case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"
@@ -194,7 +215,7 @@ enum AgentBinary {
         return realPath(found) ?? found
     }
 
-    private static func realPath(_ path: String) -> String? {
+    static func realPath(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)

@@ -2,6 +2,12 @@ import ArgumentParser
 import BerthClient
 import Schema
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 struct Stats: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a server's pools in numbers.",
@@ -28,15 +34,10 @@ struct Stats: AsyncParsableCommand {
             defer { client.close() }
             while true {
                 let stats = try await client.stats()
-                if json {
-                    print(JSON.line(StatsLine(stats)))
-                } else {
-                    // Clears the screen where it is one that is watched.
-                    print(watch ? "\u{1B}[H\u{1B}[2J" : "", terminator: "")
-                    print(StatsTable.text(stats))
-                }
-                flushOutput()
-                guard watch else { return }
+                // A screen that is watched is cleared.
+                let text =
+                    json ? JSON.line(StatsLine(stats)) : (watch ? "\u{1B}[H\u{1B}[2J" : "") + StatsTable.text(stats)
+                guard writeAll(Array((text + "\n").utf8), to: STDOUT_FILENO), watch else { return }
                 try await Task.sleep(for: .seconds(1))
             }
         } catch let error as BerthError {

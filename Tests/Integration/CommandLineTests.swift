@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TestSupport
 
-@Suite("The command line, against a real server on a real runtime")
+@Suite("The command line, against a real server on a real runtime", .serialized)
 struct CommandLineTests {
     @Test("a program's output comes a line a second, as it is printed", arguments: Runtime.allCases)
     func streaming(_ runtime: Runtime) async throws {
@@ -10,13 +10,9 @@ struct CommandLineTests {
             let script = "import time\nfor i in range(3): print(i, flush=True); time.sleep(1)"
             let program = try Program(
                 BuildProducts.program("berth"), ["run", "--server", server.address, "--", "python3", "-c", script])
-            var times: [ContinuousClock.Instant] = []
-            try await eventually("three lines") {
-                while times.count < program.out.split(separator: "\n").count { times.append(.now) }
-                return !program.isRunning
-            }
             #expect(try await program.end() == 0)
             #expect(program.out == "0\n1\n2\n")
+            let times = program.arrivals
             try #require(times.count == 3)
             for (one, next) in zip(times, times.dropFirst()) { #expect(next - one > .milliseconds(700)) }
         }
@@ -39,7 +35,7 @@ struct CommandLineTests {
             for (arguments, status, words) in cases {
                 let result = try await server.run(arguments)
                 #expect(result.status == status, "\(arguments): \(result)")
-                #expect(result.err.contains(words), "\(arguments): \(result)")
+                #expect(words.isEmpty || result.err.contains(words), "\(arguments): \(result)")
                 #expect(result.err.split(separator: "\n").count == (words.isEmpty ? 0 : 1), "\(arguments): \(result)")
             }
         }

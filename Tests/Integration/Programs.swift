@@ -1,13 +1,14 @@
 import Foundation
 import Synchronization
 import TestSupport
+import Testing
 
 /// A program of the outside, run to its end or until it is told to end.
 final class Program: Sendable {
     private struct State {
         var out = Data()
         var err = Data()
-        var isOver = false
+        var arrivals: [ContinuousClock.Instant] = []
     }
 
     private let process: Process
@@ -32,7 +33,10 @@ final class Program: Sendable {
             process.standardInput = FileHandle.nullDevice
         }
         try process.run()
-        read(out.fileHandleForReading) { $0.out += $1 }
+        read(out.fileHandleForReading) { state, data in
+            state.out += data
+            state.arrivals.append(.now)
+        }
         read(err.fileHandleForReading) { $0.err += $1 }
     }
 
@@ -54,6 +58,8 @@ final class Program: Sendable {
     var pid: Int32 { process.processIdentifier }
     var out: String { state.withLock { String(decoding: $0.out, as: UTF8.self) } }
     var err: String { state.withLock { String(decoding: $0.err, as: UTF8.self) } }
+    /// When each piece of its output came.
+    var arrivals: [ContinuousClock.Instant] { state.withLock { $0.arrivals } }
     var isRunning: Bool { process.isRunning }
 
     func signal(_ number: Int32) {

@@ -10,6 +10,7 @@ enum berth_children_source {
     BERTH_CHILDREN_SCAN = 2,  // the parent in every /proc/PID/stat: slow, and everywhere
 };
 
+// Not for use by two threads at once.
 // Calls `visit` for each process that descends from `root`, itself not included, a parent before its children. A parent
 // is visited before its children are looked up: one that is killed by `visit` adds none unseen.
 // A process that forks or ends during the walk may be missed; one that does neither is not.

@@ -9,6 +9,9 @@
 // pipe2(2) with O_CLOEXEC: ends[0] is read from, ends[1] is written to.
 int berth_pipe(int ends[2]);
 
+// accept4(2) with SOCK_CLOEXEC, the peer's address left out.
+int berth_accept(int listener);
+
 // Bytes a pipe holds; an error where `fd` is no pipe or the user may not.
 int berth_set_pipe_size(int fd, int bytes);
 

@@ -1,0 +1,34 @@
+/// Why there is no response, or not all of it.
+public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// The unix socket's path does not exist.
+        case noSuchSocket
+        /// The unix socket is there, but this user may not connect to it.
+        case permissionDenied
+        /// Nothing listens there.
+        case connectionRefused
+        /// No connection for another reason: name not resolved, no route, …
+        case cannotConnect
+        case tls
+        case timedOut
+        /// The task was cancelled, or the client was shut down.
+        case cancelled
+        /// The body is larger than the request allows.
+        case bodyTooLarge
+        /// The server closed the connection or answered what is no HTTP.
+        case protocolViolation
+        /// The request can't be made: a malformed path or host.
+        case invalidRequest
+    }
+
+    public var kind: Kind
+    /// One line, in curl's own words.
+    public var message: String
+
+    public init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    public var description: String { message }
+}

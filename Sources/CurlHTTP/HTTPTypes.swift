@@ -1,0 +1,101 @@
+/// Where the server is.
+public enum HTTPEndpoint: Sendable, Equatable {
+    /// A unix socket's path, at most 107 bytes.
+    case unixSocket(String)
+    /// - Parameter tls: nil for plain HTTP.
+    case tcp(host: String, port: Int, tls: HTTPTLS? = nil)
+}
+
+/// What TLS needs to know, as paths of PEM files.
+public struct HTTPTLS: Sendable, Equatable {
+    /// The authorities that may have signed the server's certificate; nil for the system's.
+    public var authorities: String?
+    /// The client's own certificate and key, where the server wants one.
+    public var certificate: String?
+    public var key: String?
+    /// False takes any certificate: the connection is then encrypted, but to anyone.
+    public var verifies: Bool
+
+    public init(authorities: String? = nil, certificate: String? = nil, key: String? = nil, verifies: Bool = true) {
+        self.authorities = authorities
+        self.certificate = certificate
+        self.key = key
+        self.verifies = verifies
+    }
+}
+
+public enum HTTPMethod: String, Sendable {
+    case get = "GET"
+    case head = "HEAD"
+    case post = "POST"
+    case put = "PUT"
+    case delete = "DELETE"
+}
+
+public struct HTTPRequest: Sendable {
+    public var method: HTTPMethod
+    /// Begins with "/" and is percent-encoded where it must be: see `percentEncoded`.
+    public var path: String
+    /// Names and values as they are; they are encoded on the way.
+    public var query: [(name: String, value: String)]
+    public var headers: [(name: String, value: String)]
+    /// With a body, `Content-Type` is `application/json` unless the headers say otherwise.
+    public var body: [UInt8]?
+    /// From the start of the connection to the last byte of the body.
+    public var timeout: Duration
+    /// The longest body that is taken; of a streamed one, the longest line.
+    public var maxBodyBytes: Int
+
+    public init(
+        _ method: HTTPMethod, _ path: String, query: [(name: String, value: String)] = [],
+        headers: [(name: String, value: String)] = [], body: [UInt8]? = nil, timeout: Duration = .seconds(30),
+        maxBodyBytes: Int = 4 << 20
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+        self.maxBodyBytes = maxBodyBytes
+    }
+
+    /// The path with its query.
+    var target: String {
+        guard !query.isEmpty else { return path }
+        let pairs = query.map { "\(Self.percentEncoded($0.name))=\(Self.percentEncoded($0.value))" }
+        return "\(path)?\(pairs.joined(separator: "&"))"
+    }
+
+    /// `text` as one segment of a path or one part of a query (RFC 3986, the unreserved characters stay).
+    public static func percentEncoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var encoded: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                encoded.append(byte)
+            default:
+                encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: encoded, as: UTF8.self)
+    }
+}
+
+public struct HTTPResponse: Sendable {
+    public var status: Int
+    /// In the order in which they came, names in lower case.
+    public var headers: [(name: String, value: String)]
+    public var body: [UInt8]
+
+    public var isSuccess: Bool { (200..<300).contains(status) }
+
+    /// The first header of that name.
+    public func header(_ name: String) -> String? {
+        let name = name.lowercased()
+        return headers.first { $0.name == name }?.value
+    }
+}

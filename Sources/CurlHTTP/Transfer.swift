@@ -1,0 +1,229 @@
+internal import CCurl
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// One request on its way: owns the easy handle and all that it points to. Touched by the loop's thread only, but for
+/// what is constant.
+final class Transfer: @unchecked Sendable {
+    let request: HTTPRequest
+    let lines: LineQueue?
+    private let onHead: (@Sendable (Int) -> Void)?
+    private(set) var easy: UnsafeMutableRawPointer?
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var errorText: UnsafeMutablePointer<CChar>?
+    private var headers: [(name: String, value: String)] = []
+    private var body: [UInt8] = []
+    private var status = 0
+    private var isUnixSocket = false
+    /// Why a callback ended the transfer.
+    private var ownError: HTTPError?
+    var continuation: CheckedContinuation<Result<HTTPResponse, HTTPError>, Never>?
+
+    init(_ request: HTTPRequest, onHead: (@Sendable (Int) -> Void)?, lines: LineQueue?) {
+        self.request = request
+        self.onHead = onHead
+        self.lines = lines
+    }
+
+    /// Makes the easy handle; `release` ends it.
+    func prepare(for endpoint: HTTPEndpoint) throws(HTTPError) {
+        guard let easy = curl_easy_init() else { throw HTTPError(.invalidRequest, "libcurl is out of memory") }
+        self.easy = easy
+        let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(berth_error_size))
+        errorText.initialize(repeating: 0, count: Int(berth_error_size))
+        self.errorText = errorText
+        berth_setopt_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        berth_setopt_pointer(easy, CURLOPT_PRIVATE, context)
+        berth_setopt_pointer(easy, CURLOPT_WRITEDATA, context)
+        berth_setopt_pointer(easy, CURLOPT_HEADERDATA, context)
+        berth_setopt_receive(easy, CURLOPT_WRITEFUNCTION, Transfer.receiveBody)
+        berth_setopt_receive(easy, CURLOPT_HEADERFUNCTION, Transfer.receiveHeader)
+        // Signals are the process's, and proxies are for the web: an engine is asked directly.
+        berth_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
+        berth_setopt_string(easy, CURLOPT_PROXY, "")
+        berth_setopt_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        berth_setopt_long(easy, CURLOPT_TIMEOUT_MS, max(1, request.timeout.wholeMilliseconds))
+        berth_setopt_long(easy, CURLOPT_CONNECTTIMEOUT_MS, 10_000)
+        try setMethod(easy)
+        try setTarget(easy, endpoint)
+    }
+
+    private func setMethod(_ easy: UnsafeMutableRawPointer) throws(HTTPError) {
+        var headers = request.headers.map { "\($0.name): \($0.value)" }
+        // Without it curl asks before it sends a larger body, and waits a second for the answer.
+        headers.append("Expect:")
+        switch request.method {
+        case .get: break
+        case .head: berth_setopt_long(easy, CURLOPT_NOBODY, 1)
+        case .post, .put, .delete: berth_setopt_string(easy, CURLOPT_CUSTOMREQUEST, request.method.rawValue)
+        }
+        if request.method == .post {
+            // A connection kept from before may be dead; curl would then send the request a second time.
+            berth_setopt_long(easy, CURLOPT_FRESH_CONNECT, 1)
+        }
+        if request.method == .post || request.method == .put || request.body != nil {
+            let body = request.body ?? []
+            berth_setopt_long(easy, CURLOPT_POSTFIELDSIZE, body.count)
+            body.withUnsafeBytes { bytes in
+                let empty = UnsafeMutableRawPointer(mutating: UnsafeRawPointer(StaticString("").utf8Start))
+                let start = bytes.baseAddress.map { UnsafeMutableRawPointer(mutating: $0) } ?? empty
+                _ = berth_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, start)
+            }
+            if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+                headers.append("Content-Type: \(request.body == nil ? "" : "application/json")")
+            }
+        }
+        for header in headers {
+            guard !header.utf8.contains(where: { $0 == 13 || $0 == 10 }),
+                let list = curl_slist_append(headerList, header)
+            else { throw HTTPError(.invalidRequest, "a header holds a line break") }
+            headerList = list
+        }
+        berth_setopt_list(easy, CURLOPT_HTTPHEADER, headerList)
+    }
+
+    private func setTarget(_ easy: UnsafeMutableRawPointer, _ endpoint: HTTPEndpoint) throws(HTTPError) {
+        let base: String
+        switch endpoint {
+        case .unixSocket(let path):
+            guard path.utf8.count < 108 else {
+                throw HTTPError(.invalidRequest, "the socket's path is longer than 107 bytes: \(path)")
+            }
+            berth_setopt_string(easy, CURLOPT_UNIX_SOCKET_PATH, path)
+            isUnixSocket = true
+            base = "http://localhost"
+        case .tcp(let host, let port, let tls):
+            let authority = host.contains(":") ? "[\(host)]" : host
+            base = "\(tls == nil ? "http" : "https")://\(authority):\(port)"
+            if let tls { setTLS(easy, tls) }
+        }
+        berth_setopt_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        let code = berth_setopt_string(easy, CURLOPT_URL, base + request.target)
+        guard code == CURLE_OK, request.path.first == "/" else {
+            throw HTTPError(.invalidRequest, "no valid path: \(request.path)")
+        }
+    }
+
+    private func setTLS(_ easy: UnsafeMutableRawPointer, _ tls: HTTPTLS) {
+        if let authorities = tls.authorities { berth_setopt_string(easy, CURLOPT_CAINFO, authorities) }
+        if let certificate = tls.certificate { berth_setopt_string(easy, CURLOPT_SSLCERT, certificate) }
+        if let key = tls.key { berth_setopt_string(easy, CURLOPT_SSLKEY, key) }
+        berth_setopt_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if !tls.verifies {
+            berth_setopt_long(easy, CURLOPT_SSL_VERIFYPEER, 0)
+            berth_setopt_long(easy, CURLOPT_SSL_VERIFYHOST, 0)
+        }
+    }
+
+    /// The end of the easy handle; it must have left its multi handle.
+    func release() {
+        if let easy { curl_easy_cleanup(easy) }
+        curl_slist_free_all(headerList)
+        errorText?.deallocate()
+        (easy, headerList, errorText) = (nil, nil, nil)
+    }
+
+    // MARK: what came
+
+    private static let receiveBody: berth_receive = { bytes, size, count, context in
+        guard let context else { return 0 }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        return transfer.received(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    }
+
+    private static let receiveHeader: berth_receive = { bytes, size, count, context in
+        guard let context else { return 0 }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        return transfer.receivedHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    }
+
+    private func received(_ bytes: UnsafeRawBufferPointer) -> Int {
+        if let lines, (200..<300).contains(status) {
+            switch lines.offer(bytes) {
+            case .taken: return bytes.count
+            case .full: return Int(berth_receive_pause)
+            case .lineTooLong:
+                ownError = HTTPError(
+                    .bodyTooLarge, "a line of the response is longer than \(request.maxBodyBytes) bytes")
+                return 0
+            }
+        }
+        guard body.count + bytes.count <= request.maxBodyBytes else {
+            ownError = HTTPError(.bodyTooLarge, "the response is longer than \(request.maxBodyBytes) bytes")
+            return 0
+        }
+        body.append(contentsOf: bytes)
+        return bytes.count
+    }
+
+    private func receivedHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let line = String(decoding: bytes, as: UTF8.self).trimmingLineEnd
+        if line.hasPrefix("HTTP/") {
+            // Of several heads (100 Continue comes first) the last one counts.
+            headers = []
+            status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        } else if line.isEmpty {
+            if status >= 200 { onHead?(status) }
+        } else if let colon = line.firstIndex(of: ":"), headers.count < 256 {
+            let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+            headers.append((line[..<colon].lowercased(), String(value)))
+        }
+        return bytes.count
+    }
+
+    /// What the caller gets when curl says that it is over.
+    func outcome(_ code: CURLcode) -> Result<HTTPResponse, HTTPError> {
+        if let ownError { return .failure(ownError) }
+        guard code == CURLE_OK else { return .failure(error(code)) }
+        return .success(HTTPResponse(status: status, headers: headers, body: body))
+    }
+
+    private func error(_ code: CURLcode) -> HTTPError {
+        var words = errorText.map { String(cString: $0) } ?? ""
+        if words.isEmpty { words = String(cString: curl_easy_strerror(code)) }
+        var number = 0
+        if let easy { berth_getinfo_long(easy, CURLINFO_OS_ERRNO, &number) }
+        switch code {
+        case CURLE_OPERATION_TIMEDOUT: return HTTPError(.timedOut, words)
+        case CURLE_COULDNT_CONNECT:
+            if number != 0 {
+                let cause = String(cString: strerror(Int32(number)))
+                // curl speaks of the host and port that stand for the socket in the URL.
+                words = isUnixSocket ? cause : "\(words) (\(cause))"
+            }
+            switch Int32(number) {
+            case ENOENT: return HTTPError(.noSuchSocket, words)
+            case EACCES, EPERM: return HTTPError(.permissionDenied, words)
+            case ECONNREFUSED: return HTTPError(.connectionRefused, words)
+            default: return HTTPError(.cannotConnect, words)
+            }
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_INTERFACE_FAILED: return HTTPError(.cannotConnect, words)
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE,
+            CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
+            return HTTPError(.tls, words)
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return HTTPError(.invalidRequest, words)
+        default: return HTTPError(.protocolViolation, words)
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int {
+        let (seconds, attoseconds) = components
+        // A day is as good as for ever, and fits every long.
+        return seconds >= 86_400 ? 86_400_000 : Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+    }
+}
+
+extension String {
+    fileprivate var trimmingLineEnd: String {
+        var view = self[...].unicodeScalars
+        while let last = view.last, last == "\r" || last == "\n" { view.removeLast() }
+        return String(view)
+    }
+}

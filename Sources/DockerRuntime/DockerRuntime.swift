@@ -1,0 +1,110 @@
+internal import CurlHTTP
+public import Logging
+public import Pool
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// Members as containers of a Docker or Podman engine on this host.
+///
+/// The engine makes and removes them; the bytes to and from an agent never touch it: they go through a unix socket that
+/// is bind-mounted into the container.
+public final class DockerRuntime: ContainerRuntime {
+    /// Labels of every container: whose it is, and which.
+    public static let instanceLabel = "dev.berth.instance"
+    public static let memberLabel = "dev.berth.member"
+
+    public let endpoint: DockerEndpoint
+    let engine: Engine
+    let images: Images
+    let instance: String
+    let agentPath: String
+    let directories: MemberDirectories
+    let logger: Logger
+    /// Creates whose answer is not there yet; their callers may have left long ago.
+    let creates = Mutex<[MemberID: PendingCreate]>([:])
+
+    public var kind: String { "docker" }
+
+    /// Touches no engine yet: see `probe`.
+    /// - Parameters:
+    ///   - endpoint: `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`.
+    ///   - instance: names this server's containers; letters, digits, `-`, `_` and `.`.
+    ///   - agentPath: berth-agent, a static file, absolute, as the engine sees it.
+    ///   - stateDirectory: where the members' sockets are, absolute; made when missing.
+    /// - Throws: `RuntimeError` of `invalidConfiguration` for a malformed endpoint, instance or path.
+    public convenience init(
+        endpoint: String, instance: String, agentPath: String, stateDirectory: String, logger: Logger
+    ) throws(RuntimeError) {
+        try self.init(
+            endpoint: try DockerEndpoint(endpoint), instance: instance, agentPath: agentPath,
+            stateDirectory: stateDirectory, logger: logger)
+    }
+
+    public init(
+        endpoint: DockerEndpoint, instance: String, agentPath: String, stateDirectory: String, logger: Logger
+    ) throws(RuntimeError) {
+        let isName = instance.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        guard isName, !instance.isEmpty, instance.utf8.count <= 64 else {
+            throw RuntimeError(
+                .invalidConfiguration, "\"\(instance)\" can't name an instance: at most 64 of letters, digits, - _ .")
+        }
+        for path in [agentPath, stateDirectory] where !path.hasPrefix("/") {
+            throw RuntimeError(.invalidConfiguration, "\(path) has to be an absolute path")
+        }
+        guard access(agentPath, X_OK) == 0 else {
+            throw RuntimeError(
+                .invalidConfiguration, "berth-agent can't be run at \(agentPath): \(String(cString: strerror(errno)))")
+        }
+        self.endpoint = endpoint
+        self.instance = instance
+        self.agentPath = agentPath
+        self.logger = logger
+        directories = try MemberDirectories(stateDirectory: stateDirectory)
+        engine = try Engine(endpoint)
+        images = Images(engine, logger)
+    }
+
+    public func members() async throws(RuntimeError) -> [MemberID] {
+        do {
+            let filters = try Engine.encode(["label": ["\(Self.instanceLabel)=\(instance)"]])
+            let request = HTTPRequest(
+                .get, "/containers/json",
+                query: [("all", "true"), ("filters", String(decoding: filters, as: UTF8.self))], maxBodyBytes: 64 << 20)
+            return try await engine.call(request, returning: [ContainerSummary].self).compactMap { container in
+                container.Labels?[Self.memberLabel].map { MemberID($0) }
+            }
+        } catch {
+            throw endpoint.explain(error)
+        }
+    }
+
+    public func shutdown() async {
+        images.cancelAll()
+        engine.shutdown()
+    }
+
+    func containerName(_ member: MemberID) -> String { "berth-\(instance)-\(member)" }
+
+    func containerPath(_ member: MemberID, _ rest: String = "") -> String {
+        "/containers/\(HTTPRequest.percentEncoded(containerName(member)))\(rest)"
+    }
+}
+
+/// A create that the engine works on.
+struct PendingCreate: Sendable {
+    var task: Task<Void, any Error>
+    /// Ended without the engine's word: it may still make the container.
+    var isUncertain = false
+}

@@ -1,0 +1,64 @@
+internal import CurlHTTP
+internal import Pool
+
+/// An answer of the engine that is no success.
+struct EngineRefusal: Error {
+    var status: Int
+    /// The engine's own words.
+    var message: String
+
+    /// What it means for a create.
+    var asRuntimeError: RuntimeError {
+        let words = message.lowercased()
+        let cause: RuntimeError.Cause
+        if status == 400 || words.contains("invalid reference format") || status == 404 && words.contains("network") {
+            cause = .invalidConfiguration
+        } else if words.contains("no such image") || words.contains("manifest unknown") {
+            cause = .imageMissing
+        } else if words.contains("cannot allocate memory") || words.contains("out of memory") {
+            cause = .outOfMemory
+        } else {
+            cause = .failed
+        }
+        return RuntimeError(cause, "the engine says: \(message)")
+    }
+}
+
+extension DockerEndpoint {
+    /// What a failed exchange means, and what to do about it.
+    func explain(_ error: HTTPError) -> RuntimeError {
+        switch error.kind {
+        case .permissionDenied:
+            return RuntimeError(
+                .runtimeUnreachable,
+                "no permission for the Docker engine at \(self); run as root, or join the group of its socket: "
+                    + "sudo usermod -aG docker \"$USER\", then log in anew")
+        case .noSuchSocket:
+            return RuntimeError(
+                .runtimeUnreachable,
+                "no Docker engine at \(self): there is no such socket; install and start one (sudo apt-get install "
+                    + "docker.io), or name another with DOCKER_HOST")
+        case .connectionRefused, .cannotConnect:
+            return RuntimeError(
+                .runtimeUnreachable,
+                "the Docker engine at \(self) does not listen; start it: sudo systemctl start docker")
+        case .timedOut:
+            return RuntimeError(.runtimeUnreachable, "the Docker engine at \(self) does not answer: \(error)")
+        case .cancelled: return RuntimeError(.notReadyInTime, "given up before the engine had answered")
+        case .tls: return RuntimeError(.runtimeUnreachable, "no TLS with the engine at \(self): \(error)")
+        case .protocolViolation, .bodyTooLarge:
+            return RuntimeError(.runtimeUnreachable, "what listens at \(self) gives no sound answer: \(error)")
+        case .invalidRequest: return RuntimeError(.invalidConfiguration, "\(error)")
+        }
+    }
+
+    func explain(_ error: any Error) -> RuntimeError {
+        switch error {
+        case let error as RuntimeError: error
+        case let error as HTTPError: explain(error)
+        case let error as EngineRefusal: error.asRuntimeError
+        case is CancellationError: RuntimeError(.notReadyInTime, "given up before the container was ready")
+        default: RuntimeError(.failed, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// What is sent to and read from the Engine API, in its own names: only the fields that are used.
+
+struct EngineVersion: Decodable {
+    var Version: String?
+    var ApiVersion: String
+    var MinAPIVersion: String?
+    var Components: [Component]?
+
+    struct Component: Decodable { var Name: String }
+
+    /// "Podman 4.3.1" or "Docker 20.10.24".
+    var engine: String {
+        let isPodman = Components?.contains { $0.Name.hasPrefix("Podman") } ?? false
+        return "\(isPodman ? "Podman" : "Docker") \(Version ?? "of unknown version")"
+    }
+}
+
+struct EngineFault: Decodable { var message: String }
+
+struct ImageDetails: Decodable {
+    struct Config: Decodable { var Volumes: [String: EmptyObject]? }
+    var Id: String?
+    var Config: Config?
+}
+
+struct EmptyObject: Codable {}
+
+struct PullProgress: Decodable {
+    struct Detail: Decodable { var message: String? }
+    var status: String?
+    var id: String?
+    var error: String?
+    var errorDetail: Detail?
+}
+
+struct CreateReply: Decodable {
+    var Id: String
+    var Warnings: [String]?
+}
+
+struct WaitReply: Decodable {
+    struct Fault: Decodable { var Message: String? }
+    var StatusCode: Int
+    var Error: Fault?
+}
+
+struct ContainerSummary: Decodable { var Labels: [String: String]? }
+
+struct ContainerRequest: Encodable {
+    struct Healthcheck: Encodable { var Test = ["NONE"] }
+    var Hostname: String
+    var User = "0:0"
+    var WorkingDir = "/"
+    var Image: String
+    var Entrypoint: [String]
+    var Labels: [String: String]
+    // The engine would run it in the container, again and again.
+    var Healthcheck = ContainerRequest.Healthcheck()
+    var AttachStdout = false
+    var AttachStderr = false
+    var HostConfig: HostSettings
+}
+
+struct HostSettings: Encodable {
+    struct Mount: Encodable {
+        var `Type` = "bind"
+        var Source: String
+        var Target: String
+        var ReadOnly = true
+    }
+    struct Ulimit: Encodable {
+        var Name: String
+        var Soft: Int64
+        var Hard: Int64
+    }
+    struct Logging: Encodable { var `Type` = "none" }
+
+    var NetworkMode: String
+    var AutoRemove = true
+    var Init = false
+    var ReadonlyRootfs = true
+    var CapDrop = ["ALL"]
+    var CapAdd = ["SETUID", "SETGID", "KILL"]
+    // The default seccomp profile stays on: nothing is said about it.
+    var SecurityOpt = ["no-new-privileges"]
+    var Memory: Int64
+    // The same as Memory: no swap.
+    var MemorySwap: Int64
+    var PidsLimit: Int64
+    var NanoCpus: Int64
+    var Ulimits: [Ulimit]
+    // json-file, the engine's default, copies all output to disk.
+    var LogConfig = HostSettings.Logging()
+    var Tmpfs: [String: String]
+    var Mounts: [Mount]
+}

@@ -1,0 +1,78 @@
+internal import CLinux
+internal import Glibc
+internal import Pool
+
+/// Readable once cancelled, so that a blocked thread can wait for it beside what it waits for.
+final class Cancellation: Sendable {
+    let descriptor: Int32
+
+    init() {
+        descriptor = berth_runc_event()
+    }
+
+    func cancel() {
+        var one: UInt64 = 1
+        _ = write(descriptor, &one, 8)
+    }
+
+    var isCancelled: Bool { wait(milliseconds: 0) }
+
+    /// Sleeps, and returns true as soon as cancelled.
+    func wait(milliseconds: Int32) -> Bool {
+        var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&end, 1, milliseconds) > 0
+    }
+
+    func check() throws(RuntimeError) {
+        if isCancelled { throw RuntimeError(.failed, "cancelled") }
+    }
+
+    deinit { close(descriptor) }
+}
+
+private final class Job {
+    let run: () -> Void
+    init(_ run: @escaping () -> Void) { self.run = run }
+}
+
+/// Runs `body`, which may block, on a thread of its own, never on one of Swift's concurrency threads.
+/// Calls into the runtime are rare and few at a time, so that a thread for each costs nothing that can be measured.
+func blocking<T: Sendable>(
+    _ body: @escaping @Sendable (Cancellation) throws(RuntimeError) -> T
+) async throws(RuntimeError) -> T {
+    let cancellation = Cancellation()
+    guard cancellation.descriptor >= 0 else {
+        throw RuntimeError(.failed, "eventfd: \(lastError())")
+    }
+    let result: Result<T, RuntimeError> = await withTaskCancellationHandler {
+        await withCheckedContinuation { continuation in
+            let job = Job {
+                do throws(RuntimeError) {
+                    continuation.resume(returning: .success(try body(cancellation)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+            let box = Unmanaged.passRetained(job)
+            var thread = pthread_t()
+            let failure = pthread_create(
+                &thread, nil,
+                { argument in
+                    if let argument { Unmanaged<Job>.fromOpaque(argument).takeRetainedValue().run() }
+                    return nil
+                }, box.toOpaque())
+            if failure == 0 {
+                pthread_detach(thread)
+            } else {
+                box.release()
+                let error = RuntimeError(.failed, "no thread could be started: \(String(cString: strerror(failure)))")
+                continuation.resume(returning: .failure(error))
+            }
+        }
+    } onCancel: {
+        cancellation.cancel()
+    }
+    return try result.get()
+}
+
+func lastError() -> String { String(cString: strerror(errno)) }

@@ -1,0 +1,130 @@
+internal import CLinux
+internal import Glibc
+internal import Pool
+
+/// Where the cgroups of an instance's members are: `/<parent>/<member>`, in each hierarchy on v1 and hybrid
+/// hosts, once on v2.
+struct Cgroups: Sendable {
+    let isUnified: Bool
+    let limitsSwap: Bool
+    private let mounts: [String]
+    private let parent: String
+
+    /// `berth-<instance>`; with a state directory that isn't the usual one, also a number made from its path: the lock
+    /// is in that directory, so another server may have the same instance elsewhere.
+    static func parent(instance: String, stateDirectory: String) -> String {
+        if stateDirectory == "/run/berth/\(instance)" { return "berth-\(instance)" }
+        // FNV-1a
+        let hash = stateDirectory.utf8.reduce(0x811C_9DC5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+        return "berth-\(instance)-\(String(hash, radix: 16))"
+    }
+
+    init(instance: String, stateDirectory: String, mount: String = "/sys/fs/cgroup") {
+        isUnified = berth_runc_is_cgroup2(mount) != 0
+        parent = Self.parent(instance: instance, stateDirectory: stateDirectory)
+        if isUnified {
+            mounts = [mount]
+            limitsSwap = true
+        } else {
+            // Links such as cpu → cpu,cpuacct name a hierarchy twice.
+            mounts = Files.list(mount).map { "\(mount)/\($0)" }.filter {
+                if case .directory = Files.kind($0) { return true }
+                return false
+            }
+            limitsSwap = Files.exists("\(mount)/memory/memory.memsw.limit_in_bytes")
+        }
+    }
+
+    /// The controllers that limits need and this host doesn't offer.
+    var missingControllers: [String] {
+        let needed = ["memory", "pids", "cpu"]
+        guard isUnified else {
+            let names = mounts.flatMap { $0.split(separator: "/").last?.split(separator: ",") ?? [] }
+            return needed.filter { !names.contains(Substring($0)) }
+        }
+        let listed = Files.read("\(mounts[0])/cgroup.controllers") ?? []
+        let offered = String(decoding: listed, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        return needed.filter { !offered.contains(Substring($0)) }
+    }
+
+    func relativePath(_ member: MemberID) -> String { "/\(parent)/\(member)" }
+
+    func paths(_ member: MemberID) -> [String] { mounts.map { "\($0)/\(parent)/\(member)" } }
+
+    /// The members that have a cgroup anywhere.
+    func members() -> Set<String> {
+        var names: Set<String> = []
+        for mount in mounts {
+            for name in Files.list("\(mount)/\(parent)") {
+                if case .directory = Files.kind("\(mount)/\(parent)/\(name)") { names.insert(name) }
+            }
+        }
+        return names
+    }
+
+    /// Kills whatever runs in a member's cgroups and removes them.
+    func remove(_ member: MemberID, deadline: ContinuousClock.Instant, _ cancellation: Cancellation)
+        throws(RuntimeError)
+    {
+        var pause: Int32 = 1
+        while true {
+            let left = paths(member).filter { rmdirTree($0) == false }
+            if left.isEmpty { break }
+            for path in left { kill(in: path) }
+            if ContinuousClock.now > deadline {
+                throw RuntimeError(.failed, "the cgroup \(left[0]) can't be removed: \(lastError())")
+            }
+            if cancellation.wait(milliseconds: pause) { throw RuntimeError(.failed, "remove was cancelled") }
+            pause = min(pause * 2, 20)
+        }
+    }
+
+    /// Removes the instance's own cgroups once they are empty.
+    func removeParent() {
+        for mount in mounts { rmdir("\(mount)/\(parent)") }
+    }
+
+    /// Whether no process is in a member's cgroups.
+    func isEmpty(_ member: MemberID) -> Bool {
+        paths(member).allSatisfy { processes(in: $0).isEmpty }
+    }
+
+    /// Kills every process in a member's cgroups; returns whether there was one.
+    @discardableResult
+    func kill(_ member: MemberID) -> Bool {
+        var found = false
+        for path in paths(member) where kill(in: path) { found = true }
+        return found
+    }
+
+    @discardableResult
+    private func kill(in path: String) -> Bool {
+        var found = false
+        for child in Files.list(path) {
+            if case .directory = Files.kind("\(path)/\(child)"), kill(in: "\(path)/\(child)") { found = true }
+        }
+        for pid in processes(in: path) {
+            found = true
+            let descriptor = berth_runc_pidfd_open(pid)
+            guard descriptor >= 0 else { continue }
+            defer { close(descriptor) }
+            // Only after a second look at the cgroup does the descriptor surely mean the process that was listed,
+            // and not another that got its number since.
+            if processes(in: path).contains(pid) { _ = berth_runc_pidfd_kill(descriptor) }
+        }
+        return found
+    }
+
+    private func processes(in path: String) -> [pid_t] {
+        let text = Files.read("\(path)/cgroup.procs") ?? []
+        return String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { pid_t($0) }.filter { $0 > 0 }
+    }
+
+    private func rmdirTree(_ path: String) -> Bool {
+        if rmdir(path) == 0 || errno == ENOENT { return true }
+        for child in Files.list(path) {
+            if case .directory = Files.kind("\(path)/\(child)") { _ = rmdirTree("\(path)/\(child)") }
+        }
+        return rmdir(path) == 0 || errno == ENOENT
+    }
+}

@@ -1,0 +1,113 @@
+internal import Glibc
+internal import Pool
+
+/// The few file operations that the runtime needs, with errors that name the path.
+enum Files {
+    static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(RuntimeError) {
+        if mkdir(path, mode) == 0 {
+            // Whatever the server's umask is.
+            guard chmod(path, mode) == 0 else { throw failure("chmod", path) }
+        } else if errno != EEXIST {
+            throw failure("mkdir", path)
+        }
+    }
+
+    /// Makes `path` and all that leads to it below `base`, which exists.
+    static func makeDirectories(_ base: String, _ path: String) throws(RuntimeError) {
+        var current = base
+        for component in path.split(separator: "/") {
+            current += "/\(component)"
+            try makeDirectory(current)
+        }
+    }
+
+    static func write(_ path: String, _ content: some Sequence<UInt8>, mode: mode_t = 0o644) throws(RuntimeError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard descriptor >= 0 else { throw failure("create", path) }
+        defer { close(descriptor) }
+        fchmod(descriptor, mode)
+        var rest = Array(content)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard count >= 0 else { throw failure("write", path) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// The content of a file, or nil when it can't be read or is longer than `limit`.
+    static func read(_ path: String, limit: Int = 1 << 20) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var content: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 14)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count == 0 { return content }
+            guard count > 0, content.count + count <= limit else { return nil }
+            content += buffer.prefix(count)
+        }
+    }
+
+    /// The names in a directory, sorted; empty when it isn't there.
+    static func list(_ path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    enum Kind { case absent, directory, symlink(String), other }
+
+    static func kind(_ path: String) -> Kind {
+        var info = stat()
+        guard lstat(path, &info) == 0 else { return .absent }
+        switch info.st_mode & S_IFMT {
+        case S_IFDIR: return .directory
+        case S_IFLNK:
+            var target = [CChar](repeating: 0, count: 4096)
+            let count = readlink(path, &target, target.count)
+            return .symlink(String(decoding: target.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self))
+        default: return .other
+        }
+    }
+
+    static func exists(_ path: String) -> Bool {
+        if case .absent = kind(path) { return false }
+        return true
+    }
+
+    /// Removes a tree, never following a link and never crossing into another file system.
+    static func removeTree(_ path: String) throws(RuntimeError) {
+        var info = stat()
+        guard lstat(path, &info) == 0 else { return }
+        try remove(path, info, device: info.st_dev)
+    }
+
+    private static func remove(_ path: String, _ info: stat, device: dev_t) throws(RuntimeError) {
+        guard info.st_dev == device else {
+            throw RuntimeError(.failed, "\(path) is a mount: not removed")
+        }
+        guard info.st_mode & S_IFMT == S_IFDIR else {
+            if unlink(path) != 0 && errno != ENOENT { throw failure("remove", path) }
+            return
+        }
+        for name in list(path) {
+            var child = stat()
+            if lstat("\(path)/\(name)", &child) == 0 { try remove("\(path)/\(name)", child, device: device) }
+        }
+        if rmdir(path) != 0 && errno != ENOENT { throw failure("remove", path) }
+    }
+
+    static func failure(_ what: String, _ path: String) -> RuntimeError {
+        let code = errno
+        let cause: RuntimeError.Cause = code == ENOSPC || code == ENOMEM ? .outOfMemory : .failed
+        return RuntimeError(cause, "\(what) \(path): \(String(cString: strerror(code)))")
+    }
+}

@@ -1,0 +1,59 @@
+internal import Glibc
+
+/// What this machine has and lacks for the embedded runtime.
+public struct RuncProbe: Sendable {
+    /// Something that is missing.
+    public struct Problem: Sendable, Equatable {
+        /// One line: what is missing.
+        public var message: String
+        /// The command that mends it, or nil when none does.
+        public var remedy: String?
+        /// Whether no member can be created without it.
+        public var isFatal: Bool
+    }
+
+    /// The OCI runtime found: runc, or crun where the host's cgroups let it run.
+    public var runtimePath: String?
+    public var problems: [Problem] = []
+
+    public var isUsable: Bool { runtimePath != nil && !problems.contains(where: \.isFatal) }
+
+    /// Looks around; starts no program and takes well under a millisecond.
+    ///
+    /// - Parameter runcPath: the only runtime to consider, or nil for what is installed.
+    public init(runcPath: String? = nil) {
+        let cgroups = Cgroups(instance: "probe", stateDirectory: "")
+        if let runcPath {
+            runtimePath = Subprocess.find(runcPath)
+            if runtimePath == nil {
+                problems.append(Problem(message: "\(runcPath) is not an executable file", isFatal: true))
+            }
+        } else {
+            // crun refuses hybrid and v1 hierarchies on many hosts.
+            runtimePath = Subprocess.find("runc") ?? (cgroups.isUnified ? Subprocess.find("crun") : nil)
+            if runtimePath == nil {
+                problems.append(
+                    Problem(message: "runc is not installed", remedy: "apt-get install runc", isFatal: true))
+            }
+        }
+        if geteuid() != 0 {
+            problems.append(
+                Problem(message: "the embedded runtime needs root", remedy: "sudo berth serve", isFatal: true))
+        }
+        let missing = cgroups.missingControllers
+        if !missing.isEmpty {
+            problems.append(
+                Problem(
+                    message: "no cgroup controller for \(missing.joined(separator: ", ")) under /sys/fs/cgroup",
+                    isFatal: true))
+        }
+        let tools = ["skopeo", "umoci"].filter { Subprocess.find($0) == nil }
+        if !tools.isEmpty {
+            problems.append(
+                Problem(
+                    message: "images can't be pulled, the host's own programs alone can be used: "
+                        + "\(tools.joined(separator: " and ")) not installed",
+                    remedy: "apt-get install \(tools.joined(separator: " "))", isFatal: false))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+internal import CLinux
+internal import FoundationEssentials
+internal import Glibc
+internal import Pool
+internal import Synchronization
+
+extension RuncRuntime {
+    /// Bytes of standard error that are kept of runc and the agent together.
+    private static let diagnosticBytes = 16 << 10
+
+    func start(
+        _ member: MemberID, _ template: MemberTemplate, _ cancellation: Cancellation
+    ) throws(RuntimeError) -> (input: Int32, output: Int32) {
+        try Self.validate(member, template)
+        let root = try root(template, cancellation)
+        let bundle = bundle(member)
+        try Files.makeDirectory(bundle, mode: 0o700)
+        let configuration = OCIConfiguration(
+            member: member, template: template, root: root, agentPath: agentPath, cgroups: cgroups)
+        let json: Data
+        do {
+            json = try JSONEncoder().encode(configuration)
+        } catch {
+            throw RuntimeError(.failed, "the container's configuration can't be written: \(error)")
+        }
+        try Files.write("\(bundle)/config.json", json, mode: 0o600)
+
+        let diagnostic = berth_runc_bounded_file(Self.diagnosticBytes)
+        guard diagnostic >= 0 else { throw RuntimeError(.failed, "memfd_create: \(lastError())") }
+        diagnostics.withLock { files in
+            if let old = files.updateValue(diagnostic, forKey: member) { close(old) }
+        }
+
+        // toAgent[0] becomes the agent's standard input, fromAgent[1] its standard output.
+        var toAgent: [Int32] = [-1, -1]
+        var fromAgent: [Int32] = [-1, -1]
+        guard berth_runc_pipe(&toAgent) == 0 else { throw RuntimeError(.failed, "pipe: \(lastError())") }
+        guard berth_runc_pipe(&fromAgent) == 0 else {
+            let error = RuntimeError(.failed, "pipe: \(lastError())")
+            for descriptor in toAgent { close(descriptor) }
+            throw error
+        }
+        defer {
+            close(toAgent[0])
+            close(fromAgent[1])
+        }
+        do throws(RuntimeError) {
+            let outcome = try Subprocess.run(
+                [
+                    executable, "--root", "\(stateDirectory)/runc", "run", "--detach", "--bundle", bundle,
+                    "--pid-file", "\(bundle)/pid", member.description,
+                ], stdin: toAgent[0], stdout: fromAgent[1], stderr: diagnostic, seconds: 300, cancellation)
+            guard outcome.status == 0 else {
+                throw Self.error(Subprocess.tail(of: diagnostic))
+            }
+        } catch {
+            close(toAgent[1])
+            close(fromAgent[0])
+            // What it holds is in the error.
+            if let file = diagnostics.withLock({ $0.removeValue(forKey: member) }) { close(file) }
+            throw error
+        }
+        return (fromAgent[0], toAgent[1])
+    }
+
+    private static func error(_ output: String) -> RuntimeError {
+        let message = RuncMessage.parse(output)
+        let isMemory = ["cannot allocate memory", "no space left on device", "container init was OOM-killed"].contains {
+            message.contains($0)
+        }
+        return RuntimeError(isMemory ? .outOfMemory : .failed, message)
+    }
+
+    private static func validate(_ member: MemberID, _ template: MemberTemplate) throws(RuntimeError) {
+        // It becomes the name of directories and of a cgroup.
+        let name = member.description
+        let isName = name.utf8.allSatisfy { byte in
+            byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        }
+        guard isName, !name.isEmpty, name.utf8.count <= 32, !name.hasPrefix("-") else {
+            throw RuntimeError(.invalidConfiguration, "\"\(name)\" is not the name of a member")
+        }
+        guard template.network == "none" || template.network == "host" else {
+            throw RuntimeError(
+                .invalidConfiguration,
+                "network \"\(template.network)\": the runtime runc knows \"none\" and \"host\"")
+        }
+        for path in template.tmpfsPaths {
+            let components = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+            let isPlain = path.hasPrefix("/") && components.allSatisfy { !["", ".", ".."].contains($0) }
+            let isReserved = ["proc", "sys", "dev", ".berth"].contains(components.first ?? "")
+            guard isPlain, !isReserved else {
+                throw RuntimeError(.invalidConfiguration, "a tmpfs can't be mounted on \"\(path)\"")
+            }
+        }
+        guard template.memoryBytes > 0, template.processes > 0, template.milliCPUs > 0, template.tmpfsBytes > 0 else {
+            throw RuntimeError(.invalidConfiguration, "memory, processes, CPU and tmpfs size must each be above 0")
+        }
+    }
+
+    /// The root filesystem of a template, made when it is first asked for.
+    private func root(
+        _ template: MemberTemplate, _ cancellation: Cancellation
+    ) throws(RuntimeError) -> RootFilesystem {
+        let key = RootKey(image: template.image, network: template.network, tmpfsPaths: template.tmpfsPaths)
+        if let known = roots.withLock({ $0[key] }) { return known }
+
+        var image = template.image
+        var environment: [String] = []
+        if image != "host" && !image.hasPrefix("/") {
+            let pulled = try images.image(image, cancellation)
+            (image, environment) = (pulled.rootfs, pulled.environment)
+        }
+        // A name of its own for each attempt: a concurrent one, or a failed one before, is in nobody's way.
+        var template = Array("\(stateDirectory)/roots/XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Files.failure("mkdir", "\(stateDirectory)/roots") }
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        chmod(path, 0o755)
+        let made =
+            image == "host"
+            ? try RootFilesystem.host(at: path, key.template)
+            : try RootFilesystem.directory(image, at: path, environment: environment, key.template)
+        return roots.withLock { roots in
+            if let first = roots[key] { return first }
+            roots[key] = made
+            return made
+        }
+    }
+}
+
+extension RuncRuntime.RootKey {
+    fileprivate var template: MemberTemplate {
+        MemberTemplate(image: image, network: network, tmpfsPaths: tmpfsPaths)
+    }
+}

@@ -1,0 +1,58 @@
+internal import CLinux
+internal import Glibc
+internal import Logging
+internal import Pool
+internal import Synchronization
+
+extension RuncRuntime {
+    func destroy(_ member: MemberID, _ cancellation: Cancellation) throws(RuntimeError) {
+        let deadline = ContinuousClock.now + .seconds(10)
+        let bundle = bundle(member)
+        let container = "\(stateDirectory)/runc/\(member)"
+        let initPID = pid_t(String(decoding: Files.read("\(bundle)/pid") ?? [], as: UTF8.self))
+
+        // Killed here and not by runc, which looks for the end of what it killed only every 100 ms.
+        var pause: Int32 = 1
+        while cgroups.kill(member) {
+            if ContinuousClock.now > deadline {
+                throw RuntimeError(.failed, "processes of \(member) survive SIGKILL")
+            }
+            if cancellation.wait(milliseconds: pause) { throw RuntimeError(.failed, "remove was cancelled") }
+            pause = min(pause * 2, 20)
+        }
+        if Files.exists(container) {
+            let outcome = try Subprocess.run(
+                [executable, "--root", "\(stateDirectory)/runc", "delete", "--force", member.description],
+                seconds: 30, cancellation)
+            // A state that runc can't read, of a create that was killed, is removed below all the same.
+            if outcome.status != 0 {
+                logger.info(
+                    "runc delete failed",
+                    metadata: ["member.id": "\(member)", "error.message": "\(RuncMessage.parse(outcome.output))"])
+            }
+        }
+        try cgroups.remove(member, deadline: deadline, cancellation)
+        try Files.removeTree(container)
+        try Files.removeTree(bundle)
+        reap(initPID)
+
+        if let diagnostic = diagnostics.withLock({ $0.removeValue(forKey: member) }) {
+            let said = Subprocess.tail(of: diagnostic)
+            close(diagnostic)
+            if !said.isEmpty {
+                logger.info(
+                    "a container's agent wrote to its standard error",
+                    metadata: ["member.id": "\(member)", "agent.stderr": "\(said)"])
+            }
+        }
+    }
+
+    /// The container's first process is an orphan as soon as runc has ended, so that the host's init reaps it. Where
+    /// this server is init itself, in a container, or a subreaper, that is up to it; only this one child is waited
+    /// for, since others belong to others.
+    private func reap(_ initPID: pid_t?) {
+        guard let initPID, initPID > 1, berth_runc_adopts_orphans() != 0 else { return }
+        var status: Int32 = 0
+        waitpid(initPID, &status, WNOHANG)
+    }
+}

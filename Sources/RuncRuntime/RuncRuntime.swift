@@ -1,0 +1,95 @@
+internal import Glibc
+public import Logging
+public import Pool
+internal import Synchronization
+
+/// Containers without a daemon: each member is made by one short run of runc (or crun), and berth-agent's standard
+/// input and output are its stream.
+public final class RuncRuntime: ContainerRuntime {
+    public let kind = "runc"
+    let executable: String
+    let agentPath: String
+    let stateDirectory: String
+    let cgroups: Cgroups
+    let images: ImageStore
+    let logger: Logger
+    /// Roots made so far, by what they are made from; and what members' agents say on standard error.
+    let roots = Mutex<[RootKey: RootFilesystem]>([:])
+    let diagnostics = Mutex<[MemberID: Int32]>([:])
+
+    struct RootKey: Hashable {
+        var image: String
+        var network: String
+        var tmpfsPaths: [String]
+    }
+
+    /// - Parameters:
+    ///   - runcPath: runc or crun; nil looks in PATH and the system's directories.
+    ///   - instance: names the cgroup, `/berth-<instance>`.
+    ///   - agentPath: the static berth-agent, an absolute path.
+    ///   - stateDirectory: the path of the instance's `StateDirectory`, held as long as the runtime lives.
+    ///   - imageDirectory: where pulled images are kept, unpacked.
+    /// - Throws: `runtimeUnreachable` with what is missing on this machine and the command that mends it.
+    public init(
+        runcPath: String?, instance: String, agentPath: String, stateDirectory: String,
+        imageDirectory: String = "/var/cache/berth/images", logger: Logger
+    ) throws(RuntimeError) {
+        let probe = RuncProbe(runcPath: runcPath)
+        if let problem = probe.problems.first(where: \.isFatal) {
+            throw RuntimeError(
+                .runtimeUnreachable, problem.message + (problem.remedy.map { ": \($0)" } ?? ""))
+        }
+        guard let executable = probe.runtimePath else {
+            throw RuntimeError(.runtimeUnreachable, "runc is not installed: apt-get install runc")
+        }
+        guard agentPath.hasPrefix("/"), access(agentPath, X_OK) == 0 else {
+            throw RuntimeError(.invalidConfiguration, "the agent \(agentPath) is not an executable file")
+        }
+        self.executable = executable
+        self.agentPath = agentPath
+        self.stateDirectory = stateDirectory
+        self.logger = logger
+        cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
+        images = ImageStore(directory: imageDirectory, logger: logger)
+        for name in ["members", "runc", "roots"] {
+            try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)
+        }
+    }
+
+    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+        let stream = try await blocking { cancellation throws(RuntimeError) in
+            try self.start(member, template, cancellation)
+        }
+        return MemberStream(input: stream.input, output: stream.output)
+    }
+
+    public func remove(_ member: MemberID) async throws(RuntimeError) {
+        try await blocking { cancellation throws(RuntimeError) in
+            try self.destroy(member, cancellation)
+        }
+    }
+
+    public func members() async throws(RuntimeError) -> [MemberID] {
+        try await blocking { _ throws(RuntimeError) in
+            let names = Set(Files.list("\(self.stateDirectory)/members") + Files.list("\(self.stateDirectory)/runc"))
+            return names.union(self.cgroups.members()).sorted().map(MemberID.init)
+        }
+    }
+
+    public func shutdown() async {
+        let left = diagnostics.withLock { files in
+            defer { files = [:] }
+            return files
+        }
+        for descriptor in left.values { close(descriptor) }
+        cgroups.removeParent()
+    }
+
+    func bundle(_ member: MemberID) -> String { "\(stateDirectory)/members/\(member)" }
+
+    deinit {
+        diagnostics.withLock { files in
+            for descriptor in files.values { close(descriptor) }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import Glibc
+public import Pool
+
+/// The directory of one server instance, `<base>/<instance>`, mode 0700, held by an exclusive lock: as long as it is
+/// held, no other server and no late janitor touches the instance's members.
+///
+/// The lock is shared with the janitor. So a server that starts while its predecessor's leftovers are still being
+/// swept waits for that, a few seconds at most.
+public final class StateDirectory: Sendable {
+    public let path: String
+    let lock: Int32
+
+    /// /run/berth for root, else $XDG_RUNTIME_DIR/berth.
+    public static var defaultBase: String {
+        if geteuid() == 0 { return "/run/berth" }
+        if let directory = getenv("XDG_RUNTIME_DIR") { return "\(String(cString: directory))/berth" }
+        return "/tmp/berth-\(geteuid())"
+    }
+
+    /// Makes and locks the directory. May block for up to 10 s, while the janitor of an ended server is at work.
+    ///
+    /// - Throws: `invalidConfiguration` when another server holds the instance.
+    public init(base: String = StateDirectory.defaultBase, instance: String) throws(RuntimeError) {
+        let isName = instance.utf8.allSatisfy { byte in
+            byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        }
+        guard isName, !instance.isEmpty, instance.utf8.count <= 32, !instance.hasPrefix("-") else {
+            throw RuntimeError(
+                .invalidConfiguration, "the instance \"\(instance)\" is not 1 to 32 characters of a-z, 0-9 and -")
+        }
+        guard base.hasPrefix("/") else {
+            throw RuntimeError(.invalidConfiguration, "the state directory \(base) is not an absolute path")
+        }
+        for end in base.indices where base[end] == "/" && end != base.startIndex {
+            try Files.ensureDirectory(String(base[..<end]))
+        }
+        try Files.ensureDirectory(base)
+        let path = "\(base)/\(instance)"
+        try Files.makeDirectory(path, mode: 0o700)
+        var info = stat()
+        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid() else {
+            throw RuntimeError(.invalidConfiguration, "\(path) is not a directory of this user")
+        }
+        chmod(path, 0o700)
+        self.path = path
+
+        lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard lock >= 0 else { throw Files.failure("open", "\(path)/lock") }
+        let deadline = ContinuousClock.now + .seconds(10)
+        while flock(lock, LOCK_EX | LOCK_NB) != 0 {
+            let holder = pid_t(String(decoding: Files.read("\(path)/lock") ?? [], as: UTF8.self)) ?? 0
+            let isAlive = holder > 0 && (kill(holder, 0) == 0 || errno == EPERM)
+            if isAlive || ContinuousClock.now > deadline {
+                close(lock)
+                throw RuntimeError(
+                    .invalidConfiguration,
+                    "instance \(instance) is in use by the server with pid \(holder): choose another --instance")
+            }
+            usleep(50_000)
+        }
+        ftruncate(lock, 0)
+        let me = Array("\(getpid())".utf8)
+        _ = pwrite(lock, me, me.count, 0)
+    }
+
+    deinit { close(lock) }
+}

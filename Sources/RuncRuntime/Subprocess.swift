@@ -1,0 +1,78 @@
+internal import CLinux
+internal import Glibc
+internal import Pool
+
+/// A program run to its end by a thread that may block.
+enum Subprocess {
+    /// Inherited by every tool: found in the same places on every host.
+    static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    struct Outcome {
+        /// The wait status: 0 is success.
+        var status: Int32
+        /// What it wrote to its standard output and error, where they were not redirected.
+        var output: String
+    }
+
+    /// - Parameter seconds: after them the program and its children are killed, and so on cancellation.
+    static func run(
+        _ argv: [String], stdin: Int32 = -1, stdout: Int32 = -1, stderr: Int32 = -1, environment: [String] = [],
+        seconds: Int32, _ cancellation: Cancellation
+    ) throws(RuntimeError) -> Outcome {
+        try cancellation.check()
+        let capture = berth_runc_memory_file()
+        guard capture >= 0 else { throw RuntimeError(.failed, "memfd_create: \(lastError())") }
+        defer { close(capture) }
+        let pid = try spawn(
+            argv, environment: environment, stdin: stdin, stdout: stdout >= 0 ? stdout : capture,
+            stderr: stderr >= 0 ? stderr : capture)
+        var status: Int32 = 0
+        switch berth_runc_wait(pid, cancellation.descriptor, seconds * 1000, &status) {
+        case 0: return Outcome(status: status, output: tail(of: capture))
+        case ECANCELED: throw RuntimeError(.failed, "\(name(argv)) was cancelled")
+        case ETIME: throw RuntimeError(.notReadyInTime, "\(name(argv)) did not end within \(seconds) s")
+        case let code: throw RuntimeError(.failed, "\(name(argv)): \(String(cString: strerror(code)))")
+        }
+    }
+
+    /// Starts a program that outlives the call; `keep` becomes its descriptor 3.
+    static func spawn(
+        _ argv: [String], environment: [String] = [], stdin: Int32, stdout: Int32, stderr: Int32, keep: Int32 = -1
+    ) throws(RuntimeError) -> pid_t {
+        var arguments: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
+        var variables: [UnsafeMutablePointer<CChar>?] =
+            (["PATH=\(path)", "HOME=/root", "LC_ALL=C"] + environment).map { strdup($0) } + [nil]
+        defer { for pointer in arguments + variables { free(pointer) } }
+        var pid: pid_t = 0
+        let failure = berth_runc_spawn(&arguments, &variables, stdin, stdout, stderr, keep, &pid)
+        guard failure == 0 else {
+            throw RuntimeError(
+                .runtimeUnreachable, "\(argv.first ?? "") can't be run: \(String(cString: strerror(failure)))")
+        }
+        return pid
+    }
+
+    /// The last 4 KiB of what a file holds up to its first NUL.
+    static func tail(of descriptor: Int32, limit: Int = 4096) -> String {
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        var end = off_t(0)
+        var info = stat()
+        if fstat(descriptor, &info) == 0 { end = info.st_size }
+        let start = max(0, end - off_t(bytes.count))
+        let count = max(0, pread(descriptor, &bytes, bytes.count, start))
+        return String(decoding: bytes.prefix(count).prefix { $0 != 0 }.suffix(limit), as: UTF8.self)
+    }
+
+    /// The full path of a tool in PATH and the directories of system tools, or nil.
+    static func find(_ tool: String) -> String? {
+        if tool.contains("/") { return access(tool, X_OK) == 0 ? tool : nil }
+        let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
+        for directory in "\(inherited):\(path)".split(separator: ":") where directory.hasPrefix("/") {
+            let candidate = "\(directory)/\(tool)"
+            if access(candidate, X_OK) == 0 { return candidate }
+        }
+        return nil
+    }
+
+    private static func name(_ argv: [String]) -> String { argv.prefix(1).joined() }
+}

@@ -1,0 +1,106 @@
+import DockerRuntime
+import Logging
+import Pool
+import RuncRuntime
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The runtime that a server takes, the image its containers are made of, and what its janitor needs.
+struct RuntimeChoice {
+    static let standardImage = "python:3.9-slim"
+
+    var runtime: any ContainerRuntime
+    var image: String
+    /// The runc whose containers the janitor removes; nil with Docker.
+    var runc: String?
+    /// Commands by which the janitor removes what a dead server has left in an engine.
+    var sweeps: [[String]] = []
+
+    /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
+    static func make(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        switch settings.runtime {
+        case .runc:
+            return try runc(settings, agent: agent, directory: directory)
+        case .docker:
+            return try await docker(settings, agent: agent, directory: directory)
+        case .auto:
+            return try await auto(settings, agent: agent, directory: directory)
+        }
+    }
+
+    /// Docker if it answers and has the image or can get it, else runc; says which and why.
+    private static func auto(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        let against: String
+        if settings.image == "host" || settings.image?.hasPrefix("/") == true {
+            against = "the image is the host's own files, which runc alone has"
+        } else {
+            do {
+                let choice = try await docker(settings, agent: agent, directory: directory)
+                settings.logger.notice(
+                    "taking Docker", metadata: ["runtime.reason": "it answers and has the image \(choice.image)"])
+                return choice
+            } catch let error as RuntimeError where error.cause != .invalidConfiguration {
+                against = error.message
+            }
+        }
+        do {
+            let choice = try runc(settings, agent: agent, directory: directory)
+            settings.logger.notice(
+                "taking the embedded runtime, runc",
+                metadata: ["runtime.reason": "\(against)", "pool.image": "\(choice.image)"])
+            return choice
+        } catch let error as RuntimeError {
+            throw Failure("neither Docker nor runc can be used: \(against); \(error.message); see: berth doctor")
+        }
+    }
+
+    private static func docker(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        let image = settings.image ?? standardImage
+        let endpoint = try endpoint(settings.dockerHost)
+        let runtime = try DockerRuntime(
+            endpoint: endpoint, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
+            logger: settings.logger)
+        do {
+            let probe = await runtime.probe(image: image)
+            if let problem = probe.problem { throw problem }
+            if !probe.isUsable {
+                throw RuntimeError(.imageMissing, probe.advice(image: image) ?? "image \(image) is not to be had")
+            }
+            // Before the first create, whose time-out is not meant for it.
+            if probe.image != .present { try await runtime.pull(image) }
+        } catch {
+            await runtime.shutdown()
+            throw error
+        }
+        return RuntimeChoice(
+            runtime: runtime, image: image, sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)])
+    }
+
+    private static func runc(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) throws -> RuntimeChoice {
+        let runtime = try RuncRuntime(
+            runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
+            logger: settings.logger)
+        return RuntimeChoice(runtime: runtime, image: settings.image ?? "host", runc: RuncProbe().runtimePath)
+    }
+
+    static func endpoint(_ given: String?) throws -> DockerEndpoint {
+        if let given { return try DockerEndpoint(given) }
+        var environment: [String: String] = [:]
+        for name in ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
+            if let value = getenv(name) { environment[name] = String(cString: value) }
+        }
+        return try DockerEndpoint.fromEnvironment(environment)
+    }
+}
