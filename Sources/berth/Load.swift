@@ -12,19 +12,23 @@ public import LoadTest
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure how fast a server is, with figures that can be believed.",
+        usage: """
+            berth load [<options>] [-- <command> ...]
+            berth load compare <before> <after>
+            """,
         discussion: """
             Works against a server that runs (see: berth serve), and reports throughput, latency by step, and failures.
 
-              berth load                                       acquire, execute, release of "true", for 10 s
+              berth load                                 acquire, run "true", release; 10 s
               berth load --concurrency 64 --duration 30s --html report.html
               berth load --scenario execute --rate 500 -- python3 -c 'print(1)'
-              berth load --json before.json ... ; berth load --json after.json ...
-              berth load compare before.json after.json        what changed, and what is noise
+              berth load --json before.json
+              berth load compare before.json after.json  what changed, what is noise
 
             Scenarios: what one operation is.
               stats     one small call: the server and the wire, no container
               acquire   a lease; giving it back is measured beside it
-              execute   a program in a lease that is held throughout: starting programs, nothing else
+              execute   a program in a lease that is held throughout
               cycle     acquire, execute, release, in three calls
               run       the same in one call, as "berth run" does it
               stream    a program that writes 64 MiB: output bytes a second
@@ -45,7 +49,7 @@ struct Load: AsyncParsableCommand {
     @Option(help: "The pool to use (default: the server's default pool).")
     var pool: String?
 
-    @Option(help: "What an operation is: stats, acquire, execute, cycle, run, stream or mix.")
+    @Option(help: "What an operation is; see above.")
     var scenario: Scenario = .cycle
 
     @Option(name: [.customShort("c"), .long], help: "Closed loop: operations under way at any time (default: 1).")
@@ -54,7 +58,7 @@ struct Load: AsyncParsableCommand {
     @Option(name: [.customShort("r"), .long], help: "Open loop: operations that begin each second.")
     var rate: Double?
 
-    @Option(help: "Open loop: even or random distances between operations (random: as of many independent users).")
+    @Option(help: "Open loop: how far apart operations begin; random is as of many users.")
     var spacing: LoadPlan.Spacing = .even
 
     @Option(help: "Open loop: operations under way at most; more wait, and their latency counts that.")

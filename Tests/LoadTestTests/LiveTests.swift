@@ -23,7 +23,9 @@ struct LiveTests {
     @Test("every scenario works, shows its steps, and leaves no lease behind", arguments: Scenario.allCases)
     func scenarios(_ scenario: Scenario) async throws {
         try await withLiveServer { address, pool in
-            let report = try await LoadTester(try plan(scenario, address, connections: 2, duration: .seconds(1), warmup: .zero)).run()
+            let report = try await LoadTester(
+                try plan(scenario, address, connections: 2, duration: .seconds(1), warmup: .zero)
+            ).run()
             #expect(report.failures == [])
             #expect(report.total.count > 0)
             #expect(Set(report.operations.map(\.name)).isSubset(of: Set(scenario.shares.map(\.operation.rawValue))))
