@@ -73,7 +73,8 @@ let package = Package(
         .target(
             name: "LoadTest",
             dependencies: [
-                "BerthClient", "Schema", "CLinux", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "BerthClient", "Schema", "CLinux", "CurlHTTP",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
         .executableTarget(

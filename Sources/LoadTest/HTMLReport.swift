@@ -22,6 +22,7 @@ public struct HTMLReport: CustomStringConvertible, Sendable {
             <h1>berth load <b>\(report.plan.scenario.escaped)</b></h1>
             <p>\(report.plan.inWords.escaped)\(program)</p>
             \(tiles)
+            \(baseline)
             \(notes)
             \(charts.map(\.html).joined(separator: "\n"))
             \(table)
@@ -57,6 +58,8 @@ public struct HTMLReport: CustomStringConvertible, Sendable {
         let notes = ReportNotes(report).lines
         return notes.isEmpty ? "" : "<ul class=\"notes\">\(notes.map { "<li>\($0.escaped)</li>" }.joined())</ul>"
     }
+
+    private var baseline: String { report.baselineRatio.map { "<p><b>\($0.escaped)</b></p>" } ?? "" }
 
     private var charts: [Chart] { ReportCharts(report).all }
 

@@ -37,6 +37,8 @@ public struct LoadPlan: Sendable, Equatable {
     public var warmup: Duration
     /// How long an operation may wait for a member; nil is the server's default.
     public var wait: Duration?
+    /// Carried out in turn with the scenario's own operations: one, then the other.
+    public var baseline: DockerExecBaseline?
     /// How long operations still under way at the end are waited for.
     public var drain: Duration
 
@@ -45,7 +47,8 @@ public struct LoadPlan: Sendable, Equatable {
         scenario: Scenario, arrivals: Arrivals, server: ServerAddress = .standard, pool: String? = nil,
         command: [String] = [], cwd: String? = nil, connections: Int = 1, leases: Int? = nil,
         duration: Duration = .seconds(10),
-        warmup: Duration = .seconds(1), wait: Duration? = nil, drain: Duration = .seconds(10)
+        warmup: Duration = .seconds(1), wait: Duration? = nil, baseline: DockerExecBaseline? = nil,
+        drain: Duration = .seconds(10)
     ) throws(LoadError) {
         self.scenario = scenario
         self.arrivals = arrivals
@@ -58,6 +61,7 @@ public struct LoadPlan: Sendable, Equatable {
         self.duration = duration
         self.warmup = warmup
         self.wait = wait
+        self.baseline = baseline
         self.drain = drain
         switch arrivals {
         case .closed(let concurrency):
@@ -76,6 +80,9 @@ public struct LoadPlan: Sendable, Equatable {
         guard warmup >= .zero, warmup <= .seconds(86_400) else {
             throw LoadError("warmup \(warmup) is not from 0 to 1 day")
         }
+        if baseline != nil, ![.execute, .cycle, .run, .stream].contains(scenario) {
+            throw LoadError("baseline: the scenario \(scenario.rawValue) runs no program, or several, to compare with")
+        }
         if !command.isEmpty, scenario == .stats || scenario == .acquire {
             throw LoadError("the scenario \(scenario.rawValue) runs no program, but one is given: \(command[0])")
         }
@@ -87,6 +94,12 @@ public struct LoadPlan: Sendable, Equatable {
         case .closed(let concurrency): concurrency
         case .open(_, _, let maxInFlight): maxInFlight
         }
+    }
+
+    /// The operation of the `index`th arrival.
+    func operation(at index: UInt64) -> Operation {
+        guard baseline != nil else { return scenario.operation(at: index) }
+        return index % 2 == 0 ? scenario.operation(at: index / 2) : .dockerExec
     }
 
     func program(for operation: Operation) -> Command {

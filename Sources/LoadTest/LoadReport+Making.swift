@@ -8,7 +8,7 @@ extension LoadReport {
     ) {
         let collector = measured.collector
         var all = LatencyHistogram()
-        for operation in Operation.allCases {
+        for operation in Operation.allCases where operation.isBerths {
             if let histogram = totals[operation, .total] { all.add(histogram) }
         }
         self.init(
@@ -24,7 +24,7 @@ extension LoadReport {
                 costPerOperation: setup.costPerOperation, cpusUsed: measured.cpusUsed,
                 machineCpusUsed: measured.machineCpusUsed, wakeDelay: wakeDelay.report,
                 peakMemoryBytes: MachineUse.peakMemory, longestBacklog: longestBacklog),
-            total: all.report)
+            baseline: setup.docker.map { BaselineReport(engine: $0.engine, image: $0.image) }, total: all.report)
     }
 }
 

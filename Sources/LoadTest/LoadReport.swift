@@ -28,6 +28,8 @@ public struct LoadReport: Codable, Sendable, Equatable {
     public var pool: [PoolPoint]
     public var server: ServerReport
     public var harness: HarnessReport
+    /// What the server was compared with, in turn with its own operations.
+    public var baseline: BaselineReport?
 
     /// Operations that ended well, a second.
     public var rate: Double { seconds > 0 ? Double(completed) / seconds : 0 }
@@ -146,6 +148,12 @@ public struct ServerReport: Codable, Sendable, Equatable {
     public var image: String
     /// An empty call there and back, one at a time, before the test: what no operation can be faster than.
     public var roundTrip: LatencyReport?
+}
+
+/// The engine whose exec was measured, as the operation `dockerExec`.
+public struct BaselineReport: Codable, Sendable, Equatable {
+    public var engine: String
+    public var image: String
 }
 
 /// The load tester about itself and its machine: how far its figures can be trusted.

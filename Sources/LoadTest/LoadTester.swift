@@ -62,7 +62,7 @@ public final class LoadTester: Sendable {
         let (measured, wakeDelay) = await (meterTask.value, delayTask.value)
         var neverBegun: UInt64 = 0
         pacer?.close(end: end) { arrival in
-            let operation = plan.scenario.operation(at: arrival.index)
+            let operation = plan.operation(at: arrival.index)
             recorders[0].record(neverBegun: operation, due: arrival.due, waited: end - arrival.due)
             if arrival.due >= begin { neverBegun += 1 }
         }
@@ -110,7 +110,7 @@ public final class LoadTester: Sendable {
                 let connection = worker % setup.connections.count
                 let runner = OperationRunner(
                     plan: plan, connection: setup.connections[connection],
-                    held: setup.held.isEmpty ? nil : setup.held[worker % setup.held.count],
+                    docker: setup.docker, held: setup.held.isEmpty ? nil : setup.held[worker % setup.held.count],
                     recorder: recorders[connection % recorders.count])
                 group.addTask { [self] in
                     if let pacer {
@@ -127,7 +127,7 @@ public final class LoadTester: Sendable {
     private func closedLoop(_ runner: OperationRunner, _ worker: Int, _ end: Nanoseconds) async -> UInt64 {
         var index = UInt64(worker) << 40
         while !isStopped.load(ordering: .relaxed), Monotonic.now() < end {
-            let outcome = await runner.perform(plan.scenario.operation(at: index))
+            let outcome = await runner.perform(plan.operation(at: index))
             index += 1
             switch outcome {
             case .completed: break
@@ -140,7 +140,7 @@ public final class LoadTester: Sendable {
 
     private func openLoop(_ runner: OperationRunner, _ worker: Int, _ pacer: Pacer) async -> UInt64 {
         while let arrival = await pacer.next(for: worker) {
-            let outcome = await runner.perform(plan.scenario.operation(at: arrival.index), due: arrival.due)
+            let outcome = await runner.perform(plan.operation(at: arrival.index), due: arrival.due)
             if outcome == .givenUp { return 1 }
         }
         return 0

@@ -12,13 +12,15 @@ struct OperationRunner: Sendable {
 
     let plan: LoadPlan
     let connection: Connection
+    let docker: DockerExec?
     let held: HeldLease?
     let recorder: Recorder
     private let programs: [Command]
 
-    init(plan: LoadPlan, connection: Connection, held: HeldLease?, recorder: Recorder) {
+    init(plan: LoadPlan, connection: Connection, docker: DockerExec?, held: HeldLease?, recorder: Recorder) {
         self.plan = plan
         self.connection = connection
+        self.docker = docker
         self.held = held
         self.recorder = recorder
         programs = Operation.allCases.map { plan.program(for: $0) }
@@ -88,6 +90,12 @@ struct OperationRunner: Sendable {
                 await held.lost(lease)
                 throw error
             }
+            finish(&sample)
+        case .dockerExec:
+            guard let docker else { preconditionFailure("docker exec without an engine") }
+            let program = plan.program(for: plan.scenario.operation(at: 0))
+            let bytes = try await docker.run(program.argv, cwd: plan.cwd ?? "/workspace")
+            if bytes > 0 { recorder.record(bytes: bytes, of: sample.operation, due: sample.due) }
             finish(&sample)
         }
     }

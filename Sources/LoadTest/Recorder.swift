@@ -83,8 +83,10 @@ final class Recorder: Sendable {
 
     func record(_ sample: Sample) {
         state.withLock { state in
-            if let total = sample[.total] { state.interval.latency.record(total) }
-            state.interval.completed += 1
+            if sample.operation.isBerths {
+                if let total = sample[.total] { state.interval.latency.record(total) }
+                state.interval.completed += 1
+            }
             guard counted.contains(sample.due) else { return }
             for step in Step.allCases {
                 if let duration = sample[step] { state.totals.record(sample.operation, step, duration) }
@@ -94,7 +96,7 @@ final class Recorder: Sendable {
 
     func record(_ failure: OperationFailure, of operation: Operation, due: Nanoseconds) {
         state.withLock { state in
-            state.interval.failed += 1
+            if operation.isBerths { state.interval.failed += 1 }
             guard counted.contains(due) else { return }
             state.totals.failed[operation.index] += 1
             state.totals.count(failure.kind, failure.message)
@@ -108,7 +110,7 @@ final class Recorder: Sendable {
 
     func record(bytes: Int, of operation: Operation, due: Nanoseconds) {
         state.withLock { state in
-            state.interval.bytes += UInt64(bytes)
+            if operation.isBerths { state.interval.bytes += UInt64(bytes) }
             if counted.contains(due) { state.totals.bytes[operation.index] += UInt64(bytes) }
         }
     }
@@ -142,6 +144,9 @@ final class Recorder: Sendable {
 }
 
 extension Operation {
+    /// What it is compared with is no part of the throughput, nor of what is told over time.
+    var isBerths: Bool { self != .dockerExec }
+
     var index: Int {
         switch self {
         case .stats: 0
@@ -150,6 +155,7 @@ extension Operation {
         case .cycle: 3
         case .run: 4
         case .stream: 5
+        case .dockerExec: 6
         }
     }
 }

@@ -45,7 +45,7 @@ struct ReportCharts: Sendable {
         var lines = [Chart.Line(name: "completed", color: 1, points: completed)]
         if report.failed > 0 { lines.append(Chart.Line(name: "failed", color: 5, points: failed)) }
         var highest = (completed + failed).map(\.1).max() ?? 1
-        if let rate = report.plan.rate {
+        if let rate = report.plan.rate, report.baseline == nil {
             lines.append(Chart.Line(name: "asked for", color: 6, points: [(0, rate), (end, rate)], isDashed: true))
             highest = max(highest, rate)
         }
@@ -78,7 +78,7 @@ struct ReportCharts: Sendable {
             // The same twice tells nothing.
             if curves.count == 2, curves[0].1 == curves[1].1 { curves.removeFirst() }
         } else {
-            curves = report.operations.compactMap { operation in operation[.total].map { (operation.name, $0) } }
+            curves = report.operations.compactMap { operation in operation[.total].map { (operation.title, $0) } }
         }
         curves = curves.filter { $0.1.count > 0 }
         guard !curves.isEmpty else { return nil }

@@ -12,6 +12,8 @@ public enum Operation: String, Codable, CaseIterable, Sendable {
     case run
     /// Runs a program that writes much, in a lease that is held for the whole test.
     case stream
+    /// The program, started through the Docker Engine instead of Berth, to compare with.
+    case dockerExec
 
     /// Whether it runs in a lease that is taken before the test and held throughout.
     var needsHeldLease: Bool { self == .execute || self == .stream }
@@ -55,7 +57,7 @@ public enum Scenario: String, Codable, CaseIterable, Sendable {
     /// The program where none is given.
     func command(for operation: Operation) -> [String] {
         switch operation {
-        case .stats, .acquire: []
+        case .stats, .acquire, .dockerExec: []
         case .execute, .cycle, .run: ["true"]
         case .stream: ["sh", "-c", "dd if=/dev/zero bs=65536 count=\(self == .mix ? 16 : 1024) 2>/dev/null"]
         }

@@ -9,6 +9,7 @@ struct Setup: Sendable {
     /// Shows the pool's state while the test runs, beside the connections that carry the load.
     let watch: Connection
     let held: [HeldLease]
+    let docker: DockerExec?
     let server: ServerReport
     let costPerOperation: Double
 
@@ -45,6 +46,7 @@ struct Setup: Sendable {
                 }
             }
             self.held = held
+            docker = try await Setup.baseline(plan, stats.runtime, pool)
         } catch {
             for lease in held { await lease.release() }
             for connection in opened { connection.close() }
@@ -54,8 +56,17 @@ struct Setup: Sendable {
     }
 
     func close() async {
+        await docker?.close()
         for lease in held { await lease.release() }
         for connection in connections + [watch] { connection.close() }
+    }
+
+    /// The pool's own image where the server's containers are of an engine; what is no engine's image is none to compare with.
+    private static func baseline(_ plan: LoadPlan, _ runtime: String, _ pool: PoolStats) async throws -> DockerExec? {
+        guard let baseline = plan.baseline else { return nil }
+        let image = baseline.image ?? (runtime == "docker" ? pool.image : "python:3.9-slim")
+        let lifetime = (plan.warmup + plan.duration + plan.drain + .seconds(600)).components.seconds
+        return try await DockerExec(baseline, image: image, lifetime: lifetime)
     }
 
     private static func connect(_ plan: LoadPlan) async throws -> [Connection] {

@@ -10,6 +10,7 @@ public struct TextReport: CustomStringConvertible, Sendable {
         var lines = head
         lines += ["", summary]
         if report.total.count > 0 { lines += [""] + TextReport.table(rows) }
+        if let ratio = report.baselineRatio { lines += ["", ratio] }
         if !report.failures.isEmpty {
             lines += ["", "failures"]
             lines += TextReport.table(
@@ -52,13 +53,15 @@ public struct TextReport: CustomStringConvertible, Sendable {
         var rows = [["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]]
         for operation in report.operations {
             let total = operation.steps.first { $0.name == Step.total.rawValue }
-            if let total { rows.append(TextReport.row(operation.name, total.latency)) }
+            if let total { rows.append(TextReport.row(operation.title, total.latency)) }
             let parts = operation.steps.filter { $0.name != Step.total.rawValue }
             // A single step is the operation itself.
             guard parts.count > 1 || parts.first.map({ $0.latency != total?.latency }) ?? false else { continue }
             for step in parts { rows.append(TextReport.row("  " + step.title, step.latency)) }
         }
-        if report.operations.count > 1 { rows.append(TextReport.row("all", report.total)) }
+        if report.operations.count(where: { $0.name != Operation.dockerExec.rawValue }) > 1 {
+            rows.append(TextReport.row("all", report.total))
+        }
         return rows
     }
 
@@ -114,6 +117,23 @@ public struct TextReport: CustomStringConvertible, Sendable {
         }
         return lines + [line]
     }
+}
+
+extension LoadReport {
+    /// How many times as long the baseline takes; nil without one.
+    var baselineRatio: String? {
+        guard let baseline, let exec = operations.first(where: { $0.name == Operation.dockerExec.rawValue })?[.total],
+            let own = operations.first(where: { $0.name == plan.scenario })?[.total], own.p50 > 0, own.p90 > 0
+        else { return nil }
+        return "docker exec takes \(Units.digits(Double(exec.p50) / Double(own.p50))) times as long as "
+            + "\(plan.scenario) (p50; p90: \(Units.digits(Double(exec.p90) / Double(own.p90))) times): "
+            + "\(baseline.engine), in a container of \(baseline.image), in turn with Berth"
+    }
+}
+
+extension OperationReport {
+    /// For people.
+    var title: String { name == Operation.dockerExec.rawValue ? "docker exec" : name }
 }
 
 extension LatencyReport {

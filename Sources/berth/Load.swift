@@ -1,7 +1,9 @@
 public import ArgumentParser
 import BerthClient
 import Dispatch
+import DockerRuntime
 public import LoadTest
+import Pool
 
 #if canImport(Glibc)
     import Glibc
@@ -24,6 +26,7 @@ struct Load: AsyncParsableCommand {
               berth load --scenario execute --rate 500 -- python3 -c 'print(1)'
               berth load --json before.json
               berth load compare before.json after.json  what changed, what is noise
+              berth load --scenario execute --baseline docker-exec
 
             Scenarios: what one operation is.
               stats     one small call: the server and the wire, no container
@@ -85,6 +88,20 @@ struct Load: AsyncParsableCommand {
     @Option(help: "The program's working directory (default: /workspace).")
     var cwd: String?
 
+    @Option(
+        help: "Compare with docker-exec: the same program through the Docker Engine's exec, in turn with Berth.")
+    var baseline: BaselineKind?
+
+    @Option(
+        help: ArgumentHelp(
+            "The engine for the baseline (default: $DOCKER_HOST, else unix:///var/run/docker.sock).", valueName: "url"))
+    var dockerHost: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The baseline's image (default: the pool's on Docker, else python:3.9-slim).", valueName: "reference"))
+    var baselineImage: String?
+
     @Option(help: ArgumentHelp("Write the report as JSON, for programs and for compare.", valueName: "file"))
     var json: String?
 
@@ -114,6 +131,8 @@ struct Load: AsyncParsableCommand {
             if report.total.count == 0 { throw ExitCode(1) }
         } catch let error as LoadError {
             throw Failure(error.message)
+        } catch let error as RuntimeError {
+            throw Failure(error.message, code: 2)
         } catch let error as BerthError {
             throw Failure(error.message, code: error.code == .invalidArgument ? 2 : 1)
         }
@@ -130,16 +149,25 @@ struct Load: AsyncParsableCommand {
                 .closed(concurrency: concurrency ?? 1)
             }
         let address = try server.address()
+        let engine = try baseline.map { _ in try RuntimeChoice.endpoint(dockerHost) }
         do {
             return try LoadPlan(
                 scenario: scenario, arrivals: arrivals, server: address, pool: pool, command: command,
                 cwd: cwd, connections: connections, leases: leases, duration: duration.duration,
                 warmup: warmup.duration,
-                wait: wait?.duration)
+                wait: wait?.duration,
+                baseline: engine.map {
+                    DockerExecBaseline(endpoint: $0.http, name: $0.description, image: baselineImage)
+                })
         } catch {
             throw Failure("--\(error.message)", code: 2)
         }
     }
+}
+
+/// What Berth can be compared with.
+enum BaselineKind: String, CaseIterable, ExpressibleByArgument {
+    case dockerExec = "docker-exec"
 }
 
 extension Scenario: ExpressibleByArgument {}
