@@ -117,7 +117,8 @@ let package = Package(
         .testTarget(
             name: "LoadTestTests",
             dependencies: [
-                "LoadTest", "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log,
+                "LoadTest", "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "CurlHTTP", "DockerRuntime",
+                "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(

@@ -22,6 +22,9 @@ final class DockerExec: Sendable {
     /// Of an output that is read whole, as the engine's stream ends with its connection.
     private static let maxOutput = 1 << 30
 
+    /// Of the container.
+    static let label = "dev.berth.load"
+
     private struct Version: Decodable { var Version: String? }
     private struct Reply: Decodable { var Id: String }
     private struct Inspection: Decodable { var ExitCode: Int? }
@@ -57,6 +60,7 @@ final class DockerExec: Sendable {
         }
         var Image: String
         var Entrypoint: [String]
+        var Labels = [DockerExec.label: "baseline"]
         var HostConfig = Host()
     }
 
@@ -74,7 +78,7 @@ final class DockerExec: Sendable {
         do throws(HTTPError) {
             http = try HTTPClient(endpoint: baseline.endpoint)
         } catch {
-            throw LoadError("docker exec can't be measured: \(error.message)")
+            throw LoadError("docker exec can't be measured at \(baseline.name): \(error.message)")
         }
         self.http = http
         self.image = image
@@ -87,13 +91,13 @@ final class DockerExec: Sendable {
             container = reply.Id
         } catch {
             http.shutdown()
-            throw LoadError("docker exec can't be measured: \(Self.words(error))")
+            throw LoadError("docker exec can't be measured at \(baseline.name): \(Self.words(error))")
         }
         do {
             _ = try await Self.send(http, HTTPRequest(.post, "/containers/\(container)/start"))
         } catch {
             await close()
-            throw LoadError("docker exec can't be measured: \(Self.words(error))")
+            throw LoadError("docker exec can't be measured at \(baseline.name): \(Self.words(error))")
         }
     }
 

@@ -123,10 +123,13 @@ extension LoadReport {
     /// How many times as long the baseline takes; nil without one.
     var baselineRatio: String? {
         guard let baseline, let exec = operations.first(where: { $0.name == Operation.dockerExec.rawValue })?[.total],
-            let own = operations.first(where: { $0.name == plan.scenario })?[.total], own.p50 > 0, own.p90 > 0
+            let own = operations.first(where: { $0.name == plan.scenario })?[.total], own.p50 > 0
         else { return nil }
+        let slow =
+            own.supports(0.9) && exec.supports(0.9)
+            ? "; p90: \(Units.digits(Double(exec.p90) / Double(own.p90))) times" : ""
         return "docker exec takes \(Units.digits(Double(exec.p50) / Double(own.p50))) times as long as "
-            + "\(plan.scenario) (p50; p90: \(Units.digits(Double(exec.p90) / Double(own.p90))) times): "
+            + "\(plan.scenario) (p50\(slow)): "
             + "\(baseline.engine), in a container of \(baseline.image), in turn with Berth"
     }
 }
