@@ -48,7 +48,8 @@ public final class LoadTester: Sendable {
             setup.watch, pool: plan.pool, interval: max(250_000_000, plan.duration.nanoseconds / 500), begin: begin)
         let poolTask = Task { await pool.run() }
         let delayTask = Task { await WakeDelay.measure() }
-        let meter = Meter(timeline, recorders: recorders, pool: pool, onProgress: onProgress)
+        let meter = Meter(
+            timeline, hasWarmup: plan.warmup > .zero, recorders: recorders, pool: pool, onProgress: onProgress)
         let meterTask = Task { await meter.run() }
         let pacer = makePacer(timeline)
         pacer?.start()

@@ -11,15 +11,17 @@ struct Meter: Sendable {
     }
 
     private let timeline: Timeline
+    private let hasWarmup: Bool
     private let recorders: [Recorder]
     private let pool: PoolWatch
     private let onProgress: @Sendable (LoadProgress) -> Void
 
     init(
-        _ timeline: Timeline, recorders: [Recorder], pool: PoolWatch,
+        _ timeline: Timeline, hasWarmup: Bool, recorders: [Recorder], pool: PoolWatch,
         onProgress: @escaping @Sendable (LoadProgress) -> Void
     ) {
         self.timeline = timeline
+        self.hasWarmup = hasWarmup
         self.recorders = recorders
         self.pool = pool
         self.onProgress = onProgress
@@ -28,12 +30,13 @@ struct Meter: Sendable {
     /// Until the measured time is over, or it is cancelled.
     func run() async -> Result {
         await warmup()
-        _ = take()
-        let begin = Monotonic.now()
+        // What ended in the warm-up is not counted; without one, what has ended already is.
+        if hasWarmup { _ = take() }
+        let begin = hasWarmup ? Monotonic.now() : timeline.begin
         let useBefore = MachineUse.now()
         var collector = IntervalCollector(timeline, begin: begin)
         var told = begin
-        for index in 0..<timeline.intervals where !Task.isCancelled {
+        for index in 0..<timeline.intervals where index == 0 || !Task.isCancelled {
             await Monotonic.sleep(until: timeline.end(ofInterval: index))
             let now = Monotonic.now()
             collector.add(take(), now: now)
