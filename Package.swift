@@ -30,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // C
@@ -69,10 +70,18 @@ let package = Package(
             name: "BerthClient",
             dependencies: ["RPC", "Schema", .product(name: "DequeModule", package: "swift-collections")] + nio,
             swiftSettings: strict),
+        .target(
+            name: "LoadTest",
+            dependencies: [
+                "BerthClient", "Schema", "CLinux", "CurlHTTP",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "berth",
             dependencies: [
-                "Service", "BerthClient", "Pool", "AgentLink", "DockerRuntime", "RuncRuntime", "CLinux", log,
+                "Service", "BerthClient", "LoadTest", "Pool", "AgentLink", "DockerRuntime", "RuncRuntime", "CLinux",
+                log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -117,6 +126,13 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,
+            swiftSettings: strict),
+        .testTarget(
+            name: "LoadTestTests",
+            dependencies: [
+                "LoadTest", "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "CurlHTTP", "DockerRuntime",
+                "TestSupport", log,
+            ] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "Integration", dependencies: ["BerthClient", "Pool", "Schema", "TestSupport"] + nio,

@@ -16,11 +16,16 @@ internal import Synchronization
 public final class BerthClient: Sendable {
     private let rpc: ClientConnection
     private let flow: ReadingPause
+    private let isOver = Atomic(false)
 
     private init(_ rpc: ClientConnection) {
         self.rpc = rpc
         flow = ReadingPause(rpc)
+        rpc.onClose.whenComplete { [weak self] _ in self?.isOver.store(true, ordering: .relaxed) }
     }
+
+    /// False once the connection has ended: every call fails from then on.
+    public var isConnected: Bool { !isOver.load(ordering: .relaxed) }
 
     /// - Parameters:
     ///   - group: where the connection's work is done.

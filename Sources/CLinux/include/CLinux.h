@@ -8,5 +8,6 @@
 #include "process.h"
 #include "runc_spawn.h"
 #include "supervisor.h"
+#include "timers.h"
 
 #endif

@@ -1,0 +1,87 @@
+internal import BerthClient
+internal import Synchronization
+
+/// A connection that is made anew when it has ended.
+final class Connection: Sendable {
+    /// Between attempts to connect.
+    private static let pause: Nanoseconds = 100_000_000
+
+    private struct State {
+        var client: BerthClient?
+        var nextAttempt: Nanoseconds = 0
+    }
+
+    private let address: ServerAddress
+    private let state: Mutex<State>
+
+    init(to address: ServerAddress) async throws(BerthError) {
+        self.address = address
+        state = Mutex(State(client: try await BerthClient.connect(to: address)))
+    }
+
+    /// - Throws: `BerthError` with the code `unavailable` while there is no server, or another caller tries to connect.
+    func client() async throws(BerthError) -> BerthClient {
+        let (ready, mayTry) = state.withLock { state -> (BerthClient?, Bool) in
+            if let client = state.client, client.isConnected { return (client, false) }
+            let now = Monotonic.now()
+            guard now >= state.nextAttempt else { return (nil, false) }
+            state.nextAttempt = now + Connection.pause
+            return (nil, true)
+        }
+        if let ready { return ready }
+        guard mayTry else { throw BerthError(.unavailable, "the connection to \(address) has ended") }
+        let client = try await BerthClient.connect(to: address, timeout: .seconds(2))
+        state.withLock { state in
+            state.client?.close()
+            state.client = client
+        }
+        return client
+    }
+
+    func close() {
+        state.withLock { $0.client }?.close()
+    }
+}
+
+/// A lease that is held for the whole test, with the connection that it belongs to; taken anew when it is lost.
+actor HeldLease {
+    private let connection: Connection
+    private let pool: String?
+    private let wait: Duration?
+    private var lease: Lease?
+    private var client: BerthClient?
+    private var renewal: Task<(BerthClient, Lease), any Error>?
+
+    init(_ connection: Connection, pool: String?, wait: Duration?) {
+        self.connection = connection
+        self.pool = pool
+        self.wait = wait
+    }
+
+    /// The lease, taken first where there is none; all who ask meanwhile share the one call.
+    func get() async throws -> (BerthClient, Lease) {
+        if let client, let lease, client.isConnected { return (client, lease) }
+        if let renewal { return try await renewal.value }
+        let task = Task { [connection, pool, wait] in
+            let client = try await connection.client()
+            return (client, try await client.acquire(pool: pool, wait: wait))
+        }
+        renewal = task
+        defer { renewal = nil }
+        let (client, lease) = try await task.value
+        self.client = client
+        self.lease = lease
+        return (client, lease)
+    }
+
+    /// The server said that this lease has ended.
+    func lost(_ lease: Lease) {
+        if self.lease == lease { self.lease = nil }
+    }
+
+    func release() async {
+        guard let client, let lease else { return }
+        self.lease = nil
+        try? await client.release(lease)
+    }
+}

@@ -1,0 +1,168 @@
+public import CurlHTTP
+internal import FoundationEssentials
+
+/// What a load test compares Berth with: the same program, started with the Engine API's exec in a container of the same
+/// image, with the limits that Berth's own containers have by default.
+public struct DockerExecBaseline: Sendable, Equatable {
+    public var endpoint: HTTPEndpoint
+    /// Where the engine is, for people.
+    public var name: String
+    /// nil: the pool's, where the server runs on the engine, else `python:3.9-slim`.
+    public var image: String?
+
+    public init(endpoint: HTTPEndpoint, name: String, image: String? = nil) {
+        self.endpoint = endpoint
+        self.name = name
+        self.image = image
+    }
+}
+
+/// One container of an engine, and programs started in it as `docker exec` starts them: three calls each.
+final class DockerExec: Sendable {
+    /// Of an output that is read whole, as the engine's stream ends with its connection.
+    private static let maxOutput = 1 << 30
+
+    /// Of the container.
+    static let label = "dev.berth.load"
+
+    private struct Version: Decodable { var Version: String? }
+    private struct Reply: Decodable { var Id: String }
+    private struct Inspection: Decodable { var ExitCode: Int? }
+    private struct Fault: Decodable { var message: String }
+
+    private struct Exec: Encodable {
+        var AttachStdout = true
+        var AttachStderr = true
+        var User = "1000:1000"
+        var WorkingDir: String
+        var Cmd: [String]
+    }
+
+    private struct Start: Encodable {
+        var Detach = false
+        var Tty = false
+    }
+
+    private struct Container: Encodable {
+        struct Host: Encodable {
+            struct Logging: Encodable { var `Type` = "none" }
+            var NetworkMode = "none"
+            var AutoRemove = true
+            var ReadonlyRootfs = true
+            var CapDrop = ["ALL"]
+            var SecurityOpt = ["no-new-privileges"]
+            var Memory = 128 << 20
+            var MemorySwap = 128 << 20
+            var PidsLimit = 128
+            var NanoCpus = 1_000_000_000
+            var LogConfig = Logging()
+            var Tmpfs = ["/tmp": "rw,exec,mode=1777", "/workspace": "rw,exec,mode=1777"]
+        }
+        var Image: String
+        var Entrypoint: [String]
+        var Labels = [DockerExec.label: "baseline"]
+        var HostConfig = Host()
+    }
+
+    /// "Docker 20.10.24 at unix:///var/run/docker.sock"
+    let engine: String
+    let image: String
+    private let http: HTTPClient
+    private let container: String
+
+    /// Makes and starts the container.
+    /// - Parameter lifetime: after so many seconds the container ends by itself, should nobody remove it.
+    /// - Throws: `LoadError`; nothing is left then.
+    init(_ baseline: DockerExecBaseline, image: String, lifetime: Int64) async throws {
+        let http: HTTPClient
+        do throws(HTTPError) {
+            http = try HTTPClient(endpoint: baseline.endpoint)
+        } catch {
+            throw LoadError("docker exec can't be measured at \(baseline.name): \(error.message)")
+        }
+        self.http = http
+        self.image = image
+        do {
+            let version: Version = try await Self.call(http, HTTPRequest(.get, "/version"))
+            engine = "Docker \(version.Version ?? "of unknown version") at \(baseline.name)"
+            let body = Container(Image: image, Entrypoint: ["sleep", "\(lifetime)"])
+            let reply: Reply = try await Self.call(
+                http, HTTPRequest(.post, "/containers/create", body: try Self.encode(body)))
+            container = reply.Id
+        } catch {
+            http.shutdown()
+            throw LoadError("docker exec can't be measured at \(baseline.name): \(Self.words(error))")
+        }
+        do {
+            _ = try await Self.send(http, HTTPRequest(.post, "/containers/\(container)/start"))
+        } catch {
+            await close()
+            throw LoadError("docker exec can't be measured at \(baseline.name): \(Self.words(error))")
+        }
+    }
+
+    /// Runs a program to its end.
+    /// - Returns: how many bytes it wrote.
+    /// - Throws: `OperationFailure`, or `CancellationError`.
+    func run(_ argv: [String], cwd: String) async throws -> Int {
+        do {
+            let created: Reply = try await Self.call(
+                http,
+                HTTPRequest(
+                    .post, "/containers/\(container)/exec", body: try Self.encode(Exec(WorkingDir: cwd, Cmd: argv))))
+            let output = try await Self.send(
+                http,
+                HTTPRequest(
+                    .post, "/exec/\(created.Id)/start", body: try Self.encode(Start()), timeout: .seconds(600),
+                    maxBodyBytes: Self.maxOutput))
+            let end: Inspection = try await Self.call(http, HTTPRequest(.get, "/exec/\(created.Id)/json"))
+            let code = end.ExitCode ?? -1
+            guard code == 0 else {
+                throw OperationFailure(kind: "exit \(code)", message: "docker exec: the program exited with \(code)")
+            }
+            return Self.outputBytes(output)
+        } catch let failure as OperationFailure {
+            throw failure
+        } catch {
+            if Task.isCancelled { throw CancellationError() }
+            throw OperationFailure(kind: "docker exec", message: Self.words(error))
+        }
+    }
+
+    func close() async {
+        let request = HTTPRequest(.delete, "/containers/\(container)", query: [("force", "true")])
+        _ = try? await http.send(request)
+        http.shutdown()
+    }
+
+    /// Of the engine's multiplexed stream: each part has 8 bytes before it, the last four of them its length.
+    static func outputBytes(_ stream: [UInt8]) -> Int {
+        var bytes = 0
+        var at = 0
+        while at + 8 <= stream.count {
+            let length = stream[at + 4..<at + 8].reduce(0) { $0 << 8 | Int($1) }
+            bytes += min(length, stream.count - at - 8)
+            at += 8 + length
+        }
+        return bytes
+    }
+
+    private static func call<R: Decodable>(_ http: HTTPClient, _ request: HTTPRequest) async throws -> R {
+        try JSONDecoder().decode(R.self, from: Data(try await send(http, request)))
+    }
+
+    private static func send(_ http: HTTPClient, _ request: HTTPRequest) async throws -> [UInt8] {
+        let response = try await http.send(request)
+        guard response.isSuccess else {
+            let fault = try? JSONDecoder().decode(Fault.self, from: Data(response.body))
+            throw LoadError(fault?.message ?? "the engine answered with HTTP status \(response.status)")
+        }
+        return response.body
+    }
+
+    private static func encode(_ value: some Encodable) throws -> [UInt8] { Array(try JSONEncoder().encode(value)) }
+
+    private static func words(_ error: any Error) -> String {
+        "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+}

@@ -1,0 +1,126 @@
+public import BerthClient
+
+/// What a load test is to do. All of it is checked by `init`.
+public struct LoadPlan: Sendable, Equatable {
+    /// When operations begin.
+    public enum Arrivals: Sendable, Equatable {
+        /// Closed loop: this many operations are under way at any time; the next begins when one ends.
+        case closed(concurrency: Int)
+        /// Open loop: this many operations a second begin, whether those before have ended or not. Their time counts from
+        /// when they were to begin.
+        case open(rate: Double, spacing: Spacing, maxInFlight: Int)
+    }
+
+    /// How far apart an open loop's operations are.
+    public enum Spacing: String, Sendable, Equatable, CaseIterable, Codable {
+        /// The same each time.
+        case even
+        /// Random, as from many users who know nothing of each other (a Poisson process).
+        case random
+    }
+
+    public var scenario: Scenario
+    public var arrivals: Arrivals
+    public var server: ServerAddress
+    /// nil is the server's default pool.
+    public var pool: String?
+    /// Empty: the scenario's own.
+    public var command: [String]
+    /// The program's working directory; nil is the server's choice, /workspace.
+    public var cwd: String?
+    public var connections: Int
+    /// Leases held for `execute` and `stream`; nil: as many as members are idle at the start, at most one for each
+    /// operation under way.
+    public var leases: Int?
+    public var duration: Duration
+    /// Before the measured time; its operations are not counted.
+    public var warmup: Duration
+    /// How long an operation may wait for a member; nil is the server's default.
+    public var wait: Duration?
+    /// Carried out in turn with the scenario's own operations: one, then the other.
+    public var baseline: DockerExecBaseline?
+    /// How long operations still under way at the end are waited for.
+    public var drain: Duration
+
+    /// - Throws: `LoadError` that says which value is out of its range.
+    public init(
+        scenario: Scenario, arrivals: Arrivals, server: ServerAddress = .standard, pool: String? = nil,
+        command: [String] = [], cwd: String? = nil, connections: Int = 1, leases: Int? = nil,
+        duration: Duration = .seconds(10),
+        warmup: Duration = .seconds(1), wait: Duration? = nil, baseline: DockerExecBaseline? = nil,
+        drain: Duration = .seconds(10)
+    ) throws(LoadError) {
+        self.scenario = scenario
+        self.arrivals = arrivals
+        self.server = server
+        self.pool = pool
+        self.command = command
+        self.cwd = cwd
+        self.connections = connections
+        self.leases = leases
+        self.duration = duration
+        self.warmup = warmup
+        self.wait = wait
+        self.baseline = baseline
+        self.drain = drain
+        switch arrivals {
+        case .closed(let concurrency):
+            try LoadPlan.check("concurrency", concurrency, 1...100_000)
+        case .open(let rate, _, let maxInFlight):
+            guard rate >= 0.001, rate <= 10_000_000 else {
+                throw LoadError("rate \(rate) is not from 0.001 to 10000000 operations a second")
+            }
+            try LoadPlan.check("in-flight", maxInFlight, 1...100_000)
+        }
+        try LoadPlan.check("connections", connections, 1...60_000)
+        if let leases { try LoadPlan.check("leases", leases, 1...10_000) }
+        guard duration >= .milliseconds(100), duration <= .seconds(7 * 86_400) else {
+            throw LoadError("duration \(duration) is not from 100 ms to 7 days")
+        }
+        guard warmup >= .zero, warmup <= .seconds(86_400) else {
+            throw LoadError("warmup \(warmup) is not from 0 to 1 day")
+        }
+        if baseline != nil, ![.execute, .cycle, .run, .stream].contains(scenario) {
+            throw LoadError("baseline: the scenario \(scenario.rawValue) runs no program, or several, to compare with")
+        }
+        if !command.isEmpty, scenario == .stats || scenario == .acquire {
+            throw LoadError("the scenario \(scenario.rawValue) runs no program, but one is given: \(command[0])")
+        }
+    }
+
+    /// Operations under way at the same time, at most.
+    var workers: Int {
+        switch arrivals {
+        case .closed(let concurrency): concurrency
+        case .open(_, _, let maxInFlight): maxInFlight
+        }
+    }
+
+    /// The operation of the `index`th arrival.
+    func operation(at index: UInt64) -> Operation {
+        guard baseline != nil else { return scenario.operation(at: index) }
+        return index % 2 == 0 ? scenario.operation(at: index / 2) : .dockerExec
+    }
+
+    func program(for operation: Operation) -> Command {
+        let given = scenario == .mix && operation == .stream ? [] : command
+        return Command(given.isEmpty ? scenario.command(for: operation) : given, cwd: cwd)
+    }
+
+    private static func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(LoadError) {
+        guard range.contains(value) else {
+            throw LoadError("\(name) \(value) is not from \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+}
+
+/// Why a load test could not be done, or two could not be compared; one line.
+public struct LoadError: Error, Sendable, Equatable, CustomStringConvertible {
+    public var message: String
+
+    public init(_ message: String) {
+        self.message = message
+    }
+
+    public var description: String { message }
+}

@@ -1,0 +1,96 @@
+import LoadTest
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Tells on stderr how a load test goes: one line that changes on a terminal, some lines elsewhere.
+final class ProgressPrinter: Sendable {
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    /// Seconds between lines, where they stay.
+    private let step: Double
+    private let next = Mutex<(time: Double, hasLine: Bool)>((0, false))
+
+    init(duration: Duration) {
+        step = max(1, Double(duration.components.seconds) / 20)
+    }
+
+    func print(_ progress: LoadProgress) {
+        if isTerminal {
+            next.withLock { $0.hasLine = true }
+            // To the line's start; what stood there is cleared.
+            write("\r\u{1B}[K\(progress.line)")
+            return
+        }
+        let isDue = next.withLock { next in
+            guard progress.stage == .measuring, progress.seconds >= next.time else { return false }
+            next.time = progress.seconds + step - 0.1
+            return true
+        }
+        if isDue { write(progress.line + "\n") }
+    }
+
+    /// The report comes next.
+    func end() {
+        if isTerminal, next.withLock({ $0.hasLine }) { write("\r\u{1B}[K") }
+    }
+
+    private func write(_ text: String) {
+        _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
+    }
+}
+
+/// Where reports are written to: found out before the test, so that it isn't for nothing.
+struct ReportFiles {
+    private let json: (path: String, descriptor: Int32)?
+    private let html: (path: String, descriptor: Int32)?
+
+    /// - Throws: `Failure` that names the file which can't be written.
+    init(json: String?, html: String?) throws {
+        self.json = try json.map { ($0, try ReportFiles.create($0)) }
+        self.html = try html.map { ($0, try ReportFiles.create($0)) }
+    }
+
+    func write(_ report: LoadReport) throws {
+        if let json { try ReportFiles.write(try report.json(), json) }
+        if let html { try ReportFiles.write(Array(HTMLReport(report).description.utf8), html) }
+    }
+
+    static func read(_ path: String) throws -> LoadReport {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+        }
+        do {
+            return try LoadReport(json: bytes)
+        } catch let error as LoadError {
+            throw Failure("\(path): \(error.message)", code: 2)
+        }
+    }
+
+    private static func create(_ path: String) throws -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw Failure("\(path) can't be written: \(String(cString: strerror(errno)))", code: 2)
+        }
+        return descriptor
+    }
+
+    private static func write(_ bytes: [UInt8], _ file: (path: String, descriptor: Int32)) throws {
+        defer { close(file.descriptor) }
+        guard writeAll(bytes, to: file.descriptor) else {
+            throw Failure("\(file.path) can't be written: \(String(cString: strerror(errno)))")
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import BerthClient
+import CurlHTTP
+import DockerRuntime
+import Foundation
+import TestSupport
+import Testing
+
+@testable import LoadTest
+
+@Suite("docker exec, to compare with")
+struct BaselineTests {
+    private func engine() throws -> DockerEndpoint {
+        guard let url = ProcessInfo.processInfo.environment["BERTH_TEST_DOCKER"] else {
+            throw MissingPart("BERTH_TEST_DOCKER: run the tests with: dev/with-docker swift test")
+        }
+        return try DockerEndpoint(url)
+    }
+
+    private func plan(
+        _ address: ServerAddress, _ image: String, command: [String] = ["echo", "hello"]
+    ) throws -> LoadPlan {
+        let engine = try engine()
+        return try LoadPlan(
+            scenario: .execute, arrivals: .closed(concurrency: 1), server: address, command: command, cwd: "/tmp",
+            duration: .seconds(1), warmup: .zero,
+            baseline: DockerExecBaseline(endpoint: engine.http, name: "\(engine)", image: image))
+    }
+
+    /// Containers that a load test has left behind.
+    private func containers() async throws -> String {
+        let http = try HTTPClient(endpoint: try engine().http)
+        defer { http.shutdown() }
+        let request = HTTPRequest(
+            .get, "/containers/json", query: [("all", "1"), ("filters", "{\"label\":[\"\(DockerExec.label)\"]}")])
+        return String(decoding: try await http.send(request).body, as: UTF8.self)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    @Test("runs the same program in turn with Berth on a real engine, tells the ratio, and leaves no container")
+    func baseline() async throws {
+        try await withLiveServer(size: 1) { address, _ in
+            let report = try await LoadTester(try plan(address, "busybox:latest")).run()
+            #expect(report.failures == [])
+            let own = try #require(report.operations.first { $0.name == "execute" })
+            let exec = try #require(report.operations.first { $0.name == "dockerExec" })
+            let counts = [own, exec].map { $0[.total]?.count ?? 0 }
+            #expect(counts[0] > 0)
+            #expect(counts[0] - min(counts[0], counts[1]) <= 1)
+            // Six bytes of output each, in both.
+            #expect(own.bytes >= 6 * counts[0])
+            #expect(exec.bytes == 6 * counts[1])
+            // What Berth is compared with is no part of its own figures.
+            #expect(report.total.count == counts[0])
+            #expect(report.baselineRatio?.contains("times as long as execute") ?? false)
+            #expect("\(TextReport(report))".contains("docker exec"))
+            // The engine answers a removal a moment before it is done.
+            try await eventually("no container is left") { try await containers() == "[]" }
+        }
+    }
+
+    @Test("a program that fails through docker exec is a failure; a missing image, or engine, is said before it begins")
+    func failures() async throws {
+        try await withLiveServer(size: 1) { address, _ in
+            let report = try await LoadTester(try plan(address, "busybox:latest", command: ["sh", "-c", "exit 3"]))
+                .run()
+            #expect(report.failures.map(\.kind) == ["exit 3"])
+            #expect(report.operations.map(\.failed).allSatisfy { $0 > 0 })
+            let missing = await #expect(throws: LoadError.self) {
+                try await LoadTester(try plan(address, "no-such-image:1")).run()
+            }
+            #expect(missing?.message.contains("no-such-image:1") ?? false)
+            var elsewhere = try plan(address, "busybox:latest")
+            elsewhere.baseline?.endpoint = .unixSocket("/nonexistent.sock")
+            elsewhere.baseline?.name = "unix:///nonexistent.sock"
+            let nowhere = await #expect(throws: LoadError.self) { try await LoadTester(elsewhere).run() }
+            #expect(nowhere?.message.contains("unix:///nonexistent.sock") ?? false)
+        }
+    }
+
+    @Test("output is counted without the engine's frames, also when the stream is cut off")
+    func output() {
+        let stream: [UInt8] =
+            [1, 0, 0, 0, 0, 0, 0, 3, 65, 66, 67, 2, 0, 0, 0, 0, 0, 1, 0] + [UInt8](repeating: 7, count: 256)
+        #expect(DockerExec.outputBytes(stream) == 259)
+        #expect(DockerExec.outputBytes(Array(stream.dropLast(100))) == 159)
+        #expect(DockerExec.outputBytes(Array(stream.prefix(5))) == 0)
+        #expect(DockerExec.outputBytes([]) == 0)
+    }
+
+    @Test("is refused where there is no program to compare")
+    func plans() throws {
+        let baseline = DockerExecBaseline(endpoint: .unixSocket("/x"), name: "x")
+        for scenario in [Scenario.stats, .acquire, .mix] {
+            #expect(throws: LoadError.self) {
+                try LoadPlan(scenario: scenario, arrivals: .closed(concurrency: 1), baseline: baseline)
+            }
+        }
+        let plan = try LoadPlan(scenario: .run, arrivals: .closed(concurrency: 1), baseline: baseline)
+        #expect((0..<4).map { plan.operation(at: $0) } == [.run, .dockerExec, .run, .dockerExec])
+    }
+}

@@ -1,0 +1,108 @@
+import AgentLink
+import BerthClient
+import Logging
+import NIOCore
+import NIOPosix
+import Pool
+import RPC
+import Schema
+import Service
+import Synchronization
+import TestSupport
+
+/// A whole server in this process, on real agents without containers.
+func withLiveServer(size: Int = 3, _ body: (ServerAddress, Pool) async throws -> Void) async throws {
+    let runtime = try ProcessRuntime()
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let group = MultiThreadedEventLoopGroup.singleton
+    let pool = Pool(
+        configuration: FleetConfiguration(pools: [PoolConfiguration(size: size)]), runtime: runtime,
+        connector: AgentConnector(group: group), memberPrefix: "t", observer: PoolLog(logger))
+    let service = PoolServiceHandler(
+        pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: ServiceLimits(), logger: logger)
+    let rpc = RPCServer(group: group, service: service)
+    let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
+    let maintenance = Task { await pool.run() }
+    var failure: (any Error)?
+    do {
+        try await eventually("all members are warm") { pool.snapshot().first?.idle == size }
+        try await body(.tcp(host: "127.0.0.1", port: bound.port ?? 0), pool)
+    } catch {
+        failure = error
+    }
+    service.drain()
+    service.endAll()
+    await maintenance.value
+    await rpc.close()
+    if let failure { throw failure }
+    guard runtime.alive == 0 else { throw MissingPart("the end of \(runtime.alive) agents") }
+}
+
+/// A server that answers `Hello` and `Stats`, the latter as it is told.
+final class StubServer: RPCService {
+    enum Answer: Sendable {
+        case now
+        /// The `after`th call and all until `duration` later wait for that moment.
+        case stall(after: Int, duration: TimeAmount)
+        /// From the `after`th call on there is no answer.
+        case never(after: Int)
+    }
+
+    private struct State {
+        var calls = 0
+        var stallEnd: NIODeadline?
+    }
+
+    private let answer: Answer
+    private let state = Mutex(State())
+
+    private init(_ answer: Answer) {
+        self.answer = answer
+    }
+
+    var calls: Int { state.withLock { $0.calls } }
+
+    static func with(
+        _ answer: Answer = .now, _ body: (ServerAddress, StubServer, RPCServer) async throws -> Void
+    ) async throws {
+        let stub = StubServer(answer)
+        let rpc = RPCServer(group: MultiThreadedEventLoopGroup.singleton, service: stub)
+        let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
+        do {
+            try await body(.tcp(host: "127.0.0.1", port: bound.port ?? 0), stub, rpc)
+        } catch {
+            await rpc.close()
+            throw error
+        }
+        await rpc.close()
+    }
+
+    func serve(_ call: ServerCall) {
+        guard call.method == "Stats" else { return call.respond(HelloResponse(server: "stub")) }
+        let stats = StatsResponse(
+            server: "stub", runtime: "none", pools: [PoolStats(name: "default", target: 2, idle: 2)])
+        switch hold() {
+        case .none: call.respond(stats)
+        case .some(.distantFuture): break
+        case .some(let until):
+            let call = NIOLoopBound(call, eventLoop: call.connection.eventLoop)
+            call.eventLoop.scheduleTask(deadline: until) { call.value.respond(stats) }
+        }
+    }
+
+    /// Until when a call is held; `distantFuture`: for good.
+    private func hold() -> NIODeadline? {
+        let now = NIODeadline.now()
+        return state.withLock { state in
+            state.calls += 1
+            switch answer {
+            case .now: return nil
+            case .never(let after): return state.calls > after ? .distantFuture : nil
+            case .stall(let after, let duration):
+                if state.calls == after { state.stallEnd = now + duration }
+                return state.stallEnd.flatMap { $0 > now ? $0 : nil }
+            }
+        }
+    }
+}

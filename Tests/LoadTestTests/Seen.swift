@@ -1,0 +1,10 @@
+import LoadTest
+import Synchronization
+
+/// Keeps what was told.
+final class Seen: Sendable {
+    private let progress = Mutex<[LoadProgress]>([])
+
+    var all: [LoadProgress] { progress.withLock { $0 } }
+    func add(_ progress: LoadProgress) { self.progress.withLock { $0.append(progress) } }
+}
