@@ -3,12 +3,14 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
+SEED ?=
+STEPS ?= 5000000
 SWIFT ?= swift
 # The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
 SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HOME"')
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test check format protos install clean
+.PHONY: help serve build test simulate benchmark check format protos install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -27,7 +29,16 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 	@dev/bootstrap --test
 	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
+	@$(MAKE) --no-print-directory simulate
 	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
+
+simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=…
+	@$(SWIFT) build -c release --product simulate
+	@.build/release/simulate "$(SEED)" "$(STEPS)"
+
+benchmark: ## how many leases a second the pool's state machine alone can do
+	@$(SWIFT) build -c release --product pool-benchmark
+	@.build/release/pool-benchmark
 
 check: ## format and lint, generated code, shell scripts
 	@dev/check

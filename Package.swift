@@ -90,6 +90,19 @@ let package = Package(
                 + nio,
             swiftSettings: strict),
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
+        // The pool's rules, simulated: `make simulate`. Its tests show that it would notice; see Tests/Simulation.
+        .target(name: "Simulation", dependencies: ["Pool"], path: "Tests/Simulation/Model", swiftSettings: strict),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/Command", swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "Simulation", "Pool", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            path: "Tests/Simulation/Tests", swiftSettings: strict),
+        .executableTarget(
+            name: "pool-benchmark", dependencies: ["Pool"], path: "Tests/PoolBenchmark", swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "DockerRuntimeTests",

@@ -1,19 +1,3 @@
-/// The server's end of a member's byte stream, opaque to the pool: who gets a lease gets it too.
-public protocol MemberLink: AnyObject, Sendable {
-    /// Ends the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
-    func close(_ reason: LinkCloseReason)
-}
-
-/// Why the pool gives a member up.
-public enum LinkCloseReason: Sendable, Equatable {
-    case released
-    case leaseExpired
-    case connectionClosed
-    case memberDied
-    case retired
-    case draining
-}
-
 /// A lease's name and its key at once: 128 bits that nobody can guess.
 public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     let high: UInt64
@@ -44,6 +28,9 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
         (high, low) = words
     }
 
+    /// One random word is as good for this as two.
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+
     public var description: String {
         String(unsafeUninitializedCapacity: 32) { buffer in
             for index in 0..<32 {
@@ -62,6 +49,15 @@ public struct ConnectionID: Hashable, Sendable {
 
     public init(_ number: UInt64) {
         self.number = number
+    }
+}
+
+/// Who acquires, for the limit on what one client has: its token where there is one, else its address.
+public struct ClientID: Hashable, Sendable {
+    public let name: String
+
+    public init(_ name: String) {
+        self.name = name
     }
 }
 
@@ -90,11 +86,14 @@ public struct AcquireOrder: Sendable {
     public var leaseTime: Duration?
     /// How long to wait in line; nil is the default. Cut to the server's longest.
     public var wait: Duration?
+    /// On whose account it goes; nil: nobody's, and no limit on a client applies.
+    public var client: ClientID?
 
     public init(
         pool: String = "", token: LeaseToken, waiter: WaiterID, connection: ConnectionID, isDetached: Bool = false,
-        leaseTime: Duration? = nil, wait: Duration? = nil
+        leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil
     ) {
+        self.client = client
         self.pool = pool
         self.token = token
         self.waiter = waiter
@@ -128,6 +127,10 @@ public enum AcquireError: Error, Sendable, Equatable {
     /// It waited so long; a limit stood in the way of a create.
     case exhausted(HeldReason, after: Duration)
     case draining
+    /// The client has or awaits so many members already, the most for one.
+    case clientLimit(Int)
+    /// The pool is being drained.
+    case poolDraining(String)
 }
 
 /// Which limit is in the way of a create.

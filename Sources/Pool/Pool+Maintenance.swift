@@ -17,6 +17,12 @@ extension Pool {
                 for member in step.removals {
                     group.addTask { self.removalFinished(member, await self.remove(member)) }
                 }
+                for order in step.resets {
+                    group.addTask { self.resetFinished(order.member, await self.reset(order)) }
+                }
+                for order in step.pings {
+                    group.addTask { self.pingFinished(order.member, await self.ping(order)) }
+                }
                 if clock.now() >= nextSweep {
                     nextSweep = clock.now() + configuration.tick
                     group.addTask { await sweeper.sweep(self) }
@@ -58,6 +64,37 @@ extension Pool {
             ) { () async throws(RuntimeError) in
                 try await self.runtime.remove(member)
             }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: Asking members
+
+    private func reset(_ order: PoolStateMachine.LinkOrder) async -> MemberLinkError? {
+        do {
+            try await withDeadline(
+                order.timeout, clock, MemberLinkError.failed("not reset within \(order.timeout)")
+            ) { () async throws(MemberLinkError) in
+                try await order.link.reset()
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func ping(_ order: PoolStateMachine.LinkOrder) async -> MemberLinkError? {
+        do {
+            try await withDeadline(
+                order.timeout, clock, MemberLinkError.failed("no answer to a ping within \(order.timeout)")
+            ) { () async throws(MemberLinkError) in
+                try await order.link.ping()
+            }
+            return nil
+        } catch .unsupported {
+            // An agent that cannot be asked is no less well for it.
             return nil
         } catch {
             return error
@@ -115,14 +152,14 @@ extension Pool {
 }
 
 /// Runs `work`; after `timeout` cancels it, waits for it to give up, and throws `error`.
-private func withDeadline<R: Sendable>(
-    _ timeout: Duration, _ clock: any MonotonicClock, _ error: RuntimeError,
-    _ work: @escaping @Sendable () async throws(RuntimeError) -> R
-) async throws(RuntimeError) -> R {
+private func withDeadline<R: Sendable, E: Error>(
+    _ timeout: Duration, _ clock: any MonotonicClock, _ error: E,
+    _ work: @escaping @Sendable () async throws(E) -> R
+) async throws(E) -> R {
     let deadline = clock.now() + timeout
-    let result: Result<R, RuntimeError> = await withTaskGroup(of: Result<R, RuntimeError>?.self) { group in
+    let result: Result<R, E> = await withTaskGroup(of: Result<R, E>?.self) { group in
         group.addTask {
-            do throws(RuntimeError) {
+            do throws(E) {
                 return .success(try await work())
             } catch {
                 return .failure(error)

@@ -26,7 +26,6 @@ public final class Pool: Sendable {
     }
 
     private let state: Mutex<State>
-    let configuration: FleetConfiguration
     let runtime: any ContainerRuntime
     let connector: any MemberConnector
     let clock: any MonotonicClock
@@ -43,7 +42,6 @@ public final class Pool: Sendable {
         memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
         hostMemory: @escaping @Sendable () -> Int64? = { nil }
     ) {
-        self.configuration = configuration
         self.runtime = runtime
         self.connector = connector
         self.memberPrefix = memberPrefix
@@ -85,7 +83,7 @@ public final class Pool: Sendable {
     /// `cancel`.
     public func acquire(
         pool: String = "", token: LeaseToken, connection: ConnectionID, isDetached: Bool = false,
-        leaseTime: Duration? = nil, wait: Duration? = nil, later: @escaping AcquireCallback
+        leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, later: @escaping AcquireCallback
     ) -> (WaiterID, PoolStateMachine.AcquireOutcome) {
         transact { state, now in
             state.waiterCounter += 1
@@ -93,7 +91,7 @@ public final class Pool: Sendable {
             let outcome = state.machine.acquire(
                 AcquireOrder(
                     pool: pool, token: token, waiter: waiter, connection: connection, isDetached: isDetached,
-                    leaseTime: leaseTime, wait: wait), now: now)
+                    leaseTime: leaseTime, wait: wait, client: client), now: now)
             if case .waiting = outcome { state.callbacks[waiter] = later }
             return (waiter, outcome)
         }
@@ -117,6 +115,11 @@ public final class Pool: Sendable {
     /// was, or has ended.
     public func use(_ token: LeaseToken, begins: Bool = false) -> PoolStateMachine.LeaseUse? {
         transact { state, now in state.machine.use(token, begins: begins, now: now) }
+    }
+
+    /// Extends a lease, and may change how long it lasts without use. Nil: the lease never was, or has ended.
+    public func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> PoolStateMachine.LeaseUse? {
+        transact { state, now in state.machine.renew(token, leaseTime: leaseTime, now: now) }
     }
 
     public func endUse(_ token: LeaseToken) {
@@ -149,10 +152,39 @@ public final class Pool: Sendable {
     public var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
     public var memoryBudgetBytes: Int64 { configuration.memoryBudgetBytes }
     public var poolNames: [String] { configuration.pools.map(\.name) }
+    /// As last loaded.
+    public var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }
 
     /// Every pool in numbers.
     public func snapshot() -> [PoolSnapshot] {
         state.withLock { $0.machine.snapshot(now: clock.now()) }
+    }
+
+    // MARK: For the operator
+
+    /// Takes on another configuration without dropping a lease: see `PoolStateMachine.reload`.
+    public func reload(_ configuration: FleetConfiguration) {
+        transact { state, now in state.machine.reload(configuration, now: now) }
+    }
+
+    /// Changes a pool's size and maximum. False when there is no such pool.
+    public func resize(pool: String, size: Int? = nil, max: Int? = nil) -> Bool {
+        transact { state, now in state.machine.resize(pool: pool, size: size, max: max, now: now) }
+    }
+
+    /// Closes the breaker of one pool, or of all. False when there is no such pool.
+    public func resetBackoff(pool: String? = nil) -> Bool {
+        transact { state, now in state.machine.resetBackoff(pool: pool, now: now) }
+    }
+
+    /// Refuses acquires of one pool and removes what is idle in it. False when there is no such pool.
+    public func drainPool(_ name: String) -> Bool {
+        transact { state, now in state.machine.drainPool(name, now: now) }
+    }
+
+    /// Every member of a pool, or of all.
+    public func listMembers(pool: String? = nil) -> [MemberInfo] {
+        state.withLock { $0.machine.listMembers(pool: pool, now: clock.now()) }
     }
 
     // MARK: For the maintenance task
@@ -171,7 +203,10 @@ public final class Pool: Sendable {
     }
 
     func createSucceeded(_ member: MemberID, _ link: any MemberLink, took: Duration) -> Bool {
-        transact { state, now in state.machine.createSucceeded(member, link: link, took: took, now: now) }
+        let jitter = Double.random(in: 0...1)
+        return transact { state, now in
+            state.machine.createSucceeded(member, link: link, took: took, jitter: jitter, now: now)
+        }
     }
 
     func createFailed(_ member: MemberID, _ error: RuntimeError) {
@@ -188,6 +223,14 @@ public final class Pool: Sendable {
 
     func removalFinished(_ member: MemberID, _ error: RuntimeError?) {
         transact { state, now in state.machine.removalFinished(member, error, now: now) }
+    }
+
+    func resetFinished(_ member: MemberID, _ error: MemberLinkError?) {
+        transact { state, now in state.machine.resetFinished(member, error, now: now) }
+    }
+
+    func pingFinished(_ member: MemberID, _ error: MemberLinkError?) {
+        transact { state, now in state.machine.pingFinished(member, error, now: now) }
     }
 
     var knownMembers: Set<MemberID> { state.withLock { Set($0.machine.knownMembers) } }

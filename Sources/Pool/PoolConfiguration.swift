@@ -2,8 +2,8 @@
 public struct PoolConfiguration: Sendable, Equatable {
     public var name: String
     public var template: MemberTemplate
-    /// Members kept idle.
-    public var size: Int
+    /// How many members are kept idle.
+    public var sizing: Sizing
     /// Members in all states together, at most.
     public var max: Int
     /// Members filled in before another pool has its turn.
@@ -14,15 +14,79 @@ public struct PoolConfiguration: Sendable, Equatable {
     public var createTimeout: Duration
     /// How long a lease lasts without use.
     public var leaseTime: Duration
+    /// What becomes of a member after its release.
+    public var reuse: Reuse
+    /// A member this old is retired as soon as no lease is on it; nil: never.
+    public var maxAge: Duration?
+    /// Members are retired at up to this fraction of `maxAge` earlier, each at a time of its own, so that those created
+    /// together do not all go together; 0 to 1.
+    public var ageJitter: Double
+    /// A member idle for so long is retired; nil: never.
+    public var maxIdle: Duration?
+    /// A member is retired after so many leases (`reuse: reset`); nil: never.
+    public var maxUses: Int?
+    /// A member that dies unused before it has lived so long died young: the second of these in a row counts as a
+    /// create that failed.
+    public var minLife: Duration
+    /// A reset that has not been proven by then has failed.
+    public var resetTimeout: Duration
+    /// How often an idle member is asked whether it is well; nil: never.
+    public var healthInterval: Duration?
+    /// A member that has not answered by then is not well.
+    public var pingTimeout: Duration
+    /// Idle members beyond the target are retired one at a time, so far apart.
+    public var surplusInterval: Duration
 
+    /// How many members are kept idle.
+    public enum Sizing: Sendable, Equatable {
+        case fixed(Int)
+        /// Follows demand between the two, as `Demand` computes it.
+        case adaptive(min: Int, max: Int)
+    }
+
+    /// What becomes of a member after its release.
+    public enum Reuse: Sendable, Equatable {
+        /// It is destroyed.
+        case never
+        /// It is reset and, once proven clean, leased again. Only after a release: a lease that time or its connection
+        /// ended takes its member along.
+        case reset
+    }
+
+    /// Members kept idle, at least; setting it makes the size fixed.
+    public var size: Int {
+        get {
+            switch sizing {
+            case .fixed(let size): size
+            case .adaptive(let min, _): min
+            }
+        }
+        set { sizing = .fixed(newValue) }
+    }
+
+    /// - Parameter sizing: when given, counts instead of `size`.
     public init(
         name: String = "default", template: MemberTemplate = MemberTemplate(), size: Int = 2, max: Int = 16,
         batch: Int = 3, backoff: Duration = .seconds(300), createTimeout: Duration = .seconds(60),
-        leaseTime: Duration = .seconds(300)
+        leaseTime: Duration = .seconds(300), sizing: Sizing? = nil, reuse: Reuse = .never,
+        maxAge: Duration? = .seconds(3600), ageJitter: Double = 0.1, maxIdle: Duration? = nil, maxUses: Int? = 1000,
+        minLife: Duration = .seconds(10), resetTimeout: Duration = .seconds(5),
+        healthInterval: Duration? = .seconds(30), pingTimeout: Duration = .seconds(5),
+        surplusInterval: Duration = .seconds(30)
     ) {
         self.name = name
         self.template = template
-        self.size = size
+        self.sizing = sizing ?? .fixed(size)
+        self.reuse = reuse
+        self.maxAge = maxAge
+        self.ageJitter = ageJitter
+        self.maxIdle = maxIdle
+        self.maxUses = maxUses
+        self.minLife = minLife
+        self.resetTimeout = resetTimeout
+        self.healthInterval = healthInterval
+        self.pingTimeout = pingTimeout
+        self.surplusInterval = surplusInterval
         self.max = max
         self.batch = batch
         self.backoff = backoff
@@ -53,11 +117,19 @@ public struct FleetConfiguration: Sendable, Equatable {
     public var maxConcurrentRemovals: Int
     /// How long one attempt to remove a member may take.
     public var removeTimeout: Duration
+    /// Leases and waiting acquires of one client together, at most; nil: as many as there are.
+    public var maxPerClient: Int?
+    /// Resets under way at the same time, at most.
+    public var maxConcurrentResets: Int
+    /// Health pings under way at the same time, at most.
+    public var maxConcurrentPings: Int
 
     public init(
         pools: [PoolConfiguration], max: Int = 300, memoryBudgetBytes: Int64 = .max, tick: Duration = .seconds(30),
         maxWaiters: Int = 1024, defaultWait: Duration = .seconds(30), maxWait: Duration = .seconds(900),
-        connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4, removeTimeout: Duration = .seconds(30)
+        connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4,
+        removeTimeout: Duration = .seconds(30),
+        maxPerClient: Int? = nil, maxConcurrentResets: Int = 64, maxConcurrentPings: Int = 16
     ) {
         self.pools = pools
         self.max = max
@@ -69,5 +141,8 @@ public struct FleetConfiguration: Sendable, Equatable {
         self.connectionGrace = connectionGrace
         self.maxConcurrentRemovals = maxConcurrentRemovals
         self.removeTimeout = removeTimeout
+        self.maxPerClient = maxPerClient
+        self.maxConcurrentResets = maxConcurrentResets
+        self.maxConcurrentPings = maxConcurrentPings
     }
 }

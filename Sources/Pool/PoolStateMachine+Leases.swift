@@ -14,11 +14,14 @@ extension PoolStateMachine {
         let longest = pools[pool].configuration.leaseTime
         let time = min(order.leaseTime ?? longest, longest)
         let lease = Lease(
-            token: order.token, owner: order.isDetached ? nil : order.connection, time: time, expires: now + time)
+            token: order.token, owner: order.isDetached ? nil : order.connection, client: order.client, time: time,
+            expires: now + time)
+        slots[index].uses += 1
         slots[index].state = .leased(lease)
         slotOfLease[order.token] = index
         pools[pool].leased += 1
         pools[pool].leases += 1
+        pools[pool].lastYoungDeath = nil
         if let owner = lease.owner { own(index, owner) }
         setTimer(index, at: lease.expires)
         return Grant(
@@ -32,7 +35,23 @@ extension PoolStateMachine {
             case .leased(var lease) = slots[index].state
         else { return nil }
         if begins { lease.active += 1 }
+        lease.isUsed = true
         if !lease.isOrphaned { lease.expires = now + lease.time }
+        slots[index].state = .leased(lease)
+        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time)
+    }
+
+    /// The lease lasts for another whole time from now; for `leaseTime` from now on, if that is given and no longer
+    /// than the pool's. A lease whose connection has closed ends all the same. Nil: the lease never was, or has ended.
+    public mutating func renew(_ token: LeaseToken, leaseTime: Duration? = nil, now: MonotonicInstant) -> LeaseUse? {
+        guard let index = slotOfLease[token], let link = slots[index].link,
+            case .leased(var lease) = slots[index].state
+        else { return nil }
+        lease.time = min(leaseTime ?? lease.time, pools[slots[index].pool].configuration.leaseTime)
+        if !lease.isOrphaned {
+            lease.expires = now + lease.time
+            setTimer(index, at: lease.expires)
+        }
         slots[index].state = .leased(lease)
         return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time)
     }
@@ -40,7 +59,7 @@ extension PoolStateMachine {
     /// An execution has ended.
     public mutating func endUse(_ token: LeaseToken, now: MonotonicInstant) {
         guard let index = slotOfLease[token], case .leased(var lease) = slots[index].state else { return }
-        lease.active -= 1
+        lease.active = max(0, lease.active - 1)
         if !lease.isOrphaned {
             lease.expires = now + lease.time
             setTimer(index, at: lease.expires)
@@ -48,12 +67,22 @@ extension PoolStateMachine {
         slots[index].state = .leased(lease)
     }
 
-    /// Ends a lease; its member is removed. True also for a lease that was released a while ago; false when there is no
-    /// such lease.
+    /// Ends a lease; its member is removed, or reset where the pool reuses members and this one is worth it. True also
+    /// for a lease that was released a while ago; false when there is no such lease.
     public mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
         guard let index = slotOfLease[token] else { return released.contains(token) }
         released.insert(token)
-        stop(index, .released, now: now)
+        let pool = slots[index].pool
+        if pools[pool].configuration.reuse == .never {
+            retire(index, .released, now: now)
+        } else if isDraining || pools[pool].isDraining {
+            retire(index, .draining, now: now)
+        } else if let reason = reasonToRetire(index, now: now) {
+            retire(index, reason, now: now)
+        } else {
+            unlease(index)
+            beginReset(index)
+        }
         return true
     }
 
@@ -83,10 +112,12 @@ extension PoolStateMachine {
             slots[index].state = .starting(died: true)
         case .idle:
             emit(.event(.memberDied(id, pool: name, wasLeased: false)))
-            stop(index, .memberDied, now: now)
-        case .leased:
+            let (uses, life) = (slots[index].uses, now - slots[index].readySince)
+            retire(index, .died, now: now)
+            if uses == 0 { diedUnused(index, after: life, now: now) }
+        case .leased, .resetting:
             emit(.event(.memberDied(id, pool: name, wasLeased: true)))
-            stop(index, .memberDied, now: now)
+            retire(index, .died, now: now)
         case .free, .cleaning, .stopping:
             break
         }
@@ -99,7 +130,7 @@ extension PoolStateMachine {
             if !lease.isOrphaned {
                 emit(.event(.leaseExpired(slots[index].id, pool: pools[slots[index].pool].configuration.name)))
             }
-            stop(index, lease.isOrphaned ? .connectionClosed : .leaseExpired, now: now)
+            retire(index, lease.isOrphaned ? .connectionClosed : .leaseExpired, now: now)
         } else if lease.expires > now {
             setTimer(index, at: lease.expires)
         }
@@ -111,6 +142,7 @@ extension PoolStateMachine {
         slotOfLease[lease.token] = nil
         pools[slots[index].pool].leased -= 1
         if let owner = lease.owner { disown(index, owner) }
+        discharge(lease.client)
     }
 
     private mutating func own(_ index: Int, _ owner: ConnectionID) {

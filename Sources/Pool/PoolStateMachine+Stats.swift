@@ -13,35 +13,98 @@ public struct PoolSnapshot: Sendable, Equatable {
     public var starting: Int
     public var idle: Int
     public var leased: Int
+    public var resetting: Int
     public var stopping: Int
+    /// Those of `idle` that were made like an earlier configuration says.
+    public var outdated: Int
     public var waiters: Int
     public var oldestWait: Duration
     public var held: HeldReason?
     public var breaker: Breaker
     public var failuresInRow: Int
+    public var isDraining: Bool
     public var creates: UInt64
     public var createFailures: UInt64
     public var leases: UInt64
     public var removed: UInt64
+    /// Resets that ended in a clean member.
+    public var recycled: UInt64
+    /// Members given up, by reason; those with none are left out.
+    public var retired: [RetireReason: UInt64]
+    public var acquireLatency: LatencyQuantiles
+    /// Acquires per second, as the target is computed from them.
+    public var arrivalRate: Double
+    /// What a create takes; nil before the first.
+    public var createTime: Duration?
+}
+
+/// A member as an operator sees it.
+public struct MemberInfo: Sendable, Equatable {
+    public enum State: String, Sendable {
+        case starting, idle, leased, resetting, stopping
+    }
+
+    public var id: MemberID
+    public var pool: String
+    public var state: State
+    /// Since its first answer; zero before.
+    public var age: Duration
+    /// How often it was leased.
+    public var uses: Int
+    /// It was made like an earlier configuration says.
+    public var isOutdated: Bool
 }
 
 extension PoolStateMachine {
+    /// Every pool in numbers: as configured, then those that are no longer and still have members.
     public func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
-        pools.indices.map { index in
-            let pool = pools[index]
-            let breaker: PoolSnapshot.Breaker =
-                switch pool.breaker {
-                case .closed: .closed
-                case .open(let until, let cause): .open(cause, nextTry: Swift.max(.zero, until - now))
-                case .halfOpen(let cause): .halfOpen(cause)
-                }
-            return PoolSnapshot(
-                name: pool.configuration.name, image: pool.configuration.template.image,
-                target: pool.configuration.size, max: pool.configuration.max, starting: pool.starting, idle: pool.idle,
-                leased: pool.leased, stopping: pool.stopping, waiters: pool.waiting,
-                oldestWait: firstWaiter(index).map { now - $0.since } ?? .zero, held: pool.held, breaker: breaker,
-                failuresInRow: pool.failuresInRow, creates: pool.creates, createFailures: pool.createFailures,
-                leases: pool.leases, removed: pool.removed)
+        let others = pools.indices.filter { pools[$0].isRemoved && pools[$0].members > 0 }
+        return (poolOrder + others).map { snapshot(of: $0, now: now) }
+    }
+
+    private func snapshot(of index: Int, now: MonotonicInstant) -> PoolSnapshot {
+        let pool = pools[index]
+        let breaker: PoolSnapshot.Breaker =
+            switch pool.breaker {
+            case .closed: .closed
+            case .open(let until, let cause): .open(cause, nextTry: Swift.max(.zero, until - now))
+            case .halfOpen(let cause): .halfOpen(cause)
+            }
+        var retired: [RetireReason: UInt64] = [:]
+        for reason in RetireReason.allCases where pool.retired[reason.ordinal] > 0 {
+            retired[reason] = pool.retired[reason.ordinal]
+        }
+        var demand = pool.demand
+        return PoolSnapshot(
+            name: pool.configuration.name, image: pool.configuration.template.image, target: pool.target,
+            max: pool.configuration.max, starting: pool.starting, idle: pool.idle, leased: pool.leased,
+            resetting: pool.resetting, stopping: pool.stopping, outdated: pool.outdatedIdle, waiters: pool.waiting,
+            oldestWait: firstWaiter(index).map { now - $0.since } ?? .zero, held: pool.held, breaker: breaker,
+            failuresInRow: pool.failuresInRow, isDraining: pool.isDraining || isDraining, creates: pool.creates,
+            createFailures: pool.createFailures, leases: pool.leases, removed: pool.removed, recycled: pool.recycled,
+            retired: retired, acquireLatency: pool.latency.quantiles, arrivalRate: demand.rate(now),
+            createTime: demand.createSeconds.map { .nanoseconds(Int64($0 * 1e9)) })
+    }
+
+    /// Every member of a pool, or of all pools, in the order of their names' creation.
+    public func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
+        slots.compactMap { slot in
+            let pool = pools[slot.pool].configuration.name
+            guard name == nil || name == pool else { return nil }
+            let state: MemberInfo.State
+            var age = now - slot.readySince
+            switch slot.state {
+            case .free: return nil
+            case .starting: (state, age) = (.starting, .zero)
+            case .idle: state = .idle
+            case .leased: state = .leased
+            case .resetting: state = .resetting
+            case .cleaning: (state, age) = (.stopping, .zero)
+            case .stopping: state = .stopping
+            }
+            return MemberInfo(
+                id: slot.id, pool: pool, state: state, age: age, uses: slot.uses,
+                isOutdated: slot.generation != pools[slot.pool].generation)
         }
     }
 }

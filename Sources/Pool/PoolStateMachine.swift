@@ -22,8 +22,22 @@ public struct PoolStateMachine: Sendable {
         var pool: Int
         var state: SlotState
         var link: (any MemberLink)?
+        /// What its pool's template was when it was created.
+        var generation: Int
+        var memoryBytes: Int64
         /// The earliest timer that is set for it.
         var timer: MonotonicInstant?
+        /// When it answered its first ping.
+        var readySince = MonotonicInstant(nanoseconds: 0)
+        /// 0 to 1: its share of the pool's `ageJitter`.
+        var jitter = 0.0
+        var endOfLife = MonotonicInstant(nanoseconds: .max)
+        var uses = 0
+        var nextPing = MonotonicInstant(nanoseconds: .max)
+        /// Its health ping is in line or under way.
+        var isPinging = false
+        /// It failed a ping while it was leased: retired as soon as the lease ends.
+        var isUnhealthy = false
         /// Tells a place in the idle line that is still good from one left behind.
         var idleStamp: UInt64 = 0
         /// Neighbours in the list of leases of one connection.
@@ -40,8 +54,10 @@ public struct PoolStateMachine: Sendable {
         case cleaning
         /// Ready to be leased. → leased, stopping
         case idle(since: MonotonicInstant)
-        /// → stopping; → idle only when it was handed to a caller who had gone
+        /// → stopping, resetting; → idle only when it was handed to a caller who had gone
         case leased(Lease)
+        /// Released, and being made as new; false: it waits for its turn. → idle, leased, stopping
+        case resetting(isRunning: Bool)
         /// To be removed, or being removed. → free
         case stopping(Removal)
     }
@@ -49,12 +65,15 @@ public struct PoolStateMachine: Sendable {
     struct Lease: Sendable {
         var token: LeaseToken
         var owner: ConnectionID?
+        var client: ClientID?
         var time: Duration
         var expires: MonotonicInstant
         /// Executions that run in it: while there are any, time does not end it.
         var active = 0
         /// Its connection has closed: it ends at `expires`, in use or not.
         var isOrphaned = false
+        /// A call on it was made: its member is not as good as new any more.
+        var isUsed = false
     }
 
     enum Removal: Sendable {
@@ -83,11 +102,28 @@ public struct PoolStateMachine: Sendable {
         var configuration: PoolConfiguration
         var breaker = Breaker.closed
         var failuresInRow = 0
+        /// When a member died young and unused; nil: not since the last lease.
+        var lastYoungDeath: MonotonicInstant?
         var starting = 0
         var idle = 0
         var leased = 0
+        var resetting = 0
         var stopping = 0
-        var idleLine: Deque<(slot: Int, stamp: UInt64)> = []
+        /// How many idle members there should be.
+        var target: Int
+        /// Counts the changes of the template; members of an earlier one are outdated.
+        var generation = 0
+        /// Those of `idle` that are outdated.
+        var outdatedIdle = 0
+        var idleLine = IdleLine()
+        /// Handed out when no other is idle, and retired as new ones get warm.
+        var outdatedLine = IdleLine()
+        var demand = Demand()
+        /// When the next member beyond the target goes; nil while there is none.
+        var surplusDue: MonotonicInstant?
+        var isDraining = false
+        /// It is no longer configured, and goes when its last member has gone.
+        var isRemoved = false
         var line: Deque<WaiterID> = []
         var waiting = 0
         var held: HeldReason?
@@ -96,9 +132,27 @@ public struct PoolStateMachine: Sendable {
         var createFailures: UInt64 = 0
         var leases: UInt64 = 0
         var removed: UInt64 = 0
+        var recycled: UInt64 = 0
+        var retired = [UInt64](repeating: 0, count: RetireReason.allCases.count)
+        var latency = LatencyHistogram()
 
-        var members: Int { starting + idle + leased + stopping }
-        var wantsFill: Bool { idle + starting < configuration.size }
+        init(_ configuration: PoolConfiguration) {
+            self.configuration = configuration
+            target = configuration.size
+        }
+
+        var members: Int { starting + idle + leased + resetting + stopping }
+        /// Idle members, and those that will be in a moment.
+        var supply: Int { idle - outdatedIdle + starting + resetting }
+        var wantsFill: Bool { supply < target && !isDraining }
+        /// Members that are being reset are about to serve the line: a create is for who is left over.
+        var wantsOnDemand: Bool { waiting > resetting }
+        var isVacant: Bool { isRemoved && members == 0 }
+    }
+
+    /// Slots in the order in which they became idle. A slot that is idle no longer, or again, leaves its place behind.
+    struct IdleLine: Sendable {
+        var places: Deque<(slot: Int, stamp: UInt64)> = []
     }
 
     struct Timer: Sendable, Comparable {
@@ -111,9 +165,11 @@ public struct PoolStateMachine: Sendable {
         static func < (a: Timer, b: Timer) -> Bool { a.at < b.at }
     }
 
-    let configuration: FleetConfiguration
+    var configuration: FleetConfiguration
     var pools: [PoolState]
-    let poolNamed: [String: Int]
+    var poolNamed: [String: Int]
+    /// The pools as they are configured, the default pool first.
+    var poolOrder: [Int]
     var slots: [Slot] = []
     var freeSlots: [Int] = []
     var slotOf: [MemberID: Int] = [:]
@@ -122,11 +178,17 @@ public struct PoolStateMachine: Sendable {
     var firstOwned: [ConnectionID: Int] = [:]
     var released = RecentTokens(capacity: 4096)
     var waiters: [WaiterID: Waiter] = [:]
+    /// Leases and waiters of each client that has any.
+    var countOfClient: [ClientID: Int] = [:]
     var timers = Heap<Timer>()
     /// The one slot whose create, or the cleaning after it, is under way.
     var creating: Int?
     var removalLine: Deque<Int> = []
     var removalsRunning = 0
+    var resetLine: Deque<MemberID> = []
+    var resetsRunning = 0
+    var pingLine: Deque<MemberID> = []
+    var pingsRunning = 0
     var members = 0
     var usedMemory: Int64 = 0
     var nextServed = 0
@@ -139,7 +201,8 @@ public struct PoolStateMachine: Sendable {
     public init(_ configuration: FleetConfiguration) {
         precondition(!configuration.pools.isEmpty, "a fleet has at least one pool")
         self.configuration = configuration
-        pools = configuration.pools.map { PoolState(configuration: $0) }
+        pools = configuration.pools.map { PoolState($0) }
+        poolOrder = Array(configuration.pools.indices)
         poolNamed = Dictionary(
             configuration.pools.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
@@ -164,7 +227,9 @@ public struct PoolStateMachine: Sendable {
 
     mutating func makeSlot(_ id: MemberID, pool: Int) -> Int {
         precondition(slotOf[id] == nil, "member \(id) exists already")
-        let slot = Slot(id: id, pool: pool, state: .starting(died: false))
+        let memory = pools[pool].configuration.template.memoryBytes
+        let slot = Slot(
+            id: id, pool: pool, state: .starting(died: false), generation: pools[pool].generation, memoryBytes: memory)
         let index: Int
         if let free = freeSlots.popLast() {
             slots[free] = slot
@@ -176,7 +241,7 @@ public struct PoolStateMachine: Sendable {
         slotOf[id] = index
         pools[pool].starting += 1
         members += 1
-        usedMemory += pools[pool].configuration.template.memoryBytes
+        usedMemory += memory
         return index
     }
 
@@ -189,7 +254,7 @@ public struct PoolStateMachine: Sendable {
         slots[index].timer = nil
         pools[pool].removed += 1
         members -= 1
-        usedMemory -= pools[pool].configuration.template.memoryBytes
+        usedMemory -= slots[index].memoryBytes
         freeSlots.append(index)
         emit(.event(.removed(slots[index].id, pool: pools[pool].configuration.name)))
         nudge()
@@ -200,6 +265,8 @@ public struct PoolStateMachine: Sendable {
     mutating func setTimer(_ index: Int, at instant: MonotonicInstant) {
         if let set = slots[index].timer, set <= instant { return }
         slots[index].timer = instant
+        // The maintenance task sleeps for longer than that.
+        if timers.min.map({ instant < $0.at }) ?? true { nudge() }
         timers.insert(Timer(at: instant, target: .slot(index)))
         dropDeadTimers()
     }
@@ -227,25 +294,9 @@ public struct PoolStateMachine: Sendable {
 
     public var leaseCount: Int { slotOfLease.count }
 
+    /// Timers that are set, those included that what they were for has made idle.
+    public var timerCount: Int { timers.count }
+
     /// The sum of the memory limits of all members, in bytes.
     public var usedMemoryBytes: Int64 { usedMemory }
-}
-
-/// The last released tokens, so that a second release of the same lease is no error.
-struct RecentTokens: Sendable {
-    private let capacity: Int
-    private var order: Deque<LeaseToken> = []
-    private var known: Set<LeaseToken> = []
-
-    init(capacity: Int) {
-        self.capacity = capacity
-    }
-
-    mutating func insert(_ token: LeaseToken) {
-        if order.count == capacity, let oldest = order.popFirst() { known.remove(oldest) }
-        order.append(token)
-        known.insert(token)
-    }
-
-    func contains(_ token: LeaseToken) -> Bool { known.contains(token) }
 }

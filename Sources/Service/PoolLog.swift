@@ -38,6 +38,35 @@ public struct PoolLog: PoolObserver {
             logger.warning(
                 "member died",
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "member.leased": "\(wasLeased)"])
+        case .retired(let member, let pool, let reason, let uses):
+            logger.debug(
+                "member retired",
+                metadata: [
+                    "member.id": "\(member)", "pool.name": "\(pool)", "retire.reason": "\(reason.rawValue)",
+                    "member.uses": "\(uses)",
+                ])
+        case .diedYoung(let member, let pool, let error, let failures, let nextTry):
+            logger.error(
+                "member died unused soon after its creation, backing off",
+                metadata: [
+                    "member.id": "\(member)", "pool.name": "\(pool)", "error.cause": "\(error.cause.rawValue)",
+                    "error.message": "\(error.message)", "breaker.failures": "\(failures)",
+                    "breaker.next_try_s": "\(nextTry.wholeMilliseconds / 1000)",
+                ])
+        case .resetFailed(let member, let pool, let error):
+            logger.warning(
+                "reset failed, member is destroyed",
+                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error)"])
+        case .pingFailed(let member, let pool, let error):
+            logger.warning(
+                "health ping failed",
+                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error)"])
+        case .targetChanged(let pool, let from, let to):
+            logger.debug(
+                "pool follows demand",
+                metadata: ["pool.name": "\(pool)", "pool.target": "\(to)", "pool.target_before": "\(from)"])
+        case .reconfigured(let pool):
+            logger.info("pool reconfigured", metadata: ["pool.name": "\(pool)"])
         case .removed(let member, let pool):
             logger.debug("member removed", metadata: ["member.id": "\(member)", "pool.name": "\(pool)"])
         case .removeFailed(let member, let pool, let error, let retry):

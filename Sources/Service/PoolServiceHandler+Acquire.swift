@@ -70,6 +70,10 @@ extension RPCError {
             self.init(.resourceExhausted, "no container came free within \(waited.inWords): \(reason)")
         case .draining:
             self.init(.unavailable, "the server is shutting down")
+        case .clientLimit(let most):
+            self.init(.resourceExhausted, "this client has or awaits \(most) containers, the most for one client")
+        case .poolDraining(let name):
+            self.init(.unavailable, "the pool \"\(name)\" is being drained")
         }
     }
 }

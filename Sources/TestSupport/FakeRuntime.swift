@@ -116,9 +116,22 @@ public final class FakeRuntime: ContainerRuntime {
 public final class FakeLink: MemberLink {
     public let member: MemberID
     private let reason = Mutex<LinkCloseReason?>(nil)
+    private let answer: @Sendable () -> MemberLinkError?
 
-    public init(_ member: MemberID = MemberID("fake")) {
+    /// - Parameter answer: what becomes of pings and resets; nil: they succeed.
+    public init(
+        _ member: MemberID = MemberID("fake"), answer: @escaping @Sendable () -> MemberLinkError? = { .unsupported }
+    ) {
         self.member = member
+        self.answer = answer
+    }
+
+    public func ping() async throws(MemberLinkError) {
+        if let error = answer() { throw error }
+    }
+
+    public func reset() async throws(MemberLinkError) {
+        if let error = answer() { throw error }
     }
 
     public var closed: LinkCloseReason? { reason.withLock { $0 } }
@@ -130,10 +143,14 @@ public final class FakeConnector: MemberConnector {
     private struct State {
         var closers: [MemberID: @Sendable () -> Void] = [:]
         var failure: RuntimeError?
+        var answer: MemberLinkError? = .unsupported
     }
     private let state = Mutex(State())
 
     public init() {}
+
+    /// What pings and resets of all members end in from here on; nil: they succeed.
+    public func answer(_ error: MemberLinkError?) { state.withLock { $0.answer = error } }
 
     /// From here on no agent answers its first ping.
     public func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
@@ -150,7 +167,7 @@ public final class FakeConnector: MemberConnector {
             return state.failure
         }
         if let failure { throw failure }
-        return FakeLink(member)
+        return FakeLink(member) { self.state.withLock { $0.answer } }
     }
 }
 

@@ -128,3 +128,12 @@ extension [PoolStateMachine.Effect] {
         }
     }
 }
+
+extension PoolConfiguration {
+    /// A pool of one that resets its members, and asks nobody for his health.
+    static func reusing(_ change: (inout PoolConfiguration) -> Void = { _ in }) -> PoolConfiguration {
+        var pool = PoolConfiguration(size: 1, reuse: .reset, healthInterval: nil)
+        change(&pool)
+        return pool
+    }
+}

@@ -235,4 +235,56 @@ struct MaintenanceTests {
         try await r.filled(1)
         await r.end()
     }
+
+    @Test("a released member is reset and leased again, by the one container there is")
+    func resets() async throws {
+        let r = Running(PoolConfiguration(size: 1, max: 1, reuse: .reset))
+        r.connector.answer(nil)
+        for round in 0..<5 {
+            guard case .success(let grant) = await r.acquire() else { Issue.record("not granted"); return }
+            #expect(r.pool.release(grant.token))
+            try await eventually("the reset") { r.snapshot.recycled == UInt64(round + 1) }
+        }
+        #expect(r.runtime.now.created.count == 1)
+        await r.end()
+    }
+
+    @Test("a member whose agent cannot be reset is destroyed and replaced")
+    func resetUnsupported() async throws {
+        let r = Running(PoolConfiguration(size: 1, max: 1, reuse: .reset))
+        guard case .success(let grant) = await r.acquire() else { Issue.record("not granted"); return }
+        #expect(r.pool.release(grant.token))
+        try await eventually("the replacement") { r.snapshot.idle == 1 && r.runtime.now.created.count == 2 }
+        #expect(r.snapshot.retired == [.resetFailed: 1])
+        #expect(r.runtime.now.removed.contains(grant.member))
+        await r.end()
+    }
+
+    @Test("an idle member that does not answer its ping is replaced; one whose agent knows no ping is not")
+    func pings() async throws {
+        let r = Running(PoolConfiguration(size: 1, healthInterval: .seconds(5)))
+        try await r.filled(1)
+        r.clock.advance(by: .seconds(5))
+        r.clock.advance(by: .seconds(5))
+        #expect(r.runtime.now.created.count == 1)
+        r.connector.answer(.failed("not well"))
+        try await eventually("the replacement") {
+            if r.runtime.now.created.count == 1 { r.clock.advance(by: .seconds(5)) }
+            return r.snapshot.retired[.unhealthy] == 1
+        }
+        r.connector.answer(nil)
+        try await r.filled(1)
+        await r.end()
+    }
+
+    @Test("reload adds and removes pools while the maintenance task runs")
+    func reload() async throws {
+        let r = Running(PoolConfiguration(size: 1))
+        try await r.filled(1)
+        r.pool.reload(FleetConfiguration(pools: [PoolConfiguration(name: "other", size: 2)]))
+        try await r.filled(2)
+        #expect(r.pool.poolNames == ["other"])
+        try await eventually("the old pool's end") { r.pool.memberCount == 2 && r.runtime.now.existing.count == 2 }
+        await r.end()
+    }
 }

@@ -1,0 +1,95 @@
+/// The server's end of a member's byte stream, opaque to the pool: who gets a lease gets it too.
+public protocol MemberLink: AnyObject, Sendable {
+    /// Ends the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
+    func close(_ reason: LinkCloseReason)
+
+    /// Asks the agent whether it is well. Returns when it has answered.
+    func ping() async throws(MemberLinkError)
+
+    /// Makes the member as new: every process but the agent gone, fresh tmpfs, no IPC objects, no environment left.
+    /// Returns when that is proven; whoever throws is destroyed.
+    func reset() async throws(MemberLinkError)
+}
+
+/// Why a member did not do what its link was asked for.
+public enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The agent has no such call.
+    case unsupported
+    /// One line: what went wrong.
+    case failed(String)
+
+    public var description: String {
+        switch self {
+        case .unsupported: "the agent cannot do this"
+        case .failed(let message): message
+        }
+    }
+}
+
+extension MemberLink {
+    public func ping() async throws(MemberLinkError) { throw .unsupported }
+    public func reset() async throws(MemberLinkError) { throw .unsupported }
+}
+
+/// Why the pool gives a member up.
+public enum LinkCloseReason: Sendable, Equatable {
+    case released
+    case leaseExpired
+    case connectionClosed
+    case memberDied
+    case retired
+    case draining
+}
+
+/// Why a member was retired, as Stats counts it.
+public enum RetireReason: String, Sendable, CaseIterable {
+    /// Its lease was released, and the pool reuses none.
+    case released
+    case leaseExpired = "lease expired"
+    case connectionClosed = "connection closed"
+    /// Its stream ended.
+    case died
+    case age
+    /// It was idle for too long.
+    case idle
+    /// It was leased often enough.
+    case uses
+    /// It did not answer a health ping.
+    case unhealthy
+    case resetFailed = "reset failed"
+    /// There were more idle members than wanted.
+    case surplus
+    /// Its pool's configuration has changed.
+    case reconfigured
+    case draining
+
+    /// What its link is told.
+    var closeReason: LinkCloseReason {
+        switch self {
+        case .released: .released
+        case .leaseExpired: .leaseExpired
+        case .connectionClosed: .connectionClosed
+        case .died: .memberDied
+        case .draining: .draining
+        case .age, .idle, .uses, .unhealthy, .resetFailed, .surplus, .reconfigured: .retired
+        }
+    }
+
+    /// The reason's place among `allCases`.
+    var ordinal: Int {
+        switch self {
+        case .released: 0
+        case .leaseExpired: 1
+        case .connectionClosed: 2
+        case .died: 3
+        case .age: 4
+        case .idle: 5
+        case .uses: 6
+        case .unhealthy: 7
+        case .resetFailed: 8
+        case .surplus: 9
+        case .reconfigured: 10
+        case .draining: 11
+        }
+    }
+}

@@ -1,0 +1,131 @@
+internal import DequeModule
+
+/// What an operator changes while the server runs. These events may walk over all members: they are rare.
+extension PoolStateMachine {
+    /// Changes how many members a pool keeps idle, and how many it has at most; nil leaves it as it is. Idle members
+    /// beyond a smaller size go at once; a pool with more members than `max` shrinks as they end. A size makes an
+    /// adaptive pool fixed. The next `reload` brings back what is configured.
+    /// - Returns: false when there is no such pool.
+    public mutating func resize(pool name: String, size: Int? = nil, max: Int? = nil, now: MonotonicInstant) -> Bool {
+        guard let pool = poolNamed[name] else { return false }
+        if let size { pools[pool].configuration.size = size }
+        if let max { pools[pool].configuration.max = max }
+        if case .fixed(let size) = pools[pool].configuration.sizing { pools[pool].target = size }
+        trimOutdated(pool, now: now)
+        while size != nil, pools[pool].supply > pools[pool].target, let index = firstIdle(pool) {
+            retire(index, .surplus, now: now)
+        }
+        emit(.event(.reconfigured(pool: name)))
+        nudge()
+        return true
+    }
+
+    /// Closes the breaker by hand: the next create may begin at once.
+    /// - Parameter name: of a pool; nil: all pools.
+    /// - Returns: false when there is no such pool.
+    public mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
+        if let name, poolNamed[name] == nil { return false }
+        for pool in pools.indices where pools[pool].breaker != .closed {
+            if name == nil
+                || poolNamed[pools[pool].configuration.name] == pool && pools[pool].configuration.name == name
+            {
+                closeBreaker(pool)
+            }
+        }
+        return true
+    }
+
+    /// Refuses acquires of one pool, those in line included, and removes what is idle. Leases go on. The next `reload`
+    /// opens the pool again.
+    /// - Returns: false when there is no such pool.
+    public mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
+        guard let pool = poolNamed[name] else { return false }
+        drainPool(pool, now: now)
+        return true
+    }
+
+    private mutating func drainPool(_ pool: Int, now: MonotonicInstant) {
+        let name = pools[pool].configuration.name
+        pools[pool].isDraining = true
+        setHeld(pool, nil)
+        refuseWaiters(of: pool, where: { _ in true }, with: { _ in .poolDraining(name) })
+        retireAll(of: pool, .draining, now: now)
+        nudge()
+    }
+
+    private mutating func retireAll(of pool: Int, _ reason: RetireReason, now: MonotonicInstant) {
+        for index in slots.indices where slots[index].pool == pool {
+            switch slots[index].state {
+            case .idle, .resetting: retire(index, reason, now: now)
+            case .free, .starting, .cleaning, .leased, .stopping: break
+            }
+        }
+    }
+
+    /// Takes on another configuration without dropping a lease. A pool whose template changed rolls: its members serve
+    /// their leases, and idle ones go as new ones get warm. A pool that is not configured any more drains. A new one is
+    /// filled.
+    public mutating func reload(_ new: FleetConfiguration, now: MonotonicInstant) {
+        precondition(!new.pools.isEmpty, "a fleet has at least one pool")
+        guard !isDraining else { return }
+        let before = poolNamed
+        configuration = new
+        poolNamed = [:]
+        poolOrder = []
+        for settings in new.pools where poolNamed[settings.name] == nil {
+            let pool: Int
+            let leaving = pools.firstIndex {
+                $0.isRemoved && !$0.isVacant && $0.configuration.name == settings.name
+            }
+            if let known = before[settings.name] ?? leaving {
+                pool = known
+                reconfigure(known, settings, now: now)
+            } else {
+                pool = vacantPool(settings)
+            }
+            poolNamed[settings.name] = pool
+            poolOrder.append(pool)
+            emit(.event(.reconfigured(pool: settings.name)))
+        }
+        for (name, pool) in before where poolNamed[name] == nil {
+            pools[pool].isRemoved = true
+            drainPool(pool, now: now)
+        }
+        nudge()
+    }
+
+    private mutating func vacantPool(_ settings: PoolConfiguration) -> Int {
+        if let vacant = pools.firstIndex(where: \.isVacant) {
+            pools[vacant] = PoolState(settings)
+            return vacant
+        }
+        pools.append(PoolState(settings))
+        return pools.count - 1
+    }
+
+    private mutating func reconfigure(_ pool: Int, _ settings: PoolConfiguration, now: MonotonicInstant) {
+        let isRolling = pools[pool].configuration.template != settings.template
+        pools[pool].configuration = settings
+        pools[pool].isDraining = false
+        pools[pool].isRemoved = false
+        if case .fixed(let size) = settings.sizing { pools[pool].target = size }
+        if isRolling {
+            // A member being reset would be outdated when it is clean.
+            for index in slots.indices where slots[index].pool == pool {
+                if case .resetting = slots[index].state { retire(index, .reconfigured, now: now) }
+            }
+            pools[pool].generation += 1
+            pools[pool].outdatedIdle = pools[pool].idle
+            pools[pool].outdatedLine.places.append(contentsOf: pools[pool].idleLine.places)
+            pools[pool].idleLine.places = []
+            // What failed may well be what was changed.
+            if pools[pool].breaker != .closed { closeBreaker(pool) }
+        }
+        for index in slots.indices where slots[index].pool == pool {
+            slots[index].nextPing = nextPing(pool, now)
+            if slots[index].link != nil { setEndOfLife(index) }
+            armIdleTimer(index)
+        }
+        trimOutdated(pool, now: now)
+    }
+}

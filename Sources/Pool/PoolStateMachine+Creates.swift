@@ -1,0 +1,189 @@
+/// Creates: the one gate for all of them, and what becomes of them.
+extension PoolStateMachine {
+    mutating func startCreate(
+        _ now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?, wake: inout MonotonicInstant
+    ) -> CreateOrder? {
+        for turn in pools.indices {
+            let pool = (nextServed + turn) % pools.count
+            guard pools[pool].wantsOnDemand, mayCreate(pool, now, hostMemory, &wake) else { continue }
+            nextServed = pool + 1
+            return begin(pool, newMember(), isOnDemand: true)
+        }
+        for turn in pools.indices {
+            let pool = (nextFilled + turn) % pools.count
+            guard pools[pool].wantsFill else {
+                pools[pool].filledInBatch = 0
+                if pools[pool].waiting == 0 { setHeld(pool, nil) }
+                continue
+            }
+            guard mayCreate(pool, now, hostMemory, &wake) else {
+                pools[pool].filledInBatch = 0
+                makeRoom(pool, now: now)
+                continue
+            }
+            pools[pool].filledInBatch += 1
+            nextFilled = pool
+            if pools[pool].filledInBatch >= pools[pool].configuration.batch {
+                pools[pool].filledInBatch = 0
+                nextFilled = pool + 1
+            }
+            return begin(pool, newMember(), isOnDemand: false)
+        }
+        return nil
+    }
+
+    /// The one gate for fill and for on-demand creates: breaker, then limits.
+    private mutating func mayCreate(
+        _ pool: Int, _ now: MonotonicInstant, _ hostMemory: () -> Int64?, _ wake: inout MonotonicInstant
+    ) -> Bool {
+        if case .open(let until, _) = pools[pool].breaker, now < until {
+            wake = min(wake, until)
+            return false
+        }
+        let needed = pools[pool].configuration.template.memoryBytes
+        let reason: HeldReason? =
+            if pools[pool].members >= pools[pool].configuration.max {
+                .poolMax(pools[pool].configuration.max)
+            } else if members >= configuration.max {
+                .fleetMax(configuration.max)
+            } else if configuration.memoryBudgetBytes - usedMemory < needed {
+                .memoryBudget(needed: needed, used: usedMemory, budget: configuration.memoryBudgetBytes)
+            } else if let available = hostMemory(), available < needed {
+                .hostMemory(needed: needed, available: available)
+            } else {
+                nil
+            }
+        setHeld(pool, reason)
+        return reason == nil
+    }
+
+    mutating func setHeld(_ pool: Int, _ reason: HeldReason?) {
+        if let reason, pools[pool].held == nil {
+            emit(.event(.held(pool: pools[pool].configuration.name, reason)))
+        }
+        pools[pool].held = reason
+    }
+
+    private mutating func begin(_ pool: Int, _ id: MemberID, isOnDemand: Bool) -> CreateOrder {
+        if case .open(_, let cause) = pools[pool].breaker { pools[pool].breaker = .halfOpen(cause) }
+        creating = makeSlot(id, pool: pool)
+        pools[pool].creates += 1
+        let settings = pools[pool].configuration
+        emit(.event(.createStarted(id, pool: settings.name, onDemand: isOnDemand)))
+        return CreateOrder(
+            member: id, pool: settings.name, template: settings.template, timeout: settings.createTimeout,
+            isOnDemand: isOnDemand)
+    }
+
+    /// The member has answered its first ping. False: it has died since, so the create counts as failed and is to be
+    /// cleaned up after (`createCleaned`).
+    ///
+    /// - Parameter jitter: a random number from 0 to 1, by which the member's age limit differs from others'.
+    public mutating func createSucceeded(
+        _ id: MemberID, link: any MemberLink, took: Duration, jitter: Double = 0, now: MonotonicInstant
+    ) -> Bool {
+        guard let index = slotOf[id], index == creating, case .starting(let died) = slots[index].state else {
+            preconditionFailure("\(id) is not being created")
+        }
+        guard !died else {
+            emit(.close(link, .memberDied))
+            createFailed(id, RuntimeError(.failed, "the container ended as soon as it was ready"), now: now)
+            return false
+        }
+        let pool = slots[index].pool
+        creating = nil
+        pools[pool].starting -= 1
+        slots[index].link = link
+        slots[index].readySince = now
+        slots[index].jitter = jitter
+        setEndOfLife(index)
+        pools[pool].demand.created(took: took)
+        emit(.event(.created(id, pool: pools[pool].configuration.name, took: took)))
+        // Open, it was opened after this create began: only a create that begins after a failure proves anything.
+        switch pools[pool].breaker {
+        case .closed: pools[pool].failuresInRow = 0
+        case .halfOpen: closeBreaker(pool)
+        case .open: break
+        }
+        offer(index, isWarm: false, now: now)
+        nudge()
+        return true
+    }
+
+    /// The create failed; the backoff counts from `now`. What it left behind has to be removed before anything else is
+    /// created: `createCleaned` says how that went.
+    public mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
+        guard let index = slotOf[id], index == creating, case .starting = slots[index].state else {
+            preconditionFailure("\(id) is not being created")
+        }
+        let pool = slots[index].pool
+        slots[index].state = .cleaning
+        pools[pool].starting -= 1
+        pools[pool].stopping += 1
+        pools[pool].createFailures += 1
+        let backoff = openBreaker(pool, error, now: now)
+        emit(
+            .event(
+                .createFailed(
+                    id, pool: pools[pool].configuration.name, error, failuresInRow: pools[pool].failuresInRow,
+                    nextTry: backoff)))
+        nudge()
+    }
+
+    /// A member that dies unused and young, within the pool's `minLife`, has been as useless as one that was never
+    /// ready. The first is bad luck, and replaced. A second one within two backoffs, with no lease in between, counts as
+    /// a create that failed, from the moment of its death: otherwise a container that always ends after a moment would
+    /// be replaced without end. After that each one does, until a member is leased.
+    mutating func diedUnused(_ index: Int, after life: Duration, now: MonotonicInstant) {
+        let pool = slots[index].pool
+        guard life < pools[pool].configuration.minLife, !isDraining, !pools[pool].isDraining,
+            slots[index].generation == pools[pool].generation
+        else { return }
+        let last = pools[pool].lastYoungDeath
+        pools[pool].lastYoungDeath = now
+        guard let last, now - last <= pools[pool].configuration.backoff * 2 else { return }
+        let error = RuntimeError(
+            .failed, "the container ended by itself, unused, \(life.wholeMilliseconds) ms after it was ready")
+        let backoff = openBreaker(pool, error, now: now)
+        emit(
+            .event(
+                .diedYoung(
+                    slots[index].id, pool: pools[pool].configuration.name, error,
+                    failuresInRow: pools[pool].failuresInRow, nextTry: backoff)))
+    }
+
+    /// Nothing is created until the backoff, from now, has passed; who cannot wait that long is told now.
+    private mutating func openBreaker(_ pool: Int, _ error: RuntimeError, now: MonotonicInstant) -> Duration {
+        let backoff = pools[pool].configuration.backoff
+        let until = now + backoff
+        pools[pool].failuresInRow += 1
+        pools[pool].filledInBatch = 0
+        pools[pool].breaker = .open(until: until, error)
+        setHeld(pool, nil)
+        refuseWaiters(of: pool, where: { $0.deadline < until }, with: { _ in .unavailable(error, nextTry: backoff) })
+        return backoff
+    }
+
+    mutating func closeBreaker(_ pool: Int) {
+        pools[pool].breaker = .closed
+        pools[pool].failuresInRow = 0
+        emit(.event(.breakerClosed(pool: pools[pool].configuration.name)))
+        nudge()
+    }
+
+    /// What a failed create left behind is gone; or, with an error, is not, and joins what is to be removed.
+    public mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
+        guard let index = slotOf[id], index == creating, case .cleaning = slots[index].state else {
+            preconditionFailure("\(id) is not being cleaned up")
+        }
+        creating = nil
+        if let error {
+            slots[index].state = .stopping(.running(attempt: 0))
+            removalsRunning += 1
+            removalFinished(id, error, now: now)
+        } else {
+            pools[slots[index].pool].stopping -= 1
+            freeSlot(index)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/// Stories until a rule is broken or enough was lived through.
+public struct Simulation: Sendable {
+    public var faults: Faults
+    /// Events of one story; each has a fleet of its own.
+    public var length: Int
+
+    public init(faults: Faults = Faults(), length: Int = 2000) {
+        self.faults = faults
+        self.length = length
+    }
+
+    /// How a run went wrong, and the shortest story found that shows it.
+    public struct Failure: Error, CustomStringConvertible {
+        public var seed: UInt64
+        public var violation: Violation
+        public var story: [Event]
+        /// The story goes on to its end in order.
+        public var ends: Bool
+
+        public var description: String {
+            """
+            \(violation)
+            seed \(seed), \(story.count) events\(ends ? ", then the server drains" : "") show it:
+            \(story.map { "    \($0)" }.joined(separator: "\n"))
+            """
+        }
+    }
+
+    /// Lives through `steps` events at least.
+    /// - Returns: the number of events.
+    /// - Throws: `Failure`.
+    @discardableResult
+    public func run(seed: UInt64, steps: Int, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
+        var lived = 0
+        var seed = seed
+        while lived < steps {
+            lived += try story(seed: seed, sabotage: sabotage)
+            seed &+= 1
+        }
+        return lived
+    }
+
+    /// One story, from the seed alone. Every fourth goes well; every other ends with the server.
+    public func story(seed: UInt64, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
+        var teller = Storyteller(random: Randomness(seed: ~seed), faults: seed % 4 == 3 ? Faults.none : faults)
+        let events = (0..<length).map { _ in teller.next() }
+        let ends = seed % 2 == 0
+        let (steps, violation) = Self.live(events, seed: seed, ends: ends, sabotage: sabotage)
+        guard let violation else { return steps }
+        throw Self.shrunk(
+            Failure(seed: seed, violation: violation, story: Array(events.prefix(steps)), ends: ends), sabotage)
+    }
+
+    private static func live(
+        _ events: [Event], seed: UInt64, ends: Bool, sabotage: (() -> Run.Sabotage)?
+    ) -> (steps: Int, Violation?) {
+        var run = Run(seed: seed, sabotage: sabotage?())
+        do throws(Violation) {
+            for event in events { try run.live(event) }
+            if ends { try run.end() }
+            return (run.steps, nil)
+        } catch {
+            return (run.steps, error)
+        }
+    }
+
+    /// Leaves out ever smaller parts of the story, as long as the same rule is still broken (Zeller's ddmin).
+    private static func shrunk(_ failure: Failure, _ sabotage: (() -> Run.Sabotage)?) -> Failure {
+        var best = failure
+        func holds(_ story: [Event], ends: Bool) -> Bool {
+            let (steps, violation) = live(story, seed: best.seed, ends: ends, sabotage: sabotage)
+            guard let violation, violation.rule == best.violation.rule else { return false }
+            best.violation = violation
+            best.story = Array(story.prefix(steps))
+            best.ends = ends
+            return true
+        }
+        if best.ends { _ = holds(best.story, ends: false) }
+        var size = max(1, best.story.count / 2)
+        while size >= 1 {
+            var start = 0
+            var wasShrunk = false
+            while start < best.story.count {
+                var shorter = best.story
+                shorter.removeSubrange(start..<min(start + size, shorter.count))
+                if holds(shorter, ends: best.ends) { wasShrunk = true } else { start += size }
+            }
+            if size > 1 || !wasShrunk { size /= 2 }
+        }
+        return best
+    }
+}
