@@ -119,7 +119,10 @@ let package = Package(
             dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "Integration", dependencies: ["BerthClient", "Pool", "Schema", "TestSupport"] + nio,
+            name: "Integration",
+            dependencies: [
+                "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "TestSupport", log,
+            ] + nio,
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

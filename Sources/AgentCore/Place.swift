@@ -81,8 +81,11 @@ final class Place {
         let now = try state()
         if now == start { return nil }
         if now.entries != start.entries { return "\(path) does not hold what it held" }
-        if now.blocks != start.blocks || now.files != start.files { return "\(path): deleted files are still held" }
-        return "\(path) has another mode, owner or attributes"
+        if now.mode != start.mode || now.uid != start.uid || now.gid != start.gid || now.attributes != start.attributes
+        {
+            return "\(path) has another mode, owner or attributes"
+        }
+        return "\(path) is not as empty as it was: \(now.blocks) blocks, not \(start.blocks), of \(now.files) files"
     }
 
     private func state() throws(Unprovable) -> State {
