@@ -191,6 +191,7 @@ final class AgentServer {
     // MARK: Executions
 
     func start(_ execution: RunningExecution, at place: Int) {
+        if case .success(let baseline) = baseline { baseline.beforeProgram() }
         executions[place] = execution
         do throws(SystemError) {
             try execution.start(null: null.raw, oomScore: oomScore, outOfMemory: outOfMemory, epoll: epoll) {

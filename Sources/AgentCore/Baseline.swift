@@ -9,7 +9,8 @@ final class Baseline {
     private let mounts: [UInt8]
     private let places: [Place]
     private let own: berth_own_state
-    private let sockets: [String]
+    private var sockets: [String: Int]
+    private var hasRunPrograms = false
 
     /// What ends in the kernel's own time after the last process has: deleted files and sockets within sockets, for one.
     private static let settling: UInt64 = 200_000_000
@@ -29,6 +30,13 @@ final class Baseline {
         guard berth_can_use_keyrings() == 0 else { throw Unprovable("programs may use the kernel's keyrings") }
         own = Baseline.ownState()
         sockets = Baseline.socketCounts()
+    }
+
+    /// To be called before a program runs. What makes the container may have held sockets in it when the agent began.
+    func beforeProgram() {
+        guard !hasRunPrograms else { return }
+        hasRunPrograms = true
+        sockets.merge(Baseline.socketCounts(), uniquingKeysWith: min)
     }
 
     private static let mountTable = "/proc/self/mountinfo"
@@ -63,7 +71,7 @@ final class Baseline {
         for place in places { try place.restore(deadline: deadline) }
         try Baseline.expect(berth_remove_ipc(deadline), "IPC objects could not be removed")
         let settled = min(deadline, monotonicNow() + Baseline.settling)
-        while let difference = try difference() {
+        while let difference = try difference(deadline: settled) {
             guard monotonicNow() < settled else { throw Unprovable(difference) }
             usleep(500)
         }
@@ -73,9 +81,9 @@ final class Baseline {
         guard result == 0 else { throw Unprovable("\(words): \(String(cString: strerror(result)))") }
     }
 
-    private func difference() throws(Unprovable) -> String? {
+    private func difference(deadline: UInt64) throws(Unprovable) -> String? {
         // Again: this finds a process that came from outside meanwhile.
-        try Baseline.expect(berth_end_all_others(monotonicNow()), "processes are left")
+        try Baseline.expect(berth_end_all_others(deadline), "processes are left")
         guard readAll(path: Baseline.mountTable) == mounts else { return "the mounts have changed" }
         for place in places {
             if let difference = try place.difference() { return difference }
@@ -84,9 +92,9 @@ final class Baseline {
         var then = own
         var now = Baseline.ownState()
         guard berth_is_same_state(&then, &now) != 0 else { return "limits or priorities of the agent have changed" }
-        let sockets = Baseline.socketCounts()
-        guard sockets == self.sockets else {
-            return "sockets are left: \(sockets.joined(separator: ", ")), not \(self.sockets.joined(separator: ", "))"
+        let left = Baseline.socketCounts().filter { $0.value > sockets[$0.key] ?? 0 }
+        guard left.isEmpty else {
+            return "sockets are left: \(left.map { "\($0.value) \($0.key)" }.sorted().joined(separator: ", "))"
         }
         return nil
     }
@@ -99,18 +107,22 @@ final class Baseline {
 
     /// How many sockets the network namespace has, those that wait for the end of a connection included. What the kernel
     /// counts for the whole machine is left out.
-    static func socketCounts() -> [String] {
-        ["/proc/self/net/sockstat", "/proc/self/net/sockstat6"].flatMap { path in
-            counts(in: String(decoding: readAll(path: path) ?? [], as: UTF8.self))
+    private static func socketCounts() -> [String: Int] {
+        ["/proc/self/net/sockstat", "/proc/self/net/sockstat6"].reduce(into: [:]) { counts, path in
+            let text = String(decoding: readAll(path: path) ?? [], as: UTF8.self)
+            counts.merge(Baseline.counts(in: text)) { first, _ in first }
         }
     }
 
-    static func counts(in text: String) -> [String] {
-        text.split(separator: "\n").flatMap { line -> [String] in
+    static func counts(in text: String) -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
-            return zip(words.dropFirst(), words.dropFirst(2)).compactMap { name, value in
-                ["used", "inuse", "tw"].contains(name) ? "\(words[0]) \(value) \(name)" : nil
+            for (name, value) in zip(words.dropFirst(), words.dropFirst(2))
+            where ["used", "inuse", "tw"].contains(name) {
+                counts["\(words[0]) \(name)"] = Int(value)
             }
         }
+        return counts
     }
 }

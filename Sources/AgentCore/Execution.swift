@@ -198,6 +198,8 @@ struct Execution {
             self[stream].offset += UInt64(self[stream].remaining ?? count)
             self[stream].isOpen = false
         }
+        var ended = ended
+        if ended.cause == .cancelled { ended.message = "the container is being reset" }
         return [.sendEnded(ended)]
     }
 

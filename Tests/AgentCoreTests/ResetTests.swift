@@ -71,7 +71,7 @@ struct ResetTests {
             FRAG: inuse 0 memory 0
 
             """
-        #expect(Baseline.counts(in: text) == ["sockets: 43 used", "TCP: 2 inuse", "TCP: 1 tw", "FRAG: 0 inuse"])
+        #expect(Baseline.counts(in: text) == ["sockets: used": 43, "TCP: inuse": 2, "TCP: tw": 1, "FRAG: inuse": 0])
     }
 
     @Test("an execution that is discarded ends once, as cancelled unless it had ended by itself, and counts its output")

@@ -134,11 +134,17 @@ final class ResetBench: Sendable {
                 s = os.lstat(path)
                 return oct(s.st_mode), s.st_uid, s.st_gid, s.st_nlink, s.st_size if not path.startswith("/dev/pts") else 0
             others = [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in (os.getpid(), os.getppid())]
-            print(sorted(open(f"/proc/{p}/comm").read() for p in others))
+            def name(pid):
+                try: return open(f"/proc/{pid}/comm").read()
+                except OSError: return "gone"
+            print(sorted(map(name, others)))
             for place in "/tmp", "/workspace", "/dev/shm", "/dev/mqueue", "/dev", "/dev/pts", "/.berth":
                 if not os.path.isdir(place): continue
                 usage = os.statvfs(place)
-                print(place, stat(place), os.lstat(place).st_mtime_ns if place != "/dev/pts" else 0, usage.f_blocks - usage.f_bfree, usage.f_files - usage.f_ffree)
+                counts = usage.f_blocks - usage.f_bfree, usage.f_files - usage.f_ffree
+                changed = os.lstat(place).st_mtime_ns
+                # Of /.berth the whole disk would be counted; the other changes with the program's own terminals.
+                print(place, stat(place), counts if place != "/.berth" else 0, changed if place != "/dev/pts" else 0)
                 print([(name, stat(place + "/" + name)) for name in sorted(os.listdir(place))])
             for kind in "shm", "sem", "msg": print(open("/proc/sysvipc/" + kind).read())
             print(open("/proc/self/mountinfo").read())
@@ -147,5 +153,12 @@ final class ResetBench: Sendable {
             print([resource.getrlimit(i) for i in range(16)])
             print(os.getgroups(), os.listdir("/proc/self/fd").__len__(), open("/proc/self/oom_score_adj").read())
             """, uid: uid)
+    }
+
+    /// Looks again, and throws what is not as it was.
+    func looks(uid: UInt32 = 1000, like before: String) async throws {
+        let (then, now) = (before.split(separator: "\n"), try await look(uid: uid).split(separator: "\n"))
+        let (gone, new) = (then.filter { !now.contains($0) }, now.filter { !then.contains($0) })
+        guard then == now else { throw NeverHappened(description: "as before: was \(gone), is \(new)") }
     }
 }
