@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Schema
 import TestSupport
@@ -48,6 +49,42 @@ struct ResetTests {
     func noTimeout() throws {
         let agent = try AgentProcess()
         #expect(try agent.call("Reset", Agent.ResetRequest(timeoutMilliseconds: 0)).status?.code == 3)
+    }
+
+    @Test("outside a container nothing can be asked to kill all others")
+    func killingAll() {
+        #expect(berth_end_all_others(.max) == EPERM)
+    }
+
+    @Test("emptying a directory gives up at its deadline, and keeps what is to be kept")
+    func emptying() throws {
+        var template = Array("/tmp/berth-emptying-XXXXXX".utf8CString)
+        let path = String(cString: try #require(mkdtemp(&template)))
+        let deep = (0..<1000).map { _ in "d" }
+        let top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        #expect(top >= 0)
+        defer {
+            close(top)
+            rmdir("\(path)/kept/d")
+            rmdir("\(path)/kept")
+            rmdir(path)
+        }
+        var parent = fcntl(top, F_DUPFD_CLOEXEC, 3)
+        for name in deep {
+            #expect(mkdirat(parent, name, 0) == 0 && fchmodat(parent, name, 0o700, 0) == 0)
+            let next = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            close(parent)
+            parent = next
+        }
+        close(parent)
+        #expect(mkdir("\(path)/kept", 0o700) == 0 && mkdir("\(path)/kept/d", 0o700) == 0)
+        let kept = strdup("kept")
+        defer { free(kept) }
+        var names: [UnsafePointer<CChar>?] = [UnsafePointer(kept), nil]
+        #expect(berth_empty_directory(top, &names, 1) == ETIME)
+        #expect(berth_empty_directory(top, &names, monotonicNow() + 20_000_000_000) == 0)
+        #expect(access("\(path)/d", F_OK) != 0)
+        #expect(access("\(path)/kept/d", F_OK) == 0)
     }
 
     @Test("a mount's path, type and whether it can be written to are read from its line")

@@ -1,4 +1,5 @@
 import AgentLink
+import NIOPosix
 import Pool
 import Schema
 import Synchronization
@@ -257,6 +258,25 @@ struct ResetTests {
             }
             try await bench.looks(like: before)
         }
+    }
+
+    @Test("an agent outside a container answers a ping, and refuses a reset in words")
+    func outside() async throws {
+        let runtime = try ProcessRuntime()
+        let member = MemberID("one")
+        let stream = try await runtime.create(member, MemberTemplate())
+        let link = try await AgentConnector(group: MultiThreadedEventLoopGroup.singleton).connect(member, stream) {}
+        do {
+            try await link.ping()
+            await #expect(throws: MemberLinkError.failed("reset: the agent is not process 1 of a container")) {
+                try await link.reset()
+            }
+            link.close(.released)
+            await #expect(throws: MemberLinkError.self) { try await link.ping() }
+        } catch {
+            Issue.record(error)
+        }
+        try await runtime.remove(member)
     }
 
     @Test("a thousand resets, each after a program, on one member", arguments: Runtime.allCases)
