@@ -135,7 +135,10 @@ let package = Package(
             ] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "Integration", dependencies: ["BerthClient", "Pool", "Schema", "TestSupport"] + nio,
+            name: "Integration",
+            dependencies: [
+                "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "TestSupport", log,
+            ] + nio,
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

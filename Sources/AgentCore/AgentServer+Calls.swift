@@ -7,6 +7,7 @@ private enum StatusCode: Int32 {
     case invalidArgument = 3
     case notFound = 5
     case resourceExhausted = 8
+    case failedPrecondition = 9
     case unimplemented = 12
 }
 
@@ -74,6 +75,15 @@ extension AgentServer {
         case "Signal":
             try signal(try decode(request.payload))
             respond(streamID, [])
+        case "Reset":
+            let request: Agent.ResetRequest = try decode(request.payload)
+            guard request.timeoutMilliseconds > 0 else { throw CallError(.invalidArgument, "timeout_ms is 0") }
+            do throws(Unprovable) {
+                let took = try reset(request)
+                respond(streamID, Agent.ResetResponse(tookMicroseconds: took).encoded(arena: arena))
+            } catch {
+                throw CallError(.failedPrecondition, error.words)
+            }
         default:
             throw CallError(.unimplemented, "no method \(request.method) in \(Agent.service)")
         }

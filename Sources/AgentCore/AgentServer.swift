@@ -19,6 +19,9 @@ final class AgentServer {
     private let outOfMemory = OutOfMemoryCounter()
     private let oomScore = AgentServer.raisedOOMScore()
 
+    /// What a reset leads back to, or why there can be none.
+    let baseline: Result<Baseline, Unprovable>
+
     /// Each at the place that its events' tokens name.
     var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
     /// Supervisors that have not been reaped.
@@ -44,6 +47,7 @@ final class AgentServer {
         try epoll.add(signals.raw, EPOLLIN, token: Token.signals)
         self.input = input
         self.output = output
+        baseline = Result { () throws(Unprovable) in try Baseline() }
     }
 
     private enum Token {
@@ -187,6 +191,7 @@ final class AgentServer {
     // MARK: Executions
 
     func start(_ execution: RunningExecution, at place: Int) {
+        if case .success(let baseline) = baseline { baseline.beforeProgram() }
         executions[place] = execution
         do throws(SystemError) {
             try execution.start(null: null.raw, oomScore: oomScore, outOfMemory: outOfMemory, epoll: epoll) {
@@ -253,6 +258,9 @@ final class AgentServer {
     }
 
     // MARK: Children
+
+    /// They have been reaped elsewhere.
+    func forgetSupervisors() { supervisors = [] }
 
     private func takeSignals() {
         var info = signalfd_siginfo()

@@ -181,6 +181,28 @@ struct Execution {
         return [.terminate]
     }
 
+    /// It ends now, whatever of it is left: the container is being reset. What it wrote and nobody has read is only
+    /// counted.
+    /// - Parameter stdout: bytes that are still in the pipe; likewise `stderr`.
+    mutating func discard(stdout: Int, stderr: Int) -> [Action] {
+        switch phase {
+        case .starting, .running:
+            termination = termination ?? .cancelled
+            isEndedFromOutside = true
+        case .exited, .gone: break
+        case .ended: return []
+        }
+        phase = .ended
+        deadline = nil
+        for (stream, count) in [(OutputStream.stdout, stdout), (.stderr, stderr)] where self[stream].isOpen {
+            self[stream].offset += UInt64(self[stream].remaining ?? count)
+            self[stream].isOpen = false
+        }
+        var ended = ended
+        if ended.cause == .cancelled { ended.message = "the container is being reset" }
+        return [.sendEnded(ended)]
+    }
+
     /// A second end may come sooner than the first, never later.
     private mutating func hurry(grace: UInt64, now: UInt64) -> [Action] {
         guard let due = deadline, now + grace < due else { return [] }

@@ -153,6 +153,13 @@ final class RunningExecution {
         return machine.sealed(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr))
     }
 
+    /// The container is being reset: it ends without its processes being waited for.
+    func discard() -> [Execution.Action] {
+        stdin = nil
+        supervisor = nil
+        return machine.discard(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr))
+    }
+
     private func bytesIn(_ stream: OutputStream) -> Int {
         guard let descriptor = pipe(stream) else { return 0 }
         var count: Int32 = 0

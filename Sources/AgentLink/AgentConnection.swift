@@ -19,6 +19,8 @@ public final class AgentConnection: MemberLink {
 
     private struct State {
         var nextExecution: UInt64 = 1
+        /// Executions that the agent has not ended.
+        var open = 0
         var reason: LinkCloseReason?
         var violation: String?
     }
@@ -46,6 +48,7 @@ public final class AgentConnection: MemberLink {
     ) -> Execution {
         let number = state.withLock { state in
             defer { state.nextExecution += 1 }
+            state.open += 1
             return state.nextExecution
         }
         var request = request
@@ -55,6 +58,12 @@ public final class AgentConnection: MemberLink {
         execution.start(request)
         return execution
     }
+
+    /// An execution has had its end, of whatever kind.
+    func executionEnded() { state.withLock { $0.open -= 1 } }
+
+    /// Executions that the agent has not ended.
+    var openExecutions: Int { state.withLock { $0.open } }
 
     /// The stream broke the rules.
     func violate(_ what: String) {

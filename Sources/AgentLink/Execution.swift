@@ -85,6 +85,7 @@ public final class Execution: Sendable {
             (state.streamEnded(), state.watchdog)
         }
         watchdog?.cancel()
+        link.executionEnded()
         switch end {
         case .ended(let ended): sink(.ended(ended))
         case .endedEarly:

@@ -282,4 +282,45 @@ public enum Agent {
             c.pointee.grace_ms = graceMilliseconds
         }
     }
+
+    public struct ResetRequest: Message, Bridged {
+        /// What takes longer is not proven; not 0.
+        public var timeoutMilliseconds: UInt64
+
+        public init(timeoutMilliseconds: UInt64) {
+            self.timeoutMilliseconds = timeoutMilliseconds
+        }
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__ResetRequest>?) -> Void {
+            { berth__agent__v1__reset_request__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__ResetRequest, _ arena: Arena) throws(SchemaError) {
+            timeoutMilliseconds = c.timeout_ms
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ResetRequest>, _ arena: Arena) {
+            c.pointee.timeout_ms = timeoutMilliseconds
+        }
+    }
+
+    public struct ResetResponse: Message, Bridged {
+        public var tookMicroseconds: UInt64
+
+        public init(tookMicroseconds: UInt64) {
+            self.tookMicroseconds = tookMicroseconds
+        }
+
+        static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__ResetResponse>?) -> Void {
+            { berth__agent__v1__reset_response__init($0) }
+        }
+
+        init(_ c: Berth__Agent__V1__ResetResponse, _ arena: Arena) throws(SchemaError) {
+            tookMicroseconds = c.took_us
+        }
+
+        func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ResetResponse>, _ arena: Arena) {
+            c.pointee.took_us = tookMicroseconds
+        }
+    }
 }

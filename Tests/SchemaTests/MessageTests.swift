@@ -42,6 +42,8 @@ struct MessageTests {
                 ], memoryBudgetBytes: 8, memoryUsedBytes: 9))
         try survives(Agent.PingRequest())
         try survives(Agent.PingResponse(version: "1", pid: 1, env: ["PATH=/bin", "X="]))
+        try survives(Agent.ResetRequest(timeoutMilliseconds: 4000))
+        try survives(Agent.ResetResponse(tookMicroseconds: 1234))
         try survives(
             Agent.ExecuteRequest(
                 execution: 9, argv: ["true"], env: ["A=b"], cwd: "/", uid: 1, gid: 2, stdin: [1],

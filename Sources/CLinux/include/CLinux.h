@@ -6,6 +6,7 @@
 #include "descendants.h"
 #include "events.h"
 #include "process.h"
+#include "reset.h"
 #include "runc_spawn.h"
 #include "supervisor.h"
 #include "timers.h"

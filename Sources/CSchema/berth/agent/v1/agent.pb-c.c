@@ -502,6 +502,96 @@ void   berth__agent__v1__signal_response__free_unpacked
   assert(message->base.descriptor == &berth__agent__v1__signal_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__agent__v1__reset_request__init
+                     (Berth__Agent__V1__ResetRequest         *message)
+{
+  static const Berth__Agent__V1__ResetRequest init_value = BERTH__AGENT__V1__RESET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__reset_request__get_packed_size
+                     (const Berth__Agent__V1__ResetRequest *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__reset_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__reset_request__pack
+                     (const Berth__Agent__V1__ResetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__reset_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__reset_request__pack_to_buffer
+                     (const Berth__Agent__V1__ResetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__reset_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__ResetRequest *
+       berth__agent__v1__reset_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__ResetRequest *)
+     protobuf_c_message_unpack (&berth__agent__v1__reset_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__reset_request__free_unpacked
+                     (Berth__Agent__V1__ResetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__reset_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__agent__v1__reset_response__init
+                     (Berth__Agent__V1__ResetResponse         *message)
+{
+  static const Berth__Agent__V1__ResetResponse init_value = BERTH__AGENT__V1__RESET_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__reset_response__get_packed_size
+                     (const Berth__Agent__V1__ResetResponse *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__reset_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__reset_response__pack
+                     (const Berth__Agent__V1__ResetResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__reset_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__reset_response__pack_to_buffer
+                     (const Berth__Agent__V1__ResetResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__reset_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__ResetResponse *
+       berth__agent__v1__reset_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__ResetResponse *)
+     protobuf_c_message_unpack (&berth__agent__v1__reset_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__reset_response__free_unpacked
+                     (Berth__Agent__V1__ResetResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__reset_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define berth__agent__v1__ping_request__field_descriptors NULL
 #define berth__agent__v1__ping_request__field_indices_by_name NULL
 #define berth__agent__v1__ping_request__number_ranges NULL
@@ -1224,17 +1314,95 @@ const ProtobufCMessageDescriptor berth__agent__v1__signal_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__signal_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[4] =
+static const ProtobufCFieldDescriptor berth__agent__v1__reset_request__field_descriptors[1] =
+{
+  {
+    "timeout_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ResetRequest, timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__reset_request__field_indices_by_name[] = {
+  0,   /* field[0] = timeout_ms */
+};
+static const ProtobufCIntRange berth__agent__v1__reset_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__reset_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.ResetRequest",
+  "ResetRequest",
+  "Berth__Agent__V1__ResetRequest",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__ResetRequest),
+  1,
+  berth__agent__v1__reset_request__field_descriptors,
+  berth__agent__v1__reset_request__field_indices_by_name,
+  1,  berth__agent__v1__reset_request__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__reset_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__reset_response__field_descriptors[1] =
+{
+  {
+    "took_us",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ResetResponse, took_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__reset_response__field_indices_by_name[] = {
+  0,   /* field[0] = took_us */
+};
+static const ProtobufCIntRange berth__agent__v1__reset_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__reset_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.ResetResponse",
+  "ResetResponse",
+  "Berth__Agent__V1__ResetResponse",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__ResetResponse),
+  1,
+  berth__agent__v1__reset_response__field_descriptors,
+  berth__agent__v1__reset_response__field_indices_by_name,
+  1,  berth__agent__v1__reset_response__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__reset_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[5] =
 {
   { "Ping", &berth__agent__v1__ping_request__descriptor, &berth__agent__v1__ping_response__descriptor },
   { "Execute", &berth__agent__v1__execute_request__descriptor, &berth__agent__v1__execute_event__descriptor },
   { "Acknowledge", &berth__agent__v1__acknowledge_request__descriptor, &berth__agent__v1__acknowledge_response__descriptor },
   { "Signal", &berth__agent__v1__signal_request__descriptor, &berth__agent__v1__signal_response__descriptor },
+  { "Reset", &berth__agent__v1__reset_request__descriptor, &berth__agent__v1__reset_response__descriptor },
 };
 const unsigned berth__agent__v1__agent__method_indices_by_name[] = {
   2,        /* Acknowledge */
   1,        /* Execute */
   0,        /* Ping */
+  4,        /* Reset */
   3         /* Signal */
 };
 const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor =
@@ -1244,7 +1412,7 @@ const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor =
   "Agent",
   "Berth__Agent__V1__Agent",
   "berth.agent.v1",
-  4,
+  5,
   berth__agent__v1__agent__method_descriptors,
   berth__agent__v1__agent__method_indices_by_name
 };
@@ -1279,6 +1447,14 @@ void berth__agent__v1__agent__signal(ProtobufCService *service,
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__agent__v1__agent__reset(ProtobufCService *service,
+                                    const Berth__Agent__V1__ResetRequest *input,
+                                    Berth__Agent__V1__ResetResponse_Closure closure,
+                                    void *closure_data)
+{
+  assert(service->descriptor == &berth__agent__v1__agent__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
                                     Berth__Agent__V1__Agent_ServiceDestroy destroy)

@@ -26,6 +26,8 @@ typedef struct Berth__Agent__V1__AcknowledgeRequest Berth__Agent__V1__Acknowledg
 typedef struct Berth__Agent__V1__AcknowledgeResponse Berth__Agent__V1__AcknowledgeResponse;
 typedef struct Berth__Agent__V1__SignalRequest Berth__Agent__V1__SignalRequest;
 typedef struct Berth__Agent__V1__SignalResponse Berth__Agent__V1__SignalResponse;
+typedef struct Berth__Agent__V1__ResetRequest Berth__Agent__V1__ResetRequest;
+typedef struct Berth__Agent__V1__ResetResponse Berth__Agent__V1__ResetResponse;
 
 
 /* --- enums --- */
@@ -234,6 +236,29 @@ struct  Berth__Agent__V1__SignalResponse
 #define BERTH__AGENT__V1__SIGNAL_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__signal_response__descriptor) \
      }
+
+
+struct  Berth__Agent__V1__ResetRequest
+{
+  ProtobufCMessage base;
+  /*
+   * what takes longer is not proven; not 0
+   */
+  uint64_t timeout_ms;
+};
+#define BERTH__AGENT__V1__RESET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__reset_request__descriptor) \
+    , 0 }
+
+
+struct  Berth__Agent__V1__ResetResponse
+{
+  ProtobufCMessage base;
+  uint64_t took_us;
+};
+#define BERTH__AGENT__V1__RESET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__reset_response__descriptor) \
+    , 0 }
 
 
 /* Berth__Agent__V1__PingRequest methods */
@@ -445,6 +470,44 @@ Berth__Agent__V1__SignalResponse *
 void   berth__agent__v1__signal_response__free_unpacked
                      (Berth__Agent__V1__SignalResponse *message,
                       ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__ResetRequest methods */
+void   berth__agent__v1__reset_request__init
+                     (Berth__Agent__V1__ResetRequest         *message);
+size_t berth__agent__v1__reset_request__get_packed_size
+                     (const Berth__Agent__V1__ResetRequest   *message);
+size_t berth__agent__v1__reset_request__pack
+                     (const Berth__Agent__V1__ResetRequest   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__reset_request__pack_to_buffer
+                     (const Berth__Agent__V1__ResetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__ResetRequest *
+       berth__agent__v1__reset_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__reset_request__free_unpacked
+                     (Berth__Agent__V1__ResetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__ResetResponse methods */
+void   berth__agent__v1__reset_response__init
+                     (Berth__Agent__V1__ResetResponse         *message);
+size_t berth__agent__v1__reset_response__get_packed_size
+                     (const Berth__Agent__V1__ResetResponse   *message);
+size_t berth__agent__v1__reset_response__pack
+                     (const Berth__Agent__V1__ResetResponse   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__reset_response__pack_to_buffer
+                     (const Berth__Agent__V1__ResetResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__ResetResponse *
+       berth__agent__v1__reset_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__reset_response__free_unpacked
+                     (Berth__Agent__V1__ResetResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Berth__Agent__V1__PingRequest_Closure)
@@ -480,6 +543,12 @@ typedef void (*Berth__Agent__V1__SignalRequest_Closure)
 typedef void (*Berth__Agent__V1__SignalResponse_Closure)
                  (const Berth__Agent__V1__SignalResponse *message,
                   void *closure_data);
+typedef void (*Berth__Agent__V1__ResetRequest_Closure)
+                 (const Berth__Agent__V1__ResetRequest *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__ResetResponse_Closure)
+                 (const Berth__Agent__V1__ResetResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -503,6 +572,10 @@ struct Berth__Agent__V1__Agent_Service
                  const Berth__Agent__V1__SignalRequest *input,
                  Berth__Agent__V1__SignalResponse_Closure closure,
                  void *closure_data);
+  void (*reset)(Berth__Agent__V1__Agent_Service *service,
+                const Berth__Agent__V1__ResetRequest *input,
+                Berth__Agent__V1__ResetResponse_Closure closure,
+                void *closure_data);
 };
 typedef void (*Berth__Agent__V1__Agent_ServiceDestroy)(Berth__Agent__V1__Agent_Service *);
 void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
@@ -514,7 +587,8 @@ void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
       function_prefix__ ## ping,\
       function_prefix__ ## execute,\
       function_prefix__ ## acknowledge,\
-      function_prefix__ ## signal  }
+      function_prefix__ ## signal,\
+      function_prefix__ ## reset  }
 void berth__agent__v1__agent__ping(ProtobufCService *service,
                                    const Berth__Agent__V1__PingRequest *input,
                                    Berth__Agent__V1__PingResponse_Closure closure,
@@ -531,6 +605,10 @@ void berth__agent__v1__agent__signal(ProtobufCService *service,
                                      const Berth__Agent__V1__SignalRequest *input,
                                      Berth__Agent__V1__SignalResponse_Closure closure,
                                      void *closure_data);
+void berth__agent__v1__agent__reset(ProtobufCService *service,
+                                    const Berth__Agent__V1__ResetRequest *input,
+                                    Berth__Agent__V1__ResetResponse_Closure closure,
+                                    void *closure_data);
 
 /* --- descriptors --- */
 
@@ -545,6 +623,8 @@ extern const ProtobufCMessageDescriptor berth__agent__v1__acknowledge_request__d
 extern const ProtobufCMessageDescriptor berth__agent__v1__acknowledge_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__signal_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__signal_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__reset_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__reset_response__descriptor;
 extern const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -1,0 +1,128 @@
+internal import CLinux
+internal import Glibc
+
+/// What the container was like before its first program, and the way back there.
+///
+/// Nothing is taken for granted: what was removed is looked for afterwards, and what the agent does not know how to
+/// look for makes a reset impossible from the start.
+final class Baseline {
+    private let mounts: [UInt8]
+    private let places: [Place]
+    private let own: berth_own_state
+    private var sockets: [String: Int]
+    private var hasRunPrograms = false
+
+    /// What ends in the kernel's own time after the last process has: deleted files and sockets within sockets, for one.
+    private static let settling: UInt64 = 200_000_000
+
+    /// Looks at the container. To be called as its process 1, before any program runs.
+    init() throws(Unprovable) {
+        guard getpid() == 1 else { throw Unprovable("the agent is not process 1 of a container") }
+        guard let table = readAll(path: Baseline.mountTable), let all = Mount.all(in: table) else {
+            throw Unprovable("\(Baseline.mountTable) cannot be read")
+        }
+        mounts = table
+        places = try Baseline.places(in: all)
+        guard all.contains(where: { $0.type == "mqueue" }) else {
+            throw Unprovable("no mqueue is mounted, so that POSIX message queues cannot be seen")
+        }
+        guard berth_has_ipc() == 0 else { throw Unprovable("IPC objects are there from the start, or cannot be seen") }
+        guard berth_can_use_keyrings() == 0 else { throw Unprovable("programs may use the kernel's keyrings") }
+        own = Baseline.ownState()
+        sockets = Baseline.socketCounts()
+    }
+
+    /// To be called before a program runs. What makes the container may have held sockets in it when the agent began.
+    func beforeProgram() {
+        guard !hasRunPrograms else { return }
+        hasRunPrograms = true
+        sockets.merge(Baseline.socketCounts(), uniquingKeysWith: min)
+    }
+
+    private static let mountTable = "/proc/self/mountinfo"
+
+    private static func places(in mounts: [Mount]) throws(Unprovable) -> [Place] {
+        var places: [Place] = []
+        for mount in mounts where mount.isWritable {
+            switch mount.type {
+            case "proc":
+                // Processes, and settings that the runtime has made read-only.
+                continue
+            case "tmpfs", "mqueue", "devpts":
+                var status = stat()
+                guard lstat(mount.path, &status) == 0 else { throw Unprovable("\(mount.path): \(lastErrorWords())") }
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR: places.append(try Place(path: mount.path))
+                case S_IFCHR: continue  // /dev/null over a file that is to be hidden
+                default: throw Unprovable("\(mount.path) is a file that can be written to")
+                }
+            default:
+                throw Unprovable("\(mount.path) can be written to and is not in memory, but \(mount.type)")
+            }
+        }
+        return places
+    }
+
+    /// Ends everything but the agent, removes what it has left, and makes sure of that.
+    /// - Parameter deadline: of `monotonicNow`.
+    func restore(deadline: UInt64) throws(Unprovable) {
+        try Baseline.expect(berth_end_all_others(deadline), "processes are left")
+        // First what frees memory: the container may have none left for what follows.
+        for place in places { try place.restore(deadline: deadline) }
+        try Baseline.expect(berth_remove_ipc(deadline), "IPC objects could not be removed")
+        let settled = min(deadline, monotonicNow() + Baseline.settling)
+        while let difference = try difference(deadline: settled) {
+            guard monotonicNow() < settled else { throw Unprovable(difference) }
+            usleep(500)
+        }
+    }
+
+    private static func expect(_ result: Int32, _ words: String) throws(Unprovable) {
+        guard result == 0 else { throw Unprovable("\(words): \(String(cString: strerror(result)))") }
+    }
+
+    private func difference(deadline: UInt64) throws(Unprovable) -> String? {
+        // Again: this finds a process that came from outside meanwhile.
+        try Baseline.expect(berth_end_all_others(deadline), "processes are left")
+        guard readAll(path: Baseline.mountTable) == mounts else { return "the mounts have changed" }
+        for place in places {
+            if let difference = try place.difference() { return difference }
+        }
+        guard berth_has_ipc() == 0 else { return "IPC objects are left, or cannot be seen" }
+        var then = own
+        var now = Baseline.ownState()
+        guard berth_is_same_state(&then, &now) != 0 else { return "limits or priorities of the agent have changed" }
+        let left = Baseline.socketCounts().filter { $0.value > sockets[$0.key] ?? 0 }
+        guard left.isEmpty else {
+            return "sockets are left: \(left.map { "\($0.value) \($0.key)" }.sorted().joined(separator: ", "))"
+        }
+        return nil
+    }
+
+    private static func ownState() -> berth_own_state {
+        var state = berth_own_state()
+        berth_get_own_state(&state)
+        return state
+    }
+
+    /// How many sockets the network namespace has, those that wait for the end of a connection included. What the kernel
+    /// counts for the whole machine is left out.
+    private static func socketCounts() -> [String: Int] {
+        ["/proc/self/net/sockstat", "/proc/self/net/sockstat6"].reduce(into: [:]) { counts, path in
+            let text = String(decoding: readAll(path: path) ?? [], as: UTF8.self)
+            counts.merge(Baseline.counts(in: text)) { first, _ in first }
+        }
+    }
+
+    static func counts(in text: String) -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            for (name, value) in zip(words.dropFirst(), words.dropFirst(2))
+            where ["used", "inuse", "tw"].contains(name) {
+                counts["\(words[0]) \(name)"] = Int(value)
+            }
+        }
+        return counts
+    }
+}

@@ -1,0 +1,52 @@
+internal import NIOCore
+public import Pool
+internal import RPC
+internal import Schema
+internal import Synchronization
+
+extension AgentConnection {
+    /// How long an agent may take for its proof, and how long it is waited for: the pool's own time-outs are at most that.
+    private static let resetLimit: TimeAmount = .seconds(30)
+    private static let answerLimit: TimeAmount = .seconds(30)
+
+    /// Asks the agent whether it is well. Returns when it has answered.
+    ///
+    /// Cancelling the task ends the wait.
+    /// - Throws: `failed` when it answered with an error, or not within 30 s.
+    public func ping() async throws(MemberLinkError) {
+        let answer: Agent.PingResponse = try await ask("Ping", Agent.PingRequest(), within: Self.answerLimit)
+        // An agent is what it was when it was connected to, or it is another program.
+        guard answer.env == imageEnvironment else { throw refuse("its environment has changed") }
+    }
+
+    /// Makes the member as it was at its start; returns when the agent has proven that.
+    ///
+    /// Executions under way end as cancelled, before it returns. Cancelling the task ends the wait, not the reset: a member
+    /// whose reset has not returned well is not to be used again.
+    /// - Throws: `failed`, with what could not be proven; `unsupported` by an agent that knows no reset.
+    public func reset() async throws(MemberLinkError) {
+        let limit = UInt64(Self.resetLimit.nanoseconds / 1_000_000)
+        let answer: Agent.ResetResponse = try await ask(
+            "Reset", Agent.ResetRequest(timeoutMilliseconds: limit), within: Self.resetLimit + .seconds(1))
+        guard answer.tookMicroseconds <= (limit + 1000) * 1000 else {
+            throw refuse("a reset that took longer than time")
+        }
+        guard openExecutions == 0 else { throw refuse("a reset with executions under way") }
+    }
+
+    private func ask<R: Message>(
+        _ method: String, _ request: some Message, within limit: TimeAmount
+    ) async throws(MemberLinkError) -> R {
+        do throws(RPCError) {
+            return try await rpc.unary(service: Agent.service, method: method, request, timeout: limit)
+        } catch {
+            if error.code == .unimplemented { throw .unsupported }
+            throw .failed("\(method.lowercased()): \(error.message)")
+        }
+    }
+
+    private func refuse(_ what: String) -> MemberLinkError {
+        violate(what)
+        return .failed("the container broke the protocol: \(what)")
+    }
+}

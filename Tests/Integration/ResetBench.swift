@@ -1,0 +1,164 @@
+import AgentLink
+import DockerRuntime
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import Pool
+import RuncRuntime
+import Schema
+import Synchronization
+import TestSupport
+
+/// One member of a real runtime and its agent, without a server or a pool in between.
+final class ResetBench: Sendable {
+    let link: AgentConnection
+
+    private init(_ link: AgentConnection) { self.link = link }
+
+    static func with(
+        _ on: Runtime, _ change: (inout MemberTemplate) -> Void = { _ in }, _ body: (ResetBench) async throws -> Void
+    ) async throws {
+        signal(SIGPIPE, SIG_IGN)
+        let instance = "reset-\(UUID().uuidString.prefix(8).lowercased())"
+        let base = "/tmp/berth-\(instance)"
+        try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        let agent = try BuildProducts.program("berth-agent")
+        let logger = Logger(label: "test")
+        var template = MemberTemplate(image: on == .runc ? "host" : "python:3.9-slim")
+        change(&template)
+        // Holds the state directory's lock as long as the runtime lives.
+        var lock: StateDirectory?
+        let runtime: any ContainerRuntime
+        switch on {
+        case .runc:
+            let state = try StateDirectory(base: base, instance: instance)
+            lock = state
+            runtime = try RuncRuntime(
+                runcPath: nil, instance: instance, agentPath: agent, stateDirectory: state.path, logger: logger)
+        case .docker:
+            runtime = try DockerRuntime(
+                endpoint: try Runtime.docker(), instance: instance, agentPath: agent, stateDirectory: "\(base)/state",
+                logger: logger)
+        }
+        let member = MemberID("one")
+        let outcome: Result<Void, any Error>
+        do {
+            let stream = try await runtime.create(member, template)
+            let connector = AgentConnector(group: MultiThreadedEventLoopGroup.singleton)
+            let link = try await connector.connect(member, stream) {}
+            guard let link = link as? AgentConnection else { throw NeverHappened(description: "an AgentConnection") }
+            defer { link.close(.released) }
+            outcome = .success(try await body(ResetBench(link)))
+        } catch {
+            outcome = .failure(error)
+        }
+        try? await runtime.remove(member)
+        await runtime.shutdown()
+        withExtendedLifetime(lock) {}
+        try outcome.get()
+    }
+
+    struct Outcome: Sendable {
+        var out: [UInt8] = []
+        var err: [UInt8] = []
+        var ended: Agent.Ended
+
+        var text: String { String(decoding: out, as: UTF8.self) }
+        var errorText: String { String(decoding: err, as: UTF8.self) }
+    }
+
+    private final class Collector: Sendable {
+        private let outcome = Mutex(Outcome(ended: Agent.Ended(cause: .unspecified)))
+
+        /// The outcome, once it has ended.
+        func take(_ event: ExecutionEvent) -> Outcome? {
+            outcome.withLock { outcome in
+                switch event {
+                case .started: break
+                case .output(let chunk):
+                    let event = try? Agent.ExecuteEvent(decoding: Array(chunk.encoded.readableBytesView))
+                    if case .output(let output) = event {
+                        if output.stream == 0 { outcome.out += output.data } else { outcome.err += output.data }
+                    }
+                case .ended(let ended):
+                    outcome.ended = ended
+                    return outcome
+                }
+                return nil
+            }
+        }
+    }
+
+    /// Runs a program to its end.
+    func run(
+        _ argv: [String], uid: UInt32 = 1000, env: [String] = ["PATH=/usr/bin:/bin"], cwd: String = "/",
+        timeoutMilliseconds: UInt64 = 60_000, onOutput: @escaping @Sendable () -> Void = {},
+        onEnd: @escaping @Sendable () -> Void = {}
+    ) async -> Outcome {
+        let request = Agent.ExecuteRequest(
+            execution: 0, argv: argv, env: env, cwd: cwd, uid: uid, gid: uid, timeoutMilliseconds: timeoutMilliseconds)
+        let collector = Collector()
+        return await withCheckedContinuation { continuation in
+            let execution = Mutex<Execution?>(nil)
+            let started = link.execute(request) { event in
+                if case .output(let chunk) = event { execution.withLock { $0 }?.acknowledge(chunk.count) }
+                let outcome = collector.take(event)
+                if case .output = event { onOutput() }
+                guard let outcome else { return }
+                onEnd()
+                continuation.resume(returning: outcome)
+            }
+            execution.withLock { $0 = started }
+        }
+    }
+
+    /// Runs a Python program that has to end well.
+    @discardableResult
+    func python(_ program: String, uid: UInt32 = 1000, cwd: String = "/", env: [String] = []) async throws -> String {
+        let outcome = await run(
+            ["python3", "-c", program], uid: uid, env: ["PATH=/usr/bin:/bin"] + env, cwd: cwd)
+        guard outcome.ended.cause == .exited, outcome.ended.exitCode == 0 else {
+            throw NeverHappened(description: "a good end: \(outcome.ended) \(outcome.errorText)")
+        }
+        return outcome.text
+    }
+
+    /// All that a program can see of what others have left: everything but its own number and times of access.
+    func look(uid: UInt32 = 1000) async throws -> String {
+        try await python(
+            """
+            import os, glob, resource
+            def stat(path):
+                s = os.lstat(path)
+                return oct(s.st_mode), s.st_uid, s.st_gid, s.st_nlink, s.st_size if not path.startswith("/dev/pts") else 0
+            others = [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in (os.getpid(), os.getppid())]
+            def name(pid):
+                try: return open(f"/proc/{pid}/comm").read()
+                except OSError: return "gone"
+            print(sorted(map(name, others)))
+            for place in "/tmp", "/workspace", "/dev/shm", "/dev/mqueue", "/dev", "/dev/pts", "/.berth":
+                if not os.path.isdir(place): continue
+                usage = os.statvfs(place)
+                counts = usage.f_blocks - usage.f_bfree, usage.f_files - usage.f_ffree
+                changed = os.lstat(place).st_mtime_ns
+                # Of /.berth the whole disk would be counted; the other changes with the program's own terminals.
+                print(place, stat(place), counts if place != "/.berth" else 0, changed if place != "/dev/pts" else 0)
+                print([(name, stat(place + "/" + name)) for name in sorted(os.listdir(place))])
+            for kind in "shm", "sem", "msg": print(open("/proc/sysvipc/" + kind).read())
+            print(open("/proc/self/mountinfo").read())
+            print(open("/proc/net/unix").read().split()[:8])
+            print(sorted(os.environ), os.getcwd(), os.umask(0), os.nice(0), os.sched_getaffinity(0))
+            print([resource.getrlimit(i) for i in range(16)])
+            print(os.getgroups(), os.listdir("/proc/self/fd").__len__(), open("/proc/self/oom_score_adj").read())
+            """, uid: uid)
+    }
+
+    /// Looks again, and throws what is not as it was.
+    func looks(uid: UInt32 = 1000, like before: String) async throws {
+        let (then, now) = (before.split(separator: "\n"), try await look(uid: uid).split(separator: "\n"))
+        let (gone, new) = (then.filter { !now.contains($0) }, now.filter { !then.contains($0) })
+        guard then == now else { throw NeverHappened(description: "as before: was \(gone), is \(new)") }
+    }
+}
