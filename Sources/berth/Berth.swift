@@ -18,10 +18,10 @@ struct Berth: AsyncParsableCommand {
               berth serve
               berth run -- python3 -c 'print("hello")'
 
-            BERTH_SERVER names the server for run and stats (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
+            BERTH_SERVER names the server for run, stats and admin (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
             """,
         version: Version.current,
-        subcommands: [Serve.self, Run.self, Stats.self, Doctor.self, Sweep.self])
+        subcommands: [Serve.self, Run.self, Stats.self, Admin.self, Doctor.self, Sweep.self])
 
     static func main() async {
         do {
