@@ -6,13 +6,13 @@ struct Admin: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Change a running server's pools: for operators.",
         discussion: """
-              berth admin members                    every container, and what it is doing
-              berth admin reset-backoff              create again at once after a failure that is mended
-              berth admin resize default --size 8    keep 8 containers warm
-              berth admin drain default              take the pool out of service
+              berth admin members                   every container, and its state
+              berth admin reset-backoff             a failure is mended: create again
+              berth admin resize default --size 8   keep 8 containers warm
+              berth admin drain default             take the pool out of service
 
-            No lease is ended by any of these. Nothing is written to the configuration: what is changed holds until the
-            server loads that again, or restarts.
+            No lease is ended by any of these. Nothing is written to the configuration: what is changed holds until \
+            the server loads that again, or restarts.
             """,
         subcommands: [AdminMembers.self, AdminResetBackoff.self, AdminResize.self, AdminDrain.self])
 }
@@ -53,8 +53,8 @@ struct AdminResize: AsyncParsableCommand {
         abstract: "Change how many containers a pool keeps warm, and how many it has at most.",
         discussion: """
               berth admin resize default --size 8            keep 8 warm
-              berth admin resize default --size 8 --max 32   and have 32 at most, in all states together
-              berth admin resize default --size 0            keep none; each acquire has one created
+              berth admin resize default --size 8 --max 32   and have 32 at most
+              berth admin resize default --size 0            create them on demand
 
             What is not given stays as it is. Idle containers beyond a smaller size are removed at once; beyond a \
             smaller max, containers go as their leases end. A pool that follows demand has a fixed size from then on.

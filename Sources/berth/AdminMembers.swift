@@ -11,9 +11,9 @@ struct AdminMembers: AsyncParsableCommand {
               berth admin members python     of one
               berth admin members --json     for programs, one object a line
 
-            STATE is starting, idle (warm), leased, resetting (released, and being made as new) or stopping (given up; it
-            counts until the runtime has confirmed that it is gone). AGE is since it got ready, USES how often it was
-            leased. "outdated" marks those that were made like an earlier configuration says.
+            STATE is starting, idle (warm), leased, resetting (released, and being made as new) or stopping (given up; \
+            it counts until the runtime has confirmed that it is gone). AGE is since it got ready, USES how often it \
+            was leased. "outdated" marks those that were made like an earlier configuration says.
             """)
 
     @OptionGroup var server: ServerOptions

@@ -32,8 +32,9 @@ struct Screen {
         let home = "\u{1B}[H"
         let clearLine = "\u{1B}[K"
         let clearRest = "\u{1B}[J"
+        // A line is cleared before it is painted: after one that fills its row, the cursor is still on the last character.
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix(rows - 1)
         return (scrollsUp ? String(repeating: "\n", count: rows) : "") + home
-            + lines.map { "\($0.prefix(columns))\(clearLine)\n" }.joined() + clearRest
+            + lines.map { "\(clearLine)\($0.prefix(columns))\n" }.joined() + clearRest
     }
 }

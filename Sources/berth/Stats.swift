@@ -15,14 +15,14 @@ struct Stats: AsyncParsableCommand {
               berth stats                            once, as a table
               berth stats --watch                    again and again, until Ctrl-C
               berth stats --watch --interval 200ms   how often; at least 100ms
-              berth stats --json                     for programs; with --watch one object a line
+              berth stats --json                     for programs, an object a line
 
-            TARGET: containers kept warm. MAX: containers at most, in all states together.
-            WAITING: acquires in line. PER S: acquires a second. P50, P90, P99: how long acquires took.
-            A CREATE: how long a create takes. RECYCLED: containers made as new by a reset. RETIRED: containers given up.
-            held: a create is wanted, and the named limit is in its way.
-            breaker: "open" means that the last create failed and none is tried until the time shown;
-            berth admin reset-backoff closes it by hand.
+            TARGET: containers kept warm. MAX: containers at most, in all states together. WAITING: acquires in line. \
+            PER S: acquires a second. P50, P90, P99: how long acquires took. A CREATE: how long a create takes. \
+            RECYCLED: containers made as new by a reset. RETIRED: containers given up.
+
+            held: a create is wanted, and the named limit is in its way. breaker: "open" means that the last create \
+            failed and none is tried until the time shown; berth admin reset-backoff closes it by hand.
             """)
 
     @OptionGroup var server: ServerOptions

@@ -5,7 +5,7 @@ enum StatsTable {
     static func text(_ stats: StatsResponse) -> String {
         let head =
             "\(stats.server) on \(stats.runtime), up \(duration(stats.uptimeMilliseconds)), "
-            + "\(stats.connections) connections, \(stats.executions) executions, "
+            + "\(count(stats.connections, "connection")), \(count(stats.executions, "execution")), "
             + "memory \(stats.memoryUsedBytes >> 20)"
             + (stats.memoryBudgetBytes == 0 ? " MiB" : " of \(stats.memoryBudgetBytes >> 20) MiB")
         let now = table(
@@ -74,6 +74,10 @@ enum StatsTable {
         case .open: "open, next try in \(duration(pool.nextTryInMilliseconds))"
         case .halfOpen: "trying"
         }
+    }
+
+    private static func count(_ number: UInt32, _ noun: String) -> String {
+        number == 1 ? "1 \(noun)" : "\(number) \(noun)s"
     }
 
     /// "0.4", "12", "3400".

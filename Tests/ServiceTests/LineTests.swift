@@ -1,5 +1,6 @@
 import BerthClient
 import Pool
+import RPC
 import Schema
 import Service
 import Testing
@@ -54,6 +55,13 @@ struct LineTests {
                 "this client has or awaits 2 containers, the most for one client; release one, then try again")
             #expect(await refusal { _ = try await client.acquire() } == expected)
             #expect(await refusal { _ = try await other.execute(Command(["true"])).collect() } == expected)
+            // Whoever comes by a unix socket is another one.
+            let path = "/tmp/berth-test-\(UInt64.random(in: 0 ... .max)).sock"
+            try await server.rpc.listen(unixSocket: path)
+            let local = try await BerthClient.connect(to: .unix(path: path))
+            defer { local.close() }
+            try await local.release(try await local.acquire())
+
             try await client.release(lease)
             try await other.release(try await other.acquire())
             try await other.release(second)
@@ -103,10 +111,12 @@ struct LineTests {
             try await eventually("another pool's member is warm") { try await client.stats().pools[1].idle == 1 }
 
             let clock = ContinuousClock()
-            let statsTime = try await clock.measure { _ = try await client.stats() }
+            var times: [Duration] = []
+            for _ in 0..<101 { times.append(try await clock.measure { _ = try await client.stats() }) }
+            let statsTime = times.sorted()[50]
             var other: Lease?
             let acquireTime = try await clock.measure { other = try await client.acquire(pool: "quick") }
-            print("10 000 in line: Stats took \(statsTime), an acquire of another pool \(acquireTime)")
+            print("10 000 in line: Stats took \(statsTime) (median of 101), an acquire of another pool \(acquireTime)")
             let quickLease = try #require(other)
             #expect(quickLease.isWarm)
             #expect(try await client.stats().pools[0].waiters == 10_000)
