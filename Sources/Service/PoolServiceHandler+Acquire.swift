@@ -64,7 +64,7 @@ extension RPCError {
         case .lineFull(let waiting):
             self.init(
                 .resourceExhausted,
-                "\(waiting) acquires wait already, the longest line allowed; this one would be number \(waiting + 1)")
+                "the line is full with \(waiting) waiting; this acquire would be number \(waiting + 1) in it")
         case .timedOut(let waited):
             self.init(.deadlineExceeded, "no container was ready within \(waited.inWords)")
         case .exhausted(let reason, let waited):

@@ -79,7 +79,7 @@ struct LineTests {
                 await refusal { _ = try await client.acquire() }
                     == BerthError(
                         .resourceExhausted,
-                        "1 acquires wait already, the longest line allowed; this one would be number 2"))
+                        "the line is full with 1 waiting; this acquire would be number 2 in it"))
             try await client.release(lease)
             try await client.release(try await waiting)
         }
