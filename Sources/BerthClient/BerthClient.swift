@@ -14,7 +14,7 @@ internal import Synchronization
 /// Calls throw `BerthError`. When the connection ends, every open call ends with `unavailable`; a client does not
 /// reconnect by itself. Close it when done.
 public final class BerthClient: Sendable {
-    private let rpc: ClientConnection
+    let rpc: ClientConnection
     private let flow: ReadingPause
     private let isOver = Atomic(false)
 
@@ -61,6 +61,16 @@ public final class BerthClient: Sendable {
     /// Who is there.
     public func hello(client: String = "berth-swift") async throws(BerthError) -> HelloResponse {
         try await call("Hello", HelloRequest(client: client))
+    }
+
+    /// Extends a lease, which every other call on it does too: for one that is kept without being used.
+    /// - Parameter leaseTime: how long it lasts without use from now on, at most the server's longest; nil is as before.
+    /// - Returns: the time left. A lease whose connection has closed is not extended.
+    @discardableResult
+    public func renew(_ lease: Lease, leaseTime: Duration? = nil) async throws(BerthError) -> Duration {
+        let response: RenewResponse = try await call(
+            "Renew", RenewRequest(lease: lease.token, ttlMilliseconds: leaseTime?.milliseconds ?? 0))
+        return .milliseconds(response.ttlMilliseconds)
     }
 
     /// The server and its pools in numbers.
@@ -121,9 +131,11 @@ public final class BerthClient: Sendable {
 
     // MARK: How
 
-    private func call<R: Message>(_ method: String, _ message: some Message) async throws(BerthError) -> R {
+    func call<R: Message>(
+        service: String = PoolService.name, _ method: String, _ message: some Message
+    ) async throws(BerthError) -> R {
         do throws(RPCError) {
-            return try await rpc.unary(service: PoolService.name, method: method, message, returning: R.self)
+            return try await rpc.unary(service: service, method: method, message, returning: R.self)
         } catch {
             throw BerthError(error)
         }
@@ -175,7 +187,7 @@ public struct Lease: Sendable, Equatable {
 /// Stops reading from the connection while an execution's events pile up here: the program then blocks in the end. All
 /// calls of the connection wait with it, so keep executions that are read slowly on a connection of their own.
 final class ReadingPause: Sendable {
-    private let rpc: ClientConnection
+    let rpc: ClientConnection
     private let count = Mutex(0)
 
     init(_ rpc: ClientConnection) {

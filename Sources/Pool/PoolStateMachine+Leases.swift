@@ -5,6 +5,8 @@ extension PoolStateMachine {
         public var member: MemberID
         public var link: any MemberLink
         public var leaseTime: Duration
+        /// Until the lease ends, if it is not used again.
+        public var timeLeft: Duration
     }
 
     /// The lease's clock starts here, not when its member was warmed.
@@ -38,7 +40,7 @@ extension PoolStateMachine {
         lease.isUsed = true
         if !lease.isOrphaned { lease.expires = now + lease.time }
         slots[index].state = .leased(lease)
-        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time)
+        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time, timeLeft: lease.expires - now)
     }
 
     /// The lease lasts for another whole time from now; for `leaseTime` from now on, if that is given and no longer
@@ -53,7 +55,7 @@ extension PoolStateMachine {
             setTimer(index, at: lease.expires)
         }
         slots[index].state = .leased(lease)
-        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time)
+        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time, timeLeft: lease.expires - now)
     }
 
     /// An execution has ended.

@@ -146,3 +146,52 @@ public struct ReleaseRequest: Message, Bridged {
         c.pointee.lease = arena.string(lease)
     }
 }
+
+/// berth.v1.RenewRequest.
+public struct RenewRequest: Message, Bridged {
+    /// The lease's token.
+    public var lease: String
+    /// How long it lasts without use from now on; 0 is as before.
+    public var ttlMilliseconds: UInt32
+
+    public init(lease: String = "", ttlMilliseconds: UInt32 = 0) {
+        self.lease = lease
+        self.ttlMilliseconds = ttlMilliseconds
+    }
+
+    static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__RenewRequest>?) -> Void {
+        { berth__v1__renew_request__init($0) }
+    }
+
+    init(_ c: Berth__V1__RenewRequest, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.lease, "lease")
+        ttlMilliseconds = c.ttl_ms
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Berth__V1__RenewRequest>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.ttl_ms = ttlMilliseconds
+    }
+}
+
+/// berth.v1.RenewResponse.
+public struct RenewResponse: Message, Bridged {
+    /// The time left.
+    public var ttlMilliseconds: UInt32
+
+    public init(ttlMilliseconds: UInt32 = 0) {
+        self.ttlMilliseconds = ttlMilliseconds
+    }
+
+    static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__RenewResponse>?) -> Void {
+        { berth__v1__renew_response__init($0) }
+    }
+
+    init(_ c: Berth__V1__RenewResponse, _ arena: Arena) throws(SchemaError) {
+        ttlMilliseconds = c.ttl_ms
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Berth__V1__RenewResponse>, _ arena: Arena) {
+        c.pointee.ttl_ms = ttlMilliseconds
+    }
+}

@@ -1,4 +1,11 @@
-/// The full name of the service that clients call.
+/// The service that clients call.
 public enum PoolService {
+    /// Its full name.
     public static let name = "berth.v1.Pool"
+}
+
+/// The service that operators call.
+public enum AdminService {
+    /// Its full name.
+    public static let name = "berth.v1.Admin"
 }

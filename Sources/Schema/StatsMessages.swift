@@ -57,6 +57,28 @@ public struct StatsResponse: Message, Bridged {
     }
 }
 
+/// berth.v1.WatchStatsRequest.
+public struct WatchStatsRequest: Message, Bridged {
+    /// Between two snapshots; 0 is the server's default, 1000.
+    public var intervalMilliseconds: UInt32
+
+    public init(intervalMilliseconds: UInt32 = 0) {
+        self.intervalMilliseconds = intervalMilliseconds
+    }
+
+    static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__WatchStatsRequest>?) -> Void {
+        { berth__v1__watch_stats_request__init($0) }
+    }
+
+    init(_ c: Berth__V1__WatchStatsRequest, _ arena: Arena) throws(SchemaError) {
+        intervalMilliseconds = c.interval_ms
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Berth__V1__WatchStatsRequest>, _ arena: Arena) {
+        c.pointee.interval_ms = intervalMilliseconds
+    }
+}
+
 /// berth.v1.PoolStats. Counts are of members.
 public struct PoolStats: Message, Bridged {
     public var name: String
@@ -82,6 +104,24 @@ public struct PoolStats: Message, Bridged {
     public var createFailures: UInt64
     public var leases: UInt64
     public var destroyed: UInt64
+    /// Released, and being made as new.
+    public var resetting: UInt32
+    /// Those of `idle` that were made like an earlier configuration says.
+    public var outdated: UInt32
+    /// Acquires are refused, and nothing is created.
+    public var isDraining: Bool
+    /// Resets that ended in a clean member.
+    public var recycled: UInt64
+    /// Members given up, by reason.
+    public var retired: [String: UInt64]
+    /// Quantiles of how long acquires took; 0 before the first.
+    public var acquireP50Microseconds: UInt64
+    public var acquireP90Microseconds: UInt64
+    public var acquireP99Microseconds: UInt64
+    /// Acquires, as the target of a pool that follows demand is computed from them.
+    public var arrivalsPerSecond: Double
+    /// What a create takes; 0 before the first.
+    public var createMicroseconds: UInt64
 
     public init(
         name: String = "", image: String = "", target: UInt32 = 0, max: UInt32 = 0, starting: UInt32 = 0,
@@ -89,7 +129,10 @@ public struct PoolStats: Message, Bridged {
         oldestWaitMilliseconds: UInt64 = 0, isHeld: Bool = false, heldReason: String = "",
         breaker: BreakerState = .closed, cause: String = "", causeMessage: String = "", failuresInRow: UInt32 = 0,
         nextTryInMilliseconds: UInt64 = 0, creates: UInt64 = 0, createFailures: UInt64 = 0, leases: UInt64 = 0,
-        destroyed: UInt64 = 0
+        destroyed: UInt64 = 0, resetting: UInt32 = 0, outdated: UInt32 = 0, isDraining: Bool = false,
+        recycled: UInt64 = 0, retired: [String: UInt64] = [:], acquireP50Microseconds: UInt64 = 0,
+        acquireP90Microseconds: UInt64 = 0, acquireP99Microseconds: UInt64 = 0, arrivalsPerSecond: Double = 0,
+        createMicroseconds: UInt64 = 0
     ) {
         self.name = name
         self.image = image
@@ -112,6 +155,16 @@ public struct PoolStats: Message, Bridged {
         self.createFailures = createFailures
         self.leases = leases
         self.destroyed = destroyed
+        self.resetting = resetting
+        self.outdated = outdated
+        self.isDraining = isDraining
+        self.recycled = recycled
+        self.retired = retired
+        self.acquireP50Microseconds = acquireP50Microseconds
+        self.acquireP90Microseconds = acquireP90Microseconds
+        self.acquireP99Microseconds = acquireP99Microseconds
+        self.arrivalsPerSecond = arrivalsPerSecond
+        self.createMicroseconds = createMicroseconds
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__PoolStats>?) -> Void {
@@ -140,6 +193,20 @@ public struct PoolStats: Message, Bridged {
         createFailures = c.create_failures
         leases = c.leases
         destroyed = c.destroyed
+        resetting = c.resetting
+        outdated = c.outdated
+        isDraining = c.draining != 0
+        recycled = c.recycled
+        retired = [:]
+        for index in 0..<c.n_retired {
+            guard let entry = c.retired[index]?.pointee else { continue }
+            retired[try arena.swift(entry.key, "retired")] = entry.value
+        }
+        acquireP50Microseconds = c.acquire_p50_us
+        acquireP90Microseconds = c.acquire_p90_us
+        acquireP99Microseconds = c.acquire_p99_us
+        arrivalsPerSecond = c.arrivals_per_second
+        createMicroseconds = c.create_us
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__PoolStats>, _ arena: Arena) {
@@ -164,6 +231,23 @@ public struct PoolStats: Message, Bridged {
         c.pointee.create_failures = createFailures
         c.pointee.leases = leases
         c.pointee.destroyed = destroyed
+        c.pointee.resetting = resetting
+        c.pointee.outdated = outdated
+        c.pointee.draining = isDraining ? 1 : 0
+        c.pointee.recycled = recycled
+        c.pointee.n_retired = retired.count
+        c.pointee.retired = arena.list(
+            retired.map { reason, count in
+                let entry = arena.make { berth__v1__pool_stats__retired_entry__init($0) }
+                entry.pointee.key = arena.string(reason)
+                entry.pointee.value = count
+                return entry
+            })
+        c.pointee.acquire_p50_us = acquireP50Microseconds
+        c.pointee.acquire_p90_us = acquireP90Microseconds
+        c.pointee.acquire_p99_us = acquireP99Microseconds
+        c.pointee.arrivals_per_second = arrivalsPerSecond
+        c.pointee.create_us = createMicroseconds
     }
 }
 

@@ -30,7 +30,8 @@ extension PoolServiceHandler {
             pool: name, token: LeaseToken(using: &random), connection: ConnectionID(call.connection.id),
             isDetached: isDetached,
             leaseTime: ttlMilliseconds == 0 ? nil : .milliseconds(ttlMilliseconds),
-            wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds)
+            wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds),
+            client: (call.connection.userInfo as? Session)?.client
         ) { [pool] result in
             loop.execute {
                 let (call, use) = pending.value
@@ -57,13 +58,13 @@ extension RPCError {
     init(_ error: AcquireError) {
         switch error {
         case .unknownPool(let name, let known):
-            self.init(.notFound, "there is no pool \"\(name)\"; there is: \(known.joined(separator: ", "))")
+            self = .unknownPool(name, known: known)
         case .unavailable(let cause, let next):
             self.init(.unavailable, "no warm container, and none can be created: \(cause); next try in \(next.inWords)")
         case .lineFull(let waiting):
             self.init(
                 .resourceExhausted,
-                "\(waiting) acquires wait already, the longest line allowed; this one would be number \(waiting + 1)")
+                "the line is full with \(waiting) waiting; this acquire would be number \(waiting + 1) in it")
         case .timedOut(let waited):
             self.init(.deadlineExceeded, "no container was ready within \(waited.inWords)")
         case .exhausted(let reason, let waited):
@@ -71,7 +72,9 @@ extension RPCError {
         case .draining:
             self.init(.unavailable, "the server is shutting down")
         case .clientLimit(let most):
-            self.init(.resourceExhausted, "this client has or awaits \(most) containers, the most for one client")
+            self.init(
+                .resourceExhausted,
+                "this client has or awaits \(most) containers, the most for one client; release one, then try again")
         case .poolDraining(let name):
             self.init(.unavailable, "the pool \"\(name)\" is being drained")
         }

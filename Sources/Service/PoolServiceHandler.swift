@@ -5,7 +5,8 @@ public import RPC
 internal import Schema
 internal import Synchronization
 
-/// The service `berth.v1.Pool`: routes calls, and keeps what belongs to a connection.
+/// What the server serves: `berth.v1.Pool`, and `berth.v1.Admin` beside it. Routes calls, and keeps what belongs to a
+/// connection.
 public final class PoolServiceHandler: RPCService {
     public let pool: Pool
     let limits: ServiceLimits
@@ -15,7 +16,8 @@ public final class PoolServiceHandler: RPCService {
     let clock: any MonotonicClock
     let started: MonotonicInstant
     let executions = ExecutionRegistry()
-    private let connections = Mutex(0)
+    let connections = Mutex(0)
+    private let admin: AdminServiceHandler
     private let draining = Mutex(false)
 
     /// - Parameters:
@@ -32,10 +34,12 @@ public final class PoolServiceHandler: RPCService {
         self.logger = logger
         self.clock = clock
         started = clock.now()
+        admin = AdminServiceHandler(pool: pool, logger: logger)
     }
 
     public func connectionOpened(_ connection: ServerConnection) {
         connections.withLock { $0 += 1 }
+        connection.userInfo = Session(client: ClientID(connection.host))
     }
 
     public func connectionClosed(_ connection: ServerConnection) {
@@ -44,25 +48,28 @@ public final class PoolServiceHandler: RPCService {
     }
 
     public func serve(_ call: ServerCall) {
-        guard call.service == PoolService.name else {
-            return call.fail(.unimplemented(service: call.service, method: call.method))
-        }
         do throws(RPCError) {
-            switch (call.method, call.isServerStreaming) {
-            case ("Hello", false): try hello(call)
-            case ("Acquire", false): try acquire(call)
-            case ("Execute", true): try execute(call)
-            case ("Signal", false): try signal(call)
-            case ("Release", false): try release(call)
-            case ("Stats", false): stats(call)
-            case ("Execute", false):
-                throw RPCError(.invalidArgument, "Execute is server-streaming: its Request has the flags 0x01")
-            case ("Hello", true), ("Acquire", true), ("Signal", true), ("Release", true), ("Stats", true):
-                throw RPCError(.invalidArgument, "\(call.method) is unary: its Request has the flags 0")
+            switch call.service {
+            case PoolService.name: try route(call)
+            case AdminService.name: try admin.route(call)
             default: throw .unimplemented(service: call.service, method: call.method)
             }
         } catch {
             call.fail(error)
+        }
+    }
+
+    private func route(_ call: ServerCall) throws(RPCError) {
+        switch call.method {
+        case "Hello": try hello(call.unary())
+        case "Acquire": try acquire(call.unary())
+        case "Execute": try execute(call.streaming())
+        case "Signal": try signal(call.unary())
+        case "Release": try release(call.unary())
+        case "Renew": try renew(call.unary())
+        case "Stats": try stats(call.unary())
+        case "WatchStats": try watchStats(call.streaming())
+        default: throw .unimplemented(service: call.service, method: call.method)
         }
     }
 
@@ -114,16 +121,49 @@ public final class PoolServiceHandler: RPCService {
         call.respond(Empty())
     }
 
-    private func stats(_ call: ServerCall) {
-        let budget = pool.memoryBudgetBytes
-        call.respond(
-            StatsResponse(
-                server: server, uptimeMilliseconds: (clock.now() - started).wholeMilliseconds, runtime: runtimeKind,
-                connections: UInt32(clamping: connections.withLock { $0 }),
-                executions: UInt32(clamping: executions.count),
-                pools: pool.snapshot().map(PoolStats.init),
-                memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
-                memoryUsedBytes: UInt64(clamping: pool.usedMemoryBytes)))
+    private func renew(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(RenewRequest.self)
+        let time: Duration? = request.ttlMilliseconds == 0 ? nil : .milliseconds(request.ttlMilliseconds)
+        guard let token = LeaseToken(request.lease), let use = pool.renew(token, leaseTime: time) else {
+            throw .noSuchLease
+        }
+        call.respond(RenewResponse(ttlMilliseconds: UInt32(clamping: use.timeLeft.wholeMilliseconds)))
+    }
+}
+
+/// What belongs to a connection.
+final class Session {
+    /// On whose account its acquires go.
+    let client: ClientID
+
+    init(client: ClientID) {
+        self.client = client
+    }
+}
+
+extension ServerConnection {
+    /// The peer's address without its port, so that all connections of a host are one client; or "unix".
+    var host: String {
+        guard let colon = peer.lastIndex(of: ":") else { return peer }
+        return String(peer[..<colon])
+    }
+}
+
+extension ServerCall {
+    /// - Throws: INVALID_ARGUMENT when the client awaits a stream.
+    func unary() throws(RPCError) -> ServerCall {
+        guard !isServerStreaming else {
+            throw RPCError(.invalidArgument, "\(method) is unary: its Request has the flags 0")
+        }
+        return self
+    }
+
+    /// - Throws: INVALID_ARGUMENT when the client awaits one answer.
+    func streaming() throws(RPCError) -> ServerCall {
+        guard isServerStreaming else {
+            throw RPCError(.invalidArgument, "\(method) is server-streaming: its Request has the flags 0x01")
+        }
+        return self
     }
 }
 
@@ -150,6 +190,10 @@ public struct ServiceLimits: Sendable, Equatable {
 }
 
 extension RPCError {
+    static func unknownPool(_ name: String, known: [String]) -> RPCError {
+        RPCError(.notFound, "there is no pool \"\(name)\"; there is: \(known.joined(separator: ", "))")
+    }
+
     /// The same words for a lease that never was and one that ended: whoever guesses learns nothing.
     static var noSuchLease: RPCError { RPCError(.notFound, "no such lease, or it has ended") }
 }

@@ -10,7 +10,14 @@ extension PoolStats {
             waiters: UInt32(clamping: pool.waiters), oldestWaitMilliseconds: pool.oldestWait.wholeMilliseconds,
             isHeld: pool.held != nil, heldReason: pool.held?.description ?? "",
             failuresInRow: UInt32(clamping: pool.failuresInRow), creates: pool.creates,
-            createFailures: pool.createFailures, leases: pool.leases, destroyed: pool.removed)
+            createFailures: pool.createFailures, leases: pool.leases, destroyed: pool.removed,
+            resetting: UInt32(clamping: pool.resetting), outdated: UInt32(clamping: pool.outdated),
+            isDraining: pool.isDraining, recycled: pool.recycled,
+            retired: Dictionary(uniqueKeysWithValues: pool.retired.map { ($0.key.rawValue, $0.value) }),
+            acquireP50Microseconds: pool.acquireLatency.p50.wholeMicroseconds,
+            acquireP90Microseconds: pool.acquireLatency.p90.wholeMicroseconds,
+            acquireP99Microseconds: pool.acquireLatency.p99.wholeMicroseconds, arrivalsPerSecond: pool.arrivalRate,
+            createMicroseconds: pool.createTime?.wholeMicroseconds ?? 0)
         switch pool.breaker {
         case .closed:
             breaker = .closed
@@ -24,5 +31,12 @@ extension PoolStats {
             cause = error.cause.rawValue
             causeMessage = error.message
         }
+    }
+}
+
+extension Duration {
+    /// Whole microseconds, rounded up, never negative.
+    var wholeMicroseconds: UInt64 {
+        UInt64(max(0, saturatedNanoseconds / 1000 + (saturatedNanoseconds % 1000 > 0 ? 1 : 0)))
     }
 }

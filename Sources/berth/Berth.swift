@@ -18,10 +18,11 @@ struct Berth: AsyncParsableCommand {
               berth serve
               berth run -- python3 -c 'print("hello")'
 
-            BERTH_SERVER names the server for run, stats and load (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
+            BERTH_SERVER names the server for run, stats, admin and load (HOST:PORT or unix:PATH; default \
+            127.0.0.1:7411).
             """,
         version: Version.current,
-        subcommands: [Serve.self, Run.self, Stats.self, Load.self, Doctor.self, Sweep.self])
+        subcommands: [Serve.self, Run.self, Stats.self, Admin.self, Load.self, Doctor.self, Sweep.self])
 
     static func main() async {
         do {

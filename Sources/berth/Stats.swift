@@ -12,12 +12,17 @@ struct Stats: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a server's pools in numbers.",
         discussion: """
-              berth stats            once, as a table
-              berth stats --watch    every second, until Ctrl-C
-              berth stats --json     for programs
+              berth stats                            once, as a table
+              berth stats --watch                    again and again, until Ctrl-C
+              berth stats --watch --interval 200ms   how often; at least 100ms
+              berth stats --json                     for programs, an object a line
 
-            target: members kept warm. held: a create is wanted, and the named limit is in its way.
-            breaker: "open" means that the last create failed and none is tried until the time shown.
+            TARGET: containers kept warm. MAX: containers at most, in all states together. WAITING: acquires in line. \
+            PER S: acquires a second. P50, P90, P99: how long acquires took. A CREATE: how long a create takes. \
+            RECYCLED: containers made as new by a reset. RETIRED: containers given up.
+
+            held: a create is wanted, and the named limit is in its way. breaker: "open" means that the last create \
+            failed and none is tried until the time shown; berth admin reset-backoff closes it by hand.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -25,84 +30,51 @@ struct Stats: AsyncParsableCommand {
     @Flag(help: "Print JSON, one object a line.")
     var json = false
 
-    @Flag(help: "Print again every second.")
+    @Flag(help: "Print again and again.")
     var watch = false
 
+    @Option(help: "With --watch: the time between two prints.")
+    var interval = DurationArgument(seconds: 1)
+
+    mutating func validate() throws {
+        guard interval.duration >= .milliseconds(100) else {
+            throw ValidationError("--interval \(interval) is less than 100ms, the shortest")
+        }
+    }
+
     mutating func run() async throws {
-        do {
+        do throws(BerthError) {
             let client = try await BerthClient.connect(to: try server.address())
             defer { client.close() }
-            while true {
+            guard watch else {
                 let stats = try await client.stats()
-                // A screen that is watched is cleared.
-                let text =
-                    json ? JSON.line(StatsLine(stats)) : (watch ? "\u{1B}[H\u{1B}[2J" : "") + StatsTable.text(stats)
-                guard writeAll(Array((text + "\n").utf8), to: STDOUT_FILENO), watch else { return }
-                try await Task.sleep(for: .seconds(1))
+                _ = writeAll(Array((text(stats) + "\n").utf8), to: STDOUT_FILENO)
+                return
             }
-        } catch let error as BerthError {
-            throw Failure(error.message, code: error.code == .invalidArgument ? 2 : 1)
-        }
-    }
-}
-
-/// Stats for people.
-enum StatsTable {
-    static func text(_ stats: StatsResponse) -> String {
-        var lines = [
-            "\(stats.server) on \(stats.runtime), up \(duration(stats.uptimeMilliseconds)), "
-                + "\(stats.connections) connections, \(stats.executions) executions, "
-                + "memory \(stats.memoryUsedBytes >> 20)"
-                + (stats.memoryBudgetBytes == 0 ? " MiB" : " of \(stats.memoryBudgetBytes >> 20) MiB"), "",
-        ]
-        let header = [
-            "POOL", "IMAGE", "TARGET", "IDLE", "LEASED", "STARTING", "STOPPING", "MAX", "WAITING", "LEASES", "CREATES",
-            "FAILED", "BREAKER",
-        ]
-        let rows = stats.pools.map { pool in
-            [
-                pool.name, pool.image, "\(pool.target)", "\(pool.idle)", "\(pool.leased)", "\(pool.starting)",
-                "\(pool.stopping)", "\(pool.max)", "\(pool.waiters)", "\(pool.leases)", "\(pool.creates)",
-                "\(pool.createFailures)", breaker(pool),
-            ]
-        }
-        let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-        for row in [header] + rows {
-            let cells = row.indices.map { index in
-                row[index] + String(repeating: " ", count: widths[index] - row[index].count)
-            }
-            var line = cells.joined(separator: "  ")
-            while line.hasSuffix(" ") { line.removeLast() }
-            lines.append(line)
-        }
-        for pool in stats.pools {
-            if !pool.cause.isEmpty {
-                lines.append("\(pool.name): last create failed: \(pool.cause): \(pool.causeMessage)")
-            }
-            if pool.isHeld { lines.append("\(pool.name): held: \(pool.heldReason)") }
-            if pool.waiters > 0 {
-                lines.append("\(pool.name): the first in line waits for \(duration(pool.oldestWaitMilliseconds))")
-            }
-        }
-        return lines.joined(separator: "\n")
-    }
-
-    private static func breaker(_ pool: PoolStats) -> String {
-        switch pool.breaker {
-        case .closed: "closed"
-        case .open: "open, next try in \(duration(pool.nextTryInMilliseconds))"
-        case .halfOpen: "trying"
+            try await show(client.watchStats(every: interval.duration))
+        } catch {
+            throw Failure(error)
         }
     }
 
-    private static func duration(_ milliseconds: UInt64) -> String {
-        let seconds = milliseconds / 1000
-        return switch seconds {
-        case 0: "\(milliseconds) ms"
-        case ..<60: "\(seconds) s"
-        case ..<3600: "\(seconds / 60) min \(seconds % 60) s"
-        default: "\(seconds / 3600) h \(seconds / 60 % 60) min"
+    /// Each snapshot as it comes, until nobody reads what is printed.
+    private func show(_ snapshots: some AsyncSequence<StatsResponse, any Error>) async throws(BerthError) {
+        var screen = json ? nil : Screen(STDOUT_FILENO)
+        var isFirst = true
+        do {
+            for try await stats in snapshots {
+                let plain = (json || isFirst ? "" : "\n") + text(stats) + "\n"
+                let output = screen?.frame(text(stats)) ?? plain
+                guard writeAll(Array(output.utf8), to: STDOUT_FILENO) else { return }
+                isFirst = false
+            }
+        } catch {
+            throw error as? BerthError ?? BerthError(.unknown, "\(error)")
         }
+    }
+
+    private func text(_ stats: StatsResponse) -> String {
+        json ? JSON.line(StatsLine(stats)) : StatsTable.text(stats)
     }
 }
 
@@ -116,6 +88,13 @@ private struct StatsLine: Encodable {
         var held_reason, breaker, cause, cause_message: String
         var failures_in_row: UInt32
         var next_try_in_ms, creates, create_failures, leases, destroyed: UInt64
+        var resetting, outdated: UInt32
+        var draining: Bool
+        var recycled: UInt64
+        var retired: [String: UInt64]
+        var acquire_p50_us, acquire_p90_us, acquire_p99_us: UInt64
+        var arrivals_per_second: Double
+        var create_us: UInt64
     }
 
     var server, runtime: String
@@ -140,7 +119,11 @@ private struct StatsLine: Encodable {
                 breaker: pool.breaker == .closed ? "closed" : pool.breaker == .open ? "open" : "half_open",
                 cause: pool.cause, cause_message: pool.causeMessage, failures_in_row: pool.failuresInRow,
                 next_try_in_ms: pool.nextTryInMilliseconds, creates: pool.creates,
-                create_failures: pool.createFailures, leases: pool.leases, destroyed: pool.destroyed)
+                create_failures: pool.createFailures, leases: pool.leases, destroyed: pool.destroyed,
+                resetting: pool.resetting, outdated: pool.outdated, draining: pool.isDraining, recycled: pool.recycled,
+                retired: pool.retired, acquire_p50_us: pool.acquireP50Microseconds,
+                acquire_p90_us: pool.acquireP90Microseconds, acquire_p99_us: pool.acquireP99Microseconds,
+                arrivals_per_second: pool.arrivalsPerSecond, create_us: pool.createMicroseconds)
         }
     }
 }

@@ -40,6 +40,28 @@ struct MessageTests {
                     PoolStats(name: "a", image: "i", target: 2, max: 16, isHeld: true, heldReason: "r", breaker: .open),
                     PoolStats(name: "b", breaker: .halfOpen, cause: "failed", nextTryInMilliseconds: 299_999),
                 ], memoryBudgetBytes: 8, memoryUsedBytes: 9))
+        try survives(WatchStatsRequest(intervalMilliseconds: 250))
+        try survives(
+            PoolStats(
+                name: "c", resetting: 1, outdated: 2, isDraining: true, recycled: 3,
+                retired: ["lease expired": 4, "died": .max], acquireP50Microseconds: 5, acquireP90Microseconds: 6,
+                acquireP99Microseconds: 7, arrivalsPerSecond: 0.25, createMicroseconds: 8))
+        try survives(RenewRequest(lease: "l", ttlMilliseconds: 1))
+        try survives(RenewResponse(ttlMilliseconds: .max))
+        try survives(ResetBackoffRequest(pool: "p"))
+        try survives(ResetBackoffResponse(pools: ["a", "b"]))
+        // 0 is a size; none is another thing.
+        try survives(ResizeRequest(pool: "p", size: 0, max: 16))
+        try survives(ResizeRequest(pool: "p", size: nil, max: nil))
+        try survives(ResizeResponse(size: 1, max: 2))
+        try survives(DrainRequest(pool: "p"))
+        try survives(DrainResponse(leased: 3))
+        try survives(ListMembersRequest(pool: "p"))
+        try survives(
+            ListMembersResponse(
+                members: MemberState.allCases.map {
+                    Member(id: "m", pool: "p", state: $0, ageMilliseconds: 1, uses: 2, isOutdated: true)
+                }))
         try survives(Agent.PingRequest())
         try survives(Agent.PingResponse(version: "1", pid: 1, env: ["PATH=/bin", "X="]))
         try survives(Agent.ResetRequest(timeoutMilliseconds: 4000))

@@ -8,15 +8,6 @@ import TestSupport
 
 @Suite("Calls and what they refuse")
 struct CallTests {
-    private func refusal(_ body: () async throws -> Void) async -> BerthError? {
-        do {
-            try await body()
-            return nil
-        } catch {
-            return error as? BerthError
-        }
-    }
-
     @Test("Hello names the server and its pools")
     func hello() async throws {
         try await TestServer.with { _, client in

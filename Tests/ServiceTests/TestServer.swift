@@ -17,14 +17,14 @@ final class TestServer: Sendable {
     let address: ServerAddress
     private let maintenance: Task<Void, Never>
 
-    private init(runtime: ProcessRuntime, configuration: PoolConfiguration, limits: ServiceLimits) async throws {
+    private init(runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits) async throws {
         self.runtime = runtime
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let group = MultiThreadedEventLoopGroup.singleton
         let pool = Pool(
-            configuration: FleetConfiguration(pools: [configuration]), runtime: runtime,
-            connector: AgentConnector(group: group), memberPrefix: "t", observer: PoolLog(logger))
+            configuration: fleet, runtime: runtime, connector: AgentConnector(group: group), memberPrefix: "t",
+            observer: PoolLog(logger))
         self.pool = pool
         service = PoolServiceHandler(
             pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger)
@@ -39,7 +39,15 @@ final class TestServer: Sendable {
         _ configuration: PoolConfiguration = PoolConfiguration(size: 1), limits: ServiceLimits = ServiceLimits(),
         _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
-        let server = try await TestServer(runtime: try ProcessRuntime(), configuration: configuration, limits: limits)
+        try await with(FleetConfiguration(pools: [configuration]), limits: limits, body)
+    }
+
+    /// The same with any number of pools.
+    static func with(
+        _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
+        _ body: (TestServer, BerthClient) async throws -> Void
+    ) async throws {
+        let server = try await TestServer(runtime: try ProcessRuntime(), fleet: fleet, limits: limits)
         let client = try await BerthClient.connect(to: server.address)
         var failure: (any Error)?
         do {
@@ -66,4 +74,14 @@ extension Command {
 
 extension [UInt8] {
     var text: String { String(decoding: self, as: UTF8.self) }
+}
+
+/// The error that `body` fails with; nil when it does not.
+func refusal(_ body: () async throws -> Void) async -> BerthError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? BerthError
+    }
 }

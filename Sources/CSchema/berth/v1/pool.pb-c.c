@@ -643,6 +643,96 @@ void   berth__v1__release_response__free_unpacked
   assert(message->base.descriptor == &berth__v1__release_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__renew_request__init
+                     (Berth__V1__RenewRequest         *message)
+{
+  static const Berth__V1__RenewRequest init_value = BERTH__V1__RENEW_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__renew_request__get_packed_size
+                     (const Berth__V1__RenewRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__renew_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__renew_request__pack
+                     (const Berth__V1__RenewRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__renew_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__renew_request__pack_to_buffer
+                     (const Berth__V1__RenewRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__renew_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__RenewRequest *
+       berth__v1__renew_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__RenewRequest *)
+     protobuf_c_message_unpack (&berth__v1__renew_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__renew_request__free_unpacked
+                     (Berth__V1__RenewRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__renew_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__renew_response__init
+                     (Berth__V1__RenewResponse         *message)
+{
+  static const Berth__V1__RenewResponse init_value = BERTH__V1__RENEW_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__renew_response__get_packed_size
+                     (const Berth__V1__RenewResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__renew_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__renew_response__pack
+                     (const Berth__V1__RenewResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__renew_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__renew_response__pack_to_buffer
+                     (const Berth__V1__RenewResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__renew_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__RenewResponse *
+       berth__v1__renew_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__RenewResponse *)
+     protobuf_c_message_unpack (&berth__v1__renew_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__renew_response__free_unpacked
+                     (Berth__V1__RenewResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__renew_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__stats_request__init
                      (Berth__V1__StatsRequest         *message)
 {
@@ -686,6 +776,51 @@ void   berth__v1__stats_request__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__v1__stats_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__watch_stats_request__init
+                     (Berth__V1__WatchStatsRequest         *message)
+{
+  static const Berth__V1__WatchStatsRequest init_value = BERTH__V1__WATCH_STATS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__watch_stats_request__get_packed_size
+                     (const Berth__V1__WatchStatsRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__watch_stats_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__watch_stats_request__pack
+                     (const Berth__V1__WatchStatsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__watch_stats_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__watch_stats_request__pack_to_buffer
+                     (const Berth__V1__WatchStatsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__watch_stats_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__WatchStatsRequest *
+       berth__v1__watch_stats_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__WatchStatsRequest *)
+     protobuf_c_message_unpack (&berth__v1__watch_stats_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__watch_stats_request__free_unpacked
+                     (Berth__V1__WatchStatsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__watch_stats_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   berth__v1__stats_response__init
@@ -733,6 +868,12 @@ void   berth__v1__stats_response__free_unpacked
   assert(message->base.descriptor == &berth__v1__stats_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__pool_stats__retired_entry__init
+                     (Berth__V1__PoolStats__RetiredEntry         *message)
+{
+  static const Berth__V1__PoolStats__RetiredEntry init_value = BERTH__V1__POOL_STATS__RETIRED_ENTRY__INIT;
+  *message = init_value;
+}
 void   berth__v1__pool_stats__init
                      (Berth__V1__PoolStats         *message)
 {
@@ -776,6 +917,411 @@ void   berth__v1__pool_stats__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__v1__pool_stats__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__reset_backoff_request__init
+                     (Berth__V1__ResetBackoffRequest         *message)
+{
+  static const Berth__V1__ResetBackoffRequest init_value = BERTH__V1__RESET_BACKOFF_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__reset_backoff_request__get_packed_size
+                     (const Berth__V1__ResetBackoffRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__reset_backoff_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__reset_backoff_request__pack
+                     (const Berth__V1__ResetBackoffRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__reset_backoff_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__reset_backoff_request__pack_to_buffer
+                     (const Berth__V1__ResetBackoffRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__reset_backoff_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ResetBackoffRequest *
+       berth__v1__reset_backoff_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ResetBackoffRequest *)
+     protobuf_c_message_unpack (&berth__v1__reset_backoff_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__reset_backoff_request__free_unpacked
+                     (Berth__V1__ResetBackoffRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__reset_backoff_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__reset_backoff_response__init
+                     (Berth__V1__ResetBackoffResponse         *message)
+{
+  static const Berth__V1__ResetBackoffResponse init_value = BERTH__V1__RESET_BACKOFF_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__reset_backoff_response__get_packed_size
+                     (const Berth__V1__ResetBackoffResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__reset_backoff_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__reset_backoff_response__pack
+                     (const Berth__V1__ResetBackoffResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__reset_backoff_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__reset_backoff_response__pack_to_buffer
+                     (const Berth__V1__ResetBackoffResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__reset_backoff_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ResetBackoffResponse *
+       berth__v1__reset_backoff_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ResetBackoffResponse *)
+     protobuf_c_message_unpack (&berth__v1__reset_backoff_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__reset_backoff_response__free_unpacked
+                     (Berth__V1__ResetBackoffResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__reset_backoff_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__resize_request__init
+                     (Berth__V1__ResizeRequest         *message)
+{
+  static const Berth__V1__ResizeRequest init_value = BERTH__V1__RESIZE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__resize_request__get_packed_size
+                     (const Berth__V1__ResizeRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__resize_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__resize_request__pack
+                     (const Berth__V1__ResizeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__resize_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__resize_request__pack_to_buffer
+                     (const Berth__V1__ResizeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__resize_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ResizeRequest *
+       berth__v1__resize_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ResizeRequest *)
+     protobuf_c_message_unpack (&berth__v1__resize_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__resize_request__free_unpacked
+                     (Berth__V1__ResizeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__resize_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__resize_response__init
+                     (Berth__V1__ResizeResponse         *message)
+{
+  static const Berth__V1__ResizeResponse init_value = BERTH__V1__RESIZE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__resize_response__get_packed_size
+                     (const Berth__V1__ResizeResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__resize_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__resize_response__pack
+                     (const Berth__V1__ResizeResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__resize_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__resize_response__pack_to_buffer
+                     (const Berth__V1__ResizeResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__resize_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ResizeResponse *
+       berth__v1__resize_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ResizeResponse *)
+     protobuf_c_message_unpack (&berth__v1__resize_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__resize_response__free_unpacked
+                     (Berth__V1__ResizeResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__resize_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__drain_request__init
+                     (Berth__V1__DrainRequest         *message)
+{
+  static const Berth__V1__DrainRequest init_value = BERTH__V1__DRAIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__drain_request__get_packed_size
+                     (const Berth__V1__DrainRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__drain_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__drain_request__pack
+                     (const Berth__V1__DrainRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__drain_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__drain_request__pack_to_buffer
+                     (const Berth__V1__DrainRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__drain_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__DrainRequest *
+       berth__v1__drain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__DrainRequest *)
+     protobuf_c_message_unpack (&berth__v1__drain_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__drain_request__free_unpacked
+                     (Berth__V1__DrainRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__drain_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__drain_response__init
+                     (Berth__V1__DrainResponse         *message)
+{
+  static const Berth__V1__DrainResponse init_value = BERTH__V1__DRAIN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__drain_response__get_packed_size
+                     (const Berth__V1__DrainResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__drain_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__drain_response__pack
+                     (const Berth__V1__DrainResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__drain_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__drain_response__pack_to_buffer
+                     (const Berth__V1__DrainResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__drain_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__DrainResponse *
+       berth__v1__drain_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__DrainResponse *)
+     protobuf_c_message_unpack (&berth__v1__drain_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__drain_response__free_unpacked
+                     (Berth__V1__DrainResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__drain_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_members_request__init
+                     (Berth__V1__ListMembersRequest         *message)
+{
+  static const Berth__V1__ListMembersRequest init_value = BERTH__V1__LIST_MEMBERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_members_request__get_packed_size
+                     (const Berth__V1__ListMembersRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_members_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_members_request__pack
+                     (const Berth__V1__ListMembersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_members_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_members_request__pack_to_buffer
+                     (const Berth__V1__ListMembersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_members_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListMembersRequest *
+       berth__v1__list_members_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListMembersRequest *)
+     protobuf_c_message_unpack (&berth__v1__list_members_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_members_request__free_unpacked
+                     (Berth__V1__ListMembersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_members_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_members_response__init
+                     (Berth__V1__ListMembersResponse         *message)
+{
+  static const Berth__V1__ListMembersResponse init_value = BERTH__V1__LIST_MEMBERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_members_response__get_packed_size
+                     (const Berth__V1__ListMembersResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_members_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_members_response__pack
+                     (const Berth__V1__ListMembersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_members_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_members_response__pack_to_buffer
+                     (const Berth__V1__ListMembersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_members_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListMembersResponse *
+       berth__v1__list_members_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListMembersResponse *)
+     protobuf_c_message_unpack (&berth__v1__list_members_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_members_response__free_unpacked
+                     (Berth__V1__ListMembersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_members_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__member__init
+                     (Berth__V1__Member         *message)
+{
+  static const Berth__V1__Member init_value = BERTH__V1__MEMBER__INIT;
+  *message = init_value;
+}
+size_t berth__v1__member__get_packed_size
+                     (const Berth__V1__Member *message)
+{
+  assert(message->base.descriptor == &berth__v1__member__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__member__pack
+                     (const Berth__V1__Member *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__member__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__member__pack_to_buffer
+                     (const Berth__V1__Member *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__member__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__Member *
+       berth__v1__member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__Member *)
+     protobuf_c_message_unpack (&berth__v1__member__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__member__free_unpacked
+                     (Berth__V1__Member *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__member__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor berth__v1__hello_request__field_descriptors[1] =
@@ -1750,6 +2296,95 @@ const ProtobufCMessageDescriptor berth__v1__release_response__descriptor =
   (ProtobufCMessageInit) berth__v1__release_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor berth__v1__renew_request__field_descriptors[2] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenewRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ttl_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenewRequest, ttl_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__renew_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  1,   /* field[1] = ttl_ms */
+};
+static const ProtobufCIntRange berth__v1__renew_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__renew_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.RenewRequest",
+  "RenewRequest",
+  "Berth__V1__RenewRequest",
+  "berth.v1",
+  sizeof(Berth__V1__RenewRequest),
+  2,
+  berth__v1__renew_request__field_descriptors,
+  berth__v1__renew_request__field_indices_by_name,
+  1,  berth__v1__renew_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__renew_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__renew_response__field_descriptors[1] =
+{
+  {
+    "ttl_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenewResponse, ttl_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__renew_response__field_indices_by_name[] = {
+  0,   /* field[0] = ttl_ms */
+};
+static const ProtobufCIntRange berth__v1__renew_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__renew_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.RenewResponse",
+  "RenewResponse",
+  "Berth__V1__RenewResponse",
+  "berth.v1",
+  sizeof(Berth__V1__RenewResponse),
+  1,
+  berth__v1__renew_response__field_descriptors,
+  berth__v1__renew_response__field_indices_by_name,
+  1,  berth__v1__renew_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__renew_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define berth__v1__stats_request__field_descriptors NULL
 #define berth__v1__stats_request__field_indices_by_name NULL
 #define berth__v1__stats_request__number_ranges NULL
@@ -1766,6 +2401,44 @@ const ProtobufCMessageDescriptor berth__v1__stats_request__descriptor =
   berth__v1__stats_request__field_indices_by_name,
   0,  berth__v1__stats_request__number_ranges,
   (ProtobufCMessageInit) berth__v1__stats_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__watch_stats_request__field_descriptors[1] =
+{
+  {
+    "interval_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WatchStatsRequest, interval_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__watch_stats_request__field_indices_by_name[] = {
+  0,   /* field[0] = interval_ms */
+};
+static const ProtobufCIntRange berth__v1__watch_stats_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__watch_stats_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.WatchStatsRequest",
+  "WatchStatsRequest",
+  "Berth__V1__WatchStatsRequest",
+  "berth.v1",
+  sizeof(Berth__V1__WatchStatsRequest),
+  1,
+  berth__v1__watch_stats_request__field_descriptors,
+  berth__v1__watch_stats_request__field_indices_by_name,
+  1,  berth__v1__watch_stats_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__watch_stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descriptors[8] =
@@ -1897,7 +2570,58 @@ const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor =
   (ProtobufCMessageInit) berth__v1__stats_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__pool_stats__field_descriptors[21] =
+static const ProtobufCFieldDescriptor berth__v1__pool_stats__retired_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats__RetiredEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats__RetiredEntry, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__pool_stats__retired_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange berth__v1__pool_stats__retired_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__pool_stats__retired_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.PoolStats.RetiredEntry",
+  "RetiredEntry",
+  "Berth__V1__PoolStats__RetiredEntry",
+  "berth.v1",
+  sizeof(Berth__V1__PoolStats__RetiredEntry),
+  2,
+  berth__v1__pool_stats__retired_entry__field_descriptors,
+  berth__v1__pool_stats__retired_entry__field_indices_by_name,
+  1,  berth__v1__pool_stats__retired_entry__number_ranges,
+  (ProtobufCMessageInit) berth__v1__pool_stats__retired_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__pool_stats__field_descriptors[31] =
 {
   {
     "name",
@@ -2151,14 +2875,140 @@ static const ProtobufCFieldDescriptor berth__v1__pool_stats__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resetting",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, resetting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outdated",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, outdated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draining",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, draining),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recycled",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, recycled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retired",
+    26,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__PoolStats, n_retired),
+    offsetof(Berth__V1__PoolStats, retired),
+    &berth__v1__pool_stats__retired_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "acquire_p50_us",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, acquire_p50_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "acquire_p90_us",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, acquire_p90_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "acquire_p99_us",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, acquire_p99_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "arrivals_per_second",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, arrivals_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "create_us",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__PoolStats, create_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__pool_stats__field_indices_by_name[] = {
+  26,   /* field[26] = acquire_p50_us */
+  27,   /* field[27] = acquire_p90_us */
+  28,   /* field[28] = acquire_p99_us */
+  29,   /* field[29] = arrivals_per_second */
   12,   /* field[12] = breaker */
   13,   /* field[13] = cause */
   14,   /* field[14] = cause_message */
   18,   /* field[18] = create_failures */
+  30,   /* field[30] = create_us */
   17,   /* field[17] = creates */
   20,   /* field[20] = destroyed */
+  23,   /* field[23] = draining */
   15,   /* field[15] = failures_in_row */
   10,   /* field[10] = held */
   11,   /* field[11] = held_reason */
@@ -2170,6 +3020,10 @@ static const unsigned berth__v1__pool_stats__field_indices_by_name[] = {
   0,   /* field[0] = name */
   16,   /* field[16] = next_try_in_ms */
   9,   /* field[9] = oldest_wait_ms */
+  22,   /* field[22] = outdated */
+  24,   /* field[24] = recycled */
+  21,   /* field[21] = resetting */
+  25,   /* field[25] = retired */
   4,   /* field[4] = starting */
   7,   /* field[7] = stopping */
   2,   /* field[2] = target */
@@ -2178,7 +3032,7 @@ static const unsigned berth__v1__pool_stats__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__pool_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 31 }
 };
 const ProtobufCMessageDescriptor berth__v1__pool_stats__descriptor =
 {
@@ -2188,11 +3042,457 @@ const ProtobufCMessageDescriptor berth__v1__pool_stats__descriptor =
   "Berth__V1__PoolStats",
   "berth.v1",
   sizeof(Berth__V1__PoolStats),
-  21,
+  31,
   berth__v1__pool_stats__field_descriptors,
   berth__v1__pool_stats__field_indices_by_name,
   1,  berth__v1__pool_stats__number_ranges,
   (ProtobufCMessageInit) berth__v1__pool_stats__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__reset_backoff_request__field_descriptors[1] =
+{
+  {
+    "pool",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResetBackoffRequest, pool),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__reset_backoff_request__field_indices_by_name[] = {
+  0,   /* field[0] = pool */
+};
+static const ProtobufCIntRange berth__v1__reset_backoff_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__reset_backoff_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ResetBackoffRequest",
+  "ResetBackoffRequest",
+  "Berth__V1__ResetBackoffRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ResetBackoffRequest),
+  1,
+  berth__v1__reset_backoff_request__field_descriptors,
+  berth__v1__reset_backoff_request__field_indices_by_name,
+  1,  berth__v1__reset_backoff_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__reset_backoff_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__reset_backoff_response__field_descriptors[1] =
+{
+  {
+    "pools",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__V1__ResetBackoffResponse, n_pools),
+    offsetof(Berth__V1__ResetBackoffResponse, pools),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__reset_backoff_response__field_indices_by_name[] = {
+  0,   /* field[0] = pools */
+};
+static const ProtobufCIntRange berth__v1__reset_backoff_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__reset_backoff_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ResetBackoffResponse",
+  "ResetBackoffResponse",
+  "Berth__V1__ResetBackoffResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ResetBackoffResponse),
+  1,
+  berth__v1__reset_backoff_response__field_descriptors,
+  berth__v1__reset_backoff_response__field_indices_by_name,
+  1,  berth__v1__reset_backoff_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__reset_backoff_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__resize_request__field_descriptors[3] =
+{
+  {
+    "pool",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResizeRequest, pool),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Berth__V1__ResizeRequest, new_size_case),
+    offsetof(Berth__V1__ResizeRequest, size),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Berth__V1__ResizeRequest, new_max_case),
+    offsetof(Berth__V1__ResizeRequest, max),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__resize_request__field_indices_by_name[] = {
+  2,   /* field[2] = max */
+  0,   /* field[0] = pool */
+  1,   /* field[1] = size */
+};
+static const ProtobufCIntRange berth__v1__resize_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__resize_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ResizeRequest",
+  "ResizeRequest",
+  "Berth__V1__ResizeRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ResizeRequest),
+  3,
+  berth__v1__resize_request__field_descriptors,
+  berth__v1__resize_request__field_indices_by_name,
+  1,  berth__v1__resize_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__resize_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__resize_response__field_descriptors[2] =
+{
+  {
+    "size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResizeResponse, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResizeResponse, max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__resize_response__field_indices_by_name[] = {
+  1,   /* field[1] = max */
+  0,   /* field[0] = size */
+};
+static const ProtobufCIntRange berth__v1__resize_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__resize_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ResizeResponse",
+  "ResizeResponse",
+  "Berth__V1__ResizeResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ResizeResponse),
+  2,
+  berth__v1__resize_response__field_descriptors,
+  berth__v1__resize_response__field_indices_by_name,
+  1,  berth__v1__resize_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__resize_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__drain_request__field_descriptors[1] =
+{
+  {
+    "pool",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__DrainRequest, pool),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__drain_request__field_indices_by_name[] = {
+  0,   /* field[0] = pool */
+};
+static const ProtobufCIntRange berth__v1__drain_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__drain_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.DrainRequest",
+  "DrainRequest",
+  "Berth__V1__DrainRequest",
+  "berth.v1",
+  sizeof(Berth__V1__DrainRequest),
+  1,
+  berth__v1__drain_request__field_descriptors,
+  berth__v1__drain_request__field_indices_by_name,
+  1,  berth__v1__drain_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__drain_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__drain_response__field_descriptors[1] =
+{
+  {
+    "leased",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__DrainResponse, leased),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__drain_response__field_indices_by_name[] = {
+  0,   /* field[0] = leased */
+};
+static const ProtobufCIntRange berth__v1__drain_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__drain_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.DrainResponse",
+  "DrainResponse",
+  "Berth__V1__DrainResponse",
+  "berth.v1",
+  sizeof(Berth__V1__DrainResponse),
+  1,
+  berth__v1__drain_response__field_descriptors,
+  berth__v1__drain_response__field_indices_by_name,
+  1,  berth__v1__drain_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__drain_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_members_request__field_descriptors[1] =
+{
+  {
+    "pool",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ListMembersRequest, pool),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_members_request__field_indices_by_name[] = {
+  0,   /* field[0] = pool */
+};
+static const ProtobufCIntRange berth__v1__list_members_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_members_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListMembersRequest",
+  "ListMembersRequest",
+  "Berth__V1__ListMembersRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ListMembersRequest),
+  1,
+  berth__v1__list_members_request__field_descriptors,
+  berth__v1__list_members_request__field_indices_by_name,
+  1,  berth__v1__list_members_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_members_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_members_response__field_descriptors[1] =
+{
+  {
+    "members",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ListMembersResponse, n_members),
+    offsetof(Berth__V1__ListMembersResponse, members),
+    &berth__v1__member__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_members_response__field_indices_by_name[] = {
+  0,   /* field[0] = members */
+};
+static const ProtobufCIntRange berth__v1__list_members_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_members_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListMembersResponse",
+  "ListMembersResponse",
+  "Berth__V1__ListMembersResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ListMembersResponse),
+  1,
+  berth__v1__list_members_response__field_descriptors,
+  berth__v1__list_members_response__field_indices_by_name,
+  1,  berth__v1__list_members_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_members_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__member__field_descriptors[6] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Member, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pool",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Member, pool),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Member, state),
+    &berth__v1__member_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "age_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Member, age_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uses",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Member, uses),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outdated",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Member, outdated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__member__field_indices_by_name[] = {
+  3,   /* field[3] = age_ms */
+  0,   /* field[0] = id */
+  5,   /* field[5] = outdated */
+  1,   /* field[1] = pool */
+  2,   /* field[2] = state */
+  4,   /* field[4] = uses */
+};
+static const ProtobufCIntRange berth__v1__member__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor berth__v1__member__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.Member",
+  "Member",
+  "Berth__V1__Member",
+  "berth.v1",
+  sizeof(Berth__V1__Member),
+  6,
+  berth__v1__member__field_descriptors,
+  berth__v1__member__field_indices_by_name,
+  1,  berth__v1__member__number_ranges,
+  (ProtobufCMessageInit) berth__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue berth__v1__output_stream__enum_values_by_number[2] =
@@ -2331,22 +3631,62 @@ const ProtobufCEnumDescriptor berth__v1__breaker_state__descriptor =
   berth__v1__breaker_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[6] =
+static const ProtobufCEnumValue berth__v1__member_state__enum_values_by_number[6] =
+{
+  { "MEMBER_STATE_UNSPECIFIED", "BERTH__V1__MEMBER_STATE__MEMBER_STATE_UNSPECIFIED", 0 },
+  { "STARTING", "BERTH__V1__MEMBER_STATE__STARTING", 1 },
+  { "IDLE", "BERTH__V1__MEMBER_STATE__IDLE", 2 },
+  { "LEASED", "BERTH__V1__MEMBER_STATE__LEASED", 3 },
+  { "RESETTING", "BERTH__V1__MEMBER_STATE__RESETTING", 4 },
+  { "STOPPING", "BERTH__V1__MEMBER_STATE__STOPPING", 5 },
+};
+static const ProtobufCIntRange berth__v1__member_state__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex berth__v1__member_state__enum_values_by_name[6] =
+{
+  { "IDLE", 2 },
+  { "LEASED", 3 },
+  { "MEMBER_STATE_UNSPECIFIED", 0 },
+  { "RESETTING", 4 },
+  { "STARTING", 1 },
+  { "STOPPING", 5 },
+};
+const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "berth.v1.MemberState",
+  "MemberState",
+  "Berth__V1__MemberState",
+  "berth.v1",
+  6,
+  berth__v1__member_state__enum_values_by_number,
+  6,
+  berth__v1__member_state__enum_values_by_name,
+  1,
+  berth__v1__member_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[8] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
   { "Execute", &berth__v1__execute_request__descriptor, &berth__v1__execute_event__descriptor },
   { "Signal", &berth__v1__signal_request__descriptor, &berth__v1__signal_response__descriptor },
   { "Release", &berth__v1__release_request__descriptor, &berth__v1__release_response__descriptor },
+  { "Renew", &berth__v1__renew_request__descriptor, &berth__v1__renew_response__descriptor },
   { "Stats", &berth__v1__stats_request__descriptor, &berth__v1__stats_response__descriptor },
+  { "WatchStats", &berth__v1__watch_stats_request__descriptor, &berth__v1__stats_response__descriptor },
 };
 const unsigned berth__v1__pool__method_indices_by_name[] = {
   1,        /* Acquire */
   2,        /* Execute */
   0,        /* Hello */
   4,        /* Release */
+  5,        /* Renew */
   3,        /* Signal */
-  5         /* Stats */
+  6,        /* Stats */
+  7         /* WatchStats */
 };
 const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
 {
@@ -2355,7 +3695,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  6,
+  8,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -2399,18 +3739,97 @@ void berth__v1__pool__release(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__renew(ProtobufCService *service,
+                            const Berth__V1__RenewRequest *input,
+                            Berth__V1__RenewResponse_Closure closure,
+                            void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
                             Berth__V1__StatsResponse_Closure closure,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__watch_stats(ProtobufCService *service,
+                                  const Berth__V1__WatchStatsRequest *input,
+                                  Berth__V1__StatsResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)
 {
   protobuf_c_service_generated_init (&service->base,
                                      &berth__v1__pool__descriptor,
+                                     (ProtobufCServiceDestroy) destroy);
+}
+static const ProtobufCMethodDescriptor berth__v1__admin__method_descriptors[4] =
+{
+  { "ResetBackoff", &berth__v1__reset_backoff_request__descriptor, &berth__v1__reset_backoff_response__descriptor },
+  { "Resize", &berth__v1__resize_request__descriptor, &berth__v1__resize_response__descriptor },
+  { "Drain", &berth__v1__drain_request__descriptor, &berth__v1__drain_response__descriptor },
+  { "ListMembers", &berth__v1__list_members_request__descriptor, &berth__v1__list_members_response__descriptor },
+};
+const unsigned berth__v1__admin__method_indices_by_name[] = {
+  2,        /* Drain */
+  3,        /* ListMembers */
+  0,        /* ResetBackoff */
+  1         /* Resize */
+};
+const ProtobufCServiceDescriptor berth__v1__admin__descriptor =
+{
+  PROTOBUF_C__SERVICE_DESCRIPTOR_MAGIC,
+  "berth.v1.Admin",
+  "Admin",
+  "Berth__V1__Admin",
+  "berth.v1",
+  4,
+  berth__v1__admin__method_descriptors,
+  berth__v1__admin__method_indices_by_name
+};
+void berth__v1__admin__reset_backoff(ProtobufCService *service,
+                                     const Berth__V1__ResetBackoffRequest *input,
+                                     Berth__V1__ResetBackoffResponse_Closure closure,
+                                     void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__admin__descriptor);
+  service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__admin__resize(ProtobufCService *service,
+                              const Berth__V1__ResizeRequest *input,
+                              Berth__V1__ResizeResponse_Closure closure,
+                              void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__admin__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__admin__drain(ProtobufCService *service,
+                             const Berth__V1__DrainRequest *input,
+                             Berth__V1__DrainResponse_Closure closure,
+                             void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__admin__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__admin__list_members(ProtobufCService *service,
+                                    const Berth__V1__ListMembersRequest *input,
+                                    Berth__V1__ListMembersResponse_Closure closure,
+                                    void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__admin__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__admin__init (Berth__V1__Admin_Service *service,
+                             Berth__V1__Admin_ServiceDestroy destroy)
+{
+  protobuf_c_service_generated_init (&service->base,
+                                     &berth__v1__admin__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }

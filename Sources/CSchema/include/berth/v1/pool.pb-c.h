@@ -30,9 +30,22 @@ typedef struct Berth__V1__SignalRequest Berth__V1__SignalRequest;
 typedef struct Berth__V1__SignalResponse Berth__V1__SignalResponse;
 typedef struct Berth__V1__ReleaseRequest Berth__V1__ReleaseRequest;
 typedef struct Berth__V1__ReleaseResponse Berth__V1__ReleaseResponse;
+typedef struct Berth__V1__RenewRequest Berth__V1__RenewRequest;
+typedef struct Berth__V1__RenewResponse Berth__V1__RenewResponse;
 typedef struct Berth__V1__StatsRequest Berth__V1__StatsRequest;
+typedef struct Berth__V1__WatchStatsRequest Berth__V1__WatchStatsRequest;
 typedef struct Berth__V1__StatsResponse Berth__V1__StatsResponse;
 typedef struct Berth__V1__PoolStats Berth__V1__PoolStats;
+typedef struct Berth__V1__PoolStats__RetiredEntry Berth__V1__PoolStats__RetiredEntry;
+typedef struct Berth__V1__ResetBackoffRequest Berth__V1__ResetBackoffRequest;
+typedef struct Berth__V1__ResetBackoffResponse Berth__V1__ResetBackoffResponse;
+typedef struct Berth__V1__ResizeRequest Berth__V1__ResizeRequest;
+typedef struct Berth__V1__ResizeResponse Berth__V1__ResizeResponse;
+typedef struct Berth__V1__DrainRequest Berth__V1__DrainRequest;
+typedef struct Berth__V1__DrainResponse Berth__V1__DrainResponse;
+typedef struct Berth__V1__ListMembersRequest Berth__V1__ListMembersRequest;
+typedef struct Berth__V1__ListMembersResponse Berth__V1__ListMembersResponse;
+typedef struct Berth__V1__Member Berth__V1__Member;
 
 
 /* --- enums --- */
@@ -117,6 +130,21 @@ typedef enum _Berth__V1__BreakerState {
   BERTH__V1__BREAKER_STATE__HALF_OPEN = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__BREAKER_STATE)
 } Berth__V1__BreakerState;
+typedef enum _Berth__V1__MemberState {
+  BERTH__V1__MEMBER_STATE__MEMBER_STATE_UNSPECIFIED = 0,
+  BERTH__V1__MEMBER_STATE__STARTING = 1,
+  BERTH__V1__MEMBER_STATE__IDLE = 2,
+  BERTH__V1__MEMBER_STATE__LEASED = 3,
+  /*
+   * released, and being made as new
+   */
+  BERTH__V1__MEMBER_STATE__RESETTING = 4,
+  /*
+   * given up; counts until the runtime has confirmed that it is gone
+   */
+  BERTH__V1__MEMBER_STATE__STOPPING = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__MEMBER_STATE)
+} Berth__V1__MemberState;
 
 /* --- messages --- */
 
@@ -430,6 +458,33 @@ struct  Berth__V1__ReleaseResponse
      }
 
 
+struct  Berth__V1__RenewRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  /*
+   * how long the lease lasts without use from now on, over the server's limit: that limit;
+   */
+  uint32_t ttl_ms;
+};
+#define BERTH__V1__RENEW_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__renew_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__RenewResponse
+{
+  ProtobufCMessage base;
+  /*
+   * the time left: the lease ends then, if it is not used until then
+   */
+  uint32_t ttl_ms;
+};
+#define BERTH__V1__RENEW_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__renew_response__descriptor) \
+    , 0 }
+
+
 struct  Berth__V1__StatsRequest
 {
   ProtobufCMessage base;
@@ -437,6 +492,19 @@ struct  Berth__V1__StatsRequest
 #define BERTH__V1__STATS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__stats_request__descriptor) \
      }
+
+
+struct  Berth__V1__WatchStatsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * between two snapshots; 0: 1000; less than 100: 100
+   */
+  uint32_t interval_ms;
+};
+#define BERTH__V1__WATCH_STATS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__watch_stats_request__descriptor) \
+    , 0 }
 
 
 struct  Berth__V1__StatsResponse
@@ -459,6 +527,9 @@ struct  Berth__V1__StatsResponse
    * running now
    */
   uint32_t executions;
+  /*
+   * as configured, then those that no longer are and still have members
+   */
   size_t n_pools;
   Berth__V1__PoolStats **pools;
   /*
@@ -475,6 +546,17 @@ struct  Berth__V1__StatsResponse
     , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0, 0 }
 
 
+struct  Berth__V1__PoolStats__RetiredEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  uint64_t value;
+};
+#define BERTH__V1__POOL_STATS__RETIRED_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__pool_stats__retired_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
 struct  Berth__V1__PoolStats
 {
   ProtobufCMessage base;
@@ -488,6 +570,9 @@ struct  Berth__V1__PoolStats
    * members in all states together, at most
    */
   uint32_t max;
+  /*
+   * the states: starting + idle + leased + resetting + stopping are all members
+   */
   uint32_t starting;
   uint32_t idle;
   uint32_t leased;
@@ -538,10 +623,215 @@ struct  Berth__V1__PoolStats
    * members gone since the start
    */
   uint64_t destroyed;
+  /*
+   * released, and being made as new
+   */
+  uint32_t resetting;
+  /*
+   * those of idle that were made like an earlier configuration says; they go as new ones
+   */
+  uint32_t outdated;
+  /*
+   * get warm
+   */
+  /*
+   * Acquires are refused, and nothing is created
+   */
+  protobuf_c_boolean draining;
+  /*
+   * resets since the start that ended in a clean member
+   */
+  uint64_t recycled;
+  /*
+   * members given up since the start, by reason; reasons with none are left out:
+   */
+  size_t n_retired;
+  Berth__V1__PoolStats__RetiredEntry **retired;
+  /*
+   * "released", "lease expired", "connection closed", "died", "age", "idle", "uses",
+   * "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
+   */
+  /*
+   * how long Acquires took from coming in to the member being theirs, recent ones mostly:
+   */
+  uint64_t acquire_p50_us;
+  /*
+   * quantiles in microseconds, at most 25 % too high; those that got no member are not
+   */
+  uint64_t acquire_p90_us;
+  /*
+   * in them; 0 before the first
+   */
+  uint64_t acquire_p99_us;
+  /*
+   * Acquires, as the target of a pool that follows demand is computed from them
+   */
+  double arrivals_per_second;
+  /*
+   * what a create takes, recent ones mostly; 0 before the first
+   */
+  uint64_t create_us;
 };
 #define BERTH__V1__POOL_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__pool_stats__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__BREAKER_STATE__CLOSED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__BREAKER_STATE__CLOSED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0 }
+
+
+struct  Berth__V1__ResetBackoffRequest
+{
+  ProtobufCMessage base;
+  /*
+   * empty: all pools
+   */
+  char *pool;
+};
+#define BERTH__V1__RESET_BACKOFF_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__reset_backoff_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__ResetBackoffResponse
+{
+  ProtobufCMessage base;
+  /*
+   * those whose breaker was not closed, and now is
+   */
+  size_t n_pools;
+  char **pools;
+};
+#define BERTH__V1__RESET_BACKOFF_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__reset_backoff_response__descriptor) \
+    , 0,NULL }
+
+
+typedef enum {
+  BERTH__V1__RESIZE_REQUEST__NEW_SIZE__NOT_SET = 0,
+  BERTH__V1__RESIZE_REQUEST__NEW_SIZE_SIZE = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__RESIZE_REQUEST__NEW_SIZE__CASE)
+} Berth__V1__ResizeRequest__NewSizeCase;
+
+typedef enum {
+  BERTH__V1__RESIZE_REQUEST__NEW_MAX__NOT_SET = 0,
+  BERTH__V1__RESIZE_REQUEST__NEW_MAX_MAX = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__RESIZE_REQUEST__NEW_MAX__CASE)
+} Berth__V1__ResizeRequest__NewMaxCase;
+
+struct  Berth__V1__ResizeRequest
+{
+  ProtobufCMessage base;
+  /*
+   * always named, also the default one
+   */
+  char *pool;
+  Berth__V1__ResizeRequest__NewSizeCase new_size_case;
+  union {
+    /*
+     * members kept idle; makes the size of a pool that follows demand fixed
+     */
+    uint32_t size;
+  };
+  Berth__V1__ResizeRequest__NewMaxCase new_max_case;
+  union {
+    /*
+     * members in all states together, at most; 1 or more
+     */
+    uint32_t max;
+  };
+};
+#define BERTH__V1__RESIZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__resize_request__descriptor) \
+    , (char *)protobuf_c_empty_string, BERTH__V1__RESIZE_REQUEST__NEW_SIZE__NOT_SET, {0}, BERTH__V1__RESIZE_REQUEST__NEW_MAX__NOT_SET, {0} }
+
+
+struct  Berth__V1__ResizeResponse
+{
+  ProtobufCMessage base;
+  /*
+   * as they are now
+   */
+  uint32_t size;
+  uint32_t max;
+};
+#define BERTH__V1__RESIZE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__resize_response__descriptor) \
+    , 0, 0 }
+
+
+struct  Berth__V1__DrainRequest
+{
+  ProtobufCMessage base;
+  /*
+   * always named, also the default one
+   */
+  char *pool;
+};
+#define BERTH__V1__DRAIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__drain_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__DrainResponse
+{
+  ProtobufCMessage base;
+  /*
+   * leases that go on; ListMembers and Stats show when they have ended
+   */
+  uint32_t leased;
+};
+#define BERTH__V1__DRAIN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__drain_response__descriptor) \
+    , 0 }
+
+
+struct  Berth__V1__ListMembersRequest
+{
+  ProtobufCMessage base;
+  /*
+   * empty: all pools
+   */
+  char *pool;
+};
+#define BERTH__V1__LIST_MEMBERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_members_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__ListMembersResponse
+{
+  ProtobufCMessage base;
+  size_t n_members;
+  Berth__V1__Member **members;
+};
+#define BERTH__V1__LIST_MEMBERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_members_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Berth__V1__Member
+{
+  ProtobufCMessage base;
+  /*
+   * the member's name, as in AcquireResponse and in the server's log
+   */
+  char *id;
+  char *pool;
+  Berth__V1__MemberState state;
+  /*
+   * since it got ready; 0 before
+   */
+  uint64_t age_ms;
+  /*
+   * how often it was leased
+   */
+  uint32_t uses;
+  /*
+   * it was made like an earlier configuration says
+   */
+  protobuf_c_boolean outdated;
+};
+#define BERTH__V1__MEMBER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__member__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BERTH__V1__MEMBER_STATE__MEMBER_STATE_UNSPECIFIED, 0, 0, 0 }
 
 
 /* Berth__V1__HelloRequest methods */
@@ -813,6 +1103,44 @@ Berth__V1__ReleaseResponse *
 void   berth__v1__release_response__free_unpacked
                      (Berth__V1__ReleaseResponse *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__RenewRequest methods */
+void   berth__v1__renew_request__init
+                     (Berth__V1__RenewRequest         *message);
+size_t berth__v1__renew_request__get_packed_size
+                     (const Berth__V1__RenewRequest   *message);
+size_t berth__v1__renew_request__pack
+                     (const Berth__V1__RenewRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__renew_request__pack_to_buffer
+                     (const Berth__V1__RenewRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__RenewRequest *
+       berth__v1__renew_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__renew_request__free_unpacked
+                     (Berth__V1__RenewRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__RenewResponse methods */
+void   berth__v1__renew_response__init
+                     (Berth__V1__RenewResponse         *message);
+size_t berth__v1__renew_response__get_packed_size
+                     (const Berth__V1__RenewResponse   *message);
+size_t berth__v1__renew_response__pack
+                     (const Berth__V1__RenewResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__renew_response__pack_to_buffer
+                     (const Berth__V1__RenewResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__RenewResponse *
+       berth__v1__renew_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__renew_response__free_unpacked
+                     (Berth__V1__RenewResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__StatsRequest methods */
 void   berth__v1__stats_request__init
                      (Berth__V1__StatsRequest         *message);
@@ -831,6 +1159,25 @@ Berth__V1__StatsRequest *
                       const uint8_t       *data);
 void   berth__v1__stats_request__free_unpacked
                      (Berth__V1__StatsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__WatchStatsRequest methods */
+void   berth__v1__watch_stats_request__init
+                     (Berth__V1__WatchStatsRequest         *message);
+size_t berth__v1__watch_stats_request__get_packed_size
+                     (const Berth__V1__WatchStatsRequest   *message);
+size_t berth__v1__watch_stats_request__pack
+                     (const Berth__V1__WatchStatsRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__watch_stats_request__pack_to_buffer
+                     (const Berth__V1__WatchStatsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__WatchStatsRequest *
+       berth__v1__watch_stats_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__watch_stats_request__free_unpacked
+                     (Berth__V1__WatchStatsRequest *message,
                       ProtobufCAllocator *allocator);
 /* Berth__V1__StatsResponse methods */
 void   berth__v1__stats_response__init
@@ -851,6 +1198,9 @@ Berth__V1__StatsResponse *
 void   berth__v1__stats_response__free_unpacked
                      (Berth__V1__StatsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__PoolStats__RetiredEntry methods */
+void   berth__v1__pool_stats__retired_entry__init
+                     (Berth__V1__PoolStats__RetiredEntry         *message);
 /* Berth__V1__PoolStats methods */
 void   berth__v1__pool_stats__init
                      (Berth__V1__PoolStats         *message);
@@ -869,6 +1219,177 @@ Berth__V1__PoolStats *
                       const uint8_t       *data);
 void   berth__v1__pool_stats__free_unpacked
                      (Berth__V1__PoolStats *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ResetBackoffRequest methods */
+void   berth__v1__reset_backoff_request__init
+                     (Berth__V1__ResetBackoffRequest         *message);
+size_t berth__v1__reset_backoff_request__get_packed_size
+                     (const Berth__V1__ResetBackoffRequest   *message);
+size_t berth__v1__reset_backoff_request__pack
+                     (const Berth__V1__ResetBackoffRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__reset_backoff_request__pack_to_buffer
+                     (const Berth__V1__ResetBackoffRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ResetBackoffRequest *
+       berth__v1__reset_backoff_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__reset_backoff_request__free_unpacked
+                     (Berth__V1__ResetBackoffRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ResetBackoffResponse methods */
+void   berth__v1__reset_backoff_response__init
+                     (Berth__V1__ResetBackoffResponse         *message);
+size_t berth__v1__reset_backoff_response__get_packed_size
+                     (const Berth__V1__ResetBackoffResponse   *message);
+size_t berth__v1__reset_backoff_response__pack
+                     (const Berth__V1__ResetBackoffResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__reset_backoff_response__pack_to_buffer
+                     (const Berth__V1__ResetBackoffResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ResetBackoffResponse *
+       berth__v1__reset_backoff_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__reset_backoff_response__free_unpacked
+                     (Berth__V1__ResetBackoffResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ResizeRequest methods */
+void   berth__v1__resize_request__init
+                     (Berth__V1__ResizeRequest         *message);
+size_t berth__v1__resize_request__get_packed_size
+                     (const Berth__V1__ResizeRequest   *message);
+size_t berth__v1__resize_request__pack
+                     (const Berth__V1__ResizeRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__resize_request__pack_to_buffer
+                     (const Berth__V1__ResizeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ResizeRequest *
+       berth__v1__resize_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__resize_request__free_unpacked
+                     (Berth__V1__ResizeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ResizeResponse methods */
+void   berth__v1__resize_response__init
+                     (Berth__V1__ResizeResponse         *message);
+size_t berth__v1__resize_response__get_packed_size
+                     (const Berth__V1__ResizeResponse   *message);
+size_t berth__v1__resize_response__pack
+                     (const Berth__V1__ResizeResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__resize_response__pack_to_buffer
+                     (const Berth__V1__ResizeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ResizeResponse *
+       berth__v1__resize_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__resize_response__free_unpacked
+                     (Berth__V1__ResizeResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__DrainRequest methods */
+void   berth__v1__drain_request__init
+                     (Berth__V1__DrainRequest         *message);
+size_t berth__v1__drain_request__get_packed_size
+                     (const Berth__V1__DrainRequest   *message);
+size_t berth__v1__drain_request__pack
+                     (const Berth__V1__DrainRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__drain_request__pack_to_buffer
+                     (const Berth__V1__DrainRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__DrainRequest *
+       berth__v1__drain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__drain_request__free_unpacked
+                     (Berth__V1__DrainRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__DrainResponse methods */
+void   berth__v1__drain_response__init
+                     (Berth__V1__DrainResponse         *message);
+size_t berth__v1__drain_response__get_packed_size
+                     (const Berth__V1__DrainResponse   *message);
+size_t berth__v1__drain_response__pack
+                     (const Berth__V1__DrainResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__drain_response__pack_to_buffer
+                     (const Berth__V1__DrainResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__DrainResponse *
+       berth__v1__drain_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__drain_response__free_unpacked
+                     (Berth__V1__DrainResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListMembersRequest methods */
+void   berth__v1__list_members_request__init
+                     (Berth__V1__ListMembersRequest         *message);
+size_t berth__v1__list_members_request__get_packed_size
+                     (const Berth__V1__ListMembersRequest   *message);
+size_t berth__v1__list_members_request__pack
+                     (const Berth__V1__ListMembersRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_members_request__pack_to_buffer
+                     (const Berth__V1__ListMembersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListMembersRequest *
+       berth__v1__list_members_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_members_request__free_unpacked
+                     (Berth__V1__ListMembersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListMembersResponse methods */
+void   berth__v1__list_members_response__init
+                     (Berth__V1__ListMembersResponse         *message);
+size_t berth__v1__list_members_response__get_packed_size
+                     (const Berth__V1__ListMembersResponse   *message);
+size_t berth__v1__list_members_response__pack
+                     (const Berth__V1__ListMembersResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_members_response__pack_to_buffer
+                     (const Berth__V1__ListMembersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListMembersResponse *
+       berth__v1__list_members_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_members_response__free_unpacked
+                     (Berth__V1__ListMembersResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__Member methods */
+void   berth__v1__member__init
+                     (Berth__V1__Member         *message);
+size_t berth__v1__member__get_packed_size
+                     (const Berth__V1__Member   *message);
+size_t berth__v1__member__pack
+                     (const Berth__V1__Member   *message,
+                      uint8_t             *out);
+size_t berth__v1__member__pack_to_buffer
+                     (const Berth__V1__Member   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__Member *
+       berth__v1__member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__member__free_unpacked
+                     (Berth__V1__Member *message,
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
@@ -917,14 +1438,53 @@ typedef void (*Berth__V1__ReleaseRequest_Closure)
 typedef void (*Berth__V1__ReleaseResponse_Closure)
                  (const Berth__V1__ReleaseResponse *message,
                   void *closure_data);
+typedef void (*Berth__V1__RenewRequest_Closure)
+                 (const Berth__V1__RenewRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__RenewResponse_Closure)
+                 (const Berth__V1__RenewResponse *message,
+                  void *closure_data);
 typedef void (*Berth__V1__StatsRequest_Closure)
                  (const Berth__V1__StatsRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__WatchStatsRequest_Closure)
+                 (const Berth__V1__WatchStatsRequest *message,
                   void *closure_data);
 typedef void (*Berth__V1__StatsResponse_Closure)
                  (const Berth__V1__StatsResponse *message,
                   void *closure_data);
+typedef void (*Berth__V1__PoolStats__RetiredEntry_Closure)
+                 (const Berth__V1__PoolStats__RetiredEntry *message,
+                  void *closure_data);
 typedef void (*Berth__V1__PoolStats_Closure)
                  (const Berth__V1__PoolStats *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ResetBackoffRequest_Closure)
+                 (const Berth__V1__ResetBackoffRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ResetBackoffResponse_Closure)
+                 (const Berth__V1__ResetBackoffResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ResizeRequest_Closure)
+                 (const Berth__V1__ResizeRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ResizeResponse_Closure)
+                 (const Berth__V1__ResizeResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__DrainRequest_Closure)
+                 (const Berth__V1__DrainRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__DrainResponse_Closure)
+                 (const Berth__V1__DrainResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListMembersRequest_Closure)
+                 (const Berth__V1__ListMembersRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListMembersResponse_Closure)
+                 (const Berth__V1__ListMembersResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__Member_Closure)
+                 (const Berth__V1__Member *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -953,10 +1513,18 @@ struct Berth__V1__Pool_Service
                   const Berth__V1__ReleaseRequest *input,
                   Berth__V1__ReleaseResponse_Closure closure,
                   void *closure_data);
+  void (*renew)(Berth__V1__Pool_Service *service,
+                const Berth__V1__RenewRequest *input,
+                Berth__V1__RenewResponse_Closure closure,
+                void *closure_data);
   void (*stats)(Berth__V1__Pool_Service *service,
                 const Berth__V1__StatsRequest *input,
                 Berth__V1__StatsResponse_Closure closure,
                 void *closure_data);
+  void (*watch_stats)(Berth__V1__Pool_Service *service,
+                      const Berth__V1__WatchStatsRequest *input,
+                      Berth__V1__StatsResponse_Closure closure,
+                      void *closure_data);
 };
 typedef void (*Berth__V1__Pool_ServiceDestroy)(Berth__V1__Pool_Service *);
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
@@ -970,7 +1538,9 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## execute,\
       function_prefix__ ## signal,\
       function_prefix__ ## release,\
-      function_prefix__ ## stats  }
+      function_prefix__ ## renew,\
+      function_prefix__ ## stats,\
+      function_prefix__ ## watch_stats  }
 void berth__v1__pool__hello(ProtobufCService *service,
                             const Berth__V1__HelloRequest *input,
                             Berth__V1__HelloResponse_Closure closure,
@@ -991,10 +1561,66 @@ void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
                               Berth__V1__ReleaseResponse_Closure closure,
                               void *closure_data);
+void berth__v1__pool__renew(ProtobufCService *service,
+                            const Berth__V1__RenewRequest *input,
+                            Berth__V1__RenewResponse_Closure closure,
+                            void *closure_data);
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
                             Berth__V1__StatsResponse_Closure closure,
                             void *closure_data);
+void berth__v1__pool__watch_stats(ProtobufCService *service,
+                                  const Berth__V1__WatchStatsRequest *input,
+                                  Berth__V1__StatsResponse_Closure closure,
+                                  void *closure_data);
+typedef struct Berth__V1__Admin_Service Berth__V1__Admin_Service;
+struct Berth__V1__Admin_Service
+{
+  ProtobufCService base;
+  void (*reset_backoff)(Berth__V1__Admin_Service *service,
+                        const Berth__V1__ResetBackoffRequest *input,
+                        Berth__V1__ResetBackoffResponse_Closure closure,
+                        void *closure_data);
+  void (*resize)(Berth__V1__Admin_Service *service,
+                 const Berth__V1__ResizeRequest *input,
+                 Berth__V1__ResizeResponse_Closure closure,
+                 void *closure_data);
+  void (*drain)(Berth__V1__Admin_Service *service,
+                const Berth__V1__DrainRequest *input,
+                Berth__V1__DrainResponse_Closure closure,
+                void *closure_data);
+  void (*list_members)(Berth__V1__Admin_Service *service,
+                       const Berth__V1__ListMembersRequest *input,
+                       Berth__V1__ListMembersResponse_Closure closure,
+                       void *closure_data);
+};
+typedef void (*Berth__V1__Admin_ServiceDestroy)(Berth__V1__Admin_Service *);
+void berth__v1__admin__init (Berth__V1__Admin_Service *service,
+                             Berth__V1__Admin_ServiceDestroy destroy);
+#define BERTH__V1__ADMIN__BASE_INIT \
+    { &berth__v1__admin__descriptor, protobuf_c_service_invoke_internal, NULL }
+#define BERTH__V1__ADMIN__INIT(function_prefix__) \
+    { BERTH__V1__ADMIN__BASE_INIT,\
+      function_prefix__ ## reset_backoff,\
+      function_prefix__ ## resize,\
+      function_prefix__ ## drain,\
+      function_prefix__ ## list_members  }
+void berth__v1__admin__reset_backoff(ProtobufCService *service,
+                                     const Berth__V1__ResetBackoffRequest *input,
+                                     Berth__V1__ResetBackoffResponse_Closure closure,
+                                     void *closure_data);
+void berth__v1__admin__resize(ProtobufCService *service,
+                              const Berth__V1__ResizeRequest *input,
+                              Berth__V1__ResizeResponse_Closure closure,
+                              void *closure_data);
+void berth__v1__admin__drain(ProtobufCService *service,
+                             const Berth__V1__DrainRequest *input,
+                             Berth__V1__DrainResponse_Closure closure,
+                             void *closure_data);
+void berth__v1__admin__list_members(ProtobufCService *service,
+                                    const Berth__V1__ListMembersRequest *input,
+                                    Berth__V1__ListMembersResponse_Closure closure,
+                                    void *closure_data);
 
 /* --- descriptors --- */
 
@@ -1002,6 +1628,7 @@ extern const ProtobufCEnumDescriptor    berth__v1__output_stream__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__end_cause__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__start_failure__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__breaker_state__descriptor;
+extern const ProtobufCEnumDescriptor    berth__v1__member_state__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__hello_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__hello_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__acquire_request__descriptor;
@@ -1017,10 +1644,24 @@ extern const ProtobufCMessageDescriptor berth__v1__signal_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__signal_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__release_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__release_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__renew_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__renew_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__stats_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__watch_stats_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__pool_stats__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__pool_stats__retired_entry__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__reset_backoff_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__reset_backoff_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__resize_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__resize_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__drain_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__drain_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_members_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_members_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__member__descriptor;
 extern const ProtobufCServiceDescriptor berth__v1__pool__descriptor;
+extern const ProtobufCServiceDescriptor berth__v1__admin__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -1,0 +1,119 @@
+internal import Logging
+internal import Pool
+internal import RPC
+internal import Schema
+
+/// The service `berth.v1.Admin`: what an operator changes while the server runs. Each change is logged with who made it.
+final class AdminServiceHandler: Sendable {
+    private let pool: Pool
+    private let logger: Logger
+
+    init(pool: Pool, logger: Logger) {
+        self.pool = pool
+        self.logger = logger
+    }
+
+    /// - Throws: what the call is to be answered with.
+    func route(_ call: ServerCall) throws(RPCError) {
+        switch call.method {
+        case "ResetBackoff": try resetBackoff(call.unary())
+        case "Resize": try resize(call.unary())
+        case "Drain": try drain(call.unary())
+        case "ListMembers": try listMembers(call.unary())
+        default: throw .unimplemented(service: call.service, method: call.method)
+        }
+    }
+
+    private func resetBackoff(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ResetBackoffRequest.self)
+        let name = request.pool.isEmpty ? nil : request.pool
+        let open = pool.snapshot().filter { (name ?? $0.name) == $0.name && $0.breaker != .closed }.map(\.name)
+        guard pool.resetBackoff(pool: name) else { throw .unknownPool(request.pool, known: pool.poolNames) }
+        log("breaker closed by an operator", call, ["pool.names": "\(open.joined(separator: ", "))"])
+        call.respond(ResetBackoffResponse(pools: open))
+    }
+
+    private func resize(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ResizeRequest.self)
+        let before = try find(request.pool)
+        guard request.size != nil || request.max != nil else {
+            throw RPCError(.invalidArgument, "neither size nor max is given: at least one has to change")
+        }
+        let size = request.size.map { Int($0) } ?? before.target
+        let max = request.max.map { Int($0) } ?? before.max
+        guard max > 0 else {
+            throw RPCError(.invalidArgument, "max is 0: it is at least 1; Drain takes a pool out of service")
+        }
+        let most = pool.configuration.max
+        guard request.max == nil || max <= most else {
+            throw RPCError(.invalidArgument, "max \(max) is more than the server's most members, \(most)")
+        }
+        guard size <= max else {
+            let words =
+                switch (request.size, request.max) {
+                case (_?, _?): "size \(size) is more than max \(max)"
+                case (_?, nil): "size \(size) is more than the pool's max, \(max): give a larger max too"
+                case (nil, _): "max \(max) is less than the pool's size, \(size): give a smaller size too"
+                }
+            throw RPCError(.invalidArgument, words)
+        }
+        guard pool.resize(pool: request.pool, size: request.size.map { Int($0) }, max: request.max.map { Int($0) })
+        else { throw .unknownPool(request.pool, known: pool.poolNames) }
+        log(
+            "pool resized by an operator", call,
+            ["pool.name": "\(request.pool)", "pool.size": "\(size)", "pool.max": "\(max)"])
+        call.respond(ResizeResponse(size: UInt32(clamping: size), max: UInt32(clamping: max)))
+    }
+
+    private func drain(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(DrainRequest.self)
+        let before = try find(request.pool)
+        guard pool.drainPool(before.name) else { throw .unknownPool(request.pool, known: pool.poolNames) }
+        log("pool drained by an operator", call, ["pool.name": "\(request.pool)", "pool.leased": "\(before.leased)"])
+        call.respond(DrainResponse(leased: UInt32(clamping: before.leased)))
+    }
+
+    private func listMembers(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ListMembersRequest.self)
+        // Also one that is no longer configured, as long as it has members.
+        let names = pool.snapshot().map(\.name)
+        guard request.pool.isEmpty || names.contains(request.pool) else {
+            throw .unknownPool(request.pool, known: names)
+        }
+        let members = pool.listMembers(pool: request.pool.isEmpty ? nil : request.pool)
+        call.respond(ListMembersResponse(members: members.map(Member.init)))
+    }
+
+    /// The pool of that name, which has to be given: what takes members away is not done to one by default.
+    private func find(_ name: String) throws(RPCError) -> PoolSnapshot {
+        let known = pool.poolNames
+        guard !name.isEmpty else {
+            throw RPCError(.invalidArgument, "no pool is named; there is: \(known.joined(separator: ", "))")
+        }
+        guard known.contains(name), let found = pool.snapshot().first(where: { $0.name == name }) else {
+            throw .unknownPool(name, known: known)
+        }
+        return found
+    }
+
+    private func log(_ message: Logger.Message, _ call: ServerCall, _ metadata: Logger.Metadata) {
+        logger.notice(
+            message, metadata: metadata.merging(["connection.peer": "\(call.connection.peer)"]) { mine, _ in mine })
+    }
+}
+
+extension Member {
+    init(_ member: MemberInfo) {
+        let state: MemberState =
+            switch member.state {
+            case .starting: .starting
+            case .idle: .idle
+            case .leased: .leased
+            case .resetting: .resetting
+            case .stopping: .stopping
+            }
+        self.init(
+            id: member.id.description, pool: member.pool, state: state, ageMilliseconds: member.age.wholeMilliseconds,
+            uses: UInt32(clamping: member.uses), isOutdated: member.isOutdated)
+    }
+}

@@ -1,0 +1,63 @@
+internal import NIOCore
+internal import Pool
+internal import RPC
+internal import Schema
+internal import Synchronization
+
+extension PoolServiceHandler {
+    func stats(_ call: ServerCall) {
+        call.respond(statsNow())
+    }
+
+    func watchStats(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(WatchStatsRequest.self)
+        StatsWatch(call, interval: StatsWatch.interval(milliseconds: request.intervalMilliseconds)) { [self] in
+            statsNow()
+        }.begin()
+    }
+
+    private func statsNow() -> StatsResponse {
+        let budget = pool.memoryBudgetBytes
+        return StatsResponse(
+            server: server, uptimeMilliseconds: (clock.now() - started).wholeMilliseconds, runtime: runtimeKind,
+            connections: UInt32(clamping: connections.withLock { $0 }), executions: UInt32(clamping: executions.count),
+            pools: pool.snapshot().map(PoolStats.init),
+            memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
+            memoryUsedBytes: UInt64(clamping: pool.usedMemoryBytes))
+    }
+}
+
+/// Sends a snapshot at each interval for as long as its call lasts. One that the client has no room for is left out:
+/// what waits for a slow reader stays within its connection's watermark, however long it does not read.
+/// Confined to the call's event loop.
+final class StatsWatch {
+    private static let shortest: UInt32 = 100
+    private static let standard: UInt32 = 1000
+
+    private let call: ServerCall
+    private let interval: TimeAmount
+    private let snapshot: () -> StatsResponse
+    private var timer: Scheduled<Void>?
+
+    init(_ call: ServerCall, interval: TimeAmount, snapshot: @escaping () -> StatsResponse) {
+        self.call = call
+        self.interval = interval
+        self.snapshot = snapshot
+    }
+
+    /// What a request's interval means; 0 is one that does not say.
+    static func interval(milliseconds: UInt32) -> TimeAmount {
+        .milliseconds(Int64(milliseconds == 0 ? standard : max(milliseconds, shortest)))
+    }
+
+    func begin() {
+        call.onCancel = { [self] _ in timer?.cancel() }
+        tick()
+    }
+
+    private func tick() {
+        if call.isWritable { call.send(snapshot()) }
+        guard !call.isEnded else { return }
+        timer = call.connection.eventLoop.assumeIsolated().scheduleTask(in: interval) { self.tick() }
+    }
+}
