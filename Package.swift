@@ -30,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C
@@ -62,6 +63,11 @@ let package = Package(
             swiftSettings: staticSwift, linkerSettings: staticLinking),
         .target(name: "AgentLink", dependencies: ["Pool", "RPC", "Schema", "Wire"] + nio, swiftSettings: strict),
 
+        // What the server is told, from its file and its flags
+        .target(
+            name: "Configuration", dependencies: ["Pool", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+
         // The service, its client, its command line
         .target(
             name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentLink", log] + nio, swiftSettings: strict),
@@ -72,7 +78,7 @@ let package = Package(
         .executableTarget(
             name: "berth",
             dependencies: [
-                "Service", "BerthClient", "Pool", "AgentLink", "DockerRuntime", "RuncRuntime", "CLinux", log,
+                "Configuration", "Service", "BerthClient", "Pool", "AgentLink", "DockerRuntime", "RuncRuntime", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -103,6 +109,10 @@ let package = Package(
             path: "Tests/Simulation/Tests", swiftSettings: strict),
         .executableTarget(
             name: "pool-benchmark", dependencies: ["Pool"], path: "Tests/PoolBenchmark", swiftSettings: strict),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Pool", "TestSupport", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "DockerRuntimeTests",
