@@ -44,12 +44,12 @@ extension ConfigurationReader {
         switch pool.sizing {
         case .fixed(let size):
             checkOrder(path + "size", size, path + "max", pool.max) { "\($0)" }
-            warning(path + "surplus_interval", "it has no effect: the size is fixed")
+            warning(path + "surplus_interval", of: settings, "it has no effect: the size is fixed")
         case .adaptive(_, let highest):
             checkOrder(path + "size", highest, path + "max", pool.max) { "\($0)" }
         }
         if let max = configuration.max, pool.max > max {
-            warning(path + "max", "\(pool.max) is more than the max of all pools, \(max), which counts")
+            warning(path + "max", of: settings, "\(pool.max) is more than the max of all pools, \(max), which counts")
         }
         if let budget = configuration.memoryBudgetBytes {
             // Else not one container would fit.
@@ -60,12 +60,12 @@ extension ConfigurationReader {
         }
         if pool.reuse == .never {
             for key in ["max_uses", "reset_timeout"] {
-                warning(path + key, "it has no effect: reuse is never")
+                warning(path + key, of: settings, "it has no effect: reuse is never")
             }
         }
-        if pool.maxAge == nil { warning(path + "age_jitter", "it has no effect: max_age is never") }
+        if pool.maxAge == nil { warning(path + "age_jitter", of: settings, "it has no effect: max_age is never") }
         if pool.healthInterval == nil, pool.reuse == .never {
-            warning(path + "ping_timeout", "it has no effect: health_interval is never")
+            warning(path + "ping_timeout", of: settings, "it has no effect: health_interval is never")
         }
     }
 
@@ -95,9 +95,14 @@ extension ConfigurationReader {
         issues.append(ConfigurationIssue(severity: .mistake, place: place, key: key, message: message, allowed: nil))
     }
 
-    /// Only of a setting that was said.
-    private mutating func warning(_ key: String, _ message: String) {
+    /// Only of a setting that was said, and not as its default: that is what `berth config` prints.
+    private mutating func warning(_ key: String, of pool: PoolSettings? = nil, _ message: String) {
         guard let place = places[key] else { return }
+        let name = key.split(separator: ".").last.map(String.init) ?? key
+        let isDefault =
+            pool.map { SettingsTable.poolTable[name]?.isDefault($0) }
+            ?? SettingsTable.serverTable[name]?.isDefault(configuration)
+        guard isDefault != true else { return }
         issues.append(ConfigurationIssue(severity: .warning, place: place, key: key, message: message, allowed: nil))
     }
 }

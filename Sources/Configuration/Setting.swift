@@ -19,6 +19,8 @@ struct SettingEntry<Target: Sendable>: Sendable {
     let setting: Setting
     let read: @Sendable (Node, inout Target) throws(ValueProblem) -> Void
     let show: @Sendable (Target) -> String
+
+    func isDefault(_ target: Target) -> Bool { show(target) == setting.defaultValue }
 }
 
 /// The settings of a `Target`, in the order in which they are shown.

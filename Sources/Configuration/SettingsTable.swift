@@ -26,7 +26,7 @@ public enum SettingsTable {
             "runtime", \.runtime, .word,
             "What containers run on; auto takes Docker if it is there with the images, else runc", needsRestart: true)
         table.add(
-            "docker_host", \.dockerHost, ValueKind<String>.string("unix://PATH, tcp://HOST:PORT").or("auto"),
+            "docker_host", \.dockerHost, ValueKind<String>.string("unix://PATH or tcp://HOST:PORT").or("auto"),
             "The Docker engine; auto is $DOCKER_HOST, else unix:///var/run/docker.sock", needsRestart: true)
         table.add(
             "agent", \.agent, ValueKind<String>.string("a path").or("auto"),

@@ -43,6 +43,8 @@ struct TableTests {
             #expect(again == configuration)
             #expect(again.yaml == printed)
         }
+        let (_, warnings) = try read(ServerConfiguration().yaml)
+        #expect(warnings.isEmpty, "defaults are not warned about")
     }
 
     @Test("every stored property of the configuration is reached by a setting")

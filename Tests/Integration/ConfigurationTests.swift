@@ -87,7 +87,7 @@ struct ConfigurationTests {
 
                 #expect(try await held.end() == 0)
                 #expect(held.out == "up\ndone\n")
-                let output = try await client.execute(Command(["echo", "mine"]), lease: lease).collect()
+                let output = try await client.execute(Command(["echo", "mine"]), in: lease).collect()
                 #expect(output.stdout == Array("mine\n".utf8))
                 try await client.release(lease)
             }
