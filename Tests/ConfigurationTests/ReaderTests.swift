@@ -130,6 +130,12 @@ struct ReaderTests {
         #expect(found.allSatisfy { $0.hasPrefix("berth.yaml:") && !$0.contains("\n") }, "\(found)")
     }
 
+    @Test("limits that are just reached are no mistake")
+    func limits() {
+        let text = "default_wait: 1m\nmax_wait: 1m\nmemory_budget: 128m\npools: {a: {size: 3, max: 3}}"
+        #expect(mistakes(text).isEmpty)
+    }
+
     @Test("a mistake of the YAML itself has its line")
     func syntax() {
         #expect(mistakes("max: 1\ntick: [1\n").first?.hasPrefix("berth.yaml:") == true)

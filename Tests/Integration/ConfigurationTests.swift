@@ -94,6 +94,33 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("with Docker two pools have two images; one that is not to be had is refused at a reload")
+    func images() async throws {
+        let text = "pools:\n  shell: {image: 'busybox:latest', size: 1}\n  python: {size: 1}\n"
+        try await withFile(text) { path in
+            try await ServerProcess.with(.docker, ["--config", path]) { server in
+                let shell = try await server.run(["--", "sh", "-c", "command -v python3 || echo none"])
+                #expect(shell.out == "none\n", "the first pool is the default: \(shell.err)")
+                let python = try await server.run(["--pool", "python", "--", "python3", "-c", "print(6 * 7)"])
+                #expect(python.out == "42\n", "\(python.err)")
+
+                for (image, words) in [
+                    ("no/such:image", "no/such:image"), ("host", "which the runtime runc alone has"),
+                ] {
+                    try (text + "  other: {image: '\(image)'}\n").write(toFile: path, atomically: true, encoding: .utf8)
+                    let refusals = server.program.err.components(separatedBy: "the old one stays").count
+                    server.program.signal(SIGHUP)
+                    try await eventually("\(image) is refused") {
+                        server.program.err.components(separatedBy: "the old one stays").count > refusals
+                    }
+                    #expect(server.program.err.contains(words))
+                }
+                let other = try await server.run(["--pool", "other", "--", "true"])
+                #expect(other.err.contains("there is: shell, python"), "\(other.err)")
+            }
+        }
+    }
+
     @Test("berth config prints what reads back as itself, and serve takes it")
     func config() async throws {
         let first = try await berth(["config", "--size", "3", "--listen", "127.0.0.1:0"])
