@@ -5,6 +5,12 @@ import DockerRuntime
 import FoundationEssentials
 import Pool
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// The flags of `serve` and `config`. What each means, takes and defaults to is said once, in `SettingsTable`.
 struct ConfigurationFlags: ParsableArguments {
     @Option(
@@ -149,7 +155,9 @@ struct ConfigurationSource: Sendable {
         switch (error as? CocoaError)?.code {
         case .fileReadNoSuchFile, .fileNoSuchFile: "there is no such file"
         case .fileReadNoPermission: "permission denied"
-        default: "\(error)"
+        default:
+            ((error as? CocoaError)?.underlying as? POSIXError).map { String(cString: strerror($0.code.rawValue)) }
+                ?? "\(error)"
         }
     }
 
