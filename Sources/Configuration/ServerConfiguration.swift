@@ -65,11 +65,14 @@ public struct ServerConfiguration: Sendable, Equatable {
         return fleet
     }
 
-    /// The images that its pools are made of, each once.
-    public func images(standard: String) -> [String] {
-        var images: [String] = []
-        for pool in pools where !images.contains(pool.image ?? standard) { images.append(pool.image ?? standard) }
-        return images
+    /// What members of its pools are made like, each once.
+    public func templates(standardImage: String) -> [MemberTemplate] {
+        var templates: [MemberTemplate] = []
+        for pool in fleetConfiguration(image: standardImage, memoryBudgetBytes: .max).pools
+        where !templates.contains(pool.template) {
+            templates.append(pool.template)
+        }
+        return templates
     }
 }
 

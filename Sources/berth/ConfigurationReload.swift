@@ -33,9 +33,9 @@ struct ConfigurationReload {
         do {
             (read, warnings) = try source.read()
             // An image that is not to be had would open the breaker of its pool.
-            for image in read.images(standard: choice.image)
-            where !current.images(standard: choice.image).contains(image) {
-                try await choice.prepare(image)
+            let known = current.templates(standardImage: choice.image)
+            for template in read.templates(standardImage: choice.image) where !known.contains(template) {
+                try await choice.prepare(template)
             }
         } catch {
             for reason in reasons(error) {

@@ -20,8 +20,8 @@ struct RuntimeChoice {
     var runc: String?
     /// Commands by which the janitor removes what a dead server has left in an engine.
     var sweeps: [[String]] = []
-    /// Sees that the runtime has an image, or gets it. With runc, the first create does that.
-    var prepare: @Sendable (String) async throws -> Void = { _ in }
+    /// Gets what members like this need, their image above all. With runc, the first create does that.
+    var prepare: @Sendable (MemberTemplate) async throws -> Void = { _ in }
 
     /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
     static func make(
@@ -76,10 +76,12 @@ struct RuntimeChoice {
         let choice = RuntimeChoice(
             runtime: runtime, image: standardImage,
             sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)]
-        ) { try await prepare($0, runtime) }
+        ) { try await prepare($0.image, runtime) }
         do {
             // Before the first create, whose time-out is not meant for it.
-            for image in settings.configuration.images(standard: standardImage) { try await choice.prepare(image) }
+            for template in settings.configuration.templates(standardImage: standardImage) {
+                try await choice.prepare(template)
+            }
         } catch {
             await runtime.shutdown()
             throw error
@@ -110,7 +112,8 @@ struct RuntimeChoice {
     }
 
     private static func images(_ settings: ServerSettings, _ choice: RuntimeChoice) -> String {
-        settings.configuration.images(standard: choice.image).joined(separator: ", ")
+        let templates = settings.configuration.templates(standardImage: choice.image)
+        return Set(templates.map(\.image)).sorted().joined(separator: ", ")
     }
 
     static func endpoint(_ given: String?) throws -> DockerEndpoint {

@@ -77,7 +77,7 @@ struct ReaderTests {
         #expect(fleet.pools[0].maxUses == 50)
         #expect(fleet.pools[0].maxAge == nil)
         #expect(fleet.pools[1].sizing == .fixed(3))
-        #expect(configuration.images(standard: "host") == ["python:3.12-slim", "host"])
+        #expect(configuration.templates(standardImage: "host").map(\.image) == ["python:3.12-slim", "host"])
     }
 
     @Test("all mistakes are told at once, each with its line, its key and what is allowed")
