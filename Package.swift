@@ -31,6 +31,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C
@@ -63,6 +64,11 @@ let package = Package(
             swiftSettings: staticSwift, linkerSettings: staticLinking),
         .target(name: "AgentLink", dependencies: ["Pool", "RPC", "Schema", "Wire"] + nio, swiftSettings: strict),
 
+        // What the server is told, from its file and its flags
+        .target(
+            name: "Configuration", dependencies: ["Pool", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+
         // The service, its client, its command line
         .target(
             name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentLink", log] + nio, swiftSettings: strict),
@@ -80,8 +86,9 @@ let package = Package(
         .executableTarget(
             name: "berth",
             dependencies: [
-                "Service", "BerthClient", "LoadTest", "Pool", "AgentLink", "DockerRuntime", "RuncRuntime", "CLinux",
-                log,
+                "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "AgentLink", "DockerRuntime",
+                "RuncRuntime",
+                "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -112,6 +119,10 @@ let package = Package(
             path: "Tests/Simulation/Tests", swiftSettings: strict),
         .executableTarget(
             name: "pool-benchmark", dependencies: ["Pool"], path: "Tests/PoolBenchmark", swiftSettings: strict),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Pool", "TestSupport", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "DockerRuntimeTests",

@@ -22,7 +22,9 @@ struct Berth: AsyncParsableCommand {
             127.0.0.1:7411).
             """,
         version: Version.current,
-        subcommands: [Serve.self, Run.self, Stats.self, Admin.self, Load.self, Doctor.self, Sweep.self])
+        subcommands: [
+            Serve.self, Run.self, Stats.self, Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
+        ])
 
     static func main() async {
         do {
@@ -68,8 +70,11 @@ struct Failure: Error {
 }
 
 func printError(_ message: String) {
-    let line = Array("berth: \(message)\n".utf8)
-    _ = writeAll(line, to: STDERR_FILENO)
+    printErrorLine("berth: \(message)")
+}
+
+func printErrorLine(_ line: String) {
+    _ = writeAll(Array("\(line)\n".utf8), to: STDERR_FILENO)
 }
 
 /// Writes all of `bytes`, waiting for room if need be. False when nobody reads any more.

@@ -1,3 +1,4 @@
+import Configuration
 import DockerRuntime
 import Logging
 import Pool
@@ -9,7 +10,7 @@ import RuncRuntime
     import Musl
 #endif
 
-/// The runtime that a server takes, the image its containers are made of, and what its janitor needs.
+/// The runtime that a server takes, the image of a pool that does not say, and what its janitor needs.
 struct RuntimeChoice {
     static let standardImage = "python:3.9-slim"
 
@@ -19,12 +20,15 @@ struct RuntimeChoice {
     var runc: String?
     /// Commands by which the janitor removes what a dead server has left in an engine.
     var sweeps: [[String]] = []
+    /// Gets what members like this need, their image above all: before the first create, whose time-out is
+    /// not meant for that.
+    var prepare: @Sendable (MemberTemplate) async throws -> Void = { _ in }
 
     /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
     static func make(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
-        switch settings.runtime {
+        switch settings.configuration.runtime {
         case .runc:
             return try await runc(settings, agent: agent, directory: directory)
         case .docker:
@@ -39,13 +43,14 @@ struct RuntimeChoice {
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
         let against: String
-        if settings.image == "host" || settings.image?.hasPrefix("/") == true {
-            against = "the image is the host's own files, which runc alone has"
+        if let image = settings.configuration.pools.lazy.compactMap(\.image).first(where: PoolSettings.isHostFiles) {
+            against = "the image \(image) is the host's own files, which runc alone has"
         } else {
             do {
                 let choice = try await docker(settings, agent: agent, directory: directory)
                 settings.logger.notice(
-                    "taking Docker", metadata: ["runtime.reason": "it answers and has the image \(choice.image)"])
+                    "taking Docker",
+                    metadata: ["runtime.reason": "it answers and has the image \(images(settings, choice))"])
                 return choice
             } catch let error as RuntimeError where error.cause != .invalidConfiguration {
                 against = error.message
@@ -55,7 +60,7 @@ struct RuntimeChoice {
             let choice = try await runc(settings, agent: agent, directory: directory)
             settings.logger.notice(
                 "taking the embedded runtime, runc",
-                metadata: ["runtime.reason": "\(against)", "pool.image": "\(choice.image)"])
+                metadata: ["runtime.reason": "\(against)", "pool.image": "\(images(settings, choice))"])
             return choice
         } catch let error as RuntimeError {
             throw Failure("neither Docker nor runc can be used: \(against); \(error.message); see: berth doctor")
@@ -65,25 +70,36 @@ struct RuntimeChoice {
     private static func docker(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
-        let image = settings.image ?? standardImage
-        let endpoint = try endpoint(settings.dockerHost)
+        let endpoint = try endpoint(settings.configuration.dockerHost)
         let runtime = try DockerRuntime(
             endpoint: endpoint, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
             logger: settings.logger)
+        let choice = RuntimeChoice(
+            runtime: runtime, image: standardImage,
+            sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)]
+        ) { try await prepare($0.image, runtime) }
         do {
-            let probe = await runtime.probe(image: image)
-            if let problem = probe.problem { throw problem }
-            if !probe.isUsable {
-                throw RuntimeError(.imageMissing, probe.advice(image: image) ?? "image \(image) is not to be had")
+            for template in settings.configuration.templates(standardImage: standardImage) {
+                try await choice.prepare(template)
             }
-            // Before the first create, whose time-out is not meant for it.
-            if probe.image != .present { try await runtime.pull(image) }
         } catch {
             await runtime.shutdown()
             throw error
         }
-        return RuntimeChoice(
-            runtime: runtime, image: image, sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)])
+        return choice
+    }
+
+    private static func prepare(_ image: String, _ runtime: DockerRuntime) async throws {
+        guard !PoolSettings.isHostFiles(image) else {
+            throw RuntimeError(
+                .invalidConfiguration, "the image \(image) is the host's own files, which the runtime runc alone has")
+        }
+        let probe = await runtime.probe(image: image)
+        if let problem = probe.problem { throw problem }
+        if !probe.isUsable {
+            throw RuntimeError(.imageMissing, probe.advice(image: image) ?? "image \(image) is not to be had")
+        }
+        if probe.image != .present { try await runtime.pull(image) }
     }
 
     private static func runc(
@@ -92,15 +108,23 @@ struct RuntimeChoice {
         let runtime = try RuncRuntime(
             runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
             logger: settings.logger)
-        var template = settings.pool.template
-        template.image = settings.image ?? "host"
+        let choice = RuntimeChoice(runtime: runtime, image: "host", runc: RuncProbe().runtimePath) {
+            try await runtime.prepare($0)
+        }
         do {
-            try await runtime.prepare(template)
+            for template in settings.configuration.templates(standardImage: choice.image) {
+                try await choice.prepare(template)
+            }
         } catch {
             await runtime.shutdown()
             throw error
         }
-        return RuntimeChoice(runtime: runtime, image: template.image, runc: RuncProbe().runtimePath)
+        return choice
+    }
+
+    private static func images(_ settings: ServerSettings, _ choice: RuntimeChoice) -> String {
+        let templates = settings.configuration.templates(standardImage: choice.image)
+        return Set(templates.map(\.image)).sorted().joined(separator: ", ")
     }
 
     static func endpoint(_ given: String?) throws -> DockerEndpoint {

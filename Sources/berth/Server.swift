@@ -1,5 +1,6 @@
 import AgentLink
 import BerthClient
+import Configuration
 import Dispatch
 import Logging
 import NIOCore
@@ -17,24 +18,21 @@ import Service
 
 /// All that `berth serve` was told, checked.
 struct ServerSettings: Sendable {
+    var configuration: ServerConfiguration
     var addresses: [ServerAddress]
-    var runtime: RuntimeKind
-    var dockerHost: String?
-    var image: String?
-    /// The pool but for its image, which depends on the runtime.
-    var pool: PoolConfiguration
-    var memoryBudget: Int64?
-    var limits: ServiceLimits
-    var maxConnections: Int
-    var drainTime: Duration
-    var instance: String?
-    var stateDirectory: String?
-    var agent: String?
+    /// To be read again at a reload.
+    var source: ConfigurationSource
     var logger: Logger
+
+    var limits: ServiceLimits {
+        ServiceLimits(
+            defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
+            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid)
+    }
 
     /// The same after a restart, different for each server of a host.
     var instanceName: String {
-        if let instance { return instance }
+        if let instance = configuration.instance { return instance }
         for address in addresses {
             switch address {
             case .tcp(_, let port) where port != 0: return "\(port)"
@@ -66,38 +64,42 @@ struct Server {
     /// Serves until it is told to end by a signal, and all is removed.
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        let hangups = settings.source.file.map { _ in HangupSignals() }
+        let configuration = settings.configuration
         raiseFileLimit()
-        let agent = try AgentBinary.find(settings.agent)
+        let agent = try AgentBinary.find(configuration.agent)
         let directory = try StateDirectory(
-            base: settings.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
+            base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
         let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
         // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
         let signals = EndSignals()
         let janitor = try Janitor(
             state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
-        var pool = settings.pool
-        pool.template.image = choice.image
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
         let memory = HostMemory.available
+        let budget = memory().map { $0 / 10 * 8 } ?? .max
         let members = Pool(
-            configuration: FleetConfiguration(
-                pools: [pool], max: Swift.max(pool.max, 300),
-                memoryBudgetBytes: settings.memoryBudget ?? memory().map { $0 / 10 * 8 } ?? .max),
+            configuration: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget),
             runtime: choice.runtime, connector: AgentConnector(group: group), memberPrefix: Server.memberPrefix(),
             observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
             pool: members, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
-        var configuration = RPCServer.Configuration()
-        configuration.maxConnections = settings.maxConnections
-        let rpc = RPCServer(group: group, service: service, configuration: configuration)
+        var bounds = RPCServer.Configuration()
+        bounds.maxConnections = configuration.maxConnections
+        let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let addresses = try await listen(rpc)
 
         let maintenance = Task { await members.run() }
         for address in addresses { announce("berth: listening on \(address)") }
 
+        let reload = ConfigurationReload(
+            source: settings.source, pool: members, choice: choice, memoryBudgetBytes: budget, logger: logger)
+        let reloads = (hangups?.stream).map { signals in Task { await reload.run(signals, configuration) } }
+
         await signals.next()
+        reloads?.cancel()
         logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
         await rpc.stopListening()
         service.drain()
@@ -114,7 +116,7 @@ struct Server {
         await rpc.close()
         await choice.runtime.shutdown()
         try? await group.shutdownGracefully()
-        withExtendedLifetime((directory, janitor)) {}
+        withExtendedLifetime((directory, janitor, hangups)) {}
     }
 
     /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
@@ -125,7 +127,9 @@ struct Server {
         limit.rlim_cur = limit.rlim_max
         _ = setrlimit(resource, &limit)
         // A connection has one; a container's stream, and what the runtime needs for a moment, a few more.
-        let needed = settings.maxConnections + 4 * settings.pool.max + 256
+        let needed =
+            settings.configuration.maxConnections
+            + 4 * settings.configuration.pools.reduce(0) { $0 + $1.pool.max } + 256
         guard limit.rlim_max < UInt(needed) else { return }
         logger.warning(
             "fewer descriptors than all connections and containers would take",
@@ -150,7 +154,7 @@ struct Server {
 
     /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
     private func drain(_ service: PoolServiceHandler, _ pool: Pool) async {
-        let deadline = ContinuousClock.now + settings.drainTime
+        let deadline = ContinuousClock.now + settings.configuration.drainTime
         while service.executionCount > 0, pool.leaseCount > 0, ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(20))
         }

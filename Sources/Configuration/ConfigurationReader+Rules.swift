@@ -1,0 +1,108 @@
+internal import Pool
+
+/// What settings mean for each other.
+extension ConfigurationReader {
+    mutating func checkRules() {
+        checkAddresses()
+        let fleet = configuration.fleet
+        checkOrder("default_wait", fleet.defaultWait, "max_wait", fleet.maxWait, Notation.text)
+        let longest = configuration.maxExecutionTimeout
+        checkOrder("execution_timeout", configuration.executionTimeout, "max_execution_timeout", longest, Notation.text)
+        checkOrder("execution_grace", configuration.executionGrace, "max_execution_timeout", longest, Notation.text)
+        for settings in configuration.pools { checkPool(settings) }
+        let idle = configuration.pools.map(\.pool.size).reduce(0, +)
+        if let max = configuration.max, idle > max {
+            warning("max", "\(max) is less than the sizes of all pools together, \(idle): they are never all filled")
+        }
+        if !configuration.pools.contains(where: { $0.pool.reuse == .reset }) {
+            warning("max_resets", "it has no effect: no pool has reuse: reset")
+        }
+    }
+
+    private mutating func checkAddresses() {
+        for address in configuration.listen {
+            if let problem = checks.addressProblem(address) {
+                mistake("listen", problem)
+            } else if !configuration.insecure, !checks.isLocal(address) {
+                mistake(
+                    "listen",
+                    "\(address) is not loopback: whoever reaches it could run programs here; listen on 127.0.0.1, or "
+                        + "say \(isFlag("listen") ? "--insecure" : "insecure: true") if that is meant")
+            }
+        }
+        if configuration.insecure, configuration.listen.allSatisfy(checks.isLocal) {
+            warning("insecure", "it has no effect: every address is local")
+        }
+        guard let host = configuration.dockerHost else { return }
+        if let problem = checks.dockerHostProblem(host) { mistake("docker_host", problem) }
+        if configuration.runtime == .runc { warning("docker_host", "it has no effect: the runtime is runc") }
+    }
+
+    private mutating func checkPool(_ settings: PoolSettings) {
+        let pool = settings.pool
+        let path = "pools.\(pool.name)."
+        switch pool.sizing {
+        case .fixed(let size):
+            checkOrder(path + "size", size, path + "max", pool.max) { "\($0)" }
+            warning(path + "surplus_interval", of: settings, "it has no effect: the size is fixed")
+        case .adaptive(_, let highest):
+            checkOrder(path + "size", highest, path + "max", pool.max) { "\($0)" }
+        }
+        if let max = configuration.max, pool.max > max {
+            warning(path + "max", of: settings, "\(pool.max) is more than the max of all pools, \(max), which counts")
+        }
+        if let budget = configuration.memoryBudgetBytes {
+            // Else not one container would fit.
+            checkOrder(path + "memory", pool.template.memoryBytes, "memory_budget", budget) { Notation.text(bytes: $0) }
+        }
+        if let image = settings.image, PoolSettings.isHostFiles(image), configuration.runtime == .docker {
+            mistake(path + "image", "\(quoted(image)) is the host's own files, which the runtime runc alone has")
+        }
+        if pool.reuse == .never {
+            for key in ["max_uses", "reset_timeout"] {
+                warning(path + key, of: settings, "it has no effect: reuse is never")
+            }
+        }
+        if pool.maxAge == nil { warning(path + "age_jitter", of: settings, "it has no effect: max_age is never") }
+        if pool.healthInterval == nil, pool.reuse == .never {
+            warning(path + "ping_timeout", of: settings, "it has no effect: health_interval is never")
+        }
+    }
+
+    private func isFlag(_ key: String) -> Bool {
+        if case .flag = places[key] { true } else { false }
+    }
+
+    /// As its user knows it.
+    private func label(_ key: String) -> String {
+        if case .flag(let flag) = places[key] { flag } else { key.split(separator: ".").last.map(String.init) ?? key }
+    }
+
+    /// The lower one must not be more than the higher one. Told at the lower one, if that was said.
+    private mutating func checkOrder<Value: Comparable>(
+        _ low: String, _ lower: Value, _ high: String, _ higher: Value, _ show: (Value) -> String
+    ) {
+        guard lower > higher else { return }
+        if places[low] != nil {
+            mistake(low, "\(show(lower)) is more than \(label(high)) \(show(higher))")
+        } else {
+            mistake(high, "\(show(higher)) is less than \(label(low)) \(show(lower))")
+        }
+    }
+
+    private mutating func mistake(_ key: String, _ message: String) {
+        let place = places[key] ?? .file(file, line: 1)
+        issues.append(ConfigurationIssue(severity: .mistake, place: place, key: key, message: message, allowed: nil))
+    }
+
+    /// Only of a setting that was said, and not as its default: that is what `berth config` prints.
+    private mutating func warning(_ key: String, of pool: PoolSettings? = nil, _ message: String) {
+        guard let place = places[key] else { return }
+        let name = key.split(separator: ".").last.map(String.init) ?? key
+        let isDefault =
+            pool.map { SettingsTable.poolTable[name]?.isDefault($0) }
+            ?? SettingsTable.serverTable[name]?.isDefault(configuration)
+        guard isDefault != true else { return }
+        issues.append(ConfigurationIssue(severity: .warning, place: place, key: key, message: message, allowed: nil))
+    }
+}
