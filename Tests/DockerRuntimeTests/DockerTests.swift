@@ -184,7 +184,7 @@ struct DockerTests {
         }
     }
 
-    @Test("an instance sees and removes its own members only")
+    @Test("reported: a sweep never touches another server: an instance sees and removes its own members only")
     func twoInstances() async throws {
         let agent = try BuildProducts.program("berth-agent")
         try await Bench.withDocker("mine", agent: agent) { mine in

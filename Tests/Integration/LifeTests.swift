@@ -91,6 +91,36 @@ struct LifeTests {
         try? FileManager.default.removeItem(atPath: "/tmp/berth-no-image")
     }
 
+    @Test(
+        "with --reuse reset the same container serves the next lease, and shows nothing of the last",
+        arguments: Runtime.allCases)
+    func reuse(_ runtime: Runtime) async throws {
+        try await ServerProcess.with(runtime, ["--reuse", "reset", "--size", "1", "--max", "1"]) { server in
+            let client = try await BerthClient.connect(to: try ServerAddress(server.address))
+            defer { client.close() }
+            let first = try await client.acquire(wait: .seconds(60))
+            let plant =
+                "echo secret > /tmp/a; mkdir /workspace/b; echo x > /workspace/b/.c; umask 077; "
+                + "(setsid sleep 1000 &) ; cd /tmp; export SECRET=1; echo planted"
+            #expect(
+                try await client.execute(Command(["sh", "-c", plant]), in: first).collect().stdout
+                    == Array("planted\n".utf8))
+            try await client.release(first)
+            let second = try await client.acquire(wait: .seconds(60))
+            #expect(second.member == first.member)
+            #expect(second.token != first.token)
+            // Of processes there are the agent, this program and its supervisor.
+            let look = "ls -A /tmp /workspace; echo $SECRET $PWD; ls -d /proc/[0-9]* | wc -l"
+            let seen = try await client.execute(Command(["sh", "-c", look]), in: second).collect()
+            let lines = String(decoding: seen.stdout, as: UTF8.self).split(separator: "\n").map(String.init)
+            #expect(lines.prefix(3) == ["/tmp:", "/workspace:", "/workspace"], "\(lines)")
+            #expect(lines.last.flatMap { Int($0) }.map { $0 <= 5 } == true, "\(lines)")
+            let pool = try await client.stats().pools[0]
+            #expect(pool.creates == 1)
+            #expect(pool.recycled == 1)
+        }
+    }
+
     @Test("a second server of the same instance is refused by name")
     func instanceIsLocked() async throws {
         try await ServerProcess.with(.runc) { server in

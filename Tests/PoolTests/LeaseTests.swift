@@ -132,7 +132,7 @@ struct LeaseTests {
         #expect(result14.isWarm)
     }
 
-    @Test("a lease's time counts from when it was handed out, is extended by use, and ends it")
+    @Test("reported: a lease's time counts from when it was handed out, not from warming; use extends it")
     func leaseTime() throws {
         var h = Harness()
         h.settle()
@@ -221,7 +221,7 @@ struct LeaseTests {
         #expect(result31 != nil)
     }
 
-    @Test("a member that died while idle is not handed out; one that died while leased ends its lease")
+    @Test("reported: a member that died while idle is not handed out; one that died while leased ends its lease")
     func deadMembers() throws {
         var h = Harness()
         h.settle()

@@ -68,7 +68,8 @@ struct MaintenanceTests {
         await r.end()
     }
 
-    @Test("a failing runtime gets exactly one create, and the next one five minutes later")
+    @Test(
+        "reported: members that never become ready are not replaced without end: one create, the next in five minutes")
     func breaker() async throws {
         let r = Running(PoolConfiguration(), .fail(RuntimeError(.imageMissing, "no such image")))
         try await eventually("the failure") { r.snapshot.createFailures == 1 }
