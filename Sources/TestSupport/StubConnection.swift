@@ -47,6 +47,7 @@ final class StubConnection: ChannelInboundHandler, @unchecked Sendable {
             sendBody(text, to: channel)
         case .whenEnded(let name):
             sendHead(200, length: nil, to: channel)
+            channel.flush()
             let finish: @Sendable (Int) -> Void = { sendBody(#"{"StatusCode":\#($0)}"#, to: channel) }
             let isGone = engine.state.withLock { state in
                 guard state.containers[name] != nil else { return true }
@@ -57,11 +58,13 @@ final class StubConnection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
+    /// Not flushed: a client that has a whole answer may send its next request, so nothing of one goes out before its end
+    /// is written too.
     private static func sendHead(_ status: Int, length: Int?, to channel: any Channel) {
         var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
         if let length, status != 204 { head.headers.add(name: "content-length", value: "\(length)") }
         if length == nil { head.headers.add(name: "transfer-encoding", value: "chunked") }
-        channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
+        channel.write(HTTPServerResponsePart.head(head), promise: nil)
     }
 
     private static func sendBody(_ text: String, to channel: any Channel) {
