@@ -12,10 +12,10 @@ struct Serve: AsyncParsableCommand {
             stderr. SIGTERM and SIGINT drain: nothing new begins, what runs has the drain time to end, every container is \
             removed. A second signal hurries. SIGHUP reads the configuration file again; no lease is dropped by that.
 
-              berth serve                                    Docker if it is there with the image, else runc
-              berth serve --runtime runc --image host        the host's own /usr, read-only: works offline
+              berth serve                                    on Docker if it can, else runc
+              berth serve --runtime runc --image host        offline: the host's own /usr
               berth serve --image python:3.12-slim --size 4  pulled if missing
-              berth serve --config berth.yaml                every setting, several pools; see: berth config
+              berth serve --config berth.yaml                every setting, see berth config
             """)
 
     @OptionGroup var flags: ConfigurationFlags
