@@ -2,6 +2,7 @@ internal import AgentLink
 internal import Pool
 internal import RPC
 internal import Schema
+internal import Synchronization
 
 extension PoolServiceHandler {
     func execute(_ call: ServerCall) throws(RPCError) {
@@ -12,34 +13,43 @@ extension PoolServiceHandler {
             guard let token = LeaseToken(request.lease), let use = pool.use(token, begins: true) else {
                 throw .noSuchLease
             }
-            run(program, call, link: use.link, lease: token) { [pool] in pool.endUse(token) }
+            let atEnd: @Sendable () -> Void = { [pool] in pool.endUse(token) }
+            let defaults = programDefaults(of: use.pool)
+            do throws(RPCError) {
+                run(program, try program.command.argv(defaults), defaults, call, link: use.link, lease: token, atEnd)
+            } catch {
+                atEnd()
+                throw error
+            }
             return
         }
+        let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
+        let argv = try program.command.argv(defaults)
         obtain(
             call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true, ttlMilliseconds: 0
         ) { [self] call, grant in
             _ = pool.use(grant.token, begins: true)
-            run(program, call, link: grant.link, lease: nil, ownLease: grant.token) { [pool] in
+            run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [pool] in
                 _ = pool.release(grant.token)
             }
         }
     }
 
     private func run(
-        _ program: Program, _ call: ServerCall, link: any MemberLink, lease: LeaseToken?, ownLease: LeaseToken? = nil,
-        atEnd: @escaping @Sendable () -> Void
+        _ program: Program, _ argv: [String], _ defaults: ProgramDefaults, _ call: ServerCall, link: any MemberLink,
+        lease: LeaseToken? = nil, ownLease: LeaseToken? = nil, _ atEnd: @escaping @Sendable () -> Void
     ) {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }
         var order = ServedExecution.Order(
-            lease: lease, client: call.client, member: link.member, argv: program.listedArgv,
+            lease: lease, client: call.client, member: link.member, argv: Command.listed(argv),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched)
         if let ownLease, program.resumable == nil {
             // In a member of its own, the member's end is the execution's end: nothing needs a grace then.
             order.whenLeft = { [pool] in _ = pool.release(ownLease) }
         }
         start(
-            order, program.request(image: link.imageEnvironment), on: link, for: call, window: program.window,
-            atEnd: atEnd)
+            order, program.request(argv: argv, defaults, image: link.imageEnvironment), on: link, for: call,
+            window: program.window, atEnd: atEnd)
     }
 
     /// Starts an execution that a call's stream watches from its first byte on. On the call's loop.
@@ -64,6 +74,16 @@ extension PoolServiceHandler {
                 execution.receive(event)
             })
         return execution
+    }
+
+    func programDefaults(of pool: String) -> ProgramDefaults {
+        programs.withLock { $0[pool] } ?? ProgramDefaults()
+    }
+
+    /// What programs get that start from here on and do not say otherwise, by the names of their pools. A pool that is not
+    /// named keeps what it had: it may have leases for a while after it has gone.
+    public func setPrograms(_ defaults: [String: ProgramDefaults]) {
+        programs.withLock { $0.merge(defaults) { _, new in new } }
     }
 }
 

@@ -17,6 +17,8 @@ public final class PoolServiceHandler: RPCService {
     let started: MonotonicInstant
     let executions = ExecutionRegistry()
     let connections = Mutex(0)
+    /// By the names of pools.
+    let programs = Mutex<[String: ProgramDefaults]>([:])
     private let admin: AdminServiceHandler
     private let draining = Mutex(false)
 
@@ -67,6 +69,8 @@ public final class PoolServiceHandler: RPCService {
         case "Attach": try attach(call.streaming())
         case "Detach": try detach(call.unary())
         case "Acknowledge": try acknowledge(call.unary())
+        case "Input": try input(call.unary())
+        case "Resize": try resizeTerminal(call.unary())
         case "Signal": try signal(call.unary())
         case "ListExecutions": try listExecutions(call.unary())
         case "Release": try release(call.unary())
