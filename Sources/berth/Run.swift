@@ -78,7 +78,7 @@ struct Run: AsyncParsableCommand {
             } else if isLast {
                 execution.kill()
             } else {
-                execution.signal(number)
+                Task { try? await execution.signal(ProgramSignal(number)) }
             }
         }
         let printer = EventPrinter(json: json)
