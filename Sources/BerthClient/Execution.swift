@@ -67,7 +67,7 @@ public final class Execution: AsyncSequence, Sendable {
                 collected.stderr.append(contentsOf: output.data.prefix(Swift.max(0, limit - collected.stderr.count)))
             case .ended(let ended):
                 collected.ended = ended
-            case .started, .unknown:
+            case .started, .dropped, .unknown:
                 break
             }
         }
@@ -149,7 +149,7 @@ final class EventBuffer: Sendable {
                 if state.isKilled, let action = state.onKilledEarly { toKill = (action, started.execution) }
             case .ended:
                 state.isOver = true
-            case .output, .unknown:
+            case .output, .dropped, .unknown:
                 break
             }
             if let waiting = state.waiting {

@@ -31,6 +31,7 @@ private struct EventLine: Encodable {
     var member: String?
     var stream: String?
     var offset: UInt64?
+    var bytes: UInt64?
     var text: String?
     var base64: String?
     var cause: String?
@@ -45,7 +46,7 @@ private struct EventLine: Encodable {
     var stderrBytes: UInt64?
 
     enum CodingKeys: String, CodingKey {
-        case event, execution, member, stream, offset, text, base64, cause, signal, message
+        case event, execution, member, stream, offset, bytes, text, base64, cause, signal, message
         case exitCode = "exit_code"
         case wallMicroseconds = "wall_us"
         case userMicroseconds = "user_us"
@@ -82,6 +83,11 @@ private struct EventLine: Encodable {
             peakMemoryBytes = ended.usage.peakMemoryBytes
             stdoutBytes = ended.stdoutBytes
             stderrBytes = ended.stderrBytes
+        case .dropped(let dropped):
+            self.event = "dropped"
+            stream = dropped.stream == .stdout ? "stdout" : "stderr"
+            offset = dropped.offset
+            bytes = dropped.bytes
         case .unknown:
             return nil
         }
@@ -102,6 +108,8 @@ extension EndCause {
         case .containerLost: "container_lost"
         case .startFailed: "start_failed"
         case .draining: "draining"
+        case .idleTimeout: "idle_timeout"
+        case .cpuTimeLimit: "cpu_time_limit"
         }
     }
 }

@@ -167,6 +167,8 @@ extension Ended {
         case .outOfMemory: message.isEmpty ? "the program ran out of memory" : message
         case .outputLimit: message.isEmpty ? "the program wrote more than it may" : message
         case .cancelled: message.isEmpty ? "the program was cancelled" : message
+        case .idleTimeout: message.isEmpty ? "the program wrote nothing for too long" : message
+        case .cpuTimeLimit: message.isEmpty ? "the program used all its CPU time" : message
         case .containerLost, .startFailed, .draining: message
         }
     }
@@ -176,7 +178,7 @@ extension Ended {
         case .exited: exitCode
         // A server may say anything.
         case .signalled: 128 + min(max(signal, 0), 127)
-        case .timedOut: 124
+        case .timedOut, .idleTimeout, .cpuTimeLimit: 124
         case .outOfMemory: 128 + SIGKILL
         case .cancelled: interrupt.map { 128 + $0 } ?? Run.ownFailure
         case .startFailed:

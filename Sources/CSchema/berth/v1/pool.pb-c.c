@@ -238,6 +238,51 @@ void   berth__v1__execute_request__free_unpacked
   assert(message->base.descriptor == &berth__v1__execute_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__terminal__init
+                     (Berth__V1__Terminal         *message)
+{
+  static const Berth__V1__Terminal init_value = BERTH__V1__TERMINAL__INIT;
+  *message = init_value;
+}
+size_t berth__v1__terminal__get_packed_size
+                     (const Berth__V1__Terminal *message)
+{
+  assert(message->base.descriptor == &berth__v1__terminal__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__terminal__pack
+                     (const Berth__V1__Terminal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__terminal__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__terminal__pack_to_buffer
+                     (const Berth__V1__Terminal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__terminal__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__Terminal *
+       berth__v1__terminal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__Terminal *)
+     protobuf_c_message_unpack (&berth__v1__terminal__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__terminal__free_unpacked
+                     (Berth__V1__Terminal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__terminal__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__execute_event__init
                      (Berth__V1__ExecuteEvent         *message)
 {
@@ -326,6 +371,51 @@ void   berth__v1__started__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__v1__started__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__dropped__init
+                     (Berth__V1__Dropped         *message)
+{
+  static const Berth__V1__Dropped init_value = BERTH__V1__DROPPED__INIT;
+  *message = init_value;
+}
+size_t berth__v1__dropped__get_packed_size
+                     (const Berth__V1__Dropped *message)
+{
+  assert(message->base.descriptor == &berth__v1__dropped__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__dropped__pack
+                     (const Berth__V1__Dropped *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__dropped__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__dropped__pack_to_buffer
+                     (const Berth__V1__Dropped *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__dropped__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__Dropped *
+       berth__v1__dropped__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__Dropped *)
+     protobuf_c_message_unpack (&berth__v1__dropped__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__dropped__free_unpacked
+                     (Berth__V1__Dropped *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__dropped__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   berth__v1__output__init
@@ -463,6 +553,321 @@ void   berth__v1__usage__free_unpacked
   assert(message->base.descriptor == &berth__v1__usage__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__attach_request__init
+                     (Berth__V1__AttachRequest         *message)
+{
+  static const Berth__V1__AttachRequest init_value = BERTH__V1__ATTACH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__attach_request__get_packed_size
+                     (const Berth__V1__AttachRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__attach_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__attach_request__pack
+                     (const Berth__V1__AttachRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__attach_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__attach_request__pack_to_buffer
+                     (const Berth__V1__AttachRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__attach_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__AttachRequest *
+       berth__v1__attach_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__AttachRequest *)
+     protobuf_c_message_unpack (&berth__v1__attach_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__attach_request__free_unpacked
+                     (Berth__V1__AttachRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__attach_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__detach_request__init
+                     (Berth__V1__DetachRequest         *message)
+{
+  static const Berth__V1__DetachRequest init_value = BERTH__V1__DETACH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__detach_request__get_packed_size
+                     (const Berth__V1__DetachRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__detach_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__detach_request__pack
+                     (const Berth__V1__DetachRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__detach_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__detach_request__pack_to_buffer
+                     (const Berth__V1__DetachRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__detach_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__DetachRequest *
+       berth__v1__detach_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__DetachRequest *)
+     protobuf_c_message_unpack (&berth__v1__detach_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__detach_request__free_unpacked
+                     (Berth__V1__DetachRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__detach_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__detach_response__init
+                     (Berth__V1__DetachResponse         *message)
+{
+  static const Berth__V1__DetachResponse init_value = BERTH__V1__DETACH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__detach_response__get_packed_size
+                     (const Berth__V1__DetachResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__detach_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__detach_response__pack
+                     (const Berth__V1__DetachResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__detach_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__detach_response__pack_to_buffer
+                     (const Berth__V1__DetachResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__detach_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__DetachResponse *
+       berth__v1__detach_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__DetachResponse *)
+     protobuf_c_message_unpack (&berth__v1__detach_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__detach_response__free_unpacked
+                     (Berth__V1__DetachResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__detach_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__acknowledge_request__init
+                     (Berth__V1__AcknowledgeRequest         *message)
+{
+  static const Berth__V1__AcknowledgeRequest init_value = BERTH__V1__ACKNOWLEDGE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__acknowledge_request__get_packed_size
+                     (const Berth__V1__AcknowledgeRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__acknowledge_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__acknowledge_request__pack
+                     (const Berth__V1__AcknowledgeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__acknowledge_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__acknowledge_request__pack_to_buffer
+                     (const Berth__V1__AcknowledgeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__acknowledge_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__AcknowledgeRequest *
+       berth__v1__acknowledge_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__AcknowledgeRequest *)
+     protobuf_c_message_unpack (&berth__v1__acknowledge_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__acknowledge_request__free_unpacked
+                     (Berth__V1__AcknowledgeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__acknowledge_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__acknowledge_response__init
+                     (Berth__V1__AcknowledgeResponse         *message)
+{
+  static const Berth__V1__AcknowledgeResponse init_value = BERTH__V1__ACKNOWLEDGE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__acknowledge_response__get_packed_size
+                     (const Berth__V1__AcknowledgeResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__acknowledge_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__acknowledge_response__pack
+                     (const Berth__V1__AcknowledgeResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__acknowledge_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__acknowledge_response__pack_to_buffer
+                     (const Berth__V1__AcknowledgeResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__acknowledge_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__AcknowledgeResponse *
+       berth__v1__acknowledge_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__AcknowledgeResponse *)
+     protobuf_c_message_unpack (&berth__v1__acknowledge_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__acknowledge_response__free_unpacked
+                     (Berth__V1__AcknowledgeResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__acknowledge_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__input_request__init
+                     (Berth__V1__InputRequest         *message)
+{
+  static const Berth__V1__InputRequest init_value = BERTH__V1__INPUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__input_request__get_packed_size
+                     (const Berth__V1__InputRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__input_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__input_request__pack
+                     (const Berth__V1__InputRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__input_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__input_request__pack_to_buffer
+                     (const Berth__V1__InputRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__input_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__InputRequest *
+       berth__v1__input_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__InputRequest *)
+     protobuf_c_message_unpack (&berth__v1__input_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__input_request__free_unpacked
+                     (Berth__V1__InputRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__input_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__input_response__init
+                     (Berth__V1__InputResponse         *message)
+{
+  static const Berth__V1__InputResponse init_value = BERTH__V1__INPUT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__input_response__get_packed_size
+                     (const Berth__V1__InputResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__input_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__input_response__pack
+                     (const Berth__V1__InputResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__input_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__input_response__pack_to_buffer
+                     (const Berth__V1__InputResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__input_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__InputResponse *
+       berth__v1__input_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__InputResponse *)
+     protobuf_c_message_unpack (&berth__v1__input_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__input_response__free_unpacked
+                     (Berth__V1__InputResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__input_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__signal_request__init
                      (Berth__V1__SignalRequest         *message)
 {
@@ -551,6 +956,861 @@ void   berth__v1__signal_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__v1__signal_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__resize_terminal_request__init
+                     (Berth__V1__ResizeTerminalRequest         *message)
+{
+  static const Berth__V1__ResizeTerminalRequest init_value = BERTH__V1__RESIZE_TERMINAL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__resize_terminal_request__get_packed_size
+                     (const Berth__V1__ResizeTerminalRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__resize_terminal_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__resize_terminal_request__pack
+                     (const Berth__V1__ResizeTerminalRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__resize_terminal_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__resize_terminal_request__pack_to_buffer
+                     (const Berth__V1__ResizeTerminalRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__resize_terminal_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ResizeTerminalRequest *
+       berth__v1__resize_terminal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ResizeTerminalRequest *)
+     protobuf_c_message_unpack (&berth__v1__resize_terminal_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__resize_terminal_request__free_unpacked
+                     (Berth__V1__ResizeTerminalRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__resize_terminal_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__resize_terminal_response__init
+                     (Berth__V1__ResizeTerminalResponse         *message)
+{
+  static const Berth__V1__ResizeTerminalResponse init_value = BERTH__V1__RESIZE_TERMINAL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__resize_terminal_response__get_packed_size
+                     (const Berth__V1__ResizeTerminalResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__resize_terminal_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__resize_terminal_response__pack
+                     (const Berth__V1__ResizeTerminalResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__resize_terminal_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__resize_terminal_response__pack_to_buffer
+                     (const Berth__V1__ResizeTerminalResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__resize_terminal_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ResizeTerminalResponse *
+       berth__v1__resize_terminal_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ResizeTerminalResponse *)
+     protobuf_c_message_unpack (&berth__v1__resize_terminal_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__resize_terminal_response__free_unpacked
+                     (Berth__V1__ResizeTerminalResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__resize_terminal_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_executions_request__init
+                     (Berth__V1__ListExecutionsRequest         *message)
+{
+  static const Berth__V1__ListExecutionsRequest init_value = BERTH__V1__LIST_EXECUTIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_executions_request__get_packed_size
+                     (const Berth__V1__ListExecutionsRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_executions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_executions_request__pack
+                     (const Berth__V1__ListExecutionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_executions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_executions_request__pack_to_buffer
+                     (const Berth__V1__ListExecutionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_executions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListExecutionsRequest *
+       berth__v1__list_executions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListExecutionsRequest *)
+     protobuf_c_message_unpack (&berth__v1__list_executions_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_executions_request__free_unpacked
+                     (Berth__V1__ListExecutionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_executions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_executions_response__init
+                     (Berth__V1__ListExecutionsResponse         *message)
+{
+  static const Berth__V1__ListExecutionsResponse init_value = BERTH__V1__LIST_EXECUTIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_executions_response__get_packed_size
+                     (const Berth__V1__ListExecutionsResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_executions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_executions_response__pack
+                     (const Berth__V1__ListExecutionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_executions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_executions_response__pack_to_buffer
+                     (const Berth__V1__ListExecutionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_executions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListExecutionsResponse *
+       berth__v1__list_executions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListExecutionsResponse *)
+     protobuf_c_message_unpack (&berth__v1__list_executions_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_executions_response__free_unpacked
+                     (Berth__V1__ListExecutionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_executions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__execution_info__init
+                     (Berth__V1__ExecutionInfo         *message)
+{
+  static const Berth__V1__ExecutionInfo init_value = BERTH__V1__EXECUTION_INFO__INIT;
+  *message = init_value;
+}
+size_t berth__v1__execution_info__get_packed_size
+                     (const Berth__V1__ExecutionInfo *message)
+{
+  assert(message->base.descriptor == &berth__v1__execution_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__execution_info__pack
+                     (const Berth__V1__ExecutionInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__execution_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__execution_info__pack_to_buffer
+                     (const Berth__V1__ExecutionInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__execution_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ExecutionInfo *
+       berth__v1__execution_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ExecutionInfo *)
+     protobuf_c_message_unpack (&berth__v1__execution_info__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__execution_info__free_unpacked
+                     (Berth__V1__ExecutionInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__execution_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__file_info__init
+                     (Berth__V1__FileInfo         *message)
+{
+  static const Berth__V1__FileInfo init_value = BERTH__V1__FILE_INFO__INIT;
+  *message = init_value;
+}
+size_t berth__v1__file_info__get_packed_size
+                     (const Berth__V1__FileInfo *message)
+{
+  assert(message->base.descriptor == &berth__v1__file_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__file_info__pack
+                     (const Berth__V1__FileInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__file_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__file_info__pack_to_buffer
+                     (const Berth__V1__FileInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__file_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__FileInfo *
+       berth__v1__file_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__FileInfo *)
+     protobuf_c_message_unpack (&berth__v1__file_info__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__file_info__free_unpacked
+                     (Berth__V1__FileInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__file_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__write_file_request__init
+                     (Berth__V1__WriteFileRequest         *message)
+{
+  static const Berth__V1__WriteFileRequest init_value = BERTH__V1__WRITE_FILE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__write_file_request__get_packed_size
+                     (const Berth__V1__WriteFileRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__write_file_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__write_file_request__pack
+                     (const Berth__V1__WriteFileRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__write_file_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__write_file_request__pack_to_buffer
+                     (const Berth__V1__WriteFileRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__write_file_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__WriteFileRequest *
+       berth__v1__write_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__WriteFileRequest *)
+     protobuf_c_message_unpack (&berth__v1__write_file_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__write_file_request__free_unpacked
+                     (Berth__V1__WriteFileRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__write_file_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__write_file_response__init
+                     (Berth__V1__WriteFileResponse         *message)
+{
+  static const Berth__V1__WriteFileResponse init_value = BERTH__V1__WRITE_FILE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__write_file_response__get_packed_size
+                     (const Berth__V1__WriteFileResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__write_file_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__write_file_response__pack
+                     (const Berth__V1__WriteFileResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__write_file_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__write_file_response__pack_to_buffer
+                     (const Berth__V1__WriteFileResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__write_file_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__WriteFileResponse *
+       berth__v1__write_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__WriteFileResponse *)
+     protobuf_c_message_unpack (&berth__v1__write_file_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__write_file_response__free_unpacked
+                     (Berth__V1__WriteFileResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__write_file_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__read_file_request__init
+                     (Berth__V1__ReadFileRequest         *message)
+{
+  static const Berth__V1__ReadFileRequest init_value = BERTH__V1__READ_FILE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__read_file_request__get_packed_size
+                     (const Berth__V1__ReadFileRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__read_file_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__read_file_request__pack
+                     (const Berth__V1__ReadFileRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__read_file_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__read_file_request__pack_to_buffer
+                     (const Berth__V1__ReadFileRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__read_file_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ReadFileRequest *
+       berth__v1__read_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ReadFileRequest *)
+     protobuf_c_message_unpack (&berth__v1__read_file_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__read_file_request__free_unpacked
+                     (Berth__V1__ReadFileRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__read_file_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__file_event__init
+                     (Berth__V1__FileEvent         *message)
+{
+  static const Berth__V1__FileEvent init_value = BERTH__V1__FILE_EVENT__INIT;
+  *message = init_value;
+}
+size_t berth__v1__file_event__get_packed_size
+                     (const Berth__V1__FileEvent *message)
+{
+  assert(message->base.descriptor == &berth__v1__file_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__file_event__pack
+                     (const Berth__V1__FileEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__file_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__file_event__pack_to_buffer
+                     (const Berth__V1__FileEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__file_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__FileEvent *
+       berth__v1__file_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__FileEvent *)
+     protobuf_c_message_unpack (&berth__v1__file_event__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__file_event__free_unpacked
+                     (Berth__V1__FileEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__file_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__file_start__init
+                     (Berth__V1__FileStart         *message)
+{
+  static const Berth__V1__FileStart init_value = BERTH__V1__FILE_START__INIT;
+  *message = init_value;
+}
+size_t berth__v1__file_start__get_packed_size
+                     (const Berth__V1__FileStart *message)
+{
+  assert(message->base.descriptor == &berth__v1__file_start__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__file_start__pack
+                     (const Berth__V1__FileStart *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__file_start__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__file_start__pack_to_buffer
+                     (const Berth__V1__FileStart *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__file_start__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__FileStart *
+       berth__v1__file_start__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__FileStart *)
+     protobuf_c_message_unpack (&berth__v1__file_start__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__file_start__free_unpacked
+                     (Berth__V1__FileStart *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__file_start__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__file_end__init
+                     (Berth__V1__FileEnd         *message)
+{
+  static const Berth__V1__FileEnd init_value = BERTH__V1__FILE_END__INIT;
+  *message = init_value;
+}
+size_t berth__v1__file_end__get_packed_size
+                     (const Berth__V1__FileEnd *message)
+{
+  assert(message->base.descriptor == &berth__v1__file_end__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__file_end__pack
+                     (const Berth__V1__FileEnd *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__file_end__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__file_end__pack_to_buffer
+                     (const Berth__V1__FileEnd *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__file_end__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__FileEnd *
+       berth__v1__file_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__FileEnd *)
+     protobuf_c_message_unpack (&berth__v1__file_end__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__file_end__free_unpacked
+                     (Berth__V1__FileEnd *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__file_end__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_directory_request__init
+                     (Berth__V1__ListDirectoryRequest         *message)
+{
+  static const Berth__V1__ListDirectoryRequest init_value = BERTH__V1__LIST_DIRECTORY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_directory_request__get_packed_size
+                     (const Berth__V1__ListDirectoryRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_directory_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_directory_request__pack
+                     (const Berth__V1__ListDirectoryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_directory_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_directory_request__pack_to_buffer
+                     (const Berth__V1__ListDirectoryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_directory_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListDirectoryRequest *
+       berth__v1__list_directory_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListDirectoryRequest *)
+     protobuf_c_message_unpack (&berth__v1__list_directory_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_directory_request__free_unpacked
+                     (Berth__V1__ListDirectoryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_directory_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_directory_response__init
+                     (Berth__V1__ListDirectoryResponse         *message)
+{
+  static const Berth__V1__ListDirectoryResponse init_value = BERTH__V1__LIST_DIRECTORY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_directory_response__get_packed_size
+                     (const Berth__V1__ListDirectoryResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_directory_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_directory_response__pack
+                     (const Berth__V1__ListDirectoryResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_directory_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_directory_response__pack_to_buffer
+                     (const Berth__V1__ListDirectoryResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_directory_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListDirectoryResponse *
+       berth__v1__list_directory_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListDirectoryResponse *)
+     protobuf_c_message_unpack (&berth__v1__list_directory_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_directory_response__free_unpacked
+                     (Berth__V1__ListDirectoryResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_directory_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__remove_file_request__init
+                     (Berth__V1__RemoveFileRequest         *message)
+{
+  static const Berth__V1__RemoveFileRequest init_value = BERTH__V1__REMOVE_FILE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__remove_file_request__get_packed_size
+                     (const Berth__V1__RemoveFileRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__remove_file_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__remove_file_request__pack
+                     (const Berth__V1__RemoveFileRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__remove_file_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__remove_file_request__pack_to_buffer
+                     (const Berth__V1__RemoveFileRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__remove_file_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__RemoveFileRequest *
+       berth__v1__remove_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__RemoveFileRequest *)
+     protobuf_c_message_unpack (&berth__v1__remove_file_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__remove_file_request__free_unpacked
+                     (Berth__V1__RemoveFileRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__remove_file_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__remove_file_response__init
+                     (Berth__V1__RemoveFileResponse         *message)
+{
+  static const Berth__V1__RemoveFileResponse init_value = BERTH__V1__REMOVE_FILE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__remove_file_response__get_packed_size
+                     (const Berth__V1__RemoveFileResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__remove_file_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__remove_file_response__pack
+                     (const Berth__V1__RemoveFileResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__remove_file_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__remove_file_response__pack_to_buffer
+                     (const Berth__V1__RemoveFileResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__remove_file_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__RemoveFileResponse *
+       berth__v1__remove_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__RemoveFileResponse *)
+     protobuf_c_message_unpack (&berth__v1__remove_file_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__remove_file_response__free_unpacked
+                     (Berth__V1__RemoveFileResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__remove_file_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__write_archive_request__init
+                     (Berth__V1__WriteArchiveRequest         *message)
+{
+  static const Berth__V1__WriteArchiveRequest init_value = BERTH__V1__WRITE_ARCHIVE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__write_archive_request__get_packed_size
+                     (const Berth__V1__WriteArchiveRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__write_archive_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__write_archive_request__pack
+                     (const Berth__V1__WriteArchiveRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__write_archive_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__write_archive_request__pack_to_buffer
+                     (const Berth__V1__WriteArchiveRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__write_archive_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__WriteArchiveRequest *
+       berth__v1__write_archive_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__WriteArchiveRequest *)
+     protobuf_c_message_unpack (&berth__v1__write_archive_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__write_archive_request__free_unpacked
+                     (Berth__V1__WriteArchiveRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__write_archive_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__write_archive_response__init
+                     (Berth__V1__WriteArchiveResponse         *message)
+{
+  static const Berth__V1__WriteArchiveResponse init_value = BERTH__V1__WRITE_ARCHIVE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__write_archive_response__get_packed_size
+                     (const Berth__V1__WriteArchiveResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__write_archive_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__write_archive_response__pack
+                     (const Berth__V1__WriteArchiveResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__write_archive_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__write_archive_response__pack_to_buffer
+                     (const Berth__V1__WriteArchiveResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__write_archive_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__WriteArchiveResponse *
+       berth__v1__write_archive_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__WriteArchiveResponse *)
+     protobuf_c_message_unpack (&berth__v1__write_archive_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__write_archive_response__free_unpacked
+                     (Berth__V1__WriteArchiveResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__write_archive_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__read_archive_request__init
+                     (Berth__V1__ReadArchiveRequest         *message)
+{
+  static const Berth__V1__ReadArchiveRequest init_value = BERTH__V1__READ_ARCHIVE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__read_archive_request__get_packed_size
+                     (const Berth__V1__ReadArchiveRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__read_archive_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__read_archive_request__pack
+                     (const Berth__V1__ReadArchiveRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__read_archive_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__read_archive_request__pack_to_buffer
+                     (const Berth__V1__ReadArchiveRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__read_archive_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ReadArchiveRequest *
+       berth__v1__read_archive_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ReadArchiveRequest *)
+     protobuf_c_message_unpack (&berth__v1__read_archive_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__read_archive_request__free_unpacked
+                     (Berth__V1__ReadArchiveRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__read_archive_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   berth__v1__release_request__init
@@ -1618,7 +2878,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_request__env_entry__descript
   (ProtobufCMessageInit) berth__v1__execute_request__env_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descriptors[23] =
 {
   {
     "lease",
@@ -1740,23 +3000,192 @@ static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keep_stdin_open",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, keep_stdin_open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "terminal",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, terminal),
+    &berth__v1__terminal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_bytes",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, window_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_output_bytes",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, max_output_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_policy",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, output_policy),
+    &berth__v1__output_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_timeout_ms",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, idle_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cpu_time_ms",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, cpu_time_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resumable_ms",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, resumable_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unwatched",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, unwatched),
+    &berth__v1__unwatched__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keep_background",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, keep_background),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shell",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, shell),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "language",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, language),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
   3,   /* field[3] = argv */
+  21,   /* field[21] = code */
+  16,   /* field[16] = cpu_time_ms */
   5,   /* field[5] = cwd */
   4,   /* field[4] = env */
   9,   /* field[9] = grace_ms */
+  15,   /* field[15] = idle_timeout_ms */
+  19,   /* field[19] = keep_background */
+  10,   /* field[10] = keep_stdin_open */
+  22,   /* field[22] = language */
   0,   /* field[0] = lease */
+  13,   /* field[13] = max_output_bytes */
+  14,   /* field[14] = output_policy */
   1,   /* field[1] = pool */
+  17,   /* field[17] = resumable_ms */
+  20,   /* field[20] = shell */
   7,   /* field[7] = stdin */
+  11,   /* field[11] = terminal */
   8,   /* field[8] = timeout_ms */
   6,   /* field[6] = uid */
+  18,   /* field[18] = unwatched */
   2,   /* field[2] = wait_ms */
+  12,   /* field[12] = window_bytes */
 };
 static const ProtobufCIntRange berth__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor =
 {
@@ -1766,14 +3195,65 @@ const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor =
   "Berth__V1__ExecuteRequest",
   "berth.v1",
   sizeof(Berth__V1__ExecuteRequest),
-  10,
+  23,
   berth__v1__execute_request__field_descriptors,
   berth__v1__execute_request__field_indices_by_name,
   1,  berth__v1__execute_request__number_ranges,
   (ProtobufCMessageInit) berth__v1__execute_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptors[3] =
+static const ProtobufCFieldDescriptor berth__v1__terminal__field_descriptors[2] =
+{
+  {
+    "rows",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Terminal, rows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "columns",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Terminal, columns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__terminal__field_indices_by_name[] = {
+  1,   /* field[1] = columns */
+  0,   /* field[0] = rows */
+};
+static const ProtobufCIntRange berth__v1__terminal__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__terminal__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.Terminal",
+  "Terminal",
+  "Berth__V1__Terminal",
+  "berth.v1",
+  sizeof(Berth__V1__Terminal),
+  2,
+  berth__v1__terminal__field_descriptors,
+  berth__v1__terminal__field_indices_by_name,
+  1,  berth__v1__terminal__number_ranges,
+  (ProtobufCMessageInit) berth__v1__terminal__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptors[4] =
 {
   {
     "started",
@@ -1811,8 +3291,21 @@ static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "dropped",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ExecuteEvent, event_case),
+    offsetof(Berth__V1__ExecuteEvent, dropped),
+    &berth__v1__dropped__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execute_event__field_indices_by_name[] = {
+  3,   /* field[3] = dropped */
   2,   /* field[2] = ended */
   1,   /* field[1] = output */
   0,   /* field[0] = started */
@@ -1820,7 +3313,7 @@ static const unsigned berth__v1__execute_event__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__execute_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
 {
@@ -1830,14 +3323,14 @@ const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
   "Berth__V1__ExecuteEvent",
   "berth.v1",
   sizeof(Berth__V1__ExecuteEvent),
-  3,
+  4,
   berth__v1__execute_event__field_descriptors,
   berth__v1__execute_event__field_indices_by_name,
   1,  berth__v1__execute_event__number_ranges,
   (ProtobufCMessageInit) berth__v1__execute_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__started__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__v1__started__field_descriptors[3] =
 {
   {
     "execution",
@@ -1863,15 +3356,28 @@ static const ProtobufCFieldDescriptor berth__v1__started__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "watcher",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Started, watcher),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__started__field_indices_by_name[] = {
   0,   /* field[0] = execution */
   1,   /* field[1] = member */
+  2,   /* field[2] = watcher */
 };
 static const ProtobufCIntRange berth__v1__started__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__v1__started__descriptor =
 {
@@ -1881,11 +3387,75 @@ const ProtobufCMessageDescriptor berth__v1__started__descriptor =
   "Berth__V1__Started",
   "berth.v1",
   sizeof(Berth__V1__Started),
-  2,
+  3,
   berth__v1__started__field_descriptors,
   berth__v1__started__field_indices_by_name,
   1,  berth__v1__started__number_ranges,
   (ProtobufCMessageInit) berth__v1__started__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__dropped__field_descriptors[3] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Dropped, stream),
+    &berth__v1__output_stream__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Dropped, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Dropped, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__dropped__field_indices_by_name[] = {
+  2,   /* field[2] = bytes */
+  1,   /* field[1] = offset */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange berth__v1__dropped__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__dropped__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.Dropped",
+  "Dropped",
+  "Berth__V1__Dropped",
+  "berth.v1",
+  sizeof(Berth__V1__Dropped),
+  3,
+  berth__v1__dropped__field_descriptors,
+  berth__v1__dropped__field_indices_by_name,
+  1,  berth__v1__dropped__number_ranges,
+  (ProtobufCMessageInit) berth__v1__dropped__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__v1__output__field_descriptors[3] =
@@ -1952,7 +3522,7 @@ const ProtobufCMessageDescriptor berth__v1__output__descriptor =
   (ProtobufCMessageInit) berth__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[8] =
+static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[11] =
 {
   {
     "cause",
@@ -2050,21 +3620,60 @@ static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[8] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdout_truncated",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Ended, stdout_truncated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_truncated",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Ended, stderr_truncated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "out_of_memory_kills",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Ended, out_of_memory_kills),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__ended__field_indices_by_name[] = {
   0,   /* field[0] = cause */
   1,   /* field[1] = exit_code */
   3,   /* field[3] = message */
+  10,   /* field[10] = out_of_memory_kills */
   2,   /* field[2] = signal */
   4,   /* field[4] = start_failure */
   7,   /* field[7] = stderr_bytes */
+  9,   /* field[9] = stderr_truncated */
   6,   /* field[6] = stdout_bytes */
+  8,   /* field[8] = stdout_truncated */
   5,   /* field[5] = usage */
 };
 static const ProtobufCIntRange berth__v1__ended__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor berth__v1__ended__descriptor =
 {
@@ -2074,7 +3683,7 @@ const ProtobufCMessageDescriptor berth__v1__ended__descriptor =
   "Berth__V1__Ended",
   "berth.v1",
   sizeof(Berth__V1__Ended),
-  8,
+  11,
   berth__v1__ended__field_descriptors,
   berth__v1__ended__field_indices_by_name,
   1,  berth__v1__ended__number_ranges,
@@ -2158,7 +3767,441 @@ const ProtobufCMessageDescriptor berth__v1__usage__descriptor =
   (ProtobufCMessageInit) berth__v1__usage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__signal_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor berth__v1__attach_request__field_descriptors[7] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, stdout_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_offset",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, stderr_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from_now",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, from_now),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_bytes",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, window_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "observe",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, observe),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__attach_request__field_indices_by_name[] = {
+  1,   /* field[1] = execution */
+  4,   /* field[4] = from_now */
+  0,   /* field[0] = lease */
+  6,   /* field[6] = observe */
+  3,   /* field[3] = stderr_offset */
+  2,   /* field[2] = stdout_offset */
+  5,   /* field[5] = window_bytes */
+};
+static const ProtobufCIntRange berth__v1__attach_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor berth__v1__attach_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.AttachRequest",
+  "AttachRequest",
+  "Berth__V1__AttachRequest",
+  "berth.v1",
+  sizeof(Berth__V1__AttachRequest),
+  7,
+  berth__v1__attach_request__field_descriptors,
+  berth__v1__attach_request__field_indices_by_name,
+  1,  berth__v1__attach_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__attach_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__detach_request__field_descriptors[3] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__DetachRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__DetachRequest, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "watcher",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__DetachRequest, watcher),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__detach_request__field_indices_by_name[] = {
+  1,   /* field[1] = execution */
+  0,   /* field[0] = lease */
+  2,   /* field[2] = watcher */
+};
+static const ProtobufCIntRange berth__v1__detach_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__detach_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.DetachRequest",
+  "DetachRequest",
+  "Berth__V1__DetachRequest",
+  "berth.v1",
+  sizeof(Berth__V1__DetachRequest),
+  3,
+  berth__v1__detach_request__field_descriptors,
+  berth__v1__detach_request__field_indices_by_name,
+  1,  berth__v1__detach_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__detach_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__detach_response__field_descriptors NULL
+#define berth__v1__detach_response__field_indices_by_name NULL
+#define berth__v1__detach_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__detach_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.DetachResponse",
+  "DetachResponse",
+  "Berth__V1__DetachResponse",
+  "berth.v1",
+  sizeof(Berth__V1__DetachResponse),
+  0,
+  berth__v1__detach_response__field_descriptors,
+  berth__v1__detach_response__field_indices_by_name,
+  0,  berth__v1__detach_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__detach_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__acknowledge_request__field_descriptors[5] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AcknowledgeRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AcknowledgeRequest, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "watcher",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AcknowledgeRequest, watcher),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_offset",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AcknowledgeRequest, stdout_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_offset",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AcknowledgeRequest, stderr_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__acknowledge_request__field_indices_by_name[] = {
+  1,   /* field[1] = execution */
+  0,   /* field[0] = lease */
+  4,   /* field[4] = stderr_offset */
+  3,   /* field[3] = stdout_offset */
+  2,   /* field[2] = watcher */
+};
+static const ProtobufCIntRange berth__v1__acknowledge_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor berth__v1__acknowledge_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.AcknowledgeRequest",
+  "AcknowledgeRequest",
+  "Berth__V1__AcknowledgeRequest",
+  "berth.v1",
+  sizeof(Berth__V1__AcknowledgeRequest),
+  5,
+  berth__v1__acknowledge_request__field_descriptors,
+  berth__v1__acknowledge_request__field_indices_by_name,
+  1,  berth__v1__acknowledge_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__acknowledge_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__acknowledge_response__field_descriptors NULL
+#define berth__v1__acknowledge_response__field_indices_by_name NULL
+#define berth__v1__acknowledge_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__acknowledge_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.AcknowledgeResponse",
+  "AcknowledgeResponse",
+  "Berth__V1__AcknowledgeResponse",
+  "berth.v1",
+  sizeof(Berth__V1__AcknowledgeResponse),
+  0,
+  berth__v1__acknowledge_response__field_descriptors,
+  berth__v1__acknowledge_response__field_indices_by_name,
+  0,  berth__v1__acknowledge_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__acknowledge_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__input_request__field_descriptors[5] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InputRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InputRequest, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InputRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InputRequest, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InputRequest, end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__input_request__field_indices_by_name[] = {
+  3,   /* field[3] = data */
+  4,   /* field[4] = end */
+  1,   /* field[1] = execution */
+  0,   /* field[0] = lease */
+  2,   /* field[2] = offset */
+};
+static const ProtobufCIntRange berth__v1__input_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor berth__v1__input_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.InputRequest",
+  "InputRequest",
+  "Berth__V1__InputRequest",
+  "berth.v1",
+  sizeof(Berth__V1__InputRequest),
+  5,
+  berth__v1__input_request__field_descriptors,
+  berth__v1__input_request__field_indices_by_name,
+  1,  berth__v1__input_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__input_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__input_response__field_descriptors[1] =
+{
+  {
+    "offset",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InputResponse, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__input_response__field_indices_by_name[] = {
+  0,   /* field[0] = offset */
+};
+static const ProtobufCIntRange berth__v1__input_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__input_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.InputResponse",
+  "InputResponse",
+  "Berth__V1__InputResponse",
+  "berth.v1",
+  sizeof(Berth__V1__InputResponse),
+  1,
+  berth__v1__input_response__field_descriptors,
+  berth__v1__input_response__field_indices_by_name,
+  1,  berth__v1__input_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__input_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__signal_request__field_descriptors[6] =
 {
   {
     "lease",
@@ -2196,16 +4239,55 @@ static const ProtobufCFieldDescriptor berth__v1__signal_request__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__SignalRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cancel",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__SignalRequest, cancel),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__SignalRequest, grace_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__signal_request__field_indices_by_name[] = {
+  4,   /* field[4] = cancel */
   1,   /* field[1] = execution */
+  5,   /* field[5] = grace_ms */
   0,   /* field[0] = lease */
+  3,   /* field[3] = name */
   2,   /* field[2] = signal */
 };
 static const ProtobufCIntRange berth__v1__signal_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor berth__v1__signal_request__descriptor =
 {
@@ -2215,7 +4297,7 @@ const ProtobufCMessageDescriptor berth__v1__signal_request__descriptor =
   "Berth__V1__SignalRequest",
   "berth.v1",
   sizeof(Berth__V1__SignalRequest),
-  3,
+  6,
   berth__v1__signal_request__field_descriptors,
   berth__v1__signal_request__field_indices_by_name,
   1,  berth__v1__signal_request__number_ranges,
@@ -2238,6 +4320,1286 @@ const ProtobufCMessageDescriptor berth__v1__signal_response__descriptor =
   berth__v1__signal_response__field_indices_by_name,
   0,  berth__v1__signal_response__number_ranges,
   (ProtobufCMessageInit) berth__v1__signal_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__resize_terminal_request__field_descriptors[3] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResizeTerminalRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResizeTerminalRequest, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "terminal",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ResizeTerminalRequest, terminal),
+    &berth__v1__terminal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__resize_terminal_request__field_indices_by_name[] = {
+  1,   /* field[1] = execution */
+  0,   /* field[0] = lease */
+  2,   /* field[2] = terminal */
+};
+static const ProtobufCIntRange berth__v1__resize_terminal_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__resize_terminal_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ResizeTerminalRequest",
+  "ResizeTerminalRequest",
+  "Berth__V1__ResizeTerminalRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ResizeTerminalRequest),
+  3,
+  berth__v1__resize_terminal_request__field_descriptors,
+  berth__v1__resize_terminal_request__field_indices_by_name,
+  1,  berth__v1__resize_terminal_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__resize_terminal_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__resize_terminal_response__field_descriptors NULL
+#define berth__v1__resize_terminal_response__field_indices_by_name NULL
+#define berth__v1__resize_terminal_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__resize_terminal_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ResizeTerminalResponse",
+  "ResizeTerminalResponse",
+  "Berth__V1__ResizeTerminalResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ResizeTerminalResponse),
+  0,
+  berth__v1__resize_terminal_response__field_descriptors,
+  berth__v1__resize_terminal_response__field_indices_by_name,
+  0,  berth__v1__resize_terminal_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__resize_terminal_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_executions_request__field_descriptors[1] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ListExecutionsRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_executions_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+};
+static const ProtobufCIntRange berth__v1__list_executions_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_executions_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListExecutionsRequest",
+  "ListExecutionsRequest",
+  "Berth__V1__ListExecutionsRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ListExecutionsRequest),
+  1,
+  berth__v1__list_executions_request__field_descriptors,
+  berth__v1__list_executions_request__field_indices_by_name,
+  1,  berth__v1__list_executions_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_executions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_executions_response__field_descriptors[1] =
+{
+  {
+    "executions",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ListExecutionsResponse, n_executions),
+    offsetof(Berth__V1__ListExecutionsResponse, executions),
+    &berth__v1__execution_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_executions_response__field_indices_by_name[] = {
+  0,   /* field[0] = executions */
+};
+static const ProtobufCIntRange berth__v1__list_executions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_executions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListExecutionsResponse",
+  "ListExecutionsResponse",
+  "Berth__V1__ListExecutionsResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ListExecutionsResponse),
+  1,
+  berth__v1__list_executions_response__field_descriptors,
+  berth__v1__list_executions_response__field_indices_by_name,
+  1,  berth__v1__list_executions_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_executions_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descriptors[10] =
+{
+  {
+    "execution",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "argv",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__V1__ExecutionInfo, n_argv),
+    offsetof(Berth__V1__ExecutionInfo, argv),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "age_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, age_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "watchers",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, watchers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, stdout_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_bytes",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, stderr_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_held_from",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, stdout_held_from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_held_from",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, stderr_held_from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resumable_ms",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, resumable_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, ended),
+    &berth__v1__ended__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__execution_info__field_indices_by_name[] = {
+  2,   /* field[2] = age_ms */
+  1,   /* field[1] = argv */
+  9,   /* field[9] = ended */
+  0,   /* field[0] = execution */
+  8,   /* field[8] = resumable_ms */
+  5,   /* field[5] = stderr_bytes */
+  7,   /* field[7] = stderr_held_from */
+  4,   /* field[4] = stdout_bytes */
+  6,   /* field[6] = stdout_held_from */
+  3,   /* field[3] = watchers */
+};
+static const ProtobufCIntRange berth__v1__execution_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ExecutionInfo",
+  "ExecutionInfo",
+  "Berth__V1__ExecutionInfo",
+  "berth.v1",
+  sizeof(Berth__V1__ExecutionInfo),
+  10,
+  berth__v1__execution_info__field_descriptors,
+  berth__v1__execution_info__field_indices_by_name,
+  1,  berth__v1__execution_info__number_ranges,
+  (ProtobufCMessageInit) berth__v1__execution_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__file_info__field_descriptors[8] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, type),
+    &berth__v1__file_type__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, mode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "modified_us",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, modified_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uid",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, uid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gid",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, gid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "link_target",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, link_target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__file_info__field_indices_by_name[] = {
+  6,   /* field[6] = gid */
+  7,   /* field[7] = link_target */
+  3,   /* field[3] = mode */
+  4,   /* field[4] = modified_us */
+  0,   /* field[0] = name */
+  2,   /* field[2] = size */
+  1,   /* field[1] = type */
+  5,   /* field[5] = uid */
+};
+static const ProtobufCIntRange berth__v1__file_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor berth__v1__file_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.FileInfo",
+  "FileInfo",
+  "Berth__V1__FileInfo",
+  "berth.v1",
+  sizeof(Berth__V1__FileInfo),
+  8,
+  berth__v1__file_info__field_descriptors,
+  berth__v1__file_info__field_indices_by_name,
+  1,  berth__v1__file_info__number_ranges,
+  (ProtobufCMessageInit) berth__v1__file_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__write_file_request__field_descriptors[8] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, mode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "create_parents",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, create_parents),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upload",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, upload),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__write_file_request__field_indices_by_name[] = {
+  4,   /* field[4] = create_parents */
+  2,   /* field[2] = data */
+  0,   /* field[0] = lease */
+  3,   /* field[3] = mode */
+  5,   /* field[5] = more */
+  7,   /* field[7] = offset */
+  1,   /* field[1] = path */
+  6,   /* field[6] = upload */
+};
+static const ProtobufCIntRange berth__v1__write_file_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor berth__v1__write_file_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.WriteFileRequest",
+  "WriteFileRequest",
+  "Berth__V1__WriteFileRequest",
+  "berth.v1",
+  sizeof(Berth__V1__WriteFileRequest),
+  8,
+  berth__v1__write_file_request__field_descriptors,
+  berth__v1__write_file_request__field_indices_by_name,
+  1,  berth__v1__write_file_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__write_file_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__write_file_response__field_descriptors[2] =
+{
+  {
+    "upload",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileResponse, upload),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileResponse, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__write_file_response__field_indices_by_name[] = {
+  1,   /* field[1] = offset */
+  0,   /* field[0] = upload */
+};
+static const ProtobufCIntRange berth__v1__write_file_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__write_file_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.WriteFileResponse",
+  "WriteFileResponse",
+  "Berth__V1__WriteFileResponse",
+  "berth.v1",
+  sizeof(Berth__V1__WriteFileResponse),
+  2,
+  berth__v1__write_file_response__field_descriptors,
+  berth__v1__write_file_response__field_indices_by_name,
+  1,  berth__v1__write_file_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__write_file_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__read_file_request__field_descriptors[5] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadFileRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadFileRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadFileRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "length",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadFileRequest, length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadFileRequest, window_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__read_file_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  3,   /* field[3] = length */
+  2,   /* field[2] = offset */
+  1,   /* field[1] = path */
+  4,   /* field[4] = window_bytes */
+};
+static const ProtobufCIntRange berth__v1__read_file_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor berth__v1__read_file_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ReadFileRequest",
+  "ReadFileRequest",
+  "Berth__V1__ReadFileRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ReadFileRequest),
+  5,
+  berth__v1__read_file_request__field_descriptors,
+  berth__v1__read_file_request__field_indices_by_name,
+  1,  berth__v1__read_file_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__read_file_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__file_event__field_descriptors[3] =
+{
+  {
+    "start",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__FileEvent, event_case),
+    offsetof(Berth__V1__FileEvent, start),
+    &berth__v1__file_start__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__FileEvent, event_case),
+    offsetof(Berth__V1__FileEvent, output),
+    &berth__v1__output__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__FileEvent, event_case),
+    offsetof(Berth__V1__FileEvent, end),
+    &berth__v1__file_end__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__file_event__field_indices_by_name[] = {
+  2,   /* field[2] = end */
+  1,   /* field[1] = output */
+  0,   /* field[0] = start */
+};
+static const ProtobufCIntRange berth__v1__file_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__file_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.FileEvent",
+  "FileEvent",
+  "Berth__V1__FileEvent",
+  "berth.v1",
+  sizeof(Berth__V1__FileEvent),
+  3,
+  berth__v1__file_event__field_descriptors,
+  berth__v1__file_event__field_indices_by_name,
+  1,  berth__v1__file_event__number_ranges,
+  (ProtobufCMessageInit) berth__v1__file_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__file_start__field_descriptors[3] =
+{
+  {
+    "execution",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileStart, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "watcher",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileStart, watcher),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "info",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileStart, info),
+    &berth__v1__file_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__file_start__field_indices_by_name[] = {
+  0,   /* field[0] = execution */
+  2,   /* field[2] = info */
+  1,   /* field[1] = watcher */
+};
+static const ProtobufCIntRange berth__v1__file_start__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__file_start__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.FileStart",
+  "FileStart",
+  "Berth__V1__FileStart",
+  "berth.v1",
+  sizeof(Berth__V1__FileStart),
+  3,
+  berth__v1__file_start__field_descriptors,
+  berth__v1__file_start__field_indices_by_name,
+  1,  berth__v1__file_start__number_ranges,
+  (ProtobufCMessageInit) berth__v1__file_start__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__file_end__field_descriptors[1] =
+{
+  {
+    "bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileEnd, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__file_end__field_indices_by_name[] = {
+  0,   /* field[0] = bytes */
+};
+static const ProtobufCIntRange berth__v1__file_end__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__file_end__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.FileEnd",
+  "FileEnd",
+  "Berth__V1__FileEnd",
+  "berth.v1",
+  sizeof(Berth__V1__FileEnd),
+  1,
+  berth__v1__file_end__field_descriptors,
+  berth__v1__file_end__field_indices_by_name,
+  1,  berth__v1__file_end__number_ranges,
+  (ProtobufCMessageInit) berth__v1__file_end__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_directory_request__field_descriptors[2] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ListDirectoryRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ListDirectoryRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_directory_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  1,   /* field[1] = path */
+};
+static const ProtobufCIntRange berth__v1__list_directory_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_directory_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListDirectoryRequest",
+  "ListDirectoryRequest",
+  "Berth__V1__ListDirectoryRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ListDirectoryRequest),
+  2,
+  berth__v1__list_directory_request__field_descriptors,
+  berth__v1__list_directory_request__field_indices_by_name,
+  1,  berth__v1__list_directory_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_directory_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_directory_response__field_descriptors[1] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ListDirectoryResponse, n_entries),
+    offsetof(Berth__V1__ListDirectoryResponse, entries),
+    &berth__v1__file_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_directory_response__field_indices_by_name[] = {
+  0,   /* field[0] = entries */
+};
+static const ProtobufCIntRange berth__v1__list_directory_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_directory_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListDirectoryResponse",
+  "ListDirectoryResponse",
+  "Berth__V1__ListDirectoryResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ListDirectoryResponse),
+  1,
+  berth__v1__list_directory_response__field_descriptors,
+  berth__v1__list_directory_response__field_indices_by_name,
+  1,  berth__v1__list_directory_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_directory_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__remove_file_request__field_descriptors[3] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RemoveFileRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RemoveFileRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recursive",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RemoveFileRequest, recursive),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__remove_file_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  1,   /* field[1] = path */
+  2,   /* field[2] = recursive */
+};
+static const ProtobufCIntRange berth__v1__remove_file_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__remove_file_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.RemoveFileRequest",
+  "RemoveFileRequest",
+  "Berth__V1__RemoveFileRequest",
+  "berth.v1",
+  sizeof(Berth__V1__RemoveFileRequest),
+  3,
+  berth__v1__remove_file_request__field_descriptors,
+  berth__v1__remove_file_request__field_indices_by_name,
+  1,  berth__v1__remove_file_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__remove_file_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__remove_file_response__field_descriptors NULL
+#define berth__v1__remove_file_response__field_indices_by_name NULL
+#define berth__v1__remove_file_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__remove_file_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.RemoveFileResponse",
+  "RemoveFileResponse",
+  "Berth__V1__RemoveFileResponse",
+  "berth.v1",
+  sizeof(Berth__V1__RemoveFileResponse),
+  0,
+  berth__v1__remove_file_response__field_descriptors,
+  berth__v1__remove_file_response__field_indices_by_name,
+  0,  berth__v1__remove_file_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__remove_file_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__write_archive_request__field_descriptors[6] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upload",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, upload),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__write_archive_request__field_indices_by_name[] = {
+  2,   /* field[2] = data */
+  0,   /* field[0] = lease */
+  3,   /* field[3] = more */
+  5,   /* field[5] = offset */
+  1,   /* field[1] = path */
+  4,   /* field[4] = upload */
+};
+static const ProtobufCIntRange berth__v1__write_archive_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor berth__v1__write_archive_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.WriteArchiveRequest",
+  "WriteArchiveRequest",
+  "Berth__V1__WriteArchiveRequest",
+  "berth.v1",
+  sizeof(Berth__V1__WriteArchiveRequest),
+  6,
+  berth__v1__write_archive_request__field_descriptors,
+  berth__v1__write_archive_request__field_indices_by_name,
+  1,  berth__v1__write_archive_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__write_archive_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__write_archive_response__field_descriptors[3] =
+{
+  {
+    "upload",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveResponse, upload),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveResponse, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "files",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveResponse, files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__write_archive_response__field_indices_by_name[] = {
+  2,   /* field[2] = files */
+  1,   /* field[1] = offset */
+  0,   /* field[0] = upload */
+};
+static const ProtobufCIntRange berth__v1__write_archive_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__write_archive_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.WriteArchiveResponse",
+  "WriteArchiveResponse",
+  "Berth__V1__WriteArchiveResponse",
+  "berth.v1",
+  sizeof(Berth__V1__WriteArchiveResponse),
+  3,
+  berth__v1__write_archive_response__field_descriptors,
+  berth__v1__write_archive_response__field_indices_by_name,
+  1,  berth__v1__write_archive_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__write_archive_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__read_archive_request__field_descriptors[3] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadArchiveRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadArchiveRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadArchiveRequest, window_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__read_archive_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  1,   /* field[1] = path */
+  2,   /* field[2] = window_bytes */
+};
+static const ProtobufCIntRange berth__v1__read_archive_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__read_archive_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ReadArchiveRequest",
+  "ReadArchiveRequest",
+  "Berth__V1__ReadArchiveRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ReadArchiveRequest),
+  3,
+  berth__v1__read_archive_request__field_descriptors,
+  berth__v1__read_archive_request__field_indices_by_name,
+  1,  berth__v1__read_archive_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__read_archive_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__v1__release_request__field_descriptors[1] =
@@ -3495,6 +6857,62 @@ const ProtobufCMessageDescriptor berth__v1__member__descriptor =
   (ProtobufCMessageInit) berth__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCEnumValue berth__v1__output_policy__enum_values_by_number[2] =
+{
+  { "TRUNCATE_OUTPUT", "BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT", 0 },
+  { "KILL_AT_LIMIT", "BERTH__V1__OUTPUT_POLICY__KILL_AT_LIMIT", 1 },
+};
+static const ProtobufCIntRange berth__v1__output_policy__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex berth__v1__output_policy__enum_values_by_name[2] =
+{
+  { "KILL_AT_LIMIT", 1 },
+  { "TRUNCATE_OUTPUT", 0 },
+};
+const ProtobufCEnumDescriptor berth__v1__output_policy__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "berth.v1.OutputPolicy",
+  "OutputPolicy",
+  "Berth__V1__OutputPolicy",
+  "berth.v1",
+  2,
+  berth__v1__output_policy__enum_values_by_number,
+  2,
+  berth__v1__output_policy__enum_values_by_name,
+  1,
+  berth__v1__output_policy__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue berth__v1__unwatched__enum_values_by_number[2] =
+{
+  { "RUN_ON", "BERTH__V1__UNWATCHED__RUN_ON", 0 },
+  { "WAIT", "BERTH__V1__UNWATCHED__WAIT", 1 },
+};
+static const ProtobufCIntRange berth__v1__unwatched__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex berth__v1__unwatched__enum_values_by_name[2] =
+{
+  { "RUN_ON", 0 },
+  { "WAIT", 1 },
+};
+const ProtobufCEnumDescriptor berth__v1__unwatched__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "berth.v1.Unwatched",
+  "Unwatched",
+  "Berth__V1__Unwatched",
+  "berth.v1",
+  2,
+  berth__v1__unwatched__enum_values_by_number,
+  2,
+  berth__v1__unwatched__enum_values_by_name,
+  1,
+  berth__v1__unwatched__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue berth__v1__output_stream__enum_values_by_number[2] =
 {
   { "STDOUT", "BERTH__V1__OUTPUT_STREAM__STDOUT", 0 },
@@ -3523,7 +6941,7 @@ const ProtobufCEnumDescriptor berth__v1__output_stream__descriptor =
   berth__v1__output_stream__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[10] =
+static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[12] =
 {
   { "END_CAUSE_UNSPECIFIED", "BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED", 0 },
   { "EXITED", "BERTH__V1__END_CAUSE__EXITED", 1 },
@@ -3535,17 +6953,21 @@ static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[10] 
   { "CONTAINER_LOST", "BERTH__V1__END_CAUSE__CONTAINER_LOST", 7 },
   { "START_FAILED", "BERTH__V1__END_CAUSE__START_FAILED", 8 },
   { "DRAINING", "BERTH__V1__END_CAUSE__DRAINING", 9 },
+  { "IDLE_TIMEOUT", "BERTH__V1__END_CAUSE__IDLE_TIMEOUT", 10 },
+  { "CPU_TIME_LIMIT", "BERTH__V1__END_CAUSE__CPU_TIME_LIMIT", 11 },
 };
 static const ProtobufCIntRange berth__v1__end_cause__value_ranges[] = {
-{0, 0},{0, 10}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex berth__v1__end_cause__enum_values_by_name[10] =
+static const ProtobufCEnumValueIndex berth__v1__end_cause__enum_values_by_name[12] =
 {
   { "CANCELLED", 6 },
   { "CONTAINER_LOST", 7 },
+  { "CPU_TIME_LIMIT", 11 },
   { "DRAINING", 9 },
   { "END_CAUSE_UNSPECIFIED", 0 },
   { "EXITED", 1 },
+  { "IDLE_TIMEOUT", 10 },
   { "OUTPUT_LIMIT", 5 },
   { "OUT_OF_MEMORY", 4 },
   { "SIGNALLED", 2 },
@@ -3559,9 +6981,9 @@ const ProtobufCEnumDescriptor berth__v1__end_cause__descriptor =
   "EndCause",
   "Berth__V1__EndCause",
   "berth.v1",
-  10,
+  12,
   berth__v1__end_cause__enum_values_by_number,
-  10,
+  12,
   berth__v1__end_cause__enum_values_by_name,
   1,
   berth__v1__end_cause__value_ranges,
@@ -3599,6 +7021,40 @@ const ProtobufCEnumDescriptor berth__v1__start_failure__descriptor =
   berth__v1__start_failure__enum_values_by_name,
   1,
   berth__v1__start_failure__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue berth__v1__file_type__enum_values_by_number[5] =
+{
+  { "FILE_TYPE_UNSPECIFIED", "BERTH__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED", 0 },
+  { "REGULAR", "BERTH__V1__FILE_TYPE__REGULAR", 1 },
+  { "DIRECTORY", "BERTH__V1__FILE_TYPE__DIRECTORY", 2 },
+  { "SYMBOLIC_LINK", "BERTH__V1__FILE_TYPE__SYMBOLIC_LINK", 3 },
+  { "OTHER", "BERTH__V1__FILE_TYPE__OTHER", 4 },
+};
+static const ProtobufCIntRange berth__v1__file_type__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex berth__v1__file_type__enum_values_by_name[5] =
+{
+  { "DIRECTORY", 2 },
+  { "FILE_TYPE_UNSPECIFIED", 0 },
+  { "OTHER", 4 },
+  { "REGULAR", 1 },
+  { "SYMBOLIC_LINK", 3 },
+};
+const ProtobufCEnumDescriptor berth__v1__file_type__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "berth.v1.FileType",
+  "FileType",
+  "Berth__V1__FileType",
+  "berth.v1",
+  5,
+  berth__v1__file_type__enum_values_by_number,
+  5,
+  berth__v1__file_type__enum_values_by_name,
+  1,
+  berth__v1__file_type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue berth__v1__breaker_state__enum_values_by_number[3] =
@@ -3667,26 +7123,50 @@ const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
   berth__v1__member_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[8] =
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[20] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
   { "Execute", &berth__v1__execute_request__descriptor, &berth__v1__execute_event__descriptor },
+  { "Attach", &berth__v1__attach_request__descriptor, &berth__v1__execute_event__descriptor },
+  { "Detach", &berth__v1__detach_request__descriptor, &berth__v1__detach_response__descriptor },
+  { "Acknowledge", &berth__v1__acknowledge_request__descriptor, &berth__v1__acknowledge_response__descriptor },
+  { "Input", &berth__v1__input_request__descriptor, &berth__v1__input_response__descriptor },
   { "Signal", &berth__v1__signal_request__descriptor, &berth__v1__signal_response__descriptor },
+  { "Resize", &berth__v1__resize_terminal_request__descriptor, &berth__v1__resize_terminal_response__descriptor },
+  { "ListExecutions", &berth__v1__list_executions_request__descriptor, &berth__v1__list_executions_response__descriptor },
+  { "WriteFile", &berth__v1__write_file_request__descriptor, &berth__v1__write_file_response__descriptor },
+  { "ReadFile", &berth__v1__read_file_request__descriptor, &berth__v1__file_event__descriptor },
+  { "ListDirectory", &berth__v1__list_directory_request__descriptor, &berth__v1__list_directory_response__descriptor },
+  { "RemoveFile", &berth__v1__remove_file_request__descriptor, &berth__v1__remove_file_response__descriptor },
+  { "WriteArchive", &berth__v1__write_archive_request__descriptor, &berth__v1__write_archive_response__descriptor },
+  { "ReadArchive", &berth__v1__read_archive_request__descriptor, &berth__v1__file_event__descriptor },
   { "Release", &berth__v1__release_request__descriptor, &berth__v1__release_response__descriptor },
   { "Renew", &berth__v1__renew_request__descriptor, &berth__v1__renew_response__descriptor },
   { "Stats", &berth__v1__stats_request__descriptor, &berth__v1__stats_response__descriptor },
   { "WatchStats", &berth__v1__watch_stats_request__descriptor, &berth__v1__stats_response__descriptor },
 };
 const unsigned berth__v1__pool__method_indices_by_name[] = {
+  5,        /* Acknowledge */
   1,        /* Acquire */
+  3,        /* Attach */
+  4,        /* Detach */
   2,        /* Execute */
   0,        /* Hello */
-  4,        /* Release */
-  5,        /* Renew */
-  3,        /* Signal */
-  6,        /* Stats */
-  7         /* WatchStats */
+  6,        /* Input */
+  12,        /* ListDirectory */
+  9,        /* ListExecutions */
+  15,        /* ReadArchive */
+  11,        /* ReadFile */
+  16,        /* Release */
+  13,        /* RemoveFile */
+  17,        /* Renew */
+  8,        /* Resize */
+  7,        /* Signal */
+  18,        /* Stats */
+  19,        /* WatchStats */
+  14,        /* WriteArchive */
+  10         /* WriteFile */
 };
 const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
 {
@@ -3695,7 +7175,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  8,
+  20,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -3723,13 +7203,109 @@ void berth__v1__pool__execute(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__attach(ProtobufCService *service,
+                             const Berth__V1__AttachRequest *input,
+                             Berth__V1__ExecuteEvent_Closure closure,
+                             void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__detach(ProtobufCService *service,
+                             const Berth__V1__DetachRequest *input,
+                             Berth__V1__DetachResponse_Closure closure,
+                             void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__acknowledge(ProtobufCService *service,
+                                  const Berth__V1__AcknowledgeRequest *input,
+                                  Berth__V1__AcknowledgeResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__input(ProtobufCService *service,
+                            const Berth__V1__InputRequest *input,
+                            Berth__V1__InputResponse_Closure closure,
+                            void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__signal(ProtobufCService *service,
                              const Berth__V1__SignalRequest *input,
                              Berth__V1__SignalResponse_Closure closure,
                              void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__resize(ProtobufCService *service,
+                             const Berth__V1__ResizeTerminalRequest *input,
+                             Berth__V1__ResizeTerminalResponse_Closure closure,
+                             void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__list_executions(ProtobufCService *service,
+                                      const Berth__V1__ListExecutionsRequest *input,
+                                      Berth__V1__ListExecutionsResponse_Closure closure,
+                                      void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__write_file(ProtobufCService *service,
+                                 const Berth__V1__WriteFileRequest *input,
+                                 Berth__V1__WriteFileResponse_Closure closure,
+                                 void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__read_file(ProtobufCService *service,
+                                const Berth__V1__ReadFileRequest *input,
+                                Berth__V1__FileEvent_Closure closure,
+                                void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__list_directory(ProtobufCService *service,
+                                     const Berth__V1__ListDirectoryRequest *input,
+                                     Berth__V1__ListDirectoryResponse_Closure closure,
+                                     void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__remove_file(ProtobufCService *service,
+                                  const Berth__V1__RemoveFileRequest *input,
+                                  Berth__V1__RemoveFileResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__write_archive(ProtobufCService *service,
+                                    const Berth__V1__WriteArchiveRequest *input,
+                                    Berth__V1__WriteArchiveResponse_Closure closure,
+                                    void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__read_archive(ProtobufCService *service,
+                                   const Berth__V1__ReadArchiveRequest *input,
+                                   Berth__V1__FileEvent_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
@@ -3737,7 +7313,7 @@ void berth__v1__pool__release(ProtobufCService *service,
                               void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__renew(ProtobufCService *service,
                             const Berth__V1__RenewRequest *input,
@@ -3745,7 +7321,7 @@ void berth__v1__pool__renew(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
@@ -3753,7 +7329,7 @@ void berth__v1__pool__stats(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   const Berth__V1__WatchStatsRequest *input,
@@ -3761,7 +7337,7 @@ void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)

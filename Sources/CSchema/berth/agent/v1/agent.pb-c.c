@@ -142,6 +142,51 @@ void   berth__agent__v1__execute_request__free_unpacked
   assert(message->base.descriptor == &berth__agent__v1__execute_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__agent__v1__terminal__init
+                     (Berth__Agent__V1__Terminal         *message)
+{
+  static const Berth__Agent__V1__Terminal init_value = BERTH__AGENT__V1__TERMINAL__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__terminal__get_packed_size
+                     (const Berth__Agent__V1__Terminal *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__terminal__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__terminal__pack
+                     (const Berth__Agent__V1__Terminal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__terminal__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__terminal__pack_to_buffer
+                     (const Berth__Agent__V1__Terminal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__terminal__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__Terminal *
+       berth__agent__v1__terminal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__Terminal *)
+     protobuf_c_message_unpack (&berth__agent__v1__terminal__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__terminal__free_unpacked
+                     (Berth__Agent__V1__Terminal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__terminal__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__agent__v1__execute_event__init
                      (Berth__Agent__V1__ExecuteEvent         *message)
 {
@@ -502,6 +547,186 @@ void   berth__agent__v1__signal_response__free_unpacked
   assert(message->base.descriptor == &berth__agent__v1__signal_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__agent__v1__input_request__init
+                     (Berth__Agent__V1__InputRequest         *message)
+{
+  static const Berth__Agent__V1__InputRequest init_value = BERTH__AGENT__V1__INPUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__input_request__get_packed_size
+                     (const Berth__Agent__V1__InputRequest *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__input_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__input_request__pack
+                     (const Berth__Agent__V1__InputRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__input_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__input_request__pack_to_buffer
+                     (const Berth__Agent__V1__InputRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__input_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__InputRequest *
+       berth__agent__v1__input_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__InputRequest *)
+     protobuf_c_message_unpack (&berth__agent__v1__input_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__input_request__free_unpacked
+                     (Berth__Agent__V1__InputRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__input_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__agent__v1__input_response__init
+                     (Berth__Agent__V1__InputResponse         *message)
+{
+  static const Berth__Agent__V1__InputResponse init_value = BERTH__AGENT__V1__INPUT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__input_response__get_packed_size
+                     (const Berth__Agent__V1__InputResponse *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__input_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__input_response__pack
+                     (const Berth__Agent__V1__InputResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__input_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__input_response__pack_to_buffer
+                     (const Berth__Agent__V1__InputResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__input_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__InputResponse *
+       berth__agent__v1__input_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__InputResponse *)
+     protobuf_c_message_unpack (&berth__agent__v1__input_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__input_response__free_unpacked
+                     (Berth__Agent__V1__InputResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__input_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__agent__v1__resize_request__init
+                     (Berth__Agent__V1__ResizeRequest         *message)
+{
+  static const Berth__Agent__V1__ResizeRequest init_value = BERTH__AGENT__V1__RESIZE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__resize_request__get_packed_size
+                     (const Berth__Agent__V1__ResizeRequest *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__resize_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__resize_request__pack
+                     (const Berth__Agent__V1__ResizeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__resize_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__resize_request__pack_to_buffer
+                     (const Berth__Agent__V1__ResizeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__resize_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__ResizeRequest *
+       berth__agent__v1__resize_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__ResizeRequest *)
+     protobuf_c_message_unpack (&berth__agent__v1__resize_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__resize_request__free_unpacked
+                     (Berth__Agent__V1__ResizeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__resize_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__agent__v1__resize_response__init
+                     (Berth__Agent__V1__ResizeResponse         *message)
+{
+  static const Berth__Agent__V1__ResizeResponse init_value = BERTH__AGENT__V1__RESIZE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__resize_response__get_packed_size
+                     (const Berth__Agent__V1__ResizeResponse *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__resize_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__resize_response__pack
+                     (const Berth__Agent__V1__ResizeResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__resize_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__resize_response__pack_to_buffer
+                     (const Berth__Agent__V1__ResizeResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__resize_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__ResizeResponse *
+       berth__agent__v1__resize_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__ResizeResponse *)
+     protobuf_c_message_unpack (&berth__agent__v1__resize_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__resize_response__free_unpacked
+                     (Berth__Agent__V1__ResizeResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__resize_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__agent__v1__reset_request__init
                      (Berth__Agent__V1__ResetRequest         *message)
 {
@@ -674,7 +899,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__ping_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[17] =
 {
   {
     "execution",
@@ -796,15 +1021,106 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keep_stdin_open",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, keep_stdin_open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "terminal",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, terminal),
+    &berth__agent__v1__terminal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_output_bytes",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, max_output_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kill_at_max_output",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, kill_at_max_output),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_timeout_ms",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, idle_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cpu_time_ms",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, cpu_time_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keep_background",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, keep_background),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__execute_request__field_indices_by_name[] = {
   1,   /* field[1] = argv */
+  15,   /* field[15] = cpu_time_ms */
   3,   /* field[3] = cwd */
   2,   /* field[2] = env */
   0,   /* field[0] = execution */
   5,   /* field[5] = gid */
   8,   /* field[8] = grace_ms */
+  14,   /* field[14] = idle_timeout_ms */
+  16,   /* field[16] = keep_background */
+  10,   /* field[10] = keep_stdin_open */
+  13,   /* field[13] = kill_at_max_output */
+  12,   /* field[12] = max_output_bytes */
   6,   /* field[6] = stdin */
+  11,   /* field[11] = terminal */
   7,   /* field[7] = timeout_ms */
   4,   /* field[4] = uid */
   9,   /* field[9] = window_bytes */
@@ -812,7 +1128,7 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
 static const ProtobufCIntRange berth__agent__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
 {
@@ -822,11 +1138,62 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
   "Berth__Agent__V1__ExecuteRequest",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__ExecuteRequest),
-  10,
+  17,
   berth__agent__v1__execute_request__field_descriptors,
   berth__agent__v1__execute_request__field_indices_by_name,
   1,  berth__agent__v1__execute_request__number_ranges,
   (ProtobufCMessageInit) berth__agent__v1__execute_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__terminal__field_descriptors[2] =
+{
+  {
+    "rows",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Terminal, rows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "columns",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Terminal, columns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__terminal__field_indices_by_name[] = {
+  1,   /* field[1] = columns */
+  0,   /* field[0] = rows */
+};
+static const ProtobufCIntRange berth__agent__v1__terminal__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.Terminal",
+  "Terminal",
+  "Berth__Agent__V1__Terminal",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__Terminal),
+  2,
+  berth__agent__v1__terminal__field_descriptors,
+  berth__agent__v1__terminal__field_indices_by_name,
+  1,  berth__agent__v1__terminal__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__terminal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__agent__v1__execute_event__field_descriptors[3] =
@@ -995,7 +1362,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__output__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors[11] =
+static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors[14] =
 {
   {
     "cause",
@@ -1129,16 +1496,55 @@ static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdout_truncated",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Ended, stdout_truncated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_truncated",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Ended, stderr_truncated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "out_of_memory_kills",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Ended, out_of_memory_kills),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
   0,   /* field[0] = cause */
   1,   /* field[1] = exit_code */
   3,   /* field[3] = message */
+  13,   /* field[13] = out_of_memory_kills */
   8,   /* field[8] = peak_memory_bytes */
   2,   /* field[2] = signal */
   4,   /* field[4] = start_failure */
   10,   /* field[10] = stderr_bytes */
+  12,   /* field[12] = stderr_truncated */
   9,   /* field[9] = stdout_bytes */
+  11,   /* field[11] = stdout_truncated */
   7,   /* field[7] = system_us */
   6,   /* field[6] = user_us */
   5,   /* field[5] = wall_us */
@@ -1146,7 +1552,7 @@ static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__agent__v1__ended__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor =
 {
@@ -1156,7 +1562,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor =
   "Berth__Agent__V1__Ended",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__Ended),
-  11,
+  14,
   berth__agent__v1__ended__field_descriptors,
   berth__agent__v1__ended__field_indices_by_name,
   1,  berth__agent__v1__ended__number_ranges,
@@ -1314,6 +1720,190 @@ const ProtobufCMessageDescriptor berth__agent__v1__signal_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__signal_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor berth__agent__v1__input_request__field_descriptors[4] =
+{
+  {
+    "execution",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__InputRequest, execution),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__InputRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__InputRequest, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__InputRequest, end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__input_request__field_indices_by_name[] = {
+  2,   /* field[2] = data */
+  3,   /* field[3] = end */
+  0,   /* field[0] = execution */
+  1,   /* field[1] = offset */
+};
+static const ProtobufCIntRange berth__agent__v1__input_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__input_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.InputRequest",
+  "InputRequest",
+  "Berth__Agent__V1__InputRequest",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__InputRequest),
+  4,
+  berth__agent__v1__input_request__field_descriptors,
+  berth__agent__v1__input_request__field_indices_by_name,
+  1,  berth__agent__v1__input_request__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__input_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__input_response__field_descriptors[1] =
+{
+  {
+    "offset",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__InputResponse, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__input_response__field_indices_by_name[] = {
+  0,   /* field[0] = offset */
+};
+static const ProtobufCIntRange berth__agent__v1__input_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__input_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.InputResponse",
+  "InputResponse",
+  "Berth__Agent__V1__InputResponse",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__InputResponse),
+  1,
+  berth__agent__v1__input_response__field_descriptors,
+  berth__agent__v1__input_response__field_indices_by_name,
+  1,  berth__agent__v1__input_response__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__input_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__resize_request__field_descriptors[2] =
+{
+  {
+    "execution",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ResizeRequest, execution),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "terminal",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ResizeRequest, terminal),
+    &berth__agent__v1__terminal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__resize_request__field_indices_by_name[] = {
+  0,   /* field[0] = execution */
+  1,   /* field[1] = terminal */
+};
+static const ProtobufCIntRange berth__agent__v1__resize_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__resize_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.ResizeRequest",
+  "ResizeRequest",
+  "Berth__Agent__V1__ResizeRequest",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__ResizeRequest),
+  2,
+  berth__agent__v1__resize_request__field_descriptors,
+  berth__agent__v1__resize_request__field_indices_by_name,
+  1,  berth__agent__v1__resize_request__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__resize_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__agent__v1__resize_response__field_descriptors NULL
+#define berth__agent__v1__resize_response__field_indices_by_name NULL
+#define berth__agent__v1__resize_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__agent__v1__resize_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.ResizeResponse",
+  "ResizeResponse",
+  "Berth__Agent__V1__ResizeResponse",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__ResizeResponse),
+  0,
+  berth__agent__v1__resize_response__field_descriptors,
+  berth__agent__v1__resize_response__field_indices_by_name,
+  0,  berth__agent__v1__resize_response__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__resize_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor berth__agent__v1__reset_request__field_descriptors[1] =
 {
   {
@@ -1390,19 +1980,23 @@ const ProtobufCMessageDescriptor berth__agent__v1__reset_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__reset_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[5] =
+static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[7] =
 {
   { "Ping", &berth__agent__v1__ping_request__descriptor, &berth__agent__v1__ping_response__descriptor },
   { "Execute", &berth__agent__v1__execute_request__descriptor, &berth__agent__v1__execute_event__descriptor },
   { "Acknowledge", &berth__agent__v1__acknowledge_request__descriptor, &berth__agent__v1__acknowledge_response__descriptor },
   { "Signal", &berth__agent__v1__signal_request__descriptor, &berth__agent__v1__signal_response__descriptor },
+  { "Input", &berth__agent__v1__input_request__descriptor, &berth__agent__v1__input_response__descriptor },
+  { "Resize", &berth__agent__v1__resize_request__descriptor, &berth__agent__v1__resize_response__descriptor },
   { "Reset", &berth__agent__v1__reset_request__descriptor, &berth__agent__v1__reset_response__descriptor },
 };
 const unsigned berth__agent__v1__agent__method_indices_by_name[] = {
   2,        /* Acknowledge */
   1,        /* Execute */
+  4,        /* Input */
   0,        /* Ping */
-  4,        /* Reset */
+  6,        /* Reset */
+  5,        /* Resize */
   3         /* Signal */
 };
 const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor =
@@ -1412,7 +2006,7 @@ const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor =
   "Agent",
   "Berth__Agent__V1__Agent",
   "berth.agent.v1",
-  5,
+  7,
   berth__agent__v1__agent__method_descriptors,
   berth__agent__v1__agent__method_indices_by_name
 };
@@ -1448,13 +2042,29 @@ void berth__agent__v1__agent__signal(ProtobufCService *service,
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__agent__v1__agent__input(ProtobufCService *service,
+                                    const Berth__Agent__V1__InputRequest *input,
+                                    Berth__Agent__V1__InputResponse_Closure closure,
+                                    void *closure_data)
+{
+  assert(service->descriptor == &berth__agent__v1__agent__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__agent__v1__agent__resize(ProtobufCService *service,
+                                     const Berth__Agent__V1__ResizeRequest *input,
+                                     Berth__Agent__V1__ResizeResponse_Closure closure,
+                                     void *closure_data)
+{
+  assert(service->descriptor == &berth__agent__v1__agent__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__agent__v1__agent__reset(ProtobufCService *service,
                                     const Berth__Agent__V1__ResetRequest *input,
                                     Berth__Agent__V1__ResetResponse_Closure closure,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
                                     Berth__Agent__V1__Agent_ServiceDestroy destroy)

@@ -21,13 +21,41 @@ typedef struct Berth__V1__AcquireRequest Berth__V1__AcquireRequest;
 typedef struct Berth__V1__AcquireResponse Berth__V1__AcquireResponse;
 typedef struct Berth__V1__ExecuteRequest Berth__V1__ExecuteRequest;
 typedef struct Berth__V1__ExecuteRequest__EnvEntry Berth__V1__ExecuteRequest__EnvEntry;
+typedef struct Berth__V1__Terminal Berth__V1__Terminal;
 typedef struct Berth__V1__ExecuteEvent Berth__V1__ExecuteEvent;
 typedef struct Berth__V1__Started Berth__V1__Started;
+typedef struct Berth__V1__Dropped Berth__V1__Dropped;
 typedef struct Berth__V1__Output Berth__V1__Output;
 typedef struct Berth__V1__Ended Berth__V1__Ended;
 typedef struct Berth__V1__Usage Berth__V1__Usage;
+typedef struct Berth__V1__AttachRequest Berth__V1__AttachRequest;
+typedef struct Berth__V1__DetachRequest Berth__V1__DetachRequest;
+typedef struct Berth__V1__DetachResponse Berth__V1__DetachResponse;
+typedef struct Berth__V1__AcknowledgeRequest Berth__V1__AcknowledgeRequest;
+typedef struct Berth__V1__AcknowledgeResponse Berth__V1__AcknowledgeResponse;
+typedef struct Berth__V1__InputRequest Berth__V1__InputRequest;
+typedef struct Berth__V1__InputResponse Berth__V1__InputResponse;
 typedef struct Berth__V1__SignalRequest Berth__V1__SignalRequest;
 typedef struct Berth__V1__SignalResponse Berth__V1__SignalResponse;
+typedef struct Berth__V1__ResizeTerminalRequest Berth__V1__ResizeTerminalRequest;
+typedef struct Berth__V1__ResizeTerminalResponse Berth__V1__ResizeTerminalResponse;
+typedef struct Berth__V1__ListExecutionsRequest Berth__V1__ListExecutionsRequest;
+typedef struct Berth__V1__ListExecutionsResponse Berth__V1__ListExecutionsResponse;
+typedef struct Berth__V1__ExecutionInfo Berth__V1__ExecutionInfo;
+typedef struct Berth__V1__FileInfo Berth__V1__FileInfo;
+typedef struct Berth__V1__WriteFileRequest Berth__V1__WriteFileRequest;
+typedef struct Berth__V1__WriteFileResponse Berth__V1__WriteFileResponse;
+typedef struct Berth__V1__ReadFileRequest Berth__V1__ReadFileRequest;
+typedef struct Berth__V1__FileEvent Berth__V1__FileEvent;
+typedef struct Berth__V1__FileStart Berth__V1__FileStart;
+typedef struct Berth__V1__FileEnd Berth__V1__FileEnd;
+typedef struct Berth__V1__ListDirectoryRequest Berth__V1__ListDirectoryRequest;
+typedef struct Berth__V1__ListDirectoryResponse Berth__V1__ListDirectoryResponse;
+typedef struct Berth__V1__RemoveFileRequest Berth__V1__RemoveFileRequest;
+typedef struct Berth__V1__RemoveFileResponse Berth__V1__RemoveFileResponse;
+typedef struct Berth__V1__WriteArchiveRequest Berth__V1__WriteArchiveRequest;
+typedef struct Berth__V1__WriteArchiveResponse Berth__V1__WriteArchiveResponse;
+typedef struct Berth__V1__ReadArchiveRequest Berth__V1__ReadArchiveRequest;
 typedef struct Berth__V1__ReleaseRequest Berth__V1__ReleaseRequest;
 typedef struct Berth__V1__ReleaseResponse Berth__V1__ReleaseResponse;
 typedef struct Berth__V1__RenewRequest Berth__V1__RenewRequest;
@@ -50,6 +78,28 @@ typedef struct Berth__V1__Member Berth__V1__Member;
 
 /* --- enums --- */
 
+typedef enum _Berth__V1__OutputPolicy {
+  /*
+   * the program goes on, the rest is counted, and Ended says how much that was
+   */
+  BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT = 0,
+  /*
+   * it is ended: OUTPUT_LIMIT
+   */
+  BERTH__V1__OUTPUT_POLICY__KILL_AT_LIMIT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__OUTPUT_POLICY)
+} Berth__V1__OutputPolicy;
+typedef enum _Berth__V1__Unwatched {
+  /*
+   * the last 1 MiB of each stream is kept; who comes late is told what was dropped
+   */
+  BERTH__V1__UNWATCHED__RUN_ON = 0,
+  /*
+   * once that is full of what nobody has read, it blocks in its write, and nothing is lost
+   */
+  BERTH__V1__UNWATCHED__WAIT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__UNWATCHED)
+} Berth__V1__Unwatched;
 typedef enum _Berth__V1__OutputStream {
   BERTH__V1__OUTPUT_STREAM__STDOUT = 0,
   BERTH__V1__OUTPUT_STREAM__STDERR = 1
@@ -74,7 +124,7 @@ typedef enum _Berth__V1__EndCause {
    */
   BERTH__V1__END_CAUSE__OUT_OF_MEMORY = 4,
   /*
-   * it wrote more than it may
+   * it wrote more than max_output_bytes, with KILL_AT_LIMIT
    */
   BERTH__V1__END_CAUSE__OUTPUT_LIMIT = 5,
   /*
@@ -92,7 +142,15 @@ typedef enum _Berth__V1__EndCause {
   /*
    * the server is shutting down
    */
-  BERTH__V1__END_CAUSE__DRAINING = 9
+  BERTH__V1__END_CAUSE__DRAINING = 9,
+  /*
+   * it wrote nothing for idle_timeout_ms
+   */
+  BERTH__V1__END_CAUSE__IDLE_TIMEOUT = 10,
+  /*
+   * it used cpu_time_ms
+   */
+  BERTH__V1__END_CAUSE__CPU_TIME_LIMIT = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__END_CAUSE)
 } Berth__V1__EndCause;
 typedef enum _Berth__V1__StartFailure {
@@ -115,6 +173,17 @@ typedef enum _Berth__V1__StartFailure {
   BERTH__V1__START_FAILURE__NO_RESOURCES = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__START_FAILURE)
 } Berth__V1__StartFailure;
+typedef enum _Berth__V1__FileType {
+  BERTH__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED = 0,
+  BERTH__V1__FILE_TYPE__REGULAR = 1,
+  BERTH__V1__FILE_TYPE__DIRECTORY = 2,
+  BERTH__V1__FILE_TYPE__SYMBOLIC_LINK = 3,
+  /*
+   * a socket, a pipe, a device
+   */
+  BERTH__V1__FILE_TYPE__OTHER = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__FILE_TYPE)
+} Berth__V1__FileType;
 typedef enum _Berth__V1__BreakerState {
   /*
    * creates go on
@@ -256,7 +325,7 @@ struct  Berth__V1__ExecuteRequest
    */
   uint32_t wait_ms;
   /*
-   * What.
+   * What: argv, or shell, or code.
    */
   /*
    * the program and its arguments; argv[0] without a slash is looked up in PATH
@@ -264,12 +333,24 @@ struct  Berth__V1__ExecuteRequest
   size_t n_argv;
   char **argv;
   /*
-   * added to PATH, HOME, LANG and TERM, which have sane values without asking
+   * instead of argv: a line for the container's /bin/sh
+   */
+  char *shell;
+  /*
+   * instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says
+   */
+  char *code;
+  /*
+   * with code: a name of the pool's configuration; "python" and "sh" are always there
+   */
+  char *language;
+  /*
+   * added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking
    */
   size_t n_env;
   Berth__V1__ExecuteRequest__EnvEntry **env;
   /*
-   * absolute; empty: /workspace
+   * absolute; empty: the pool's (/workspace)
    */
   char *cwd;
   /*
@@ -277,31 +358,104 @@ struct  Berth__V1__ExecuteRequest
    */
   uint32_t uid;
   /*
-   * all of its standard input; end of file follows it
+   * Its input. With neither of the last two, end of file follows `stdin`.
+   */
+  /*
+   * the first bytes of its standard input
    */
   ProtobufCBinaryData stdin;
   /*
-   * For how long.
+   * more comes with Input
+   */
+  protobuf_c_boolean keep_stdin_open;
+  /*
+   * it has a terminal: all it writes is STDOUT, and Input is what is typed
+   */
+  Berth__V1__Terminal *terminal;
+  /*
+   * For how long. What is over its limit gets TERM, a grace, KILL of everything it started.
    */
   /*
-   * then TERM, a grace, KILL of everything it started; 0: the server's default (60 s)
+   * 0: the server's default (60 s)
    */
   uint32_t timeout_ms;
   /*
    * between TERM and KILL; 0: the server's default (2 s)
    */
   uint32_t grace_ms;
+  /*
+   * since it last wrote anything; 0: none
+   */
+  uint32_t idle_timeout_ms;
+  /*
+   * CPU time of everything it started; 0: no limit
+   */
+  uint32_t cpu_time_ms;
+  /*
+   * what it leaves running goes on until the lease ends; else that is killed with it
+   */
+  protobuf_c_boolean keep_background;
+  /*
+   * Its output.
+   */
+  /*
+   * output sent and not acknowledged, both streams together, is never more than this: 64 KiB
+   */
+  uint64_t window_bytes;
+  /*
+   * to 1 MiB. The program then waits for a slow reader, and no other call on the connection
+   * does. 0: no window; what the connection takes is sent, and a connection whose peer
+   * does not read holds up its own executions
+   */
+  /*
+   * of each of its streams; 0: no limit
+   */
+  uint64_t max_output_bytes;
+  /*
+   * what is done at max_output_bytes
+   */
+  Berth__V1__OutputPolicy output_policy;
+  /*
+   * When nobody watches.
+   */
+  /*
+   * when the last stream that watches it breaks, it goes on for so long, and can be attached
+   */
+  uint32_t resumable_ms;
+  /*
+   * to; when it has ended, its end and its last output are kept for so long. 0: it is
+   * cancelled, and not kept
+   */
+  /*
+   * with resumable_ms: what it does meanwhile
+   */
+  Berth__V1__Unwatched unwatched;
 };
 #define BERTH__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execute_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, NULL, 0, 0, 0, 0, 0, 0, 0, BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT, 0, BERTH__V1__UNWATCHED__RUN_ON }
+
+
+/*
+ * A terminal's size in characters; 0 is 24 and 80.
+ */
+struct  Berth__V1__Terminal
+{
+  ProtobufCMessage base;
+  uint32_t rows;
+  uint32_t columns;
+};
+#define BERTH__V1__TERMINAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__terminal__descriptor) \
+    , 0, 0 }
 
 
 typedef enum {
   BERTH__V1__EXECUTE_EVENT__EVENT__NOT_SET = 0,
   BERTH__V1__EXECUTE_EVENT__EVENT_STARTED = 1,
   BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT = 2,
-  BERTH__V1__EXECUTE_EVENT__EVENT_ENDED = 3
+  BERTH__V1__EXECUTE_EVENT__EVENT_ENDED = 3,
+  BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__EXECUTE_EVENT__EVENT__CASE)
 } Berth__V1__ExecuteEvent__EventCase;
 
@@ -313,6 +467,7 @@ struct  Berth__V1__ExecuteEvent
     Berth__V1__Started *started;
     Berth__V1__Output *output;
     Berth__V1__Ended *ended;
+    Berth__V1__Dropped *dropped;
   };
 };
 #define BERTH__V1__EXECUTE_EVENT__INIT \
@@ -324,17 +479,39 @@ struct  Berth__V1__Started
 {
   ProtobufCMessage base;
   /*
-   * the execution's id, for Signal
+   * the execution's id, for all calls about it; secret, like a lease
    */
   char *execution;
   /*
    * the member it runs in, for logs
    */
   char *member;
+  /*
+   * this stream's number, for Acknowledge and Detach
+   */
+  uint32_t watcher;
 };
 #define BERTH__V1__STARTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__started__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Bytes of a stream that this watcher does not get: they were no longer held when it came to them.
+ */
+struct  Berth__V1__Dropped
+{
+  ProtobufCMessage base;
+  Berth__V1__OutputStream stream;
+  /*
+   * of the first of them; the next Output of this stream begins at offset + bytes
+   */
+  uint64_t offset;
+  uint64_t bytes;
+};
+#define BERTH__V1__DROPPED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__dropped__descriptor) \
+    , BERTH__V1__OUTPUT_STREAM__STDOUT, 0, 0 }
 
 
 struct  Berth__V1__Output
@@ -342,7 +519,7 @@ struct  Berth__V1__Output
   ProtobufCMessage base;
   Berth__V1__OutputStream stream;
   /*
-   * of data's first byte in this stream; offsets have no gaps
+   * of data's first byte in this stream; no gaps but those that Dropped tells
    */
   uint64_t offset;
   /*
@@ -378,10 +555,19 @@ struct  Berth__V1__Ended
    */
   uint64_t stdout_bytes;
   uint64_t stderr_bytes;
+  /*
+   * of them: written over max_output_bytes, or when nobody wanted it any more, and not sent
+   */
+  uint64_t stdout_truncated;
+  uint64_t stderr_truncated;
+  /*
+   * processes of the container that the kernel killed at its memory limit meanwhile
+   */
+  uint64_t out_of_memory_kills;
 };
 #define BERTH__V1__ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__ended__descriptor) \
-    , BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__START_FAILURE__START_FAILURE_UNSPECIFIED, NULL, 0, 0 }
+    , BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__START_FAILURE__START_FAILURE_UNSPECIFIED, NULL, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__Usage
@@ -409,25 +595,151 @@ struct  Berth__V1__Usage
     , 0, 0, 0, 0 }
 
 
-struct  Berth__V1__SignalRequest
+struct  Berth__V1__AttachRequest
 {
   ProtobufCMessage base;
-  /*
-   * the lease it runs in; empty for an Execute that named a pool
-   */
   char *lease;
   /*
    * from Started
    */
   char *execution;
   /*
+   * where to go on: how much of each stream the caller has
+   */
+  uint64_t stdout_offset;
+  uint64_t stderr_offset;
+  /*
+   * instead: what is written from now on
+   */
+  protobuf_c_boolean from_now;
+  /*
+   * as in ExecuteRequest
+   */
+  uint64_t window_bytes;
+  /*
+   * never slows the program: when this watcher is too slow, it misses output, and Dropped
+   */
+  protobuf_c_boolean observe;
+};
+#define BERTH__V1__ATTACH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__attach_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0 }
+
+
+struct  Berth__V1__DetachRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *execution;
+  /*
+   * from this stream's Started
+   */
+  uint32_t watcher;
+};
+#define BERTH__V1__DETACH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__detach_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__DetachResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__DETACH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__detach_response__descriptor) \
+     }
+
+
+struct  Berth__V1__AcknowledgeRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *execution;
+  /*
+   * from this stream's Started
+   */
+  uint32_t watcher;
+  /*
+   * all before it was consumed; less than the last time changes nothing
+   */
+  uint64_t stdout_offset;
+  uint64_t stderr_offset;
+};
+#define BERTH__V1__ACKNOWLEDGE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__acknowledge_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+struct  Berth__V1__AcknowledgeResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__ACKNOWLEDGE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__acknowledge_response__descriptor) \
+     }
+
+
+struct  Berth__V1__InputRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *execution;
+  /*
+   * of data's first byte in the standard input; ExecuteRequest.stdin counts
+   */
+  uint64_t offset;
+  /*
+   * at most 256 KiB
+   */
+  ProtobufCBinaryData data;
+  /*
+   * end of file follows; on a terminal, its end-of-file character (Ctrl-D)
+   */
+  protobuf_c_boolean end;
+};
+#define BERTH__V1__INPUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__input_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0 }
+
+
+struct  Berth__V1__InputResponse
+{
+  ProtobufCMessage base;
+  /*
+   * of the next byte that is expected
+   */
+  uint64_t offset;
+};
+#define BERTH__V1__INPUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__input_response__descriptor) \
+    , 0 }
+
+
+struct  Berth__V1__SignalRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *execution;
+  /*
    * the signal's number, 1 to 64; 9 ends everything the program started
    */
   int32_t signal;
+  /*
+   * instead of the number: "INT", "SIGINT" …
+   */
+  char *name;
+  /*
+   * instead: ends the execution: TERM, a grace, KILL of everything it started
+   */
+  protobuf_c_boolean cancel;
+  /*
+   * with cancel; 0: the execution's own
+   */
+  uint32_t grace_ms;
 };
 #define BERTH__V1__SIGNAL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__signal_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Berth__V1__SignalResponse
@@ -437,6 +749,362 @@ struct  Berth__V1__SignalResponse
 #define BERTH__V1__SIGNAL_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__signal_response__descriptor) \
      }
+
+
+struct  Berth__V1__ResizeTerminalRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *execution;
+  Berth__V1__Terminal *terminal;
+};
+#define BERTH__V1__RESIZE_TERMINAL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__resize_terminal_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Berth__V1__ResizeTerminalResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__RESIZE_TERMINAL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__resize_terminal_response__descriptor) \
+     }
+
+
+struct  Berth__V1__ListExecutionsRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+};
+#define BERTH__V1__LIST_EXECUTIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_executions_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__ListExecutionsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * the oldest first
+   */
+  size_t n_executions;
+  Berth__V1__ExecutionInfo **executions;
+};
+#define BERTH__V1__LIST_EXECUTIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_executions_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Berth__V1__ExecutionInfo
+{
+  ProtobufCMessage base;
+  char *execution;
+  /*
+   * shortened where it is long
+   */
+  size_t n_argv;
+  char **argv;
+  /*
+   * since it was asked for
+   */
+  uint64_t age_ms;
+  uint32_t watchers;
+  /*
+   * that have come from it by now
+   */
+  uint64_t stdout_bytes;
+  uint64_t stderr_bytes;
+  /*
+   * Attach gets all from this offset on
+   */
+  uint64_t stdout_held_from;
+  uint64_t stderr_held_from;
+  uint32_t resumable_ms;
+  /*
+   * absent while it runs
+   */
+  Berth__V1__Ended *ended;
+};
+#define BERTH__V1__EXECUTION_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execution_info__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL }
+
+
+struct  Berth__V1__FileInfo
+{
+  ProtobufCMessage base;
+  /*
+   * in its directory; of ReadFile: the path as asked
+   */
+  char *name;
+  Berth__V1__FileType type;
+  /*
+   * bytes
+   */
+  uint64_t size;
+  /*
+   * permission bits, 0 to 07777
+   */
+  uint32_t mode;
+  /*
+   * microseconds since 1970-01-01 UTC
+   */
+  int64_t modified_us;
+  uint32_t uid;
+  uint32_t gid;
+  /*
+   * of a link, as it is written there
+   */
+  ProtobufCBinaryData link_target;
+};
+#define BERTH__V1__FILE_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__file_info__descriptor) \
+    , (char *)protobuf_c_empty_string, BERTH__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED, 0, 0, 0, 0, 0, {0,NULL} }
+
+
+struct  Berth__V1__WriteFileRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  /*
+   * at most 256 KiB
+   */
+  ProtobufCBinaryData data;
+  /*
+   * permission bits; 0: 0644
+   */
+  uint32_t mode;
+  /*
+   * directories that are missing on the way are made
+   */
+  protobuf_c_boolean create_parents;
+  /*
+   * this is not the last call
+   */
+  protobuf_c_boolean more;
+  /*
+   * from the first call's answer, in all that follow it; then path and mode are ignored
+   */
+  char *upload;
+  /*
+   * of data's first byte in the file; a call that was lost is simply made again
+   */
+  uint64_t offset;
+};
+#define BERTH__V1__WRITE_FILE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_file_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__WriteFileResponse
+{
+  ProtobufCMessage base;
+  /*
+   * with more. What waits for its next call for more than 60 s is given up
+   */
+  char *upload;
+  /*
+   * of the next byte that is expected
+   */
+  uint64_t offset;
+};
+#define BERTH__V1__WRITE_FILE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_file_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__ReadFileRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  /*
+   * where to begin
+   */
+  uint64_t offset;
+  /*
+   * bytes at most; 0: all to the end
+   */
+  uint64_t length;
+  /*
+   * as in ExecuteRequest
+   */
+  uint64_t window_bytes;
+};
+#define BERTH__V1__READ_FILE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__read_file_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+typedef enum {
+  BERTH__V1__FILE_EVENT__EVENT__NOT_SET = 0,
+  BERTH__V1__FILE_EVENT__EVENT_START = 1,
+  BERTH__V1__FILE_EVENT__EVENT_OUTPUT = 2,
+  BERTH__V1__FILE_EVENT__EVENT_END = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__FILE_EVENT__EVENT__CASE)
+} Berth__V1__FileEvent__EventCase;
+
+struct  Berth__V1__FileEvent
+{
+  ProtobufCMessage base;
+  Berth__V1__FileEvent__EventCase event_case;
+  union {
+    Berth__V1__FileStart *start;
+    /*
+     * STDOUT; its offset counts from the first byte sent, not from the file's
+     */
+    Berth__V1__Output *output;
+    Berth__V1__FileEnd *end;
+  };
+};
+#define BERTH__V1__FILE_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__file_event__descriptor) \
+    , BERTH__V1__FILE_EVENT__EVENT__NOT_SET, {0} }
+
+
+struct  Berth__V1__FileStart
+{
+  ProtobufCMessage base;
+  /*
+   * for Acknowledge, Detach and Signal
+   */
+  char *execution;
+  uint32_t watcher;
+  /*
+   * of ReadFile
+   */
+  Berth__V1__FileInfo *info;
+};
+#define BERTH__V1__FILE_START__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__file_start__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, NULL }
+
+
+struct  Berth__V1__FileEnd
+{
+  ProtobufCMessage base;
+  /*
+   * sent in all
+   */
+  uint64_t bytes;
+};
+#define BERTH__V1__FILE_END__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__file_end__descriptor) \
+    , 0 }
+
+
+struct  Berth__V1__ListDirectoryRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+};
+#define BERTH__V1__LIST_DIRECTORY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_directory_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__ListDirectoryResponse
+{
+  ProtobufCMessage base;
+  /*
+   * some of them; several of these follow each other where there are many
+   */
+  size_t n_entries;
+  Berth__V1__FileInfo **entries;
+};
+#define BERTH__V1__LIST_DIRECTORY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_directory_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Berth__V1__RemoveFileRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  protobuf_c_boolean recursive;
+};
+#define BERTH__V1__REMOVE_FILE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__remove_file_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__RemoveFileResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__REMOVE_FILE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__remove_file_response__descriptor) \
+     }
+
+
+struct  Berth__V1__WriteArchiveRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  /*
+   * the directory to unpack into
+   */
+  char *path;
+  /*
+   * at most 256 KiB
+   */
+  ProtobufCBinaryData data;
+  /*
+   * this is not the last call
+   */
+  protobuf_c_boolean more;
+  /*
+   * from the first call's answer, in all that follow it; then path is ignored
+   */
+  char *upload;
+  /*
+   * of data's first byte in the archive
+   */
+  uint64_t offset;
+};
+#define BERTH__V1__WRITE_ARCHIVE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_archive_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__WriteArchiveResponse
+{
+  ProtobufCMessage base;
+  /*
+   * with more. What waits for its next call for more than 60 s is given up
+   */
+  char *upload;
+  /*
+   * of the next byte that is expected
+   */
+  uint64_t offset;
+  /*
+   * unpacked, with the last call
+   */
+  uint64_t files;
+};
+#define BERTH__V1__WRITE_ARCHIVE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_archive_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Berth__V1__ReadArchiveRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  /*
+   * as in ExecuteRequest
+   */
+  uint64_t window_bytes;
+};
+#define BERTH__V1__READ_ARCHIVE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__read_archive_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Berth__V1__ReleaseRequest
@@ -932,6 +1600,25 @@ Berth__V1__ExecuteRequest *
 void   berth__v1__execute_request__free_unpacked
                      (Berth__V1__ExecuteRequest *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__Terminal methods */
+void   berth__v1__terminal__init
+                     (Berth__V1__Terminal         *message);
+size_t berth__v1__terminal__get_packed_size
+                     (const Berth__V1__Terminal   *message);
+size_t berth__v1__terminal__pack
+                     (const Berth__V1__Terminal   *message,
+                      uint8_t             *out);
+size_t berth__v1__terminal__pack_to_buffer
+                     (const Berth__V1__Terminal   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__Terminal *
+       berth__v1__terminal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__terminal__free_unpacked
+                     (Berth__V1__Terminal *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__ExecuteEvent methods */
 void   berth__v1__execute_event__init
                      (Berth__V1__ExecuteEvent         *message);
@@ -969,6 +1656,25 @@ Berth__V1__Started *
                       const uint8_t       *data);
 void   berth__v1__started__free_unpacked
                      (Berth__V1__Started *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__Dropped methods */
+void   berth__v1__dropped__init
+                     (Berth__V1__Dropped         *message);
+size_t berth__v1__dropped__get_packed_size
+                     (const Berth__V1__Dropped   *message);
+size_t berth__v1__dropped__pack
+                     (const Berth__V1__Dropped   *message,
+                      uint8_t             *out);
+size_t berth__v1__dropped__pack_to_buffer
+                     (const Berth__V1__Dropped   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__Dropped *
+       berth__v1__dropped__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__dropped__free_unpacked
+                     (Berth__V1__Dropped *message,
                       ProtobufCAllocator *allocator);
 /* Berth__V1__Output methods */
 void   berth__v1__output__init
@@ -1027,6 +1733,139 @@ Berth__V1__Usage *
 void   berth__v1__usage__free_unpacked
                      (Berth__V1__Usage *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__AttachRequest methods */
+void   berth__v1__attach_request__init
+                     (Berth__V1__AttachRequest         *message);
+size_t berth__v1__attach_request__get_packed_size
+                     (const Berth__V1__AttachRequest   *message);
+size_t berth__v1__attach_request__pack
+                     (const Berth__V1__AttachRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__attach_request__pack_to_buffer
+                     (const Berth__V1__AttachRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__AttachRequest *
+       berth__v1__attach_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__attach_request__free_unpacked
+                     (Berth__V1__AttachRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__DetachRequest methods */
+void   berth__v1__detach_request__init
+                     (Berth__V1__DetachRequest         *message);
+size_t berth__v1__detach_request__get_packed_size
+                     (const Berth__V1__DetachRequest   *message);
+size_t berth__v1__detach_request__pack
+                     (const Berth__V1__DetachRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__detach_request__pack_to_buffer
+                     (const Berth__V1__DetachRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__DetachRequest *
+       berth__v1__detach_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__detach_request__free_unpacked
+                     (Berth__V1__DetachRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__DetachResponse methods */
+void   berth__v1__detach_response__init
+                     (Berth__V1__DetachResponse         *message);
+size_t berth__v1__detach_response__get_packed_size
+                     (const Berth__V1__DetachResponse   *message);
+size_t berth__v1__detach_response__pack
+                     (const Berth__V1__DetachResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__detach_response__pack_to_buffer
+                     (const Berth__V1__DetachResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__DetachResponse *
+       berth__v1__detach_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__detach_response__free_unpacked
+                     (Berth__V1__DetachResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__AcknowledgeRequest methods */
+void   berth__v1__acknowledge_request__init
+                     (Berth__V1__AcknowledgeRequest         *message);
+size_t berth__v1__acknowledge_request__get_packed_size
+                     (const Berth__V1__AcknowledgeRequest   *message);
+size_t berth__v1__acknowledge_request__pack
+                     (const Berth__V1__AcknowledgeRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__acknowledge_request__pack_to_buffer
+                     (const Berth__V1__AcknowledgeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__AcknowledgeRequest *
+       berth__v1__acknowledge_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__acknowledge_request__free_unpacked
+                     (Berth__V1__AcknowledgeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__AcknowledgeResponse methods */
+void   berth__v1__acknowledge_response__init
+                     (Berth__V1__AcknowledgeResponse         *message);
+size_t berth__v1__acknowledge_response__get_packed_size
+                     (const Berth__V1__AcknowledgeResponse   *message);
+size_t berth__v1__acknowledge_response__pack
+                     (const Berth__V1__AcknowledgeResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__acknowledge_response__pack_to_buffer
+                     (const Berth__V1__AcknowledgeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__AcknowledgeResponse *
+       berth__v1__acknowledge_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__acknowledge_response__free_unpacked
+                     (Berth__V1__AcknowledgeResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__InputRequest methods */
+void   berth__v1__input_request__init
+                     (Berth__V1__InputRequest         *message);
+size_t berth__v1__input_request__get_packed_size
+                     (const Berth__V1__InputRequest   *message);
+size_t berth__v1__input_request__pack
+                     (const Berth__V1__InputRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__input_request__pack_to_buffer
+                     (const Berth__V1__InputRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__InputRequest *
+       berth__v1__input_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__input_request__free_unpacked
+                     (Berth__V1__InputRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__InputResponse methods */
+void   berth__v1__input_response__init
+                     (Berth__V1__InputResponse         *message);
+size_t berth__v1__input_response__get_packed_size
+                     (const Berth__V1__InputResponse   *message);
+size_t berth__v1__input_response__pack
+                     (const Berth__V1__InputResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__input_response__pack_to_buffer
+                     (const Berth__V1__InputResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__InputResponse *
+       berth__v1__input_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__input_response__free_unpacked
+                     (Berth__V1__InputResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__SignalRequest methods */
 void   berth__v1__signal_request__init
                      (Berth__V1__SignalRequest         *message);
@@ -1064,6 +1903,367 @@ Berth__V1__SignalResponse *
                       const uint8_t       *data);
 void   berth__v1__signal_response__free_unpacked
                      (Berth__V1__SignalResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ResizeTerminalRequest methods */
+void   berth__v1__resize_terminal_request__init
+                     (Berth__V1__ResizeTerminalRequest         *message);
+size_t berth__v1__resize_terminal_request__get_packed_size
+                     (const Berth__V1__ResizeTerminalRequest   *message);
+size_t berth__v1__resize_terminal_request__pack
+                     (const Berth__V1__ResizeTerminalRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__resize_terminal_request__pack_to_buffer
+                     (const Berth__V1__ResizeTerminalRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ResizeTerminalRequest *
+       berth__v1__resize_terminal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__resize_terminal_request__free_unpacked
+                     (Berth__V1__ResizeTerminalRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ResizeTerminalResponse methods */
+void   berth__v1__resize_terminal_response__init
+                     (Berth__V1__ResizeTerminalResponse         *message);
+size_t berth__v1__resize_terminal_response__get_packed_size
+                     (const Berth__V1__ResizeTerminalResponse   *message);
+size_t berth__v1__resize_terminal_response__pack
+                     (const Berth__V1__ResizeTerminalResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__resize_terminal_response__pack_to_buffer
+                     (const Berth__V1__ResizeTerminalResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ResizeTerminalResponse *
+       berth__v1__resize_terminal_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__resize_terminal_response__free_unpacked
+                     (Berth__V1__ResizeTerminalResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListExecutionsRequest methods */
+void   berth__v1__list_executions_request__init
+                     (Berth__V1__ListExecutionsRequest         *message);
+size_t berth__v1__list_executions_request__get_packed_size
+                     (const Berth__V1__ListExecutionsRequest   *message);
+size_t berth__v1__list_executions_request__pack
+                     (const Berth__V1__ListExecutionsRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_executions_request__pack_to_buffer
+                     (const Berth__V1__ListExecutionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListExecutionsRequest *
+       berth__v1__list_executions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_executions_request__free_unpacked
+                     (Berth__V1__ListExecutionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListExecutionsResponse methods */
+void   berth__v1__list_executions_response__init
+                     (Berth__V1__ListExecutionsResponse         *message);
+size_t berth__v1__list_executions_response__get_packed_size
+                     (const Berth__V1__ListExecutionsResponse   *message);
+size_t berth__v1__list_executions_response__pack
+                     (const Berth__V1__ListExecutionsResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_executions_response__pack_to_buffer
+                     (const Berth__V1__ListExecutionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListExecutionsResponse *
+       berth__v1__list_executions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_executions_response__free_unpacked
+                     (Berth__V1__ListExecutionsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ExecutionInfo methods */
+void   berth__v1__execution_info__init
+                     (Berth__V1__ExecutionInfo         *message);
+size_t berth__v1__execution_info__get_packed_size
+                     (const Berth__V1__ExecutionInfo   *message);
+size_t berth__v1__execution_info__pack
+                     (const Berth__V1__ExecutionInfo   *message,
+                      uint8_t             *out);
+size_t berth__v1__execution_info__pack_to_buffer
+                     (const Berth__V1__ExecutionInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ExecutionInfo *
+       berth__v1__execution_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__execution_info__free_unpacked
+                     (Berth__V1__ExecutionInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__FileInfo methods */
+void   berth__v1__file_info__init
+                     (Berth__V1__FileInfo         *message);
+size_t berth__v1__file_info__get_packed_size
+                     (const Berth__V1__FileInfo   *message);
+size_t berth__v1__file_info__pack
+                     (const Berth__V1__FileInfo   *message,
+                      uint8_t             *out);
+size_t berth__v1__file_info__pack_to_buffer
+                     (const Berth__V1__FileInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__FileInfo *
+       berth__v1__file_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__file_info__free_unpacked
+                     (Berth__V1__FileInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__WriteFileRequest methods */
+void   berth__v1__write_file_request__init
+                     (Berth__V1__WriteFileRequest         *message);
+size_t berth__v1__write_file_request__get_packed_size
+                     (const Berth__V1__WriteFileRequest   *message);
+size_t berth__v1__write_file_request__pack
+                     (const Berth__V1__WriteFileRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__write_file_request__pack_to_buffer
+                     (const Berth__V1__WriteFileRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__WriteFileRequest *
+       berth__v1__write_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__write_file_request__free_unpacked
+                     (Berth__V1__WriteFileRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__WriteFileResponse methods */
+void   berth__v1__write_file_response__init
+                     (Berth__V1__WriteFileResponse         *message);
+size_t berth__v1__write_file_response__get_packed_size
+                     (const Berth__V1__WriteFileResponse   *message);
+size_t berth__v1__write_file_response__pack
+                     (const Berth__V1__WriteFileResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__write_file_response__pack_to_buffer
+                     (const Berth__V1__WriteFileResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__WriteFileResponse *
+       berth__v1__write_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__write_file_response__free_unpacked
+                     (Berth__V1__WriteFileResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ReadFileRequest methods */
+void   berth__v1__read_file_request__init
+                     (Berth__V1__ReadFileRequest         *message);
+size_t berth__v1__read_file_request__get_packed_size
+                     (const Berth__V1__ReadFileRequest   *message);
+size_t berth__v1__read_file_request__pack
+                     (const Berth__V1__ReadFileRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__read_file_request__pack_to_buffer
+                     (const Berth__V1__ReadFileRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ReadFileRequest *
+       berth__v1__read_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__read_file_request__free_unpacked
+                     (Berth__V1__ReadFileRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__FileEvent methods */
+void   berth__v1__file_event__init
+                     (Berth__V1__FileEvent         *message);
+size_t berth__v1__file_event__get_packed_size
+                     (const Berth__V1__FileEvent   *message);
+size_t berth__v1__file_event__pack
+                     (const Berth__V1__FileEvent   *message,
+                      uint8_t             *out);
+size_t berth__v1__file_event__pack_to_buffer
+                     (const Berth__V1__FileEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__FileEvent *
+       berth__v1__file_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__file_event__free_unpacked
+                     (Berth__V1__FileEvent *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__FileStart methods */
+void   berth__v1__file_start__init
+                     (Berth__V1__FileStart         *message);
+size_t berth__v1__file_start__get_packed_size
+                     (const Berth__V1__FileStart   *message);
+size_t berth__v1__file_start__pack
+                     (const Berth__V1__FileStart   *message,
+                      uint8_t             *out);
+size_t berth__v1__file_start__pack_to_buffer
+                     (const Berth__V1__FileStart   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__FileStart *
+       berth__v1__file_start__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__file_start__free_unpacked
+                     (Berth__V1__FileStart *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__FileEnd methods */
+void   berth__v1__file_end__init
+                     (Berth__V1__FileEnd         *message);
+size_t berth__v1__file_end__get_packed_size
+                     (const Berth__V1__FileEnd   *message);
+size_t berth__v1__file_end__pack
+                     (const Berth__V1__FileEnd   *message,
+                      uint8_t             *out);
+size_t berth__v1__file_end__pack_to_buffer
+                     (const Berth__V1__FileEnd   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__FileEnd *
+       berth__v1__file_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__file_end__free_unpacked
+                     (Berth__V1__FileEnd *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListDirectoryRequest methods */
+void   berth__v1__list_directory_request__init
+                     (Berth__V1__ListDirectoryRequest         *message);
+size_t berth__v1__list_directory_request__get_packed_size
+                     (const Berth__V1__ListDirectoryRequest   *message);
+size_t berth__v1__list_directory_request__pack
+                     (const Berth__V1__ListDirectoryRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_directory_request__pack_to_buffer
+                     (const Berth__V1__ListDirectoryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListDirectoryRequest *
+       berth__v1__list_directory_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_directory_request__free_unpacked
+                     (Berth__V1__ListDirectoryRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListDirectoryResponse methods */
+void   berth__v1__list_directory_response__init
+                     (Berth__V1__ListDirectoryResponse         *message);
+size_t berth__v1__list_directory_response__get_packed_size
+                     (const Berth__V1__ListDirectoryResponse   *message);
+size_t berth__v1__list_directory_response__pack
+                     (const Berth__V1__ListDirectoryResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_directory_response__pack_to_buffer
+                     (const Berth__V1__ListDirectoryResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListDirectoryResponse *
+       berth__v1__list_directory_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_directory_response__free_unpacked
+                     (Berth__V1__ListDirectoryResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__RemoveFileRequest methods */
+void   berth__v1__remove_file_request__init
+                     (Berth__V1__RemoveFileRequest         *message);
+size_t berth__v1__remove_file_request__get_packed_size
+                     (const Berth__V1__RemoveFileRequest   *message);
+size_t berth__v1__remove_file_request__pack
+                     (const Berth__V1__RemoveFileRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__remove_file_request__pack_to_buffer
+                     (const Berth__V1__RemoveFileRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__RemoveFileRequest *
+       berth__v1__remove_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__remove_file_request__free_unpacked
+                     (Berth__V1__RemoveFileRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__RemoveFileResponse methods */
+void   berth__v1__remove_file_response__init
+                     (Berth__V1__RemoveFileResponse         *message);
+size_t berth__v1__remove_file_response__get_packed_size
+                     (const Berth__V1__RemoveFileResponse   *message);
+size_t berth__v1__remove_file_response__pack
+                     (const Berth__V1__RemoveFileResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__remove_file_response__pack_to_buffer
+                     (const Berth__V1__RemoveFileResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__RemoveFileResponse *
+       berth__v1__remove_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__remove_file_response__free_unpacked
+                     (Berth__V1__RemoveFileResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__WriteArchiveRequest methods */
+void   berth__v1__write_archive_request__init
+                     (Berth__V1__WriteArchiveRequest         *message);
+size_t berth__v1__write_archive_request__get_packed_size
+                     (const Berth__V1__WriteArchiveRequest   *message);
+size_t berth__v1__write_archive_request__pack
+                     (const Berth__V1__WriteArchiveRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__write_archive_request__pack_to_buffer
+                     (const Berth__V1__WriteArchiveRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__WriteArchiveRequest *
+       berth__v1__write_archive_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__write_archive_request__free_unpacked
+                     (Berth__V1__WriteArchiveRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__WriteArchiveResponse methods */
+void   berth__v1__write_archive_response__init
+                     (Berth__V1__WriteArchiveResponse         *message);
+size_t berth__v1__write_archive_response__get_packed_size
+                     (const Berth__V1__WriteArchiveResponse   *message);
+size_t berth__v1__write_archive_response__pack
+                     (const Berth__V1__WriteArchiveResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__write_archive_response__pack_to_buffer
+                     (const Berth__V1__WriteArchiveResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__WriteArchiveResponse *
+       berth__v1__write_archive_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__write_archive_response__free_unpacked
+                     (Berth__V1__WriteArchiveResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ReadArchiveRequest methods */
+void   berth__v1__read_archive_request__init
+                     (Berth__V1__ReadArchiveRequest         *message);
+size_t berth__v1__read_archive_request__get_packed_size
+                     (const Berth__V1__ReadArchiveRequest   *message);
+size_t berth__v1__read_archive_request__pack
+                     (const Berth__V1__ReadArchiveRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__read_archive_request__pack_to_buffer
+                     (const Berth__V1__ReadArchiveRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ReadArchiveRequest *
+       berth__v1__read_archive_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__read_archive_request__free_unpacked
+                     (Berth__V1__ReadArchiveRequest *message,
                       ProtobufCAllocator *allocator);
 /* Berth__V1__ReleaseRequest methods */
 void   berth__v1__release_request__init
@@ -1411,11 +2611,17 @@ typedef void (*Berth__V1__ExecuteRequest__EnvEntry_Closure)
 typedef void (*Berth__V1__ExecuteRequest_Closure)
                  (const Berth__V1__ExecuteRequest *message,
                   void *closure_data);
+typedef void (*Berth__V1__Terminal_Closure)
+                 (const Berth__V1__Terminal *message,
+                  void *closure_data);
 typedef void (*Berth__V1__ExecuteEvent_Closure)
                  (const Berth__V1__ExecuteEvent *message,
                   void *closure_data);
 typedef void (*Berth__V1__Started_Closure)
                  (const Berth__V1__Started *message,
+                  void *closure_data);
+typedef void (*Berth__V1__Dropped_Closure)
+                 (const Berth__V1__Dropped *message,
                   void *closure_data);
 typedef void (*Berth__V1__Output_Closure)
                  (const Berth__V1__Output *message,
@@ -1426,11 +2632,89 @@ typedef void (*Berth__V1__Ended_Closure)
 typedef void (*Berth__V1__Usage_Closure)
                  (const Berth__V1__Usage *message,
                   void *closure_data);
+typedef void (*Berth__V1__AttachRequest_Closure)
+                 (const Berth__V1__AttachRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__DetachRequest_Closure)
+                 (const Berth__V1__DetachRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__DetachResponse_Closure)
+                 (const Berth__V1__DetachResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__AcknowledgeRequest_Closure)
+                 (const Berth__V1__AcknowledgeRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__AcknowledgeResponse_Closure)
+                 (const Berth__V1__AcknowledgeResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__InputRequest_Closure)
+                 (const Berth__V1__InputRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__InputResponse_Closure)
+                 (const Berth__V1__InputResponse *message,
+                  void *closure_data);
 typedef void (*Berth__V1__SignalRequest_Closure)
                  (const Berth__V1__SignalRequest *message,
                   void *closure_data);
 typedef void (*Berth__V1__SignalResponse_Closure)
                  (const Berth__V1__SignalResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ResizeTerminalRequest_Closure)
+                 (const Berth__V1__ResizeTerminalRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ResizeTerminalResponse_Closure)
+                 (const Berth__V1__ResizeTerminalResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListExecutionsRequest_Closure)
+                 (const Berth__V1__ListExecutionsRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListExecutionsResponse_Closure)
+                 (const Berth__V1__ListExecutionsResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ExecutionInfo_Closure)
+                 (const Berth__V1__ExecutionInfo *message,
+                  void *closure_data);
+typedef void (*Berth__V1__FileInfo_Closure)
+                 (const Berth__V1__FileInfo *message,
+                  void *closure_data);
+typedef void (*Berth__V1__WriteFileRequest_Closure)
+                 (const Berth__V1__WriteFileRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__WriteFileResponse_Closure)
+                 (const Berth__V1__WriteFileResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ReadFileRequest_Closure)
+                 (const Berth__V1__ReadFileRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__FileEvent_Closure)
+                 (const Berth__V1__FileEvent *message,
+                  void *closure_data);
+typedef void (*Berth__V1__FileStart_Closure)
+                 (const Berth__V1__FileStart *message,
+                  void *closure_data);
+typedef void (*Berth__V1__FileEnd_Closure)
+                 (const Berth__V1__FileEnd *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListDirectoryRequest_Closure)
+                 (const Berth__V1__ListDirectoryRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListDirectoryResponse_Closure)
+                 (const Berth__V1__ListDirectoryResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__RemoveFileRequest_Closure)
+                 (const Berth__V1__RemoveFileRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__RemoveFileResponse_Closure)
+                 (const Berth__V1__RemoveFileResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__WriteArchiveRequest_Closure)
+                 (const Berth__V1__WriteArchiveRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__WriteArchiveResponse_Closure)
+                 (const Berth__V1__WriteArchiveResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ReadArchiveRequest_Closure)
+                 (const Berth__V1__ReadArchiveRequest *message,
                   void *closure_data);
 typedef void (*Berth__V1__ReleaseRequest_Closure)
                  (const Berth__V1__ReleaseRequest *message,
@@ -1505,10 +2789,58 @@ struct Berth__V1__Pool_Service
                   const Berth__V1__ExecuteRequest *input,
                   Berth__V1__ExecuteEvent_Closure closure,
                   void *closure_data);
+  void (*attach)(Berth__V1__Pool_Service *service,
+                 const Berth__V1__AttachRequest *input,
+                 Berth__V1__ExecuteEvent_Closure closure,
+                 void *closure_data);
+  void (*detach)(Berth__V1__Pool_Service *service,
+                 const Berth__V1__DetachRequest *input,
+                 Berth__V1__DetachResponse_Closure closure,
+                 void *closure_data);
+  void (*acknowledge)(Berth__V1__Pool_Service *service,
+                      const Berth__V1__AcknowledgeRequest *input,
+                      Berth__V1__AcknowledgeResponse_Closure closure,
+                      void *closure_data);
+  void (*input)(Berth__V1__Pool_Service *service,
+                const Berth__V1__InputRequest *input,
+                Berth__V1__InputResponse_Closure closure,
+                void *closure_data);
   void (*signal)(Berth__V1__Pool_Service *service,
                  const Berth__V1__SignalRequest *input,
                  Berth__V1__SignalResponse_Closure closure,
                  void *closure_data);
+  void (*resize)(Berth__V1__Pool_Service *service,
+                 const Berth__V1__ResizeTerminalRequest *input,
+                 Berth__V1__ResizeTerminalResponse_Closure closure,
+                 void *closure_data);
+  void (*list_executions)(Berth__V1__Pool_Service *service,
+                          const Berth__V1__ListExecutionsRequest *input,
+                          Berth__V1__ListExecutionsResponse_Closure closure,
+                          void *closure_data);
+  void (*write_file)(Berth__V1__Pool_Service *service,
+                     const Berth__V1__WriteFileRequest *input,
+                     Berth__V1__WriteFileResponse_Closure closure,
+                     void *closure_data);
+  void (*read_file)(Berth__V1__Pool_Service *service,
+                    const Berth__V1__ReadFileRequest *input,
+                    Berth__V1__FileEvent_Closure closure,
+                    void *closure_data);
+  void (*list_directory)(Berth__V1__Pool_Service *service,
+                         const Berth__V1__ListDirectoryRequest *input,
+                         Berth__V1__ListDirectoryResponse_Closure closure,
+                         void *closure_data);
+  void (*remove_file)(Berth__V1__Pool_Service *service,
+                      const Berth__V1__RemoveFileRequest *input,
+                      Berth__V1__RemoveFileResponse_Closure closure,
+                      void *closure_data);
+  void (*write_archive)(Berth__V1__Pool_Service *service,
+                        const Berth__V1__WriteArchiveRequest *input,
+                        Berth__V1__WriteArchiveResponse_Closure closure,
+                        void *closure_data);
+  void (*read_archive)(Berth__V1__Pool_Service *service,
+                       const Berth__V1__ReadArchiveRequest *input,
+                       Berth__V1__FileEvent_Closure closure,
+                       void *closure_data);
   void (*release)(Berth__V1__Pool_Service *service,
                   const Berth__V1__ReleaseRequest *input,
                   Berth__V1__ReleaseResponse_Closure closure,
@@ -1536,7 +2868,19 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## hello,\
       function_prefix__ ## acquire,\
       function_prefix__ ## execute,\
+      function_prefix__ ## attach,\
+      function_prefix__ ## detach,\
+      function_prefix__ ## acknowledge,\
+      function_prefix__ ## input,\
       function_prefix__ ## signal,\
+      function_prefix__ ## resize,\
+      function_prefix__ ## list_executions,\
+      function_prefix__ ## write_file,\
+      function_prefix__ ## read_file,\
+      function_prefix__ ## list_directory,\
+      function_prefix__ ## remove_file,\
+      function_prefix__ ## write_archive,\
+      function_prefix__ ## read_archive,\
       function_prefix__ ## release,\
       function_prefix__ ## renew,\
       function_prefix__ ## stats,\
@@ -1553,10 +2897,58 @@ void berth__v1__pool__execute(ProtobufCService *service,
                               const Berth__V1__ExecuteRequest *input,
                               Berth__V1__ExecuteEvent_Closure closure,
                               void *closure_data);
+void berth__v1__pool__attach(ProtobufCService *service,
+                             const Berth__V1__AttachRequest *input,
+                             Berth__V1__ExecuteEvent_Closure closure,
+                             void *closure_data);
+void berth__v1__pool__detach(ProtobufCService *service,
+                             const Berth__V1__DetachRequest *input,
+                             Berth__V1__DetachResponse_Closure closure,
+                             void *closure_data);
+void berth__v1__pool__acknowledge(ProtobufCService *service,
+                                  const Berth__V1__AcknowledgeRequest *input,
+                                  Berth__V1__AcknowledgeResponse_Closure closure,
+                                  void *closure_data);
+void berth__v1__pool__input(ProtobufCService *service,
+                            const Berth__V1__InputRequest *input,
+                            Berth__V1__InputResponse_Closure closure,
+                            void *closure_data);
 void berth__v1__pool__signal(ProtobufCService *service,
                              const Berth__V1__SignalRequest *input,
                              Berth__V1__SignalResponse_Closure closure,
                              void *closure_data);
+void berth__v1__pool__resize(ProtobufCService *service,
+                             const Berth__V1__ResizeTerminalRequest *input,
+                             Berth__V1__ResizeTerminalResponse_Closure closure,
+                             void *closure_data);
+void berth__v1__pool__list_executions(ProtobufCService *service,
+                                      const Berth__V1__ListExecutionsRequest *input,
+                                      Berth__V1__ListExecutionsResponse_Closure closure,
+                                      void *closure_data);
+void berth__v1__pool__write_file(ProtobufCService *service,
+                                 const Berth__V1__WriteFileRequest *input,
+                                 Berth__V1__WriteFileResponse_Closure closure,
+                                 void *closure_data);
+void berth__v1__pool__read_file(ProtobufCService *service,
+                                const Berth__V1__ReadFileRequest *input,
+                                Berth__V1__FileEvent_Closure closure,
+                                void *closure_data);
+void berth__v1__pool__list_directory(ProtobufCService *service,
+                                     const Berth__V1__ListDirectoryRequest *input,
+                                     Berth__V1__ListDirectoryResponse_Closure closure,
+                                     void *closure_data);
+void berth__v1__pool__remove_file(ProtobufCService *service,
+                                  const Berth__V1__RemoveFileRequest *input,
+                                  Berth__V1__RemoveFileResponse_Closure closure,
+                                  void *closure_data);
+void berth__v1__pool__write_archive(ProtobufCService *service,
+                                    const Berth__V1__WriteArchiveRequest *input,
+                                    Berth__V1__WriteArchiveResponse_Closure closure,
+                                    void *closure_data);
+void berth__v1__pool__read_archive(ProtobufCService *service,
+                                   const Berth__V1__ReadArchiveRequest *input,
+                                   Berth__V1__FileEvent_Closure closure,
+                                   void *closure_data);
 void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
                               Berth__V1__ReleaseResponse_Closure closure,
@@ -1624,9 +3016,12 @@ void berth__v1__admin__list_members(ProtobufCService *service,
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    berth__v1__output_policy__descriptor;
+extern const ProtobufCEnumDescriptor    berth__v1__unwatched__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__output_stream__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__end_cause__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__start_failure__descriptor;
+extern const ProtobufCEnumDescriptor    berth__v1__file_type__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__breaker_state__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__member_state__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__hello_request__descriptor;
@@ -1635,13 +3030,41 @@ extern const ProtobufCMessageDescriptor berth__v1__acquire_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__acquire_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__execute_request__env_entry__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__terminal__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__started__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__dropped__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__output__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__ended__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__usage__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__attach_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__detach_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__detach_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__acknowledge_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__acknowledge_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__input_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__input_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__signal_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__signal_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__resize_terminal_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__resize_terminal_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_executions_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_executions_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__file_info__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__write_file_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__write_file_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__read_file_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__file_event__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__file_start__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__file_end__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_directory_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_directory_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__remove_file_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__remove_file_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__write_archive_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__write_archive_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__read_archive_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__release_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__release_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__renew_request__descriptor;

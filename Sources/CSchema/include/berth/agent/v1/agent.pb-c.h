@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Berth__Agent__V1__PingRequest Berth__Agent__V1__PingRequest;
 typedef struct Berth__Agent__V1__PingResponse Berth__Agent__V1__PingResponse;
 typedef struct Berth__Agent__V1__ExecuteRequest Berth__Agent__V1__ExecuteRequest;
+typedef struct Berth__Agent__V1__Terminal Berth__Agent__V1__Terminal;
 typedef struct Berth__Agent__V1__ExecuteEvent Berth__Agent__V1__ExecuteEvent;
 typedef struct Berth__Agent__V1__Started Berth__Agent__V1__Started;
 typedef struct Berth__Agent__V1__Output Berth__Agent__V1__Output;
@@ -26,6 +27,10 @@ typedef struct Berth__Agent__V1__AcknowledgeRequest Berth__Agent__V1__Acknowledg
 typedef struct Berth__Agent__V1__AcknowledgeResponse Berth__Agent__V1__AcknowledgeResponse;
 typedef struct Berth__Agent__V1__SignalRequest Berth__Agent__V1__SignalRequest;
 typedef struct Berth__Agent__V1__SignalResponse Berth__Agent__V1__SignalResponse;
+typedef struct Berth__Agent__V1__InputRequest Berth__Agent__V1__InputRequest;
+typedef struct Berth__Agent__V1__InputResponse Berth__Agent__V1__InputResponse;
+typedef struct Berth__Agent__V1__ResizeRequest Berth__Agent__V1__ResizeRequest;
+typedef struct Berth__Agent__V1__ResizeResponse Berth__Agent__V1__ResizeResponse;
 typedef struct Berth__Agent__V1__ResetRequest Berth__Agent__V1__ResetRequest;
 typedef struct Berth__Agent__V1__ResetResponse Berth__Agent__V1__ResetResponse;
 
@@ -87,7 +92,7 @@ struct  Berth__Agent__V1__ExecuteRequest
   uint32_t uid;
   uint32_t gid;
   /*
-   * all of standard input
+   * the first bytes of standard input
    */
   ProtobufCBinaryData stdin;
   /*
@@ -102,10 +107,55 @@ struct  Berth__Agent__V1__ExecuteRequest
    * output sent and not acknowledged, both streams together, never exceeds this; not 0
    */
   uint64_t window_bytes;
+  /*
+   * more comes with Input; else end of file follows `stdin`
+   */
+  protobuf_c_boolean keep_stdin_open;
+  /*
+   * standard input, output and error are a terminal; what it writes is stream 0
+   */
+  Berth__Agent__V1__Terminal *terminal;
+  /*
+   * of each stream; 0: no limit
+   */
+  uint64_t max_output_bytes;
+  /*
+   * cause OUTPUT_LIMIT; else what is over it is read, counted and not sent
+   */
+  protobuf_c_boolean kill_at_max_output;
+  /*
+   * since the start or the last output; 0: none
+   */
+  uint64_t idle_timeout_ms;
+  /*
+   * of everything it started; 0: no limit
+   */
+  uint64_t cpu_time_ms;
+  /*
+   * what the program leaves running at its end is not killed
+   */
+  protobuf_c_boolean keep_background;
 };
 #define BERTH__AGENT__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0, 0 }
+    , 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0 }
+
+
+struct  Berth__Agent__V1__Terminal
+{
+  ProtobufCMessage base;
+  /*
+   * 0: 24
+   */
+  uint32_t rows;
+  /*
+   * 0: 80
+   */
+  uint32_t columns;
+};
+#define BERTH__AGENT__V1__TERMINAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__terminal__descriptor) \
+    , 0, 0 }
 
 
 typedef enum {
@@ -182,10 +232,16 @@ struct  Berth__Agent__V1__Ended
   uint64_t peak_memory_bytes;
   uint64_t stdout_bytes;
   uint64_t stderr_bytes;
+  /*
+   * of stdout_bytes: not sent
+   */
+  uint64_t stdout_truncated;
+  uint64_t stderr_truncated;
+  uint64_t out_of_memory_kills;
 };
 #define BERTH__AGENT__V1__ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__ended__descriptor) \
-    , 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__Agent__V1__AcknowledgeRequest
@@ -235,6 +291,61 @@ struct  Berth__Agent__V1__SignalResponse
 };
 #define BERTH__AGENT__V1__SIGNAL_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__signal_response__descriptor) \
+     }
+
+
+struct  Berth__Agent__V1__InputRequest
+{
+  ProtobufCMessage base;
+  uint64_t execution;
+  /*
+   * of data's first byte; ExecuteRequest.stdin counts
+   */
+  uint64_t offset;
+  /*
+   * at most 256 KiB
+   */
+  ProtobufCBinaryData data;
+  /*
+   * end of file follows; on a terminal, its end-of-file character
+   */
+  protobuf_c_boolean end;
+};
+#define BERTH__AGENT__V1__INPUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__input_request__descriptor) \
+    , 0, 0, {0,NULL}, 0 }
+
+
+struct  Berth__Agent__V1__InputResponse
+{
+  ProtobufCMessage base;
+  /*
+   * of the next byte that is expected
+   */
+  uint64_t offset;
+};
+#define BERTH__AGENT__V1__INPUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__input_response__descriptor) \
+    , 0 }
+
+
+struct  Berth__Agent__V1__ResizeRequest
+{
+  ProtobufCMessage base;
+  uint64_t execution;
+  Berth__Agent__V1__Terminal *terminal;
+};
+#define BERTH__AGENT__V1__RESIZE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__resize_request__descriptor) \
+    , 0, NULL }
+
+
+struct  Berth__Agent__V1__ResizeResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__AGENT__V1__RESIZE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__resize_response__descriptor) \
      }
 
 
@@ -317,6 +428,25 @@ Berth__Agent__V1__ExecuteRequest *
                       const uint8_t       *data);
 void   berth__agent__v1__execute_request__free_unpacked
                      (Berth__Agent__V1__ExecuteRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__Terminal methods */
+void   berth__agent__v1__terminal__init
+                     (Berth__Agent__V1__Terminal         *message);
+size_t berth__agent__v1__terminal__get_packed_size
+                     (const Berth__Agent__V1__Terminal   *message);
+size_t berth__agent__v1__terminal__pack
+                     (const Berth__Agent__V1__Terminal   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__terminal__pack_to_buffer
+                     (const Berth__Agent__V1__Terminal   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__Terminal *
+       berth__agent__v1__terminal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__terminal__free_unpacked
+                     (Berth__Agent__V1__Terminal *message,
                       ProtobufCAllocator *allocator);
 /* Berth__Agent__V1__ExecuteEvent methods */
 void   berth__agent__v1__execute_event__init
@@ -470,6 +600,82 @@ Berth__Agent__V1__SignalResponse *
 void   berth__agent__v1__signal_response__free_unpacked
                      (Berth__Agent__V1__SignalResponse *message,
                       ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__InputRequest methods */
+void   berth__agent__v1__input_request__init
+                     (Berth__Agent__V1__InputRequest         *message);
+size_t berth__agent__v1__input_request__get_packed_size
+                     (const Berth__Agent__V1__InputRequest   *message);
+size_t berth__agent__v1__input_request__pack
+                     (const Berth__Agent__V1__InputRequest   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__input_request__pack_to_buffer
+                     (const Berth__Agent__V1__InputRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__InputRequest *
+       berth__agent__v1__input_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__input_request__free_unpacked
+                     (Berth__Agent__V1__InputRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__InputResponse methods */
+void   berth__agent__v1__input_response__init
+                     (Berth__Agent__V1__InputResponse         *message);
+size_t berth__agent__v1__input_response__get_packed_size
+                     (const Berth__Agent__V1__InputResponse   *message);
+size_t berth__agent__v1__input_response__pack
+                     (const Berth__Agent__V1__InputResponse   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__input_response__pack_to_buffer
+                     (const Berth__Agent__V1__InputResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__InputResponse *
+       berth__agent__v1__input_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__input_response__free_unpacked
+                     (Berth__Agent__V1__InputResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__ResizeRequest methods */
+void   berth__agent__v1__resize_request__init
+                     (Berth__Agent__V1__ResizeRequest         *message);
+size_t berth__agent__v1__resize_request__get_packed_size
+                     (const Berth__Agent__V1__ResizeRequest   *message);
+size_t berth__agent__v1__resize_request__pack
+                     (const Berth__Agent__V1__ResizeRequest   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__resize_request__pack_to_buffer
+                     (const Berth__Agent__V1__ResizeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__ResizeRequest *
+       berth__agent__v1__resize_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__resize_request__free_unpacked
+                     (Berth__Agent__V1__ResizeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__ResizeResponse methods */
+void   berth__agent__v1__resize_response__init
+                     (Berth__Agent__V1__ResizeResponse         *message);
+size_t berth__agent__v1__resize_response__get_packed_size
+                     (const Berth__Agent__V1__ResizeResponse   *message);
+size_t berth__agent__v1__resize_response__pack
+                     (const Berth__Agent__V1__ResizeResponse   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__resize_response__pack_to_buffer
+                     (const Berth__Agent__V1__ResizeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__ResizeResponse *
+       berth__agent__v1__resize_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__resize_response__free_unpacked
+                     (Berth__Agent__V1__ResizeResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__Agent__V1__ResetRequest methods */
 void   berth__agent__v1__reset_request__init
                      (Berth__Agent__V1__ResetRequest         *message);
@@ -519,6 +725,9 @@ typedef void (*Berth__Agent__V1__PingResponse_Closure)
 typedef void (*Berth__Agent__V1__ExecuteRequest_Closure)
                  (const Berth__Agent__V1__ExecuteRequest *message,
                   void *closure_data);
+typedef void (*Berth__Agent__V1__Terminal_Closure)
+                 (const Berth__Agent__V1__Terminal *message,
+                  void *closure_data);
 typedef void (*Berth__Agent__V1__ExecuteEvent_Closure)
                  (const Berth__Agent__V1__ExecuteEvent *message,
                   void *closure_data);
@@ -542,6 +751,18 @@ typedef void (*Berth__Agent__V1__SignalRequest_Closure)
                   void *closure_data);
 typedef void (*Berth__Agent__V1__SignalResponse_Closure)
                  (const Berth__Agent__V1__SignalResponse *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__InputRequest_Closure)
+                 (const Berth__Agent__V1__InputRequest *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__InputResponse_Closure)
+                 (const Berth__Agent__V1__InputResponse *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__ResizeRequest_Closure)
+                 (const Berth__Agent__V1__ResizeRequest *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__ResizeResponse_Closure)
+                 (const Berth__Agent__V1__ResizeResponse *message,
                   void *closure_data);
 typedef void (*Berth__Agent__V1__ResetRequest_Closure)
                  (const Berth__Agent__V1__ResetRequest *message,
@@ -572,6 +793,14 @@ struct Berth__Agent__V1__Agent_Service
                  const Berth__Agent__V1__SignalRequest *input,
                  Berth__Agent__V1__SignalResponse_Closure closure,
                  void *closure_data);
+  void (*input)(Berth__Agent__V1__Agent_Service *service,
+                const Berth__Agent__V1__InputRequest *input,
+                Berth__Agent__V1__InputResponse_Closure closure,
+                void *closure_data);
+  void (*resize)(Berth__Agent__V1__Agent_Service *service,
+                 const Berth__Agent__V1__ResizeRequest *input,
+                 Berth__Agent__V1__ResizeResponse_Closure closure,
+                 void *closure_data);
   void (*reset)(Berth__Agent__V1__Agent_Service *service,
                 const Berth__Agent__V1__ResetRequest *input,
                 Berth__Agent__V1__ResetResponse_Closure closure,
@@ -588,6 +817,8 @@ void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
       function_prefix__ ## execute,\
       function_prefix__ ## acknowledge,\
       function_prefix__ ## signal,\
+      function_prefix__ ## input,\
+      function_prefix__ ## resize,\
       function_prefix__ ## reset  }
 void berth__agent__v1__agent__ping(ProtobufCService *service,
                                    const Berth__Agent__V1__PingRequest *input,
@@ -605,6 +836,14 @@ void berth__agent__v1__agent__signal(ProtobufCService *service,
                                      const Berth__Agent__V1__SignalRequest *input,
                                      Berth__Agent__V1__SignalResponse_Closure closure,
                                      void *closure_data);
+void berth__agent__v1__agent__input(ProtobufCService *service,
+                                    const Berth__Agent__V1__InputRequest *input,
+                                    Berth__Agent__V1__InputResponse_Closure closure,
+                                    void *closure_data);
+void berth__agent__v1__agent__resize(ProtobufCService *service,
+                                     const Berth__Agent__V1__ResizeRequest *input,
+                                     Berth__Agent__V1__ResizeResponse_Closure closure,
+                                     void *closure_data);
 void berth__agent__v1__agent__reset(ProtobufCService *service,
                                     const Berth__Agent__V1__ResetRequest *input,
                                     Berth__Agent__V1__ResetResponse_Closure closure,
@@ -615,6 +854,7 @@ void berth__agent__v1__agent__reset(ProtobufCService *service,
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__execute_event__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__started__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__output__descriptor;
@@ -623,6 +863,10 @@ extern const ProtobufCMessageDescriptor berth__agent__v1__acknowledge_request__d
 extern const ProtobufCMessageDescriptor berth__agent__v1__acknowledge_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__signal_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__signal_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__input_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__input_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__resize_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__resize_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__reset_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__reset_response__descriptor;
 extern const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor;
