@@ -73,8 +73,8 @@ typedef struct {
  * NULL: the address is malformed, or there is no memory. */
 BERTH_API berth_client *berth_client_new(const char *address, const berth_options *options, berth_error *error);
 
-/* Closes the connection. Calls that are open fail first, so that their callbacks come. Executions are freed before or
- * after, by berth_execution_free. */
+/* Closes the connection. Calls that are open fail first, so that their callbacks come. Of the executions that are left then,
+ * nothing may be called but berth_execution_free and what only asks. */
 BERTH_API void berth_client_free(berth_client *client);
 
 /* For the program's own loop: the descriptor to poll (-1: none now; it changes when the client connects again), the events

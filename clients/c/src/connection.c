@@ -388,7 +388,10 @@ static void parse(berth_client *client) {
             continue;
         }
         if (here - HEADER < h.length) {
-            if (!buffer_reserve(&client->in, HEADER + h.length - here)) return lost(client, "no memory for its answer");
+            if (!buffer_reserve(&client->in, HEADER + h.length - here)) {
+                lost(client, "no memory for its answer");
+                return;
+            }
             break;
         }
         client->in_start += HEADER + h.length;
@@ -405,13 +408,22 @@ static void parse(berth_client *client) {
 static void receive(berth_client *client) {
     parse(client); /* what was left when reading was held */
     for (int i = 0; i < READS_IN_A_ROW && may_read(client); i++) {
-        if (!buffer_reserve(&client->in, READ_SIZE)) return lost(client, "no memory for what it sends");
+        if (!buffer_reserve(&client->in, READ_SIZE)) {
+            lost(client, "no memory for what it sends");
+            return;
+        }
         size_t room = client->in.capacity - client->in.size;
         ssize_t n = recv(client->fd, client->in.bytes + client->in.size, room, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-        if (n < 0) return lost(client, strerror(errno));
-        if (n == 0) return lost(client, "the server closed it");
+        if (n < 0) {
+            lost(client, strerror(errno));
+            return;
+        }
+        if (n == 0) {
+            lost(client, "the server closed it");
+            return;
+        }
         client->in.size += (size_t)n;
         parse(client);
         if ((size_t)n < room) return; /* there is no more now */

@@ -8,7 +8,7 @@ enum { MIN_WINDOW = 64 << 10, MAX_WINDOW = 1 << 20 };
 /* A server that knows no windows sends what the connection takes. When so many windows are kept for a paused execution,
  * nothing more is read from the connection, and everything on it waits. */
 enum { LAST_RESORT = 4 };
-enum { MAX_INPUT = 256 << 10 };
+enum { MAX_PART = 256 << 10 };
 
 /* Output, or a gap in it, that is kept while paused. */
 typedef struct piece {
@@ -52,7 +52,7 @@ uint64_t window_clamp(uint64_t window) {
 static void really_free(berth_execution *e);
 
 static void hold(berth_execution *e) {
-    bool must = e->kept > LAST_RESORT * e->window && !e->is_freed;
+    bool must = e->call && e->kept > LAST_RESORT * e->window;
     if (must && !e->holds) e->client->holds++;
     if (!must && e->holds) e->client->holds--;
     e->holds = must;
@@ -171,6 +171,7 @@ static void on_end(void *owner, const unsigned char *payload, size_t size, const
     berth_execution *e = owner;
     (void)payload, (void)size;
     e->call = NULL;
+    hold(e);
     e->has_begun = true;
     if (e->ended || e->error.code) {
         /* It is told already. */
@@ -285,7 +286,7 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
     if (command->language) request.language = (char *)command->language;
     if (command->cwd) request.cwd = (char *)command->cwd;
     request.uid = command->uid;
-    request.stdin_ = (ProtobufCBinaryData){.len = command->input_size, .data = (uint8_t *)command->input};
+    request.stdin = (ProtobufCBinaryData){.len = command->input_size, .data = (uint8_t *)command->input};
     request.keep_stdin_open = command->keep_stdin_open;
     if (command->terminal) {
         terminal.rows = command->rows;
@@ -390,7 +391,7 @@ void berth_execution_free(berth_execution *e) {
         }
     }
     if (e->holds) hold(e);
-    if (!e->is_delivering) really_free(e);
+    if (!e->is_delivering) really_free(e); /* nothing of the client is touched then: it may be gone */
 }
 
 static void really_free(berth_execution *e) {
@@ -439,7 +440,7 @@ static int not_started(berth_error *error) {
 int berth_input(berth_execution *e, const void *bytes, size_t size, bool end, berth_error *error) {
     if (!e->id) return not_started(error);
     do {
-        size_t part = size < MAX_INPUT ? size : MAX_INPUT;
+        size_t part = size < MAX_PART ? size : MAX_PART;
         Berth__V1__InputRequest request = BERTH__V1__INPUT_REQUEST__INIT;
         request.lease = e->lease;
         request.execution = e->id;
