@@ -67,12 +67,11 @@ extension Bridged {
     public static var name: String { String(cString: descriptor.pointee.name) }
 
     public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
-        self = try Self.unpack(bytes, arena)
+        self = try Self(unpacking: bytes, arena: arena)
     }
 
-    /// Decodes by protobuf-c.
-    static func unpack(_ bytes: UnsafeRawBufferPointer, _ arena: Arena) throws(SchemaError) -> Self {
-        try arena.scope { () throws(SchemaError) in
+    init(unpacking bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+        self = try arena.scope { () throws(SchemaError) in
             var allocator = arena.allocator
             let message = protobuf_c_message_unpack(
                 Self.descriptor, &allocator, bytes.count, bytes.assumingMemoryBound(to: UInt8.self).baseAddress)
