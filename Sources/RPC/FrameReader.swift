@@ -25,6 +25,9 @@ package struct FrameReader {
     /// Bytes that were appended and not yet taken.
     var unreadBytes: Int { unread.readableBytes + following.readableBytes }
 
+    /// Bytes of memory that are held for what was not taken.
+    var capacity: Int { unread.storageCapacity + following.storageCapacity }
+
     package mutating func append(_ bytes: ByteBuffer) {
         if unread.readableBytes == 0, following.readableBytes == 0 {
             unread = bytes
