@@ -75,8 +75,21 @@ func launch(t *testing.T, name string, arguments ...string) *server {
 
 func launchBerth(t *testing.T) *server {
 	t.Helper()
+	state, err := os.MkdirTemp("", "berth-go-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// After a SIGKILL, the server's janitor clears its containers away first.
+		for until := time.Now().Add(10 * time.Second); os.RemoveAll(state) != nil; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(until) {
+				t.Errorf("%s cannot be removed", state)
+				return
+			}
+		}
+	})
 	return launch(t, program(t, "BERTH"), "serve", "--runtime", "runc", "--image", "host", "--listen", "127.0.0.1:0",
-		"--instance", "gotest-"+strconv.Itoa(os.Getpid()), "--state-dir", t.TempDir(), "--drain-time", "1s")
+		"--instance", "gotest-"+strconv.Itoa(os.Getpid()), "--state-dir", state, "--drain-time", "1s")
 }
 
 func dial(t *testing.T, address string) (*berth.Client, context.Context) {
