@@ -66,6 +66,12 @@ static void remember(berth_client *client, int64_t time) {
 static bool send_bytes(berth_client *client, buffer *frame);
 static void connection_begin(berth_client *client);
 
+/* The server may have closed the connection while nobody looked: what is sent on it then is lost. */
+static bool server_has_gone(const berth_client *client) {
+    struct pollfd is = {.fd = client->fd, .events = POLLRDHUP};
+    return poll(&is, 1, 0) > 0 && is.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
 call *call_begin(berth_client *client, uint8_t flags, const char *service, const char *method,
                  const ProtobufCMessage *request, int64_t timeout_ms,
                  void (*message)(void *, const unsigned char *, size_t),
@@ -100,7 +106,7 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
     *(client->last ? &client->last->next : &client->first) = c;
     client->last = c;
 
-    if (client->state == OPEN) {
+    if (client->state == OPEN && !server_has_gone(client)) {
         if (!send_bytes(client, &c->frame)) {
             call_unlink(client, c);
             buffer_clear(&c->frame);
@@ -108,6 +114,7 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
             return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the request"), NULL;
         }
     } else {
+        /* It waits for the next connection; that begins when what is left to read of this one was read. */
         c->give_up = now + client->connect_timeout;
         remember(client, c->give_up);
         if (client->state == IDLE) connection_begin(client);
@@ -300,6 +307,9 @@ void connection_end(berth_client *client, const berth_error *why) {
             call_end(client, c, NULL, 0, why);
             again = true;
         }
+    }
+    for (call *c = client->first; c && client->state == IDLE; c = c->next) {
+        if (c->frame.bytes) connection_begin(client);
     }
 }
 

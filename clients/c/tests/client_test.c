@@ -177,6 +177,23 @@ static void the_next_call_connects_again_and_no_execute_is_made_twice(void) {
     fake_stop(server);
 }
 
+static void a_connection_that_ended_unseen_is_not_used(void) {
+    fake *server = fake_start(answer_hello, NULL);
+    char address[64];
+    berth_client *client = connect_to(fake_address(server), 0);
+    snprintf(address, sizeof address, "%s", fake_address(server));
+    for (int i = 0; i < 5; i++) {
+        berth_error error;
+        Berth__V1__HelloResponse *hello;
+        CHECK_CODE(berth_hello(client, &hello, &error), 0);
+        berth__v1__hello_response__free_unpacked(hello, NULL);
+        fake_stop(server);
+        server = fake_start_at(address, answer_hello, NULL);
+    }
+    berth_client_free(client);
+    fake_stop(server);
+}
+
 static void connecting_gives_up_in_time(void) {
     fake *server = fake_start(answer_hello, NULL);
     char address[64];
@@ -275,6 +292,7 @@ const test client_tests[] = {
      when_the_server_goes_every_open_call_fails_at_once},
     {"the next call connects again, and no Execute is made twice",
      the_next_call_connects_again_and_no_execute_is_made_twice},
+    {"a connection that ended while nobody looked is not used", a_connection_that_ended_unseen_is_not_used},
     {"connecting gives up in time", connecting_gives_up_in_time},
     {"a unix socket is an address", a_unix_socket_is_an_address},
     {"what is no address is refused", what_is_no_address_is_refused},

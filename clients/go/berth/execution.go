@@ -284,8 +284,13 @@ func (e *Execution) Write(ctx context.Context, p []byte) (n int, err error) {
 	return n, nil
 }
 
-// CloseStdin ends the standard input.
-func (e *Execution) CloseStdin(ctx context.Context) error { return e.input(ctx, nil, true) }
+// CloseStdin ends the standard input. That of a program that has ended already is closed: no error.
+func (e *Execution) CloseStdin(ctx context.Context) error {
+	if err := e.input(ctx, nil, true); CodeOf(err) != NotFound {
+		return err
+	}
+	return nil
+}
 
 func (e *Execution) input(ctx context.Context, data []byte, end bool) error {
 	e.mu.Lock()
