@@ -3,6 +3,7 @@ package berth
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"math/rand"
 	"net"
@@ -164,10 +165,18 @@ func (c *Client) connection(ctx context.Context) (*conn, error) {
 func (c *Client) dialUntil(ctx context.Context, until time.Time, pause time.Duration) (*conn, error) {
 	bounded, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	var last error
 	for {
 		dialed, err := c.dial(bounded)
 		if err == nil {
 			return dialed, nil
+		}
+		// An attempt that was cut short says less than the one before.
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
+			last = err
+		}
+		if isDistrust(err) {
+			return nil, err
 		}
 		jittered := pause/2 + time.Duration(rand.Int63n(int64(pause/2)))
 		select {
@@ -175,9 +184,9 @@ func (c *Client) dialUntil(ctx context.Context, until time.Time, pause time.Dura
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, contextError(ctx)
 			}
-			return nil, err
+			return nil, last
 		case <-bounded.Done():
-			return nil, err
+			return nil, last
 		case <-time.After(jittered):
 		}
 		if pause *= 2; pause > lastPause {
@@ -205,6 +214,14 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 		}
 	}
 	return newConn(nc, c.metadata), nil
+}
+
+// isDistrust says that the server's certificate is not accepted: trying again does not change that.
+func isDistrust(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }
 
 func (c *Client) handshake(ctx context.Context, nc net.Conn) (net.Conn, error) {

@@ -271,15 +271,26 @@ const maxInput = 256 << 10
 // Write sends bytes to the standard input and returns when they were taken: while the program does not read, that takes as
 // long as it takes. After an error, n says how much was taken; writing the rest again is safe, also on another connection.
 func (e *Execution) Write(ctx context.Context, p []byte) (n int, err error) {
-	for n < len(p) {
+	return e.write(ctx, p, false)
+}
+
+// WriteLast is Write, and the end of the standard input with the last byte.
+func (e *Execution) WriteLast(ctx context.Context, p []byte) (n int, err error) {
+	return e.write(ctx, p, true)
+}
+
+func (e *Execution) write(ctx context.Context, p []byte, end bool) (n int, err error) {
+	for n < len(p) || end {
 		part := p[n:]
 		if len(part) > maxInput {
 			part = part[:maxInput]
 		}
-		if err := e.input(ctx, part, false); err != nil {
+		last := end && n+len(part) == len(p)
+		if err := e.input(ctx, part, last); err != nil {
 			return n, err
 		}
 		n += len(part)
+		end = end && !last
 	}
 	return n, nil
 }

@@ -274,13 +274,11 @@ func (s *scenario) finish(_ context.Context, a arguments) error {
 
 func (s *scenario) input(ctx context.Context, a arguments) error {
 	e := s.execution("exec", a)
-	var err error
-	if data := a.bytes("data", "repeat"); len(data) > 0 {
-		_, err = e.Write(ctx, data)
+	write := e.Write
+	if a.has("end") {
+		write = e.WriteLast
 	}
-	if err == nil && a.has("end") {
-		err = e.CloseStdin(ctx)
-	}
+	_, err := write(ctx, a.bytes("data", "repeat"))
 	return said(err, "input", a.text("exec"))
 }
 
