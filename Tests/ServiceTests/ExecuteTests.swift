@@ -114,7 +114,7 @@ struct ExecuteTests {
             var text = ""
             for try await event in polite {
                 if case .output(let output) = event {
-                    if text.isEmpty { polite.signal(10) }
+                    if text.isEmpty { try await polite.signal(10) }
                     // The group has the signal too: the shell tells on stderr that its sleep has died of it.
                     if output.stream == .stdout { text += output.data.text }
                 }
