@@ -2,7 +2,7 @@ internal import CLinux
 package import Glibc
 
 /// A directory that is held open: whatever becomes of its name, it is the same one.
-package final class Directory {
+package final class Directory: Sendable {
     package let raw: Int32
 
     /// - Parameter raw: of any kind, also O_PATH; closed with this.

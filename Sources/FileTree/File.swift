@@ -1,7 +1,7 @@
 package import Glibc
 
 /// An open file.
-package final class File {
+package final class File: Sendable {
     package let raw: Int32
 
     package init(adopting raw: Int32) {
