@@ -10,6 +10,7 @@
 #include "reset.h"
 #include "runc_spawn.h"
 #include "supervisor.h"
+#include "terminal.h"
 #include "timers.h"
 
 #endif
