@@ -29,21 +29,19 @@ struct Download {
     }
 
     private func unpack(_ content: FileContent, to target: String) async throws {
-        let (reader, pipe) = try LocalPieces.pipe()
-        var writer: File? = pipe
+        let (reader, writer) = try LocalPieces.pipe()
         let arrival = Arrival(source: source, target: target)
         let unpacking = Task(executorPreference: BlockingExecutor("unpacking")) { try arrival.unpack(reader) }
-        var failure: BerthError?
+        var failure: (any Error)?
         do {
             for try await piece in content {
-                try piece.withUnsafeBytes { try writer?.write($0, path: target) }
+                // When nobody reads, the unpacking has failed, and says why.
+                guard writeAll(piece, to: writer) else { break }
             }
-        } catch let error as BerthError {
+        } catch {
             failure = error
-        } catch is FileError {
-            // Nobody reads: the unpacking has failed, and says why.
         }
-        writer = nil
+        close(writer)
         let result = await unpacking.result
         if let failure { throw failure }
         try result.get()

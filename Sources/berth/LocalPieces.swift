@@ -46,12 +46,15 @@ struct LocalPieces: AsyncSequence {
         let failure = SharedFailure()
         DispatchQueue(label: "berth.packing").async {
             do throws(FileError) {
-                var packer = Packer { bytes throws(FileError) in try writer.write(bytes, path: path) }
+                var packer = Packer { bytes throws(FileError) in
+                    guard writeAll([UInt8](bytes), to: writer) else { throw FileError(errno, path) }
+                }
                 try packer.pack(directory, path: path)
             } catch {
                 failure.error.withLock { $0 = error }
             }
-            // The pipe ends with this closure, which holds its last reference.
+            // Only now: who comes to the end asks for the failure.
+            close(writer)
         }
         return LocalPieces {
             let piece = try piece(of: reader, path: path)
@@ -61,11 +64,11 @@ struct LocalPieces: AsyncSequence {
         }
     }
 
-    /// To read from, and to write to.
-    static func pipe() throws(FileError) -> (File, File) {
+    /// To read from, and to write to, which the caller closes.
+    static func pipe() throws(FileError) -> (File, Int32) {
         var ends: [Int32] = [-1, -1]
         guard berth_pipe(&ends) == 0 else { throw FileError(errno, "pipe") }
-        return (File(adopting: ends[0]), File(adopting: ends[1]))
+        return (File(adopting: ends[0]), ends[1])
     }
 
     private static func piece(of file: File, path: String) throws(FileError) -> [UInt8] {

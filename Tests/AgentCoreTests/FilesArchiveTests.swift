@@ -297,7 +297,7 @@ final class Scratch {
         program.currentDirectoryURL = URL(fileURLWithPath: path)
         let file = "\(path).input"
         defer { unlink(file) }
-        FileManager.default.createFile(atPath: file, contents: Data(input))
+        try Data(input).write(to: URL(fileURLWithPath: file))
         program.standardInput = FileHandle(forReadingAtPath: file)
         let output = Pipe()
         program.standardOutput = output
