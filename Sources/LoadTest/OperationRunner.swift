@@ -132,7 +132,7 @@ struct OperationRunner: Sendable {
                 sample[.end] = Monotonic.now() - begin
                 if let failure = OperationFailure(ended) { throw failure }
                 return
-            case .unknown:
+            case .dropped, .unknown:
                 break
             }
         }
@@ -163,7 +163,8 @@ extension OperationFailure {
             self.init(kind: "exit \(ended.exitCode)", message: "the program exited with \(ended.exitCode)")
         case .signalled:
             self.init(kind: "signal \(ended.signal)", message: "signal \(ended.signal) ended the program")
-        case .unspecified, .timedOut, .outOfMemory, .outputLimit, .cancelled, .containerLost, .startFailed, .draining:
+        case .unspecified, .timedOut, .outOfMemory, .outputLimit, .cancelled, .containerLost, .startFailed, .draining,
+            .idleTimeout, .cpuTimeLimit:
             self.init(kind: "\(ended.cause)", message: ended.message)
         }
     }

@@ -52,7 +52,7 @@ public enum Agent {
         public var cwd: String
         public var uid: UInt32
         public var gid: UInt32
-        /// All of standard input.
+        /// The first bytes of standard input.
         public var stdin: [UInt8]
         /// Milliseconds; 0 is none.
         public var timeoutMilliseconds: UInt64
@@ -60,11 +60,26 @@ public enum Agent {
         public var graceMilliseconds: UInt64
         /// Bytes of output that may be sent and not acknowledged.
         public var windowBytes: UInt64
+        /// More comes with `Input`.
+        public var keepsStdinOpen: Bool
+        public var terminal: Terminal?
+        /// Of each stream; 0 is no limit.
+        public var maxOutputBytes: UInt64
+        /// Cause OUTPUT_LIMIT; else what is over it is read, counted and not sent.
+        public var killsAtMaxOutput: Bool
+        /// Since the start or the last output; 0 is none.
+        public var idleTimeoutMilliseconds: UInt64
+        /// Of everything it started; 0 is no limit.
+        public var cpuTimeMilliseconds: UInt64
+        /// What the program leaves running at its end is not killed.
+        public var keepsBackground: Bool
 
         public init(
             execution: UInt64, argv: [String], env: [String] = [], cwd: String = "/", uid: UInt32 = 0, gid: UInt32 = 0,
             stdin: [UInt8] = [], timeoutMilliseconds: UInt64 = 0, graceMilliseconds: UInt64 = 2000,
-            windowBytes: UInt64 = 256 << 10
+            windowBytes: UInt64 = 256 << 10, keepsStdinOpen: Bool = false, terminal: Terminal? = nil,
+            maxOutputBytes: UInt64 = 0, killsAtMaxOutput: Bool = false, idleTimeoutMilliseconds: UInt64 = 0,
+            cpuTimeMilliseconds: UInt64 = 0, keepsBackground: Bool = false
         ) {
             self.execution = execution
             self.argv = argv
@@ -76,6 +91,13 @@ public enum Agent {
             self.timeoutMilliseconds = timeoutMilliseconds
             self.graceMilliseconds = graceMilliseconds
             self.windowBytes = windowBytes
+            self.keepsStdinOpen = keepsStdinOpen
+            self.terminal = terminal
+            self.maxOutputBytes = maxOutputBytes
+            self.killsAtMaxOutput = killsAtMaxOutput
+            self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
+            self.cpuTimeMilliseconds = cpuTimeMilliseconds
+            self.keepsBackground = keepsBackground
         }
 
         static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>?) -> Void {
@@ -93,6 +115,13 @@ public enum Agent {
             timeoutMilliseconds = c.timeout_ms
             graceMilliseconds = c.grace_ms
             windowBytes = c.window_bytes
+            keepsStdinOpen = c.keep_stdin_open != 0
+            terminal = try c.terminal.map { c throws(SchemaError) in try Terminal(c.pointee, arena) }
+            maxOutputBytes = c.max_output_bytes
+            killsAtMaxOutput = c.kill_at_max_output != 0
+            idleTimeoutMilliseconds = c.idle_timeout_ms
+            cpuTimeMilliseconds = c.cpu_time_ms
+            keepsBackground = c.keep_background != 0
         }
 
         func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>, _ arena: Arena) {
@@ -108,6 +137,13 @@ public enum Agent {
             c.pointee.timeout_ms = timeoutMilliseconds
             c.pointee.grace_ms = graceMilliseconds
             c.pointee.window_bytes = windowBytes
+            c.pointee.keep_stdin_open = keepsStdinOpen ? 1 : 0
+            c.pointee.terminal = terminal?.build(arena)
+            c.pointee.max_output_bytes = maxOutputBytes
+            c.pointee.kill_at_max_output = killsAtMaxOutput ? 1 : 0
+            c.pointee.idle_timeout_ms = idleTimeoutMilliseconds
+            c.pointee.cpu_time_ms = cpuTimeMilliseconds
+            c.pointee.keep_background = keepsBackground ? 1 : 0
         }
     }
 
@@ -139,12 +175,18 @@ public enum Agent {
         public var peakMemoryBytes: UInt64
         public var stdoutBytes: UInt64
         public var stderrBytes: UInt64
+        /// Of `stdoutBytes`: not sent.
+        public var stdoutTruncated: UInt64
+        public var stderrTruncated: UInt64
+        /// Processes of the container that the kernel killed at its memory limit meanwhile.
+        public var outOfMemoryKills: UInt64
 
         public init(
             cause: EndCause, exitCode: Int32 = 0, signal: Int32 = 0, message: String = "",
             startFailure: StartFailure = .unspecified, wallMicroseconds: UInt64 = 0, userMicroseconds: UInt64 = 0,
             systemMicroseconds: UInt64 = 0, peakMemoryBytes: UInt64 = 0, stdoutBytes: UInt64 = 0,
-            stderrBytes: UInt64 = 0
+            stderrBytes: UInt64 = 0, stdoutTruncated: UInt64 = 0, stderrTruncated: UInt64 = 0,
+            outOfMemoryKills: UInt64 = 0
         ) {
             self.cause = cause
             self.exitCode = exitCode
@@ -157,6 +199,9 @@ public enum Agent {
             self.peakMemoryBytes = peakMemoryBytes
             self.stdoutBytes = stdoutBytes
             self.stderrBytes = stderrBytes
+            self.stdoutTruncated = stdoutTruncated
+            self.stderrTruncated = stderrTruncated
+            self.outOfMemoryKills = outOfMemoryKills
         }
     }
 
@@ -187,7 +232,9 @@ public enum Agent {
                         message: try arena.swift(e.message, "message"),
                         startFailure: StartFailure(rawValue: e.start_failure) ?? .unspecified,
                         wallMicroseconds: e.wall_us, userMicroseconds: e.user_us, systemMicroseconds: e.system_us,
-                        peakMemoryBytes: e.peak_memory_bytes, stdoutBytes: e.stdout_bytes, stderrBytes: e.stderr_bytes))
+                        peakMemoryBytes: e.peak_memory_bytes, stdoutBytes: e.stdout_bytes, stderrBytes: e.stderr_bytes,
+                        stdoutTruncated: e.stdout_truncated, stderrTruncated: e.stderr_truncated,
+                        outOfMemoryKills: e.out_of_memory_kills))
             default:
                 self = .unknown
             }
@@ -220,6 +267,9 @@ public enum Agent {
                 ended.pointee.peak_memory_bytes = value.peakMemoryBytes
                 ended.pointee.stdout_bytes = value.stdoutBytes
                 ended.pointee.stderr_bytes = value.stderrBytes
+                ended.pointee.stdout_truncated = value.stdoutTruncated
+                ended.pointee.stderr_truncated = value.stderrTruncated
+                ended.pointee.out_of_memory_kills = value.outOfMemoryKills
                 c.pointee.event_case = BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED
                 c.pointee.ended = ended
             case .unknown:

@@ -15,6 +15,9 @@ public enum EndCause: UInt32, Sendable, Equatable, CaseIterable {
     case startFailed = 8
     /// The server is shutting down.
     case draining = 9
+    /// It wrote nothing for its idle time-out.
+    case idleTimeout = 10
+    case cpuTimeLimit = 11
 }
 
 /// Why a program never ran (berth.v1.StartFailure; the raw values are the wire's).

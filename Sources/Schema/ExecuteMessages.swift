@@ -1,97 +1,34 @@
 internal import CSchema
 
-/// berth.v1.ExecuteRequest.
-public struct ExecuteRequest: Message, Bridged {
-    /// Empty: a member of its own is acquired and released around the execution.
-    public var lease: String
-    /// With no lease; empty is the default pool.
-    public var pool: String
-    /// With no lease; 0 is the server's default.
-    public var waitMilliseconds: UInt32
-    public var argv: [String]
-    /// Added to the server's defaults.
-    public var env: [String: String]
-    /// Absolute; empty is /workspace.
-    public var cwd: String
-    /// 0 is the pool's.
-    public var uid: UInt32
-    /// All of standard input.
-    public var stdin: [UInt8]
-    /// 0 is the server's default.
-    public var timeoutMilliseconds: UInt32
-    /// Between TERM and KILL; 0 is the server's default.
-    public var graceMilliseconds: UInt32
+/// What is done at `max_output_bytes` (berth.v1.OutputPolicy).
+public enum OutputPolicy: UInt32, Sendable, Equatable {
+    /// The program goes on, the rest is counted.
+    case truncate = 0
+    /// It is ended.
+    case kill = 1
+}
 
-    public init(
-        lease: String = "", pool: String = "", waitMilliseconds: UInt32 = 0, argv: [String] = [],
-        env: [String: String] = [:], cwd: String = "", uid: UInt32 = 0, stdin: [UInt8] = [],
-        timeoutMilliseconds: UInt32 = 0, graceMilliseconds: UInt32 = 0
-    ) {
-        self.lease = lease
-        self.pool = pool
-        self.waitMilliseconds = waitMilliseconds
-        self.argv = argv
-        self.env = env
-        self.cwd = cwd
-        self.uid = uid
-        self.stdin = stdin
-        self.timeoutMilliseconds = timeoutMilliseconds
-        self.graceMilliseconds = graceMilliseconds
-    }
-
-    static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__ExecuteRequest>?) -> Void {
-        { berth__v1__execute_request__init($0) }
-    }
-
-    init(_ c: Berth__V1__ExecuteRequest, _ arena: Arena) throws(SchemaError) {
-        lease = try arena.swift(c.lease, "lease")
-        pool = try arena.swift(c.pool, "pool")
-        waitMilliseconds = c.wait_ms
-        argv = try arena.swift(c.argv, count: c.n_argv, "argv")
-        env = [:]
-        for index in 0..<c.n_env {
-            guard let entry = c.env[index]?.pointee else { continue }
-            env[try arena.swift(entry.key, "env name")] = try arena.swift(entry.value, "env value")
-        }
-        cwd = try arena.swift(c.cwd, "cwd")
-        uid = c.uid
-        stdin = arena.swift(c.stdin)
-        timeoutMilliseconds = c.timeout_ms
-        graceMilliseconds = c.grace_ms
-    }
-
-    func fill(_ c: UnsafeMutablePointer<Berth__V1__ExecuteRequest>, _ arena: Arena) {
-        c.pointee.lease = arena.string(lease)
-        c.pointee.pool = arena.string(pool)
-        c.pointee.wait_ms = waitMilliseconds
-        c.pointee.n_argv = argv.count
-        c.pointee.argv = arena.list(argv.map(arena.string))
-        c.pointee.n_env = env.count
-        c.pointee.env = arena.list(
-            env.map { name, value in
-                let entry = arena.make { berth__v1__execute_request__env_entry__init($0) }
-                entry.pointee.key = arena.string(name)
-                entry.pointee.value = arena.string(value)
-                return entry
-            })
-        c.pointee.cwd = arena.string(cwd)
-        c.pointee.uid = uid
-        c.pointee.stdin = arena.bytes(stdin)
-        c.pointee.timeout_ms = timeoutMilliseconds
-        c.pointee.grace_ms = graceMilliseconds
-    }
+/// What an execution does while nobody watches it (berth.v1.Unwatched).
+public enum Unwatched: UInt32, Sendable, Equatable {
+    /// The last of its output is kept.
+    case runOn = 0
+    /// It blocks when no more can be kept.
+    case wait = 1
 }
 
 /// berth.v1.Started.
 public struct Started: Message, Bridged {
-    /// The execution's id, for `Signal`.
+    /// The execution's id, for all calls about it.
     public var execution: String
     /// The member it runs in, for logs.
     public var member: String
+    /// The stream's number, for `Acknowledge` and `Detach`.
+    public var watcher: UInt32
 
-    public init(execution: String = "", member: String = "") {
+    public init(execution: String = "", member: String = "", watcher: UInt32 = 0) {
         self.execution = execution
         self.member = member
+        self.watcher = watcher
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__Started>?) -> Void {
@@ -101,11 +38,13 @@ public struct Started: Message, Bridged {
     init(_ c: Berth__V1__Started, _ arena: Arena) throws(SchemaError) {
         execution = try arena.swift(c.execution, "execution")
         member = try arena.swift(c.member, "member")
+        watcher = c.watcher
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__Started>, _ arena: Arena) {
         c.pointee.execution = arena.string(execution)
         c.pointee.member = arena.string(member)
+        c.pointee.watcher = watcher
     }
 }
 
@@ -189,11 +128,16 @@ public struct Ended: Message, Bridged {
     public var usage: Usage
     public var stdoutBytes: UInt64
     public var stderrBytes: UInt64
+    /// Of `stdoutBytes`: not sent.
+    public var stdoutTruncated: UInt64
+    public var stderrTruncated: UInt64
+    /// Processes of the container that the kernel killed at its memory limit meanwhile.
+    public var outOfMemoryKills: UInt64
 
     public init(
         cause: EndCause = .unspecified, exitCode: Int32 = 0, signal: Int32 = 0, message: String = "",
         startFailure: StartFailure = .unspecified, usage: Usage = Usage(), stdoutBytes: UInt64 = 0,
-        stderrBytes: UInt64 = 0
+        stderrBytes: UInt64 = 0, stdoutTruncated: UInt64 = 0, stderrTruncated: UInt64 = 0, outOfMemoryKills: UInt64 = 0
     ) {
         self.cause = cause
         self.exitCode = exitCode
@@ -203,6 +147,9 @@ public struct Ended: Message, Bridged {
         self.usage = usage
         self.stdoutBytes = stdoutBytes
         self.stderrBytes = stderrBytes
+        self.stdoutTruncated = stdoutTruncated
+        self.stderrTruncated = stderrTruncated
+        self.outOfMemoryKills = outOfMemoryKills
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__Ended>?) -> Void {
@@ -218,6 +165,9 @@ public struct Ended: Message, Bridged {
         usage = try Usage(nested: c.usage, arena, default: Usage())
         stdoutBytes = c.stdout_bytes
         stderrBytes = c.stderr_bytes
+        stdoutTruncated = c.stdout_truncated
+        stderrTruncated = c.stderr_truncated
+        outOfMemoryKills = c.out_of_memory_kills
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__Ended>, _ arena: Arena) {
@@ -229,22 +179,37 @@ public struct Ended: Message, Bridged {
         c.pointee.usage = usage.build(arena)
         c.pointee.stdout_bytes = stdoutBytes
         c.pointee.stderr_bytes = stderrBytes
+        c.pointee.stdout_truncated = stdoutTruncated
+        c.pointee.stderr_truncated = stderrTruncated
+        c.pointee.out_of_memory_kills = outOfMemoryKills
     }
 }
 
 /// berth.v1.SignalRequest.
 public struct SignalRequest: Message, Bridged {
-    /// Empty for an `Execute` that named a pool.
+    /// Empty for an execution that named a pool.
     public var lease: String
     /// From `Started`.
     public var execution: String
     /// 1 to 64.
     public var signal: Int32
+    /// Instead of the number: "INT", "SIGINT".
+    public var signalName: String
+    /// Instead: TERM, a grace, KILL of everything it started.
+    public var isCancel: Bool
+    /// With `isCancel`; 0 is the execution's own.
+    public var graceMilliseconds: UInt32
 
-    public init(lease: String = "", execution: String = "", signal: Int32 = 0) {
+    public init(
+        lease: String = "", execution: String = "", signal: Int32 = 0, signalName: String = "",
+        isCancel: Bool = false, graceMilliseconds: UInt32 = 0
+    ) {
         self.lease = lease
         self.execution = execution
         self.signal = signal
+        self.signalName = signalName
+        self.isCancel = isCancel
+        self.graceMilliseconds = graceMilliseconds
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__SignalRequest>?) -> Void {
@@ -255,12 +220,18 @@ public struct SignalRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         execution = try arena.swift(c.execution, "execution")
         signal = c.signal
+        signalName = try arena.swift(c.name, "name")
+        isCancel = c.cancel != 0
+        graceMilliseconds = c.grace_ms
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__SignalRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.execution = arena.string(execution)
         c.pointee.signal = signal
+        c.pointee.name = arena.string(signalName)
+        c.pointee.cancel = isCancel ? 1 : 0
+        c.pointee.grace_ms = graceMilliseconds
     }
 }
 
@@ -275,6 +246,7 @@ public enum ExecuteEvent: Message, Bridged {
     case started(Started)
     case output(Output)
     case ended(Ended)
+    case dropped(Dropped)
     /// An event this version does not know.
     case unknown
 
@@ -290,6 +262,8 @@ public enum ExecuteEvent: Message, Bridged {
             self = .output(try Output(nested: c.output, arena, default: Output()))
         case BERTH__V1__EXECUTE_EVENT__EVENT_ENDED:
             self = .ended(try Ended(nested: c.ended, arena, default: Ended()))
+        case BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED:
+            self = .dropped(try Dropped(nested: c.dropped, arena, default: Dropped()))
         default:
             self = .unknown
         }
@@ -306,6 +280,9 @@ public enum ExecuteEvent: Message, Bridged {
         case .ended(let value):
             c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_ENDED
             c.pointee.ended = value.build(arena)
+        case .dropped(let value):
+            c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED
+            c.pointee.dropped = value.build(arena)
         case .unknown:
             break
         }

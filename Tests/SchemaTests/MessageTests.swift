@@ -22,6 +22,15 @@ struct MessageTests {
             ExecuteRequest(
                 pool: "p", waitMilliseconds: 1, argv: ["sh", "-c", "", "a b"], env: ["A": "1", "B": "", "Ü": "=x"],
                 cwd: "/tmp", uid: 1000, stdin: Array(0...255), timeoutMilliseconds: 1, graceMilliseconds: 2))
+        try survives(
+            ExecuteRequest(
+                lease: "l", shell: "s", code: "c", language: "python", keepsStdinOpen: true,
+                terminal: Terminal(rows: 1, columns: 2), idleTimeoutMilliseconds: 3, cpuTimeMilliseconds: 4,
+                keepsBackground: true, windowBytes: 5, maxOutputBytes: 6, outputPolicy: .kill,
+                resumableMilliseconds: 7, unwatched: .wait))
+        // A terminal of no given size is one.
+        try survives(ExecuteRequest(terminal: Terminal()))
+        try survives(ExecuteEvent.dropped(Dropped(stream: .stderr, offset: 1, bytes: .max)))
         try survives(ExecuteEvent.started(Started(execution: "e", member: "m")))
         try survives(ExecuteEvent.output(Output(stream: .stderr, offset: .max, data: [0, 10, 13])))
         try survives(
@@ -30,8 +39,10 @@ struct MessageTests {
                     cause: .startFailed, exitCode: 127, signal: 9, message: "no such program",
                     startFailure: .programNotFound,
                     usage: Usage(wallMicroseconds: 1, userMicroseconds: 2, systemMicroseconds: 3, peakMemoryBytes: 4),
-                    stdoutBytes: 5, stderrBytes: 6)))
-        try survives(SignalRequest(lease: "l", execution: "e", signal: 15))
+                    stdoutBytes: 5, stderrBytes: 6, stdoutTruncated: 7, stderrTruncated: 8, outOfMemoryKills: 9)))
+        try survives(
+            SignalRequest(
+                lease: "l", execution: "e", signal: 15, signalName: "INT", isCancel: true, graceMilliseconds: 7))
         try survives(ReleaseRequest(lease: "l"))
         try survives(
             StatsResponse(
