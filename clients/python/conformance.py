@@ -400,8 +400,8 @@ class Driver:
 
     async def do_world(self, step: Step) -> None:
         say(f"@{step.text('action')}")
-        # Blocks the loop too, so that nothing is noticed early that the others would not.
-        if not sys.stdin.readline():
+        # The loop goes on meanwhile, as it does in a program.
+        if not await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
             raise RuntimeError("stdin has ended while the world was to change")
 
 

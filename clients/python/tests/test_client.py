@@ -165,7 +165,12 @@ class ClientTests(unittest.TestCase):
 
         execution: List[Asked] = []
         double = self.serve({"Input": take})
-        double.handlers["Execute"] = lambda asked: (execution.append(asked), asked.started())[1]
+
+        def start(asked: Asked) -> None:
+            execution.append(asked)
+            asked.started()
+
+        double.handlers["Execute"] = start
         with self.connect(double).execute(["cat"], stdin=b"first", keep_stdin_open=True) as running:
             running.write(bytes(600_000))
             running.write(b"")
@@ -178,10 +183,10 @@ class ClientTests(unittest.TestCase):
         client = Client("127.0.0.1:1")
         for wrong in ({"argv": "ls -l"}, {"argv": ["a"], "nonsense": 1}):
             with self.assertRaises(TypeError):
-                client.run(**wrong)  # type: ignore[arg-type]
+                client.run(**wrong)
         for bad in ({}, {"argv": ["a"], "shell": "b"}, {"argv": ["a"], "timeout": -1.0}, {"argv": ["a"], "window": 1}):
             with self.assertRaises(ValueError):
-                client.run(**bad)  # type: ignore[arg-type]
+                client.run(**bad)
 
     def test_a_request_over_4_mib_fails_and_the_connection_lives_on(self) -> None:
         client = self.connect(self.serve({"Execute": echo}))
@@ -212,7 +217,12 @@ class ClientTests(unittest.TestCase):
 
     def test_without_windows_reading_stops_before_memory_is_lost(self) -> None:
         flood: List[Asked] = []
-        double = self.serve({"Execute": lambda asked: (flood.append(asked), asked.started())[1]})
+
+        def start(asked: Asked) -> None:
+            flood.append(asked)
+            asked.started()
+
+        double = self.serve({"Execute": start})
         client = self.connect(double)
         with client.execute(["yes"]) as stalled:
             stalled.id
