@@ -45,8 +45,8 @@ final class Verbs {
             Map.entry("hello", (driver, step) -> print(
                     "hello pools=" + String.join(",", driver.client(step).hello().getPoolsList()))),
             Map.entry("acquire", Verbs::acquire),
-            Map.entry("token", (driver, step) -> driver.leases.put(
-                    step.text("as", ""), driver.client(step).lease(step.text("token", "")))),
+            Map.entry("token", (driver, step) -> driver.tokens.put(
+                    step.text("as", ""), step.text("token", ""))),
             Map.entry("renew", Verbs::renew),
             Map.entry("release", (driver, step) -> {
                 driver.lease(step).release();
@@ -148,7 +148,7 @@ final class Verbs {
         if (step.has("ttl_ms")) {
             options.leaseTime(Duration.ofMillis(step.number("ttl_ms", 0)));
         }
-        driver.leases.put(step.text("as", ""), driver.client(step).acquire(options));
+        driver.tokens.put(step.text("as", ""), driver.client(step).acquire(options).token());
         print("acquired " + step.text("as", ""));
     }
 

@@ -35,12 +35,16 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
     final String lease;
     private final EventQueue queue;
     private final StdinStream stdin;
+    private final OutputReader stdout;
+    private final OutputReader stderr;
 
     Execution(Channel channel, String lease, EventQueue queue, long stdinOffset) {
         this.channel = channel;
         this.lease = lease;
         this.queue = queue;
         stdin = new StdinStream(this, channel, stdinOffset);
+        stdout = new OutputReader(queue, OutputStream.STDOUT);
+        stderr = new OutputReader(queue, OutputStream.STDERR);
     }
 
     /** For {@link Lease#attach}, on any connection; secret, like a lease. Waits until it has started. */
@@ -88,12 +92,12 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
 
     /** What it writes to stdout; a read throws {@link IOException} when the call failed, or output was dropped. */
     public InputStream stdout() {
-        return new OutputReader(queue, OutputStream.STDOUT);
+        return stdout;
     }
 
     /** What it writes to stderr; see {@link #stdout}. */
     public InputStream stderr() {
-        return new OutputReader(queue, OutputStream.STDERR);
+        return stderr;
     }
 
     /** The events for one subscriber, which is told on the executor; cancelling closes the execution. */
@@ -134,12 +138,12 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
 
     /** How much of its stdout was read here, or dropped: where to go on, with {@link AttachOptions#from}. */
     public long stdoutOffset() {
-        return queue.offset(OutputStream.STDOUT);
+        return queue.offset(OutputStream.STDOUT) - stdout.available();
     }
 
     /** As {@link #stdoutOffset}. */
     public long stderrOffset() {
-        return queue.offset(OutputStream.STDERR);
+        return queue.offset(OutputStream.STDERR) - stderr.available();
     }
 
     // Input

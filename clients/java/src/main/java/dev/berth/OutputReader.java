@@ -11,7 +11,7 @@ import java.util.Objects;
 final class OutputReader extends InputStream {
     private final EventQueue queue;
     private final OutputStream stream;
-    private ByteString current = ByteString.EMPTY;
+    private volatile ByteString current = ByteString.EMPTY;
 
     OutputReader(EventQueue queue, OutputStream stream) {
         this.queue = queue;
@@ -25,7 +25,7 @@ final class OutputReader extends InputStream {
     }
 
     @Override
-    public int read(byte[] into, int offset, int length) throws IOException {
+    public synchronized int read(byte[] into, int offset, int length) throws IOException {
         Objects.checkFromIndexSize(offset, length, into.length);
         if (length == 0) {
             return 0;
