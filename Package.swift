@@ -117,8 +117,6 @@ let package = Package(
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             path: "Tests/Simulation/Tests", swiftSettings: strict),
-        .executableTarget(
-            name: "pool-benchmark", dependencies: ["Pool"], path: "Tests/PoolBenchmark", swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "Pool", "TestSupport", .product(name: "Yams", package: "Yams")],
@@ -151,6 +149,23 @@ let package = Package(
                 "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
+
+        // Benchmarks: `make bench` and `make allocations`
+        .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+        .target(
+            name: "BenchmarkKit", dependencies: ["Pool", "Wire", "Schema"], path: "Benchmarks/Kit",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "count-allocations",
+            dependencies: [
+                "BenchmarkKit", "CAllocations", "Service", "Pool", "RPC", "Wire", "Schema", "AgentLink", "TestSupport",
+                log,
+            ] + nio,
+            path: "Benchmarks/Allocations", swiftSettings: strict),
+        .executableTarget(
+            name: "berth-bench",
+            dependencies: ["BenchmarkKit", "BerthClient", "Pool", "RPC", "Wire", "Schema"] + nio,
+            path: "Benchmarks/Tool", swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -54,7 +54,7 @@ public final class AgentConnection: MemberLink {
         var request = request
         request.execution = number
         request.windowBytes = UInt64(AgentConnection.window)
-        let execution = Execution(number: number, link: self, sink: sink)
+        let execution = Execution(request, link: self, sink: sink)
         execution.start(request)
         return execution
     }

@@ -7,12 +7,13 @@ internal import Synchronization
 /// One program in a member, as the server sees it. May be used from any thread.
 public final class Execution: Sendable {
     let number: UInt64
-    private let link: AgentConnection
+    let link: AgentConnection
     private let sink: @Sendable (ExecutionEvent) -> Void
-    private let state = Mutex(ExecutionState(window: UInt64(AgentConnection.window)))
+    let state: Mutex<ExecutionState>
 
-    init(number: UInt64, link: AgentConnection, sink: @escaping @Sendable (ExecutionEvent) -> Void) {
-        self.number = number
+    init(_ request: Agent.ExecuteRequest, link: AgentConnection, sink: @escaping @Sendable (ExecutionEvent) -> Void) {
+        number = request.execution
+        state = Mutex(ExecutionState(window: request.windowBytes, request: request))
         self.link = link
         self.sink = sink
     }
@@ -25,7 +26,8 @@ public final class Execution: Sendable {
         call("Acknowledge", Agent.AcknowledgeRequest(execution: number, bytes: due))
     }
 
-    /// Sends a signal, 1 to 64, to the program's process group.
+    /// Sends a signal, 1 to 64, to the program's process group. In a terminal that is the program's own, as with ssh: what
+    /// Ctrl-C reaches is the terminal's affair, and its character is input.
     public func signal(_ signal: Int32) {
         call("Signal", Agent.SignalRequest(execution: number, signal: signal))
     }
@@ -96,100 +98,5 @@ public final class Execution: Sendable {
                 sink(.ended(link.lost()))
             }
         }
-    }
-}
-
-/// What the server knows of one execution on an agent's stream, and what it therefore lets the agent say. No I/O.
-struct ExecutionState {
-    enum Reception {
-        case pass(ExecutionEvent)
-        case ignore
-        case violation(String)
-    }
-
-    enum End {
-        case ended(Agent.Ended)
-        case endedEarly
-    }
-
-    private enum Phase {
-        /// → running, over (a start failure)
-        case starting
-        /// → over
-        case running
-        /// The end event has come; the stream's own end has yet to. It is passed on then: nothing may follow it.
-        case over(Agent.Ended)
-        case closed
-    }
-
-    static let largestChunk = 32 << 10
-
-    private var phase = Phase.starting
-    private let window: UInt64
-    private var unacknowledged: UInt64 = 0
-    private var passedOn: UInt64 = 0
-    private var offsets: [UInt64] = [0, 0]
-    var watchdog: Scheduled<Void>?
-
-    init(window: UInt64) {
-        self.window = window
-    }
-
-    mutating func receive(_ event: Agent.ExecuteEvent) -> Reception {
-        switch (event, phase) {
-        case (.unknown, _):
-            return .ignore
-        case (.started(let pid), .starting):
-            phase = .running
-            return .pass(.started(pid: pid))
-        case (.ended(let ended), .running), (.ended(let ended), .starting):
-            if case .starting = phase, ended.cause == .exited || ended.cause == .signalled {
-                return .violation("an end without a start")
-            }
-            guard (0...255).contains(ended.exitCode), (0...64).contains(ended.signal) else {
-                return .violation("an end with exit code \(ended.exitCode) and signal \(ended.signal)")
-            }
-            phase = .over(ended)
-            return .ignore
-        case (.started, _): return .violation("a second start, or one after the end")
-        case (.output(let output), _): return receive(OutputChunk(output))
-        case (.ended, _): return .violation("a second end")
-        }
-    }
-
-    mutating func receive(_ chunk: OutputChunk) -> Reception {
-        guard case .running = phase else { return .violation("output before the start or after the end") }
-        guard chunk.stream < 2 else { return .violation("output on stream \(chunk.stream), not 0 or 1") }
-        let stream = Int(chunk.stream)
-        guard chunk.offset == offsets[stream] else {
-            return .violation("output at offset \(chunk.offset) where \(offsets[stream]) was next")
-        }
-        guard chunk.count > 0, chunk.count <= ExecutionState.largestChunk else {
-            return .violation("output of \(chunk.count) bytes, not 1 to \(ExecutionState.largestChunk)")
-        }
-        let count = UInt64(chunk.count)
-        guard unacknowledged + count <= window else {
-            return .violation("\(unacknowledged + count) bytes without credit, which is \(window)")
-        }
-        unacknowledged += count
-        offsets[stream] += count
-        return .pass(.output(chunk))
-    }
-
-    mutating func streamEnded() -> End {
-        defer { phase = .closed }
-        if case .over(let ended) = phase { return .ended(ended) }
-        return .endedEarly
-    }
-
-    /// Credit goes back in large pieces: the bytes to acknowledge now, if any.
-    mutating func acknowledge(_ bytes: UInt64) -> UInt64? {
-        passedOn += bytes
-        guard passedOn >= window / 4, case .running = phase else { return nil }
-        defer {
-            unacknowledged -= min(passedOn, unacknowledged)
-            passedOn = 0
-        }
-        return passedOn
     }
 }

@@ -15,12 +15,10 @@ internal import Synchronization
 /// reconnect by itself. Close it when done.
 public final class BerthClient: Sendable {
     let rpc: ClientConnection
-    private let flow: ReadingPause
     private let isOver = Atomic(false)
 
     private init(_ rpc: ClientConnection) {
         self.rpc = rpc
-        flow = ReadingPause(rpc)
         rpc.onClose.whenComplete { [weak self] _ in self?.isOver.store(true, ordering: .relaxed) }
     }
 
@@ -115,53 +113,10 @@ public final class BerthClient: Sendable {
         let _: Empty = try await call("Release", ReleaseRequest(lease: lease.token))
     }
 
-    /// Runs a program in a lease.
-    public func execute(_ command: Command, in lease: Lease) -> Execution {
-        start(command.request(lease: lease.token, pool: "", wait: nil), lease: lease.token)
-    }
-
-    /// Runs a program in a member of its own, which is acquired and released around it, in one round trip.
-    ///
-    /// - Parameters:
-    ///   - pool: nil is the server's default pool.
-    ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
-    public func execute(_ command: Command, pool: String? = nil, wait: Duration? = nil) -> Execution {
-        start(command.request(lease: "", pool: pool ?? "", wait: wait), lease: "")
-    }
-
-    // MARK: How
-
     func call<R: Message>(
         service: String = PoolService.name, _ method: String, _ message: some Message
     ) async throws(BerthError) -> R {
-        do throws(RPCError) {
-            return try await rpc.unary(service: service, method: method, message, returning: R.self)
-        } catch {
-            throw BerthError(error)
-        }
-    }
-
-    private func start(_ request: ExecuteRequest, lease: String) -> Execution {
-        let buffer = EventBuffer(flow)
-        let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
-        rpc.stream(service: PoolService.name, method: "Execute", request) { event in
-            switch event {
-            case .message(let bytes):
-                let decoded = bytes.withUnsafeReadableBytes { raw in
-                    Result { () throws(SchemaError) in try ExecuteEvent(decoding: raw, arena: arena.value) }
-                }
-                switch decoded {
-                case .success(let event): buffer.push(event)
-                case .failure(let error): buffer.end(BerthError(.internal, "the server sent \(error)"))
-                }
-            case .end(let error):
-                buffer.end(error.map { BerthError($0) })
-            }
-        }
-        return Execution(buffer: buffer) { [rpc] execution, signal in
-            let request = SignalRequest(lease: lease, execution: execution, signal: signal)
-            rpc.unary(service: PoolService.name, method: "Signal", request) { _ in }
-        }
+        try await rpc.call(service: service, method, message)
     }
 }
 
@@ -169,47 +124,25 @@ public final class BerthClient: Sendable {
 public struct Lease: Sendable, Equatable {
     /// Whoever knows it may use the lease.
     public var token: String
-    /// The member's name, for logs.
+    /// The member's name, for logs; empty where only the token is known.
     public var member: String
-    /// How long the lease lasts without use.
+    /// How long the lease lasts without use; 0 where only the token is known.
     public var time: Duration
     /// The member was warm; false: it was created while the call waited.
     public var isWarm: Bool
+
+    /// One that was acquired elsewhere, by its token.
+    public init(token: String) {
+        self.token = token
+        member = ""
+        time = .zero
+        isWarm = false
+    }
 
     init(_ response: AcquireResponse) {
         token = response.lease
         member = response.member
         time = .milliseconds(response.ttlMilliseconds)
         isWarm = response.isWarm
-    }
-}
-
-/// Stops reading from the connection while an execution's events pile up here: the program then blocks in the end. All
-/// calls of the connection wait with it, so keep executions that are read slowly on a connection of their own.
-final class ReadingPause: Sendable {
-    let rpc: ClientConnection
-    private let count = Mutex(0)
-
-    init(_ rpc: ClientConnection) {
-        self.rpc = rpc
-    }
-
-    func begin() {
-        count.withLock { count in
-            count += 1
-            if count == 1 { rpc.pauseReading() }
-        }
-    }
-
-    func end() {
-        let isLast = count.withLock { count in
-            count -= 1
-            return count == 0
-        }
-        guard isLast else { return }
-        // Never at once: resuming delivers what was read, to buffers of which the caller may hold one's lock.
-        rpc.eventLoop.execute { [self] in
-            if count.withLock({ $0 == 0 }) { rpc.resumeReading() }
-        }
     }
 }

@@ -11,6 +11,8 @@ public struct BerthError: Error, Sendable, Equatable, CustomStringConvertible {
         case notFound = 5
         case permissionDenied = 7
         case resourceExhausted = 8
+        /// The request is right, but not now, or not for this execution or file.
+        case failedPrecondition = 9
         case unimplemented = 12
         case `internal` = 13
         /// The server cannot be reached, or can't serve this now: `message` says which.

@@ -1,43 +1,39 @@
-internal import DequeModule
+internal import RPC
 public import Schema
-internal import Synchronization
 
-/// A program that runs: its events, in order, while they happen. Iterate it once.
+/// A program that runs: its events, in order, while they happen. Iterate it once, from one task.
 ///
 /// `started` comes first, then `output`, last `ended`; any end of the program is an event, a failure to start it
-/// included. Iterating throws `BerthError` when the call itself fails (no such lease, no member to be had, the
-/// connection lost), and `CancellationError` when its task is cancelled. A program whose execution is cancelled or
-/// dropped before its end is killed.
+/// included. `dropped` stands for output that is no longer to be had; without it there are no gaps. Iterating throws
+/// `BerthError` when the call itself fails (no such lease, no member to be had, the connection lost), and
+/// `CancellationError` when its task is cancelled.
+///
+/// A program that is read slowly waits, and nothing else does. One whose execution is cancelled or dropped before its end
+/// is killed; a resumable one, and one that was attached to, goes on without this watcher.
 public final class Execution: AsyncSequence, Sendable {
     public typealias Element = ExecuteEvent
 
-    private let buffer: EventBuffer
-    private let send: @Sendable (_ execution: String, _ signal: Int32) -> Void
+    let rpc: ClientConnection
+    /// The lease's token; empty for a program in a member of its own.
+    let lease: String
+    let stream: EventStream<ExecuteEvent>
+    let input: InputWriter
+    /// It was attached to without slowing it down.
+    let observes: Bool
 
-    init(buffer: EventBuffer, send: @escaping @Sendable (String, Int32) -> Void) {
-        self.buffer = buffer
-        self.send = send
-        buffer.whenKilledEarly { id in send(id, 9) }
+    init(
+        _ rpc: ClientConnection, lease: String, stream: EventStream<ExecuteEvent>, inputOffset: UInt64?,
+        observes: Bool = false
+    ) {
+        self.rpc = rpc
+        self.lease = lease
+        self.stream = stream
+        self.observes = observes
+        input = InputWriter(rpc, lease: lease, offset: inputOffset)
     }
 
     deinit {
-        leave()
-    }
-
-    /// Sends a signal, 1 to 64, to the program; 9 ends everything it started. Without effect before `started`.
-    public func signal(_ signal: Int32) {
-        if let id = buffer.runningExecution { send(id, signal) }
-    }
-
-    /// Ends the program and everything it started; its end event follows.
-    public func kill() {
-        if let id = buffer.kill() { send(id, 9) }
-    }
-
-    /// Kills it, and keeps nothing of what it still writes.
-    private func leave() {
-        kill()
-        buffer.discard()
+        stream.leave()
     }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(execution: self) }
@@ -47,183 +43,134 @@ public final class Execution: AsyncSequence, Sendable {
 
         public mutating func next() async throws -> ExecuteEvent? {
             do {
-                return try await execution.buffer.next()
+                return try await execution.stream.next()
             } catch let error as CancellationError {
-                execution.leave()
+                execution.stream.leave()
                 throw error
             }
         }
     }
 
     /// Reads it to its end: what it wrote, and how it ended.
-    /// - Parameter limit: bytes of output kept, of both streams each; what is over it is dropped.
+    /// - Parameter limit: bytes of output kept, of both streams each; what is over it is counted.
     public func collect(limit: Int = 16 << 20) async throws -> CollectedOutput {
         var collected = CollectedOutput()
-        for try await event in self {
-            switch event {
-            case .output(let output) where output.stream == .stdout:
-                collected.stdout.append(contentsOf: output.data.prefix(Swift.max(0, limit - collected.stdout.count)))
-            case .output(let output):
-                collected.stderr.append(contentsOf: output.data.prefix(Swift.max(0, limit - collected.stderr.count)))
-            case .ended(let ended):
-                collected.ended = ended
-            case .started, .dropped, .unknown:
-                break
-            }
-        }
+        for try await event in self { collected.take(event, limit: limit) }
         return collected
     }
-}
 
-/// All that a program wrote, and its end.
-public struct CollectedOutput: Sendable, Equatable {
-    public var stdout: [UInt8] = []
-    public var stderr: [UInt8] = []
-    public var ended = Ended()
-}
+    // MARK: Which one, and how far
 
-/// Events between the connection and who iterates, bounded by stopping to read.
-final class EventBuffer: Sendable {
-    private static let high = 1 << 20
-    private static let low = 256 << 10
-
-    private struct State {
-        var events: Deque<ExecuteEvent> = []
-        var bytes = 0
-        var isPaused = false
-        var isOver = false
-        var isKilled = false
-        /// Nobody will read.
-        var isDiscarding = false
-        var error: BerthError?
-        var id: String?
-        var waiting: CheckedContinuation<ExecuteEvent?, any Error>?
-        var onKilledEarly: (@Sendable (String) -> Void)?
+    /// The execution's id, for `BerthClient.attach`; secret, like a lease. Waits for the start.
+    /// - Throws: why it did not start.
+    public var id: String {
+        get async throws(BerthError) { try await stream.started().execution }
     }
 
-    private let state = Mutex(State())
-    private let flow: ReadingPause
+    /// How many bytes of stdout the reader has, dropped ones included.
+    public var stdoutOffset: UInt64 { stream.consumed.stdout }
 
-    init(_ flow: ReadingPause) {
-        self.flow = flow
+    /// How many bytes of stderr the reader has, dropped ones included.
+    public var stderrOffset: UInt64 { stream.consumed.stderr }
+
+    /// How many bytes of standard input were taken for sure; nil while that is not known, as before the first write to an
+    /// execution that was attached to. After a lost connection, what is written on the resumed execution begins here.
+    public var inputOffset: UInt64? { input.offset }
+
+    // MARK: What is done to it
+
+    /// Adds to its standard input; on a terminal, types. Returns when the bytes were taken: while the program does not
+    /// read, that takes as long as it takes. What several tasks write stays together, in the order of the calls.
+    ///
+    /// - Throws: `failedPrecondition` when the input has ended, `notFound` when the program has, `unavailable` when the
+    ///   connection is lost, `cancelled` when the task is. The last two may come when a part was taken.
+    public func write(_ bytes: [UInt8]) async throws(BerthError) {
+        guard !bytes.isEmpty else { return }
+        try await input.write(bytes, ends: false, to: try await id)
     }
 
-    func whenKilledEarly(_ action: @escaping @Sendable (String) -> Void) {
-        state.withLock { $0.onKilledEarly = action }
+    /// Ends its standard input, after what was written; on a terminal, types the end-of-file character (Ctrl-D).
+    /// - Throws: as `write`.
+    public func closeInput() async throws(BerthError) {
+        try await input.write([], ends: true, to: try await id)
     }
 
-    /// The execution's id while it runs.
-    var runningExecution: String? {
-        state.withLock { $0.isOver ? nil : $0.id }
+    /// Tells its terminal its new size.
+    /// - Throws: `failedPrecondition` when it has no terminal, `notFound` when it has ended.
+    public func resize(rows: Int, columns: Int) async throws(BerthError) {
+        let _: Empty = try await rpc.call(
+            "Resize",
+            ResizeTerminalRequest(
+                lease: lease, execution: try await id,
+                terminal: Terminal(rows: UInt32(clamping: rows), columns: UInt32(clamping: columns))))
     }
 
-    /// The id to kill; nil when it has ended, or has not started: then it is killed as soon as it has.
-    func kill() -> String? {
-        state.withLock { state in
-            guard !state.isOver, !state.isKilled else { return nil }
-            state.isKilled = true
-            return state.id
+    /// Sends it a signal; `.kill` ends everything it started.
+    /// - Throws: `invalidArgument` when there is no such signal, `notFound` when it has ended.
+    public func signal(_ signal: ProgramSignal) async throws(BerthError) {
+        var request = SignalRequest(lease: lease, execution: try await id)
+        switch signal.value {
+        case .number(let number): request.signal = number
+        case .name(let name): request.signalName = name
         }
+        let _: Empty = try await rpc.call("Signal", request)
     }
 
-    /// Nobody reads any more: what is here goes, and so does what still comes, so that it does not stop the other calls
-    /// of the connection.
-    func discard() {
-        let wasPaused = state.withLock { state in
-            state.isDiscarding = true
-            state.events = []
-            state.bytes = 0
-            defer { state.isPaused = false }
-            return state.isPaused
-        }
-        if wasPaused { flow.end() }
+    /// Ends it and everything it started: TERM, a grace, KILL. Its end event follows.
+    /// - Parameter grace: nil is the execution's own.
+    /// - Throws: `notFound` when it has ended.
+    public func cancel(grace: Duration? = nil) async throws(BerthError) {
+        let _: Empty = try await rpc.call(
+            "Signal",
+            SignalRequest(
+                lease: lease, execution: try await id, isCancel: true, graceMilliseconds: grace?.milliseconds ?? 0))
     }
 
-    func push(_ event: ExecuteEvent) {
-        var toKill: (@Sendable (String) -> Void, String)?
-        let waiting = state.withLock { state -> CheckedContinuation<ExecuteEvent?, any Error>? in
-            guard !state.isOver else { return nil }
-            switch event {
-            case .started(let started):
-                state.id = started.execution
-                if state.isKilled, let action = state.onKilledEarly { toKill = (action, started.execution) }
-            case .ended:
-                state.isOver = true
-            case .output, .dropped, .unknown:
-                break
-            }
-            if let waiting = state.waiting {
-                state.waiting = nil
-                return waiting
-            }
-            guard !state.isDiscarding else { return nil }
-            state.events.append(event)
-            state.bytes += event.cost
-            if state.bytes > EventBuffer.high, !state.isPaused {
-                state.isPaused = true
-                flow.begin()
-            }
-            return nil
-        }
-        waiting?.resume(returning: event)
-        if let (action, id) = toKill { action(id) }
-    }
+    /// Kills it and everything it started, without waiting for anything; before its start: as soon as it has started.
+    /// Its end event follows.
+    public func kill() { stream.kill() }
 
-    func end(_ error: BerthError?) {
-        let error = error ?? BerthError(.internal, "the server ended the stream without an end of the program")
-        let waiting = state.withLock { state -> CheckedContinuation<ExecuteEvent?, any Error>? in
-            guard !state.isOver else { return nil }
-            state.isOver = true
-            // Told once: to who waits, or to who comes next.
-            guard let waiting = state.waiting.take() else {
-                state.error = error
-                return nil
-            }
-            return waiting
-        }
-        waiting?.resume(throwing: error)
-    }
-
-    func next() async throws -> ExecuteEvent? {
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let answer: Result<ExecuteEvent?, any Error>? = state.withLock { state in
-                    if let event = state.events.popFirst() {
-                        state.bytes -= event.cost
-                        if state.isPaused, state.bytes < EventBuffer.low {
-                            state.isPaused = false
-                            flow.end()
-                        }
-                        return .success(event)
-                    }
-                    if let error = state.error {
-                        state.error = nil
-                        return .failure(error)
-                    }
-                    if state.isOver { return .success(nil) }
-                    if Task.isCancelled { return .failure(CancellationError()) }
-                    precondition(state.waiting == nil, "an execution is iterated by one task")
-                    state.waiting = continuation
-                    return nil
-                }
-                if let answer { continuation.resume(with: answer) }
-            }
-        } onCancel: {
-            let waiting = state.withLock { state in
-                defer { state.waiting = nil }
-                return state.waiting
-            }
-            waiting?.resume(throwing: CancellationError())
-        }
-    }
-
-    deinit {
-        if state.withLock({ $0.isPaused }) { flow.end() }
+    /// Watches it no more: iterating ends after what has come. A resumable program goes on for its time; any other one
+    /// ends with its last watcher.
+    public func detach() async throws(BerthError) {
+        let identity = try await stream.started()
+        stream.detaches()
+        let _: Empty = try await rpc.call(
+            "Detach", DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
     }
 }
 
-extension ExecuteEvent {
-    fileprivate var cost: Int {
-        if case .output(let output) = self { output.data.count + 64 } else { 64 }
+/// A signal by its number, 1 to 64, or its name: `15`, `"TERM"`, `"SIGTERM"`, `.terminate`.
+public struct ProgramSignal: Sendable, Equatable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
+    enum Value: Sendable, Equatable {
+        case number(Int32)
+        case name(String)
+    }
+
+    let value: Value
+
+    public init(_ number: Int32) { value = .number(number) }
+    public init(_ name: String) { value = .name(name) }
+    public init(integerLiteral number: Int32) { self.init(number) }
+    public init(stringLiteral name: String) { self.init(name) }
+
+    public static let hangup: ProgramSignal = 1
+    public static let interrupt: ProgramSignal = 2
+    public static let quit: ProgramSignal = 3
+    /// Ends everything that the program started as well.
+    public static let kill: ProgramSignal = 9
+    public static let terminate: ProgramSignal = 15
+}
+
+extension ExecuteEvent: CreditedEvent {
+    var meaning: EventMeaning {
+        switch self {
+        case .started(let started):
+            .started(StreamIdentity(execution: started.execution, watcher: started.watcher))
+        case .output(let output): .output(output)
+        case .dropped(let dropped): .dropped(dropped)
+        case .ended: .last
+        case .unknown: .other
+        }
     }
 }

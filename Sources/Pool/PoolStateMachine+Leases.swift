@@ -3,6 +3,8 @@ extension PoolStateMachine {
     /// A lease being used: what a call on it needs.
     public struct LeaseUse: Sendable {
         public var member: MemberID
+        /// The name of its pool.
+        public var pool: String
         public var link: any MemberLink
         public var leaseTime: Duration
         /// Until the lease ends, if it is not used again.
@@ -40,7 +42,9 @@ extension PoolStateMachine {
         lease.isUsed = true
         if !lease.isOrphaned { lease.expires = now + lease.time }
         slots[index].state = .leased(lease)
-        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time, timeLeft: lease.expires - now)
+        return LeaseUse(
+            member: slots[index].id, pool: pools[slots[index].pool].configuration.name, link: link,
+            leaseTime: lease.time, timeLeft: lease.expires - now)
     }
 
     /// The lease lasts for another whole time from now; for `leaseTime` from now on, if that is given and no longer
@@ -55,7 +59,9 @@ extension PoolStateMachine {
             setTimer(index, at: lease.expires)
         }
         slots[index].state = .leased(lease)
-        return LeaseUse(member: slots[index].id, link: link, leaseTime: lease.time, timeLeft: lease.expires - now)
+        return LeaseUse(
+            member: slots[index].id, pool: pools[slots[index].pool].configuration.name, link: link,
+            leaseTime: lease.time, timeLeft: lease.expires - now)
     }
 
     /// An execution has ended.

@@ -1,6 +1,6 @@
-internal import NIOCore
+package import NIOCore
 internal import Schema
-internal import Wire
+package import Wire
 
 /// What is to be written to a channel: frames gather in one buffer, which goes out in one write at the end of a read burst,
 /// or of the event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.
@@ -97,7 +97,7 @@ final class FrameOutput {
 
 extension ByteBuffer {
     /// Appends a frame whose data, `size` bytes, is written by `body`.
-    mutating func writeFrame(
+    package mutating func writeFrame(
         _ type: FrameType, _ flags: FrameFlags, streamID: UInt32, size: Int,
         _ body: (UnsafeMutableRawBufferPointer) -> Void
     ) {

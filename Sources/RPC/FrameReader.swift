@@ -1,9 +1,9 @@
-internal import NIOCore
-internal import Wire
+package import NIOCore
+package import Wire
 
 /// The frames in what a channel reads. Holds at most one frame that is not whole yet, and what came in the same read.
-struct FrameReader {
-    enum Item: Equatable {
+package struct FrameReader {
+    package enum Item: Equatable {
         case frame(FrameHeader, ByteBuffer)
         /// Its data is dropped as it comes.
         case oversized(FrameHeader)
@@ -16,14 +16,14 @@ struct FrameReader {
     /// How many bytes a step needs.
     private var needed = 0
 
-    init(maxDataLength: Int) {
+    package init(maxDataLength: Int) {
         decoder = FrameDecoder(maxDataLength: maxDataLength)
     }
 
     /// Bytes that were appended and not yet taken.
     var unreadBytes: Int { unread.readableBytes }
 
-    mutating func append(_ bytes: ByteBuffer) {
+    package mutating func append(_ bytes: ByteBuffer) {
         guard unread.readableBytes > 0 else {
             unread = bytes
             isOwn = false
@@ -43,7 +43,7 @@ struct FrameReader {
     }
 
     /// The next whole frame, nil until more is appended.
-    mutating func next() -> Item? {
+    package mutating func next() -> Item? {
         while unread.readableBytes > 0 {
             var decoder = decoder
             let step = unread.withUnsafeReadableBytes { decoder.next($0) }

@@ -67,6 +67,10 @@ extension Bridged {
     public static var name: String { String(cString: descriptor.pointee.name) }
 
     public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+        self = try Self(unpacking: bytes, arena: arena)
+    }
+
+    init(unpacking bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         self = try arena.scope { () throws(SchemaError) in
             var allocator = arena.allocator
             let message = protobuf_c_message_unpack(

@@ -1,41 +1,136 @@
-internal import AgentLink
 internal import Pool
 internal import Synchronization
 
-/// The running executions by their ids, for calls that come beside their streams.
+/// The executions by their ids, for calls that come beside their streams: those that run, and those that have ended and are
+/// kept for a while.
 final class ExecutionRegistry: Sendable {
-    private struct Entry {
-        var execution: Execution
-        /// The lease it runs in; nil for one in a member of its own, for which its unguessable id is the key.
-        var lease: LeaseToken?
+    /// What is kept at most. The oldest end goes first.
+    struct Limits: Sendable {
+        /// Of one lease, or of one client's executions without a lease.
+        var keptPerOwner = 64
+        var kept = 4096
+        /// Bytes of output, of all together.
+        var keptBytes = 64 << 20
     }
 
-    private struct State {
-        var entries: [String: Entry] = [:]
-        /// Ended before they were inserted: a start can fail as fast as that.
-        var early: Set<String> = []
+    fileprivate enum Owner: Hashable {
+        case lease(LeaseToken)
+        case client(ClientID)
+    }
+
+    fileprivate struct Kept {
+        var execution: ServedExecution
+        var bytes: Int
+    }
+
+    fileprivate struct State {
+        var executions: [String: ServedExecution] = [:]
+        /// In the order in which they were asked for.
+        var ofLease: [LeaseToken: [ServedExecution]] = [:]
+        var running = 0
+        /// By a number that counts ends; `keptNumbers` leads there.
+        var kept: [UInt64: Kept] = [:]
+        var keptNumbers: [String: UInt64] = [:]
+        var ofOwner: [Owner: [UInt64]] = [:]
+        var keptBytes = 0
+        var ends: UInt64 = 0
+        /// No kept execution has a smaller number.
+        var oldest: UInt64 = 1
     }
 
     private let state = Mutex(State())
+    private let limits: Limits
 
-    func insert(_ execution: Execution, id: String, lease: LeaseToken?) {
+    init(limits: Limits = Limits()) {
+        self.limits = limits
+    }
+
+    /// Those that run.
+    var count: Int { state.withLock { $0.running } }
+
+    func insert(_ execution: ServedExecution) {
         state.withLock { state in
-            if state.early.remove(id) == nil { state.entries[id] = Entry(execution: execution, lease: lease) }
+            state.executions[execution.id] = execution
+            if let lease = execution.order.lease { state.ofLease[lease, default: []].append(execution) }
+            state.running += 1
         }
     }
 
-    func remove(_ id: String) {
+    /// - Parameter lease: the lease it runs or ran in.
+    func find(_ id: String, lease: LeaseToken?) -> ServedExecution? {
         state.withLock { state in
-            if state.entries.removeValue(forKey: id) == nil { state.early.insert(id) }
+            guard let execution = state.executions[id], execution.order.lease == lease else { return nil }
+            return execution
         }
     }
 
-    func find(_ id: String, lease: LeaseToken?) -> Execution? {
-        state.withLock { state in
-            guard let entry = state.entries[id], entry.lease == lease else { return nil }
-            return entry.execution
+    /// The oldest first.
+    func list(_ lease: LeaseToken) -> [ServedExecution] { state.withLock { $0.ofLease[lease] ?? [] } }
+
+    /// The program has ended.
+    func ended(_ execution: ServedExecution) { state.withLock { $0.running -= 1 } }
+
+    /// It has ended, and is to be found for a while.
+    func keep(_ execution: ServedExecution, bytes: Int) {
+        let excess = state.withLock { state -> [ServedExecution] in
+            // Its time may have passed already.
+            guard state.executions[execution.id] === execution else { return [] }
+            state.ends += 1
+            let owner = Owner(execution)
+            state.kept[state.ends] = Kept(execution: execution, bytes: bytes)
+            state.keptNumbers[execution.id] = state.ends
+            state.ofOwner[owner, default: []].append(state.ends)
+            state.keptBytes += bytes
+            var excess: [ServedExecution] = []
+            if let first = state.ofOwner[owner], first.count > limits.keptPerOwner, let oldest = state.kept[first[0]] {
+                excess.append(oldest.execution)
+                state.unkeep(oldest.execution)
+            }
+            while state.kept.count > limits.kept || state.keptBytes > limits.keptBytes {
+                guard let oldest = state.kept[state.oldest]?.execution else {
+                    state.oldest += 1
+                    continue
+                }
+                excess.append(oldest)
+                state.unkeep(oldest)
+            }
+            return excess
         }
+        for execution in excess { execution.letGo() }
     }
 
-    var count: Int { state.withLock { $0.entries.count } }
+    /// Its time after the end has passed.
+    func expired(_ execution: ServedExecution) {
+        state.withLock { $0.unkeep(execution) }
+        execution.letGo()
+    }
+
+    /// Nobody can want anything of it any more.
+    func forget(_ execution: ServedExecution) {
+        state.withLock { state in
+            state.unkeep(execution)
+            guard state.executions.removeValue(forKey: execution.id) != nil, let lease = execution.order.lease else {
+                return
+            }
+            state.ofLease[lease]?.removeAll { $0 === execution }
+            if state.ofLease[lease]?.isEmpty == true { state.ofLease[lease] = nil }
+        }
+    }
+}
+
+extension ExecutionRegistry.Owner {
+    fileprivate init(_ execution: ServedExecution) {
+        self = execution.order.lease.map { .lease($0) } ?? .client(execution.order.client)
+    }
+}
+
+extension ExecutionRegistry.State {
+    fileprivate mutating func unkeep(_ execution: ServedExecution) {
+        guard let number = keptNumbers.removeValue(forKey: execution.id), let entry = kept.removeValue(forKey: number)
+        else { return }
+        keptBytes -= entry.bytes
+        let owner = ExecutionRegistry.Owner(execution)
+        ofOwner[owner]?.removeAll { $0 == number }
+        if ofOwner[owner]?.isEmpty == true { ofOwner[owner] = nil }
+    }
 }

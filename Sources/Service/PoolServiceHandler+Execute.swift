@@ -1,8 +1,8 @@
 internal import AgentLink
-internal import NIOCore
 internal import Pool
 internal import RPC
 internal import Schema
+internal import Synchronization
 
 extension PoolServiceHandler {
     func execute(_ call: ServerCall) throws(RPCError) {
@@ -13,144 +13,81 @@ extension PoolServiceHandler {
             guard let token = LeaseToken(request.lease), let use = pool.use(token, begins: true) else {
                 throw .noSuchLease
             }
-            run(program, call, link: use.link, lease: token) { [pool] in pool.endUse(token) }
+            let atEnd: @Sendable () -> Void = { [pool] in pool.endUse(token) }
+            let defaults = programDefaults(of: use.pool)
+            do throws(RPCError) {
+                run(program, try program.command.argv(defaults), defaults, call, link: use.link, lease: token, atEnd)
+            } catch {
+                atEnd()
+                throw error
+            }
             return
         }
+        let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
+        let argv = try program.command.argv(defaults)
         obtain(
             call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true, ttlMilliseconds: 0
         ) { [self] call, grant in
-            // In a member of its own, the member's end is the execution's end: nothing needs a grace then.
             _ = pool.use(grant.token, begins: true)
-            run(program, call, link: grant.link, lease: nil, ownLease: grant.token) { [pool] in
+            run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [pool] in
                 _ = pool.release(grant.token)
             }
         }
     }
 
     private func run(
-        _ program: Program, _ call: ServerCall, link: any MemberLink, lease: LeaseToken?, ownLease: LeaseToken? = nil,
-        atEnd: @escaping @Sendable () -> Void
+        _ program: Program, _ argv: [String], _ defaults: ProgramDefaults, _ call: ServerCall, link: any MemberLink,
+        lease: LeaseToken? = nil, ownLease: LeaseToken? = nil, _ atEnd: @escaping @Sendable () -> Void
     ) {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }
+        var order = ServedExecution.Order(
+            lease: lease, client: call.client, member: link.member, argv: Command.listed(argv),
+            graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched)
+        if let ownLease, program.resumable == nil {
+            // In a member of its own, the member's end is the execution's end: nothing needs a grace then.
+            order.whenLeft = { [pool] in _ = pool.release(ownLease) }
+        }
+        start(
+            order, program.request(argv: argv, defaults, image: link.imageEnvironment), on: link, for: call,
+            window: program.window, atEnd: atEnd)
+    }
+
+    /// Starts an execution that a call's stream watches from its first byte on. On the call's loop.
+    ///
+    /// - Parameters:
+    ///   - events: what the stream is told beside output.
+    ///   - atEnd: runs when it has ended, before anybody is told.
+    @discardableResult
+    func start(
+        _ order: ServedExecution.Order, _ request: Agent.ExecuteRequest, on link: AgentConnection,
+        for call: ServerCall, _ events: WatcherEvents = .execute, window: UInt64?,
+        atEnd: @escaping @Sendable () -> Void
+    ) -> ServedExecution {
         var random = SystemRandomNumberGenerator()
-        let id = LeaseToken(using: &random).description
-        let relay = OutputRelay(call: call, id: id, member: link.member.description)
-        let loop = call.connection.eventLoop
-        let bound = NIOLoopBound(relay, eventLoop: loop)
-        let execution = link.execute(program.request(image: link.imageEnvironment)) { [executions] event in
-            if case .ended = event {
-                executions.remove(id)
-                atEnd()
-            }
-            // In order also when one comes on the loop and one from elsewhere: the relay's thread is always the loop,
-            // and the link's events all come from the link's own.
-            if loop.inEventLoop { bound.value.pass(event) } else { loop.execute { bound.value.pass(event) } }
-        }
-        executions.insert(execution, id: id, lease: lease)
-        relay.begin(execution)
-        call.onCancel = { [pool, limits] _ in
-            if let ownLease {
-                _ = pool.release(ownLease)
-            } else {
-                execution.end(graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
-            }
-            relay.discard()
-        }
+        let execution = ServedExecution(
+            id: LeaseToken(using: &random).description, order: order, clock: clock, registry: executions)
+        executions.insert(execution)
+        execution.watchFirst(call, events, window: window)
+        execution.begin(
+            link.execute(request) { event in
+                if case .ended = event { atEnd() }
+                execution.receive(event)
+            })
+        return execution
+    }
+
+    func programDefaults(of pool: String) -> ProgramDefaults {
+        programs.withLock { $0[pool] } ?? ProgramDefaults()
+    }
+
+    /// What programs get that start from here on and do not say otherwise, by the names of their pools. A pool that is not
+    /// named keeps what it had: it may have leases for a while after it has gone.
+    public func setPrograms(_ defaults: [String: ProgramDefaults]) {
+        programs.withLock { $0.merge(defaults) { _, new in new } }
     }
 }
 
-/// Passes an execution's events on to the client, on the client's loop, and credit back to the agent as fast as the
-/// client takes them: what waits in between never exceeds the agent's window.
-final class OutputRelay {
-    private let call: ServerCall
-    private let id: String
-    private let member: String
-    private var execution: Execution?
-    private var isOver = false
-    /// Passed on to a connection that had no room: acknowledged when it has.
-    private var withheld = 0
-
-    init(call: ServerCall, id: String, member: String) {
-        self.call = call
-        self.id = id
-        self.member = member
-    }
-
-    /// Does nothing when the end has been passed already, as it has when a start fails at once: the execution refers to
-    /// the relay, and neither would ever be freed.
-    func begin(_ execution: Execution) {
-        guard !isOver else { return }
-        self.execution = execution
-        call.onWritable = { [weak self] in self?.giveCredit() }
-    }
-
-    func pass(_ event: ExecutionEvent) {
-        if case .ended = event { isOver = true }
-        guard !call.isEnded else { return swallow(event) }
-        switch event {
-        case .started:
-            call.send(ExecuteEvent.started(Started(execution: id, member: member)))
-        case .output(let chunk):
-            withheld += chunk.count
-            call.send(EncodedEvent(bytes: chunk.encoded))
-            if call.isWritable { giveCredit() }
-        case .ended(let ended):
-            call.onCancel = nil
-            call.onWritable = nil
-            call.send(ExecuteEvent.ended(Ended(ended)))
-            call.finish()
-            execution = nil
-        }
-    }
-
-    /// The client is gone: what still comes is thrown away, so that the program does not block on its way out.
-    func discard() {
-        giveCredit()
-    }
-
-    private func swallow(_ event: ExecutionEvent) {
-        switch event {
-        case .started: break
-        case .output(let chunk): execution?.acknowledge(chunk.count)
-        case .ended: execution = nil
-        }
-    }
-
-    private func giveCredit() {
-        guard withheld > 0, let execution else { return }
-        execution.acknowledge(withheld)
-        withheld = 0
-    }
-}
-
-/// An `ExecuteEvent` that is encoded already.
-struct EncodedEvent: Message {
-    static var name: String { ExecuteEvent.name }
-    let bytes: ByteBuffer
-
-    init(bytes: ByteBuffer) {
-        self.bytes = bytes
-    }
-
-    init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
-        self.init(bytes: ByteBuffer(bytes: bytes))
-    }
-
-    func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
-        body(bytes.readableBytes) { room in
-            bytes.withUnsafeReadableBytes { room.copyMemory(from: $0) }
-        }
-    }
-}
-
-extension Ended {
-    init(_ ended: Agent.Ended) {
-        self.init(
-            cause: ended.cause, exitCode: ended.exitCode, signal: ended.signal, message: ended.message,
-            startFailure: ended.startFailure,
-            usage: Usage(
-                wallMicroseconds: ended.wallMicroseconds, userMicroseconds: ended.userMicroseconds,
-                systemMicroseconds: ended.systemMicroseconds, peakMemoryBytes: ended.peakMemoryBytes),
-            stdoutBytes: ended.stdoutBytes, stderrBytes: ended.stderrBytes)
-    }
+extension ServerCall {
+    /// On whose account its acquires and executions go.
+    var client: ClientID { (connection.userInfo as? Session)?.client ?? ClientID(connection.host) }
 }

@@ -17,6 +17,8 @@ public final class PoolServiceHandler: RPCService {
     let started: MonotonicInstant
     let executions = ExecutionRegistry()
     let connections = Mutex(0)
+    /// By the names of pools.
+    let programs = Mutex<[String: ProgramDefaults]>([:])
     private let admin: AdminServiceHandler
     private let draining = Mutex(false)
 
@@ -64,7 +66,13 @@ public final class PoolServiceHandler: RPCService {
         case "Hello": try hello(call.unary())
         case "Acquire": try acquire(call.unary())
         case "Execute": try execute(call.streaming())
+        case "Attach": try attach(call.streaming())
+        case "Detach": try detach(call.unary())
+        case "Acknowledge": try acknowledge(call.unary())
+        case "Input": try input(call.unary())
+        case "Resize": try resizeTerminal(call.unary())
         case "Signal": try signal(call.unary())
+        case "ListExecutions": try listExecutions(call.unary())
         case "Release": try release(call.unary())
         case "Renew": try renew(call.unary())
         case "Stats": try stats(call.unary())
@@ -102,22 +110,6 @@ public final class PoolServiceHandler: RPCService {
     private func release(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ReleaseRequest.self)
         guard let token = LeaseToken(request.lease), pool.release(token) else { throw .noSuchLease }
-        call.respond(Empty())
-    }
-
-    private func signal(_ call: ServerCall) throws(RPCError) {
-        let request = try call.decode(SignalRequest.self)
-        guard (1...64).contains(request.signal) else {
-            throw RPCError(.invalidArgument, "signal \(request.signal) is not 1 to 64")
-        }
-        let lease = request.lease.isEmpty ? nil : LeaseToken(request.lease)
-        if !request.lease.isEmpty {
-            guard let lease, pool.use(lease) != nil else { throw .noSuchLease }
-        }
-        guard let execution = executions.find(request.execution, lease: lease) else {
-            throw RPCError(.notFound, "no such execution, or it has ended")
-        }
-        if request.signal == 9 { execution.end(graceMilliseconds: 0) } else { execution.signal(request.signal) }
         call.respond(Empty())
     }
 

@@ -2,30 +2,34 @@ internal import Pool
 internal import RPC
 internal import Schema
 
-/// An `Execute` request, checked: what to run, complete but for what the image adds.
+/// An `Execute` request, checked: what to run, complete but for what the pool and the image add.
 struct Program {
-    /// Where programs are looked for, and what else they can rely on, when neither image nor request says.
-    static let defaults = [
+    /// Where programs are looked for, and what else they can rely on, when nobody else says.
+    static let environment = [
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/workspace",
         "LANG": "C.UTF-8",
         "TERM": "dumb",
     ]
-    static let workingDirectory = "/workspace"
+    static let terminalType = "xterm-256color"
 
-    let argv: [String]
-    let env: [String: String]
-    let cwd: String
-    let uid: UInt32
-    let stdin: [UInt8]
+    private let request: ExecuteRequest
+    private let limits: ServiceLimits
+    private let terminal: Agent.Terminal?
+    let command: Command
     let timeoutMilliseconds: UInt64
     let graceMilliseconds: UInt64
+    /// Output sent to the caller and not acknowledged, in bytes; nil: no window.
+    let window: UInt64?
+    /// How long it goes on, and is kept, when nobody watches; nil: not at all.
+    let resumable: Duration?
+    var unwatched: Unwatched { request.unwatched }
 
+    /// - Throws: INVALID_ARGUMENT with the first thing that is wrong.
     init(_ request: ExecuteRequest, _ limits: ServiceLimits) throws(RPCError) {
-        guard let name = request.argv.first else {
-            throw RPCError(.invalidArgument, "argv is empty: its first element is the program")
-        }
-        guard !name.isEmpty else { throw RPCError(.invalidArgument, "argv[0] is empty: it is the program") }
+        self.request = request
+        self.limits = limits
+        command = try Command(request)
         guard request.lease.isEmpty || request.pool.isEmpty else {
             throw RPCError(.invalidArgument, "both lease and pool are given: a lease has its pool already")
         }
@@ -38,15 +42,22 @@ struct Program {
         // To the kernel, this one means "no change", which would be root.
         guard request.uid != .max else { throw RPCError(.invalidArgument, "uid \(request.uid) is no user's") }
         let longest = limits.maxTimeout.wholeMilliseconds
-        for (field, value) in [("timeout_ms", request.timeoutMilliseconds), ("grace_ms", request.graceMilliseconds)]
-        where UInt64(value) > longest {
+        for (field, value) in [
+            ("timeout_ms", request.timeoutMilliseconds), ("grace_ms", request.graceMilliseconds),
+            ("idle_timeout_ms", request.idleTimeoutMilliseconds), ("cpu_time_ms", request.cpuTimeMilliseconds),
+            ("resumable_ms", request.resumableMilliseconds),
+        ] where UInt64(value) > longest {
             throw RPCError(.invalidArgument, "\(field) is \(value), more than the longest, \(longest)")
         }
-        argv = request.argv
-        env = request.env
-        cwd = request.cwd.isEmpty ? Program.workingDirectory : request.cwd
-        uid = request.uid == 0 ? limits.uid : request.uid
-        stdin = request.stdin
+        if request.outputPolicy != .truncate, request.maxOutputBytes == 0 {
+            throw RPCError(.invalidArgument, "output_policy is given without max_output_bytes, which it belongs to")
+        }
+        if request.unwatched != .runOn, request.resumableMilliseconds == 0 {
+            throw RPCError(.invalidArgument, "unwatched is given without resumable_ms, which it belongs to")
+        }
+        window = try Program.window(request.windowBytes)
+        if let asked = request.terminal { terminal = try Program.terminal(asked) } else { terminal = nil }
+        resumable = request.resumableMilliseconds == 0 ? nil : .milliseconds(request.resumableMilliseconds)
         timeoutMilliseconds =
             request.timeoutMilliseconds == 0
             ? limits.defaultTimeout.wholeMilliseconds : UInt64(request.timeoutMilliseconds)
@@ -54,18 +65,47 @@ struct Program {
             request.graceMilliseconds == 0 ? limits.defaultGrace.wholeMilliseconds : UInt64(request.graceMilliseconds)
     }
 
-    /// - Parameter image: the image's own environment, `NAME=value`; the request's goes before it, the defaults behind.
-    func request(image: [String]) -> Agent.ExecuteRequest {
-        var complete = Program.defaults
+    /// A request's window_bytes, checked.
+    static func window(_ bytes: UInt64) throws(RPCError) -> UInt64? {
+        guard bytes == 0 || (64 << 10...1 << 20).contains(bytes) else {
+            throw RPCError(
+                .invalidArgument, "window_bytes is \(bytes): it is 65536 (64 KiB) to 1048576 (1 MiB), or 0 for none")
+        }
+        return bytes == 0 ? nil : bytes
+    }
+
+    /// A terminal's size, checked.
+    static func terminal(_ asked: Terminal) throws(RPCError) -> Agent.Terminal {
+        for (field, value) in [("rows", asked.rows), ("columns", asked.columns)] where value > UInt16.max {
+            throw RPCError(.invalidArgument, "terminal.\(field) is \(value), more than the most, \(UInt16.max)")
+        }
+        return Agent.Terminal(rows: asked.rows, columns: asked.columns)
+    }
+
+    /// What the agent is asked. The request goes before the pool, that before the image, that before the server's own.
+    ///
+    /// - Parameters:
+    ///   - argv: the command, of this pool.
+    ///   - image: the image's own environment, `NAME=value`.
+    func request(argv: [String], _ pool: ProgramDefaults, image: [String]) -> Agent.ExecuteRequest {
+        var env = Program.environment
+        if terminal != nil { env["TERM"] = Program.terminalType }
         for entry in image {
             guard let separator = entry.firstIndex(of: "=") else { continue }
             let name = String(entry[..<separator])
             // The agent's own home is root's.
-            if name != "HOME" { complete[name] = String(entry[entry.index(after: separator)...]) }
+            if name != "HOME" { env[name] = String(entry[entry.index(after: separator)...]) }
         }
-        complete.merge(env) { _, asked in asked }
+        env.merge(pool.env) { _, asked in asked }
+        env.merge(request.env) { _, asked in asked }
+        let uid = request.uid == 0 ? pool.uid ?? limits.uid : request.uid
         return Agent.ExecuteRequest(
-            execution: 0, argv: argv, env: complete.map { "\($0)=\($1)" }, cwd: cwd, uid: uid, gid: uid, stdin: stdin,
-            timeoutMilliseconds: timeoutMilliseconds, graceMilliseconds: graceMilliseconds)
+            execution: 0, argv: argv, env: env.map { "\($0)=\($1)" }, cwd: request.cwd.isEmpty ? pool.cwd : request.cwd,
+            uid: uid, gid: uid, stdin: request.stdin, timeoutMilliseconds: timeoutMilliseconds,
+            graceMilliseconds: graceMilliseconds, keepsStdinOpen: request.keepsStdinOpen || terminal != nil,
+            terminal: terminal, maxOutputBytes: request.maxOutputBytes,
+            killsAtMaxOutput: request.outputPolicy == .kill,
+            idleTimeoutMilliseconds: UInt64(request.idleTimeoutMilliseconds),
+            cpuTimeMilliseconds: UInt64(request.cpuTimeMilliseconds), keepsBackground: request.keepsBackground)
     }
 }

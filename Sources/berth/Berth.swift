@@ -18,12 +18,12 @@ struct Berth: AsyncParsableCommand {
               berth serve
               berth run -- python3 -c 'print("hello")'
 
-            BERTH_SERVER names the server for run, stats, admin and load (HOST:PORT or unix:PATH; default \
-            127.0.0.1:7411).
+            BERTH_SERVER names the server for all that speak to one (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Run.self, Stats.self, Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
+            Serve.self, Run.self, Attach.self, Executions.self, Signal.self, Acquire.self, Release.self, Stats.self,
+            Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
 
     static func main() async {
@@ -52,7 +52,7 @@ struct Berth: AsyncParsableCommand {
             printError(
                 "\(words.hasSuffix(".") ? String(words.dropLast()) : words); see: berth \(subcommand.map { "\($0) " } ?? "")--help"
             )
-            Glibc.exit(subcommand == "run" ? Run.ownFailure : 2)
+            Glibc.exit(subcommand == "run" || subcommand == "attach" ? Run.ownFailure : 2)
         }
     }
 }
@@ -74,7 +74,9 @@ func printError(_ message: String) {
 }
 
 func printErrorLine(_ line: String) {
-    _ = writeAll(Array("\(line)\n".utf8), to: STDERR_FILENO)
+    // On a terminal that is passed through to a program, a new line is only a line further down.
+    let text = LocalTerminal.needsReturns ? "\r\n\(line)\r\n" : "\(line)\n"
+    _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
 }
 
 /// Writes all of `bytes`, waiting for room if need be. False when nobody reads any more.

@@ -17,10 +17,15 @@ struct EventPrinter {
             guard let line = EventLine(event) else { return true }
             return writeAll(Array((JSON.line(line) + "\n").utf8), to: STDOUT_FILENO)
         }
-        if case .output(let output) = event {
+        switch event {
+        case .output(let output):
             return writeAll(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
+        case .dropped(let dropped):
+            printError("\(dropped.bytes) bytes of \(dropped.stream.name) are no longer held, and missing here")
+            return true
+        case .started, .ended, .unknown:
+            return true
         }
-        return true
     }
 }
 
@@ -44,6 +49,9 @@ private struct EventLine: Encodable {
     var peakMemoryBytes: UInt64?
     var stdoutBytes: UInt64?
     var stderrBytes: UInt64?
+    var stdoutTruncated: UInt64?
+    var stderrTruncated: UInt64?
+    var outOfMemoryKills: UInt64?
 
     enum CodingKeys: String, CodingKey {
         case event, execution, member, stream, offset, bytes, text, base64, cause, signal, message
@@ -54,6 +62,9 @@ private struct EventLine: Encodable {
         case peakMemoryBytes = "peak_memory_bytes"
         case stdoutBytes = "stdout_bytes"
         case stderrBytes = "stderr_bytes"
+        case stdoutTruncated = "stdout_truncated"
+        case stderrTruncated = "stderr_truncated"
+        case outOfMemoryKills = "out_of_memory_kills"
     }
 
     init?(_ event: ExecuteEvent) {
@@ -64,7 +75,7 @@ private struct EventLine: Encodable {
             member = started.member
         case .output(let output):
             self.event = "output"
-            stream = output.stream == .stdout ? "stdout" : "stderr"
+            stream = output.stream.name
             offset = output.offset
             if let valid = String(validating: output.data, as: UTF8.self) {
                 text = valid
@@ -83,15 +94,22 @@ private struct EventLine: Encodable {
             peakMemoryBytes = ended.usage.peakMemoryBytes
             stdoutBytes = ended.stdoutBytes
             stderrBytes = ended.stderrBytes
+            if ended.stdoutTruncated > 0 { stdoutTruncated = ended.stdoutTruncated }
+            if ended.stderrTruncated > 0 { stderrTruncated = ended.stderrTruncated }
+            if ended.outOfMemoryKills > 0 { outOfMemoryKills = ended.outOfMemoryKills }
         case .dropped(let dropped):
             self.event = "dropped"
-            stream = dropped.stream == .stdout ? "stdout" : "stderr"
+            stream = dropped.stream.name
             offset = dropped.offset
             bytes = dropped.bytes
         case .unknown:
             return nil
         }
     }
+}
+
+extension OutputStream {
+    var name: String { self == .stdout ? "stdout" : "stderr" }
 }
 
 extension EndCause {

@@ -1,8 +1,6 @@
 import ArgumentParser
 import BerthClient
-import Dispatch
 import Schema
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -17,21 +15,36 @@ struct Run: AsyncParsableCommand {
             Acquires a container, runs the program in it, streams its output as it comes, releases the container.
 
               berth run -- python3 -c 'print("hello")'
-              echo 'print(6 * 7)' | berth run -i -- python3 -
-              berth run --timeout 5s --env NAME=value --cwd /tmp -- sh -c 'echo $NAME in $PWD'
+              berth run -it -- bash
+              tar c . | berth run -i -- tar t
+              berth run --shell 'ls /usr | wc -l'
+              berth run --language python --code - < script.py
+              berth run --resumable 10m --timeout 1h -- make
 
             Exits with the program's own code; 128+n when signal n ended it, 124 when its time was up, 125 when Berth \
             itself failed, 126 when the program can't be executed, 127 when it was not found.
-            Ctrl-C interrupts the program; what does not end within 2 s of it is killed.
+            Ctrl-C interrupts the program; what does not end within 2 s of it is killed. With -it it is a key like any \
+            other, and Enter ~ . leaves.
             """)
 
     /// Exit code for what is not the program's doing.
     static let ownFailure: Int32 = 125
+    /// How long a session at a terminal may last if nothing is said.
+    private static let terminalTimeout = Duration.seconds(8 * 3600)
+    private static let detachedTime = Duration.seconds(600)
+    private static let maxCode = 128 << 10 - 1
 
     @OptionGroup var server: ServerOptions
 
     @Option(help: "The pool to run in (default: the server's default pool).")
     var pool: String?
+
+    @Option(
+        help: ArgumentHelp("Run in this lease, from berth acquire, instead of a new container.", valueName: "token"))
+    var lease: String?
+
+    @Option(help: "How long to wait for a container when none is warm (default: the server's, 30s).")
+    var wait: DurationArgument?
 
     @Option(name: [.customShort("e"), .long], help: "Set a variable of the program's environment: NAME=VALUE.")
     var env: [String] = []
@@ -39,24 +52,103 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The program's working directory (default: /workspace).")
     var cwd: String?
 
-    @Option(help: "End the program after this time: 250ms, 5s, 2m (default: the server's, 60s).")
+    @Option(help: ArgumentHelp("Instead of a program: a line for the container's shell.", valueName: "line"))
+    var shell: String?
+
+    @Option(help: ArgumentHelp("Instead of a program: source text, with --language; - reads it.", valueName: "text"))
+    var code: String?
+
+    @Option(help: "What --code is written in: python, sh, or what the pool's configuration names.")
+    var language: String?
+
+    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program, as it comes.")
+    var interactive = false
+
+    @Flag(name: [.customShort("t"), .long], help: "Give the program a terminal; -it passes this one through to it.")
+    var terminal = false
+
+    @Option(help: "End the program after this time: 250ms, 5s, 2m (default: the server's, 60s; with -t 8h).")
     var timeout: DurationArgument?
 
-    @Option(help: "How long to wait for a container when none is warm (default: the server's, 30s).")
-    var wait: DurationArgument?
+    @Option(help: "End the program when it has written nothing for this time.")
+    var idleTimeout: DurationArgument?
 
-    @Flag(name: [.customShort("i"), .long], help: "Send standard input along.")
-    var interactive = false
+    @Option(help: "End the program when it has used so much CPU time.")
+    var cpuTime: DurationArgument?
+
+    @Option(help: "Cut what is over this, of stdout and of stderr: 64k, 10m; 10m,kill ends the program then.")
+    var maxOutput: OutputLimitArgument?
+
+    @Flag(help: "With --lease: what the program leaves running goes on until the lease ends.")
+    var keepBackground = false
+
+    @Option(help: "The program outlives a lost connection for this time; berth connects again and goes on.")
+    var resumable: DurationArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --resumable, when nobody watches and 1 MiB of output is held: drop the oldest, or wait.",
+            valueName: "drop|wait"))
+    var unwatched: UnwatchedArgument?
+
+    @Flag(
+        name: [.customShort("d"), .long],
+        help: "Print the execution's id and leave; see berth attach. --resumable is 10m if not given.")
+    var detach = false
 
     @Flag(help: "Print one event a line, as JSON.")
     var json = false
 
     @Argument(help: ArgumentHelp("The program and its arguments.", valueName: "command"))
-    var command: [String]
+    var command: [String] = []
+
+    mutating func validate() throws {
+        let given = (command.isEmpty ? 0 : 1) + (shell == nil ? 0 : 1) + (code == nil ? 0 : 1)
+        guard given == 1 else {
+            throw ValidationError(
+                given == 0
+                    ? "no command is given: berth run -- PROGRAM, --shell LINE or --code TEXT"
+                    : "one of a command, --shell and --code is run, and \(given) are given")
+        }
+        guard (code == nil) == (language == nil) else {
+            throw ValidationError(
+                code == nil
+                    ? "--language says what --code is written in, which is not given" : "--code needs --language")
+        }
+        guard code != "-" || !interactive else {
+            throw ValidationError("--code - reads standard input, which -i would send to the program")
+        }
+        guard lease == nil || pool == nil && wait == nil else {
+            throw ValidationError("--lease is a container already: --pool and --wait choose another")
+        }
+        guard !keepBackground || lease != nil else {
+            throw ValidationError("--keep-background needs --lease: without one, the container goes with the program")
+        }
+        guard unwatched == nil || resumable != nil || detach else {
+            throw ValidationError("--unwatched needs --resumable: other programs are always watched")
+        }
+        for (flag, value) in [("--timeout", timeout), ("--idle-timeout", idleTimeout), ("--cpu-time", cpuTime)]
+            + [("--resumable", resumable)]
+        {
+            if let value, value.duration < .milliseconds(1) {
+                throw ValidationError("\(flag) \(value) is less than 1ms, the shortest")
+            }
+        }
+        for entry in env {
+            guard let separator = entry.firstIndex(of: "="), separator != entry.startIndex else {
+                throw ValidationError("--env \"\(entry)\" is not NAME=VALUE")
+            }
+        }
+    }
 
     mutating func run() async throws {
+        throw ExitCode(try await Run.withOwnCode(execute))
+    }
+
+    /// What fails in `body` is Berth's own failure.
+    static func withOwnCode(_ body: () async throws -> Int32) async throws -> Int32 {
         do {
-            throw ExitCode(try await execute())
+            return try await body()
         } catch let error as BerthError {
             throw Failure(error.message, code: Run.ownFailure)
         } catch let failure as Failure {
@@ -67,127 +159,61 @@ struct Run: AsyncParsableCommand {
     private func execute() async throws -> Int32 {
         let program = try programToRun()
         signal(SIGPIPE, SIG_IGN)
-        let client = try await BerthClient.connect(to: try server.address())
-        defer { client.close() }
-        let execution = client.execute(program, pool: pool, wait: wait?.duration)
-        let hasStarted = Mutex(false)
-        let interrupts = Interrupts { number, isLast in
-            if !hasStarted.withLock({ $0 }) {
-                // Nothing runs yet that could end by itself, and the wait for a container may be long.
-                client.close()
-            } else if isLast {
-                execution.kill()
-            } else {
-                execution.signal(number)
-            }
+        let address = try server.address()
+        let client = try await BerthClient.connect(to: address)
+        let execution =
+            lease.map { client.execute(program, in: Lease(token: $0)) }
+            ?? client.execute(program, pool: pool, wait: wait?.duration)
+        guard !detach else {
+            defer { client.close() }
+            guard writeAll(Array("\(try await execution.id)\n".utf8), to: STDOUT_FILENO) else { return 128 + SIGPIPE }
+            return 0
         }
-        let printer = EventPrinter(json: json)
-        do {
-            for try await event in execution {
-                if case .started = event { hasStarted.withLock { $0 = true } }
-                guard printer.print(event) else {
-                    // Nobody reads any more: a shell's pipeline would have ended the program with SIGPIPE.
-                    execution.kill()
-                    return 128 + SIGPIPE
-                }
-                if case .ended(let ended) = event {
-                    if !json, let words = ended.inWords { printError(words) }
-                    return ended.exitStatus(interruptedBy: interrupts.received)
-                }
-            }
-        } catch let error as BerthError {
-            guard let interrupt = interrupts.received, !hasStarted.withLock({ $0 }) else { throw error }
-            return 128 + interrupt
-        }
-        throw Failure("the server ended the stream without an end of the program")
+        let session = RunSession(
+            RunSession.Settings(
+                address: address, json: json, sendsInput: interactive, hasTerminal: terminal,
+                resumable: program.resumable),
+            client: client, execution: execution)
+        return try await session.run()
     }
 
     private func programToRun() throws -> Command {
         var variables: [String: String] = [:]
         for entry in env {
-            guard let separator = entry.firstIndex(of: "="), separator != entry.startIndex else {
-                throw Failure("--env \"\(entry)\" is not NAME=VALUE")
-            }
+            guard let separator = entry.firstIndex(of: "=") else { continue }
             variables[String(entry[..<separator])] = String(entry[entry.index(after: separator)...])
         }
-        return Command(
-            command, env: variables, cwd: cwd, stdin: interactive ? try readInput() : [], timeout: timeout?.duration)
+        if terminal, variables["TERM"] == nil, let name = getenv("TERM"), name.pointee != 0 {
+            variables["TERM"] = String(cString: name)
+        }
+        var program = Command(
+            try what(), env: variables, cwd: cwd, timeout: timeout?.duration ?? (terminal ? Run.terminalTimeout : nil))
+        program.keepsStdinOpen = interactive
+        if terminal {
+            let size = LocalTerminal.size
+            program.terminal = Terminal(
+                rows: UInt32(clamping: size?.rows ?? 0), columns: UInt32(clamping: size?.columns ?? 0))
+        }
+        program.idleTimeout = idleTimeout?.duration
+        program.cpuTime = cpuTime?.duration
+        program.maxOutput = maxOutput?.bytes
+        program.outputPolicy = maxOutput?.policy ?? .truncate
+        program.keepsBackground = keepBackground
+        program.resumable = resumable?.duration ?? (detach ? Run.detachedTime : nil)
+        program.unwatched = unwatched?.value ?? .runOn
+        return program
     }
 
-    /// All of standard input, which travels in one message with the program.
-    private func readInput() throws -> [UInt8] {
-        let limit = 4 << 20 - 64 << 10
-        var input: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = read(STDIN_FILENO, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Failure("standard input can't be read: \(String(cString: strerror(errno)))") }
-            if count == 0 { return input }
-            input += chunk[..<count]
-            if input.count > limit {
-                throw Failure("standard input is longer than \(limit) bytes, which is all that travels with a program")
-            }
+    private func what() throws -> Command.Program {
+        if let shell { return .shell(shell) }
+        guard let code, let language else { return .argv(command) }
+        guard code == "-" else { return .code(code, language: language) }
+        guard let bytes = StandardInput.all(limit: Run.maxCode) else {
+            throw Failure("the code on standard input is longer than \(Run.maxCode) bytes, the limit")
         }
-    }
-}
-
-/// Ctrl-C and SIGTERM go to the program; what is still there 2 s later, or at a second Ctrl-C, is killed.
-private final class Interrupts: @unchecked Sendable {
-    /// On this queue alone.
-    private let queue = DispatchQueue(label: "berth.interrupts")
-    private var sources: [any DispatchSourceSignal] = []
-    private var first: Int32?
-
-    init(_ action: @escaping @Sendable (_ signal: Int32, _ isLast: Bool) -> Void) {
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { [weak self] in
-                guard let self else { return }
-                guard first == nil else { return action(number, true) }
-                first = number
-                action(number, false)
-                queue.asyncAfter(deadline: .now() + .seconds(2)) { action(number, true) }
-            }
-            sources.append(source)
-            source.resume()
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure("the code on standard input is not valid UTF-8")
         }
-    }
-
-    var received: Int32? { queue.sync { first } }
-}
-
-extension Ended {
-    /// What `berth run` says about an end that is not the program's own; nil when there is nothing to say.
-    var inWords: String? {
-        switch cause {
-        case .exited, .signalled, .unspecified: nil
-        case .timedOut: message.isEmpty ? "the program's time was up" : message
-        case .outOfMemory: message.isEmpty ? "the program ran out of memory" : message
-        case .outputLimit: message.isEmpty ? "the program wrote more than it may" : message
-        case .cancelled: message.isEmpty ? "the program was cancelled" : message
-        case .idleTimeout: message.isEmpty ? "the program wrote nothing for too long" : message
-        case .cpuTimeLimit: message.isEmpty ? "the program used all its CPU time" : message
-        case .containerLost, .startFailed, .draining: message
-        }
-    }
-
-    func exitStatus(interruptedBy interrupt: Int32?) -> Int32 {
-        switch cause {
-        case .exited: exitCode
-        // A server may say anything.
-        case .signalled: 128 + min(max(signal, 0), 127)
-        case .timedOut, .idleTimeout, .cpuTimeLimit: 124
-        case .outOfMemory: 128 + SIGKILL
-        case .cancelled: interrupt.map { 128 + $0 } ?? Run.ownFailure
-        case .startFailed:
-            switch startFailure {
-            case .programNotFound: 127
-            case .programNotExecutable: 126
-            case .badWorkingDirectory, .noResources, .unspecified: Run.ownFailure
-            }
-        case .outputLimit, .containerLost, .draining, .unspecified: Run.ownFailure
-        }
+        return .code(text, language: language)
     }
 }

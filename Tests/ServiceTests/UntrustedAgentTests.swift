@@ -10,8 +10,11 @@ struct UntrustedAgentTests {
     }
 
     /// What the state makes of each of the events; nil where it goes on.
-    private func violations(_ events: [Agent.ExecuteEvent], window: UInt64 = 100_000) -> [String?] {
-        var state = ExecutionState(window: window)
+    private func violations(
+        _ events: [Agent.ExecuteEvent], window: UInt64 = 100_000,
+        asked: Agent.ExecuteRequest = Agent.ExecuteRequest(execution: 1, argv: ["true"])
+    ) -> [String?] {
+        var state = ExecutionState(window: window, request: asked)
         return events.map { event in
             if case .violation(let what) = state.receive(event) { what } else { nil }
         }
@@ -21,7 +24,7 @@ struct UntrustedAgentTests {
     func good() {
         let events = [
             .started(pid: 7), output(0, 10), output(0, 5, stream: 1), .unknown, output(10, 1),
-            .ended(Agent.Ended(cause: .exited, exitCode: 255)),
+            .ended(Agent.Ended(cause: .exited, exitCode: 255, stdoutBytes: 15, stderrBytes: 5, stdoutTruncated: 4)),
         ]
         #expect(violations(events) == [nil, nil, nil, nil, nil, nil])
         #expect(violations([.ended(Agent.Ended(cause: .startFailed))]) == [nil])
@@ -46,12 +49,73 @@ struct UntrustedAgentTests {
             ([started, .ended(Agent.Ended(cause: .exited, exitCode: 256))], "exit code 256"),
             ([started, .ended(Agent.Ended(cause: .exited, exitCode: -1))], "exit code -1"),
             ([started, .ended(Agent.Ended(cause: .signalled, signal: .max))], "signal 2147483647"),
+            ([started, .ended(Agent.Ended(cause: .exited, signal: 9))], "an exit by signal 9"),
+            ([started, .ended(Agent.Ended(cause: .signalled))], "by no signal"),
+            ([started, .ended(Agent.Ended(cause: .outOfMemory))], "nothing was killed"),
+            ([started, .ended(Agent.Ended(cause: .startFailed))], "after the start"),
+            ([.ended(Agent.Ended(cause: .outOfMemory, outOfMemoryKills: 1))], "without a start"),
+            ([started, output(0, 3), ended], "0 bytes of output, 0 of them not sent, where 3 were"),
+            ([started, .ended(Agent.Ended(cause: .exited, stderrBytes: 1))], "1 bytes of output"),
+            ([started, .ended(Agent.Ended(cause: .exited, stdoutBytes: 1, stdoutTruncated: 2))], "2 of them not sent"),
+            (
+                [started, .ended(Agent.Ended(cause: .exited, message: String(repeating: "a", count: 5000)))],
+                "5000 bytes of words"
+            ),
         ]
+        for cause in [
+            EndCause.unspecified, .timedOut, .outputLimit, .containerLost, .draining, .idleTimeout, .cpuTimeLimit,
+        ] {
+            let found = violations([started, .ended(Agent.Ended(cause: cause))])
+            #expect(found.last??.contains("cannot have: \(cause)") == true)
+        }
         for (events, words) in cases {
             let found = violations(events)
             #expect(found.dropLast().allSatisfy { $0 == nil }, "\(events)")
             #expect(found.last??.contains(words) == true, "\(events): \(found)")
         }
+    }
+
+    @Test("an end for a limit is believed where that limit was asked for, and output beyond a limit nowhere")
+    func limits() {
+        let started = Agent.ExecuteEvent.started(pid: 7)
+        func asked(_ change: (inout Agent.ExecuteRequest) -> Void) -> Agent.ExecuteRequest {
+            var request = Agent.ExecuteRequest(execution: 1, argv: ["true"])
+            change(&request)
+            return request
+        }
+        func end(_ cause: EndCause, _ bytes: UInt64 = 0, truncated: UInt64 = 0) -> Agent.ExecuteEvent {
+            .ended(Agent.Ended(cause: cause, signal: 9, stdoutBytes: bytes, stdoutTruncated: truncated))
+        }
+        #expect(violations([started, end(.timedOut)], asked: asked { $0.timeoutMilliseconds = 1 }) == [nil, nil])
+        #expect(
+            violations([started, end(.idleTimeout)], asked: asked { $0.idleTimeoutMilliseconds = 1 }) == [nil, nil])
+        #expect(violations([started, end(.cpuTimeLimit)], asked: asked { $0.cpuTimeMilliseconds = 1 }) == [nil, nil])
+        let ten = asked { $0.maxOutputBytes = 10 }
+        let killsAtTen = asked {
+            $0.maxOutputBytes = 10
+            $0.killsAtMaxOutput = true
+        }
+        #expect(
+            violations([started, output(0, 10), output(0, 10, stream: 1), output(10, 1)], asked: ten)
+                == [nil, nil, nil, "11 bytes of output where at most 10 were wanted"])
+        #expect(violations([started, output(0, 10), end(.outputLimit, 10)], asked: ten).last??.isEmpty == false)
+        #expect(
+            violations([started, output(0, 10), end(.outputLimit, 30, truncated: 20)], asked: killsAtTen)
+                == [nil, nil, nil])
+        #expect(violations([started, output(0, 9), end(.outputLimit, 9)], asked: killsAtTen).last??.isEmpty == false)
+    }
+
+    @Test("an offset of input that is expected next is never beyond what was given, nor before what was taken")
+    func input() {
+        var state = ExecutionState(window: 8, request: Agent.ExecuteRequest(execution: 1, argv: [], stdin: [1, 2, 3]))
+        state.gives(4, at: 3)
+        #expect(state.mayExpect(7, after: 4, at: 3))
+        #expect(!state.mayExpect(8, after: 4, at: 3))
+        #expect(!state.mayExpect(6, after: 4, at: 3))
+        #expect(state.mayExpect(7, after: 2, at: 0), "the same bytes again")
+        #expect(!state.mayExpect(2, after: 4, at: 3))
+        state.gives(10, at: .max)
+        #expect(!state.mayExpect(3, after: 10, at: .max))
     }
 
     @Test("output beyond the credit is a violation; what was acknowledged may be sent again")

@@ -1,0 +1,165 @@
+internal import NIOCore
+internal import Schema
+
+/// What the server knows of one execution on an agent's stream, and what it therefore lets the agent say. No I/O.
+struct ExecutionState {
+    enum Reception {
+        case pass(ExecutionEvent)
+        case ignore
+        case violation(String)
+    }
+
+    enum End {
+        case ended(Agent.Ended)
+        case endedEarly
+    }
+
+    private enum Phase {
+        /// → running, over (a start failure)
+        case starting
+        /// → over
+        case running
+        /// The end event has come; the stream's own end has yet to. It is passed on then: nothing may follow it.
+        case over(Agent.Ended)
+        case closed
+    }
+
+    static let largestChunk = 32 << 10
+    /// Bytes of an end's words, at most.
+    static let longestMessage = 4 << 10
+
+    private var phase = Phase.starting
+    private let window: UInt64
+    /// What was asked for, as far as ends and output are measured by it.
+    private let limits: Limits
+    private var unacknowledged: UInt64 = 0
+    private var passedOn: UInt64 = 0
+    private var offsets: [UInt64] = [0, 0]
+    /// End of the standard input that was handed over, in bytes.
+    private var givenInput: UInt64
+    var watchdog: Scheduled<Void>?
+
+    private struct Limits {
+        let maxOutput: UInt64
+        let endCauses: Set<EndCause>
+
+        init(_ request: Agent.ExecuteRequest) {
+            maxOutput = request.maxOutputBytes == 0 ? .max : request.maxOutputBytes
+            var causes: Set<EndCause> = [.exited, .signalled, .outOfMemory, .cancelled, .startFailed]
+            if request.timeoutMilliseconds > 0 { causes.insert(.timedOut) }
+            if request.maxOutputBytes > 0, request.killsAtMaxOutput { causes.insert(.outputLimit) }
+            if request.idleTimeoutMilliseconds > 0 { causes.insert(.idleTimeout) }
+            if request.cpuTimeMilliseconds > 0 { causes.insert(.cpuTimeLimit) }
+            endCauses = causes
+        }
+    }
+
+    /// - Parameter window: bytes of output that may come before any is acknowledged.
+    init(window: UInt64, request: Agent.ExecuteRequest = Agent.ExecuteRequest(execution: 1, argv: [])) {
+        self.window = window
+        limits = Limits(request)
+        givenInput = UInt64(request.stdin.count)
+    }
+
+    mutating func receive(_ event: Agent.ExecuteEvent) -> Reception {
+        switch (event, phase) {
+        case (.unknown, _):
+            return .ignore
+        case (.started(let pid), .starting):
+            phase = .running
+            return .pass(.started(pid: pid))
+        case (.ended(let ended), .running), (.ended(let ended), .starting):
+            if let problem = problem(of: ended) { return .violation(problem) }
+            phase = .over(ended)
+            return .ignore
+        case (.started, _): return .violation("a second start, or one after the end")
+        case (.output(let output), _): return receive(OutputChunk(output))
+        case (.ended, _): return .violation("a second end")
+        }
+    }
+
+    /// What is wrong with an end that has come; nil: it may be true.
+    private func problem(of ended: Agent.Ended) -> String? {
+        guard limits.endCauses.contains(ended.cause) else { return "an end for a cause it cannot have: \(ended.cause)" }
+        guard (0...255).contains(ended.exitCode), (0...64).contains(ended.signal) else {
+            return "an end with exit code \(ended.exitCode) and signal \(ended.signal)"
+        }
+        switch phase {
+        case .starting where ended.cause != .startFailed && ended.cause != .cancelled: return "an end without a start"
+        case .running where ended.cause == .startFailed: return "a start that failed after the start"
+        default: break
+        }
+        switch ended.cause {
+        case .exited where ended.signal != 0: return "an exit by signal \(ended.signal)"
+        case .signalled where ended.signal == 0: return "an end by no signal"
+        case .outOfMemory where ended.outOfMemoryKills == 0: return "out of memory, and nothing was killed"
+        case .outputLimit where !offsets.contains(limits.maxOutput):
+            return "output of \(offsets) bytes at its limit of \(limits.maxOutput)"
+        default: break
+        }
+        guard ended.message.utf8.count <= ExecutionState.longestMessage else {
+            return "an end in \(ended.message.utf8.count) bytes of words"
+        }
+        for (sent, (bytes, truncated)) in zip(
+            offsets, [(ended.stdoutBytes, ended.stdoutTruncated), (ended.stderrBytes, ended.stderrTruncated)])
+        {
+            guard truncated <= bytes, bytes - truncated == sent else {
+                return "an end with \(bytes) bytes of output, \(truncated) of them not sent, where \(sent) were"
+            }
+        }
+        return nil
+    }
+
+    mutating func receive(_ chunk: OutputChunk) -> Reception {
+        guard case .running = phase else { return .violation("output before the start or after the end") }
+        guard chunk.stream < 2 else { return .violation("output on stream \(chunk.stream), not 0 or 1") }
+        let stream = Int(chunk.stream)
+        guard chunk.offset == offsets[stream] else {
+            return .violation("output at offset \(chunk.offset) where \(offsets[stream]) was next")
+        }
+        guard chunk.count > 0, chunk.count <= ExecutionState.largestChunk else {
+            return .violation("output of \(chunk.count) bytes, not 1 to \(ExecutionState.largestChunk)")
+        }
+        let count = UInt64(chunk.count)
+        guard count <= limits.maxOutput - offsets[stream] else {
+            return .violation(
+                "\(offsets[stream] + count) bytes of output where at most \(limits.maxOutput) were wanted")
+        }
+        guard unacknowledged + count <= window else {
+            return .violation("\(unacknowledged + count) bytes without credit, which is \(window)")
+        }
+        unacknowledged += count
+        offsets[stream] += count
+        return .pass(.output(chunk))
+    }
+
+    mutating func streamEnded() -> End {
+        defer { phase = .closed }
+        if case .over(let ended) = phase { return .ended(ended) }
+        return .endedEarly
+    }
+
+    /// Credit goes back in large pieces: the bytes to acknowledge now, if any.
+    mutating func acknowledge(_ bytes: UInt64) -> UInt64? {
+        passedOn += bytes
+        guard passedOn >= window / 4, case .running = phase else { return nil }
+        defer {
+            unacknowledged -= min(passedOn, unacknowledged)
+            passedOn = 0
+        }
+        return passedOn
+    }
+
+    // MARK: Input
+
+    /// Input is handed to the agent.
+    mutating func gives(_ count: Int, at offset: UInt64) {
+        let (end, overflows) = offset.addingReportingOverflow(UInt64(count))
+        givenInput = max(givenInput, overflows ? .max : end)
+    }
+
+    /// Whether the agent may say that it expects `next` after it was given `count` bytes at `offset`.
+    func mayExpect(_ next: UInt64, after count: Int, at offset: UInt64) -> Bool {
+        next <= givenInput && next >= offset && next - offset >= UInt64(count)
+    }
+}

@@ -1,0 +1,150 @@
+internal import RPC
+public import Schema
+
+extension BerthClient {
+    /// Output that may wait for its reader, in bytes: the window of an execution if nothing else is said. The server takes
+    /// 64 KiB to 1 MiB.
+    public static let standardWindow = 256 << 10
+
+    // MARK: Running
+
+    /// Runs a program in a lease.
+    /// - Parameter window: output, in bytes, that may wait here for its reader; the program then waits.
+    public func execute(_ command: Command, in lease: Lease, window: Int = standardWindow) -> Execution {
+        start(
+            command, command.request(lease: lease.token, pool: "", wait: nil, window: window), lease: lease.token,
+            window)
+    }
+
+    /// Runs a program in a member of its own, which is acquired and released around it, in one round trip.
+    ///
+    /// - Parameters:
+    ///   - pool: nil is the server's default pool.
+    ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
+    ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
+    public func execute(
+        _ command: Command, pool: String? = nil, wait: Duration? = nil, window: Int = standardWindow
+    ) -> Execution {
+        start(command, command.request(lease: "", pool: pool ?? "", wait: wait, window: window), lease: "", window)
+    }
+
+    /// Runs a program in a lease to its end: what it wrote, and how it ended.
+    /// - Parameter limit: bytes of output kept, of both streams each; what is over it is counted.
+    /// - Throws: `BerthError` when the call fails; any end of the program is in the answer.
+    public func run(_ command: Command, in lease: Lease, limit: Int = 16 << 20) async throws -> CollectedOutput {
+        try await execute(command, in: lease).collect(limit: limit)
+    }
+
+    /// Runs a program in a member of its own to its end: what it wrote, and how it ended.
+    ///
+    ///     let output = try await client.run(Command(shell: "echo hello"))
+    ///     print(output.text, output.ended.exitCode)
+    ///
+    /// - Parameters:
+    ///   - pool: nil is the server's default pool.
+    ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
+    ///   - limit: bytes of output kept, of both streams each; what is over it is counted.
+    /// - Throws: `BerthError` when the call fails; any end of the program is in the answer.
+    public func run(
+        _ command: Command, pool: String? = nil, wait: Duration? = nil, limit: Int = 16 << 20
+    ) async throws -> CollectedOutput {
+        try await execute(command, pool: pool, wait: wait).collect(limit: limit)
+    }
+
+    // MARK: Watching
+
+    /// Where an attached watcher begins.
+    public enum Beginning: Sendable, Equatable {
+        /// With all that is still held.
+        case held
+        /// With what is written from now on.
+        case now
+        /// After so many bytes of each stream, which the caller has.
+        case offsets(stdout: UInt64, stderr: UInt64)
+    }
+
+    /// Watches an execution that runs, or has ended and is still kept: `started`, its output, `ended`. What is no longer
+    /// held comes as `dropped`.
+    ///
+    /// - Parameters:
+    ///   - execution: its id, from `Execution.id` or `executions(in:)`.
+    ///   - lease: where it was started; nil for one in a member of its own.
+    ///   - beginning: where to begin.
+    ///   - observes: never slows the program down, and does not keep it alive: a slow watcher misses output.
+    ///   - window: output, in bytes, that may wait here for its reader.
+    /// - Returns: an execution that throws `notFound` when it is not, or no longer, kept.
+    public func attach(
+        _ execution: String, in lease: Lease? = nil, from beginning: Beginning = .held, observes: Bool = false,
+        window: Int = standardWindow
+    ) -> Execution {
+        attach(
+            execution, lease: lease?.token ?? "", from: beginning, observes: observes, window: window, inputOffset: nil)
+    }
+
+    /// Goes on with an execution whose connection broke, on this one: what it delivers joins what the reader of the other
+    /// one has, without a gap but those that `dropped` tells. First comes `started` again. Its input goes on at
+    /// `inputOffset`.
+    ///
+    ///     } catch let error as BerthError where error.code == .unavailable {
+    ///         client = try await BerthClient.connect(to: address)
+    ///         execution = try client.resume(execution)
+    ///     }
+    ///
+    /// - Throws: `failedPrecondition` when it had not started, as far as is known here: it has no id then.
+    public func resume(_ execution: Execution, window: Int = standardWindow) throws(BerthError) -> Execution {
+        guard let identity = execution.stream.identity else {
+            throw BerthError(.failedPrecondition, "the connection broke before the execution had started")
+        }
+        let has = execution.stream.consumed
+        return attach(
+            identity.execution, lease: execution.lease, from: .offsets(stdout: has.stdout, stderr: has.stderr),
+            observes: execution.observes, window: window, inputOffset: execution.inputOffset)
+    }
+
+    /// The executions of a lease, the oldest first: those that run, and those that have ended and are still kept.
+    public func executions(in lease: Lease) async throws(BerthError) -> [ExecutionInfo] {
+        let response: ListExecutionsResponse = try await call(
+            "ListExecutions", ListExecutionsRequest(lease: lease.token))
+        return response.executions
+    }
+
+    // MARK: How
+
+    private func start(_ command: Command, _ request: ExecuteRequest, lease: String, _ window: Int) -> Execution {
+        let stream = EventStream<ExecuteEvent>(
+            rpc, method: "Execute", request, lease: lease, window: window,
+            leaving: command.resumable == nil ? .kill : .detach)
+        return Execution(rpc, lease: lease, stream: stream, inputOffset: UInt64(command.stdin.count))
+    }
+
+    private func attach(
+        _ execution: String, lease: String, from beginning: Beginning, observes: Bool, window: Int, inputOffset: UInt64?
+    ) -> Execution {
+        var request = AttachRequest(
+            lease: lease, execution: execution, windowBytes: UInt64(window), isObserver: observes)
+        var offsets = OutputOffsets()
+        switch beginning {
+        case .held: break
+        case .now: request.isFromNow = true
+        case .offsets(let stdout, let stderr):
+            offsets = OutputOffsets(stdout: stdout, stderr: stderr)
+            (request.stdoutOffset, request.stderrOffset) = (stdout, stderr)
+        }
+        let stream = EventStream<ExecuteEvent>(
+            rpc, method: "Attach", request, lease: lease, window: window, from: offsets, leaving: .detach)
+        return Execution(rpc, lease: lease, stream: stream, inputOffset: inputOffset, observes: observes)
+    }
+}
+
+extension ClientConnection {
+    /// A unary call of the pool service.
+    func call<R: Message>(
+        service: String = PoolService.name, _ method: String, _ message: some Message
+    ) async throws(BerthError) -> R {
+        do throws(RPCError) {
+            return try await unary(service: service, method: method, message, returning: R.self)
+        } catch {
+            throw BerthError(error)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+internal import DequeModule
+internal import Schema
+
+/// An event of a stream with credit.
+protocol CreditedEvent: Message {
+    var meaning: EventMeaning { get }
+    static func output(_ output: Output) -> Self
+}
+
+enum EventMeaning {
+    /// The first one: what to name in calls about the stream.
+    case started(StreamIdentity)
+    case output(Output)
+    case dropped(Dropped)
+    /// The good end.
+    case last
+    case other
+}
+
+/// What `Acknowledge`, `Detach`, `Input` and the like name.
+struct StreamIdentity: Sendable, Equatable {
+    var execution: String
+    var watcher: UInt32
+}
+
+/// How far a stream's two outputs have come.
+struct OutputOffsets: Sendable, Equatable {
+    var stdout: UInt64 = 0
+    var stderr: UInt64 = 0
+
+    mutating func advance(_ stream: OutputStream, to offset: UInt64) {
+        switch stream {
+        case .stdout: stdout = offset
+        case .stderr: stderr = offset
+        }
+    }
+}
+
+/// Events that wait for their reader: never more bytes than the window. Decides when credit is due, and does nothing.
+struct EventQueue<Event: CreditedEvent> {
+    /// Joined outputs are not longer than those of the wire.
+    private static var maxOutput: Int { 32 << 10 }
+    /// With more than so many events here, outputs are joined over those of the other stream in between: a program may
+    /// write its window byte by byte, in turns.
+    private static var manyEvents: Int { 1024 }
+
+    private let window: Int
+    private var events: Deque<Event> = []
+    /// How many events were ever taken out: what is at an index now is counted from here.
+    private var taken = 0
+    /// The newest output of each stream, counted from the first event ever; nil when a dropped event has come after it.
+    private var newest: [Int?] = [nil, nil]
+    /// Bytes of output that wait.
+    private var bytes = 0
+    /// Bytes of output that were taken since credit was last given.
+    private var unacknowledged = 0
+    /// What the reader has.
+    private(set) var consumed: OutputOffsets
+
+    init(window: Int, from offsets: OutputOffsets) {
+        self.window = window
+        consumed = offsets
+    }
+
+    var isEmpty: Bool { events.isEmpty }
+
+    /// Takes in what came.
+    /// - Returns: false when the server has sent more than the window allows.
+    mutating func append(_ event: Event) -> Bool {
+        switch event.meaning {
+        case .output(let output):
+            bytes += output.data.count
+            guard bytes <= window else { return false }
+            if join(output) { return true }
+            newest[output.stream.index] = taken + events.count
+        case .dropped(let dropped):
+            newest[dropped.stream.index] = nil
+        case .started, .last, .other:
+            break
+        }
+        events.append(event)
+        return true
+    }
+
+    /// Adds to the newest output of the same stream, if it is short.
+    private mutating func join(_ output: Output) -> Bool {
+        guard let position = newest[output.stream.index] else { return false }
+        let index = position - taken
+        guard index >= 0, index == events.count - 1 || events.count > Self.manyEvents,
+            case .output(var joined) = events[index].meaning, joined.data.count + output.data.count <= Self.maxOutput
+        else { return false }
+        // Given back for a moment, so that appending does not copy what is there.
+        events[index] = .output(Output())
+        joined.data += output.data
+        events[index] = .output(joined)
+        return true
+    }
+
+    mutating func next() -> Event? {
+        guard let event = events.popFirst() else { return nil }
+        taken += 1
+        if case .output(let output) = event.meaning { bytes -= output.data.count }
+        consume(event)
+        return event
+    }
+
+    /// The reader has the event, which may never have waited here.
+    mutating func consume(_ event: Event) {
+        switch event.meaning {
+        case .output(let output):
+            consumed.advance(output.stream, to: output.offset + UInt64(output.data.count))
+            unacknowledged += output.data.count
+        case .dropped(let dropped):
+            consumed.advance(dropped.stream, to: dropped.offset + dropped.bytes)
+        case .started, .last, .other:
+            break
+        }
+    }
+
+    /// Whether a quarter of the window has been consumed since credit was last given.
+    var isCreditDue: Bool { unacknowledged * 4 >= window }
+
+    /// The offsets to acknowledge now.
+    mutating func giveCredit() -> OutputOffsets {
+        unacknowledged = 0
+        return consumed
+    }
+
+    /// Nobody will read: all that waits goes.
+    mutating func discard() {
+        events = []
+        bytes = 0
+    }
+}
+
+extension OutputStream {
+    fileprivate var index: Int { Int(rawValue) }
+}

@@ -1,0 +1,170 @@
+internal import NIOCore
+internal import RPC
+internal import Schema
+internal import Synchronization
+
+/// A stream of events with credit, between the connection and the one task that reads it.
+final class EventStream<Event: CreditedEvent>: Sendable {
+    /// What is done about the execution when its reader leaves before its end.
+    enum Leaving: Sendable {
+        /// It and everything it started is killed.
+        case kill
+        /// It is watched no more: it ends with its last watcher, unless it is resumable.
+        case detach
+    }
+
+    private let rpc: ClientConnection
+    /// The lease of the execution, as the calls about it name it.
+    private let lease: String
+    private let leaving: Leaving
+    private let state: Mutex<StreamState<Event>>
+
+    /// Makes the call; its events come from then on.
+    init(
+        _ rpc: ClientConnection, method: String, _ request: some Message, lease: String, window: Int,
+        from offsets: OutputOffsets = OutputOffsets(), leaving: Leaving
+    ) {
+        self.rpc = rpc
+        self.lease = lease
+        self.leaving = leaving
+        state = Mutex(StreamState(queue: EventQueue(window: window, from: offsets)))
+        let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
+        rpc.stream(service: PoolService.name, method: method, request) { [self] event in
+            switch event {
+            case .message(let bytes):
+                let decoded = bytes.withUnsafeReadableBytes { raw in
+                    Result { () throws(SchemaError) in try Event(decoding: raw, arena: arena.value) }
+                }
+                switch decoded {
+                case .success(let event): push(event)
+                case .failure(let error): fail(BerthError(.internal, "the server sent \(error)"))
+                }
+            case .end(let error):
+                end(
+                    error.map { BerthError($0) } ?? BerthError(.internal, "the server ended the stream without its end")
+                )
+            }
+        }
+    }
+
+    // MARK: What the connection brings, on its loop
+
+    private func push(_ event: Event) {
+        let reaction = state.withLock { $0.received(event) }
+        reaction.reader?.resume(returning: event)
+        if reaction.givesCredit { giveCredit() }
+        if reaction.isTooMuch {
+            fail(BerthError(.internal, "the server sent more than the stream's window allows"))
+        }
+        if let started = reaction.started {
+            for starter in reaction.starters { starter.resume(returning: .success(started)) }
+            if reaction.kills { sendKill(started) }
+            if reaction.leaves { sendLeave(started) }
+        }
+    }
+
+    /// What came can't be right, and nothing of what still comes is of use.
+    private func fail(_ error: BerthError) {
+        leave()
+        end(error)
+    }
+
+    private func end(_ error: BerthError) {
+        let ending = state.withLock { $0.ended(error) }
+        for starter in ending.starters { starter.resume(returning: .failure(error)) }
+        ending.reader?.resume(with: ending.isGood ? .success(nil) : .failure(error))
+    }
+
+    // MARK: The reader
+
+    /// The next event; nil after the last.
+    /// - Throws: `BerthError`, or `CancellationError`.
+    func next() async throws -> Event? {
+        if Task.isCancelled { throw CancellationError() }
+        if let (event, givesCredit) = state.withLock({ $0.next() }) {
+            if givesCredit { rpc.eventLoop.execute { self.giveCredit() } }
+            return event
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let (answer, givesCredit) = state.withLock { state -> (Result<Event?, any Error>?, Bool) in
+                    if Task.isCancelled { return (.failure(CancellationError()), false) }
+                    if let (event, givesCredit) = state.next() { return (.success(event), givesCredit) }
+                    if let end = state.end() { return (end, false) }
+                    state.wait(continuation)
+                    return (nil, false)
+                }
+                if let answer { continuation.resume(with: answer) }
+                if givesCredit { rpc.eventLoop.execute { self.giveCredit() } }
+            }
+        } onCancel: {
+            state.withLock { $0.stopWaiting() }?.resume(throwing: CancellationError())
+        }
+    }
+
+    /// How much of each output the reader has.
+    var consumed: OutputOffsets { state.withLock { $0.consumed } }
+
+    /// On the loop.
+    private func giveCredit() {
+        guard let (identity, offsets) = state.withLock({ $0.credit() }) else { return }
+        let request = AcknowledgeRequest(
+            lease: lease, execution: identity.execution, watcher: identity.watcher, stdoutOffset: offsets.stdout,
+            stderrOffset: offsets.stderr)
+        // An execution that has ended meanwhile needs no credit, and an error that matters ends the stream as well.
+        rpc.unary(service: PoolService.name, method: "Acknowledge", request) { _ in }
+    }
+
+    // MARK: Start and end
+
+    /// The identity, if it has started, also when it has ended.
+    var identity: StreamIdentity? { state.withLock { $0.identity } }
+
+    /// Waits for the start.
+    /// - Throws: why it did not start; `cancelled` when the task is.
+    func started() async throws(BerthError) -> StreamIdentity {
+        let ticket = state.withLock { $0.ticket() }
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let answer = state.withLock { state -> Result<StreamIdentity, BerthError>? in
+                    if let start = state.start { return start }
+                    if Task.isCancelled { return .failure(.leftCall) }
+                    state.waitForStart(continuation, ticket)
+                    return nil
+                }
+                if let answer { continuation.resume(returning: answer) }
+            }
+        } onCancel: {
+            state.withLock { $0.stopWaitingForStart(ticket) }?.resume(returning: .failure(.leftCall))
+        }
+        return try result.get()
+    }
+
+    /// The reader leaves: nothing of what still comes is kept.
+    func leave() {
+        if let identity = state.withLock({ $0.leave() }) { sendLeave(identity) }
+    }
+
+    /// Kills it and all it started; its end still comes.
+    func kill() {
+        if let identity = state.withLock({ $0.kill() }) { sendKill(identity) }
+    }
+
+    /// From here on the end of the stream is a good one.
+    func detaches() { state.withLock { $0.detach() } }
+
+    private func sendKill(_ identity: StreamIdentity) {
+        let request = SignalRequest(lease: lease, execution: identity.execution, signal: 9)
+        rpc.unary(service: PoolService.name, method: "Signal", request) { _ in }
+    }
+
+    private func sendLeave(_ identity: StreamIdentity) {
+        if leaving == .kill, !state.withLock({ $0.isKilled }) { sendKill(identity) }
+        let request = DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher)
+        rpc.unary(service: PoolService.name, method: "Detach", request) { _ in }
+    }
+}
+
+extension BerthError {
+    static let leftCall = BerthError(.cancelled, "the caller left the call")
+}

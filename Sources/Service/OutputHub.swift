@@ -1,0 +1,322 @@
+internal import AgentLink
+internal import NIOCore
+internal import Schema
+
+/// What an execution has written, who watches it and how far each has come, and what the agent may therefore send.
+/// Decides, and does nothing: `ServedExecution` carries it out.
+///
+/// Watchers pull: each has a position in each stream, and takes what comes next when its stream has room. Those that
+/// govern (all but observers) hold the agent back: it gets credit only for what the slowest of them was sent, and never so
+/// much that what one of them has not acknowledged would leave the ring.
+struct OutputHub {
+    /// Output in one event, in bytes.
+    static let largestOutput = 32 << 10
+    /// Gaps that an observer with a window was told of and has not acknowledged; with so many it has to, first.
+    static let mostGaps = 64
+
+    /// What a watcher's stream is sent next.
+    enum Step {
+        case start
+        case output(OutputSlice)
+        case dropped(Dropped)
+        /// The last one; the watcher has left.
+        case end(Agent.Ended)
+        /// Nothing for now: it is woken.
+        case wait
+    }
+
+    /// What is done with output while nobody governs.
+    enum Unread {
+        /// The ring keeps the last of it.
+        case overwritten
+        /// The ring keeps what nobody has acknowledged, and then the program waits.
+        case kept
+    }
+
+    let ringSize: UInt64
+    let agentWindow: UInt64
+    private var unread: Unread
+    private(set) var rings = PerStream(ReplayRing())
+    private(set) var watchers: [WatcherState] = []
+    private(set) var ended: Agent.Ended?
+    private var isStarted = false
+    private var lastWatcher: UInt32 = 0
+    private var sequence: UInt64 = 0
+    /// With `kept`: what had been acknowledged when the last one who governed left.
+    private var floor = PerStream<UInt64>(0)
+    /// Bytes for which the agent was given credit.
+    private var credited: UInt64 = 0
+
+    init(unread: Unread, ringSize: Int = 1 << 20, agentWindow: Int = AgentConnection.window) {
+        self.unread = unread
+        self.ringSize = UInt64(ringSize)
+        self.agentWindow = UInt64(agentWindow)
+    }
+
+    var isGoverned: Bool { watchers.contains { !$0.isObserver } }
+    var written: PerStream<UInt64> { PerStream(stdout: rings.stdout.end, stderr: rings.stderr.end) }
+    var heldFrom: PerStream<UInt64> { PerStream(stdout: rings.stdout.start, stderr: rings.stderr.start) }
+    var heldBytes: Int { rings.stdout.count + rings.stderr.count }
+
+    // MARK: The program
+
+    mutating func started() -> [UInt32] {
+        isStarted = true
+        return wake()
+    }
+
+    /// - Returns: the watchers to wake.
+    mutating func append(_ data: ByteBuffer, to stream: OutputStream) -> [UInt32] {
+        sequence += 1
+        rings[stream].append(data, sequence: sequence)
+        evict(stream)
+        return wake()
+    }
+
+    /// - Returns: the watchers to wake.
+    mutating func end(_ ended: Agent.Ended) -> [UInt32] {
+        self.ended = ended
+        return wake()
+    }
+
+    /// Nobody will want what nobody reads.
+    mutating func abandon() {
+        unread = .overwritten
+        for stream in PerStream<Void>.both { evict(stream) }
+    }
+
+    /// For keeping it when it has ended.
+    mutating func compact() {
+        rings.stdout.compact()
+        rings.stderr.compact()
+    }
+
+    /// Bytes of credit to give to the agent now.
+    mutating func takeCredit() -> Int {
+        let total = written.sum + allowance
+        guard total > credited + agentWindow else { return 0 }
+        defer { credited = total - agentWindow }
+        return Int(total - agentWindow - credited)
+    }
+
+    /// What the agent may send before there is news here, in bytes.
+    private var allowance: UInt64 {
+        var least = agentWindow
+        var isGoverned = false
+        for watcher in watchers where !watcher.isObserver {
+            isGoverned = true
+            least = min(least, agentWindow.less(written.sum - watcher.sent.sum))
+            least = min(least, room(after: watcher.acknowledged))
+        }
+        if !isGoverned, unread == .kept { least = min(least, room(after: floor)) }
+        return least
+    }
+
+    /// What fits into the ring of either stream before what comes after `position` has to go.
+    private func room(after position: PerStream<UInt64>) -> UInt64 {
+        min(
+            ringSize.less(rings.stdout.end - position.stdout), ringSize.less(rings.stderr.end - position.stderr))
+    }
+
+    /// An agent that had credit when a watcher came that is far behind may overfill the ring, by its window at most.
+    private mutating func evict(_ stream: OutputStream) {
+        var first = rings[stream].end.less(ringSize)
+        var isGoverned = false
+        for watcher in watchers where !watcher.isObserver {
+            isGoverned = true
+            first = min(first, watcher.acknowledged[stream])
+        }
+        if !isGoverned, unread == .kept { first = min(first, floor[stream]) }
+        rings[stream].discard(before: first)
+    }
+
+    // MARK: Watchers
+
+    /// - Parameters:
+    ///   - position: what it has of each stream, at most what was written.
+    ///   - announces: it is sent its start at once; else when the program has started.
+    /// - Returns: its number. It is awake: its stream is to take what is there.
+    mutating func add(
+        at position: PerStream<UInt64>, window: UInt64?, isObserver: Bool, announces: Bool
+    ) -> UInt32 {
+        lastWatcher += 1
+        watchers.append(
+            WatcherState(
+                id: lastWatcher, window: window, isObserver: isObserver, mayStart: announces,
+                position: position))
+        return lastWatcher
+    }
+
+    /// The watcher's stream has ended, or is not to go on. False when it had left before.
+    mutating func remove(_ id: UInt32) -> Bool {
+        guard let index = watchers.firstIndex(where: { $0.id == id }) else { return false }
+        let watcher = watchers.remove(at: index)
+        if !watcher.isObserver, !isGoverned { floor = watcher.acknowledged }
+        for stream in PerStream<Void>.both { evict(stream) }
+        return true
+    }
+
+    /// What a watcher's stream is to be sent, which counts as sent by this.
+    mutating func next(_ id: UInt32) -> Step {
+        guard let index = watchers.firstIndex(where: { $0.id == id }) else { return .wait }
+        guard let step = step(for: watchers[index]) else {
+            watchers[index].isAwake = false
+            return .wait
+        }
+        switch step {
+        case .start: watchers[index].isStarted = true
+        case .output(let slice):
+            watchers[index].sent(slice)
+        case .dropped(let gap): watchers[index].skipped(gap)
+        case .end: _ = remove(id)
+        case .wait: break
+        }
+        return step
+    }
+
+    /// What a watcher has consumed.
+    /// - Returns: nil when there is no such watcher; else whether it is to be woken.
+    /// - Throws: the first offset that is over what it was sent.
+    mutating func acknowledge(
+        _ id: UInt32, _ offsets: PerStream<UInt64>
+    ) throws(OverAcknowledged) -> [UInt32]? {
+        guard let index = watchers.firstIndex(where: { $0.id == id }) else { return nil }
+        for stream in PerStream<Void>.both where offsets[stream] > watchers[index].sent[stream] {
+            throw OverAcknowledged(stream: stream, offset: offsets[stream], sent: watchers[index].sent[stream])
+        }
+        for stream in PerStream<Void>.both {
+            watchers[index].acknowledge(offsets[stream], stream)
+            evict(stream)
+        }
+        return wake()
+    }
+
+    struct OverAcknowledged: Error {
+        var stream: OutputStream
+        var offset: UInt64
+        var sent: UInt64
+    }
+
+    /// Those that sleep and have something to do now; they count as awake.
+    private mutating func wake() -> [UInt32] {
+        var woken: [UInt32] = []
+        for index in watchers.indices where !watchers[index].isAwake && step(for: watchers[index]) != nil {
+            watchers[index].isAwake = true
+            woken.append(watchers[index].id)
+        }
+        return woken
+    }
+
+    private func step(for watcher: WatcherState) -> Step? {
+        guard watcher.isStarted else {
+            if isStarted || watcher.mayStart { return .start }
+            return ended.map { .end($0) }
+        }
+        let room = watcher.room
+        var first: (slice: OutputSlice, sequence: UInt64)?
+        for stream in PerStream<Void>.both {
+            let position = watcher.sent[stream]
+            guard position >= rings[stream].start else {
+                // Only when output follows: else each piece that goes by would be told of.
+                guard room > 0, watcher.gapCount < OutputHub.mostGaps else { return nil }
+                return .dropped(
+                    Dropped(stream: stream, offset: position, bytes: rings[stream].start - position))
+            }
+            guard let (data, sequence) = rings[stream].slice(at: position, upTo: OutputHub.largestOutput) else {
+                continue
+            }
+            if let first, first.sequence < sequence { continue }
+            first = (OutputSlice(stream: stream, offset: position, data: data), sequence)
+        }
+        guard var slice = first?.slice else { return ended.map { .end($0) } }
+        guard room > 0 else { return nil }
+        if room < slice.data.readableBytes { slice.data = slice.data.prefix(room) }
+        return .output(slice)
+    }
+}
+
+/// How far a watcher has come.
+struct WatcherState {
+    let id: UInt32
+    /// Output sent and not acknowledged, in bytes, at most; nil: what is sent counts as acknowledged.
+    let window: UInt64?
+    let isObserver: Bool
+    /// Its stream may start before the program.
+    let mayStart: Bool
+    var isStarted = false
+    /// Its stream looks for more by itself: it has been woken, or waits for room.
+    var isAwake = true
+    private(set) var sent: PerStream<UInt64>
+    private(set) var acknowledged: PerStream<UInt64>
+    /// Sent and not acknowledged, both streams together.
+    private(set) var unacknowledged: UInt64 = 0
+    /// What it was told that it does not get, after what is acknowledged. It is not in `unacknowledged`.
+    private var gaps = PerStream<[Range<UInt64>]>([])
+
+    init(id: UInt32, window: UInt64?, isObserver: Bool, mayStart: Bool, position: PerStream<UInt64>) {
+        self.id = id
+        self.window = window
+        self.isObserver = isObserver
+        self.mayStart = mayStart
+        sent = position
+        acknowledged = position
+    }
+
+    /// Bytes that it may be sent now.
+    var room: Int { window.map { Int($0 - unacknowledged) } ?? .max }
+    var gapCount: Int { gaps.stdout.count + gaps.stderr.count }
+
+    mutating func sent(_ slice: OutputSlice) {
+        let count = UInt64(slice.data.readableBytes)
+        sent[slice.stream] += count
+        if window == nil {
+            acknowledged[slice.stream] = sent[slice.stream]
+        } else {
+            unacknowledged += count
+        }
+    }
+
+    mutating func skipped(_ gap: Dropped) {
+        sent[gap.stream] += gap.bytes
+        if acknowledged[gap.stream] == gap.offset {
+            acknowledged[gap.stream] = sent[gap.stream]
+        } else {
+            gaps[gap.stream].append(gap.offset..<gap.offset + gap.bytes)
+        }
+    }
+
+    mutating func acknowledge(_ offset: UInt64, _ stream: OutputStream) {
+        guard window != nil, offset > acknowledged[stream] else { return }
+        var consumed = offset - acknowledged[stream]
+        var position = offset
+        var passed = 0
+        for gap in gaps[stream] where gap.lowerBound <= offset {
+            consumed -= min(gap.upperBound, offset) - gap.lowerBound
+            // All of the gap, which there is nothing to acknowledge of.
+            position = max(position, gap.upperBound)
+            passed += 1
+        }
+        gaps[stream].removeFirst(passed)
+        unacknowledged -= consumed
+        acknowledged[stream] = position
+    }
+}
+
+/// A piece of a program's output, as a watcher gets it.
+struct OutputSlice: Sendable, Equatable {
+    var stream: OutputStream
+    /// Of its first byte in its stream.
+    var offset: UInt64
+    var data: ByteBuffer
+}
+
+extension UInt64 {
+    /// The difference, not below 0.
+    fileprivate func less(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
+}
+
+extension ByteBuffer {
+    fileprivate func prefix(_ count: Int) -> ByteBuffer {
+        getSlice(at: readerIndex, length: count) ?? ByteBuffer()
+    }
+}

@@ -1,0 +1,32 @@
+internal import Schema
+
+/// One value for each of a program's outputs.
+struct PerStream<Value> {
+    var stdout: Value
+    var stderr: Value
+
+    static var both: [OutputStream] { [.stdout, .stderr] }
+
+    init(stdout: Value, stderr: Value) {
+        self.stdout = stdout
+        self.stderr = stderr
+    }
+
+    init(_ value: Value) {
+        self.init(stdout: value, stderr: value)
+    }
+
+    subscript(_ stream: OutputStream) -> Value {
+        get { stream == .stdout ? stdout : stderr }
+        _modify {
+            if stream == .stdout { yield &stdout } else { yield &stderr }
+        }
+    }
+}
+
+extension PerStream: Equatable where Value: Equatable {}
+extension PerStream: Sendable where Value: Sendable {}
+
+extension PerStream where Value == UInt64 {
+    var sum: UInt64 { stdout + stderr }
+}

@@ -1,0 +1,110 @@
+internal import AgentLink
+internal import NIOCore
+internal import Pool
+internal import RPC
+internal import Schema
+
+/// Calls to a running execution, beside its streams.
+extension PoolServiceHandler {
+    func signal(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(SignalRequest.self)
+        let asked = [request.signal != 0, !request.signalName.isEmpty, request.isCancel].count { $0 }
+        guard asked == 1 else {
+            throw RPCError(
+                .invalidArgument,
+                asked == 0
+                    ? "nothing is asked: give signal (1 to 64), name (\"INT\" …) or cancel"
+                    : "more than one of signal, name and cancel is given")
+        }
+        guard request.graceMilliseconds == 0 || request.isCancel else {
+            throw RPCError(.invalidArgument, "grace_ms is given without cancel, which it belongs to")
+        }
+        guard UInt64(request.graceMilliseconds) <= limits.maxTimeout.wholeMilliseconds else {
+            throw RPCError(
+                .invalidArgument,
+                "grace_ms is \(request.graceMilliseconds), more than the longest, \(limits.maxTimeout.wholeMilliseconds)"
+            )
+        }
+        let number = request.isCancel ? 0 : try SignalNumber(request).number
+        let execution = try find(request.execution, lease: request.lease)
+        guard let running = execution.running else { throw .executionEnded }
+        if request.isCancel {
+            execution.cancel(
+                graceMilliseconds: request.graceMilliseconds == 0 ? nil : UInt64(request.graceMilliseconds))
+        } else if number == SignalNumber.kill {
+            running.end(graceMilliseconds: 0)
+        } else {
+            running.signal(number)
+        }
+        call.respond(Empty())
+    }
+
+    func input(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(InputRequest.self)
+        let count = request.data.count
+        guard count <= PoolServiceHandler.longestInput else {
+            throw RPCError(
+                .invalidArgument, "data has \(count) bytes, more than the most, \(PoolServiceHandler.longestInput)")
+        }
+        let execution = try find(request.execution, lease: request.lease)
+        guard let running = execution.running else { throw .executionEnded }
+        guard execution.reserveInput(count) else {
+            throw RPCError(
+                .resourceExhausted,
+                "\(ServedExecution.mostPendingInput) bytes of input wait for the program to read them; wait for their answers"
+            )
+        }
+        let answer = Answer(call)
+        running.input(offset: request.offset, data: request.data, isEnd: request.isEnd) { [pool] result in
+            execution.releaseInput(count)
+            // It may have taken the program long to read: the lease's time begins now.
+            if let lease = execution.order.lease { _ = pool.use(lease) }
+            answer.give(result.map { InputResponse(offset: $0) })
+        }
+    }
+
+    func resizeTerminal(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ResizeTerminalRequest.self)
+        let terminal = try Program.terminal(request.terminal)
+        let execution = try find(request.execution, lease: request.lease)
+        guard let running = execution.running else { throw .executionEnded }
+        let answer = Answer(call)
+        running.resize(rows: terminal.rows, columns: terminal.columns) { result in
+            answer.give(result.map { Empty() })
+        }
+    }
+
+    /// Bytes of one Input.
+    private static let longestInput = 256 << 10
+}
+
+/// The answer of a unary call, given from any thread. A call that has ended meanwhile gets none.
+struct Answer: Sendable {
+    private let call: NIOLoopBound<ServerCall>
+
+    init(_ call: ServerCall) {
+        self.call = NIOLoopBound(call, eventLoop: call.connection.eventLoop)
+    }
+
+    func give(_ result: Result<some Message, RPCError>) {
+        let give: @Sendable () -> Void = { [call] in
+            switch result {
+            case .success(let message): call.value.respond(message)
+            case .failure(let error): call.value.fail(error.ofExecution)
+            }
+        }
+        if call.eventLoop.inEventLoop { give() } else { call.eventLoop.execute(give) }
+    }
+}
+
+extension RPCError {
+    static var executionEnded: RPCError { RPCError(.failedPrecondition, "the execution has ended") }
+
+    /// An agent's answer, as a client is told: that the container went away, or that the execution is over, is one thing.
+    fileprivate var ofExecution: RPCError {
+        switch code {
+        case .notFound, .unavailable: .executionEnded
+        default: self
+        }
+    }
+}

@@ -1,0 +1,78 @@
+internal import Pool
+internal import RPC
+internal import Schema
+
+/// Calls that watch an execution, and those about watching.
+extension PoolServiceHandler {
+    func attach(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(AttachRequest.self)
+        let window = try Program.window(request.windowBytes)
+        if request.isFromNow, request.stdoutOffset > 0 || request.stderrOffset > 0 {
+            throw RPCError(.invalidArgument, "both from_now and an offset are given: where to begin is one of them")
+        }
+        let execution = try find(request.execution, lease: request.lease)
+        try execution.watch(
+            call,
+            at: request.isFromNow ? nil : PerStream(stdout: request.stdoutOffset, stderr: request.stderrOffset),
+            window: window, isObserver: request.isObserver)
+    }
+
+    func detach(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(DetachRequest.self)
+        let execution = try find(request.execution, lease: request.lease)
+        guard execution.leave(request.watcher, detaches: true) else { throw .noSuchWatcher(request.watcher) }
+        call.respond(Empty())
+    }
+
+    func acknowledge(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(AcknowledgeRequest.self)
+        let execution = try find(request.execution, lease: request.lease)
+        let isThere: Bool
+        do throws(OutputHub.OverAcknowledged) {
+            isThere = try execution.acknowledge(
+                request.watcher, PerStream(stdout: request.stdoutOffset, stderr: request.stderrOffset))
+        } catch {
+            throw RPCError(
+                .invalidArgument,
+                "\(error.stream)_offset \(error.offset) is more than was sent to watcher \(request.watcher), "
+                    + "\(error.sent)")
+        }
+        guard isThere else { throw .noSuchWatcher(request.watcher) }
+        call.respond(Empty())
+    }
+
+    func listExecutions(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ListExecutionsRequest.self)
+        guard let lease = LeaseToken(request.lease) else { throw .noSuchLease }
+        let isLeased = pool.use(lease) != nil
+        let list = executions.list(lease)
+        // What is kept of a lease that has ended is still there to be attached to.
+        guard isLeased || !list.isEmpty else { throw .noSuchLease }
+        call.respond(ListExecutionsResponse(executions: list.map { $0.info() }))
+    }
+
+    /// The execution that a call is about, whose lease is used by this.
+    func find(_ id: String, lease: String) throws(RPCError) -> ServedExecution {
+        guard !lease.isEmpty else {
+            guard let execution = executions.find(id, lease: nil) else { throw .noSuchExecution }
+            return execution
+        }
+        guard let token = LeaseToken(lease) else { throw .noSuchLease }
+        let isLeased = pool.use(token) != nil
+        guard let execution = executions.find(id, lease: token) else {
+            throw isLeased ? .noSuchExecution : .noSuchLease
+        }
+        return execution
+    }
+}
+
+extension RPCError {
+    /// The same words for one that never was, one of another lease, and one that is no longer kept.
+    static var noSuchExecution: RPCError {
+        RPCError(.notFound, "no such execution in this lease, or it has ended and is no longer kept")
+    }
+
+    static func noSuchWatcher(_ number: UInt32) -> RPCError {
+        RPCError(.notFound, "watcher \(number) does not watch this execution, or its stream has ended")
+    }
+}

@@ -1,0 +1,28 @@
+/// What programs of a pool get whose request does not say otherwise.
+public struct ProgramDefaults: Sendable, Equatable {
+    /// What stands for the source text in a language's command.
+    public static let codePlaceholder = "{code}"
+
+    /// Over what the image gives, under what the request says.
+    public var env: [String: String]
+    /// Absolute.
+    public var cwd: String
+    /// Who they run as; nil: as the server says.
+    public var uid: UInt32?
+    /// What runs code of a language: a program and its arguments, `{code}` in one of them standing for the text.
+    public var languages: [String: [String]]
+
+    public static let standardLanguages = [
+        "python": ["python3", "-c", codePlaceholder], "sh": ["sh", "-c", codePlaceholder],
+    ]
+
+    public init(
+        env: [String: String] = [:], cwd: String = "/workspace", uid: UInt32? = nil,
+        languages: [String: [String]] = ProgramDefaults.standardLanguages
+    ) {
+        self.env = env
+        self.cwd = cwd
+        self.uid = uid
+        self.languages = languages
+    }
+}

@@ -1,0 +1,93 @@
+internal import NIOCore
+
+/// The last bytes of one output stream, for watchers that are behind and for those that come late.
+///
+/// Large pieces are kept as slices of what was read, small ones are packed together: a few bytes must not keep the whole
+/// buffer alive that they were read into.
+struct ReplayRing {
+    struct Segment {
+        /// Of its first byte in the stream.
+        var offset: UInt64
+        var data: ByteBuffer
+        /// Tells what came before what, in both streams of an execution.
+        var sequence: UInt64
+        /// Small pieces may be added to it.
+        var isPacked: Bool
+
+        var end: UInt64 { offset + UInt64(data.readableBytes) }
+    }
+
+    /// Packed segments grow to this size.
+    private static let packSize = 16 << 10
+    /// A piece smaller than this fraction of the memory that it would keep alive is copied.
+    private static let leastUse = 4
+
+    private var segments = CircularBuffer<Segment>(initialCapacity: 0)
+    /// Of the byte that comes next.
+    private(set) var end: UInt64 = 0
+
+    /// Of the first byte that is held.
+    var start: UInt64 { segments.first?.offset ?? end }
+    var count: Int { Int(end - start) }
+
+    mutating func append(_ data: ByteBuffer, sequence: UInt64) {
+        let count = data.readableBytes
+        defer { end += UInt64(count) }
+        if count * ReplayRing.leastUse >= data.storageCapacity {
+            return segments.append(Segment(offset: end, data: data, sequence: sequence, isPacked: false))
+        }
+        if let last = segments.indices.last, segments[last].isPacked,
+            segments[last].data.readableBytes + count <= ReplayRing.packSize
+        {
+            segments[last].data.writeImmutableBuffer(data)
+        } else {
+            // Not a slice: bytes of its own.
+            segments.append(
+                Segment(
+                    offset: end, data: ByteBuffer(bytes: data.readableBytesView), sequence: sequence, isPacked: true))
+        }
+    }
+
+    /// Lets go of whole segments in front of `offset`.
+    mutating func discard(before offset: UInt64) {
+        while let first = segments.first, first.end <= offset { segments.removeFirst() }
+    }
+
+    /// Keeps the bytes, and nothing that they were a part of.
+    mutating func compact() {
+        guard segments.contains(where: { !$0.isPacked }) else { return }
+        segments = CircularBuffer(
+            segments.map { segment in
+                var own = segment
+                if !segment.isPacked { own.data = ByteBuffer(bytes: segment.data.readableBytesView) }
+                return own
+            })
+    }
+
+    /// What is held at `offset`, up to the end of its segment; nil at the end. Only for an offset from `start` on.
+    func slice(at offset: UInt64, upTo limit: Int) -> (data: ByteBuffer, sequence: UInt64)? {
+        guard let index = index(of: offset) else { return nil }
+        let segment = segments[index]
+        let skipped = Int(offset - segment.offset)
+        let length = min(limit, segment.data.readableBytes - skipped)
+        guard let data = segment.data.getSlice(at: segment.data.readerIndex + skipped, length: length) else {
+            preconditionFailure("a segment without its bytes")
+        }
+        return (data, segment.sequence)
+    }
+
+    /// The segment that holds `offset`: mostly the last one.
+    private func index(of offset: UInt64) -> CircularBuffer<Segment>.Index? {
+        precondition(offset >= start, "offset \(offset) is not held, \(start) is the first")
+        guard offset < end, let last = segments.indices.last else { return nil }
+        if segments[last].offset <= offset { return last }
+        var low = 0
+        var high = segments.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            let index = segments.index(segments.startIndex, offsetBy: middle)
+            if segments[index].offset <= offset { low = middle } else { high = middle - 1 }
+        }
+        return segments.index(segments.startIndex, offsetBy: low)
+    }
+}

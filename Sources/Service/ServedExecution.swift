@@ -1,0 +1,336 @@
+internal import AgentLink
+internal import NIOCore
+internal import Pool
+internal import RPC
+internal import Schema
+internal import Synchronization
+
+/// An execution, from its request until nothing of it is kept any more: its output, its watchers, its way to the agent.
+/// May be used from any thread.
+final class ServedExecution: Sendable {
+    /// What is asked of one.
+    struct Order: Sendable {
+        /// The lease it runs in; nil for one in a member of its own, for which its unguessable id is the key.
+        var lease: LeaseToken?
+        /// On whose account it is kept when it has ended, where it has no lease.
+        var client: ClientID
+        var member: MemberID
+        /// As it is listed.
+        var argv: [String]
+        /// Between TERM and KILL, when it is cancelled.
+        var graceMilliseconds: UInt64
+        /// How long it goes on without a watcher, and is kept after its end; nil: not at all.
+        var resumable: Duration?
+        var unwatched = Unwatched.runOn
+        /// What ends it when nobody watches; nil: the agent's cancel.
+        var whenLeft: (@Sendable () -> Void)?
+    }
+
+    static let mostWatchers = 64
+    static let mostPendingInput = 1 << 20
+
+    let id: String
+    let order: Order
+    private let started: MonotonicInstant
+    private let clock: any MonotonicClock
+    private let registry: ExecutionRegistry
+
+    private struct State {
+        var hub: OutputHub
+        var streams: [UInt32: NIOLoopBound<Watcher>] = [:]
+        /// Nil before it was started and after its end.
+        var execution: Execution?
+        /// Asked for before there was an `execution`.
+        var cancelGrace: UInt64?
+        /// It is to be kept for a while when it has ended.
+        var isKept: Bool
+        /// The end of its time without a watcher, or of its time after the end.
+        var timer: Task<Void, Never>?
+        /// A timer that has another number was stopped too late.
+        var timerNumber = 0
+        var pendingInput = 0
+
+        mutating func stopTimer() {
+            timer?.cancel()
+            timer = nil
+            timerNumber += 1
+        }
+
+        /// Credit that the agent is to get now.
+        mutating func takeCredit() -> Credit? {
+            guard let execution else { return nil }
+            let bytes = hub.takeCredit()
+            return bytes > 0 ? Credit(execution: execution, bytes: bytes) : nil
+        }
+
+        /// Nobody can want anything of it any more.
+        var isOver: Bool { hub.ended != nil && streams.isEmpty && !isKept }
+    }
+
+    private struct Credit {
+        var execution: Execution
+        var bytes: Int
+
+        func give() { execution.acknowledge(bytes) }
+    }
+
+    private let state: Mutex<State>
+
+    init(id: String, order: Order, clock: any MonotonicClock, registry: ExecutionRegistry) {
+        self.id = id
+        self.order = order
+        self.clock = clock
+        self.registry = registry
+        started = clock.now()
+        let keepsUnread = order.resumable != nil && order.unwatched == .wait
+        state = Mutex(
+            State(hub: OutputHub(unread: keepsUnread ? .kept : .overwritten), isKept: order.resumable != nil))
+    }
+
+    // MARK: The program
+
+    /// Its events come in order, from one thread.
+    func receive(_ event: ExecutionEvent) {
+        switch event {
+        case .started: notify { $0.started() }
+        case .output(let chunk): notify { $0.append(chunk.data, to: chunk.stream == 0 ? .stdout : .stderr) }
+        case .ended(let ended): receive(ended)
+        }
+    }
+
+    private func receive(_ ended: Agent.Ended) {
+        // Counted as ended before anybody is told.
+        registry.ended(self)
+        let (streams, keptBytes, isOver) = state.withLock { state in
+            let streams = state.hub.end(ended).compactMap { state.streams[$0] }
+            state.execution = nil
+            if state.isKept {
+                state.hub.compact()
+                startTimer(&state)
+            }
+            return (streams, state.isKept ? state.hub.heldBytes : nil, state.isOver)
+        }
+        if let keptBytes { registry.keep(self, bytes: keptBytes) }
+        if isOver { registry.forget(self) }
+        for stream in streams { stream.onLoop { $0.pump() } }
+    }
+
+    /// The agent has been asked to start it.
+    func begin(_ execution: Execution) {
+        let (grace, credit) = state.withLock { state in
+            guard state.hub.ended == nil else { return (UInt64?.none, Credit?.none) }
+            state.execution = execution
+            return (state.cancelGrace, state.takeCredit())
+        }
+        credit?.give()
+        if let grace { execution.end(graceMilliseconds: grace) }
+    }
+
+    /// Ends it, with all that it started. Without effect when it has ended.
+    func cancel(graceMilliseconds: UInt64? = nil) {
+        let grace = graceMilliseconds ?? order.graceMilliseconds
+        let execution = state.withLock { state in
+            if state.execution == nil { state.cancelGrace = grace }
+            return state.execution
+        }
+        execution?.end(graceMilliseconds: grace)
+    }
+
+    /// The running program; nil when it has ended.
+    var running: Execution? { state.withLock { $0.execution } }
+
+    /// Whether there is room for so much input that the agent has yet to take; it is taken then, until `releaseInput`.
+    func reserveInput(_ count: Int) -> Bool {
+        state.withLock { state in
+            guard state.pendingInput + count <= ServedExecution.mostPendingInput else { return false }
+            state.pendingInput += count
+            return true
+        }
+    }
+
+    func releaseInput(_ count: Int) { state.withLock { $0.pendingInput -= count } }
+
+    // MARK: Watchers
+
+    /// Lets the stream of the call that asked for it watch from the first byte on; on the call's loop.
+    func watchFirst(_ call: ServerCall, _ events: WatcherEvents, window: UInt64?) {
+        let watcher = state.withLock { state in
+            add(call, events, at: PerStream(0), window: window, isObserver: false, announces: false, &state)
+        }
+        watcher.value.begin()
+    }
+
+    /// Lets another call's stream watch; on the call's loop.
+    /// - Parameter position: what it has of each stream; nil: all that was written by now.
+    /// - Throws: RESOURCE_EXHAUSTED with too many watchers, INVALID_ARGUMENT for a position after what was written.
+    func watch(
+        _ call: ServerCall, at position: PerStream<UInt64>?, window: UInt64?, isObserver: Bool
+    ) throws(RPCError) {
+        let result = state.withLock { state -> Result<NIOLoopBound<Watcher>, RPCError> in
+            guard state.streams.count < ServedExecution.mostWatchers else {
+                return .failure(
+                    RPCError(.resourceExhausted, "\(state.streams.count) watch this execution already, the most"))
+            }
+            let written = state.hub.written
+            for stream in PerStream<Void>.both {
+                guard let offset = position?[stream], offset > written[stream] else { continue }
+                return .failure(
+                    RPCError(
+                        .invalidArgument,
+                        "\(stream)_offset \(offset) is past the end of what was written, \(written[stream])"))
+            }
+            if !isObserver, state.hub.ended == nil { state.stopTimer() }
+            return .success(
+                add(
+                    call, .execute, at: position ?? written, window: window, isObserver: isObserver, announces: true,
+                    &state))
+        }
+        try result.get().value.begin()
+    }
+
+    private func add(
+        _ call: ServerCall, _ events: WatcherEvents, at position: PerStream<UInt64>, window: UInt64?,
+        isObserver: Bool, announces: Bool, _ state: inout State
+    ) -> NIOLoopBound<Watcher> {
+        let number = state.hub.add(at: position, window: window, isObserver: isObserver, announces: announces)
+        let watcher = NIOLoopBound(
+            Watcher(call, events, number: number, of: self), eventLoop: call.connection.eventLoop)
+        state.streams[number] = watcher
+        return watcher
+    }
+
+    /// What a watcher's stream is to be sent.
+    func next(_ number: UInt32) -> OutputHub.Step {
+        let (step, credit, isOver) = state.withLock { state in
+            let step = state.hub.next(number)
+            if case .end = step { state.streams[number] = nil }
+            return (step, state.takeCredit(), state.isOver)
+        }
+        credit?.give()
+        if isOver { registry.forget(self) }
+        return step
+    }
+
+    /// - Returns: false when there is no such watcher.
+    func acknowledge(
+        _ number: UInt32, _ offsets: PerStream<UInt64>
+    ) throws(OutputHub.OverAcknowledged) -> Bool {
+        var result: Result<Bool, OutputHub.OverAcknowledged> = .success(false)
+        notify { hub in
+            do throws(OutputHub.OverAcknowledged) {
+                guard let woken = try hub.acknowledge(number, offsets) else { return [] }
+                result = .success(true)
+                return woken
+            } catch {
+                result = .failure(error)
+                return []
+            }
+        }
+        return try result.get()
+    }
+
+    /// A watcher's stream is no more; or it is to be ended, with `detaches`. False when it was no more before.
+    @discardableResult
+    func leave(_ number: UInt32, detaches: Bool = false) -> Bool {
+        let (stream, isLeft, isOver, credit) = state.withLock { state in
+            let wasGoverned = state.hub.isGoverned
+            guard state.hub.remove(number) else {
+                return (NIOLoopBound<Watcher>?.none, false, false, Credit?.none)
+            }
+            let stream = state.streams.removeValue(forKey: number)
+            var isLeft = wasGoverned && !state.hub.isGoverned && state.hub.ended == nil
+            if isLeft, state.isKept {
+                startTimer(&state)
+                isLeft = false
+            }
+            return (stream, isLeft, state.isOver, state.takeCredit())
+        }
+        credit?.give()
+        if isLeft { abandon() }
+        if isOver { registry.forget(self) }
+        if detaches { stream?.onLoop { $0.detached() } }
+        return stream != nil
+    }
+
+    /// Does something to the hub; wakes who has something to do then, and gives the agent what credit that frees.
+    private func notify(_ change: (inout OutputHub) -> [UInt32]) {
+        let (streams, credit) = state.withLock { state in
+            let streams = change(&state.hub).compactMap { state.streams[$0] }
+            return (streams, state.takeCredit())
+        }
+        credit?.give()
+        for stream in streams { stream.onLoop { $0.pump() } }
+    }
+
+    // MARK: Time
+
+    /// Nobody watches it, or it has ended: from now on it has so long.
+    private func startTimer(_ state: inout State) {
+        state.stopTimer()
+        let end = clock.now() + (order.resumable ?? .zero)
+        state.timer = Task { [weak self, clock, number = state.timerNumber] in
+            do { try await clock.sleep(until: end) } catch { return }
+            self?.timePassed(number)
+        }
+    }
+
+    private func timePassed(_ number: Int) {
+        let (isDue, hasEnded) = state.withLock { ($0.timerNumber == number, $0.hub.ended != nil) }
+        guard isDue else { return }
+        if hasEnded { registry.expired(self) } else { abandon() }
+    }
+
+    /// Nobody will come any more: it is cancelled, and what it still writes is thrown away, so that it does not block on its
+    /// way out.
+    private func abandon() {
+        let credit = state.withLock { state in
+            state.hub.abandon()
+            return state.takeCredit()
+        }
+        credit?.give()
+        if let whenLeft = order.whenLeft { whenLeft() } else { cancel() }
+    }
+
+    /// It is no longer kept, but for those who still watch it.
+    func letGo() {
+        let isOver = state.withLock { state in
+            state.stopTimer()
+            state.isKept = false
+            return state.isOver
+        }
+        if isOver { registry.forget(self) }
+    }
+
+    // MARK: What is told of it
+
+    func info() -> ExecutionInfo {
+        let age = clock.now() - started
+        return state.withLock { state in
+            let written = state.hub.written
+            let held = state.hub.heldFrom
+            return ExecutionInfo(
+                execution: id, argv: order.argv, ageMilliseconds: age.wholeMilliseconds,
+                watchers: UInt32(clamping: state.hub.watchers.count), stdoutBytes: written.stdout,
+                stderrBytes: written.stderr, stdoutHeldFrom: held.stdout, stderrHeldFrom: held.stderr,
+                resumableMilliseconds: UInt32(clamping: order.resumable?.wholeMilliseconds ?? 0),
+                ended: state.hub.ended.map { Ended($0) })
+        }
+    }
+}
+
+extension NIOLoopBound where Value == Watcher {
+    /// At once where that is possible.
+    fileprivate func onLoop(_ body: @escaping @Sendable (Watcher) -> Void) {
+        if eventLoop.inEventLoop { body(value) } else { eventLoop.execute { body(value) } }
+    }
+}
+
+extension OutputChunk {
+    /// The output alone: it is the last field of its message.
+    fileprivate var data: ByteBuffer {
+        guard let data = encoded.getSlice(at: encoded.writerIndex - count, length: count) else {
+            preconditionFailure("a chunk with less than its \(count) bytes")
+        }
+        return data
+    }
+}

@@ -1,0 +1,101 @@
+internal import NIOCore
+internal import Pool
+internal import RPC
+internal import Schema
+
+/// What a stream says to its client beside output, which is encoded alike in all of them.
+struct WatcherEvents: Sendable {
+    /// - Parameter number: the watcher's.
+    var started: @Sendable (ServerCall, ServedExecution, _ number: UInt32) -> Void
+    var dropped: @Sendable (ServerCall, Dropped) -> Void
+    /// Ends the call.
+    var ended: @Sendable (ServerCall, Agent.Ended) -> Void
+
+    /// Of Execute and Attach.
+    static let execute = WatcherEvents(
+        started: { call, execution, number in
+            call.send(
+                ExecuteEvent.started(
+                    Started(
+                        execution: execution.id, member: execution.order.member.description, watcher: number)))
+        },
+        dropped: { call, dropped in call.send(ExecuteEvent.dropped(dropped)) },
+        ended: { call, ended in
+            call.send(ExecuteEvent.ended(Ended(ended)))
+            call.finish()
+        })
+}
+
+/// One stream that watches an execution: takes what comes next whenever its client has room. Confined to its call's loop.
+final class Watcher {
+    private let call: ServerCall
+    private let events: WatcherEvents
+    private let number: UInt32
+    private let execution: ServedExecution
+
+    init(_ call: ServerCall, _ events: WatcherEvents, number: UInt32, of execution: ServedExecution) {
+        self.call = call
+        self.events = events
+        self.number = number
+        self.execution = execution
+    }
+
+    func begin() {
+        call.onCancel = { [execution, number] _ in execution.leave(number) }
+        call.onWritable = { self.pump() }
+        pump()
+    }
+
+    /// Sends what there is, as far as there is room.
+    func pump() {
+        while call.isWritable {
+            switch execution.next(number) {
+            case .start: events.started(call, execution, number)
+            case .output(let slice): call.send(slice)
+            case .dropped(let dropped): events.dropped(call, dropped)
+            case .end(let ended): return events.ended(call, ended)
+            case .wait: return
+            }
+        }
+    }
+
+    /// Ended by the client's wish; the execution knows.
+    func detached() {
+        call.fail(RPCError(.cancelled, "the stream was detached"))
+    }
+}
+
+extension OutputSlice: Message {
+    static var name: String { ExecuteEvent.name }
+
+    init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+        guard case .output(let output) = try ExecuteEvent(decoding: bytes, arena: arena) else {
+            throw SchemaError("an event that is no output")
+        }
+        self.init(stream: output.stream, offset: output.offset, data: ByteBuffer(bytes: output.data))
+    }
+
+    /// The same bytes as an `ExecuteEvent.output`, in both services, and as a `FileEvent.output`.
+    func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
+        let prefix = Agent.Output.Prefix(stream: stream.rawValue, offset: offset, count: data.readableBytes)
+        return body(prefix.size + data.readableBytes) { room in
+            prefix.encode(into: room)
+            data.withUnsafeReadableBytes { bytes in
+                UnsafeMutableRawBufferPointer(rebasing: room[prefix.size...]).copyMemory(from: bytes)
+            }
+        }
+    }
+}
+
+extension Ended {
+    init(_ ended: Agent.Ended) {
+        self.init(
+            cause: ended.cause, exitCode: ended.exitCode, signal: ended.signal, message: ended.message,
+            startFailure: ended.startFailure,
+            usage: Usage(
+                wallMicroseconds: ended.wallMicroseconds, userMicroseconds: ended.userMicroseconds,
+                systemMicroseconds: ended.systemMicroseconds, peakMemoryBytes: ended.peakMemoryBytes),
+            stdoutBytes: ended.stdoutBytes, stderrBytes: ended.stderrBytes, stdoutTruncated: ended.stdoutTruncated,
+            stderrTruncated: ended.stderrTruncated, outOfMemoryKills: ended.outOfMemoryKills)
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import BerthClient
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+struct Attach: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Watch a program that was started with berth run --detach or --resumable.",
+        discussion: """
+              id=$(berth run --detach --timeout 1h -- make)
+              berth attach $id --from-start
+
+              berth run -it --resumable 1h -- bash        # Enter ~ . leaves it running; another terminal:
+              berth attach -it EXECUTION
+
+            Exits with the program's code, as berth run does. Ctrl-C leaves the program alone; with -it it is a key \
+            like any other, and Enter ~ . leaves.
+            """)
+
+    /// How long a server that is gone is looked for. What it still holds, it says itself.
+    private static let patience = Duration.seconds(600)
+
+    @OptionGroup var server: ServerOptions
+
+    @Option(help: ArgumentHelp("The lease it runs in, if it was started in one.", valueName: "token"))
+    var lease: String?
+
+    @Flag(help: "Begin with all output that is still held, instead of what comes from now on.")
+    var fromStart = false
+
+    @Flag(help: "Never slow the program down, nor keep it alive: watching too slowly misses output.")
+    var observe = false
+
+    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program, as it comes.")
+    var interactive = false
+
+    @Flag(name: [.customShort("t"), .long], help: "The program has a terminal; -it passes this one through to it.")
+    var terminal = false
+
+    @Flag(help: "Print one event a line, as JSON.")
+    var json = false
+
+    @Argument(help: "The execution's id.")
+    var execution: String
+
+    mutating func run() async throws {
+        throw ExitCode(try await Run.withOwnCode(watch))
+    }
+
+    private func watch() async throws -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        let address = try server.address()
+        let client = try await BerthClient.connect(to: address)
+        let watched = client.attach(
+            execution, in: lease.map { Lease(token: $0) }, from: fromStart ? .held : .now, observes: observe)
+        let session = RunSession(
+            RunSession.Settings(
+                address: address, json: json, sendsInput: interactive, hasTerminal: terminal,
+                resumable: Attach.patience, isAttached: true),
+            client: client, execution: watched)
+        return try await session.run()
+    }
+}
