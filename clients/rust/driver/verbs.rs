@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use berth::v1::{
-    Ended, EndCause, FileInfo, FileType, OutputPolicy, OutputStream, StartFailure, StatsResponse, Unwatched,
+    EndCause, Ended, FileInfo, FileType, OutputPolicy, OutputStream, StartFailure, StatsResponse, Unwatched,
 };
 use berth::{AcquireOptions, AttachOptions, Command, Event, Execution};
 
@@ -230,8 +230,8 @@ fn keep(driver: &mut Driver, step: &Step, execution: Execution, lease: String) -
 }
 
 fn attach(driver: &mut Driver, step: &Step) -> Outcome {
-    let mut options = AttachOptions::new()
-        .from(step.number("stdout_offset").unwrap_or(0), step.number("stderr_offset").unwrap_or(0));
+    let mut options =
+        AttachOptions::new().from(step.number("stdout_offset").unwrap_or(0), step.number("stderr_offset").unwrap_or(0));
     if step.has("from_now") {
         options = options.from_now();
     }

@@ -2,17 +2,18 @@
 
 use std::thread;
 
-use berth::{Client, Command, Output};
+use berth::{Client, Command};
 
 fn main() -> berth::Result<()> {
     let client = Client::from_env()?;
-    let outputs: Vec<berth::Result<Output>> = thread::scope(|scope| {
-        let run = |i| client.run(&Command::shell(format!("echo program {i} of 10")));
-        let threads: Vec<_> = (0..10).map(|i| scope.spawn(move || run(i))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-    });
-    for output in outputs {
-        print!("{}", output?.stdout_text());
+    let mut threads = Vec::new();
+    for i in 0..10 {
+        let client = client.clone();
+        threads.push(thread::spawn(move || client.run(&Command::shell(format!("echo program {i} of 10")))));
+    }
+    for thread in threads {
+        let output = thread.join().expect("it does not panic")?;
+        print!("{}", output.stdout_text());
     }
     Ok(())
 }

@@ -19,9 +19,7 @@ use crate::command::{AcquireOptions, AttachOptions, Command};
 use crate::frame;
 use crate::options::Options;
 use crate::queue::{Queue, Source};
-use crate::v1::{
-    AcquireResponse, HelloRequest, HelloResponse, ReleaseRequest, StatsRequest, StatsResponse,
-};
+use crate::v1::{AcquireResponse, HelloRequest, HelloResponse, ReleaseRequest, StatsRequest, StatsResponse};
 use crate::{channel, Output, Result};
 
 /// A Berth server, for any number of calls at a time. Clones share one connection, which ends with the last of them and
@@ -70,10 +68,7 @@ impl Client {
     pub async fn acquire(&self, options: &AcquireOptions) -> Result<Lease> {
         // The server keeps to the wait; the rest is for the way there and back.
         let timeout = options.wait.map(|wait| wait + self.channel.options.call_timeout);
-        let answer = self
-            .channel
-            .start(frame::UNARY, "Acquire", &options.request, timeout, Some(release_late))
-            .await?;
+        let answer = self.channel.start(frame::UNARY, "Acquire", &options.request, timeout, Some(release_late)).await?;
         let acquired = channel::decode(answer.payload)?;
         Ok(Lease::new(self.clone(), acquired, !options.request.detached))
     }
@@ -108,11 +103,9 @@ impl Client {
         }
         let deadline = command.deadline.map(|deadline| Instant::now() + deadline);
         let connection = self.channel.connection(deadline).await?;
-        let queue = Queue::new(
-            connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, [0, 0],
-        );
-        self.channel
-            .send(&connection, frame::REMOTE_CLOSED, "Execute", &request, deadline, queue.clone())?;
+        let queue =
+            Queue::new(connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, [0, 0]);
+        self.channel.send(&connection, frame::REMOTE_CLOSED, "Execute", &request, deadline, queue.clone())?;
         Ok(Execution::new(self.clone(), lease.into(), queue, Some(request.stdin.len() as u64)))
     }
 
@@ -125,11 +118,9 @@ impl Client {
         }
         let connection = self.channel.connection(None).await?;
         let offsets = [request.stdout_offset, request.stderr_offset];
-        let queue = Queue::new(
-            connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, offsets,
-        );
-        self.channel
-            .send(&connection, frame::REMOTE_CLOSED, "Attach", &request, None, queue.clone())?;
+        let queue =
+            Queue::new(connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, offsets);
+        self.channel.send(&connection, frame::REMOTE_CLOSED, "Attach", &request, None, queue.clone())?;
         Ok(Execution::new(self.clone(), lease.into(), queue, None))
     }
 }

@@ -191,13 +191,7 @@ impl Lease {
     }
 
     /// `mode`: permission bits, 0 is 0644; `create_parents`: directories that are missing on the way are made.
-    pub fn write_file_from(
-        &self,
-        path: &str,
-        mut data: impl Read,
-        mode: u32,
-        create_parents: bool,
-    ) -> io::Result<()> {
+    pub fn write_file_from(&self, path: &str, mut data: impl Read, mode: u32, create_parents: bool) -> io::Result<()> {
         upload(self.0.upload_file(path, mode, create_parents), &mut data).map(drop)
     }
 
@@ -240,7 +234,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.0.disown() {
-            drop(wait_until(Some(Instant::now() + RELEASE), self.0.release_open()));
+            wait_until(Some(Instant::now() + RELEASE), self.0.release_open());
         }
     }
 }

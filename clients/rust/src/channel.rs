@@ -50,14 +50,20 @@ struct State {
 /// A call that needs a connection.
 struct Waiter {
     give_up: Instant,
-    outcome: Mutex<(Option<Result<Arc<Connection>>>, Option<Waker>)>,
+    outcome: Mutex<Outcome>,
+}
+
+#[derive(Default)]
+struct Outcome {
+    result: Option<Result<Arc<Connection>>>,
+    waker: Option<Waker>,
 }
 
 impl Waiter {
     fn complete(&self, result: Result<Arc<Connection>>) {
         let mut outcome = self.outcome.lock().unwrap();
-        outcome.0 = Some(result);
-        let waker = outcome.1.take();
+        outcome.result = Some(result);
+        let waker = outcome.waker.take();
         drop(outcome);
         if let Some(waker) = waker {
             waker.wake();
@@ -72,10 +78,10 @@ impl Future for Wait {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut outcome = self.0.outcome.lock().unwrap();
-        match outcome.0.take() {
+        match outcome.result.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                outcome.1 = Some(context.waker().clone());
+                outcome.waker = Some(context.waker().clone());
                 Poll::Pending
             }
         }
@@ -93,13 +99,7 @@ impl Channel {
             let window = options.window;
             return Err(Error::InvalidArgument(format!("a window is 65536 to 1048576 bytes, not {window}")));
         }
-        Ok(Channel {
-            options,
-            address,
-            queued,
-            timer: Timer::default(),
-            connecting: Arc::default(),
-        })
+        Ok(Channel { options, address, queued, timer: Timer::default(), connecting: Arc::default() })
     }
 
     pub(crate) fn close(&self) {

@@ -179,10 +179,7 @@ impl Connection {
     }
 
     fn lost(&self, error: &io::Error) {
-        self.fail(Error::Unavailable(format!(
-            "the connection to the server at {} was lost: {error}",
-            self.server
-        )));
+        self.fail(Error::Unavailable(format!("the connection to the server at {} was lost: {error}", self.server)));
     }
 
     fn deliver(&self, frame: Frame) {
@@ -211,8 +208,8 @@ impl Connection {
 }
 
 fn answer(data: Bytes) -> Result<Bytes> {
-    let response =
-        ttrpc::Response::decode(data).map_err(|error| Error::server_sent(format!("a response that is none: {error}")))?;
+    let response = ttrpc::Response::decode(data)
+        .map_err(|error| Error::server_sent(format!("a response that is none: {error}")))?;
     match response.status {
         Some(status) if status.code != 0 => Err(Error::new(status.code, status.message)),
         _ => Ok(response.payload),

@@ -71,12 +71,7 @@ pub(crate) fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
         from.read_exact(&mut data)?;
         Some(Bytes::from(data))
     };
-    Ok(Some(Frame {
-        stream: word(4),
-        kind: header[8],
-        flags: header[9],
-        data,
-    }))
+    Ok(Some(Frame { stream: word(4), kind: header[8], flags: header[9], data }))
 }
 
 #[cfg(test)]
@@ -105,10 +100,7 @@ mod tests {
             let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
             (0..hex.len()).step_by(2).map(digits).collect()
         };
-        frames
-            .into_iter()
-            .map(|(name, sent, hex)| (name, sent, bytes(&hex)))
-            .collect()
+        frames.into_iter().map(|(name, sent, hex)| (name, sent, bytes(&hex))).collect()
     }
 
     /// Gives bytes in pieces of the sizes that a test wants.
@@ -142,11 +134,8 @@ mod tests {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (seed >> 33) as usize
         };
-        let frames: Vec<Vec<u8>> = vectors()
-            .into_iter()
-            .filter(|(_, sent, _)| !sent)
-            .map(|(_, _, bytes)| bytes)
-            .collect();
+        let frames: Vec<Vec<u8>> =
+            vectors().into_iter().filter(|(_, sent, _)| !sent).map(|(_, _, bytes)| bytes).collect();
         assert_eq!(frames.len(), 9);
         let all = frames.concat();
         for round in 0..100 {
@@ -180,10 +169,7 @@ mod tests {
 
     #[test]
     fn a_request_over_4_mib_is_refused() {
-        let large = ttrpc::Request {
-            payload: vec![0; MAX_DATA].into(),
-            ..Default::default()
-        };
+        let large = ttrpc::Request { payload: vec![0; MAX_DATA].into(), ..Default::default() };
         assert!(matches!(request(1, UNARY, &large), Err(Error::ResourceExhausted(_))));
     }
 }

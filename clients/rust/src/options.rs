@@ -62,10 +62,7 @@ impl Default for Options {
 impl Options {
     /// The defaults, for the server at this address.
     pub fn at(address: impl Into<String>) -> Options {
-        Options {
-            address: address.into(),
-            ..Options::default()
-        }
+        Options { address: address.into(), ..Options::default() }
     }
 }
 
@@ -171,10 +168,7 @@ mod tests {
         assert_eq!(Address::parse("[::1]:7411").unwrap().to_string(), "[::1]:7411");
         assert_eq!(Address::parse("unix:///run/b").unwrap().to_string(), "unix:/run/b");
         for wrong in ["", "host", "host:", "host:70000", "::1:7411", "unix:"] {
-            assert!(
-                matches!(Address::parse(wrong), Err(Error::InvalidArgument(_))),
-                "{wrong}"
-            );
+            assert!(matches!(Address::parse(wrong), Err(Error::InvalidArgument(_))), "{wrong}");
         }
     }
 }

@@ -94,10 +94,9 @@ impl Queue {
                     }))
                 }
                 Some(file_event::Event::Output(output)) => Some(Event::Output(output)),
-                Some(file_event::Event::End(end)) => Some(Event::Ended(Ended {
-                    stdout_bytes: end.bytes,
-                    ..Ended::default()
-                })),
+                Some(file_event::Event::End(end)) => {
+                    Some(Event::Ended(Ended { stdout_bytes: end.bytes, ..Ended::default() }))
+                }
                 None => None,
             }),
         }
@@ -250,11 +249,8 @@ impl Queue {
     }
 
     fn detach(&self, started: Started) {
-        let request = DetachRequest {
-            lease: self.lease.clone(),
-            execution: started.execution.clone(),
-            watcher: started.watcher,
-        };
+        let request =
+            DetachRequest { lease: self.lease.clone(), execution: started.execution.clone(), watcher: started.watcher };
         let receiver = Detached {
             connection: Arc::downgrade(&self.connection),
             lease: self.lease.clone(),

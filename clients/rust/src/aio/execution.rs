@@ -143,13 +143,7 @@ impl Execution {
     }
 
     async fn input(&self, offset: u64, data: Bytes, end: bool) -> Result<u64> {
-        let request = InputRequest {
-            lease: self.lease.clone(),
-            execution: self.id().await?,
-            offset,
-            data,
-            end,
-        };
+        let request = InputRequest { lease: self.lease.clone(), execution: self.id().await?, offset, data, end };
         let response: InputResponse = self.client.channel.call("Input", &request, None).await?;
         Ok(response.offset)
     }

@@ -78,8 +78,7 @@ impl Lease {
     /// Returns the time left, if it is not used.
     pub async fn renew(&self, time: Option<Duration>) -> Result<Duration> {
         let request = RenewRequest { lease: self.token().into(), ttl_ms: time.map_or(0, millis) };
-        let response: RenewResponse =
-            self.client.channel.call("Renew", &request, self.client.call_timeout()).await?;
+        let response: RenewResponse = self.client.channel.call("Renew", &request, self.client.call_timeout()).await?;
         Ok(Duration::from_millis(response.ttl_ms.into()))
     }
 
@@ -143,21 +142,21 @@ impl Lease {
     }
 
     pub(crate) fn upload_file(&self, path: &str, mode: u32, create_parents: bool) -> Upload<'_> {
-        Upload::File(self, WriteFileRequest {
-            lease: self.token().into(),
-            path: path.into(),
-            mode,
-            create_parents,
-            ..WriteFileRequest::default()
-        })
+        Upload::File(
+            self,
+            WriteFileRequest {
+                lease: self.token().into(),
+                path: path.into(),
+                mode,
+                create_parents,
+                ..WriteFileRequest::default()
+            },
+        )
     }
 
     pub(crate) fn upload_archive(&self, path: &str) -> Upload<'_> {
-        let request = WriteArchiveRequest {
-            lease: self.token().into(),
-            path: path.into(),
-            ..WriteArchiveRequest::default()
-        };
+        let request =
+            WriteArchiveRequest { lease: self.token().into(), path: path.into(), ..WriteArchiveRequest::default() };
         Upload::Archive(self, request, 0)
     }
 
@@ -192,8 +191,7 @@ impl Lease {
     pub async fn list(&self, path: &str) -> Result<Vec<FileInfo>> {
         let request = ListDirectoryRequest { lease: self.token().into(), path: path.into() };
         let timeout = self.client.call_timeout();
-        let answer =
-            self.client.channel.start(frame::REMOTE_CLOSED, "ListDirectory", &request, timeout, None).await?;
+        let answer = self.client.channel.start(frame::REMOTE_CLOSED, "ListDirectory", &request, timeout, None).await?;
         let mut entries = Vec::new();
         for message in answer.messages {
             entries.extend(channel::decode::<ListDirectoryResponse>(message)?.entries);
@@ -240,16 +238,14 @@ impl Upload<'_> {
             Upload::File(lease, request) => {
                 request.data = data;
                 request.more = more;
-                let response: WriteFileResponse =
-                    lease.client.channel.call("WriteFile", request, None).await?;
+                let response: WriteFileResponse = lease.client.channel.call("WriteFile", request, None).await?;
                 request.upload = response.upload;
                 request.offset = response.offset;
             }
             Upload::Archive(lease, request, files) => {
                 request.data = data;
                 request.more = more;
-                let response: WriteArchiveResponse =
-                    lease.client.channel.call("WriteArchive", request, None).await?;
+                let response: WriteArchiveResponse = lease.client.channel.call("WriteArchive", request, None).await?;
                 request.upload = response.upload;
                 request.offset = response.offset;
                 *files = response.files;
