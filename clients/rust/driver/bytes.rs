@@ -17,15 +17,12 @@ pub fn decode(text: &str) -> Vec<u8> {
 }
 
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for &byte in bytes {
-        match byte {
-            b'%' => text += "%25",
-            b'!'..=b'~' => text.push(char::from(byte)),
-            _ => text += &format!("%{byte:02X}"),
-        }
-    }
-    text
+    let one = |&byte: &u8| match byte {
+        b'%' => "%25".into(),
+        b'!'..=b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    bytes.iter().map(one).collect()
 }
 
 /// In full where it is short, else its length and checksum.

@@ -146,6 +146,8 @@ fn snake(name: &str) -> String {
     text
 }
 
+type SetTime = fn(Command, Duration) -> Command;
+
 fn command(step: &Step) -> Command {
     let mut command = match (step.find("shell"), step.find("code")) {
         (Some(line), _) => Command::shell(line),
@@ -157,7 +159,7 @@ fn command(step: &Step) -> Command {
         let (name, value) = variable.split_once('=').expect("NAME=VALUE");
         command = command.env(name, value);
     }
-    let times: [(&str, fn(Command, Duration) -> Command); 6] = [
+    let times: [(&str, SetTime); 6] = [
         ("wait_ms", Command::wait),
         ("timeout_ms", Command::timeout),
         ("grace_ms", Command::grace),
@@ -334,23 +336,23 @@ fn act(execution: &Execution, step: &Step) -> Outcome {
 }
 
 fn describe(ended: &Ended) -> String {
-    let mut text = snake(&format!("{:?}", ended.cause()));
+    let mut words = vec![snake(&format!("{:?}", ended.cause()))];
     if ended.cause() == EndCause::Exited || ended.exit_code != 0 {
-        text += &format!(" code={}", ended.exit_code);
+        words.push(format!("code={}", ended.exit_code));
     }
     if ended.signal != 0 {
-        text += &format!(" signal={}", ended.signal);
+        words.push(format!("signal={}", ended.signal));
     }
     if ended.start_failure() != StartFailure::Unspecified {
-        text += &format!(" failure={}", snake(&format!("{:?}", ended.start_failure())));
+        words.push(format!("failure={}", snake(&format!("{:?}", ended.start_failure()))));
     }
     if ended.stdout_truncated != 0 {
-        text += &format!(" stdout_truncated={}", ended.stdout_truncated);
+        words.push(format!("stdout_truncated={}", ended.stdout_truncated));
     }
     if ended.stderr_truncated != 0 {
-        text += &format!(" stderr_truncated={}", ended.stderr_truncated);
+        words.push(format!("stderr_truncated={}", ended.stderr_truncated));
     }
-    text
+    words.join(" ")
 }
 
 fn files(driver: &mut Driver, step: &Step) -> Outcome {
