@@ -137,6 +137,9 @@ let package = Package(
             dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
+            name: "BerthClientTests",
+            dependencies: ["BerthClient", "RPC", "Schema", "TestSupport"] + nio, swiftSettings: strict),
+        .testTarget(
             name: "LoadTestTests",
             dependencies: [
                 "LoadTest", "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "CurlHTTP", "DockerRuntime",

@@ -19,7 +19,7 @@ struct Allocations {
                 throw BenchmarkError("usage: count-allocations FILE, which has the limits")
             }
             let limits = try Limits(CommandLine.arguments[1])
-            let counts = try await wireCounts() + machineCounts() + serverCounts()
+            let counts = try await wireCounts() + machineCounts() + callCounts() + serverCounts()
             try limits.check(counts)
         } catch {
             writeErrorLine("count-allocations: \(error)")

@@ -7,6 +7,8 @@ internal import Wire
 final class AgentServer {
     /// Executions at once. The send buffer has room for the ends of as many.
     static let maxExecutions = 64
+    /// Programs that may leave something running.
+    static let maxBackground = 32
 
     private let input: Descriptor
     private let output: Descriptor
@@ -24,8 +26,13 @@ final class AgentServer {
 
     /// Each at the place that its events' tokens name.
     var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
+    /// What programs that have ended left running.
+    var background: [Background] = []
     /// Supervisors that have not been reaped.
     private var supervisors: Set<pid_t> = []
+    /// A supervisor was killed: what descended from it is the agent's own.
+    private var hasStrays = false
+    let processors = UInt64(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     private var isInputReadable = true
     private var isOutputWritable = true
     /// Why the agent ends; nil while it does not.
@@ -121,7 +128,7 @@ final class AgentServer {
             case .control: takeReports(of: execution, at: place)
             case .stdout: execution.becameReadable(.stdout)
             case .stderr: execution.becameReadable(.stderr)
-            case .stdin: execution.feed()
+            case .stdin: feed(execution, at: place)
             }
         }
     }
@@ -198,6 +205,7 @@ final class AgentServer {
                 Token.of(place, $0)
             }
             supervisors.insert(execution.supervisorPID)
+            feed(execution, at: place)
         } catch {
             if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
             let message = "cannot start \(execution.program.arguments.first ?? ""): \(error.words)"
@@ -213,9 +221,17 @@ final class AgentServer {
             case .terminate: execution.terminate()
             case .kill: execution.kill()
             case .signal(let number): execution.signal(number)
-            case .seal: perform(execution.seal(), on: execution, at: place)
+            case .measureCPUTime:
+                let used = execution.cpuTime()
+                perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)
+            case .detach:
+                if let left = execution.detach(from: epoll) { background.append(left) }
+            case .seal:
+                endInput(of: execution)
+                perform(execution.seal(), on: execution, at: place)
             case .sendEnded(var ended):
                 executions[place] = nil
+                endInput(of: execution)
                 ended.message = ended.message.clipped(toUTF8: SendBuffer.maxEndSize / 2)
                 sendBuffer.append(Agent.ExecuteEvent.ended(ended), type: .data, streamID: execution.streamID)
                 sendBuffer.append(Empty(), type: .data, flags: [.remoteClosed, .noData], streamID: execution.streamID)
@@ -232,15 +248,16 @@ final class AgentServer {
             case .failed(let stage, let error):
                 let (failure, message) = execution.program.failure(stage: stage, error: error)
                 actions = execution.machine.startFailed(failure, message)
-            case .exited(let status, let wall):
-                execution.machine.exited(status, wallMicroseconds: wall)
-                actions = []
+            case .exited(let status, let usage):
+                let kills = execution.outOfMemoryKills(outOfMemory)
+                actions = execution.machine.exited(status, usage, outOfMemoryKills: kills)
             case .gone(let usage):
                 execution.dropSupervisor(isLost: false)
                 actions = execution.machine.gone(usage, outOfMemoryKills: execution.outOfMemoryKills(outOfMemory))
             case .lost:
                 supervisors.remove(execution.supervisorPID)
                 execution.dropSupervisor(isLost: true)
+                hasStrays = true
                 killStrays()
                 return
             }
@@ -253,8 +270,14 @@ final class AgentServer {
         let now = monotonicNow()
         for (place, execution) in executions.enumerated() {
             guard let execution, execution.machine.deadline != nil else { continue }
-            perform(execution.machine.timePassed(now: now), on: execution, at: place)
+            let hasUnread = execution.wantsToRead(.stdout) || execution.wantsToRead(.stderr)
+            perform(execution.machine.timePassed(now: now, hasUnread: hasUnread), on: execution, at: place)
         }
+    }
+
+    var canKeepBackground: Bool {
+        let coming = executions.count { $0?.program.keepsBackground == true }
+        return background.count + coming < AgentServer.maxBackground
     }
 
     // MARK: Children
@@ -268,17 +291,21 @@ final class AgentServer {
             if info.ssi_signo != UInt32(SIGCHLD) { stop(128 + Int32(info.ssi_signo)) }
         }
         while true {
-            let pid = waitpid(-1, nil, WNOHANG)
+            var status: Int32 = 0
+            let pid = waitpid(-1, &status, WNOHANG)
             guard pid > 0 else { break }
             supervisors.remove(pid)
+            guard let left = background.firstIndex(where: { $0.pid == pid }) else { continue }
+            background.remove(at: left)
+            if status != 0 { hasStrays = true }
         }
         killStrays()
     }
 
     /// What descended from a supervisor that was killed is now the agent's, and shall not outlive its execution either.
     private func killStrays() {
-        guard executions.contains(where: { $0?.isLost == true }) else { return }
-        guard berth_kill_strays(Array(supervisors), Int32(supervisors.count)) == 0 else { return }
+        guard hasStrays, berth_kill_strays(Array(supervisors), Int32(supervisors.count)) == 0 else { return }
+        hasStrays = false
         for (place, execution) in executions.enumerated() {
             guard let execution, execution.isLost else { continue }
             let kills = execution.outOfMemoryKills(outOfMemory)

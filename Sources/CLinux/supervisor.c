@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -106,6 +107,11 @@ static void become_program(const struct berth_program *program, volatile struct 
         failure->error = errno;
         return;
     }
+    // Its foreground is the program's process group then, and what is typed to interrupt reaches that.
+    if (program->has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+        failure->error = errno;
+        return;
+    }
     // As the user: whether it may enter is its own permissions' matter.
     failure->stage = BERTH_STAGE_DIRECTORY;
     if (chdir(program->directory) != 0) {
@@ -146,6 +152,7 @@ struct supervision {
     pid_t program; // 0 once it is reaped
     pid_t group;
     uint64_t started_us;
+    int keeps_background;
     int is_terminating;
     int is_killing;
 };
@@ -180,6 +187,14 @@ static void obey(struct supervision *state) {
     }
 }
 
+static void add_usage(struct berth_report *report) {
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    report->user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
+    report->system_us = (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
+    report->peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+}
+
 // Returns when children are left; ends the process when none is.
 static void reap(struct supervision *state) {
     struct berth_report reports[2] = {{0}, {0}};
@@ -192,16 +207,13 @@ static void reap(struct supervision *state) {
         reports[count].kind = BERTH_EXITED;
         reports[count].status = status;
         reports[count].wall_us = now_us() - state->started_us;
+        add_usage(&reports[count]);
         count++;
-        if (!state->is_terminating) state->is_killing = 1;
+        if (!state->is_terminating && !state->keeps_background) state->is_killing = 1;
     }
     if (pid < 0 && errno == ECHILD) {
-        struct rusage usage;
-        getrusage(RUSAGE_CHILDREN, &usage);
         reports[count].kind = BERTH_GONE;
-        reports[count].user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
-        reports[count].system_us = (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
-        reports[count].peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+        add_usage(&reports[count]);
         count++;
         send_reports(reports, count);
         _exit(0);
@@ -256,7 +268,7 @@ static void run_supervisor(const struct berth_program *program) {
     arrange_descriptors(program);
 
     volatile struct failure failure = {BERTH_STAGE_FORK, 0};
-    struct supervision state = {.started_us = now_us()};
+    struct supervision state = {.started_us = now_us(), .keeps_background = program->keeps_background};
     // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
     // when the child has exec'd or is gone.
     pid_t pid = vfork();

@@ -128,7 +128,9 @@ public final class ClientConnection: Sendable {
         let head = RequestHead(
             service: service, method: method, timeoutNanoseconds: timeout.map { max(1, $0.nanoseconds) } ?? 0,
             metadata: metadata)
-        onLoop { $0.start(handle, sink, head, message, deadline: deadline) }
+        // On the loop without a closure, which would be allocated.
+        guard !eventLoop.inEventLoop else { return core.value.start(handle, sink, head, message, deadline: deadline) }
+        eventLoop.execute { [core] in core.value.start(handle, sink, head, message, deadline: deadline) }
     }
 
     private func onLoop(_ body: @escaping @Sendable (ClientCore) -> Void) {

@@ -9,6 +9,7 @@
 #include "reset.h"
 #include "runc_spawn.h"
 #include "supervisor.h"
+#include "terminal.h"
 #include "timers.h"
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef BERTH_DESCENDANTS_H
 #define BERTH_DESCENDANTS_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 // How a process's children are found.
@@ -20,5 +21,9 @@ int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t pid, voi
 // Sends SIGKILL to everything that descends from the calling process, save its `count` children in `spared` and what
 // descends from them. Returns how many processes were killed that had not been reaped.
 int berth_kill_strays(const pid_t *spared, int count);
+
+// CPU time in microseconds, as exact as the kernel's ticks, of all that descends from `root` and of what was reaped among
+// it: by its parents, and by `root` itself. Children whose parents ignore their end count for nobody, as in `times`.
+uint64_t berth_cpu_time_below(pid_t root);
 
 #endif

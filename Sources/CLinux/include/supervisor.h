@@ -13,7 +13,9 @@ struct berth_program {
     uint32_t uid;
     uint32_t gid;
     const char *oom_score_adj;      // text to write to /proc/self/oom_score_adj; NULL: leave it
-    // Descriptors, each 3 or more and all different.
+    int has_terminal;               // all three of the following are one: it becomes the session's
+    int keeps_background;           // what the program leaves when it ends by itself lives on
+    // Descriptors, each 3 or more; control is not one of the others.
     int input;
     int output;
     int error;
@@ -24,7 +26,7 @@ struct berth_program {
 enum berth_report_kind {
     BERTH_STARTED = 1, // pid
     BERTH_FAILED = 2,  // stage, error: the program never ran; nothing follows
-    BERTH_EXITED = 3,  // status, wall_us: the program was reaped
+    BERTH_EXITED = 3,  // status, wall_us, and usage as in BERTH_GONE so far: the program was reaped
     BERTH_GONE = 4,    // user_us, system_us, peak_memory_bytes: nothing that descended from it is left; nothing follows
 };
 
@@ -57,7 +59,7 @@ struct berth_report {
 enum { BERTH_TERMINATE = 0x80 };
 
 // Forks a supervisor, which starts the program and is the reaper of all that descends from it. It ends when nothing of
-// that is left. What is left when the program ends by itself is killed.
+// that is left. What is left when the program ends by itself is killed, unless it is to be kept.
 // The caller must have all signals blocked and all dispositions at their default (SIGPIPE may be ignored).
 // Returns the supervisor's pid, or -1 with errno.
 pid_t berth_supervise(const struct berth_program *program);
