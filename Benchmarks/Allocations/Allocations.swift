@@ -34,6 +34,16 @@ struct Allocations {
         try body(count)
         return Count(name: name, perOperation: Double(berth_allocations() - before) / Double(count))
     }
+
+    /// The same of operations that suspend.
+    static func count(
+        _ name: String, _ count: Int, suspending body: (_ operations: Int) async throws -> Void
+    ) async rethrows -> Count {
+        try await body(max(1, count / 4))
+        let before = berth_allocations()
+        try await body(count)
+        return Count(name: name, perOperation: Double(berth_allocations() - before) / Double(count))
+    }
 }
 
 struct Count {

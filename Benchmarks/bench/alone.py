@@ -3,7 +3,7 @@ import json
 import subprocess
 import time
 
-from .plot import columns, digits, microseconds, number
+from .plot import columns, digits, microseconds, number, sized
 from .steps import step
 from .system import ROOT, TOOL, Failure, Server, memory_of, program, run, tool
 
@@ -28,9 +28,9 @@ def codec(results):
     results.data["rows"] = rows
     for row in rows:
         results.figure(f"decode frames with {row['data']:,} bytes of data", f"{number(row['decoded_frames_per_second'])}/s",
-                       f"{number(row['decoded_bytes_per_second'])}B/s")
+                       f"{sized(row['decoded_bytes_per_second'])}/s, of which the data stays where it is")
         results.figure(f"encode frames with {row['data']:,} bytes of data", f"{number(row['encoded_frames_per_second'])}/s",
-                       f"{number(row['encoded_bytes_per_second'])}B/s")
+                       f"{sized(row['encoded_bytes_per_second'])}/s")
 
 
 @step("allocations", "How often operations allocate memory")

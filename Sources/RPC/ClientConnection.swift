@@ -76,7 +76,8 @@ public final class ClientConnection: Sendable {
     ) async throws(RPCError) -> R {
         let handle = ClientStream(self)
         let result: Result<R, RPCError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // Unchecked: a call's outcome is delivered exactly once, and a check would be one more allocation.
+            await withUnsafeContinuation { continuation in
                 start(
                     handle,
                     .unary { [core] answer in

@@ -16,10 +16,10 @@ final class FrameOutput {
     private let eventLoop: any EventLoop
     private var context: ChannelHandlerContext?
     private var spares: SpareBuffers?
-    /// What goes out before `gathered`.
-    private var pieces: [ByteBuffer] = []
     private var gathered = ByteBuffer()
-    /// In `pieces` and `gathered`.
+    /// What goes out in between: each after the first `position` bytes of `gathered`.
+    private var pieces: [(position: Int, bytes: ByteBuffer)] = []
+    /// In `gathered` and `pieces`.
     private var unsentBytes = 0
     private var inFlightBytes = 0
     private var isWriting = false
@@ -82,9 +82,7 @@ final class FrameOutput {
         guard context != nil else { return }
         makeRoom()
         gathered.writeFrame(type, flags, streamID: streamID, size: size, writing: headSize, head)
-        pieces.append(gathered)
-        pieces.append(tail)
-        gathered = ByteBuffer()
+        pieces.append((gathered.writerIndex, tail))
         unsentBytes += FrameHeader.size + size
         scheduleFlush()
     }
@@ -128,19 +126,33 @@ final class FrameOutput {
     }
 
     private func write(_ context: ChannelHandlerContext) {
-        var last = ByteBuffer()
-        swap(&last, &gathered)
+        var frames = ByteBuffer()
+        swap(&frames, &gathered)
         inFlightBytes = unsentBytes
         unsentBytes = 0
         isWriting = true
-        for piece in pieces { context.write(NIOAny(piece), promise: nil) }
-        pieces.removeAll(keepingCapacity: true)
-        if last.readableBytes > 0 { context.write(NIOAny(last), promise: nil) }
+        if pieces.isEmpty {
+            context.write(NIOAny(frames), promise: nil)
+        } else {
+            write(frames, context)
+        }
         context.flush()
         guard context.channel.isWritable else { return }
         isWriting = false
         inFlightBytes = 0
-        spares?.give(&last)
+        spares?.give(&frames)
+    }
+
+    private func write(_ frames: ByteBuffer, _ context: ChannelHandlerContext) {
+        var rest = frames
+        for (position, bytes) in pieces {
+            if let part = rest.readSlice(length: position - rest.readerIndex) {
+                context.write(NIOAny(part), promise: nil)
+            }
+            context.write(NIOAny(bytes), promise: nil)
+        }
+        pieces.removeAll(keepingCapacity: true)
+        if rest.readableBytes > 0 { context.write(NIOAny(rest), promise: nil) }
     }
 
     private func makeRoom() {
