@@ -38,6 +38,7 @@ final class TestServer: Sendable {
     }
 
     /// Runs `body` against a server, and takes it apart, also when that fails.
+    /// - Parameter clock: the service's, not the pool's.
     static func with(
         _ configuration: PoolConfiguration = PoolConfiguration(size: 1), limits: ServiceLimits = ServiceLimits(),
         clock: any MonotonicClock = SystemClock(), _ body: (TestServer, BerthClient) async throws -> Void
