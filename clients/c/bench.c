@@ -52,7 +52,8 @@ int main(int argc, char **argv) {
         if (i >= WARM_UP) times[i - WARM_UP] = now() - began;
     }
     qsort(times, (size_t)count, sizeof *times, by_size);
-    printf("%s n=%d p50=%.0fus p99=%.0fus\n", hello ? "hello" : "run", count, times[count / 2], times[count * 99 / 100]);
+    printf("%s n=%d p50=%.0fus p99=%.0fus\n", hello ? "hello" : "run", count, times[count / 2],
+           times[count * 99 / 100]);
     berth_release(client, lease.token, NULL);
     berth_lease_clear(&lease);
     berth_client_free(client);

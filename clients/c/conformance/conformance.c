@@ -162,9 +162,10 @@ static void do_hello(const step *s) {
 static void do_acquire(const step *s) {
     berth_error error;
     berth_lease lease;
-    berth_acquire_options options = {
-        .pool = step_text(s, "pool"), .wait_ms = (uint32_t)step_number(s, "wait_ms"),
-        .ttl_ms = (uint32_t)step_number(s, "ttl_ms"), .detached = step_has(s, "detached")};
+    berth_acquire_options options = {.pool = step_text(s, "pool"),
+                                     .wait_ms = (uint32_t)step_number(s, "wait_ms"),
+                                     .ttl_ms = (uint32_t)step_number(s, "ttl_ms"),
+                                     .detached = step_has(s, "detached")};
     int code = berth_acquire(client_of(s), &options, &lease, &error);
     if (code == 0) {
         name_it('l', step_text(s, "as"), strdup(lease.token));
@@ -271,18 +272,28 @@ static const char *text_or_null(const step *s, const char *key) { return step_ha
 
 /* The step's PROGRAM; argv, env and input are to be freed. */
 static berth_command command_of(const step *s) {
-    berth_command c = {
-        .argv = step_list(s, "argv"), .shell = text_or_null(s, "shell"), .code = text_or_null(s, "code"),
-        .language = text_or_null(s, "language"), .env = step_list(s, "env"), .cwd = text_or_null(s, "cwd"),
-        .uid = (uint32_t)step_number(s, "uid"), .keep_stdin_open = step_has(s, "stdin_open"),
-        .terminal = step_has(s, "terminal"), .timeout_ms = (uint32_t)step_number(s, "timeout_ms"),
-        .grace_ms = (uint32_t)step_number(s, "grace_ms"), .idle_timeout_ms = (uint32_t)step_number(s, "idle_timeout_ms"),
-        .cpu_time_ms = (uint32_t)step_number(s, "cpu_time_ms"), .keep_background = step_has(s, "keep_background"),
-        .window = step_number(s, "window"), .max_output = step_number(s, "max_output_bytes"),
-        .kill_at_max_output = strcmp(step_text(s, "output_policy"), "kill") == 0,
-        .resumable_ms = (uint32_t)step_number(s, "resumable_ms"),
-        .wait_unwatched = strcmp(step_text(s, "unwatched"), "wait") == 0, .pool = text_or_null(s, "pool"),
-        .wait_ms = (uint32_t)step_number(s, "wait_ms"), .deadline_ms = (uint32_t)step_number(s, "deadline_ms")};
+    berth_command c = {.argv = step_list(s, "argv"),
+                       .shell = text_or_null(s, "shell"),
+                       .code = text_or_null(s, "code"),
+                       .language = text_or_null(s, "language"),
+                       .env = step_list(s, "env"),
+                       .cwd = text_or_null(s, "cwd"),
+                       .uid = (uint32_t)step_number(s, "uid"),
+                       .keep_stdin_open = step_has(s, "stdin_open"),
+                       .terminal = step_has(s, "terminal"),
+                       .timeout_ms = (uint32_t)step_number(s, "timeout_ms"),
+                       .grace_ms = (uint32_t)step_number(s, "grace_ms"),
+                       .idle_timeout_ms = (uint32_t)step_number(s, "idle_timeout_ms"),
+                       .cpu_time_ms = (uint32_t)step_number(s, "cpu_time_ms"),
+                       .keep_background = step_has(s, "keep_background"),
+                       .window = step_number(s, "window"),
+                       .max_output = step_number(s, "max_output_bytes"),
+                       .kill_at_max_output = strcmp(step_text(s, "output_policy"), "kill") == 0,
+                       .resumable_ms = (uint32_t)step_number(s, "resumable_ms"),
+                       .wait_unwatched = strcmp(step_text(s, "unwatched"), "wait") == 0,
+                       .pool = text_or_null(s, "pool"),
+                       .wait_ms = (uint32_t)step_number(s, "wait_ms"),
+                       .deadline_ms = (uint32_t)step_number(s, "deadline_ms")};
     c.input = step_bytes(s, "stdin", "stdin_repeat", &c.input_size);
     if (c.terminal) sscanf(step_text(s, "terminal"), "%ux%u", &c.rows, &c.columns);
     return c;
@@ -368,9 +379,11 @@ static void do_attach(const step *s) {
     execution *of = execution_of(s);
     if (!of) return;
     berth_error error = {0};
-    berth_attach_options options = {
-        .stdout_offset = step_number(s, "stdout_offset"), .stderr_offset = step_number(s, "stderr_offset"),
-        .from_now = step_has(s, "from_now"), .observe = step_has(s, "observe"), .window = step_number(s, "window")};
+    berth_attach_options options = {.stdout_offset = step_number(s, "stdout_offset"),
+                                    .stderr_offset = step_number(s, "stderr_offset"),
+                                    .from_now = step_has(s, "from_now"),
+                                    .observe = step_has(s, "observe"),
+                                    .window = step_number(s, "window")};
     execution *e = calloc(1, sizeof *e);
     if (!e) abort();
     e->handle = berth_attach(client_of(s), of->lease, of->id, &options, &handlers, e, &error);
@@ -500,8 +513,9 @@ static void do_write_file(const step *s) {
     store content = {0};
     content.bytes = step_bytes(s, "data", "repeat", &content.size);
     uint32_t mode = (uint32_t)strtoul(step_text(s, "mode"), NULL, 8);
-    say(s, berth_write_file(client_of(s), lease_of(s), step_text(s, "path"), from_store, &content, mode,
-                            step_has(s, "parents"), &error),
+    say(s,
+        berth_write_file(client_of(s), lease_of(s), step_text(s, "path"), from_store, &content, mode,
+                         step_has(s, "parents"), &error),
         "wrote", "path", &error);
     free(content.bytes);
 }
@@ -584,7 +598,7 @@ static void do_world(const step *s) {
 
 /* --- All steps */
 
-#define PROGRAM \
+#define PROGRAM                                                                                                        \
     " argv shell code language lease pool wait_ms env cwd uid stdin stdin_repeat timeout_ms grace_ms idle_timeout_ms " \
     "cpu_time_ms max_output_bytes output_policy keep_background deadline_ms "
 
@@ -644,7 +658,8 @@ static void perform(const step *s) {
 int main(int argc, char **argv) {
     FILE *file = argc > 1 ? fopen(argv[1], "r") : NULL;
     if (!file) {
-        fprintf(stderr, argc > 1 ? "conformance: %s: %s\n" : "usage: conformance FILE [SCENARIO...]\n", argv[1], strerror(errno));
+        fprintf(stderr, argc > 1 ? "conformance: %s: %s\n" : "usage: conformance FILE [SCENARIO...]\n", argv[1],
+                strerror(errno));
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

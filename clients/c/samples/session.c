@@ -1,4 +1,5 @@
-/* Sample: an interactive session. What is written to the program's standard input is answered on its standard output. */
+/* Sample: an interactive session. What is written to the program's standard input is answered on its standard output.
+ */
 #include <berth.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,11 +2,10 @@
 #include <berth.h>
 #include <stdio.h>
 
-static const char snippet[] =
-    "import time\n"
-    "for i in range(3):\n"
-    "    print('step', i, flush=True)\n"
-    "    time.sleep(0.1)\n";
+static const char snippet[] = "import time\n"
+                              "for i in range(3):\n"
+                              "    print('step', i, flush=True)\n"
+                              "    time.sleep(0.1)\n";
 
 static void on_output(berth_execution *execution, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
                       void *data) {

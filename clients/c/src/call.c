@@ -23,7 +23,8 @@ typedef struct {
 } stub_call;
 
 static bool method_streams(const char *package, const char *method) {
-    static const char *const streaming[] = {"Execute", "Attach", "ReadFile", "ListDirectory", "ReadArchive", "WatchStats"};
+    static const char *const streaming[] = {"Execute",       "Attach",      "ReadFile",
+                                            "ListDirectory", "ReadArchive", "WatchStats"};
     if (strcmp(package, POOL) != 0) return false;
     for (size_t i = 0; i < sizeof streaming / sizeof *streaming; i++) {
         if (strcmp(method, streaming[i]) == 0) return true;
@@ -33,7 +34,8 @@ static bool method_streams(const char *package, const char *method) {
 
 static void stub_gives(stub_call *s, const unsigned char *data, size_t size) {
     ProtobufCMessage *message = protobuf_c_message_unpack(s->output, NULL, size, data);
-    fail(&s->client->last_error, message ? BERTH_OK : BERTH_INTERNAL, "%s", message ? "" : "the server sent a malformed message");
+    fail(&s->client->last_error, message ? BERTH_OK : BERTH_INTERNAL, "%s",
+         message ? "" : "the server sent a malformed message");
     s->closure(message, s->data);
     if (message) protobuf_c_message_free_unpacked(message, NULL);
 }
@@ -52,8 +54,8 @@ static void stub_end(void *owner, const unsigned char *payload, size_t size, con
     free(s);
 }
 
-static void service_invoke(ProtobufCService *base, unsigned index, const ProtobufCMessage *input, ProtobufCClosure closure,
-                           void *data) {
+static void service_invoke(ProtobufCService *base, unsigned index, const ProtobufCMessage *input,
+                           ProtobufCClosure closure, void *data) {
     service *self = (service *)base;
     const ProtobufCMethodDescriptor *method = &base->descriptor->methods[index];
     bool streams = method_streams(self->name, method->name);
@@ -148,12 +150,14 @@ int berth_call(berth_client *client, const ProtobufCServiceDescriptor *descripto
 int berth_hello(berth_client *client, Berth__V1__HelloResponse **response, berth_error *error) {
     Berth__V1__HelloRequest request = BERTH__V1__HELLO_REQUEST__INIT;
     request.client = "berth-c/0.1.0";
-    return pool_call(client, "Hello", &request, &berth__v1__hello_response__descriptor, (ProtobufCMessage **)response, error);
+    return pool_call(client, "Hello", &request, &berth__v1__hello_response__descriptor, (ProtobufCMessage **)response,
+                     error);
 }
 
 int berth_stats(berth_client *client, Berth__V1__StatsResponse **response, berth_error *error) {
     Berth__V1__StatsRequest request = BERTH__V1__STATS_REQUEST__INIT;
-    return pool_call(client, "Stats", &request, &berth__v1__stats_response__descriptor, (ProtobufCMessage **)response, error);
+    return pool_call(client, "Stats", &request, &berth__v1__stats_response__descriptor, (ProtobufCMessage **)response,
+                     error);
 }
 
 /* --- Leases */
@@ -178,13 +182,14 @@ int berth_acquire(berth_client *client, const berth_acquire_options *options, be
         request.ttl_ms = options->ttl_ms;
         request.detached = options->detached;
     }
-    int code = call_wait(client, POOL, "Acquire", &request.base, &berth__v1__acquire_response__descriptor, &answer, NULL,
-                         release_late, error);
+    int code = call_wait(client, POOL, "Acquire", &request.base, &berth__v1__acquire_response__descriptor, &answer,
+                         NULL, release_late, error);
     if (code != 0) return code;
     Berth__V1__AcquireResponse *response = (Berth__V1__AcquireResponse *)answer;
-    *lease = (berth_lease){
-        .token = copy_string(response->lease), .member = copy_string(response->member), .ttl_ms = response->ttl_ms,
-        .warm = response->warm};
+    *lease = (berth_lease){.token = copy_string(response->lease),
+                           .member = copy_string(response->member),
+                           .ttl_ms = response->ttl_ms,
+                           .warm = response->warm};
     protobuf_c_message_free_unpacked(answer, NULL);
     if (lease->token && lease->member) return 0;
     berth_lease_clear(lease);

@@ -28,7 +28,8 @@ static int set_address(berth_client *client, const char *text, berth_error *erro
         text++;
         size -= 2;
     } else if (memchr(text, ':', size)) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is no address: an IPv6 address stands in brackets; %s", text, help);
+        return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is no address: an IPv6 address stands in brackets; %s", text,
+                    help);
     }
     client->host = size > 0 ? strndup(text, size) : copy_string("127.0.0.1");
     client->port = copy_string(colon + 1);

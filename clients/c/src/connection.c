@@ -45,7 +45,8 @@ static void call_unlink(berth_client *client, call *c) {
 }
 
 /* Takes the call out and tells its owner, if it still has one. */
-static void call_end(berth_client *client, call *c, const unsigned char *payload, size_t size, const berth_error *error) {
+static void call_end(berth_client *client, call *c, const unsigned char *payload, size_t size,
+                     const berth_error *error) {
     call_unlink(client, c);
     client->depth++;
     if (c->owner) {
@@ -79,7 +80,8 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
                  berth_error *error) {
     if (client->is_closing) return fail(error, BERTH_UNAVAILABLE, "the client is closed"), NULL;
     if (client->out.size - client->out_start > MAX_UNSENT) {
-        return fail(error, BERTH_UNAVAILABLE, "the server does not read: %zu bytes wait for it", client->out.size), NULL;
+        return fail(error, BERTH_UNAVAILABLE, "the server does not read: %zu bytes wait for it", client->out.size),
+               NULL;
     }
     call *c = calloc(1, sizeof *c);
     if (!c) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the call"), NULL;
@@ -159,8 +161,8 @@ static void expire(berth_client *client) {
             if (c->deadline <= now) {
                 fail(&error, BERTH_DEADLINE_EXCEEDED, "the call's deadline has passed");
             } else if (c->give_up <= now) {
-                fail(&error, BERTH_UNAVAILABLE, "%s; start a server with \"berth serve\", or name another with BERTH_SERVER",
-                     client->trouble);
+                fail(&error, BERTH_UNAVAILABLE,
+                     "%s; start a server with \"berth serve\", or name another with BERTH_SERVER", client->trouble);
             } else {
                 remember(client, c->deadline < c->give_up ? c->deadline : c->give_up);
                 continue;
@@ -269,7 +271,8 @@ static void connection_begin(berth_client *client) {
     int failure = getaddrinfo(client->host, client->port, &hints, &client->addresses);
     if (failure != 0) {
         client->addresses = NULL;
-        snprintf(client->trouble, sizeof client->trouble, "no address of %.100s: %.40s", client->host, gai_strerror(failure));
+        snprintf(client->trouble, sizeof client->trouble, "no address of %.100s: %.40s", client->host,
+                 gai_strerror(failure));
         try_later(client);
         return;
     }
@@ -393,7 +396,8 @@ static void parse(berth_client *client) {
             client->skip = h.length;
             call *c = call_find(client, h.stream);
             berth_error error;
-            fail(&error, BERTH_RESOURCE_EXHAUSTED, "the server sent %u bytes; a message has %u at most", h.length, MAX_DATA);
+            fail(&error, BERTH_RESOURCE_EXHAUSTED, "the server sent %u bytes; a message has %u at most", h.length,
+                 MAX_DATA);
             if (c) call_end(client, c, NULL, 0, &error);
             continue;
         }
@@ -442,7 +446,9 @@ static void receive(berth_client *client) {
 
 /* --- The loop */
 
-int berth_fd(const berth_client *client) { return client->state == CONNECTING || client->state == OPEN ? client->fd : -1; }
+int berth_fd(const berth_client *client) {
+    return client->state == CONNECTING || client->state == OPEN ? client->fd : -1;
+}
 
 short berth_events(const berth_client *client) {
     switch (client->state) {

@@ -95,7 +95,8 @@ int berth_write_archive(berth_client *client, const char *lease, const char *pat
         request.more = p.next_size > 0;
         request.upload = p.upload;
         request.offset = p.offset;
-        code = pool_call(client, "WriteArchive", &request, &berth__v1__write_archive_response__descriptor, &answer, error);
+        code =
+            pool_call(client, "WriteArchive", &request, &berth__v1__write_archive_response__descriptor, &answer, error);
         if (code != 0) break;
         if (files) *files = ((Berth__V1__WriteArchiveResponse *)answer)->files;
         more = parts_advance(&p, ((Berth__V1__WriteArchiveResponse *)answer)->upload);

@@ -32,8 +32,8 @@ void header_write(unsigned char *to, header h);
 header header_read(const unsigned char *from);
 
 /* Makes the frame of a call, header and data in one piece; the stream id is still 0. */
-int request_frame(buffer *frame, uint8_t flags, const char *service, const char *method, const ProtobufCMessage *message,
-                  int64_t timeout_ms, const char *token, berth_error *error);
+int request_frame(buffer *frame, uint8_t flags, const char *service, const char *method,
+                  const ProtobufCMessage *message, int64_t timeout_ms, const char *token, berth_error *error);
 void frame_set_stream(unsigned char *frame, uint32_t stream);
 
 /* Takes an answer apart; payload points into data. error->code is 0 after a success. */
@@ -83,14 +83,14 @@ struct berth_client {
     size_t out_start;
     buffer in;
     size_t in_start;
-    uint64_t skip;        /* bytes of a frame that is too long */
-    unsigned holds;       /* executions that no more may be read for */
+    uint64_t skip;  /* bytes of a frame that is too long */
+    unsigned holds; /* executions that no more may be read for */
 
     call *buckets[BUCKETS];
     call *first, *last;
     uint32_t last_id;
-    int64_t next_timer;   /* no call's deadline or give_up is earlier */
-    int depth;            /* > 0: within callbacks */
+    int64_t next_timer; /* no call's deadline or give_up is earlier */
+    int depth;          /* > 0: within callbacks */
     bool is_closing;
     berth_error last_error;
 };
@@ -101,7 +101,8 @@ int64_t now_ms(void);
 call *call_begin(berth_client *client, uint8_t flags, const char *service, const char *method,
                  const ProtobufCMessage *request, int64_t timeout_ms,
                  void (*message)(void *, const unsigned char *, size_t),
-                 void (*end)(void *, const unsigned char *, size_t, const berth_error *), void *owner, berth_error *error);
+                 void (*end)(void *, const unsigned char *, size_t, const berth_error *), void *owner,
+                 berth_error *error);
 /* The owner wants nothing of it any more. lease is copied, for late. */
 void call_leave(berth_client *client, call *c, const char *lease,
                 void (*late)(berth_client *, const char *, const unsigned char *, size_t));

@@ -1,5 +1,5 @@
-/* ttrpc's frames and envelope. The envelope is written by hand: so the message is packed once, into the frame itself, and
- * the library brings no symbols of the package ttrpc, which others have too. */
+/* ttrpc's frames and envelope. The envelope is written by hand: so the message is packed once, into the frame itself,
+ * and the library brings no symbols of the package ttrpc, which others have too. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -64,16 +64,18 @@ static void put_bytes(buffer *b, unsigned field, const void *bytes, size_t size)
     b->size += size;
 }
 
-int request_frame(buffer *frame, uint8_t flags, const char *service, const char *method, const ProtobufCMessage *message,
-                  int64_t timeout_ms, const char *token, berth_error *error) {
+int request_frame(buffer *frame, uint8_t flags, const char *service, const char *method,
+                  const ProtobufCMessage *message, int64_t timeout_ms, const char *token, berth_error *error) {
     static const char authorization[] = "authorization", bearer[] = "Bearer ";
     size_t payload = protobuf_c_message_get_packed_size(message);
     size_t service_size = strlen(service), method_size = strlen(method), token_size = token ? strlen(token) : 0;
     /* Tags and lengths are ten bytes each at most. */
-    size_t most = HEADER + payload + service_size + method_size + token_size + sizeof authorization + sizeof bearer + 160;
+    size_t most =
+        HEADER + payload + service_size + method_size + token_size + sizeof authorization + sizeof bearer + 160;
     *frame = (buffer){0};
     if (payload > MAX_DATA || most > (size_t)MAX_DATA * 2) {
-        return fail(error, BERTH_RESOURCE_EXHAUSTED, "the request has %zu bytes; a message has %u at most", payload, MAX_DATA);
+        return fail(error, BERTH_RESOURCE_EXHAUSTED, "the request has %zu bytes; a message has %u at most", payload,
+                    MAX_DATA);
     }
     if (!buffer_reserve(frame, most)) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the request");
     frame->size = HEADER;
@@ -102,9 +104,11 @@ int request_frame(buffer *frame, uint8_t flags, const char *service, const char 
     if (frame->size - HEADER > MAX_DATA) {
         size_t size = frame->size - HEADER;
         buffer_clear(frame);
-        return fail(error, BERTH_RESOURCE_EXHAUSTED, "the request has %zu bytes; a message has %u at most", size, MAX_DATA);
+        return fail(error, BERTH_RESOURCE_EXHAUSTED, "the request has %zu bytes; a message has %u at most", size,
+                    MAX_DATA);
     }
-    header_write(frame->bytes, (header){.length = (uint32_t)(frame->size - HEADER), .kind = KIND_REQUEST, .flags = flags});
+    header_write(frame->bytes,
+                 (header){.length = (uint32_t)(frame->size - HEADER), .kind = KIND_REQUEST, .flags = flags});
     return 0;
 }
 

@@ -239,7 +239,10 @@ static void what_is_no_address_is_refused(void) {
 }
 
 static void answer_by_token(request *r, void *data) {
-    static const char pair[] = "\x0a\x0d" "authorization" "\x12\x0d" "Bearer secret";
+    static const char pair[] = "\x0a\x0d"
+                               "authorization"
+                               "\x12\x0d"
+                               "Bearer secret";
     if (memmem(r->data, r->data_size, pair, sizeof pair - 1)) {
         answer_hello(r, data);
     } else {

@@ -71,7 +71,8 @@ static void *serve(void *argument) {
             free(data);
             break;
         }
-        request r = {.server = c.server, .fd = c.fd, .stream = h.stream, .data = data, .data_size = h.length, .payload = data};
+        request r = {
+            .server = c.server, .fd = c.fd, .stream = h.stream, .data = data, .data_size = h.length, .payload = data};
         envelope(&r);
         pthread_mutex_lock(&c.server->lock);
         memcpy(c.server->seen[c.server->seen_count++ % 4096], r.method, sizeof r.method);

@@ -19,7 +19,8 @@ static process launch(const char *variable, bool is_berth) {
     int out[2];
     char line[256], instance[32];
     if (!path || access(path, X_OK) != 0) {
-        fprintf(stderr, "%s is \"%s\": set it to the path of that program (the Makefile does)\n", variable, path ? path : "");
+        fprintf(stderr, "%s is \"%s\": set it to the path of that program (the Makefile does)\n", variable,
+                path ? path : "");
         exit(1);
     }
     CHECK(mkdtemp(p.folder) && pipe(out) == 0);
@@ -114,7 +115,8 @@ static void killing_the_server_ends_every_call_within_a_second(void) {
     stop(&server, SIGKILL);
 }
 
-static void count(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size, void *data) {
+static void count(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
+                  void *data) {
     (void)e, (void)stream, (void)offset, (void)bytes;
     *(uint64_t *)data += size;
 }

@@ -143,7 +143,8 @@ static void tell_started(berth_execution *e, void *data) {
     (void)data;
     strcat(strcat(story, "started "), berth_execution_id(e));
 }
-static void tell_output(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size, void *data) {
+static void tell_output(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
+                        void *data) {
     (void)e, (void)data;
     sprintf(story + strlen(story), ", %d@%d %.*s", (int)stream, (int)offset, (int)size, (const char *)bytes);
 }
@@ -186,7 +187,8 @@ static void answer_a_story(request *r, void *data) {
 }
 
 static void events_come_in_order_and_then_the_end_once(void) {
-    static const char *const ends[] = {"ended 3 ", "ended -1 lost", "ended -1 the server ended the stream without an end of the program"};
+    static const char *const ends[] = {"ended 3 ", "ended -1 lost",
+                                       "ended -1 the server ended the stream without an end of the program"};
     static const int codes[] = {0, BERTH_UNAVAILABLE, BERTH_INTERNAL};
     for (int way = 0; way < 6; way++) {
         int end = way / 2;
@@ -214,7 +216,8 @@ static void events_come_in_order_and_then_the_end_once(void) {
     }
 }
 
-static void free_self(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size, void *data) {
+static void free_self(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
+                      void *data) {
     (void)stream, (void)offset, (void)bytes, (void)size;
     CHECK(!*(bool *)data);
     *(bool *)data = true;
@@ -253,8 +256,8 @@ static void one_that_is_given_up_is_cancelled_or_detached_from(void) {
         berth_client *client = connect_to(fake_address(server), 0);
         berth_error error;
         hello(client); /* so that it is connected */
-        berth_execution *e = berth_execute(client, NULL, &(berth_command){.shell = "x", .resumable_ms = resumable ? 1000 : 0},
-                                           NULL, NULL, &error);
+        berth_execution *e = berth_execute(
+            client, NULL, &(berth_command){.shell = "x", .resumable_ms = resumable ? 1000 : 0}, NULL, NULL, &error);
         CHECK(e);
         if (early) {
             wait_for(server, "Execute", 1);

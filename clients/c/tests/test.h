@@ -15,22 +15,22 @@ typedef struct {
 
 extern const test wire_tests[], client_tests[], stream_tests[], live_tests[];
 
-#define CHECK(condition)                                                                    \
-    do {                                                                                    \
-        if (!(condition)) {                                                                 \
-            fprintf(stderr, "%s:%d: this is not so: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                        \
-        }                                                                                   \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: this is not so: %s\n", __FILE__, __LINE__, #condition);                            \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
-#define CHECK_CODE(expression, expected)                                                                            \
-    do {                                                                                                            \
-        int code_ = (expression);                                                                                   \
-        if (code_ != (expected)) {                                                                                  \
+#define CHECK_CODE(expression, expected)                                                                               \
+    do {                                                                                                               \
+        int code_ = (expression);                                                                                      \
+        if (code_ != (expected)) {                                                                                     \
             fprintf(stderr, "%s:%d: %s is %s (%s), not %s\n", __FILE__, __LINE__, #expression, berth_code_name(code_), \
-                    error.message, berth_code_name(expected));                                                      \
-            exit(1);                                                                                                \
-        }                                                                                                           \
+                    error.message, berth_code_name(expected));                                                         \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 /* A server at the level of frames, in threads of its own, one for each connection. */

@@ -154,8 +154,8 @@ static void answers_in_pieces_are_the_recorded_ones(void) {
             way.vector = v;
             way.piece = piece;
             memset(&got, 0, sizeof got);
-            CHECK(call_begin(client, streams ? FLAG_REMOTE_CLOSED : 0, "demo.v1.Exec", "X", &request_.base, 0, on_message,
-                             on_end, &got, &error));
+            CHECK(call_begin(client, streams ? FLAG_REMOTE_CLOSED : 0, "demo.v1.Exec", "X", &request_.base, 0,
+                             on_message, on_end, &got, &error));
             poll_until(client, &got.done, v->name);
             if (strcmp(v->name, "unary call with time-out and metadata") == 0) expect("\x0a\x07lease-1", 9, 0, "");
             if (strcmp(v->name, "server stream of two events") == 0) {
@@ -199,7 +199,11 @@ static void malformed_envelopes_are_errors(void) {
     static const struct {
         const char *bytes;
         size_t size;
-    } bad[] = {{"\x0a", 1}, {"\x0a\x05x", 3}, {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12}, {"\x0f", 1}, {"\x00", 1}};
+    } bad[] = {{"\x0a", 1},
+               {"\x0a\x05x", 3},
+               {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
+               {"\x0f", 1},
+               {"\x00", 1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const unsigned char *payload;
         size_t size;

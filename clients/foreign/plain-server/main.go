@@ -1,5 +1,5 @@
-// Command plain-server is a plain ttrpc server, containerd's as it is packaged, with a few unary calls of berth.v1.Pool and
-// answers made up here: whoever speaks to it speaks ttrpc, and not only what Berth's own server takes.
+// Command plain-server is a plain ttrpc server, containerd's as it is packaged, with a few unary calls of berth.v1.Pool
+// and answers made up here: whoever speaks to it speaks ttrpc, and not only what Berth's own server takes.
 //
 //	Hello    server "plain-ttrpc", pool "default"
 //	Acquire  lease "lease-1"; NOT_FOUND for a pool that is not "" or "default"

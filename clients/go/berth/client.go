@@ -37,8 +37,8 @@ type Options struct {
 
 // Client talks to one server, for any number of calls at a time, from any goroutine.
 //
-// It connects at its first call. When the connection ends, what is open on it fails with Unavailable at once, and no call is
-// ever made twice; the next call connects again, and tries until ConnectTimeout or its context's deadline.
+// It connects at its first call. When the connection ends, what is open on it fails with Unavailable at once, and no
+// call is ever made twice; the next call connects again, and tries until ConnectTimeout or its context's deadline.
 type Client struct {
 	network, address string
 	options          Options
@@ -274,8 +274,8 @@ func (c *Client) Stats(ctx context.Context) (*pb.StatsResponse, error) {
 	return &response, nil
 }
 
-// Execute begins a program in a member of its own, which is acquired and released around it, in one round trip. It returns
-// when the program has started, or has failed to.
+// Execute begins a program in a member of its own, which is acquired and released around it, in one round trip. It
+// returns when the program has started, or has failed to.
 func (c *Client) Execute(ctx context.Context, command *Command) (*Execution, error) {
 	return c.execute(ctx, command, "")
 }

@@ -7,14 +7,15 @@ import (
 	pb "berth.dev/go/berth/v1"
 )
 
-// Command is a program to run, and how. One of Argv, Shell and Code says what; for the rest, the zero value is the server's
-// choice. Times are rounded up to milliseconds.
+// Command is a program to run, and how. One of Argv, Shell and Code says what; for the rest, the zero value is the
+// server's choice. Times are rounded up to milliseconds.
 type Command struct {
 	// Argv is the program and its arguments; a program without a slash is looked up in PATH.
 	Argv []string
 	// Shell is a line for the container's /bin/sh.
 	Shell string
-	// Code is source text, at most 128 KiB, run as Language says: "python", "sh", or what the pool's configuration names.
+	// Code is source text, at most 128 KiB, run as Language says: "python", "sh", or what the pool's configuration
+	// names.
 	Code, Language string
 
 	// Env is added to the environment that the pool gives.
@@ -49,7 +50,8 @@ type Command struct {
 	// KillAtMaxOutput ends it there; else the rest is counted and not sent.
 	KillAtMaxOutput bool
 
-	// Resumable is how long it goes on, and its output is kept, when nobody watches it; it can be attached to meanwhile.
+	// Resumable is how long it goes on, and its output is kept, when nobody watches it; it can be attached to
+	// meanwhile.
 	Resumable time.Duration
 	// WaitUnwatched blocks it then in its write rather than lose what nobody has read.
 	WaitUnwatched bool

@@ -17,7 +17,8 @@ const maxUnsent = 16 << 20
 type receiver interface {
 	// data takes one message of a stream.
 	data(data []byte)
-	// end takes the answer of a unary call or, with nothing, the good end of a stream; or what went wrong. It comes once.
+	// end takes the answer of a unary call or, with nothing, the good end of a stream; or what went wrong. It comes
+	// once.
 	end(payload []byte, err *Error)
 }
 
@@ -82,8 +83,8 @@ func (c *conn) take(id uint32) receiver {
 	return r
 }
 
-// send writes a frame as far as the kernel takes it at once, so that the usual call costs no other goroutine's turn, and
-// leaves the rest to a goroutine, so that no caller is held beyond its context by a server that does not read.
+// send writes a frame as far as the kernel takes it at once, so that the usual call costs no other goroutine's turn,
+// and leaves the rest to a goroutine, so that no caller is held beyond its context by a server that does not read.
 func (c *conn) send(
 	id uint32, flags byte, service, method string, message proto.Message, timeout time.Duration,
 ) *Error {

@@ -53,10 +53,11 @@ func (*Dropped) event() {}
 func (End) event()      {}
 
 // Execution is a program that runs, or has ended. Its output is read either as events with Next, or with the readers of
-// Stdout and Stderr, or with Copy or Wait. Both streams share one window: a program that writes to a stream nobody reads
-// waits in the end, so read both, or leave one to Wait.
+// Stdout and Stderr, or with Copy or Wait. Both streams share one window: a program that writes to a stream nobody
+// reads waits in the end, so read both, or leave one to Wait.
 //
-// When the context it was begun with is done, an execution is cancelled; one that is resumable goes on without this watcher.
+// When the context it was begun with is done, an execution is cancelled; one that is resumable goes on without this
+// watcher.
 type Execution struct {
 	out       *output
 	id        string
@@ -147,8 +148,8 @@ func (e *Execution) Offsets() (stdout, stderr uint64) {
 	return e.out.consumed[0], e.out.consumed[1]
 }
 
-// Next returns the next event: Output and *Dropped in the order they came, then one End, then io.EOF. The error is an *Error
-// when the call itself has failed.
+// Next returns the next event: Output and *Dropped in the order they came, then one End, then io.EOF. The error is an
+// *Error when the call itself has failed.
 func (e *Execution) Next() (Event, error) {
 	stream, c, err := e.out.next()
 	switch {
@@ -181,8 +182,8 @@ type outputReader struct {
 
 func (r outputReader) Read(p []byte) (int, error) { return r.out.read(r.stream, p) }
 
-// Copy writes the program's output to stdout and stderr while it comes, nil for what is not wanted, and returns the end.
-// It stops at the first error of a writer, and at a gap with *Dropped.
+// Copy writes the program's output to stdout and stderr while it comes, nil for what is not wanted, and returns the
+// end. It stops at the first error of a writer, and at a gap with *Dropped.
 func (e *Execution) Copy(stdout, stderr io.Writer) (End, error) {
 	writers := [2]io.Writer{stdout, stderr}
 	for {
@@ -221,14 +222,15 @@ func (e *Execution) Wait() (End, error) {
 	return newEnd(e.out.last.ended), nil
 }
 
-// Close gives the execution up. One that runs is cancelled, unless it is resumable or only watched. Reading it fails then.
+// Close gives the execution up. One that runs is cancelled, unless it is resumable or only watched. Reading it fails
+// then.
 func (e *Execution) Close() error {
 	e.out.leave(newError(Cancelled, "the execution was closed"), e.onLeave)
 	return nil
 }
 
-// Detach gives up this stream without a signal: the server cancels the execution when nobody else watches it and it is not
-// resumable.
+// Detach gives up this stream without a signal: the server cancels the execution when nobody else watches it and it is
+// not resumable.
 func (e *Execution) Detach() error {
 	e.out.leave(newError(Cancelled, "the execution was detached from"), e.out.detach)
 	return nil
@@ -268,8 +270,9 @@ func (e *Execution) call(ctx context.Context, method string, request, response p
 
 const maxInput = 256 << 10
 
-// Write sends bytes to the standard input and returns when they were taken: while the program does not read, that takes as
-// long as it takes. After an error, n says how much was taken; writing the rest again is safe, also on another connection.
+// Write sends bytes to the standard input and returns when they were taken: while the program does not read, that takes
+// as long as it takes. After an error, n says how much was taken; writing the rest again is safe, also on another
+// connection.
 func (e *Execution) Write(ctx context.Context, p []byte) (n int, err error) {
 	return e.write(ctx, p, false)
 }

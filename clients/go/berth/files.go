@@ -55,7 +55,8 @@ func (l *Lease) WriteFile(ctx context.Context, path string, content io.Reader, o
 	})
 }
 
-// WriteArchive unpacks a tar archive into a directory, which is made if it is missing, and returns how many files it had.
+// WriteArchive unpacks a tar archive into a directory, which is made if it is missing, and returns how many files it
+// had.
 func (l *Lease) WriteArchive(ctx context.Context, path string, archive io.Reader) (files uint64, err error) {
 	request := &pb.WriteArchiveRequest{Lease: l.Token, Path: path}
 	err = eachPart(archive, func(data []byte, more bool) error {

@@ -13,10 +13,11 @@ const (
 	defaultWindow = 256 << 10
 	minWindow     = 64 << 10
 	maxWindow     = 1 << 20
-	// A server that knows no windows sends what the connection takes. Past so many windows the connection's reader waits,
-	// and everything on the connection with it.
+	// A server that knows no windows sends what the connection takes. Past so many windows the connection's reader
+	// waits, and everything on the connection with it.
 	lastResort = 4
-	// Neighbouring pieces of one stream are joined up to this size, so that a byte at a time does not cost a chunk each.
+	// Neighbouring pieces of one stream are joined up to this size, so that a byte at a time does not cost a chunk
+	// each.
 	joined = 32 << 10
 )
 
@@ -42,8 +43,8 @@ type chunk struct {
 
 func (c *chunk) end() uint64 { return c.offset + uint64(len(c.data)) + c.dropped }
 
-// output is the stream of one call that sends bytes with credit: Execute, Attach, ReadFile and ReadArchive. It holds at most
-// the window, and acknowledges what its reader took.
+// output is the stream of one call that sends bytes with credit: Execute, Attach, ReadFile and ReadArchive. It holds at
+// most the window, and acknowledges what its reader took.
 type output struct {
 	client *Client
 	conn   *conn

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ttrpc's frames and envelope. The envelope is written by hand: its generated messages would be registered under the names
-// that containerd's ttrpc uses too, and a program with both would not start.
+// ttrpc's frames and envelope. The envelope is written by hand: its generated messages would be registered under the
+// names that containerd's ttrpc uses too, and a program with both would not start.
 
 const (
 	headerLength = 10

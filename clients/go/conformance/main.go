@@ -1,5 +1,5 @@
-// Command conformance replays the scenarios that all clients share: conformance FILE [SCENARIO…], with BERTH_SERVER set.
-// What it prints is described in clients/conformance/README.md.
+// Command conformance replays the scenarios that all clients share: conformance FILE [SCENARIO…], with BERTH_SERVER
+// set. What it prints is described in clients/conformance/README.md.
 package main
 
 import (
