@@ -72,12 +72,18 @@ enum Tar {
     /// Bytes that fill the last block of `size` bytes.
     static func padding(_ size: UInt64) -> Int { (block - Int(size % UInt64(block))) % block }
 
-    /// The sum of all bytes with the checksum itself as blanks.
-    static func sum(_ header: ArraySlice<UInt8>) -> Int {
-        let range = checksum.range
-        var sum = 0
-        for (index, byte) in header.enumerated() { sum += range.contains(index) ? 0x20 : Int(byte) }
-        return sum
+    /// The sum of all bytes, with the checksum itself as blanks; and the same of signed bytes, as some old programs have it.
+    static func sums(_ header: ArraySlice<UInt8>) -> (UInt64, signed: Int64) {
+        var sum: UInt64 = 0
+        var above: Int64 = 0
+        header.withUnsafeBufferPointer { bytes in
+            for (index, byte) in bytes.enumerated() where !checksum.range.contains(index) {
+                sum += UInt64(byte)
+                above += byte >= 0x80 ? 256 : 0
+            }
+        }
+        sum += 0x20 * UInt64(checksum.size)
+        return (sum, Int64(sum) - above)
     }
 
     /// A number in octal digits; nil where it has no place in so many.

