@@ -134,6 +134,8 @@ public struct PoolPoint: Codable, Sendable, Equatable {
     public var idle: UInt32
     public var leased: UInt32
     public var starting: UInt32
+    /// Nil in reports of versions that did not tell.
+    public var resetting: UInt32?
     public var stopping: UInt32
     public var waiters: UInt32
     /// No create was tried because one had failed.

@@ -2,9 +2,12 @@ internal import BerthClient
 internal import Schema
 internal import Synchronization
 
-/// Asks the server for its pool's state again and again, on a connection of its own, for as long as the test lasts.
+/// Keeps the pool's state over time, on a connection of its own: the server tells it at each interval. One that has no
+/// `WatchStats` is asked instead.
 final class PoolWatch: Sendable {
     static let maxPoints = 1000
+    /// After the connection was lost, before it is made anew.
+    private static let pause: Nanoseconds = 250_000_000
 
     private let connection: Connection
     private let pool: String?
@@ -12,7 +15,7 @@ final class PoolWatch: Sendable {
     private let begin: Nanoseconds
     private let points = Mutex<[PoolPoint]>([])
 
-    /// - Parameter interval: at least this far apart.
+    /// - Parameter interval: between two points.
     init(_ connection: Connection, pool: String?, interval: Nanoseconds, begin: Nanoseconds) {
         self.connection = connection
         self.pool = pool
@@ -25,17 +28,41 @@ final class PoolWatch: Sendable {
 
     /// Until it is cancelled.
     func run() async {
+        var tells = true
+        while !Task.isCancelled {
+            do {
+                try await tells ? watch() : ask()
+            } catch let error as BerthError where error.code == .unimplemented {
+                tells = false
+                continue
+            } catch {
+                // The server went away, which the load itself shows: it may come back.
+            }
+            await Monotonic.sleep(until: Monotonic.now() + PoolWatch.pause)
+        }
+    }
+
+    private func watch() async throws {
+        let client = try await connection.client()
+        for try await stats in client.watchStats(every: .nanoseconds(interval)) { note(stats) }
+    }
+
+    private func ask() async throws {
+        let client = try await connection.client()
         var next = Monotonic.now()
         while !Task.isCancelled {
-            if let stats = try? await connection.client().stats(), let state = stats.pool(pool) {
-                let now = Monotonic.now()
-                let at = now >= begin ? Double(now - begin) / 1e9 : -Double(begin - now) / 1e9
-                points.withLock { points in
-                    if points.count < PoolWatch.maxPoints { points.append(PoolPoint(state, at: at)) }
-                }
-            }
+            note(try await client.stats())
             next = max(next + interval, Monotonic.now())
             await Monotonic.sleep(until: next)
+        }
+    }
+
+    private func note(_ stats: StatsResponse) {
+        guard let state = stats.pool(pool) else { return }
+        let now = Monotonic.now()
+        let at = now >= begin ? Double(now - begin) / 1e9 : -Double(begin - now) / 1e9
+        points.withLock { points in
+            if points.count < PoolWatch.maxPoints { points.append(PoolPoint(state, at: at)) }
         }
     }
 }
@@ -51,7 +78,8 @@ extension PoolPoint {
     init(_ stats: PoolStats, at: Double) {
         self.init(
             at: at, target: stats.target, idle: stats.idle, leased: stats.leased, starting: stats.starting,
-            stopping: stats.stopping, waiters: stats.waiters, isBreakerOpen: stats.breaker != .closed)
+            resetting: stats.resetting, stopping: stats.stopping, waiters: stats.waiters,
+            isBreakerOpen: stats.breaker != .closed)
     }
 }
 

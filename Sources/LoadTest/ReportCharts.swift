@@ -105,7 +105,7 @@ struct ReportCharts: Sendable {
         func line(_ name: String, _ color: Int, _ value: KeyPath<PoolPoint, UInt32>) -> Chart.Line {
             Chart.Line(name: name, color: color, points: points.map { ($0.at, Double($0[keyPath: value])) })
         }
-        let members = points.map { Double($0.idle + $0.leased + $0.starting + $0.stopping) }
+        let members = points.map { Double($0.idle + $0.leased + $0.starting + $0.inReset + $0.stopping) }
         let highest = max(members.max() ?? 1, points.map { Double($0.waiters) }.max() ?? 1, 1)
         var lines: [Chart.Line] = []
         if points.contains(where: { $0.waiters > 0 }) { lines.append(line("waiting for a member", 5, \.waiters)) }
@@ -113,14 +113,15 @@ struct ReportCharts: Sendable {
             title: "Members of the pool", x: time, y: .linear(to: highest) { Units.plain($0) },
             areas: [
                 line("leased", 1, \.leased), line("warm", 3, \.idle), line("starting", 2, \.starting),
-                line("stopping", 6, \.stopping),
+                line("resetting", 4, \.inReset), line("stopping", 6, \.stopping),
             ],
             lines: lines,
             tips: zip(points, points.dropFirst()).map { point, next in
                 Chart.Tip(
                     from: point.at, to: next.at,
                     text: "\(Units.fixed(point.at, 1)) s: \(point.leased) leased, \(point.idle) warm, "
-                        + "\(point.starting) starting, \(point.stopping) stopping, \(point.waiters) waiting"
+                        + "\(point.starting) starting, \(point.inReset) resetting, \(point.stopping) stopping, "
+                        + "\(point.waiters) waiting"
                         + (point.isBreakerOpen ? ", breaker open" : ""))
             })
     }
@@ -129,4 +130,8 @@ struct ReportCharts: Sendable {
         Chart.Tip(
             from: interval.at - interval.seconds, to: interval.at, text: "\(Units.fixed(interval.at, 1)) s: \(text)")
     }
+}
+
+extension PoolPoint {
+    fileprivate var inReset: UInt32 { resetting ?? 0 }
 }

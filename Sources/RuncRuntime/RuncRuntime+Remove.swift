@@ -8,10 +8,11 @@ extension RuncRuntime {
     func destroy(_ member: MemberID, _ cancellation: Cancellation) throws(RuntimeError) {
         let deadline = ContinuousClock.now + .seconds(10)
         let bundle = bundle(member)
-        let container = "\(stateDirectory)/runc/\(member)"
         let initPID = pid_t(String(decoding: Files.read("\(bundle)/pid") ?? [], as: UTF8.self))
 
-        // Killed here and not by runc, which looks for the end of what it killed only every 100 ms.
+        // All that runc knows of a container are its processes, its cgroups and its state directory. They are removed here
+        // and not by `runc delete`, which looks for the end of what it killed only every 100 ms, cannot remove the state of
+        // a create that was killed, and takes 9 ms of CPU time: a fifth of what a container's whole life costs.
         var pause: Int32 = 1
         while cgroups.kill(member) {
             if ContinuousClock.now > deadline {
@@ -20,19 +21,8 @@ extension RuncRuntime {
             if cancellation.wait(milliseconds: pause) { throw RuntimeError(.failed, "remove was cancelled") }
             pause = min(pause * 2, 20)
         }
-        if Files.exists(container) {
-            let outcome = try Subprocess.run(
-                [executable, "--root", "\(stateDirectory)/runc", "delete", "--force", member.description],
-                seconds: 30, cancellation)
-            // A state that runc can't read, of a create that was killed, is removed below all the same.
-            if outcome.status != 0 {
-                logger.info(
-                    "runc delete failed",
-                    metadata: ["member.id": "\(member)", "error.message": "\(RuncMessage.parse(outcome.output))"])
-            }
-        }
         try cgroups.remove(member, deadline: deadline, cancellation)
-        try Files.removeTree(container)
+        try Files.removeTree("\(stateDirectory)/runc/\(member)")
         try Files.removeTree(bundle)
         reap(initPID)
 

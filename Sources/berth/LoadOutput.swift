@@ -21,8 +21,8 @@ final class ProgressPrinter: Sendable {
     func print(_ progress: LoadProgress) {
         if isTerminal {
             next.withLock { $0.hasLine = true }
-            // To the line's start; what stood there is cleared.
-            write("\r\u{1B}[K\(progress.line)")
+            // To the line's start; what stood there is cleared. A line that wraps would leave its first half behind.
+            write("\r\u{1B}[K\(progress.line.prefix(Screen.size(of: STDERR_FILENO).columns - 1))")
             return
         }
         let isDue = next.withLock { next in

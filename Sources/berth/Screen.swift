@@ -21,11 +21,16 @@ struct Screen {
     /// What is to be written to show `text`: cut to the window as it is now, since a line that wraps, or one too many,
     /// would leave traces.
     mutating func frame(_ text: String) -> String {
-        var size = winsize()
-        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 && size.ws_row > 1
-        let (columns, rows) = isKnown ? (Int(size.ws_col), Int(size.ws_row)) : (80, 24)
+        let (columns, rows) = Screen.size(of: descriptor)
         defer { isPainted = true }
         return Screen.frame(text, columns: columns, rows: rows, scrollsUp: !isPainted)
+    }
+
+    /// Of a terminal's window; that of old where it does not tell.
+    static func size(of descriptor: Int32) -> (columns: Int, rows: Int) {
+        var size = winsize()
+        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 && size.ws_row > 1
+        return isKnown ? (Int(size.ws_col), Int(size.ws_row)) : (80, 24)
     }
 
     static func frame(_ text: String, columns: Int, rows: Int, scrollsUp: Bool) -> String {

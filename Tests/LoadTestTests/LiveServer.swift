@@ -39,7 +39,7 @@ func withLiveServer(size: Int = 3, _ body: (ServerAddress, Pool) async throws ->
     guard runtime.alive == 0 else { throw MissingPart("the end of \(runtime.alive) agents") }
 }
 
-/// A server that answers `Hello` and `Stats`, the latter as it is told.
+/// A server that answers `Hello` and `Stats`, the latter as it is told. `WatchStats` it has only when told so.
 final class StubServer: RPCService {
     enum Answer: Sendable {
         case now
@@ -55,18 +55,22 @@ final class StubServer: RPCService {
     }
 
     private let answer: Answer
+    private let watched: UInt32?
     private let state = Mutex(State())
 
-    private init(_ answer: Answer) {
+    private init(_ answer: Answer, _ watched: UInt32?) {
         self.answer = answer
+        self.watched = watched
     }
 
     var calls: Int { state.withLock { $0.calls } }
 
+    /// - Parameter watched: idle members that `WatchStats` tells of; nil: there is no such method.
     static func with(
-        _ answer: Answer = .now, _ body: (ServerAddress, StubServer, RPCServer) async throws -> Void
+        _ answer: Answer = .now, watched: UInt32? = nil,
+        _ body: (ServerAddress, StubServer, RPCServer) async throws -> Void
     ) async throws {
-        let stub = StubServer(answer)
+        let stub = StubServer(answer, watched)
         let rpc = RPCServer(group: MultiThreadedEventLoopGroup.singleton, service: stub)
         let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
         do {
@@ -79,7 +83,11 @@ final class StubServer: RPCService {
     }
 
     func serve(_ call: ServerCall) {
-        guard call.method == "Stats" else { return call.respond(HelloResponse(server: "stub")) }
+        switch call.method {
+        case "Stats": break
+        case "WatchStats": return watch(call)
+        default: return call.respond(HelloResponse(server: "stub"))
+        }
         let stats = StatsResponse(
             server: "stub", runtime: "none", pools: [PoolStats(name: "default", target: 2, idle: 2)])
         switch hold() {
@@ -88,6 +96,15 @@ final class StubServer: RPCService {
         case .some(let until):
             let call = NIOLoopBound(call, eventLoop: call.connection.eventLoop)
             call.eventLoop.scheduleTask(deadline: until) { call.value.respond(stats) }
+        }
+    }
+
+    private func watch(_ call: ServerCall) {
+        guard let watched else { return call.fail(.unimplemented(service: call.service, method: call.method)) }
+        let stats = StatsResponse(server: "stub", pools: [PoolStats(name: "default", target: 2, idle: watched)])
+        let call = NIOLoopBound(call, eventLoop: call.connection.eventLoop)
+        call.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) { task in
+            if call.value.isEnded { task.cancel() } else { call.value.send(stats) }
         }
     }
 

@@ -191,6 +191,18 @@ struct LiveTests {
         }
     }
 
+    @Test(
+        "the pool's state over time is told by WatchStats, and asked for where a server has none", arguments: [nil, 7])
+    func poolState(_ watched: UInt32?) async throws {
+        try await StubServer.with(watched: watched) { address, _, _ in
+            let report = try await LoadTester(try plan(.stats, address, duration: .seconds(1))).run()
+            #expect(report.pool.count > 2)
+            // Stats says 2.
+            #expect(Set(report.pool.map(\.idle)) == [watched ?? 2])
+            #expect(report.failures == [])
+        }
+    }
+
     /// Where nobody listens.
     private func freeAddress() async throws -> ServerAddress {
         var free = ServerAddress.standard

@@ -1,0 +1,30 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// Why a benchmark could not be done, in one line.
+public struct BenchmarkError: Error, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// Writes a line at once: a reader at the other end of a pipe waits for it.
+public func writeLine(_ line: String) { write(line, to: STDOUT_FILENO) }
+
+/// Writes a line about what went wrong.
+public func writeErrorLine(_ line: String) { write(line, to: STDERR_FILENO) }
+
+private func write(_ line: String, to descriptor: Int32) {
+    var rest = Array("\(line)\n".utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return }
+        rest = rest.dropFirst(count)
+    }
+}

@@ -1,0 +1,1 @@
+"""The benchmarks of Berth: what `make bench` runs. Benchmarks/run is its command line."""
