@@ -20,7 +20,9 @@ final class StandardInput: Sendable {
     ///   - ahead: pieces that may wait to be taken; no more is read then.
     ///   - scan: sees each piece at once, and says what is passed on.
     init(ahead: Int, scan: @escaping @Sendable ([UInt8]) -> [UInt8] = { $0 }) {
-        let slots = DispatchSemaphore(value: ahead)
+        // One that is made with slots may not be let go with fewer.
+        let slots = DispatchSemaphore(value: 0)
+        for _ in 0..<ahead { slots.signal() }
         self.slots = slots
         let (pieces, continuation) = AsyncStream.makeStream(of: [UInt8].self)
         self.pieces = pieces

@@ -29,17 +29,20 @@ struct InteractiveTests {
         try await ServerProcess.with(.runc) { server in
             // Each line is sent when the one before has come back.
             let script = """
-                coproc "$0" run -i -- sh -c 'while read line; do echo "got $line"; done; echo end'
+                folder=$(mktemp -d); trap 'rm -r "$folder"' EXIT; mkfifo "$folder/in"
+                "$0" run -i -- sh -c 'while read line; do echo "got $line"; done; echo end' \
+                    < "$folder/in" > "$folder/out" &
+                exec 3> "$folder/in"
                 for word in one two three; do
-                    echo $word >&${COPROC[1]}; read -u ${COPROC[0]} answer; echo "$answer"
+                    echo $word >&3; until grep -qs "got $word" "$folder/out"; do sleep 0.01; done
                 done
-                exec {COPROC[1]}>&-; cat <&${COPROC[0]}
+                exec 3>&-; wait $!; echo "status $?" >> "$folder/out"; cat "$folder/out"
                 """
             let program = try Program(
                 tool("bash"), ["-c", script, BuildProducts.program("berth")],
                 environment: ["BERTH_SERVER": server.address])
             #expect(try await program.end() == 0, "\(program.err)")
-            #expect(program.out == "got one\ngot two\ngot three\nend\n")
+            #expect(program.out == "got one\ngot two\ngot three\nend\nstatus 0\n")
             let unread = try await server.run(
                 ["-i", "--", "head", "-c", "3"], input: String(repeating: "x", count: 60_000))
             #expect(unread.out == "xxx")

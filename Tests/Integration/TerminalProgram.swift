@@ -54,6 +54,8 @@ final class TerminalProgram: Sendable {
                 guard count > 0 else { break }
                 shown.withLock { $0 += chunk[..<count] }
             }
+            // Closed by who reads from it: another terminal of the same number would be read in its place.
+            close(main)
         }
         Thread.detachNewThread { [self, pid] in
             var word: Int32 = 0
@@ -78,7 +80,6 @@ final class TerminalProgram: Sendable {
         }
         program.signal(SIGKILL)
         try await eventually("its end") { program.ended }
-        close(program.main)
         close(program.terminal)
         if let failure { throw failure }
     }

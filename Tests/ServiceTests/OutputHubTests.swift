@@ -7,12 +7,12 @@ import TestSupport
 
 @Suite("The hub: what each watcher of an execution must see, and what the agent may send")
 struct OutputHubTests {
-    @Test("random programs and watchers against a naive reference", arguments: 0..<40)
+    @Test("random programs and watchers against a naive reference", arguments: 0..<12)
     func model(_ index: UInt64) {
         var random = SystemRandomNumberGenerator()
         let seed = random.next() &+ index
         var model = HubModel(seed: seed)
-        for _ in 0..<3000 { model.step() }
+        for _ in 0..<1200 { model.step() }
         model.finish()
         #expect(model.failures.isEmpty, "seed \(seed): \(model.failures.prefix(3))")
     }
@@ -20,7 +20,7 @@ struct OutputHubTests {
     @Test("the reference finds what is broken: a window that is not kept, a byte that is left out")
     func canary() {
         var model = HubModel(seed: 1)
-        for _ in 0..<3000 { model.step() }
+        for _ in 0..<1200 { model.step() }
         model.corrupt()
         model.finish()
         #expect(!model.failures.isEmpty)

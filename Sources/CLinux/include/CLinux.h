@@ -5,6 +5,7 @@
 
 #include "descendants.h"
 #include "events.h"
+#include "files.h"
 #include "process.h"
 #include "reset.h"
 #include "runc_spawn.h"

@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { describeAddress, parseAddress } from "./address.js";
+import { Limits, StreamCall, UnaryCall } from "./calls.js";
+import { DecodeError } from "./codec.js";
+import { Connection, openSocket } from "./connection.js";
+import { BerthError, unexpected } from "./errors.js";
+import { Execution } from "./execution.js";
+import { Lease } from "./lease.js";
+import {
+  AcquireRequest, AcquireResponse, ExecuteRequest, HelloRequest, HelloResponse, ReleaseRequest, StatsRequest, StatsResponse,
+  WatchStatsRequest,
+} from "./messages.js";
+import { DEFAULT_RUN_OUTPUT, DEFAULT_WINDOW, checkedWindow, executeRequest, milliseconds, programOptions } from "./options.js";
+import { Watch } from "./watch.js";
+
+const NAME = "berth-node/0.1.0";
+/** How long calls may take that the server answers at once. */
+const CALL_TIMEOUT = 30_000;
+const FIRST_PAUSE = 50, LONGEST_PAUSE = 1000;
+/** What does not get better by being tried again: the server's certificate is not what was asked for. */
+const isFinal = (error) => /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_|ERR_TLS/.test(error.code ?? "");
+
+export class Client {
+  #options;
+  #address;
+  #tls;
+  #connectTimeout;
+  #connection;
+  #connecting;
+  #isClosed = false;
+
+  constructor(options = {}) {
+    this.#options = typeof options === "string" ? { address: options } : options;
+    const { address, tls, connectTimeout = 5000, window = DEFAULT_WINDOW } = this.#options;
+    this.#address = parseAddress(address);
+    this.#tls = tls === true ? {} : tls || undefined;
+    this.#connectTimeout = connectTimeout;
+    this.window = checkedWindow(window);
+  }
+
+  /** Closes the connection. What runs on it is cancelled; leases that are not detached end 10 s later. */
+  close() {
+    this.#isClosed = true;
+    this.#connection?.close();
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    this.close();
+  }
+
+  // MARK: Calls
+
+  async hello(limits) {
+    const response = await this.call("Hello", HelloRequest, { client: NAME }, HelloResponse, limits);
+    return { version: response.server, pools: response.pools };
+  }
+
+  async acquire({ pool = "", wait, detached = false, ttl, ...options } = {}) {
+    const request = { pool, waitMs: milliseconds(wait), detached, ttlMs: milliseconds(ttl) };
+    const limits = new Limits(options);
+    const connection = await this.connected(limits);
+    const answer = await this.#ask(connection, "Acquire", AcquireRequest.encode(request), limits, undefined, (late) => {
+      connection.post("Release", ReleaseRequest.encode({ lease: AcquireResponse.decode(late).lease }));
+    });
+    const response = decoded(AcquireResponse, answer);
+    return new Lease(this, response.lease, response);
+  }
+
+  async withLease(...args) {
+    const body = args.pop();
+    const lease = await this.acquire(...args);
+    try {
+      return await body(lease);
+    } finally {
+      await lease.releaseQuietly();
+    }
+  }
+
+  lease(token) {
+    return new Lease(this, token);
+  }
+
+  run(program, options) {
+    return this.collect("", programOptions(program, options));
+  }
+
+  execute(program, options) {
+    return this.start("", programOptions(program, options));
+  }
+
+  async stats(limits) {
+    return this.call("Stats", StatsRequest, {}, StatsResponse, limits);
+  }
+
+  /** On a connection of its own: closing that is the only way to end it. */
+  async *watchStats({ interval = 1000, ...options } = {}) {
+    const other = new Client(this.#options);
+    try {
+      const limits = new Limits(options);
+      const connection = await other.connected(limits);
+      const call = new StreamCall(limits, () => other.close());
+      connection.start(call, "WatchStats", WatchStatsRequest.encode({ intervalMs: milliseconds(interval) }), limits.remaining);
+      for (let message; (message = await call.next()) !== undefined; ) yield decoded(StatsResponse, message);
+    } finally {
+      other.close();
+    }
+  }
+
+  /** Any unary call of the contract, with its messages as they are. */
+  async call(method, requestType, request, responseType, options = {}) {
+    const { service, deadline = CALL_TIMEOUT, signal } = options;
+    const limits = new Limits({ deadline: deadline === Infinity ? undefined : deadline, signal });
+    const payload = requestType.encode(request);
+    return decoded(responseType, await this.#ask(await this.connected(limits), method, payload, limits, service));
+  }
+
+  // MARK: For leases and executions
+
+  /** Starts a program, in a lease or, with "", in a member of its own. */
+  start(lease, options) {
+    const request = executeRequest(lease, options, this.window);
+    const about = { method: "Execute", payload: ExecuteRequest.encode(request), lease, window: request.windowBytes };
+    return this.watch(new Watch(this, new Limits(options), about), request.stdin?.length);
+  }
+
+  /** Starts a program and collects what it writes. */
+  async collect(lease, options) {
+    return this.start(lease, { ...options, maxOutput: options.maxOutput ?? DEFAULT_RUN_OUTPUT }).result();
+  }
+
+  /** An execution whose call begins now, not when it is first read; who reads it is told if that fails. */
+  watch(watch, inputOffset = 0) {
+    watch.begin().catch(() => {});
+    return new Execution(this, watch, inputOffset);
+  }
+
+  /** The connection, made anew if it was lost. */
+  async connected(limits) {
+    limits.throwIfOver();
+    if (this.#connection && !this.#connection.isLost) return this.#connection;
+    // Made for all who wait for it, so that none of their limits ends it.
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
+    this.#connecting.catch(() => {});
+    return within(limits, this.#connecting);
+  }
+
+  async #connect() {
+    const end = performance.now() + this.#connectTimeout;
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      if (this.#isClosed) throw new Error("this client is closed");
+      try {
+        const socket = await openSocket(this.#address, this.#tls, Math.max(1, end - performance.now()));
+        const connection = new Connection(socket, this.#address);
+        if (this.#isClosed) connection.close();
+        // Who calls, for the server's log.
+        else connection.post("Hello", HelloRequest.encode({ client: NAME }));
+        return (this.#connection = connection);
+      } catch (error) {
+        const rest = pause * (0.5 + Math.random() / 2);
+        if (isFinal(error) || performance.now() + rest >= end) {
+          throw new BerthError(
+            "UNAVAILABLE",
+            `no Berth server at ${describeAddress(this.#address)}: ${error.message || error.code}; start one with ` +
+              '"berth serve", or name another with BERTH_SERVER',
+            { cause: error });
+        }
+        await sleep(rest);
+      }
+    }
+  }
+
+  #ask(connection, method, payload, limits, service, onLate) {
+    limits.throwIfOver();
+    const call = new UnaryCall(limits, onLate);
+    try {
+      connection.start(call, method, payload, limits.remaining, service);
+    } catch (error) {
+      call.finish(error);
+    }
+    return call.answer;
+  }
+}
+
+/** What a promise gives, or the end of the limits. */
+function within(limits, promise) {
+  return new Promise((resolve, reject) => {
+    const unwatch = limits.watch(reject);
+    promise.then(resolve, reject).finally(() => unwatch?.());
+  });
+}
+
+function decoded(type, bytes) {
+  try {
+    return type.decode(bytes);
+  } catch (error) {
+    if (error instanceof DecodeError) throw unexpected(`an answer that is none: ${error.message}`, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,270 @@
+import { Readable, Writable } from "node:stream";
+
+import { unexpected } from "./errors.js";
+import { InputRequest, InputResponse, ResizeTerminalRequest, ResizeTerminalResponse, SignalRequest, SignalResponse } from "./messages.js";
+import { CHUNK, milliseconds, toBuffer } from "./options.js";
+import { Result, STREAMS } from "./results.js";
+
+/** Unread output lies in the stream, and is credit that was not given back: the window bounds it. */
+class OutputStream extends Readable {
+  #watch;
+  #name;
+  #start;
+  #offset = 0;
+
+  constructor(watch, name, start) {
+    super();
+    this.#watch = watch;
+    this.#name = name;
+    this.#start = start;
+  }
+
+  _read() {
+    this.#start();
+    this.#consume();
+  }
+
+  add(output) {
+    this.#offset = output.offset + output.data.length;
+    this.push(output.data);
+    this.#consume();
+  }
+
+  #consume() {
+    if (this.#offset > 0) this.#watch.consume(this.#name, this.#offset - this.readableLength);
+  }
+}
+
+export class Execution {
+  #client;
+  #watch;
+  #inputOffset;
+  #inputting = Promise.resolve();
+  #early = [];
+  #streams;
+  #ended;
+  #stdin;
+
+  constructor(client, watch, inputOffset) {
+    this.#client = client;
+    this.#watch = watch;
+    this.#inputOffset = inputOffset;
+  }
+
+  /** How it ended; undefined before all of its output was taken. */
+  get end() {
+    return this.#watch.end;
+  }
+
+  get member() {
+    return this.#watch.member;
+  }
+
+  /** The execution's id, once it has started. */
+  async id() {
+    while (this.#watch.execution === undefined) {
+      // With stdout or stderr in use, those take the events; Started is before all others.
+      if (this.#streams !== undefined) {
+        this.#streams.start();
+        await this.#streams.begun;
+        if (this.#watch.execution === undefined) await this.#ended;
+      } else {
+        const event = await this.#watch.advance();
+        if (event !== undefined) this.#early.push(event);
+      }
+      if (this.#watch.execution === undefined && this.#watch.isOver) {
+        throw unexpected("the end of an execution that had not begun");
+      }
+    }
+    return this.#watch.execution;
+  }
+
+  // MARK: Output
+
+  async *[Symbol.asyncIterator]() {
+    if (this.#streams !== undefined) throw new TypeError("the output of this execution goes to stdout and stderr");
+    try {
+      for (;;) {
+        const event = this.#early.shift() ?? (await this.#watch.next());
+        if (event === undefined) return;
+        if (event.type === "output") this.#watch.consume(event.stream, event.offset + event.data.length);
+        yield event;
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      // At the end this does nothing; after a `break` nobody reads on.
+      if (!this.#watch.isOver) this.close();
+    }
+  }
+
+  get stdout() {
+    return this.#open("stdout");
+  }
+
+  get stderr() {
+    return this.#open("stderr");
+  }
+
+  #open(name) {
+    this.#streams ??= this.#pipe();
+    return this.#streams[name] ??= new OutputStream(this.#watch, name, this.#streams.start);
+  }
+
+  /** Sends the events to the streams that were asked for; what nobody asked for is let go. */
+  #pipe() {
+    const streams = { stdout: undefined, stderr: undefined };
+    let begin, finish;
+    streams.begun = new Promise((resolve) => (begin = resolve));
+    this.#ended = new Promise((resolve, reject) => (finish = (error) => (error ? reject(error) : resolve())));
+    this.#ended.catch(() => {}); // Who reads the streams is told by them.
+    let isStarted = false;
+    const take = (event) => {
+      if (event.type !== "output") return;
+      if (streams[event.stream]) streams[event.stream].add(event);
+      else this.#watch.consume(event.stream, event.offset + event.data.length);
+    };
+    streams.start = () => {
+      if (isStarted) return;
+      isStarted = true;
+      this.#early.splice(0).forEach(take);
+      void this.#watch.pipe(take, (error) => {
+        begin();
+        for (const name of STREAMS) {
+          if (error) streams[name]?.destroy(error);
+          else streams[name]?.push(null);
+        }
+        finish(error);
+      }, begin);
+    };
+    return streams;
+  }
+
+  /** Takes what is left of the output, lets it go, and says how it ended. */
+  async wait() {
+    if (this.#streams !== undefined) {
+      this.#streams.start();
+      await this.#ended;
+    } else {
+      for await (const _ of this);
+    }
+    return this.end;
+  }
+
+  /** All that it wrote (from here on), and how it ended. */
+  async result() {
+    const pieces = { stdout: [], stderr: [] };
+    for await (const event of this) if (event.type === "output") pieces[event.stream].push(event.data);
+    return new Result(Buffer.concat(pieces.stdout), Buffer.concat(pieces.stderr), this.end);
+  }
+
+  /** Gives the stream up, if it is not at its end. */
+  close() {
+    this.#watch.giveUp();
+    for (const name of STREAMS) this.#streams?.[name]?.destroy();
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    this.close();
+  }
+
+  // MARK: While it runs
+
+  async write(data, options) {
+    await this.#input(toBuffer(data), false, options);
+  }
+
+  async closeStdin(data = Buffer.alloc(0), options) {
+    await this.#input(toBuffer(data), true, options);
+  }
+
+  /** Its standard input as a stream, that ends it when it is ended. */
+  get stdin() {
+    this.#stdin ??= new Writable({
+      write: (chunk, _, done) => this.write(chunk).then(() => done(), done),
+      final: (done) => void this.closeStdin().then(() => done(), done),
+    });
+    return this.#stdin;
+  }
+
+  /** Pieces in order, also those of calls that did not wait for each other. */
+  #input(data, end, options) {
+    const turn = this.#inputting.then(() => this.#send(data, end, options));
+    this.#inputting = turn.catch(() => {});
+    return turn;
+  }
+
+  async #send(data, end, options = {}) {
+    const execution = await this.id();
+    for (let position = 0; position < data.length || (end && position === 0); position += CHUNK) {
+      const piece = data.subarray(position, position + CHUNK);
+      const isLast = end && position + CHUNK >= data.length;
+      const request = {
+        lease: this.#watch.lease, execution, offset: this.#inputOffset, data: piece, end: isLast,
+      };
+      const response = await this.#client.call("Input", InputRequest, request, InputResponse, { deadline: Infinity, ...options });
+      this.#inputOffset = response.offset;
+    }
+  }
+
+  async signal(signal) {
+    const about = { lease: this.#watch.lease, execution: await this.id() };
+    const what = typeof signal === "string" ? { name: signal } : { signal };
+    await this.#client.call("Signal", SignalRequest, { ...about, ...what }, SignalResponse);
+  }
+
+  async cancel(grace) {
+    const request = {
+      lease: this.#watch.lease, execution: await this.id(), cancel: true, graceMs: milliseconds(grace),
+    };
+    await this.#client.call("Signal", SignalRequest, request, SignalResponse);
+  }
+
+  async resize(rows, columns) {
+    const request = { lease: this.#watch.lease, execution: await this.id(), terminal: { rows, columns } };
+    await this.#client.call("Resize", ResizeTerminalRequest, request, ResizeTerminalResponse);
+  }
+}
+
+/** The bytes of a file or an archive, as they come. */
+export class FileReader {
+  #watch;
+
+  constructor(watch) {
+    this.#watch = watch;
+  }
+
+  /** What is known of the file, once its first bytes were read; undefined for an archive. */
+  get info() {
+    return this.#watch.file;
+  }
+
+  async *[Symbol.asyncIterator]() {
+    try {
+      for (;;) {
+        const event = await this.#watch.next();
+        if (event === undefined) return;
+        if (event.type !== "output") continue;
+        this.#watch.consume("stdout", event.offset + event.data.length);
+        yield event.data;
+      }
+    } finally {
+      if (!this.#watch.isOver) this.close();
+    }
+  }
+
+  async read() {
+    const pieces = [];
+    for await (const data of this) pieces.push(data);
+    return Buffer.concat(pieces);
+  }
+
+  stream() {
+    return Readable.from(this);
+  }
+
+  close() {
+    this.#watch.giveUp();
+  }
+}

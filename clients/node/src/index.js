@@ -1,0 +1,5 @@
+export { Client } from "./client.js";
+export { Code, BerthError, ExecutionFailed, describeEnd } from "./errors.js";
+export { Execution, FileReader } from "./execution.js";
+export { Lease } from "./lease.js";
+export { Result } from "./results.js";

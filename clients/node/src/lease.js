@@ -1,0 +1,156 @@
+import { Limits, StreamCall } from "./calls.js";
+import { BerthError } from "./errors.js";
+import { FileReader } from "./execution.js";
+import {
+  AttachRequest, ListDirectoryRequest, ListDirectoryResponse, ListExecutionsRequest, ListExecutionsResponse, ReadArchiveRequest,
+  ReadFileRequest, ReleaseRequest, ReleaseResponse, RemoveFileRequest, RemoveFileResponse, RenewRequest, RenewResponse,
+  WriteArchiveRequest, WriteArchiveResponse, WriteFileRequest, WriteFileResponse,
+} from "./messages.js";
+import { CHUNK, checkedWindow, milliseconds, programOptions, toBuffer } from "./options.js";
+import { executionInfoOf, fileInfoOf } from "./results.js";
+import { Watch } from "./watch.js";
+
+export class Lease {
+  #client;
+  #isReleased = false;
+  #token;
+
+  constructor(client, token, { member = "", ttlMs = 0, warm = false } = {}) {
+    this.#client = client;
+    this.#token = token;
+    this.member = member;
+    this.ttl = ttlMs;
+    this.warm = warm;
+  }
+
+  /** Whoever knows it may use the lease. No property of its own, so that it does not get into logs. */
+  get token() {
+    return this.#token;
+  }
+
+  // MARK: Programs
+
+  run(program, options) {
+    return this.#client.collect(this.#token, programOptions(program, options));
+  }
+
+  execute(program, options) {
+    return this.#client.start(this.#token, programOptions(program, options));
+  }
+
+  attach(execution, { stdoutOffset = 0, stderrOffset = 0, fromNow = false, observe = false, window, ...limits } = {}) {
+    const windowBytes = checkedWindow(window ?? this.#client.window);
+    const request = { lease: this.#token, execution, stdoutOffset, stderrOffset, fromNow, observe, windowBytes };
+    return this.#client.watch(
+      new Watch(this.#client, new Limits(limits), {
+        method: "Attach", payload: AttachRequest.encode(request), lease: this.#token, window: windowBytes,
+        offsets: [stdoutOffset, stderrOffset],
+      }));
+  }
+
+  async executions() {
+    const request = { lease: this.#token };
+    const response = await this.#client.call("ListExecutions", ListExecutionsRequest, request, ListExecutionsResponse);
+    return response.executions.map(executionInfoOf);
+  }
+
+  // MARK: The lease
+
+  async renew(ttl) {
+    const request = { lease: this.#token, ttlMs: milliseconds(ttl) };
+    return (await this.#client.call("Renew", RenewRequest, request, RenewResponse)).ttlMs;
+  }
+
+  async release() {
+    await this.#client.call("Release", ReleaseRequest, { lease: this.#token }, ReleaseResponse);
+    this.#isReleased = true;
+  }
+
+  /** As leaving a block does it: no error when it has ended by itself, or goes with its connection. */
+  async releaseQuietly() {
+    if (this.#isReleased) return;
+    try {
+      await this.release();
+    } catch (error) {
+      if (!(error instanceof BerthError && ["NOT_FOUND", "UNAVAILABLE"].includes(error.code))) throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    await this.releaseQuietly();
+  }
+
+  // MARK: Files
+
+  async writeFile(path, data, { mode = 0o644, createParents = false, signal } = {}) {
+    const request = { lease: this.#token, path, mode, createParents };
+    await this.#upload("WriteFile", WriteFileRequest, request, WriteFileResponse, data, signal);
+  }
+
+  async writeArchive(path, data, { signal } = {}) {
+    const request = { lease: this.#token, path };
+    return (await this.#upload("WriteArchive", WriteArchiveRequest, request, WriteArchiveResponse, data, signal)).files;
+  }
+
+  /** In pieces, each when the one before was taken. */
+  async #upload(method, requestType, request, responseType, data, signal) {
+    let answer;
+    for await (const { piece, more } of pieces(data)) {
+      answer = await this.#client.call(method, requestType, { ...request, data: piece, more }, responseType, { signal });
+      request.upload = answer.upload;
+      request.offset = answer.offset;
+    }
+    return answer;
+  }
+
+  async readFile(path, options) {
+    return this.openFile(path, options).read();
+  }
+
+  openFile(path, { offset = 0, length = 0, ...limits } = {}) {
+    const request = { lease: this.#token, path, offset, length, windowBytes: this.#client.window };
+    return this.#read("ReadFile", ReadFileRequest.encode(request), limits);
+  }
+
+  readArchive(path, limits) {
+    const request = { lease: this.#token, path, windowBytes: this.#client.window };
+    return this.#read("ReadArchive", ReadArchiveRequest.encode(request), limits);
+  }
+
+  #read(method, payload, limits) {
+    const about = { method, payload, lease: this.#token, window: this.#client.window, isFile: true };
+    return new FileReader(new Watch(this.#client, new Limits(limits), about));
+  }
+
+  async listDirectory(path) {
+    const limits = new Limits();
+    const connection = await this.#client.connected(limits);
+    const call = new StreamCall(limits, () => {});
+    connection.start(call, "ListDirectory", ListDirectoryRequest.encode({ lease: this.#token, path }));
+    const entries = [];
+    for (let message; (message = await call.next()) !== undefined; ) {
+      entries.push(...ListDirectoryResponse.decode(message).entries.map(fileInfoOf));
+    }
+    return entries;
+  }
+
+  async remove(path, { recursive = false } = {}) {
+    const request = { lease: this.#token, path, recursive };
+    await this.#client.call("RemoveFile", RemoveFileRequest, request, RemoveFileResponse);
+  }
+}
+
+/** What goes in one call each, and whether more follow; at least one. Of bytes, a string, or what can be iterated for them. */
+async function* pieces(data) {
+  let rest = Buffer.alloc(0);
+  const chunks = typeof data === "string" || ArrayBuffer.isView(data) ? [data] : data;
+  for await (const chunk of chunks) {
+    rest = rest.length === 0 ? toBuffer(chunk) : Buffer.concat([rest, toBuffer(chunk)]);
+    // The last piece is kept back until it is known to be that.
+    while (rest.length > CHUNK) {
+      yield { piece: rest.subarray(0, CHUNK), more: true };
+      rest = rest.subarray(CHUNK);
+    }
+  }
+  yield { piece: rest, more: false };
+}

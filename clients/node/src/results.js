@@ -1,0 +1,82 @@
+// From the contract's messages to what callers get.
+
+import { ExecutionFailed } from "./errors.js";
+import { EndCause, FileType, StartFailure } from "./messages.js";
+
+const words = (values) => new Map(Object.entries(values).map(([name, number]) => [number, name.toLowerCase()]));
+const CAUSES = words(EndCause), FAILURES = words(StartFailure), FILE_TYPES = words(FileType);
+export const STREAMS = ["stdout", "stderr"];
+
+export function endOf(ended) {
+  const usage = ended.usage;
+  return {
+    cause: ended.cause === 0 ? "unknown" : CAUSES.get(ended.cause) ?? "unknown",
+    exitCode: ended.exitCode,
+    signal: ended.signal,
+    message: ended.message,
+    startFailure: ended.startFailure === 0 ? undefined : FAILURES.get(ended.startFailure) ?? "unknown",
+    ok: ended.cause === EndCause.EXITED && ended.exitCode === 0,
+    usage: {
+      wall: (usage?.wallUs ?? 0) / 1000, user: (usage?.userUs ?? 0) / 1000, system: (usage?.systemUs ?? 0) / 1000,
+      peakMemory: usage?.peakMemoryBytes ?? 0,
+    },
+    stdoutBytes: ended.stdoutBytes,
+    stderrBytes: ended.stderrBytes,
+    stdoutTruncated: ended.stdoutTruncated,
+    stderrTruncated: ended.stderrTruncated,
+    outOfMemoryKills: ended.outOfMemoryKills,
+  };
+}
+
+export function fileInfoOf(info) {
+  return {
+    name: info.name,
+    type: info.type === 0 ? "unknown" : FILE_TYPES.get(info.type) ?? "unknown",
+    size: info.size,
+    mode: info.mode,
+    modified: new Date(info.modifiedUs / 1000),
+    uid: info.uid,
+    gid: info.gid,
+    linkTarget: info.linkTarget,
+  };
+}
+
+export function executionInfoOf(info) {
+  return {
+    id: info.execution,
+    argv: info.argv,
+    age: info.ageMs,
+    watchers: info.watchers,
+    stdoutBytes: info.stdoutBytes,
+    stderrBytes: info.stderrBytes,
+    stdoutHeldFrom: info.stdoutHeldFrom,
+    stderrHeldFrom: info.stderrHeldFrom,
+    end: info.ended && endOf(info.ended),
+  };
+}
+
+/** All that a program wrote, and how it ended. */
+export class Result {
+  constructor(stdout, stderr, end) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.end = end;
+  }
+
+  get ok() {
+    return this.end.ok;
+  }
+
+  get exitCode() {
+    return this.end.exitCode;
+  }
+
+  get text() {
+    return this.stdout.toString();
+  }
+
+  check() {
+    if (!this.ok) throw new ExecutionFailed(this);
+    return this;
+  }
+}

@@ -1,0 +1,185 @@
+// One stream of events of an execution or a file: what it is, how far it was consumed, what credit is due.
+
+import { StreamCall } from "./calls.js";
+import { DecodeError } from "./codec.js";
+import { BerthError, unexpected } from "./errors.js";
+import { AcknowledgeRequest, DetachRequest, ExecuteEvent, FileEvent } from "./messages.js";
+import { STREAMS, endOf, fileInfoOf } from "./results.js";
+
+export class Watch {
+  end;
+  file;
+  execution;
+  member = "";
+  /** Nothing follows. */
+  isOver = false;
+  #call;
+  #client;
+  #connection;
+  #method;
+  #payload;
+  #lease;
+  #limits;
+  #isFile;
+  #watcher = 0;
+  #consumed;
+  #acknowledged;
+  #threshold;
+  #isGivenUp = false;
+  #beginning;
+
+  /** @param about `method`, its encoded request as `payload`, `lease`, `window`, `offsets` of both streams, `isFile` */
+  constructor(client, limits, { method, payload, lease, window, offsets = [0, 0], isFile = false }) {
+    this.#client = client;
+    this.#limits = limits;
+    this.#method = method;
+    this.#payload = payload;
+    this.#lease = lease;
+    this.#threshold = window / 4;
+    this.#consumed = [...offsets];
+    this.#acknowledged = [...offsets];
+    this.#isFile = isFile;
+    this.#call = new StreamCall(limits, () => this.giveUp());
+  }
+
+  get lease() {
+    return this.#lease;
+  }
+
+  /** Begins the call, the first time. */
+  begin() {
+    return (this.#beginning ??= this.#begin());
+  }
+
+  async #begin() {
+    const connection = await this.#client.connected(this.#limits);
+    if (this.#isGivenUp) return;
+    connection.start(this.#call, this.#method, this.#payload, this.#limits.remaining);
+    this.#connection = connection;
+    this.#payload = undefined;
+  }
+
+  /** The next event for the caller, undefined at the end. What it tells of is consumed when `consume` says so. */
+  async next() {
+    while (!this.isOver) {
+      const event = await this.advance();
+      if (event !== undefined) return event;
+    }
+    return undefined;
+  }
+
+  /** Takes one message: the event for the caller, if it is one. */
+  async advance() {
+    if (this.#connection === undefined) await this.#beginOrEnd();
+    const message = await this.#call.next();
+    if (message === undefined) throw unexpected("the end of a stream without the end of what it was about");
+    return this.#decode(message);
+  }
+
+  async #beginOrEnd() {
+    try {
+      await this.begin();
+    } catch (error) {
+      this.#call.finish(error);
+      throw error;
+    }
+  }
+
+  /** Hands every event to `take` as it comes; `done(error)` follows the last one; `heard()` comes before any of it. */
+  async pipe(take, done, heard) {
+    try {
+      await this.begin();
+    } catch (error) {
+      return done(error);
+    }
+    let isDone = false;
+    const finish = (error) => {
+      if (!isDone) done(error);
+      isDone = true;
+    };
+    this.#call.pipe((message) => {
+      if (isDone) return;
+      try {
+        const event = message === undefined ? undefined : this.#decode(message);
+        heard();
+        if (event !== undefined) take(event);
+      } catch (error) {
+        return finish(error);
+      }
+      if (this.isOver) finish();
+      else if (message === undefined) {
+        finish(this.#call.error ?? unexpected("the end of a stream without the end of what it was about"));
+      }
+    });
+  }
+
+  #decode(message) {
+    let event;
+    try {
+      event = (this.#isFile ? FileEvent : ExecuteEvent).decode(message);
+    } catch (error) {
+      if (error instanceof DecodeError) throw unexpected(`an event that is none: ${error.message}`, { cause: error });
+      throw error;
+    }
+    if (event.output) {
+      const { stream, offset, data } = event.output;
+      return { type: "output", stream: STREAMS[stream], offset, data };
+    }
+    if (event.dropped) {
+      const { stream, offset, bytes } = event.dropped;
+      // Not output, and so no part of the window: credit counts on from behind it.
+      this.#consumed[stream] = Math.max(this.#consumed[stream], offset + bytes);
+      this.#acknowledged[stream] = Math.max(this.#acknowledged[stream], offset + bytes);
+      return { type: "dropped", stream: STREAMS[stream], offset, bytes };
+    }
+    const started = event.started ?? event.start;
+    if (started) {
+      this.execution = started.execution;
+      this.#watcher = started.watcher;
+      this.member = started.member ?? "";
+      if (started.info) this.file = fileInfoOf(started.info);
+    } else if (event.ended) {
+      this.end = endOf(event.ended);
+      this.isOver = true;
+    } else if (this.#isFile && event.end) {
+      this.isOver = true;
+    }
+    return undefined;
+  }
+
+  /** The caller has this stream's output up to an offset: credit goes back when it is a quarter of the window. */
+  consume(stream, offset) {
+    const index = STREAMS.indexOf(stream);
+    this.#consumed[index] = Math.max(this.#consumed[index], offset);
+    const [stdoutOffset, stderrOffset] = this.#consumed;
+    const due = stdoutOffset - this.#acknowledged[0] + stderrOffset - this.#acknowledged[1];
+    if (due < this.#threshold || this.isOver || this.#isGivenUp) return;
+    this.#acknowledged = [stdoutOffset, stderrOffset];
+    const request = { lease: this.#lease, execution: this.execution, watcher: this.#watcher, stdoutOffset, stderrOffset };
+    this.#connection.post("Acknowledge", AcknowledgeRequest.encode(request));
+  }
+
+  /** Ends the stream, if it is not at its end: as soon as it has said who it is. */
+  giveUp() {
+    if (this.#isGivenUp) return;
+    this.#isGivenUp = true;
+    if (this.isOver || this.#call.error instanceof BerthError && this.#call.error.code === "UNAVAILABLE") return;
+    let isTold = false;
+    const tell = () => {
+      if (isTold || this.execution === undefined || this.isOver) return;
+      isTold = true;
+      const request = { lease: this.#lease, execution: this.execution, watcher: this.#watcher };
+      this.#connection.post("Detach", DetachRequest.encode(request));
+    };
+    this.#call.abandon((message) => {
+      if (isTold || message === undefined) return;
+      try {
+        this.#decode(message);
+      } catch {
+        return; // Nobody is there to be told.
+      }
+      tell();
+    });
+    tell();
+  }
+}

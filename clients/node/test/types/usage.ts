@@ -1,0 +1,30 @@
+// Compiled by a test, never run.
+
+import { BerthError, Client, type End } from "../../src/index.js";
+import { BreakerState, DrainRequest, DrainResponse } from "../../src/messages.js";
+
+export async function use(signal: AbortSignal): Promise<number> {
+  const client = new Client({ address: "unix:/run/berth.sock", tls: { servername: "berth.test" }, window: 65536 });
+  const text: string = (await client.run(["echo", "hello"], { signal, timeout: 1000 })).check().text;
+  const files = await client.withLease({ pool: "python" }, async (lease) => {
+    await lease.writeFile("/workspace/in", text, { mode: 0o600 });
+    const execution = lease.execute({ shell: "cat in", keepStdinOpen: true });
+    execution.stdin.end("input");
+    for await (const event of execution) {
+      if (event.type === "output") event.data.toString();
+      else event.bytes.toFixed();
+    }
+    const end: End | undefined = execution.end;
+    if (end?.cause === "timed_out") throw new Error(end.message);
+    return lease.listDirectory("/workspace");
+  });
+  try {
+    await client.call("Drain", DrainRequest, { pool: "a" }, DrainResponse, { service: "berth.v1.Admin" });
+  } catch (error) {
+    if (error instanceof BerthError && error.code === "NOT_FOUND") return 1;
+  }
+  // @ts-expect-error: there is no such option
+  await client.run(["true"], { timeOut: 1 });
+  const stats = await client.stats();
+  return stats.pools.filter((pool) => pool.breaker === BreakerState.OPEN).length + files.length;
+}

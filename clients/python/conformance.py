@@ -1,0 +1,439 @@
+#!/usr/bin/env python3
+"""The conformance driver of the Python clients: replays scenarios, prints transcripts.
+
+    conformance.py FILE [SCENARIO…]        the synchronous client
+    conformance.py --async FILE [SCENARIO…]
+
+The format is in proto/vectors/README.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+import time
+import zlib
+from typing import Any, Awaitable, Callable, Dict, List, Tuple, TypeVar, Union
+from urllib.parse import unquote_to_bytes
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "src"))
+
+import berth  # noqa: E402
+import berth.aio  # noqa: E402
+from berth.v1 import pool_pb2  # noqa: E402
+
+T = TypeVar("T")
+OPTIONS = {"wait_ms", "timeout_ms", "grace_ms", "idle_timeout_ms", "cpu_time_ms", "deadline_ms", "resumable_ms"}
+STREAMS = (berth.Stream.STDOUT, berth.Stream.STDERR)
+
+
+class Step:
+    """A verb and its words."""
+
+    def __init__(self, line: str) -> None:
+        self.verb, *words = line.split()
+        self._words: Dict[str, List[bytes]] = {}
+        for word in words:
+            key, _, value = word.partition("=")
+            self._words.setdefault(key, []).append(unquote_to_bytes(value))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._words
+
+    def data(self, key: str, default: bytes = b"") -> bytes:
+        return self._words.pop(key, [default])[0]
+
+    def text(self, key: str, default: str = "") -> str:
+        return self.data(key, default.encode()).decode()
+
+    def number(self, key: str, default: int = 0) -> int:
+        return int(self.data(key, b"%d" % default))
+
+    def all(self, key: str) -> List[str]:
+        return [value.decode() for value in self._words.pop(key, [])]
+
+    def unused(self) -> List[str]:
+        return sorted(self._words)
+
+
+def quoted(data: bytes) -> str:
+    return "".join(chr(b) if 0x21 <= b <= 0x7E and b != 0x25 else f"%{b:02X}" for b in data)
+
+
+def shown(data: bytes) -> str:
+    return quoted(data) if len(data) <= 128 else f"bytes={len(data)} crc32={zlib.crc32(data):08x}"
+
+
+def end_words(end: berth.End) -> str:
+    words = end.cause.name.lower()
+    if end.cause is berth.EndCause.EXITED or end.exit_code:
+        words += f" code={end.exit_code}"
+    if end.signal:
+        words += f" signal={end.signal}"
+    if end.start_failure:
+        words += f" failure={end.start_failure.name.lower()}"
+    for name in ("stdout_truncated", "stderr_truncated"):
+        if getattr(end, name):
+            words += f" {name}={getattr(end, name)}"
+    return words
+
+
+class Watched:
+    """An execution, and what of its output was taken and not yet shown."""
+
+    def __init__(self, execution: Any, lease: str) -> None:
+        self.execution = execution
+        self.lease = lease
+        self.id = ""
+        self.events = execution.__aiter__() if hasattr(execution, "__aiter__") else iter(execution)
+        self.buffers = {stream: bytearray() for stream in STREAMS}
+        self.dropped = {stream: 0 for stream in STREAMS}
+
+
+class Driver:
+    """Does steps with either client: what a call returns is awaited if it wants to be."""
+
+    def __init__(self, make_client: Callable[..., Any]) -> None:
+        self._make_client = make_client
+
+    async def run(self, path: str, wanted: List[str]) -> None:
+        steps: List[str] = []
+        name = ""
+        with open(path, encoding="ascii") as file:
+            for line in map(str.strip, file):
+                if line.startswith("scenario "):
+                    name, steps = line.split()[1], []
+                elif line == "end":
+                    if not wanted or name in wanted:
+                        await self._replay(name, steps)
+                elif line and line[0] not in "#=":
+                    steps.append(line)
+
+    async def _replay(self, name: str, steps: List[str]) -> None:
+        self._clients: Dict[str, Any] = {"main": self._make_client()}
+        self._leases: Dict[str, Any] = {}
+        self._watched: Dict[str, Watched] = {}
+        self._archives: Dict[str, bytes] = {}
+        say(f"scenario {name}")
+        for line in steps:
+            await self._do(Step(line))
+        for client in self._clients.values():
+            await done(client.close())
+        say("end")
+
+    async def _do(self, step: Step) -> None:
+        begin = time.monotonic()
+        within = step.number("within_ms") / 1000
+        method = getattr(self, "do_" + step.verb.replace("-", "_"), None)
+        try:
+            if method is None:
+                say(f"unsupported {step.verb}")
+            else:
+                # Before the step takes its words: what its line is called when it fails.
+                name = step.verb
+                for key in {"acquire": "as", "start": "as", "attach": "as", "read-archive": "as", "run": ""}.get(
+                    step.verb, "exec lease archive path"
+                ).split():
+                    if key in step and not (key == "lease" and ("path" in step or "archive" in step)):
+                        name += " " + quoted(Step.data(copy_of(step), key))
+                        break
+                await method(step)
+                for key in step.unused():
+                    say(f"unsupported {step.verb} {key}")
+        except berth.BerthError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            say(f"{name} error {error.code.name}")
+        except Exception as error:  # noqa: BLE001
+            say(f"failed {quoted(repr(error).encode())}")
+        if within and time.monotonic() - begin > within:
+            say("late")
+
+    # MARK: Steps
+
+    def _client(self, step: Step) -> Any:
+        return self._clients[step.text("client", "main")]
+
+    def _lease(self, step: Step) -> Any:
+        """The lease, as the step's client sees it."""
+        lease = self._leases[step.text("lease")]
+        return self._clients[step.text("client")].lease(lease.token) if "client" in step else lease
+
+    def _where(self, step: Step) -> Any:
+        return self._lease(step) if "lease" in step else self._client(step)
+
+    async def do_connect(self, step: Step) -> None:
+        name = step.text("as")
+        options: Dict[str, Any] = {}
+        if "window" in step:
+            options["window"] = step.number("window")
+        if "connect_timeout_ms" in step:
+            options["connect_timeout"] = step.number("connect_timeout_ms") / 1000
+        self._clients[name] = self._make_client(**options)
+        say(f"connected {name}")
+
+    async def do_close(self, step: Step) -> None:
+        name = step.text("client")
+        await done(self._clients[name].close())
+        say(f"closed {name}")
+
+    async def do_hello(self, step: Step) -> None:
+        server = await done(self._client(step).hello())
+        say("hello pools=" + ",".join(server.pools))
+
+    async def do_acquire(self, step: Step) -> None:
+        name = step.text("as")
+        options: Dict[str, Any] = {"pool": step.text("pool") or None, "detached": step.number("detached") == 1}
+        for key in ("wait", "ttl"):
+            if key + "_ms" in step:
+                options[key] = step.number(key + "_ms") / 1000
+        self._leases[name] = await done(self._client(step).acquire(**options))
+        say(f"acquired {name}")
+
+    async def do_token(self, step: Step) -> None:
+        self._leases[step.text("as")] = self._client(step).lease(step.text("token"))
+
+    async def do_renew(self, step: Step) -> None:
+        name = copy_of(step).text("lease")
+        ttl = step.number("ttl_ms") / 1000 if "ttl_ms" in step else None
+        await done(self._lease(step).renew(ttl))
+        say(f"renewed {name}")
+
+    async def do_release(self, step: Step) -> None:
+        name = copy_of(step).text("lease")
+        await done(self._lease(step).release())
+        say(f"released {name}")
+
+    async def do_stats(self, step: Step) -> None:
+        stats = await done(self._client(step).stats())
+        say("stats " + " ".join(f"{field}={value_of(stats, field)}" for field in step.all("field")))
+
+    async def do_await(self, step: Step) -> None:
+        field, wanted = step.text("field"), step.text("value")
+        client = self._client(step)
+        end = time.monotonic() + step.number("timeout_ms", 5000) / 1000
+        value = value_of(await done(client.stats()), field)
+        while value != wanted and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+            value = value_of(await done(client.stats()), field)
+        say(f"await {field}={value}")
+
+    def _program(self, step: Step) -> Dict[str, Any]:
+        options: Dict[str, Any] = {}
+        if "argv" in step:
+            options["argv"] = step.all("argv")
+        for key in ("shell", "code", "language", "cwd", "pool"):
+            if key in step:
+                options[key] = step.text(key)
+        if "env" in step:
+            options["env"] = dict(word.partition("=")[::2] for word in step.all("env"))
+        if "stdin" in step:
+            options["stdin"] = step.data("stdin") * step.number("stdin_repeat", 1)
+        for key in OPTIONS:
+            if key in step:
+                options[key[:-3]] = step.number(key) / 1000
+        for key, name in (("uid", "uid"), ("max_output_bytes", "max_output"), ("window", "window")):
+            if key in step:
+                options[name] = step.number(key)
+        if "keep_background" in step:
+            options["keep_background"] = step.number("keep_background") == 1
+        if "stdin_open" in step:
+            options["keep_stdin_open"] = step.number("stdin_open") == 1
+        if "output_policy" in step:
+            options["kill_at_max_output"] = step.text("output_policy") == "kill"
+        if "unwatched" in step:
+            options["wait_unwatched"] = step.text("unwatched") == "wait"
+        if "terminal" in step:
+            rows, columns = step.text("terminal").split("x")
+            options["terminal"] = (int(rows), int(columns))
+        return options
+
+    async def do_run(self, step: Step) -> None:
+        options = self._program(step)
+        result = await done(self._where(step).run(**options))
+        for name, data in (("stdout", result.stdout), ("stderr", result.stderr)):
+            if data:
+                say(f"{name} {shown(data)}")
+        say(f"ended {end_words(result.end)}")
+
+    async def do_start(self, step: Step) -> None:
+        name = step.text("as")
+        options = self._program(step)
+        lease = copy_of(step).text("lease")
+        execution = await done(self._where(step).execute(**options))
+        await self._started(execution, name, lease)
+        say(f"started {name}")
+
+    async def do_attach(self, step: Step) -> None:
+        name = step.text("as")
+        options: Dict[str, Any] = {}
+        for key in ("stdout_offset", "stderr_offset", "window"):
+            if key in step:
+                options[key] = step.number(key)
+        for key in ("from_now", "observe"):
+            if key in step:
+                options[key] = step.number(key) == 1
+        of = self._watched[step.text("exec")]
+        token = self._leases[of.lease].token if of.lease else ""
+        lease = self._client(step).lease(token)
+        execution = await done(lease.attach(of.id, **options))
+        await self._started(execution, name, of.lease)
+        say(f"attached {name}")
+
+    async def _started(self, execution: Any, name: str, lease: str) -> None:
+        watched = Watched(execution, lease)
+        watched.id = await execution.id() if callable(execution.id) else execution.id
+        self._watched[name] = watched
+
+    async def _take(self, watched: Watched) -> bool:
+        try:
+            event = await watched.events.__anext__() if hasattr(watched.events, "__anext__") else next(watched.events)
+        except (StopIteration, StopAsyncIteration):
+            return False
+        if isinstance(event, berth.Output):
+            watched.buffers[event.stream] += event.data
+        else:
+            watched.dropped[event.stream] += event.bytes
+        return True
+
+    async def do_read(self, step: Step) -> None:
+        name, count = step.text("exec"), step.number("bytes")
+        stream = berth.Stream[step.text("stream", "stdout").upper()]
+        watched = self._watched[name]
+        buffer = watched.buffers[stream]
+        while len(buffer) < count and await self._take(watched):
+            pass
+        say(f"{name} {stream.name.lower()} {shown(bytes(buffer[:count]))}")
+        del buffer[:count]
+
+    async def do_finish(self, step: Step) -> None:
+        name = step.text("exec")
+        watched = self._watched[name]
+        failure = None
+        try:
+            while await self._take(watched):
+                pass
+        except berth.BerthError as error:
+            print(f"finish {name}: {error}", file=sys.stderr)
+            failure = error
+        for stream in STREAMS:
+            if watched.buffers[stream]:
+                say(f"{name} {stream.name.lower()} {shown(bytes(watched.buffers[stream]))}")
+        for stream in STREAMS:
+            if watched.dropped[stream]:
+                say(f"{name} dropped {stream.name.lower()}={watched.dropped[stream]}")
+        say(f"{name} error {failure.code.name}" if failure else f"{name} ended {end_words(watched.execution.end)}")
+
+    async def do_input(self, step: Step) -> None:
+        name = step.text("exec")
+        data = step.data("data") * step.number("repeat", 1)
+        execution = self._watched[name].execution
+        await done(execution.close_stdin(data) if step.number("end") else execution.write(data))
+        say(f"input {name}")
+
+    async def do_signal(self, step: Step) -> None:
+        name, signal = step.text("exec"), step.text("signal")
+        await done(self._watched[name].execution.signal(int(signal) if signal.isdigit() else signal))
+        say(f"signal {name}")
+
+    async def do_cancel(self, step: Step) -> None:
+        name = step.text("exec")
+        await done(self._watched[name].execution.cancel())
+        say(f"cancel {name}")
+
+    async def do_resize(self, step: Step) -> None:
+        name = step.text("exec")
+        await done(self._watched[name].execution.resize(step.number("rows"), step.number("columns")))
+        say(f"resize {name}")
+
+    async def do_detach(self, step: Step) -> None:
+        name = step.text("exec")
+        await done(self._watched[name].execution.close())
+        say(f"detach {name}")
+
+    async def do_executions(self, step: Step) -> None:
+        infos = await done(self._lease(step).executions())
+        running = sum(info.end is None for info in infos)
+        say(f"executions running={running} ended={len(infos) - running}")
+
+    async def do_write_file(self, step: Step) -> None:
+        path = step.text("path")
+        options: Dict[str, Any] = {"create_parents": step.number("parents") == 1}
+        if "mode" in step:
+            options["mode"] = int(step.text("mode"), 8)
+        data = step.data("data") * step.number("repeat", 1)
+        await done(self._lease(step).write_file(path, data, **options))
+        say(f"wrote {quoted(path.encode())}")
+
+    async def do_read_file(self, step: Step) -> None:
+        path = step.text("path")
+        offset, length = step.number("offset"), step.number("length")
+        reader = await done(self._lease(step).open_file(path, offset=offset, length=length))
+        data = await done(reader.read())
+        say(f"file {quoted(path.encode())} size={reader.info.size} mode={reader.info.mode:04o}")
+        if data:
+            say(f"data {shown(data)}")
+
+    async def do_list(self, step: Step) -> None:
+        entries = await done(self._lease(step).list_directory(step.text("path")))
+        for entry in entries:
+            size = f" size={entry.size}" if entry.type is berth.FileType.REGULAR else ""
+            say(f"entry {quoted(entry.name.encode())} {entry.type.name.lower()}{size} mode={entry.mode:04o}")
+        say(f"listed {len(entries)}")
+
+    async def do_remove(self, step: Step) -> None:
+        path = step.text("path")
+        await done(self._lease(step).remove(path, recursive=step.number("recursive") == 1))
+        say(f"removed {quoted(path.encode())}")
+
+    async def do_read_archive(self, step: Step) -> None:
+        name = step.text("as")
+        reader = await done(self._lease(step).read_archive(step.text("path")))
+        self._archives[name] = await done(reader.read())
+        say(f"archive {name}")
+
+    async def do_write_archive(self, step: Step) -> None:
+        archive = self._archives[step.text("archive")]
+        files = await done(self._lease(step).write_archive(step.text("path"), archive))
+        say(f"unpacked files={files}")
+
+    async def do_world(self, step: Step) -> None:
+        say(f"@{step.text('action')}")
+        # The loop goes on meanwhile, as it does in a program.
+        if not await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+            raise RuntimeError("stdin has ended while the world was to change")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def copy_of(step: Step) -> Step:
+    """To look at a word without using it up."""
+    other = Step(step.verb)
+    other._words = dict(step._words)
+    return other
+
+
+async def done(value: Union[T, Awaitable[T]]) -> T:
+    return await value if inspect.isawaitable(value) else value
+
+
+def value_of(stats: Any, field: str) -> str:
+    if field in ("connections", "executions"):
+        return str(getattr(stats, field))
+    pool = stats.pools[0]
+    if field == "breaker":
+        return pool_pb2.BreakerState.Name(pool.breaker).lower()
+    return str(getattr(pool, field))
+
+
+def main(arguments: List[str]) -> None:
+    is_async = arguments[:1] == ["--async"]
+    path, *wanted = arguments[1 if is_async else 0 :]
+    asyncio.run(Driver(berth.aio.Client if is_async else berth.Client).run(path, wanted))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

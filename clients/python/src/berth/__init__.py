@@ -1,0 +1,79 @@
+"""Berth: run programs in warm containers.
+
+    import berth
+
+    with berth.Client() as client:
+        print(client.run(["echo", "hello"]).text)
+
+The same for asyncio is in ``berth.aio``; the contract's messages are in ``berth.v1.pool_pb2``.
+"""
+
+from ._client import Client
+from ._errors import (
+    BerthError,
+    CancelledError,
+    Code,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+    UnimplementedError,
+)
+from ._execution import Execution, FileReader
+from ._lease import Lease
+from ._requests import LeaseOptions, Options
+from ._types import (
+    Dropped,
+    End,
+    EndCause,
+    Event,
+    ExecutionFailed,
+    ExecutionInfo,
+    FileInfo,
+    FileType,
+    Output,
+    Result,
+    Server,
+    StartFailure,
+    Stream,
+    Usage,
+)
+from ._version import VERSION as __version__
+
+__all__ = [
+    "BerthError",
+    "CancelledError",
+    "Client",
+    "Code",
+    "DeadlineExceededError",
+    "Dropped",
+    "End",
+    "EndCause",
+    "Event",
+    "Execution",
+    "ExecutionFailed",
+    "ExecutionInfo",
+    "FailedPreconditionError",
+    "FileInfo",
+    "FileReader",
+    "FileType",
+    "InvalidArgumentError",
+    "Lease",
+    "LeaseOptions",
+    "NotFoundError",
+    "Options",
+    "Output",
+    "PermissionDeniedError",
+    "ResourceExhaustedError",
+    "Result",
+    "Server",
+    "StartFailure",
+    "Stream",
+    "UnavailableError",
+    "UnimplementedError",
+    "Usage",
+    "__version__",
+]

@@ -1,0 +1,37 @@
+"""Where a server is."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Optional
+
+DEFAULT = "127.0.0.1:7411"
+
+
+class Address(NamedTuple):
+    """``host`` and ``port``, or, when ``path`` is set, a unix socket."""
+
+    host: str
+    port: int
+    path: Optional[str]
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse(text: Optional[str]) -> Address:
+    """``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``; None is ``BERTH_SERVER``, else the default."""
+    if text is None:
+        text = os.environ.get("BERTH_SERVER") or DEFAULT
+    if text.startswith("unix:"):
+        if len(text) == len("unix:"):
+            raise ValueError(f"{text!r} names no socket: unix:PATH")
+        return Address("", 0, text[len("unix:") :])
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is no address: HOST:PORT or unix:PATH")
+    return Address(host, int(port), None)

@@ -1,0 +1,184 @@
+"""A container that was leased, and its files."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, List, Optional, Type, TypeVar, Union
+
+from google.protobuf.message import Message
+
+from . import _requests
+from ._answers import decoded
+from ._calls import StreamCall
+from ._content import Content, pieces
+from ._errors import NotFoundError, UnavailableError
+from ._execution import Execution, FileReader
+from ._requests import Argv
+from ._types import ExecutionInfo, FileInfo, Result
+from ._watch import Watch
+from .v1 import pool_pb2
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._client import Client
+
+Upload = Union[pool_pb2.WriteFileRequest, pool_pb2.WriteArchiveRequest]
+Uploaded = TypeVar("Uploaded", pool_pb2.WriteFileResponse, pool_pb2.WriteArchiveResponse)
+
+
+class Lease:
+    """A warm container that is yours until it is released; leaving a ``with`` releases it.
+
+    Calls raise ``NotFoundError`` once it has ended.
+    """
+
+    def __init__(
+        self, client: Client, token: str, member: str = "", ttl: float = 0.0, warm: bool = False
+    ) -> None:
+        self._client = client
+        #: Whoever knows it may use the lease.
+        self.token = token
+        #: The member's name, for logs.
+        self.member = member
+        #: How long the lease lasts without use, in seconds.
+        self.ttl = ttl
+        #: The member was idle; False: it was created while the call waited.
+        self.warm = warm
+        self._is_released = False
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if self._is_released:
+            return
+        try:
+            self.release()
+        except (NotFoundError, UnavailableError):
+            # It has ended by itself, or does so: it goes with the connection.
+            pass
+
+    def __repr__(self) -> str:
+        # Without the token: reprs get into logs.
+        return f"<berth.Lease of {self.member or 'a member'}>"
+
+    # MARK: Programs
+
+    def run(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Result:
+        """Runs a program here: all it wrote, and how it ended. Options: see ``berth.Options``."""
+        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
+        with self.execute(argv, **options) as execution:
+            return execution.result()
+
+    def execute(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Execution:
+        """Starts a program here. Options: see ``berth.Options``."""
+        return self._client._execute(self.token, argv, dict(options))
+
+    def attach(
+        self,
+        execution: str,
+        *,
+        stdout_offset: int = 0,
+        stderr_offset: int = 0,
+        from_now: bool = False,
+        observe: bool = False,
+        window: Optional[int] = None,
+        deadline: Optional[float] = None,
+    ) -> Execution:
+        """Watches an execution that runs, or has ended and is still kept.
+
+        :param execution: its id.
+        :param stdout_offset: where to go on: how much of each stream you have. What is held no more comes as ``Dropped``.
+        :param from_now: instead: what is written from now on.
+        :param observe: never slows the program; when this reader is too slow, it misses output.
+        """
+        request = _requests.attach(
+            self.token, execution, stdout_offset, stderr_offset, from_now, observe, window or self._client._window
+        )
+        watch = Watch(self.token, request.window_bytes)
+        watch.begin_at(stdout_offset, stderr_offset)
+        return self._client._watch("Attach", request, watch, deadline)
+
+    def executions(self) -> List[ExecutionInfo]:
+        """Those that run, and those that have ended and are still kept; the oldest first."""
+        request = pool_pb2.ListExecutionsRequest(lease=self.token)
+        response = self._client.call("ListExecutions", request, pool_pb2.ListExecutionsResponse)
+        return [ExecutionInfo.of(info) for info in response.executions]
+
+    # MARK: The lease
+
+    def renew(self, ttl: Optional[float] = None) -> float:
+        """Extends it: it lasts for so many seconds more without use, or for as long as before. Every other call on it
+        does so too. Returns the time left."""
+        request = pool_pb2.RenewRequest(lease=self.token, ttl_ms=_requests.milliseconds(ttl))
+        return self._client.call("Renew", request, pool_pb2.RenewResponse).ttl_ms / 1e3
+
+    def release(self) -> None:
+        """Ends it, and what still runs in it. Idempotent."""
+        self._client.call("Release", pool_pb2.ReleaseRequest(lease=self.token), pool_pb2.ReleaseResponse)
+        self._is_released = True
+
+    # MARK: Files
+
+    def write_file(self, path: str, data: Content, *, mode: int = 0o644, create_parents: bool = False) -> None:
+        """Writes a file: complete under its name, or not there at all. ``data`` is bytes, or a file that is read."""
+        request = pool_pb2.WriteFileRequest(lease=self.token, path=path, mode=mode, create_parents=create_parents)
+        self._upload("WriteFile", request, data, pool_pb2.WriteFileResponse)
+
+    def read_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> bytes:
+        """A file, or a range of it."""
+        with self.open_file(path, offset=offset, length=length) as reader:
+            return reader.read()
+
+    def open_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> FileReader:
+        """The same, as it comes."""
+        window = self._client._window
+        request = pool_pb2.ReadFileRequest(
+            lease=self.token, path=path, offset=offset, length=length or 0, window_bytes=window
+        )
+        return self._read("ReadFile", request)
+
+    def list_directory(self, path: str) -> List[FileInfo]:
+        """What a directory holds, in the order of the names' bytes."""
+        call = StreamCall()
+        connection = self._client._connected(None)
+        connection.start(call, "ListDirectory", pool_pb2.ListDirectoryRequest(lease=self.token, path=path))
+        entries: List[FileInfo] = []
+        while True:
+            message = connection.next(call, None)
+            if message is None:
+                return entries
+            entries += map(FileInfo.of, decoded(message, pool_pb2.ListDirectoryResponse).entries)
+
+    def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Removes a file, a link or an empty directory; a whole tree, if ``recursive``."""
+        request = pool_pb2.RemoveFileRequest(lease=self.token, path=path, recursive=recursive)
+        self._client.call("RemoveFile", request, pool_pb2.RemoveFileResponse)
+
+    def write_archive(self, path: str, data: Content) -> int:
+        """Unpacks a tar archive into a directory, which is made if it is missing. Returns how many files it had."""
+        request = pool_pb2.WriteArchiveRequest(lease=self.token, path=path)
+        return self._upload("WriteArchive", request, data, pool_pb2.WriteArchiveResponse).files
+
+    def read_archive(self, path: str) -> FileReader:
+        """A directory, or a single file, as a tar archive."""
+        return self._read(
+            "ReadArchive", pool_pb2.ReadArchiveRequest(lease=self.token, path=path, window_bytes=self._client._window)
+        )
+
+    def _read(self, method: str, request: Message) -> FileReader:
+        call = StreamCall()
+        connection = self._client._connected(None)
+        connection.start(call, method, request)
+        return FileReader(self._client, connection, call, Watch(self.token, self._client._window), None)
+
+    def _upload(self, method: str, request: Upload, data: Content, response: Type[Uploaded]) -> Uploaded:
+        """In pieces, each when the one before was taken."""
+        for piece, more in pieces(data):
+            request.data, request.more = piece, more
+            answer = self._client.call(method, request, response)
+            request.upload, request.offset = answer.upload, answer.offset
+        return answer

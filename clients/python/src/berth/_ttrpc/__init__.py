@@ -1,0 +1,1 @@
+"""The envelope, generated from proto/ttrpc/ttrpc.proto by clients/python/generate."""

@@ -1,0 +1,279 @@
+"""What comes back from calls."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import List, Optional, Union
+
+from ._errors import BerthError, Code
+from .v1 import pool_pb2
+
+
+class Stream(enum.IntEnum):
+    """Which of a program's two output streams."""
+
+    STDOUT = 0
+    STDERR = 1
+
+
+class EndCause(enum.IntEnum):
+    """Why an execution ended."""
+
+    UNKNOWN = 0
+    #: By itself: ``exit_code``.
+    EXITED = 1
+    #: By a signal that Berth did not send: ``signal``.
+    SIGNALLED = 2
+    #: ``timeout`` passed.
+    TIMED_OUT = 3
+    #: The kernel killed it, or a child of it, at the container's memory limit.
+    OUT_OF_MEMORY = 4
+    #: It wrote more than ``max_output``, and was to be killed then.
+    OUTPUT_LIMIT = 5
+    #: By ``cancel``, by the call's deadline, by its connection's end or by its lease's end.
+    CANCELLED = 6
+    #: The container went away under it.
+    CONTAINER_LOST = 7
+    #: It never ran: ``start_failure`` and ``message`` say why.
+    START_FAILED = 8
+    #: The server is shutting down.
+    DRAINING = 9
+    #: It wrote nothing for ``idle_timeout``.
+    IDLE_TIMEOUT = 10
+    #: It used ``cpu_time``.
+    CPU_TIME_LIMIT = 11
+
+    @classmethod
+    def _missing_(cls, value: object) -> EndCause:
+        return cls.UNKNOWN
+
+
+class StartFailure(enum.IntEnum):
+    """Why a program could not be started."""
+
+    NONE = 0
+    PROGRAM_NOT_FOUND = 1
+    PROGRAM_NOT_EXECUTABLE = 2
+    BAD_CWD = 3
+    NO_RESOURCES = 4
+
+    @classmethod
+    def _missing_(cls, value: object) -> StartFailure:
+        return cls.NONE
+
+
+@dataclass(frozen=True)
+class Output:
+    """A piece of what the program wrote."""
+
+    stream: Stream
+    #: Of the first byte of ``data`` in its stream.
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A gap in the output: these bytes were no longer held when this reader came to them."""
+
+    stream: Stream
+    offset: int
+    bytes: int
+
+
+Event = Union[Output, Dropped]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an execution used. Times in seconds."""
+
+    wall: float
+    user: float
+    system: float
+    #: The largest resident set of any one process of it, in bytes.
+    peak_memory: int
+
+
+@dataclass(frozen=True)
+class End:
+    """How an execution ended."""
+
+    cause: EndCause
+    #: 0 to 255, where the program exited.
+    exit_code: int
+    #: The number of the signal that ended it, else 0.
+    signal: int
+    #: The cause in words; empty where there is nothing to add.
+    message: str
+    start_failure: StartFailure
+    usage: Usage
+    #: Written by the program in all, in bytes.
+    stdout_bytes: int
+    stderr_bytes: int
+    #: Of them: over ``max_output``, or written when nobody wanted it any more, and not sent.
+    stdout_truncated: int
+    stderr_truncated: int
+    #: Processes of the container that the kernel killed at its memory limit meanwhile.
+    out_of_memory_kills: int
+
+    @property
+    def ok(self) -> bool:
+        """It exited by itself with 0."""
+        return self.cause is EndCause.EXITED and self.exit_code == 0
+
+    def __str__(self) -> str:
+        words = self.cause.name.lower().replace("_", " ")
+        if self.cause is EndCause.EXITED:
+            words += f" with {self.exit_code}"
+        elif self.signal:
+            words += f" (signal {self.signal})"
+        return f"{words}: {self.message}" if self.message else words
+
+    @staticmethod
+    def of(ended: pool_pb2.Ended) -> End:
+        usage = ended.usage
+        return End(
+            EndCause(ended.cause),
+            ended.exit_code,
+            ended.signal,
+            ended.message,
+            StartFailure(ended.start_failure),
+            Usage(usage.wall_us / 1e6, usage.user_us / 1e6, usage.system_us / 1e6, usage.peak_memory_bytes),
+            ended.stdout_bytes,
+            ended.stderr_bytes,
+            ended.stdout_truncated,
+            ended.stderr_truncated,
+            ended.out_of_memory_kills,
+        )
+
+
+class ExecutionFailed(Exception):
+    """Raised by ``Result.check``: the program did not exit with 0."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(str(result.end))
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a program wrote, and how it ended."""
+
+    stdout: bytes
+    stderr: bytes
+    end: End
+
+    @property
+    def ok(self) -> bool:
+        return self.end.ok
+
+    @property
+    def exit_code(self) -> int:
+        return self.end.exit_code
+
+    @property
+    def text(self) -> str:
+        """stdout as UTF-8; what is none becomes U+FFFD."""
+        return self.stdout.decode("utf-8", "replace")
+
+    def check(self) -> Result:
+        """Itself, when the program exited with 0. Raises ``ExecutionFailed`` otherwise."""
+        if not self.ok:
+            raise ExecutionFailed(self)
+        return self
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who is there."""
+
+    #: "berth/0.1.0"
+    version: str
+    #: The names of its pools, the default pool first.
+    pools: List[str]
+
+
+class FileType(enum.IntEnum):
+    UNKNOWN = 0
+    REGULAR = 1
+    DIRECTORY = 2
+    SYMBOLIC_LINK = 3
+    OTHER = 4
+
+    @classmethod
+    def _missing_(cls, value: object) -> FileType:
+        return cls.UNKNOWN
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What is known of a file."""
+
+    name: str
+    type: FileType
+    #: In bytes.
+    size: int
+    #: Permission bits, 0 to 0o7777.
+    mode: int
+    #: Seconds since 1970-01-01 UTC.
+    modified: float
+    uid: int
+    gid: int
+    #: Of a symbolic link, as it is written there.
+    link_target: bytes = b""
+
+    @staticmethod
+    def of(info: pool_pb2.FileInfo) -> FileInfo:
+        return FileInfo(
+            info.name,
+            FileType(info.type),
+            info.size,
+            info.mode,
+            info.modified_us / 1e6,
+            info.uid,
+            info.gid,
+            info.link_target,
+        )
+
+
+@dataclass(frozen=True)
+class ExecutionInfo:
+    """An execution of a lease, as ``executions()`` lists it."""
+
+    #: For ``attach``.
+    id: str
+    #: Shortened where it is long.
+    argv: List[str]
+    #: Seconds since it was asked for.
+    age: float
+    #: How many streams watch it.
+    watchers: int
+    #: What has come from it by now, in bytes.
+    stdout_bytes: int
+    stderr_bytes: int
+    #: ``attach`` gets all from this offset on.
+    stdout_held_from: int
+    stderr_held_from: int
+    #: None while it runs.
+    end: Optional[End] = field(default=None)
+
+    @staticmethod
+    def of(info: pool_pb2.ExecutionInfo) -> ExecutionInfo:
+        return ExecutionInfo(
+            info.execution,
+            list(info.argv),
+            info.age_ms / 1e3,
+            info.watchers,
+            info.stdout_bytes,
+            info.stderr_bytes,
+            info.stdout_held_from,
+            info.stderr_held_from,
+            End.of(info.ended) if info.HasField("ended") else None,
+        )
+
+
+def unexpected(what: str) -> BerthError:
+    """The server broke the contract."""
+    return BerthError.of(Code.INTERNAL, f"the server sent {what}")

@@ -1,0 +1,4 @@
+"""Who this is."""
+
+VERSION = "0.1.0"
+NAME = f"berth-python/{VERSION}"

@@ -1,0 +1,135 @@
+"""One stream of events of an execution or a file, without I/O: what it is, how far it was consumed, what credit is due."""
+
+from __future__ import annotations
+
+from typing import Callable, List, Optional
+
+from ._calls import Calls, Late
+from ._types import Dropped, End, Event, FileInfo, Output, Stream, unexpected
+from google.protobuf.message import DecodeError
+
+from .v1 import pool_pb2
+
+
+class Watch:
+    """``decode`` every message, in order; post ``credit_due`` after what it returned was consumed."""
+
+    def __init__(self, lease: str, window: int) -> None:
+        self.lease = lease
+        #: The execution's id, once its stream has started.
+        self.execution: Optional[str] = None
+        self.member = ""
+        self.end: Optional[End] = None
+        self.file: Optional[FileInfo] = None
+        #: Nothing follows.
+        self.is_over = False
+        self._watcher = 0
+        self._consumed = [0, 0]
+        self._unacknowledged = 0
+        self._threshold = window // 4
+
+    def begin_at(self, stdout_offset: int, stderr_offset: int) -> None:
+        """Where the stream goes on: credit counts from there."""
+        self._consumed = [stdout_offset, stderr_offset]
+
+    def decode(self, message: bytes) -> Optional[Event]:
+        """An event for the caller; None for what only this wanted to know."""
+        try:
+            return self._take(pool_pb2.ExecuteEvent.FromString(message))
+        except (DecodeError, ValueError) as error:
+            raise unexpected(f"an event that is none: {error}") from error
+
+    def decode_file(self, message: bytes) -> Optional[Event]:
+        """The same for the events of a file."""
+        try:
+            event = pool_pb2.FileEvent.FromString(message)
+        except DecodeError as error:
+            raise unexpected(f"an event that is none: {error}") from error
+        kind = event.WhichOneof("event")
+        if kind == "output":
+            return self._output(event.output)
+        if kind == "start":
+            self._begin(event.start.execution, event.start.watcher)
+            if event.start.HasField("info"):
+                self.file = FileInfo.of(event.start.info)
+        elif kind == "end":
+            self.is_over = True
+        return None
+
+    def _take(self, event: pool_pb2.ExecuteEvent) -> Optional[Event]:
+        kind = event.WhichOneof("event")
+        if kind == "output":
+            return self._output(event.output)
+        if kind == "started":
+            self.member = event.started.member
+            self._begin(event.started.execution, event.started.watcher)
+        elif kind == "ended":
+            self.end = End.of(event.ended)
+            self.is_over = True
+        elif kind == "dropped":
+            dropped = event.dropped
+            self._consumed[dropped.stream] = dropped.offset + dropped.bytes
+            return Dropped(Stream(dropped.stream), dropped.offset, dropped.bytes)
+        return None
+
+    def _begin(self, execution: str, watcher: int) -> None:
+        self.execution = execution
+        self._watcher = watcher
+
+    def _output(self, output: pool_pb2.Output) -> Output:
+        data = output.data
+        stream = Stream(output.stream)
+        self._consumed[stream] = output.offset + len(data)
+        self._unacknowledged += len(data)
+        return Output(stream, output.offset, data)
+
+    def ended(self) -> End:
+        if self.end is None:
+            raise unexpected("no end")
+        return self.end
+
+    def credit_due(self) -> Optional[pool_pb2.AcknowledgeRequest]:
+        """What to tell the server now, if anything: a quarter of the window was consumed since the last time."""
+        if self._unacknowledged < self._threshold or self.is_over or self.execution is None:
+            return None
+        self._unacknowledged = 0
+        return pool_pb2.AcknowledgeRequest(
+            lease=self.lease,
+            execution=self.execution,
+            watcher=self._watcher,
+            stdout_offset=self._consumed[0],
+            stderr_offset=self._consumed[1],
+        )
+
+    def detach(self) -> pool_pb2.DetachRequest:
+        return pool_pb2.DetachRequest(lease=self.lease, execution=self.execution or "", watcher=self._watcher)
+
+    def forsake(self, decode: Callable[[bytes], Optional[Event]]) -> Late:
+        """For a stream that nobody reads any more: ends it, as soon as it has said who it is."""
+        is_told = False
+
+        def late(message: Optional[bytes], calls: Calls) -> None:
+            nonlocal is_told
+            if is_told:
+                return
+            if message is not None:
+                decode(message)
+            if self.execution is not None and not self.is_over:
+                is_told = True
+                calls.post("Detach", self.detach())
+
+        return late
+
+
+class Collector:
+    """The output of an execution, put together."""
+
+    def __init__(self) -> None:
+        self._pieces: List[List[bytes]] = [[], []]
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Output):
+            self._pieces[event.stream].append(event.data)
+
+    def joined(self, stream: Stream) -> bytes:
+        return b"".join(self._pieces[stream])

@@ -1,0 +1,73 @@
+"""ttrpc frames: bytes and nothing else. A header is length, stream id (both big-endian), type and flags."""
+
+from __future__ import annotations
+
+import struct
+from typing import Iterator, NamedTuple, Optional
+
+from ._errors import BerthError, Code
+from ._ttrpc import ttrpc_pb2
+
+HEADER_SIZE = 10
+MAX_DATA = 4 << 20
+
+REQUEST, RESPONSE, DATA = 1, 2, 3
+REMOTE_CLOSED = 0x01
+NO_DATA = 0x04
+
+_header = struct.Struct(">IIBB")
+
+
+class Frame(NamedTuple):
+    stream: int
+    kind: int
+    flags: int
+    data: bytes
+
+
+class BrokenWire(Exception):
+    """What came cannot be framed any more: the connection is of no more use."""
+
+
+def encode(stream: int, kind: int, flags: int, data: bytes) -> bytes:
+    return _header.pack(len(data), stream, kind, flags) + data
+
+
+def request_body(service: str, method: str, payload: bytes, timeout: Optional[float]) -> bytes:
+    """The data of a Request; ``timeout`` in seconds, None is none."""
+    # A time-out that has passed must not become 0, which is none.
+    nanoseconds = 0 if timeout is None else max(1, int(timeout * 1e9))
+    body = ttrpc_pb2.Request(
+        service=service, method=method, payload=payload, timeout_nano=nanoseconds
+    ).SerializeToString()
+    if len(body) > MAX_DATA:
+        raise BerthError.of(
+            Code.RESOURCE_EXHAUSTED, f"the request has {len(body)} bytes, and {MAX_DATA} is the most that goes in one"
+        )
+    return body
+
+
+class FrameDecoder:
+    """Cuts what comes, in pieces of any size, into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """The frames that are complete with ``data``. Raises ``BrokenWire``."""
+        buffer = self._buffer
+        buffer += data
+        position = 0
+        try:
+            while len(buffer) - position >= HEADER_SIZE:
+                length, stream, kind, flags = _header.unpack_from(buffer, position)
+                if length > MAX_DATA:
+                    raise BrokenWire(f"the server sent a frame of {length} bytes, and {MAX_DATA} is the most there is")
+                end = position + HEADER_SIZE + length
+                if len(buffer) < end:
+                    break
+                data = bytes(memoryview(buffer)[position + HEADER_SIZE : end])
+                position = end
+                yield Frame(stream, kind, flags, data)
+        finally:
+            del buffer[:position]

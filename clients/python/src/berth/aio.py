@@ -1,0 +1,681 @@
+"""The same client for asyncio.
+
+    async with berth.aio.Client() as client:
+        result = await client.run(["echo", "hello"])
+
+What is said of the classes of ``berth`` counts for those of the same names here; only where they differ is it said here.
+Cancelling a task that is in a call leaves the call: a lease that comes of it all the same is released, an execution that it
+iterated goes on until it is closed. All calls of a client are made on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, List, Optional, Type, TypeVar, Union
+
+from google.protobuf.message import Message
+
+from . import _requests
+from ._address import Address, parse
+from ._answers import decoded, patient, release_late, timeout_until
+from ._backoff import Attempts
+from ._calls import SERVICE, Call, Calls, Late, StreamCall, UnaryCall, deadline_passed, lost
+from ._client import CALL_TIMEOUT
+from ._errors import BerthError, Code, NotFoundError, UnavailableError
+from ._content import Content, pieces
+from ._lease import Upload, Uploaded
+from ._requests import Argv
+from ._types import End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Stream, unexpected
+from ._version import NAME
+from ._watch import Collector, Watch
+from ._wire import BrokenWire, request_body
+from .v1 import pool_pb2
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+R = TypeVar("R", bound=Message)
+
+__all__ = ["Client", "Execution", "FileReader", "Lease"]
+
+
+class _Connection(asyncio.Protocol):
+    """Calls on a transport. Everything happens on the loop."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._loop = asyncio.get_running_loop()
+        self._calls = Calls()
+        self._error: Optional[BerthError] = None
+        self._transport: Any = None
+        self._is_paused = False
+        self._writable: Optional[asyncio.Future[None]] = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._orphans: Deque[Callable[[], None]] = deque()
+
+    @property
+    def is_lost(self) -> bool:
+        return self._error is not None
+
+    # MARK: The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            woken = self._calls.receive(data)
+        except BrokenWire as error:
+            self.lose(lost(self._address, error))
+            return
+        for call in woken:
+            if call.is_ready:
+                _wake(call)
+        self._flush()
+        self._balance()
+
+    def eof_received(self) -> None:
+        self.lose(lost(self._address, "the server closed it"))
+
+    def connection_lost(self, error: Optional[Exception]) -> None:
+        self.lose(lost(self._address, error or "the server closed it"))
+        self.resume_writing()
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def _balance(self) -> None:
+        """Reads no further while a stream of a server that knows no windows piles up."""
+        if self._error is not None or self._is_paused == (self._calls.full_streams > 0):
+            return
+        self._is_paused = not self._is_paused
+        (self._transport.pause_reading if self._is_paused else self._transport.resume_reading)()
+
+    def lose(self, error: BerthError) -> None:
+        """Ends every call, once."""
+        if self._error is not None:
+            return
+        self._error = error
+        for call in self._calls.fail(error):
+            _wake(call)
+        self._transport.abort()
+
+    async def close(self) -> None:
+        self.lose(lost(self._address, "it was closed here"))
+        await asyncio.shield(self._closed)
+
+    # MARK: Calls
+
+    async def start(
+        self, call: Call, method: str, message: Message, deadline: Optional[float] = None, service: str = SERVICE
+    ) -> None:
+        while self._orphans:
+            self._orphans.popleft()()
+        while self._writable is not None:
+            await _until(asyncio.shield(self._writable), deadline)
+        body = request_body(service, method, message.SerializeToString(), timeout_until(deadline))
+        if self._error is not None:
+            raise BerthError.of(self._error.code, self._error.message)
+        self._transport.write(self._calls.start(call, body))
+
+    async def finish(self, call: UnaryCall, deadline: Optional[float]) -> bytes:
+        try:
+            await self._wait(call, deadline)
+        except BaseException:
+            call.abandon(self._calls)
+            self._flush()
+            raise
+        if call.error is not None:
+            raise BerthError.of(call.error.code, call.error.message)
+        return call.payload
+
+    async def next(self, call: StreamCall, deadline: Optional[float]) -> Optional[bytes]:
+        await self._wait(call, deadline)
+        message = call.take(self._calls)
+        self._balance()
+        return message
+
+    async def _wait(self, call: Call, deadline: Optional[float]) -> None:
+        while not call.is_ready:
+            call.signal = self._loop.create_future()
+            try:
+                await _until(call.signal, deadline)
+            finally:
+                call.signal = None
+
+    def post(self, method: str, message: Message) -> None:
+        if self._error is None:
+            self._calls.post(method, message)
+            self._flush()
+
+    def abandon(self, call: StreamCall, late: Late) -> None:
+        call.abandon(late, self._calls)
+        self._flush()
+        self._balance()
+
+    def adopt(self, orphan: Callable[[], None]) -> None:
+        """Has the next call close what was dropped: the collector of garbage may run in any thread."""
+        self._orphans.append(orphan)
+
+    def _flush(self) -> None:
+        if self._calls.outbox:
+            frames, self._calls.outbox = self._calls.outbox, []
+            if self._error is None:
+                self._transport.write(b"".join(frames))
+
+
+def _wake(call: Call) -> None:
+    if call.signal is not None and not call.signal.done():
+        call.signal.set_result(None)
+
+
+async def _until(future: Any, deadline: Optional[float]) -> None:
+    """Waits for a future, at most until the deadline. Raises ``DeadlineExceededError``."""
+    if deadline is None:
+        await future
+        return
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise deadline_passed()
+    done, _ = await asyncio.wait((future,), timeout=remaining)
+    if not done:
+        raise deadline_passed()
+
+
+class Client:
+    """A connection to a Berth server, for any number of calls at a time."""
+
+    def __init__(
+        self,
+        address: Optional[str] = None,
+        *,
+        tls: Union[ssl.SSLContext, bool, None] = None,
+        server_name: Optional[str] = None,
+        connect_timeout: float = 5.0,
+        window: int = _requests.DEFAULT_WINDOW,
+    ) -> None:
+        self._address = parse(address)
+        self._tls = ssl.create_default_context() if tls is True else tls or None
+        self._server_name = server_name
+        self._connect_timeout = connect_timeout
+        self._window = _requests.checked_window(window)
+        self._connection: Optional[_Connection] = None
+        self._connecting: Optional[asyncio.Lock] = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<berth.aio.Client {self._address}>"
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._connection is not None:
+            await self._connection.close()
+
+    # MARK: Calls
+
+    async def hello(self) -> Server:
+        response = await self.call("Hello", pool_pb2.HelloRequest(client=NAME), pool_pb2.HelloResponse)
+        return Server(response.server, list(response.pools))
+
+    async def acquire(
+        self,
+        pool: Optional[str] = None,
+        *,
+        wait: Optional[float] = None,
+        detached: bool = False,
+        ttl: Optional[float] = None,
+        deadline: Optional[float] = None,
+    ) -> Lease:
+        request = _requests.acquire(pool, wait, detached, ttl)
+        response = await self._unary("Acquire", request, pool_pb2.AcquireResponse, deadline, UnaryCall(release_late))
+        return Lease(self, response.lease, response.member, response.ttl_ms / 1e3, response.warm)
+
+    def lease(self, token: str) -> Lease:
+        return Lease(self, token)
+
+    async def run(self, argv: Argv = None, **options: Unpack[_requests.Options]) -> Result:
+        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
+        async with self.execute(argv, **options) as execution:
+            return await execution.result()
+
+    def execute(self, argv: Argv = None, **options: Unpack[_requests.Options]) -> Execution:
+        """It starts when it is entered, iterated or asked for anything."""
+        return self._execute("", argv, dict(options))
+
+    async def stats(self) -> pool_pb2.StatsResponse:
+        return await self.call("Stats", pool_pb2.StatsRequest(), pool_pb2.StatsResponse)
+
+    async def watch_stats(self, interval: float = 1.0) -> AsyncIterator[pool_pb2.StatsResponse]:
+        other = Client(
+            str(self._address),
+            tls=self._tls,
+            server_name=self._server_name,
+            connect_timeout=self._connect_timeout,
+        )
+        async with other:
+            connection = await other._connected(None)
+            call = StreamCall()
+            request = pool_pb2.WatchStatsRequest(interval_ms=_requests.milliseconds(interval))
+            await connection.start(call, "WatchStats", request)
+            while True:
+                message = await connection.next(call, None)
+                if message is None:
+                    return
+                yield decoded(message, pool_pb2.StatsResponse)
+
+    async def call(
+        self,
+        method: str,
+        request: Message,
+        response: Type[R],
+        *,
+        service: str = SERVICE,
+        deadline: Optional[float] = CALL_TIMEOUT,
+    ) -> R:
+        return await self._unary(method, request, response, deadline, UnaryCall(), service)
+
+    # MARK: How
+
+    async def _unary(
+        self,
+        method: str,
+        request: Message,
+        response: Type[R],
+        deadline: Optional[float],
+        call: UnaryCall,
+        service: str = SERVICE,
+    ) -> R:
+        end = None if deadline is None else time.monotonic() + deadline
+        connection = await self._connected(end)
+        await connection.start(call, method, request, end, service)
+        return decoded(await connection.finish(call, patient(end)), response)
+
+    def _execute(self, lease: str, argv: Argv, options: Dict[str, Any]) -> Execution:
+        deadline = options.pop("deadline", None)
+        request = _requests.execute(lease, argv, options, self._window)
+        return Execution(
+            self, "Execute", request, Watch(lease, request.window_bytes), deadline, len(request.stdin)
+        )
+
+    async def _connected(self, deadline: Optional[float]) -> _Connection:
+        if self._connection is not None and not self._connection.is_lost:
+            return self._connection
+        if self._connecting is None:
+            self._connecting = asyncio.Lock()
+        async with self._connecting:
+            connection = self._connection
+            if connection is not None and not connection.is_lost:
+                return connection
+            connection = await self._connect(deadline)
+            self._connection = connection
+        connection.post("Hello", pool_pb2.HelloRequest(client=NAME))
+        return connection
+
+    async def _connect(self, deadline: Optional[float]) -> _Connection:
+        loop = asyncio.get_running_loop()
+        attempts = Attempts(self._address, self._connect_timeout, deadline)
+        name = (self._server_name or self._address.host) if self._tls is not None else None
+        while True:
+            if self._is_closed:
+                raise RuntimeError("this client is closed")
+            try:
+                make = lambda: _Connection(self._address)  # noqa: E731
+                if self._address.path is not None:
+                    opening: Any = loop.create_unix_connection(
+                        make, self._address.path, ssl=self._tls, server_hostname=name
+                    )
+                else:
+                    opening = loop.create_connection(
+                        make, self._address.host, self._address.port, ssl=self._tls, server_hostname=name
+                    )
+                _, connection = await asyncio.wait_for(opening, attempts.remaining)
+                return connection  # type: ignore[no-any-return]
+            except (OSError, asyncio.TimeoutError) as error:
+                pause = attempts.failed(error)
+            await asyncio.sleep(pause)
+
+
+class _Reader:
+    """A stream with credit, begun when it is first used."""
+
+    def __init__(
+        self, client: Client, method: str, request: Message, watch: Watch, deadline: Optional[float]
+    ) -> None:
+        self._client = client
+        self._method = method
+        self._request: Optional[Message] = request
+        self._watch = watch
+        self._deadline = None if deadline is None else time.monotonic() + deadline
+        self._call = StreamCall()
+        self._connection: Optional[_Connection] = None
+        self._beginning = asyncio.Lock()
+        self._is_closed = False
+
+    def _decode(self, message: bytes) -> Optional[Event]:
+        return self._watch.decode(message)
+
+    async def _begin(self) -> _Connection:
+        async with self._beginning:
+            if self._connection is None:
+                if self._request is None:
+                    raise BerthError.of(Code.CANCELLED, "this stream was closed here")
+                connection = await self._client._connected(self._deadline)
+                await connection.start(self._call, self._method, self._request, self._deadline)
+                # Not needed any more, and it may be large.
+                self._request, self._connection = None, connection
+        return self._connection
+
+    async def _advance(self) -> Optional[Event]:
+        connection = self._connection or await self._begin()
+        if self._is_closed:
+            raise BerthError.of(Code.CANCELLED, "this stream was closed here")
+        try:
+            message = await connection.next(self._call, patient(self._deadline))
+        except BerthError:
+            self._give_up()
+            raise
+        if message is None:
+            self._is_closed = True
+            raise unexpected("the end of a stream without the end of what it was about")
+        event = self._decode(message)
+        credit = self._watch.credit_due()
+        if credit is not None:
+            connection.post("Acknowledge", credit)
+        return event
+
+    async def _next(self) -> Optional[Event]:
+        while not self._watch.is_over:
+            event = await self._advance()
+            if event is not None:
+                return event
+        return None
+
+    async def close(self) -> None:
+        """Gives the stream up, if it is not at its end."""
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._request = None
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._connection is not None and not self._call.is_done and not self._watch.is_over:
+            self._connection.abandon(self._call, self._watch.forsake(self._decode))
+
+    def __del__(self) -> None:
+        connection: Optional[_Connection] = getattr(self, "_connection", None)
+        if connection is not None and not self._is_closed and not self._watch.is_over and not self._call.is_done:
+            call, late = self._call, self._watch.forsake(self._decoder(self._watch))
+            connection.adopt(lambda: connection.abandon(call, late))
+
+    @staticmethod
+    def _decoder(watch: Watch) -> Callable[[bytes], Optional[Event]]:
+        """Without the reader, which may be gone."""
+        return watch.decode
+
+
+class Execution(_Reader):
+    """A program that runs: ``async for`` gives its output, as it comes; then ``end`` says how it ended."""
+
+    def __init__(
+        self,
+        client: Client,
+        method: str,
+        request: Message,
+        watch: Watch,
+        deadline: Optional[float],
+        input_offset: int = 0,
+    ) -> None:
+        super().__init__(client, method, request, watch, deadline)
+        self._inputting = asyncio.Lock()
+        self._input_offset = input_offset
+        self._early: Deque[Event] = deque()
+
+    async def __aenter__(self) -> Execution:
+        await self._begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_up()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            event = self._early.popleft() if self._early else await self._next()
+            if event is None:
+                return
+            yield event
+
+    async def id(self) -> str:
+        """The execution's id, for ``attach``. Waits until it has started."""
+        while self._watch.execution is None:
+            if self._watch.is_over:
+                raise unexpected("the end of an execution that had not begun")
+            event = await self._advance()
+            if event is not None:
+                self._early.append(event)
+        return self._watch.execution
+
+    async def member(self) -> str:
+        await self.id()
+        return self._watch.member
+
+    @property
+    def end(self) -> Optional[End]:
+        return self._watch.end
+
+    async def wait(self) -> End:
+        async for _ in self:
+            pass
+        return self._watch.ended()
+
+    async def result(self) -> Result:
+        collector = Collector()
+        async for event in self:
+            collector.add(event)
+        return Result(collector.joined(Stream.STDOUT), collector.joined(Stream.STDERR), self._watch.ended())
+
+    # MARK: While it runs
+
+    async def write(self, data: bytes, *, deadline: Optional[float] = None) -> None:
+        await self._input(data, False, deadline)
+
+    async def close_stdin(self, data: bytes = b"", *, deadline: Optional[float] = None) -> None:
+        await self._input(data, True, deadline)
+
+    async def _input(self, data: bytes, end: bool, deadline: Optional[float]) -> None:
+        execution = await self.id()
+        async with self._inputting:
+            for piece, more in pieces(data):
+                if not piece and not end:
+                    return
+                request = pool_pb2.InputRequest(
+                    lease=self._watch.lease,
+                    execution=execution,
+                    offset=self._input_offset,
+                    data=piece,
+                    end=end and not more,
+                )
+                response = await self._client.call("Input", request, pool_pb2.InputResponse, deadline=deadline)
+                self._input_offset = response.offset
+
+    async def signal(self, signal: Union[int, str]) -> None:
+        request = _requests.signal(self._watch.lease, await self.id(), signal)
+        await self._client.call("Signal", request, pool_pb2.SignalResponse)
+
+    async def cancel(self, grace: Optional[float] = None) -> None:
+        request = _requests.cancel(self._watch.lease, await self.id(), grace)
+        await self._client.call("Signal", request, pool_pb2.SignalResponse)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        request = _requests.resize(self._watch.lease, await self.id(), rows, columns)
+        await self._client.call("Resize", request, pool_pb2.ResizeTerminalResponse)
+
+
+class FileReader(_Reader):
+    """The bytes of a file or an archive, as they come: ``async for``, or ``await read()``."""
+
+    def _decode(self, message: bytes) -> Optional[Event]:
+        return self._watch.decode_file(message)
+
+    @staticmethod
+    def _decoder(watch: Watch) -> Callable[[bytes], Optional[Event]]:
+        return watch.decode_file
+
+    async def __aenter__(self) -> FileReader:
+        await self._begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_up()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            event = await self._next()
+            if event is None:
+                return
+            if isinstance(event, Output):
+                yield event.data
+
+    @property
+    def info(self) -> Optional[FileInfo]:
+        return self._watch.file
+
+    async def read(self) -> bytes:
+        return b"".join([data async for data in self])
+
+
+class Lease:
+    """A warm container that is yours until it is released; leaving an ``async with`` releases it."""
+
+    def __init__(
+        self, client: Client, token: str, member: str = "", ttl: float = 0.0, warm: bool = False
+    ) -> None:
+        self._client = client
+        self.token = token
+        self.member = member
+        self.ttl = ttl
+        self.warm = warm
+        self._is_released = False
+
+    async def __aenter__(self) -> Lease:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._is_released:
+            return
+        try:
+            await self.release()
+        except (NotFoundError, UnavailableError):
+            # It has ended by itself, or does so: it goes with the connection.
+            pass
+
+    def __repr__(self) -> str:
+        return f"<berth.aio.Lease of {self.member or 'a member'}>"
+
+    # MARK: Programs
+
+    async def run(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Result:
+        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
+        async with self.execute(argv, **options) as execution:
+            return await execution.result()
+
+    def execute(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Execution:
+        """It starts when it is entered, iterated or asked for anything."""
+        return self._client._execute(self.token, argv, dict(options))
+
+    def attach(
+        self,
+        execution: str,
+        *,
+        stdout_offset: int = 0,
+        stderr_offset: int = 0,
+        from_now: bool = False,
+        observe: bool = False,
+        window: Optional[int] = None,
+        deadline: Optional[float] = None,
+    ) -> Execution:
+        request = _requests.attach(
+            self.token, execution, stdout_offset, stderr_offset, from_now, observe, window or self._client._window
+        )
+        watch = Watch(self.token, request.window_bytes)
+        watch.begin_at(stdout_offset, stderr_offset)
+        return Execution(self._client, "Attach", request, watch, deadline)
+
+    async def executions(self) -> List[ExecutionInfo]:
+        request = pool_pb2.ListExecutionsRequest(lease=self.token)
+        response = await self._client.call("ListExecutions", request, pool_pb2.ListExecutionsResponse)
+        return [ExecutionInfo.of(info) for info in response.executions]
+
+    # MARK: The lease
+
+    async def renew(self, ttl: Optional[float] = None) -> float:
+        request = pool_pb2.RenewRequest(lease=self.token, ttl_ms=_requests.milliseconds(ttl))
+        return (await self._client.call("Renew", request, pool_pb2.RenewResponse)).ttl_ms / 1e3
+
+    async def release(self) -> None:
+        await self._client.call("Release", pool_pb2.ReleaseRequest(lease=self.token), pool_pb2.ReleaseResponse)
+        self._is_released = True
+
+    # MARK: Files
+
+    async def write_file(self, path: str, data: Content, *, mode: int = 0o644, create_parents: bool = False) -> None:
+        request = pool_pb2.WriteFileRequest(lease=self.token, path=path, mode=mode, create_parents=create_parents)
+        await self._upload("WriteFile", request, data, pool_pb2.WriteFileResponse)
+
+    async def read_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> bytes:
+        async with self.open_file(path, offset=offset, length=length) as reader:
+            return await reader.read()
+
+    def open_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> FileReader:
+        window = self._client._window
+        request = pool_pb2.ReadFileRequest(
+            lease=self.token, path=path, offset=offset, length=length or 0, window_bytes=window
+        )
+        return FileReader(self._client, "ReadFile", request, Watch(self.token, window), None)
+
+    async def list_directory(self, path: str) -> List[FileInfo]:
+        call = StreamCall()
+        connection = await self._client._connected(None)
+        await connection.start(call, "ListDirectory", pool_pb2.ListDirectoryRequest(lease=self.token, path=path))
+        entries: List[FileInfo] = []
+        while True:
+            message = await connection.next(call, None)
+            if message is None:
+                return entries
+            entries += map(FileInfo.of, decoded(message, pool_pb2.ListDirectoryResponse).entries)
+
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        request = pool_pb2.RemoveFileRequest(lease=self.token, path=path, recursive=recursive)
+        await self._client.call("RemoveFile", request, pool_pb2.RemoveFileResponse)
+
+    async def write_archive(self, path: str, data: Content) -> int:
+        request = pool_pb2.WriteArchiveRequest(lease=self.token, path=path)
+        return (await self._upload("WriteArchive", request, data, pool_pb2.WriteArchiveResponse)).files
+
+    def read_archive(self, path: str) -> FileReader:
+        window = self._client._window
+        request = pool_pb2.ReadArchiveRequest(lease=self.token, path=path, window_bytes=window)
+        return FileReader(self._client, "ReadArchive", request, Watch(self.token, window), None)
+
+    async def _upload(self, method: str, request: Upload, data: Content, response: Type[Uploaded]) -> Uploaded:
+        for piece, more in pieces(data):
+            request.data, request.more = piece, more
+            answer = await self._client.call(method, request, response)
+            request.upload, request.offset = answer.upload, answer.offset
+        return answer

@@ -1,0 +1,1 @@
+"""Messages of the contract, generated from proto/berth/v1/pool.proto by clients/python/generate."""

@@ -1,0 +1,740 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+BAD_CWD: StartFailure
+CANCELLED: EndCause
+CLOSED: BreakerState
+CONTAINER_LOST: EndCause
+CPU_TIME_LIMIT: EndCause
+DESCRIPTOR: _descriptor.FileDescriptor
+DIRECTORY: FileType
+DRAINING: EndCause
+END_CAUSE_UNSPECIFIED: EndCause
+EXITED: EndCause
+FILE_TYPE_UNSPECIFIED: FileType
+HALF_OPEN: BreakerState
+IDLE: MemberState
+IDLE_TIMEOUT: EndCause
+KILL_AT_LIMIT: OutputPolicy
+LEASED: MemberState
+MEMBER_STATE_UNSPECIFIED: MemberState
+NO_RESOURCES: StartFailure
+OPEN: BreakerState
+OTHER: FileType
+OUTPUT_LIMIT: EndCause
+OUT_OF_MEMORY: EndCause
+PROGRAM_NOT_EXECUTABLE: StartFailure
+PROGRAM_NOT_FOUND: StartFailure
+REGULAR: FileType
+RESETTING: MemberState
+RUN_ON: Unwatched
+SIGNALLED: EndCause
+STARTING: MemberState
+START_FAILED: EndCause
+START_FAILURE_UNSPECIFIED: StartFailure
+STDERR: OutputStream
+STDOUT: OutputStream
+STOPPING: MemberState
+SYMBOLIC_LINK: FileType
+TIMED_OUT: EndCause
+TRUNCATE_OUTPUT: OutputPolicy
+WAIT: Unwatched
+
+class AcknowledgeRequest(_message.Message):
+    __slots__ = ["execution", "lease", "stderr_offset", "stdout_offset", "watcher"]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    STDERR_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    WATCHER_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    lease: str
+    stderr_offset: int
+    stdout_offset: int
+    watcher: int
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., watcher: _Optional[int] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ...) -> None: ...
+
+class AcknowledgeResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class AcquireRequest(_message.Message):
+    __slots__ = ["detached", "pool", "ttl_ms", "wait_ms"]
+    DETACHED_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    detached: bool
+    pool: str
+    ttl_ms: int
+    wait_ms: int
+    def __init__(self, pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., detached: bool = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class AcquireResponse(_message.Message):
+    __slots__ = ["lease", "member", "ttl_ms", "warm"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    member: str
+    ttl_ms: int
+    warm: bool
+    def __init__(self, lease: _Optional[str] = ..., member: _Optional[str] = ..., ttl_ms: _Optional[int] = ..., warm: bool = ...) -> None: ...
+
+class AttachRequest(_message.Message):
+    __slots__ = ["execution", "from_now", "lease", "observe", "stderr_offset", "stdout_offset", "window_bytes"]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    FROM_NOW_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVE_FIELD_NUMBER: _ClassVar[int]
+    STDERR_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    from_now: bool
+    lease: str
+    observe: bool
+    stderr_offset: int
+    stdout_offset: int
+    window_bytes: int
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ..., from_now: bool = ..., window_bytes: _Optional[int] = ..., observe: bool = ...) -> None: ...
+
+class DetachRequest(_message.Message):
+    __slots__ = ["execution", "lease", "watcher"]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    WATCHER_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    lease: str
+    watcher: int
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., watcher: _Optional[int] = ...) -> None: ...
+
+class DetachResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class DrainRequest(_message.Message):
+    __slots__ = ["pool"]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    def __init__(self, pool: _Optional[str] = ...) -> None: ...
+
+class DrainResponse(_message.Message):
+    __slots__ = ["leased"]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
+    leased: int
+    def __init__(self, leased: _Optional[int] = ...) -> None: ...
+
+class Dropped(_message.Message):
+    __slots__ = ["bytes", "offset", "stream"]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    bytes: int
+    offset: int
+    stream: OutputStream
+    def __init__(self, stream: _Optional[_Union[OutputStream, str]] = ..., offset: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class Ended(_message.Message):
+    __slots__ = ["cause", "exit_code", "message", "out_of_memory_kills", "signal", "start_failure", "stderr_bytes", "stderr_truncated", "stdout_bytes", "stdout_truncated", "usage"]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_MEMORY_KILLS_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    START_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    STDERR_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STDERR_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    cause: EndCause
+    exit_code: int
+    message: str
+    out_of_memory_kills: int
+    signal: int
+    start_failure: StartFailure
+    stderr_bytes: int
+    stderr_truncated: int
+    stdout_bytes: int
+    stdout_truncated: int
+    usage: Usage
+    def __init__(self, cause: _Optional[_Union[EndCause, str]] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., message: _Optional[str] = ..., start_failure: _Optional[_Union[StartFailure, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_truncated: _Optional[int] = ..., stderr_truncated: _Optional[int] = ..., out_of_memory_kills: _Optional[int] = ...) -> None: ...
+
+class ExecuteEvent(_message.Message):
+    __slots__ = ["dropped", "ended", "output", "started"]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    dropped: Dropped
+    ended: Ended
+    output: Output
+    started: Started
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ...) -> None: ...
+
+class ExecuteRequest(_message.Message):
+    __slots__ = ["argv", "code", "cpu_time_ms", "cwd", "env", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
+    class EnvEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ARGV_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    CPU_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    CWD_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    GRACE_MS_FIELD_NUMBER: _ClassVar[int]
+    IDLE_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_BACKGROUND_FIELD_NUMBER: _ClassVar[int]
+    KEEP_STDIN_OPEN_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_POLICY_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    RESUMABLE_MS_FIELD_NUMBER: _ClassVar[int]
+    SHELL_FIELD_NUMBER: _ClassVar[int]
+    STDIN_FIELD_NUMBER: _ClassVar[int]
+    TERMINAL_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    UNWATCHED_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    argv: _containers.RepeatedScalarFieldContainer[str]
+    code: str
+    cpu_time_ms: int
+    cwd: str
+    env: _containers.ScalarMap[str, str]
+    grace_ms: int
+    idle_timeout_ms: int
+    keep_background: bool
+    keep_stdin_open: bool
+    language: str
+    lease: str
+    max_output_bytes: int
+    output_policy: OutputPolicy
+    pool: str
+    resumable_ms: int
+    shell: str
+    stdin: bytes
+    terminal: Terminal
+    timeout_ms: int
+    uid: int
+    unwatched: Unwatched
+    wait_ms: int
+    window_bytes: int
+    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
+
+class ExecutionInfo(_message.Message):
+    __slots__ = ["age_ms", "argv", "ended", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    ARGV_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    RESUMABLE_MS_FIELD_NUMBER: _ClassVar[int]
+    STDERR_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STDERR_HELD_FROM_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_HELD_FROM_FIELD_NUMBER: _ClassVar[int]
+    WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    age_ms: int
+    argv: _containers.RepeatedScalarFieldContainer[str]
+    ended: Ended
+    execution: str
+    resumable_ms: int
+    stderr_bytes: int
+    stderr_held_from: int
+    stdout_bytes: int
+    stdout_held_from: int
+    watchers: int
+    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ...) -> None: ...
+
+class FileEnd(_message.Message):
+    __slots__ = ["bytes"]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    bytes: int
+    def __init__(self, bytes: _Optional[int] = ...) -> None: ...
+
+class FileEvent(_message.Message):
+    __slots__ = ["end", "output", "start"]
+    END_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    end: FileEnd
+    output: Output
+    start: FileStart
+    def __init__(self, start: _Optional[_Union[FileStart, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., end: _Optional[_Union[FileEnd, _Mapping]] = ...) -> None: ...
+
+class FileInfo(_message.Message):
+    __slots__ = ["gid", "link_target", "mode", "modified_us", "name", "size", "type", "uid"]
+    GID_FIELD_NUMBER: _ClassVar[int]
+    LINK_TARGET_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    MODIFIED_US_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    gid: int
+    link_target: bytes
+    mode: int
+    modified_us: int
+    name: str
+    size: int
+    type: FileType
+    uid: int
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FileType, str]] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ..., modified_us: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., link_target: _Optional[bytes] = ...) -> None: ...
+
+class FileStart(_message.Message):
+    __slots__ = ["execution", "info", "watcher"]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    WATCHER_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    info: FileInfo
+    watcher: int
+    def __init__(self, execution: _Optional[str] = ..., watcher: _Optional[int] = ..., info: _Optional[_Union[FileInfo, _Mapping]] = ...) -> None: ...
+
+class HelloRequest(_message.Message):
+    __slots__ = ["client"]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    client: str
+    def __init__(self, client: _Optional[str] = ...) -> None: ...
+
+class HelloResponse(_message.Message):
+    __slots__ = ["pools", "server"]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    pools: _containers.RepeatedScalarFieldContainer[str]
+    server: str
+    def __init__(self, server: _Optional[str] = ..., pools: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class InputRequest(_message.Message):
+    __slots__ = ["data", "end", "execution", "lease", "offset"]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    end: bool
+    execution: str
+    lease: str
+    offset: int
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., end: bool = ...) -> None: ...
+
+class InputResponse(_message.Message):
+    __slots__ = ["offset"]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    def __init__(self, offset: _Optional[int] = ...) -> None: ...
+
+class ListDirectoryRequest(_message.Message):
+    __slots__ = ["lease", "path"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    path: str
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+
+class ListDirectoryResponse(_message.Message):
+    __slots__ = ["entries"]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[FileInfo]
+    def __init__(self, entries: _Optional[_Iterable[_Union[FileInfo, _Mapping]]] = ...) -> None: ...
+
+class ListExecutionsRequest(_message.Message):
+    __slots__ = ["lease"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    def __init__(self, lease: _Optional[str] = ...) -> None: ...
+
+class ListExecutionsResponse(_message.Message):
+    __slots__ = ["executions"]
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    executions: _containers.RepeatedCompositeFieldContainer[ExecutionInfo]
+    def __init__(self, executions: _Optional[_Iterable[_Union[ExecutionInfo, _Mapping]]] = ...) -> None: ...
+
+class ListMembersRequest(_message.Message):
+    __slots__ = ["pool"]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    def __init__(self, pool: _Optional[str] = ...) -> None: ...
+
+class ListMembersResponse(_message.Message):
+    __slots__ = ["members"]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    def __init__(self, members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ["age_ms", "id", "outdated", "pool", "state", "uses"]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OUTDATED_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    age_ms: int
+    id: str
+    outdated: bool
+    pool: str
+    state: MemberState
+    uses: int
+    def __init__(self, id: _Optional[str] = ..., pool: _Optional[str] = ..., state: _Optional[_Union[MemberState, str]] = ..., age_ms: _Optional[int] = ..., uses: _Optional[int] = ..., outdated: bool = ...) -> None: ...
+
+class Output(_message.Message):
+    __slots__ = ["data", "offset", "stream"]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    offset: int
+    stream: OutputStream
+    def __init__(self, stream: _Optional[_Union[OutputStream, str]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class PoolStats(_message.Message):
+    __slots__ = ["acquire_p50_us", "acquire_p90_us", "acquire_p99_us", "arrivals_per_second", "breaker", "cause", "cause_message", "create_failures", "create_us", "creates", "destroyed", "draining", "failures_in_row", "held", "held_reason", "idle", "image", "leased", "leases", "max", "name", "next_try_in_ms", "oldest_wait_ms", "outdated", "recycled", "resetting", "retired", "starting", "stopping", "target", "waiters"]
+    class RetiredEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ACQUIRE_P50_US_FIELD_NUMBER: _ClassVar[int]
+    ACQUIRE_P90_US_FIELD_NUMBER: _ClassVar[int]
+    ACQUIRE_P99_US_FIELD_NUMBER: _ClassVar[int]
+    ARRIVALS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CREATES_FIELD_NUMBER: _ClassVar[int]
+    CREATE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    CREATE_US_FIELD_NUMBER: _ClassVar[int]
+    DESTROYED_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_IN_ROW_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    HELD_REASON_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TRY_IN_MS_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    OUTDATED_FIELD_NUMBER: _ClassVar[int]
+    RECYCLED_FIELD_NUMBER: _ClassVar[int]
+    RESETTING_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
+    STARTING_FIELD_NUMBER: _ClassVar[int]
+    STOPPING_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    WAITERS_FIELD_NUMBER: _ClassVar[int]
+    acquire_p50_us: int
+    acquire_p90_us: int
+    acquire_p99_us: int
+    arrivals_per_second: float
+    breaker: BreakerState
+    cause: str
+    cause_message: str
+    create_failures: int
+    create_us: int
+    creates: int
+    destroyed: int
+    draining: bool
+    failures_in_row: int
+    held: bool
+    held_reason: str
+    idle: int
+    image: str
+    leased: int
+    leases: int
+    max: int
+    name: str
+    next_try_in_ms: int
+    oldest_wait_ms: int
+    outdated: int
+    recycled: int
+    resetting: int
+    retired: _containers.ScalarMap[str, int]
+    starting: int
+    stopping: int
+    target: int
+    waiters: int
+    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., target: _Optional[int] = ..., max: _Optional[int] = ..., starting: _Optional[int] = ..., idle: _Optional[int] = ..., leased: _Optional[int] = ..., stopping: _Optional[int] = ..., waiters: _Optional[int] = ..., oldest_wait_ms: _Optional[int] = ..., held: bool = ..., held_reason: _Optional[str] = ..., breaker: _Optional[_Union[BreakerState, str]] = ..., cause: _Optional[str] = ..., cause_message: _Optional[str] = ..., failures_in_row: _Optional[int] = ..., next_try_in_ms: _Optional[int] = ..., creates: _Optional[int] = ..., create_failures: _Optional[int] = ..., leases: _Optional[int] = ..., destroyed: _Optional[int] = ..., resetting: _Optional[int] = ..., outdated: _Optional[int] = ..., draining: bool = ..., recycled: _Optional[int] = ..., retired: _Optional[_Mapping[str, int]] = ..., acquire_p50_us: _Optional[int] = ..., acquire_p90_us: _Optional[int] = ..., acquire_p99_us: _Optional[int] = ..., arrivals_per_second: _Optional[float] = ..., create_us: _Optional[int] = ...) -> None: ...
+
+class ReadArchiveRequest(_message.Message):
+    __slots__ = ["lease", "path", "window_bytes"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    path: str
+    window_bytes: int
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., window_bytes: _Optional[int] = ...) -> None: ...
+
+class ReadFileRequest(_message.Message):
+    __slots__ = ["lease", "length", "offset", "path", "window_bytes"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    length: int
+    offset: int
+    path: str
+    window_bytes: int
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., window_bytes: _Optional[int] = ...) -> None: ...
+
+class ReleaseRequest(_message.Message):
+    __slots__ = ["lease"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    def __init__(self, lease: _Optional[str] = ...) -> None: ...
+
+class ReleaseResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class RemoveFileRequest(_message.Message):
+    __slots__ = ["lease", "path", "recursive"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    path: str
+    recursive: bool
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ...) -> None: ...
+
+class RemoveFileResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class RenewRequest(_message.Message):
+    __slots__ = ["lease", "ttl_ms"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    ttl_ms: int
+    def __init__(self, lease: _Optional[str] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class RenewResponse(_message.Message):
+    __slots__ = ["ttl_ms"]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    ttl_ms: int
+    def __init__(self, ttl_ms: _Optional[int] = ...) -> None: ...
+
+class ResetBackoffRequest(_message.Message):
+    __slots__ = ["pool"]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    def __init__(self, pool: _Optional[str] = ...) -> None: ...
+
+class ResetBackoffResponse(_message.Message):
+    __slots__ = ["pools"]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    pools: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, pools: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ResizeRequest(_message.Message):
+    __slots__ = ["max", "pool", "size"]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    max: int
+    pool: str
+    size: int
+    def __init__(self, pool: _Optional[str] = ..., size: _Optional[int] = ..., max: _Optional[int] = ...) -> None: ...
+
+class ResizeResponse(_message.Message):
+    __slots__ = ["max", "size"]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    max: int
+    size: int
+    def __init__(self, size: _Optional[int] = ..., max: _Optional[int] = ...) -> None: ...
+
+class ResizeTerminalRequest(_message.Message):
+    __slots__ = ["execution", "lease", "terminal"]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    TERMINAL_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    lease: str
+    terminal: Terminal
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ...) -> None: ...
+
+class ResizeTerminalResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class SignalRequest(_message.Message):
+    __slots__ = ["cancel", "execution", "grace_ms", "lease", "name", "signal"]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    GRACE_MS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    cancel: bool
+    execution: str
+    grace_ms: int
+    lease: str
+    name: str
+    signal: int
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., signal: _Optional[int] = ..., name: _Optional[str] = ..., cancel: bool = ..., grace_ms: _Optional[int] = ...) -> None: ...
+
+class SignalResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class Started(_message.Message):
+    __slots__ = ["execution", "member", "watcher"]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    WATCHER_FIELD_NUMBER: _ClassVar[int]
+    execution: str
+    member: str
+    watcher: int
+    def __init__(self, execution: _Optional[str] = ..., member: _Optional[str] = ..., watcher: _Optional[int] = ...) -> None: ...
+
+class StatsRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class StatsResponse(_message.Message):
+    __slots__ = ["connections", "executions", "memory_budget_bytes", "memory_used_bytes", "pools", "runtime", "server", "uptime_ms"]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BUDGET_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_MS_FIELD_NUMBER: _ClassVar[int]
+    connections: int
+    executions: int
+    memory_budget_bytes: int
+    memory_used_bytes: int
+    pools: _containers.RepeatedCompositeFieldContainer[PoolStats]
+    runtime: str
+    server: str
+    uptime_ms: int
+    def __init__(self, server: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., runtime: _Optional[str] = ..., connections: _Optional[int] = ..., executions: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ..., memory_budget_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ...) -> None: ...
+
+class Terminal(_message.Message):
+    __slots__ = ["columns", "rows"]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    columns: int
+    rows: int
+    def __init__(self, rows: _Optional[int] = ..., columns: _Optional[int] = ...) -> None: ...
+
+class Usage(_message.Message):
+    __slots__ = ["peak_memory_bytes", "system_us", "user_us", "wall_us"]
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_US_FIELD_NUMBER: _ClassVar[int]
+    USER_US_FIELD_NUMBER: _ClassVar[int]
+    WALL_US_FIELD_NUMBER: _ClassVar[int]
+    peak_memory_bytes: int
+    system_us: int
+    user_us: int
+    wall_us: int
+    def __init__(self, wall_us: _Optional[int] = ..., user_us: _Optional[int] = ..., system_us: _Optional[int] = ..., peak_memory_bytes: _Optional[int] = ...) -> None: ...
+
+class WatchStatsRequest(_message.Message):
+    __slots__ = ["interval_ms"]
+    INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    interval_ms: int
+    def __init__(self, interval_ms: _Optional[int] = ...) -> None: ...
+
+class WriteArchiveRequest(_message.Message):
+    __slots__ = ["data", "lease", "more", "offset", "path", "upload"]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    lease: str
+    more: bool
+    offset: int
+    path: str
+    upload: str
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class WriteArchiveResponse(_message.Message):
+    __slots__ = ["files", "offset", "upload"]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    files: int
+    offset: int
+    upload: str
+    def __init__(self, upload: _Optional[str] = ..., offset: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
+
+class WriteFileRequest(_message.Message):
+    __slots__ = ["create_parents", "data", "lease", "mode", "more", "offset", "path", "upload"]
+    CREATE_PARENTS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    create_parents: bool
+    data: bytes
+    lease: str
+    mode: int
+    more: bool
+    offset: int
+    path: str
+    upload: str
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., mode: _Optional[int] = ..., create_parents: bool = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class WriteFileResponse(_message.Message):
+    __slots__ = ["offset", "upload"]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    upload: str
+    def __init__(self, upload: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class OutputPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class Unwatched(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class OutputStream(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class EndCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class StartFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class FileType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class BreakerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class MemberState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
