@@ -24,7 +24,8 @@ int main(void) {
     if (!execution || berth_wait(execution, &ended, &error) != 0) {
         fprintf(stderr, "%s: %s\n", berth_code_name(error.code), error.message);
     } else {
-        fprintf(stderr, "exit code %d after %llu us\n", ended->exit_code, (unsigned long long)ended->usage->wall_us);
+        fprintf(stderr, "exit code %d after %llu us\n", ended->exit_code,
+                ended->usage ? (unsigned long long)ended->usage->wall_us : 0);
     }
     int code = ended ? ended->exit_code : 1;
     berth_execution_free(execution);

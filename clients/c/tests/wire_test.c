@@ -217,10 +217,77 @@ static void malformed_envelopes_are_errors(void) {
     }
 }
 
+/* --- A server that makes no sense */
+
+static unsigned random_seed;
+
+static size_t random_bytes(unsigned char *bytes, size_t most) {
+    size_t size = (size_t)rand_r(&random_seed) % most;
+    for (size_t i = 0; i < size; i++) {
+        /* Small numbers are tags and lengths. */
+        int byte = rand_r(&random_seed);
+        bytes[i] = (unsigned char)(byte & 0x300 ? byte % 40 : byte);
+    }
+    return size;
+}
+
+static void answer_at_random(request *r, void *data) {
+    (void)data;
+    for (int i = 0; i < 40; i++) {
+        unsigned char bytes[96];
+        size_t size = random_bytes(bytes, sizeof bytes);
+        int kind = rand_r(&random_seed) % 16;
+        send_frame(r,
+                   kind == 0   ? KIND_RESPONSE
+                   : kind == 1 ? 9
+                               : KIND_DATA,
+                   (uint8_t)(kind == 2   ? 5
+                             : kind == 3 ? 1
+                                         : 0),
+                   bytes, size);
+        if (kind == 4) send_started(r);
+        if (kind == 5) send_output(r, BERTH_STDOUT, (uint64_t)rand_r(&random_seed), bytes, size);
+    }
+    shutdown(r->fd, SHUT_RDWR);
+}
+
+static void ignore_entry(const Berth__V1__FileInfo *entry, void *data) { (void)entry, (void)data; }
+
+static void a_server_that_makes_no_sense_does_no_harm(void) {
+    random_seed = (unsigned)now_ms();
+    printf("seed %u\n", random_seed);
+    for (int i = 0; i < 20000; i++) {
+        const unsigned char *payload;
+        size_t size;
+        berth_error error;
+        unsigned char bytes[64], *copy;
+        size_t count = random_bytes(bytes, sizeof bytes);
+        CHECK((copy = malloc(count + 1)));
+        memcpy(copy, bytes, count);
+        copy = realloc(copy, count ? count : 1);
+        CHECK(copy);
+        response_parse(copy, count, &payload, &size, &error);
+        CHECK(payload >= copy && payload + size <= copy + count);
+        free(copy);
+    }
+    for (int i = 0; i < 50; i++) {
+        fake *server = fake_start(answer_at_random, NULL);
+        berth_client *client = connect_to(fake_address(server), 2000);
+        berth_error error = {0};
+        berth_result result;
+        berth_command command = {.shell = "x", .deadline_ms = 2000};
+        if (berth_run(client, NULL, &command, &result, &error) == 0) berth_result_clear(&result);
+        berth_list_directory(client, "l", "/", ignore_entry, NULL, NULL);
+        berth_client_free(client);
+        fake_stop(server);
+    }
+}
+
 const test wire_tests[] = {
     {"requests are the recorded bytes", requests_are_the_recorded_bytes},
     {"answers in pieces are the recorded ones", answers_in_pieces_are_the_recorded_ones},
     {"a frame over the limit is skipped", a_frame_over_the_limit_is_skipped},
     {"malformed envelopes are errors", malformed_envelopes_are_errors},
+    {"a server that makes no sense does no harm", a_server_that_makes_no_sense_does_no_harm},
     {NULL, NULL},
 };

@@ -3,6 +3,7 @@ package berth
 import (
 	"context"
 	"io"
+	"math/rand"
 	"strings"
 	"sync"
 	"testing"
@@ -354,5 +355,45 @@ func TestInputGoesInPartsWithOffsets(t *testing.T) {
 	defer mu.Unlock()
 	if taken != 1_000_000 || !ended {
 		t.Errorf("taken %d, ended %v", taken, ended)
+	}
+}
+
+func TestAServerThatMakesNoSenseDoesNoHarm(t *testing.T) {
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	var mu sync.Mutex
+	random := rand.New(rand.NewSource(seed))
+	server := startFake(t, func(r *fakeRequest) {
+		mu.Lock()
+		defer mu.Unlock()
+		for i := 0; i < 40; i++ {
+			data := make([]byte, random.Intn(96))
+			for j := range data {
+				data[j] = byte(random.Intn(40)) // small numbers are tags and lengths
+			}
+			switch random.Intn(16) {
+			case 0:
+				r.send(kindResponse, 0, data)
+			case 1:
+				r.send(9, 0, data)
+			case 2:
+				r.send(kindData, flagRemoteClosed|flagNoData, nil)
+			case 3:
+				r.started()
+			case 4:
+				r.output(pb.OutputStream_STDERR, random.Uint64(), data)
+			default:
+				r.send(kindData, byte(random.Intn(256)), data)
+			}
+		}
+		r.conn.Close()
+	})
+	for i := 0; i < 100; i++ {
+		client := server.client(Options{})
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		_, _ = client.Run(ctx, Argv("x"))
+		_, _ = client.Lease("l").ListDirectory(ctx, "/")
+		cancel()
+		client.Close()
 	}
 }
