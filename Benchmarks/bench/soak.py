@@ -45,10 +45,14 @@ def growth(name, first, last):
 
 
 def quiet(server, members=9):
-    """What the server has when all leases are given back and the pools are full again."""
+    """What the server has when all leases are given back, the pools are full again, and what ends has ended: each member is
+    its agent alone."""
     server.wait_idle(members)
     deadline = time.monotonic() + 30
-    while (now := server.resources())["members"] > members and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        now = server.resources()
+        if now["members"] <= members and now["container processes"] <= members:
+            break
         time.sleep(0.2)
     return now
 

@@ -12,13 +12,13 @@ final class AgentServer {
 
     private let input: Descriptor
     private let output: Descriptor
-    private let signals: Descriptor
+    let signals: Descriptor
     private let null: Descriptor
     private let epoll: Epoll
     let receiveBuffer = ReceiveBuffer()
     let sendBuffer = SendBuffer()
     let arena = Arena()
-    private let outOfMemory = OutOfMemoryCounter()
+    let outOfMemory = OutOfMemoryCounter()
     private let oomScore = AgentServer.raisedOOMScore()
 
     /// What a reset leads back to, or why there can be none.
@@ -29,9 +29,11 @@ final class AgentServer {
     /// What programs that have ended left running.
     var background: [Background] = []
     /// Supervisors that have not been reaped.
-    private var supervisors: Set<pid_t> = []
+    var supervisors: Set<pid_t> = []
     /// A supervisor was killed: what descended from it is the agent's own.
-    private var hasStrays = false
+    var hasStrays = false
+    /// All orphans of the container are the agent's. Elsewhere, what it has started itself would outlive its own end.
+    private let isInit = getpid() == 1
     let processors = UInt64(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     private var isInputReadable = true
     private var isOutputWritable = true
@@ -201,10 +203,13 @@ final class AgentServer {
         if case .success(let baseline) = baseline { baseline.beforeProgram() }
         executions[place] = execution
         do throws(SystemError) {
-            try execution.start(null: null.raw, oomScore: oomScore, outOfMemory: outOfMemory, epoll: epoll) {
+            let surroundings = RunningExecution.Surroundings(
+                null: null.raw, oomScore: oomScore, isAlone: isInit && berth_has_children() == 0)
+            let actions = try execution.start(surroundings, outOfMemory: outOfMemory, epoll: epoll) {
                 Token.of(place, $0)
             }
-            supervisors.insert(execution.supervisorPID)
+            if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
+            perform(actions, on: execution, at: place)
             feed(execution, at: place)
         } catch {
             if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
@@ -218,11 +223,11 @@ final class AgentServer {
             switch action {
             case .sendStarted(let pid):
                 sendBuffer.append(Agent.ExecuteEvent.started(pid: pid), type: .data, streamID: execution.streamID)
-            case .terminate: execution.terminate()
-            case .kill: execution.kill()
+            case .terminate: execution.terminate(sparing: supervisors)
+            case .kill: execution.kill(sparing: supervisors)
             case .signal(let number): execution.signal(number)
             case .measureCPUTime:
-                let used = execution.cpuTime()
+                let used = execution.cpuTime(sparing: supervisors)
                 perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)
             case .detach:
                 if let left = execution.detach(from: epoll) { background.append(left) }
@@ -278,39 +283,6 @@ final class AgentServer {
     var canKeepBackground: Bool {
         let coming = executions.count { $0?.program.keepsBackground == true }
         return background.count + coming < AgentServer.maxBackground
-    }
-
-    // MARK: Children
-
-    /// They have been reaped elsewhere.
-    func forgetSupervisors() { supervisors = [] }
-
-    private func takeSignals() {
-        var info = signalfd_siginfo()
-        while read(signals.raw, &info, MemoryLayout<signalfd_siginfo>.size) > 0 {
-            if info.ssi_signo != UInt32(SIGCHLD) { stop(128 + Int32(info.ssi_signo)) }
-        }
-        while true {
-            var status: Int32 = 0
-            let pid = waitpid(-1, &status, WNOHANG)
-            guard pid > 0 else { break }
-            supervisors.remove(pid)
-            guard let left = background.firstIndex(where: { $0.pid == pid }) else { continue }
-            background.remove(at: left)
-            if status != 0 { hasStrays = true }
-        }
-        killStrays()
-    }
-
-    /// What descended from a supervisor that was killed is now the agent's, and shall not outlive its execution either.
-    private func killStrays() {
-        guard hasStrays, berth_kill_strays(Array(supervisors), Int32(supervisors.count)) == 0 else { return }
-        hasStrays = false
-        for (place, execution) in executions.enumerated() {
-            guard let execution, execution.isLost else { continue }
-            let kills = execution.outOfMemoryKills(outOfMemory)
-            perform(execution.machine.gone(nil, outOfMemoryKills: kills), on: execution, at: place)
-        }
     }
 }
 

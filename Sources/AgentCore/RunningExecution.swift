@@ -13,6 +13,8 @@ final class RunningExecution {
     /// The supervisor is gone without a word; its processes have become the agent's own children.
     private(set) var isLost = false
     private var supervisor: Supervisor?
+    /// It has no supervisor, but is the agent's own.
+    var direct: DirectProgram?
     private var stdout: Descriptor?
     private var stderr: Descriptor?
     private let terminal: Agent.Terminal?
@@ -37,67 +39,110 @@ final class RunningExecution {
         case control, stdout, stderr, stdin
     }
 
-    /// Makes the pipes, or the terminal, and forks the supervisor, which then starts the program.
-    /// - Parameters:
-    ///   - null: a descriptor of /dev/null.
-    ///   - token: of an event's source.
+    /// What an execution needs of the agent to be started.
+    struct Surroundings {
+        /// A descriptor of /dev/null.
+        let null: Int32
+        let oomScore: String?
+        /// No process is in the container but the agent.
+        let isAlone: Bool
+    }
+
+    /// Makes the pipes, or the terminal, and starts the program, or forks the supervisor, which then does.
+    /// - Parameter token: of an event's source.
+    /// - Returns: what is to be done now, if the program was started, or was not.
     func start(
-        null: Int32, oomScore: String?, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
+        _ surroundings: Surroundings, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
         token: (Source) -> UInt64
-    ) throws(SystemError) {
+    ) throws(SystemError) -> [Execution.Action] {
         killsBefore = outOfMemory.count
-        if let terminal {
-            try startInTerminal(terminal, oomScore: oomScore)
-        } else {
-            try startWithPipes(null: null, oomScore: oomScore)
-        }
+        let actions =
+            if let terminal {
+                try startInTerminal(terminal, surroundings)
+            } else {
+                try startWithPipes(surroundings)
+            }
         if let raw = supervisor?.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
         if let raw = pipe(.stdout) { try epoll.add(raw, EPOLLIN, token: token(.stdout)) }
         if let raw = pipe(.stderr) { try epoll.add(raw, EPOLLIN, token: token(.stderr)) }
         if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
+        return actions
     }
 
-    private func startWithPipes(null: Int32, oomScore: String?) throws(SystemError) {
+    private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
         let output = try Pipe()
         let error = try Pipe()
         // Fewer turns between program and agent in bulk. Not every kernel or user may.
         _ = berth_set_pipe_size(output.output.raw, 256 << 10)
         try output.input.makeNonblocking()
         try error.input.makeNonblocking()
+        let actions: [Execution.Action]
         if input.isEmpty {
-            try fork(oomScore, input: null, output: output.output.raw, error: error.output.raw)
+            actions = try begin(
+                surroundings, input: surroundings.null, output: output.output.raw, error: error.output.raw)
         } else {
             let pipe = try Pipe()
             try pipe.output.makeNonblocking()
-            try fork(oomScore, input: pipe.input.raw, output: output.output.raw, error: error.output.raw)
+            actions = try begin(
+                surroundings, input: pipe.input.raw, output: output.output.raw, error: error.output.raw)
             input.descriptor = .some(pipe.output)
         }
         stdout = .some(output.input)
         stderr = .some(error.input)
+        return actions
     }
 
-    private func startInTerminal(_ size: Agent.Terminal, oomScore: String?) throws(SystemError) {
+    private func startInTerminal(
+        _ size: Agent.Terminal, _ surroundings: Surroundings
+    ) throws(SystemError) -> [Execution.Action] {
         let terminal = try Terminal(owner: program.uid, size)
         let side = terminal.programSide.raw
-        try fork(oomScore, input: side, output: side, error: side)
+        let actions = try begin(surroundings, input: side, output: side, error: side)
         input.descriptor = try Descriptor.copy(of: terminal.master.raw, minimum: 3)
         stdout = .some(terminal.master)
+        return actions
     }
 
-    private func fork(_ oomScore: String?, input: Int32, output: Int32, error: Int32) throws(SystemError) {
-        let supervisor = try Supervisor.fork(
-            program, oomScore: oomScore, input: input, output: output, error: error)
-        supervisorPID = supervisor.pid
-        self.supervisor = consume supervisor
+    private func begin(
+        _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32
+    ) throws(SystemError) -> [Execution.Action] {
+        let oomScore = surroundings.oomScore
+        guard surroundings.isAlone, !program.keepsBackground else {
+            let supervisor = try Supervisor.fork(
+                program, oomScore: oomScore, input: input, output: output, error: error)
+            supervisorPID = supervisor.pid
+            self.supervisor = consume supervisor
+            return []
+        }
+        switch DirectProgram.start(program, oomScore: oomScore, input: input, output: output, error: error) {
+        case .started(let program):
+            direct = program
+            return machine.started(pid: UInt32(program.pid), now: monotonicNow())
+        case .failed(let stage, let error):
+            let (failure, message) = program.failure(stage: stage, error: error)
+            return machine.startFailed(failure, message)
+        }
     }
 
     // MARK: Processes
 
     func reports() -> [Supervisor.Report] { supervisor?.reports() ?? [] }
 
-    func signal(_ number: Int32) { supervisor?.signal(number) }
-    func terminate() { supervisor?.terminate() }
-    func kill() { supervisor?.kill() }
+    func signal(_ number: Int32) {
+        direct?.signal(number)
+        supervisor?.signal(number)
+    }
+
+    /// - Parameter supervisors: all of the agent's.
+    func terminate(sparing supervisors: Set<pid_t>) {
+        direct?.terminate(sparing: supervisors)
+        supervisor?.terminate()
+    }
+
+    func kill(sparing supervisors: Set<pid_t>) {
+        direct?.kill(sparing: supervisors)
+        supervisor?.kill()
+    }
 
     /// The supervisor has no more to say.
     func dropSupervisor(isLost: Bool) {
@@ -118,7 +163,10 @@ final class RunningExecution {
     }
 
     /// Nanoseconds of CPU time that its processes have used, those that are reaped included.
-    func cpuTime() -> UInt64 { supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0 }
+    func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
+        if let direct { return direct.cpuTime(sparing: supervisors) }
+        return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
+    }
 
     // MARK: Input
 
@@ -191,6 +239,7 @@ final class RunningExecution {
     /// The container is being reset: it ends without its processes being waited for.
     func discard() -> [Execution.Action] {
         supervisor = nil
+        direct = nil
         return machine.discard(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr))
     }
 
@@ -206,17 +255,5 @@ final class RunningExecution {
 
     private func setReadable(_ stream: OutputStream, _ value: Bool) {
         if stream == .stdout { isReadable.stdout = value } else { isReadable.stderr = value }
-    }
-}
-
-/// What programs have left running that ended by themselves, as they had asked: a supervisor, and what it watches. It is
-/// killed when this goes out of use.
-final class Background {
-    let pid: pid_t
-    private let supervisor: Supervisor
-
-    init(_ supervisor: consuming Supervisor) {
-        pid = supervisor.pid
-        self.supervisor = supervisor
     }
 }

@@ -85,10 +85,7 @@ struct Supervisor: ~Copyable {
         case BERTH_STARTED.rawValue: .started(pid: UInt32(bitPattern: c.pid))
         case BERTH_FAILED.rawValue: .failed(stage: c.stage, error: c.error)
         case BERTH_EXITED.rawValue:
-            .exited(
-                berth_did_exit(c.status) != 0
-                    ? .exited(code: berth_exit_code(c.status)) : .signalled(berth_end_signal(c.status)),
-                usage(c))
+            .exited(WaitStatus(c.status), usage(c))
         case BERTH_GONE.rawValue:
             .gone(usage(c))
         default: .lost

@@ -124,11 +124,6 @@ int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t, void *)
     return source == BERTH_CHILDREN_LISTS ? visit_by_lists(root, visit, context) : visit_by_scan(root, visit, context);
 }
 
-static void kill_one(pid_t pid, void *context) {
-    (void)context;
-    kill(pid, SIGKILL);
-}
-
 struct children {
     pid_t *pids;
     int count, capacity;
@@ -140,19 +135,41 @@ static void collect_child(pid_t pid, void *context) {
     if (children->count < children->capacity && parent_of(pid) == children->parent) children->pids[children->count++] = pid;
 }
 
-int berth_kill_strays(const pid_t *spared, int count) {
-    static pid_t strays[QUEUE_MAX];
+static pid_t strays[QUEUE_MAX];
+
+// Collects the calling process's children but those in `spared`.
+static int collect_strays(const pid_t *spared, int count) {
     struct children children = {strays, 0, QUEUE_MAX, getpid()};
     berth_visit_descendants(children.parent, BERTH_CHILDREN_AUTO, collect_child, &children);
-    int killed = 0;
+    int kept = 0;
     for (int i = 0; i < children.count; i++) {
         int is_spared = 0;
         for (int j = 0; j < count; j++) is_spared |= spared[j] == strays[i];
-        if (is_spared) continue;
-        kill(strays[i], SIGKILL);
-        killed += 1 + berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, kill_one, NULL);
+        if (!is_spared) strays[kept++] = strays[i];
     }
-    return killed;
+    return kept;
+}
+
+struct sending {
+    int signal;
+    pid_t except_group;
+};
+
+static void send_signal(pid_t pid, void *context) {
+    const struct sending *sending = context;
+    if (sending->signal == 0 || (sending->except_group && getpgid(pid) == sending->except_group)) return;
+    kill(pid, sending->signal);
+    if (sending->signal == SIGTERM) kill(pid, SIGCONT);
+}
+
+int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except_group) {
+    struct sending sending = {signal, except_group};
+    int found = collect_strays(spared, count), all = found;
+    for (int i = 0; i < found; i++) {
+        send_signal(strays[i], &sending);
+        all += berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, send_signal, &sending);
+    }
+    return all;
 }
 
 struct times {
@@ -180,4 +197,14 @@ uint64_t berth_cpu_time_below(pid_t root) {
     add_times(root, &of_root);
     berth_visit_descendants(root, BERTH_CHILDREN_AUTO, add_times, &below);
     return microseconds(of_root.reaped + below.own + below.reaped);
+}
+
+uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count) {
+    struct times times = {0, 0};
+    int found = collect_strays(spared, count);
+    for (int i = 0; i < found; i++) {
+        add_times(strays[i], &times);
+        berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, add_times, &times);
+    }
+    return microseconds(times.own + times.reaped);
 }

@@ -51,13 +51,6 @@ static void close_from(int first) {
     for (int fd = first; fd < end; fd++) close(fd);
 }
 
-// Why the program did not start. Written by the child, read by the supervisor once the child is gone or has exec'd: they
-// share their memory until then.
-struct failure {
-    int stage;
-    int error;
-};
-
 // Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
 // harmless only where no foreign group is held.
 static int become(uint32_t uid, uint32_t gid) {
@@ -94,7 +87,7 @@ static void raise_oom_score(const char *text) {
 }
 
 // In the child of vfork: only system calls, and nothing of the memory changes but `failure`.
-static void become_program(const struct berth_program *program, volatile struct failure *failure) {
+static void become_program(const struct berth_program *program, volatile struct berth_failure *failure) {
     failure->stage = BERTH_STAGE_IDENTITY;
     raise_oom_score(program->oom_score_adj);
     const struct rlimit none = {0, 0};
@@ -187,12 +180,16 @@ static void obey(struct supervision *state) {
     }
 }
 
+static void set_usage(struct berth_report *report, const struct rusage *usage) {
+    report->user_us = (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
+    report->system_us = (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
+    report->peak_memory_bytes = (uint64_t)usage->ru_maxrss * 1024;
+}
+
 static void add_usage(struct berth_report *report) {
     struct rusage usage;
     getrusage(RUSAGE_CHILDREN, &usage);
-    report->user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
-    report->system_us = (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
-    report->peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    set_usage(report, &usage);
 }
 
 // Returns when children are left; ends the process when none is.
@@ -267,7 +264,7 @@ static void run_supervisor(const struct berth_program *program) {
     prctl(PR_SET_NAME, "berth-watch", 0, 0, 0);
     arrange_descriptors(program);
 
-    volatile struct failure failure = {BERTH_STAGE_FORK, 0};
+    volatile struct berth_failure failure = {BERTH_STAGE_FORK, 0};
     struct supervision state = {.started_us = now_us(), .keeps_background = program->keeps_background};
     // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
     // when the child has exec'd or is gone.
@@ -303,5 +300,43 @@ pid_t berth_supervise(const struct berth_program *program) {
         run_supervisor(program);
         _exit(0);
     }
+    return pid;
+}
+
+// Without glibc's opendir, which would change the caller's memory: what it has open closes itself on exec anyway.
+static void arrange_directly(const struct berth_program *program) {
+    dup2(program->input, STDIN_FILENO);
+    dup2(program->output, STDOUT_FILENO);
+    dup2(program->error, STDERR_FILENO);
+#ifdef SYS_close_range
+    syscall(SYS_close_range, (unsigned)STDERR_FILENO + 1, ~0U, 0U);
+#endif
+}
+
+pid_t berth_start(const struct berth_program *program, struct berth_failure *failure) {
+    volatile struct berth_failure shared = {BERTH_STAGE_FORK, 0};
+    pid_t pid = vfork();
+    if (pid == 0) {
+        arrange_directly(program);
+        become_program(program, &shared);
+        shared.stage = -shared.stage;
+        _exit(127);
+    }
+    if (pid > 0 && shared.stage > 0) return pid;
+    failure->stage = pid < 0 ? BERTH_STAGE_FORK : -shared.stage;
+    failure->error = pid < 0 ? errno : shared.error;
+    if (pid > 0) waitpid(pid, NULL, 0);
+    return -1;
+}
+
+int berth_has_children(void) {
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
+}
+
+pid_t berth_reap(struct berth_report *report) {
+    struct rusage usage;
+    pid_t pid = wait4(-1, &report->status, WNOHANG, &usage);
+    if (pid > 0) set_usage(report, &usage);
     return pid;
 }

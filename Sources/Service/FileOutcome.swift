@@ -58,6 +58,8 @@ struct FileOutcome {
         case .timedOut, .idleTimeout, .cpuTimeLimit:
             return RPCError(.deadlineExceeded, "the operation on files took too long")
         case .cancelled:
+            // It had failed by itself, and was ended since it took no more input: then that is why.
+            if let failure { return failure }
             return RPCError(.cancelled, ended.message.isEmpty ? "the operation on files was cancelled" : ended.message)
         case .containerLost, .draining: return RPCError(.unavailable, ended.message)
         case .startFailed:

@@ -136,18 +136,23 @@ struct TerminalTests {
         try typist.wait(for: "> ")
         try typist.type("echo ab\u{7F}c$((1+1))\n")
         try typist.wait(for: "ac2\r\n")
-        // In the foreground: before that, the keys would be the shell's.
-        try typist.type("sh -c 'echo r''un; sleep 1000'\n")
+        try typist.wait(for: "> ")
+        // In the foreground: before that, the keys would be the shell's. And it forks nothing: a child of vfork that is
+        // stopped would hold up its parent.
+        try typist.type("sh -c 'echo r''un; read line'\n")
         try typist.wait(for: "run\r\n")
         try typist.type("\u{03}")
         try typist.wait(for: "^C")
+        try typist.wait(for: "> ")
         try typist.type("echo code $?\n")
         try typist.wait(for: "code 130\r\n")
+        try typist.wait(for: "> ")
         // In the foreground: before that, the keys would be the shell's.
-        try typist.type("sh -c 'echo r''un; sleep 1000'\n")
+        try typist.type("sh -c 'echo r''un; read line'\n")
         try typist.wait(for: "run\r\n")
         try typist.type("\u{1A}")
         try typist.wait(for: "Stopped")
+        try typist.wait(for: "> ")
         try typist.type("bg; jobs; kill %1; wait; echo all $?\n")
         try typist.wait(for: "all ")
         try typist.type("exit 7\n")
