@@ -15,6 +15,7 @@ typedef struct {
 
 typedef struct {
     berth_execution *handle;
+    berth_client *client;
     char *id, *lease; /* of lease: NULL when it runs in a member of its own */
     store kept[2];
     uint64_t dropped[2];
@@ -370,6 +371,7 @@ static void do_start(const step *s) {
     execution *e = calloc(1, sizeof *e);
     if (!e) abort();
     const char *lease = step_has(s, "lease") ? lease_of(s) : NULL;
+    e->client = client_of(s);
     e->handle = berth_execute(client_of(s), lease, &command, &handlers, e, &error);
     begun(s, e, lease, "started", &error);
     command_free(&command);
@@ -386,6 +388,7 @@ static void do_attach(const step *s) {
                                     .window = step_number(s, "window")};
     execution *e = calloc(1, sizeof *e);
     if (!e) abort();
+    e->client = client_of(s);
     e->handle = berth_attach(client_of(s), of->lease, of->id, &options, &handlers, e, &error);
     begun(s, e, of->lease, "attached", &error);
 }
@@ -398,7 +401,7 @@ static void do_read(const step *s) {
     e->enough = step_number(s, "bytes");
     if (!e->is_over && left(from) < e->enough) {
         berth_resume(e->handle);
-        while (!e->is_over && left(from) < e->enough) berth_poll(client_of(s), -1);
+        while (!e->is_over && left(from) < e->enough) berth_poll(e->client, -1);
         berth_pause(e->handle);
     }
     if (e->error.code) {
