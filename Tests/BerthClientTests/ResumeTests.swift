@@ -45,6 +45,33 @@ struct ResumeTests {
         }
     }
 
+    @Test("a connection that breaks again before the resumed stream has started is no loss")
+    func brokenAgain() async throws {
+        try await ScriptedServer.with { server, client in
+            let first = client.execute(Command(["x"]), in: Lease(token: "secret"))
+            let stream = try await server.stream()
+            stream.send([.start, .out(0, Array("one".utf8))])
+            _ = await #expect(throws: BerthError.self) {
+                for try await event in first {
+                    if case .output = event { stream.cutConnection() }
+                }
+            }
+            let again = try await server.connect()
+            let second = try again.resume(first)
+            try await server.stream(1).cutConnection()
+            await #expect(throws: BerthError.self) { for try await _ in second {} }
+            let last = try await server.connect()
+            let third = try last.resume(second)
+            _ = try await server.stream(2)
+            #expect(
+                server.asked.last
+                    == .attach(
+                        AttachRequest(lease: "secret", execution: "x1", stdoutOffset: 3, windowBytes: 256 << 10)))
+            withExtendedLifetime(third) {}
+            last.close()
+        }
+    }
+
     @Test("input goes on where the server last said it was")
     func input() async throws {
         try await ScriptedServer.with(ScriptedServer(answersInput: false)) { server, client in
