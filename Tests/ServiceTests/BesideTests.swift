@@ -58,28 +58,28 @@ struct BesideTests {
                     lease: lease.token, shell: "echo ready; sleep 1000", cwd: "/tmp", keepsStdinOpen: true))
             try await stream.read(stdout: 6)
             let id = try #require(stream.started?.execution)
-            let refused = await withTaskGroup(of: RPCError?.self) { group in
-                for index in 0..<40 {
-                    group.addTask {
-                        do {
-                            let _: InputResponse = try await connection.call(
-                                "Input",
-                                InputRequest(
-                                    lease: lease.token, execution: id, offset: UInt64(index) * 200_000,
-                                    data: [UInt8](repeating: 7, count: 200_000)))
-                            return nil
-                        } catch { return error as? RPCError }
-                    }
+            let (answers, answer) = AsyncStream.makeStream(of: RPCError?.self)
+            // In this order, which tasks would not keep: what comes before the bytes that precede it is a gap.
+            for index in 0..<40 {
+                connection.rpc.unary(
+                    service: PoolService.name, method: "Input",
+                    InputRequest(
+                        lease: lease.token, execution: id, offset: UInt64(index) * 200_000,
+                        data: [UInt8](repeating: 7, count: 200_000))
+                ) { result in
+                    if case .failure(let error) = result { answer.yield(error) } else { answer.yield(nil) }
                 }
-                var refused = 0
-                for await error in group where error?.code == .resourceExhausted {
-                    refused += 1
-                    if refused == 30 {
-                        let _: Empty? = try? await connection.call(
-                            "Signal", SignalRequest(lease: lease.token, execution: id, isCancel: true))
-                    }
+            }
+            var refused = 0
+            var answered = 0
+            for await error in answers {
+                answered += 1
+                if error?.code == .resourceExhausted { refused += 1 }
+                if refused == 30 {
+                    let _: Empty? = try? await connection.call(
+                        "Signal", SignalRequest(lease: lease.token, execution: id, isCancel: true))
                 }
-                return refused
+                if answered == 40 { break }
             }
             #expect(refused >= 30)
             #expect(try await stream.finish().cause == .cancelled)
