@@ -15,11 +15,11 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate bench allocations check format protos install clean
+.PHONY: help serve build test simulate bench allocations test-clients check format protos install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 16
 
 serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds flags of `berth serve`
 	@exec $(SUDO) .build/release/berth serve $(ARGS)
@@ -52,6 +52,12 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
 	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
+
+test-clients: ## build and test every client, then replay the scenarios with all of them; CLIENTS='python go' for some
+	@dev/bootstrap --clients
+	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth
+	@$(SUDO) clients/test $(CLIENTS)
 
 check: ## format and lint, generated code, shell scripts
 	@dev/check
