@@ -123,7 +123,7 @@ private final class Checksum {
 
 extension ServerProcess {
     /// The process id of a member's agent, as the host sees it.
-    fileprivate func agent(of member: String) async throws -> Int32 {
+    func agent(of member: String) async throws -> Int32 {
         let text: String
         if let endpoint {
             let docker = try Program(
