@@ -1,6 +1,7 @@
 import Glibc
 import Schema
 import TestSupport
+import Foundation
 import Testing
 import Wire
 
@@ -71,6 +72,24 @@ struct ProtocolTests {
 
     @Test("no input crashes the agent or outlives it", arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
     func fuzz(seed: UInt64) throws {
+        try frames(seed: seed)
+    }
+
+    /// BERTH_TEST_FUZZ_SECONDS=600 looks for longer than is wanted each time.
+    @Test("nor does any of another seed, for as long as is asked")
+    func longFuzz() throws {
+        let seconds = ProcessInfo.processInfo.environment["BERTH_TEST_FUZZ_SECONDS"].flatMap(Double.init) ?? 2
+        let end = ContinuousClock.now + .seconds(seconds)
+        var rounds = 0
+        while ContinuousClock.now < end {
+            try frames(seed: .random(in: 0 ... .max))
+            rounds += 1
+        }
+        print("\(rounds) rounds")
+        #expect(rounds > 0)
+    }
+
+    private func frames(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         print("seed \(seed)")
         let agent = try AgentProcess()
@@ -80,6 +99,19 @@ struct ProtocolTests {
             (
                 "Execute",
                 Agent.ExecuteRequest(execution: 1, argv: ["/bin/true"], uid: getuid(), gid: getgid()).encoded()
+            ),
+            (
+                "Execute",
+                Agent.ExecuteRequest(
+                    execution: 2, argv: ["/bin/cat"], uid: getuid(), gid: getgid(), timeoutMilliseconds: 1000,
+                    keepsStdinOpen: true, terminal: Agent.Terminal(rows: 3, columns: 4), maxOutputBytes: 5,
+                    idleTimeoutMilliseconds: 500, cpuTimeMilliseconds: 600, keepsBackground: true
+                ).encoded()
+            ),
+            ("Input", Agent.InputRequest(execution: 2, offset: 0, data: [10, 11, 12], isEnd: false).encoded()),
+            (
+                "Resize",
+                Agent.ResizeRequest(execution: 2, terminal: Agent.Terminal(rows: 9, columns: 9)).encoded()
             ),
         ]
         for _ in 0..<400 {
