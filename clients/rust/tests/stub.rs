@@ -217,9 +217,11 @@ fn an_execution_that_nobody_reads_takes_its_window_blocks_no_other_call_and_come
     }
     assert_eq!(flood.state.lock().unwrap().1, 0, "nothing was read");
     assert_eq!(execution.collect_output().unwrap().stdout.len() as u64, FLOOD);
-    let (_, acknowledged, most) = *flood.state.lock().unwrap();
-    assert!(most <= 65536, "window, {most}");
-    assert!(FLOOD - acknowledged <= 65536 / 4 + (32 << 10), "acknowledged {acknowledged}");
+    assert!(flood.state.lock().unwrap().2 <= 65536, "more than the window");
+    // The last credit may still be on its way.
+    support::eventually("all but a quarter of the window and a piece is acknowledged", || {
+        FLOOD - flood.state.lock().unwrap().1 <= 65536 / 4 + (32 << 10)
+    });
 }
 
 #[test]

@@ -219,6 +219,15 @@ impl Flood {
     }
 }
 
+/// Waits for what must come to be, for 5 s at most.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !is_so() {
+        assert!(Instant::now() < end, "not within 5 s: {}", what);
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Waits until no thread of a client is left in this process.
 pub fn await_no_threads() {
     let end = Instant::now() + Duration::from_secs(5);
