@@ -1,6 +1,5 @@
 import { Readable, Writable } from "node:stream";
 
-import { unexpected } from "./errors.js";
 import { InputRequest, InputResponse, ResizeTerminalRequest, ResizeTerminalResponse, SignalRequest, SignalResponse } from "./messages.js";
 import { CHUNK, milliseconds, toBuffer } from "./options.js";
 import { Result, STREAMS } from "./results.js";
@@ -21,7 +20,13 @@ class OutputStream extends Readable {
 
   _read() {
     this.#start();
+  }
+
+  /** Every way to read comes through here; when Node calls `_read`, what is being read still counts as unread. */
+  read(size) {
+    const data = super.read(size);
     this.#consume();
+    return data;
   }
 
   add(output) {
@@ -40,7 +45,6 @@ export class Execution {
   #watch;
   #inputOffset;
   #inputting = Promise.resolve();
-  #early = [];
   #streams;
   #ended;
   #stdin;
@@ -62,21 +66,9 @@ export class Execution {
 
   /** The execution's id, once it has started. */
   async id() {
-    while (this.#watch.execution === undefined) {
-      // With stdout or stderr in use, those take the events; Started is before all others.
-      if (this.#streams !== undefined) {
-        this.#streams.start();
-        await this.#streams.begun;
-        if (this.#watch.execution === undefined) await this.#ended;
-      } else {
-        const event = await this.#watch.advance();
-        if (event !== undefined) this.#early.push(event);
-      }
-      if (this.#watch.execution === undefined && this.#watch.isOver) {
-        throw unexpected("the end of an execution that had not begun");
-      }
-    }
-    return this.#watch.execution;
+    // What was asked for as a stream is begun by being read, and nobody else may take from it.
+    this.#streams?.start();
+    return this.#watch.id();
   }
 
   // MARK: Output
@@ -85,7 +77,7 @@ export class Execution {
     if (this.#streams !== undefined) throw new TypeError("the output of this execution goes to stdout and stderr");
     try {
       for (;;) {
-        const event = this.#early.shift() ?? (await this.#watch.next());
+        const event = await this.#watch.next();
         if (event === undefined) return;
         if (event.type === "output") this.#watch.consume(event.stream, event.offset + event.data.length);
         yield event;
@@ -115,8 +107,7 @@ export class Execution {
   /** Sends the events to the streams that were asked for; what nobody asked for is let go. */
   #pipe() {
     const streams = { stdout: undefined, stderr: undefined };
-    let begin, finish;
-    streams.begun = new Promise((resolve) => (begin = resolve));
+    let finish;
     this.#ended = new Promise((resolve, reject) => (finish = (error) => (error ? reject(error) : resolve())));
     this.#ended.catch(() => {}); // Who reads the streams is told by them.
     let isStarted = false;
@@ -128,15 +119,13 @@ export class Execution {
     streams.start = () => {
       if (isStarted) return;
       isStarted = true;
-      this.#early.splice(0).forEach(take);
       void this.#watch.pipe(take, (error) => {
-        begin();
         for (const name of STREAMS) {
           if (error) streams[name]?.destroy(error);
           else streams[name]?.push(null);
         }
         finish(error);
-      }, begin);
+      });
     };
     return streams;
   }

@@ -27,6 +27,14 @@ export class Watch {
   #threshold;
   #isGivenUp = false;
   #beginning;
+  /** Taken, and not yet asked for. */
+  #events = [];
+  #pulling;
+  #isPiped = false;
+  #pipeError;
+  #hear;
+  /** Resolves when it has started, or never will. */
+  #heard = new Promise((resolve) => (this.#hear = resolve));
 
   /** @param about `method`, its encoded request as `payload`, `lease`, `window`, `offsets` of both streams, `isFile` */
   constructor(client, limits, { method, payload, lease, window, offsets = [0, 0], isFile = false }) {
@@ -61,19 +69,34 @@ export class Watch {
 
   /** The next event for the caller, undefined at the end. What it tells of is consumed when `consume` says so. */
   async next() {
-    while (!this.isOver) {
-      const event = await this.advance();
-      if (event !== undefined) return event;
+    for (;;) {
+      if (this.#events.length > 0) return this.#events.shift();
+      if (this.isOver) return undefined;
+      await this.#pull();
     }
-    return undefined;
   }
 
-  /** Takes one message: the event for the caller, if it is one. */
-  async advance() {
+  /** The execution's id, once it has started, whoever takes the events. */
+  async id() {
+    while (this.execution === undefined) {
+      if (this.#pipeError) throw this.#pipeError;
+      if (this.isOver) throw unexpected("the end of an execution that had not begun");
+      await (this.#isPiped ? this.#heard : Promise.race([this.#heard, this.#pull()]));
+    }
+    return this.execution;
+  }
+
+  /** Takes one message, for all who ask meanwhile. */
+  #pull() {
+    return (this.#pulling ??= this.#advance().finally(() => (this.#pulling = undefined)));
+  }
+
+  async #advance() {
     if (this.#connection === undefined) await this.#beginOrEnd();
     const message = await this.#call.next();
     if (message === undefined) throw unexpected("the end of a stream without the end of what it was about");
-    return this.#decode(message);
+    const event = this.#decode(message);
+    if (event !== undefined) this.#events.push(event);
   }
 
   async #beginOrEnd() {
@@ -85,23 +108,28 @@ export class Watch {
     }
   }
 
-  /** Hands every event to `take` as it comes; `done(error)` follows the last one; `heard()` comes before any of it. */
-  async pipe(take, done, heard) {
+  /** Hands every event to `take` as it comes; `done(error)` follows the last one. */
+  async pipe(take, done) {
+    this.#isPiped = true;
+    let isDone = false;
+    const finish = (error) => {
+      if (isDone) return;
+      isDone = true;
+      this.#pipeError = error;
+      this.#hear();
+      done(error);
+    };
     try {
       await this.begin();
     } catch (error) {
-      return done(error);
+      return finish(error);
     }
-    let isDone = false;
-    const finish = (error) => {
-      if (!isDone) done(error);
-      isDone = true;
-    };
+    for (const event of this.#events.splice(0)) take(event);
+    if (this.isOver) return finish();
     this.#call.pipe((message) => {
       if (isDone) return;
       try {
         const event = message === undefined ? undefined : this.#decode(message);
-        heard();
         if (event !== undefined) take(event);
       } catch (error) {
         return finish(error);
@@ -135,6 +163,7 @@ export class Watch {
     const started = event.started ?? event.start;
     if (started) {
       this.execution = started.execution;
+      this.#hear();
       this.#watcher = started.watcher;
       this.member = started.member ?? "";
       if (started.info) this.file = fileInfoOf(started.info);

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Type, Union
+from typing import TYPE_CHECKING, Callable, Deque, Iterator, Optional, Type, Union
 
 from . import _requests
 from ._calls import StreamCall
@@ -31,6 +32,9 @@ class _Reader:
         self._watch = watch
         self._deadline = deadline
         self._is_closed = False
+        self._taking = threading.Condition()
+        self._is_taking = False
+        self._taken: Deque[Event] = deque()
 
     def _decode(self, message: bytes) -> Optional[Event]:
         return self._watch.decode(message)
@@ -55,11 +59,27 @@ class _Reader:
 
     def _next(self) -> Optional[Event]:
         """The next event for the caller; None at the end."""
-        while not self._watch.is_over:
-            event = self._advance()
-            if event is not None:
-                return event
-        return None
+        self._take_until(lambda: bool(self._taken) or self._watch.is_over)
+        return self._taken.popleft() if self._taken else None
+
+    def _take_until(self, is_enough: Callable[[], bool]) -> None:
+        """Takes messages, one thread at a time: one may iterate while another wants to know whether it has started."""
+        while True:
+            with self._taking:
+                while not is_enough() and self._is_taking:
+                    self._taking.wait()
+                if is_enough():
+                    return
+                self._is_taking = True
+            event: Optional[Event] = None
+            try:
+                event = self._advance()
+            finally:
+                with self._taking:
+                    self._is_taking = False
+                    if event is not None:
+                        self._taken.append(event)
+                    self._taking.notify_all()
 
     def _give_up(self) -> None:
         if self._is_closed:
@@ -104,7 +124,6 @@ class Execution(_Reader):
         super().__init__(client, connection, call, watch, deadline)
         self._input_lock = threading.Lock()
         self._input_offset = input_offset
-        self._early: List[Event] = []
 
     def __enter__(self) -> Execution:
         return self
@@ -116,7 +135,7 @@ class Execution(_Reader):
 
     def __iter__(self) -> Iterator[Event]:
         while True:
-            event = self._early.pop(0) if self._early else self._next()
+            event = self._next()
             if event is None:
                 return
             yield event
@@ -124,12 +143,9 @@ class Execution(_Reader):
     @property
     def id(self) -> str:
         """The execution's id, for ``attach``; secret, like a lease. Waits until it has started. Raises ``BerthError``."""
-        while self._watch.execution is None:
-            if self._watch.is_over:
-                raise unexpected("the end of an execution that had not begun")
-            event = self._advance()
-            if event is not None:
-                self._early.append(event)
+        self._take_until(lambda: self._watch.execution is not None or self._watch.is_over)
+        if self._watch.execution is None:
+            raise unexpected("the end of an execution that had not begun")
         return self._watch.execution
 
     @property

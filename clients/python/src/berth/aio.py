@@ -366,6 +366,9 @@ class _Reader:
         self._connection: Optional[_Connection] = None
         self._beginning = asyncio.Lock()
         self._is_closed = False
+        self._is_taking = False
+        self._waiting: List[asyncio.Future[None]] = []
+        self._taken: Deque[Event] = deque()
 
     def _decode(self, message: bytes) -> Optional[Event]:
         return self._watch.decode(message)
@@ -400,11 +403,28 @@ class _Reader:
         return event
 
     async def _next(self) -> Optional[Event]:
-        while not self._watch.is_over:
-            event = await self._advance()
-            if event is not None:
-                return event
-        return None
+        await self._take_until(lambda: bool(self._taken) or self._watch.is_over)
+        return self._taken.popleft() if self._taken else None
+
+    async def _take_until(self, is_enough: Callable[[], bool]) -> None:
+        """Takes messages, one task at a time: one may iterate while another wants to know whether it has started."""
+        while not is_enough():
+            if self._is_taking:
+                taken = asyncio.get_running_loop().create_future()
+                self._waiting.append(taken)
+                await taken
+                continue
+            self._is_taking = True
+            try:
+                event = await self._advance()
+                if event is not None:
+                    self._taken.append(event)
+            finally:
+                self._is_taking = False
+                waiting, self._waiting = self._waiting, []
+                for taken in waiting:
+                    if not taken.done():
+                        taken.set_result(None)
 
     async def close(self) -> None:
         """Gives the stream up, if it is not at its end."""
@@ -445,7 +465,6 @@ class Execution(_Reader):
         super().__init__(client, method, request, watch, deadline)
         self._inputting = asyncio.Lock()
         self._input_offset = input_offset
-        self._early: Deque[Event] = deque()
 
     async def __aenter__(self) -> Execution:
         await self._begin()
@@ -456,19 +475,16 @@ class Execution(_Reader):
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
-            event = self._early.popleft() if self._early else await self._next()
+            event = await self._next()
             if event is None:
                 return
             yield event
 
     async def id(self) -> str:
         """The execution's id, for ``attach``. Waits until it has started."""
-        while self._watch.execution is None:
-            if self._watch.is_over:
-                raise unexpected("the end of an execution that had not begun")
-            event = await self._advance()
-            if event is not None:
-                self._early.append(event)
+        await self._take_until(lambda: self._watch.execution is not None or self._watch.is_over)
+        if self._watch.execution is None:
+            raise unexpected("the end of an execution that had not begun")
         return self._watch.execution
 
     async def member(self) -> str:
