@@ -5,6 +5,9 @@ DESTDIR ?=
 ARGS ?=
 SEED ?=
 STEPS ?= 5000000
+ONLY ?=
+RECORD ?=
+MINUTES ?=
 SWIFT ?= swift
 # The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
 SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HOME"')
@@ -12,11 +15,11 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate benchmark check format protos install clean
+.PHONY: help serve build test simulate bench allocations test-clients check format protos install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 16
 
 serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds flags of `berth serve`
 	@exec $(SUDO) .build/release/berth serve $(ARGS)
@@ -31,22 +34,36 @@ simulate: ## the pool through 5 million random events, every rule checked after 
 	@$(SWIFT) build -c release --product simulate
 	@.build/release/simulate "$(SEED)" "$(STEPS)"
 
-benchmark: ## how many leases a second the pool's state machine alone can do
-	@$(SWIFT) build -c release --product pool-benchmark
-	@.build/release/pool-benchmark
+bench: build ## measure everything, with a dockerd of its own; ONLY=unary,fill RECORD=1 (ONLY=soak MINUTES=30)
+	@dev/bootstrap --test
+	@$(SWIFT) build -c release $(STATIC) --product berth-bench
+	@$(SWIFT) build -c release $(STATIC) --product count-allocations
+	@$(SUDO) env MINUTES="$(MINUTES)" dev/with-docker Benchmarks/run $(if $(ONLY),--only "$(ONLY)") $(if $(RECORD),--record)
+
+allocations: ## how often operations allocate memory, held to Benchmarks/allocations.txt
+	@$(SWIFT) build -c release $(STATIC) --product berth-agent
+	@$(SWIFT) build -c release $(STATIC) --product count-allocations
+	@$(SUDO) .build/release/count-allocations Benchmarks/allocations.txt
 
 test: ## install what is missing, build, and run every test, with a dockerd and a runc of their own
 	@dev/bootstrap --test
 	@$(MAKE) --no-print-directory simulate
+	@$(MAKE) --no-print-directory allocations
 	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
 	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
+
+test-clients: ## build and test every client, then replay the scenarios with all of them; CLIENTS='python go' for some
+	@dev/bootstrap --clients
+	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth
+	@$(SUDO) clients/test $(CLIENTS)
 
 check: ## format and lint, generated code, shell scripts
 	@dev/check
 
 format: ## format all Swift code
-	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
 
 protos: ## generate the protobuf-c code in Sources/CSchema from proto/
 	@dev/generate-protos

@@ -57,8 +57,11 @@ let package = Package(
         .target(name: "DockerRuntime", dependencies: ["Pool", "CurlHTTP", "CLinux", log], swiftSettings: strict),
         .target(name: "RuncRuntime", dependencies: ["Pool", "CLinux", log], swiftSettings: strict),
 
+        // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
+        .target(name: "FileTree", dependencies: ["CLinux"], swiftSettings: strict),
+
         // Inside the container, and the server's end of it
-        .target(name: "AgentCore", dependencies: ["Wire", "Schema", "CLinux"], swiftSettings: strict),
+        .target(name: "AgentCore", dependencies: ["Wire", "Schema", "CLinux", "FileTree"], swiftSettings: strict),
         .executableTarget(
             name: "berth-agent", dependencies: ["AgentCore"],
             swiftSettings: staticSwift, linkerSettings: staticLinking),
@@ -87,7 +90,7 @@ let package = Package(
             name: "berth",
             dependencies: [
                 "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "AgentLink", "DockerRuntime",
-                "RuncRuntime",
+                "RuncRuntime", "FileTree",
                 "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -130,12 +133,16 @@ let package = Package(
             name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "Pool", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "AgentCoreTests", dependencies: ["AgentCore", "Wire", "Schema", "CLinux", "TestSupport"],
+            name: "AgentCoreTests",
+            dependencies: ["AgentCore", "Wire", "Schema", "CLinux", "FileTree", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "ServiceTests",
             dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
+        .testTarget(
+            name: "BerthClientTests",
+            dependencies: ["BerthClient", "RPC", "Schema", "TestSupport"] + nio, swiftSettings: strict),
         .testTarget(
             name: "LoadTestTests",
             dependencies: [

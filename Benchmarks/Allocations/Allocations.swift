@@ -19,7 +19,7 @@ struct Allocations {
                 throw BenchmarkError("usage: count-allocations FILE, which has the limits")
             }
             let limits = try Limits(CommandLine.arguments[1])
-            let counts = try await wireCounts() + machineCounts() + serverCounts()
+            let counts = try await wireCounts() + machineCounts() + callCounts() + serverCounts()
             try limits.check(counts)
         } catch {
             writeErrorLine("count-allocations: \(error)")
@@ -32,6 +32,16 @@ struct Allocations {
         try body(max(1, count / 4))
         let before = berth_allocations()
         try body(count)
+        return Count(name: name, perOperation: Double(berth_allocations() - before) / Double(count))
+    }
+
+    /// The same of operations that suspend.
+    static func count(
+        _ name: String, _ count: Int, suspending body: (_ operations: Int) async throws -> Void
+    ) async rethrows -> Count {
+        try await body(max(1, count / 4))
+        let before = berth_allocations()
+        try await body(count)
         return Count(name: name, perOperation: Double(berth_allocations() - before) / Double(count))
     }
 }

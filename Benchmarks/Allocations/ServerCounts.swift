@@ -41,22 +41,11 @@ extension Allocations {
 
     private static func countCalls(port: Int) throws -> [Count] {
         let client = try RawConnection(port: port)
-        let hello = RawConnection.frame(PoolService.name, "Hello", HelloRequest(client: "bench"))
         let stats = RawConnection.frame(PoolService.name, "Stats", Empty())
-        let burst = (0..<64).flatMap { index in
-            RawConnection.frame(
-                PoolService.name, "Hello", HelloRequest(client: "bench"), stream: UInt32(index * 2 + 1))
-        }
         var counts = [
-            try count("serve a unary call, one at a time", 10_000) { operations in
-                for _ in 0..<operations { try client.exchange(hello, ends: 1) }
-            },
-            try count("serve a unary call, 64 in flight", 64_000) { operations in
-                for _ in 0..<operations / 64 { try client.exchange(burst, ends: 64) }
-            },
             try count("serve Stats, one at a time", 10_000) { operations in
                 for _ in 0..<operations { try client.exchange(stats, ends: 1) }
-            },
+            }
         ]
         let answer = try client.exchange(RawConnection.frame(PoolService.name, "Acquire", AcquireRequest()), ends: 1)
         let lease = try AcquireResponse(decoding: try Response(decoding: Array(answer)).payload).lease

@@ -2,7 +2,7 @@
 import os
 import time
 
-from .plot import bars, columns, digits, lines, microseconds, number
+from .plot import bars, columns, digits, lines, microseconds, number, seconds, sized
 from .steps import step
 from .system import Failure, Server, latency, load, memory_of, rate, tool
 
@@ -72,7 +72,7 @@ def execute(results):
                    f"`docker exec`, in turn with it: {microseconds(theirs['p50'])}, {digits(ratio)} times as long",
                    "≤ 1/45 of docker exec", ratio >= 45)
     rows += [("execute true, Docker", ours["p50"]), ("docker exec true", theirs["p50"])]
-    results.plots["execute"] = bars("Running `true` in a container that is there, p50", rows)
+    results.plots["execute"] = bars("Running true in a container that is there, p50", rows)
 
 
 @step("cycle", "Acquire, `true`, release: 8 at a time, runc")
@@ -102,7 +102,7 @@ def stream(results):
         server.wait_idle(2)
         report = measured(results, server, "stream", duration=6)
     runc = report["bytes"] / report["seconds"]
-    results.figure("stdout, runc", f"{number(runc)}B/s", "", "≥ 1 GB/s", runc >= 1e9)
+    results.figure("stdout, runc", f"{sized(runc)}/s", "", "≥ 1 GB/s", runc >= 1e9)
     with serve(results, "docker", "--size", "2") as server:
         server.wait_idle(2)
         report = measured(results, server, "stream", "--baseline", "docker-exec", "--docker-host", docker_host(),
@@ -111,10 +111,10 @@ def stream(results):
     ours = size / latency(report, "stream")["p50"] * 1e6
     theirs = size / latency(report, "dockerExec")["p50"] * 1e6
     results.data.update(runc=runc, docker=ours, docker_exec=theirs)
-    results.figure("stdout, Docker", f"{number(ours)}B/s", f"`docker exec`, in turn with it: {number(theirs)}B/s, "
+    results.figure("stdout, Docker", f"{sized(ours)}/s", f"`docker exec`, in turn with it: {sized(theirs)}/s, "
                    f"{digits(ours / theirs)} times", "≥ 4 × docker exec", ours >= 4 * theirs)
     results.plots["stream"] = columns("Output bytes a second", ["runc", "Docker", "docker exec"],
-                                      {"stdout": [runc, ours, theirs]}, lambda value: f"{number(value)}B")
+                                      {"stdout": [runc, ours, theirs]}, sized)
 
 
 @step("write", "16 bytes from a program's write to the client")
@@ -157,4 +157,4 @@ def fill(results):
                    f"its agent {digits(agent / KIB)}, the server {digits(server / KIB)}", "≤ 300 KiB",
                    agent + server <= 300 * KIB)
     results.plots["fill"] = lines("Time to fill a pool, runc", "members",
-                                  {"seconds": [(0, 0)] + [(row["members"], row["seconds"]) for row in rows]})
+                                  {"seconds": [(0, 0)] + [(row["members"], row["seconds"]) for row in rows]}, seconds)

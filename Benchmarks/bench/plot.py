@@ -29,6 +29,16 @@ def digits(value):
     return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 
 
+def sized(value):
+    """Bytes for people: 1234567 is "1.23 MB"."""
+    text = number(value)
+    return text + ("B" if " " in text else " B")
+
+
+def seconds(value):
+    return f"{digits(value)} s"
+
+
 def microseconds(value):
     """A duration for people: 1234 is "1.23 ms"."""
     for unit, size in (("s", 1e6), ("ms", 1e3)):

@@ -1,6 +1,5 @@
 """What a step is: a function that measures one thing, and leaves figures, commands and plots."""
 import dataclasses
-import time
 
 STEPS = {}
 
@@ -25,10 +24,10 @@ class Figure:
 class Results:
     """What one step has found."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, machine):
+        self.name, self.machine = name, machine
         self.figures, self.commands, self.plots, self.data = [], [], {}, {}
-        self.began = time.time()
+        self.seconds, self.failure = 0, None
 
     def figure(self, *arguments, **named):
         figure = Figure(*arguments, **named)
@@ -40,8 +39,9 @@ class Results:
             self.commands.append(line)
 
     def json(self):
-        return {"commands": self.commands, "figures": [dataclasses.asdict(figure) for figure in self.figures],
-                "data": self.data, "seconds": round(time.time() - self.began, 1)}
+        return {"machine": self.machine, "commands": self.commands, "plots": list(self.plots), "failure": self.failure,
+                "figures": [dataclasses.asdict(figure) for figure in self.figures], "data": self.data,
+                "seconds": self.seconds}
 
 
 def step(name, title, by_default=True):

@@ -69,13 +69,14 @@ def machine():
 
 
 def memory_of(pid):
-    """Bytes: resident, and of it private, which goes away with the process."""
-    sizes = {"Rss": 0, "Private_Clean": 0, "Private_Dirty": 0}
+    """Bytes: resident, and private: what it has written itself. Pages of its binary, which all of its kind share, are in the
+    former only."""
+    sizes = {"Rss": 0, "Private_Dirty": 0}
     for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines():
         key = line.split(":")[0]
         if key in sizes:
             sizes[key] = int(line.split()[1]) << 10
-    return {"rss": sizes["Rss"], "private": sizes["Private_Clean"] + sizes["Private_Dirty"]}
+    return {"rss": sizes["Rss"], "private": sizes["Private_Dirty"]}
 
 
 class Server:

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Schema
 
 /// The command line of berth-agent.
 public enum AgentCommand {
@@ -13,6 +14,8 @@ public enum AgentCommand {
         let options = arguments.dropFirst()
         do throws(SystemError) {
             switch (options.first, options.count) {
+            case (FileOperation.flag, _):
+                return FileTool.run(Array(options))
             case ("--version", 1):
                 print("berth-agent \(version)")
                 return 0

@@ -3,7 +3,7 @@ internal import Schema
 internal import Wire
 
 /// gRPC's status codes, as far as the agent answers with them.
-private enum StatusCode: Int32 {
+enum StatusCode: Int32 {
     case invalidArgument = 3
     case notFound = 5
     case resourceExhausted = 8
@@ -12,7 +12,7 @@ private enum StatusCode: Int32 {
 }
 
 /// Why a call is answered with a status.
-private struct CallError: Error {
+struct CallError: Error {
     let code: StatusCode
     let message: String
 
@@ -51,7 +51,7 @@ extension AgentServer {
         refuse(header.streamID, .init(.resourceExhausted, message))
     }
 
-    private func refuse(_ streamID: UInt32, _ error: CallError) {
+    func refuse(_ streamID: UInt32, _ error: CallError) {
         let status = Status(code: error.code.rawValue, message: error.message.clipped(toUTF8: 512))
         sendBuffer.append(Response(status: status), type: .response, streamID: streamID)
     }
@@ -74,6 +74,11 @@ extension AgentServer {
             respond(streamID, [])
         case "Signal":
             try signal(try decode(request.payload))
+            respond(streamID, [])
+        case "Input":
+            try input(try decode(request.payload), streamID)
+        case "Resize":
+            try resize(try decode(request.payload))
             respond(streamID, [])
         case "Reset":
             let request: Agent.ResetRequest = try decode(request.payload)
@@ -105,7 +110,7 @@ extension AgentServer {
         }
     }
 
-    private func respond(_ streamID: UInt32, _ payload: [UInt8]) {
+    func respond(_ streamID: UInt32, _ payload: [UInt8]) {
         sendBuffer.append(Response(payload: payload), type: .response, streamID: streamID)
     }
 
@@ -122,10 +127,13 @@ extension AgentServer {
         guard let place = executions.firstIndex(where: { $0 == nil }) else {
             throw CallError(.resourceExhausted, "\(AgentServer.maxExecutions) executions are active")
         }
-        start(RunningExecution(request, streamID: streamID), at: place)
+        guard !request.keepsBackground || canKeepBackground else {
+            throw CallError(.resourceExhausted, "\(AgentServer.maxBackground) programs have left something running")
+        }
+        start(RunningExecution(request, streamID: streamID, processors: processors), at: place)
     }
 
-    private func place(of number: UInt64) throws(CallError) -> (RunningExecution, Int) {
+    func place(of number: UInt64) throws(CallError) -> (RunningExecution, Int) {
         for (place, execution) in executions.enumerated() {
             if let execution, execution.number == number { return (execution, place) }
         }
@@ -134,7 +142,7 @@ extension AgentServer {
 
     private func acknowledge(_ request: Agent.AcknowledgeRequest) throws(CallError) {
         let (execution, _) = try place(of: request.execution)
-        guard execution.machine.acknowledge(request.bytes) else {
+        guard execution.machine.acknowledge(request.bytes, now: monotonicNow()) else {
             let outstanding = execution.machine.outstanding
             throw CallError(.invalidArgument, "\(request.bytes) bytes acknowledged, \(outstanding) outstanding")
         }

@@ -13,6 +13,7 @@ extension AgentServer {
         let limit = min(request.timeoutMilliseconds, 3_600_000) * 1_000_000
         // Told first: whatever comes of the rest, they do not go on.
         endExecutions()
+        background = []
         // All children are reaped on the way.
         defer { forgetSupervisors() }
         try baseline.restore(deadline: start + limit)

@@ -7,16 +7,18 @@ internal import Wire
 final class AgentServer {
     /// Executions at once. The send buffer has room for the ends of as many.
     static let maxExecutions = 64
+    /// Programs that may leave something running.
+    static let maxBackground = 32
 
     private let input: Descriptor
     private let output: Descriptor
-    private let signals: Descriptor
+    let signals: Descriptor
     private let null: Descriptor
     private let epoll: Epoll
     let receiveBuffer = ReceiveBuffer()
     let sendBuffer = SendBuffer()
     let arena = Arena()
-    private let outOfMemory = OutOfMemoryCounter()
+    let outOfMemory = OutOfMemoryCounter()
     private let oomScore = AgentServer.raisedOOMScore()
 
     /// What a reset leads back to, or why there can be none.
@@ -24,8 +26,15 @@ final class AgentServer {
 
     /// Each at the place that its events' tokens name.
     var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
+    /// What programs that have ended left running.
+    var background: [Background] = []
     /// Supervisors that have not been reaped.
-    private var supervisors: Set<pid_t> = []
+    var supervisors: Set<pid_t> = []
+    /// A supervisor was killed: what descended from it is the agent's own.
+    var hasStrays = false
+    /// All orphans of the container are the agent's. Elsewhere, what it has started itself would outlive its own end.
+    private let isInit = getpid() == 1
+    let processors = UInt64(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     private var isInputReadable = true
     private var isOutputWritable = true
     /// Why the agent ends; nil while it does not.
@@ -121,7 +130,7 @@ final class AgentServer {
             case .control: takeReports(of: execution, at: place)
             case .stdout: execution.becameReadable(.stdout)
             case .stderr: execution.becameReadable(.stderr)
-            case .stdin: execution.feed()
+            case .stdin: feed(execution, at: place)
             }
         }
     }
@@ -194,10 +203,14 @@ final class AgentServer {
         if case .success(let baseline) = baseline { baseline.beforeProgram() }
         executions[place] = execution
         do throws(SystemError) {
-            try execution.start(null: null.raw, oomScore: oomScore, outOfMemory: outOfMemory, epoll: epoll) {
+            let surroundings = RunningExecution.Surroundings(
+                null: null.raw, oomScore: oomScore, isAlone: isInit && berth_has_children() == 0)
+            let actions = try execution.start(surroundings, outOfMemory: outOfMemory, epoll: epoll) {
                 Token.of(place, $0)
             }
-            supervisors.insert(execution.supervisorPID)
+            if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
+            perform(actions, on: execution, at: place)
+            feed(execution, at: place)
         } catch {
             if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
             let message = "cannot start \(execution.program.arguments.first ?? ""): \(error.words)"
@@ -210,12 +223,20 @@ final class AgentServer {
             switch action {
             case .sendStarted(let pid):
                 sendBuffer.append(Agent.ExecuteEvent.started(pid: pid), type: .data, streamID: execution.streamID)
-            case .terminate: execution.terminate()
-            case .kill: execution.kill()
+            case .terminate: execution.terminate(sparing: supervisors)
+            case .kill: execution.kill(sparing: supervisors)
             case .signal(let number): execution.signal(number)
-            case .seal: perform(execution.seal(), on: execution, at: place)
+            case .measureCPUTime:
+                let used = execution.cpuTime(sparing: supervisors)
+                perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)
+            case .detach:
+                if let left = execution.detach(from: epoll) { background.append(left) }
+            case .seal:
+                endInput(of: execution)
+                perform(execution.seal(), on: execution, at: place)
             case .sendEnded(var ended):
                 executions[place] = nil
+                endInput(of: execution)
                 ended.message = ended.message.clipped(toUTF8: SendBuffer.maxEndSize / 2)
                 sendBuffer.append(Agent.ExecuteEvent.ended(ended), type: .data, streamID: execution.streamID)
                 sendBuffer.append(Empty(), type: .data, flags: [.remoteClosed, .noData], streamID: execution.streamID)
@@ -232,15 +253,16 @@ final class AgentServer {
             case .failed(let stage, let error):
                 let (failure, message) = execution.program.failure(stage: stage, error: error)
                 actions = execution.machine.startFailed(failure, message)
-            case .exited(let status, let wall):
-                execution.machine.exited(status, wallMicroseconds: wall)
-                actions = []
+            case .exited(let status, let usage):
+                let kills = execution.outOfMemoryKills(outOfMemory)
+                actions = execution.machine.exited(status, usage, outOfMemoryKills: kills)
             case .gone(let usage):
                 execution.dropSupervisor(isLost: false)
                 actions = execution.machine.gone(usage, outOfMemoryKills: execution.outOfMemoryKills(outOfMemory))
             case .lost:
                 supervisors.remove(execution.supervisorPID)
                 execution.dropSupervisor(isLost: true)
+                hasStrays = true
                 killStrays()
                 return
             }
@@ -253,37 +275,14 @@ final class AgentServer {
         let now = monotonicNow()
         for (place, execution) in executions.enumerated() {
             guard let execution, execution.machine.deadline != nil else { continue }
-            perform(execution.machine.timePassed(now: now), on: execution, at: place)
+            let hasUnread = execution.wantsToRead(.stdout) || execution.wantsToRead(.stderr)
+            perform(execution.machine.timePassed(now: now, hasUnread: hasUnread), on: execution, at: place)
         }
     }
 
-    // MARK: Children
-
-    /// They have been reaped elsewhere.
-    func forgetSupervisors() { supervisors = [] }
-
-    private func takeSignals() {
-        var info = signalfd_siginfo()
-        while read(signals.raw, &info, MemoryLayout<signalfd_siginfo>.size) > 0 {
-            if info.ssi_signo != UInt32(SIGCHLD) { stop(128 + Int32(info.ssi_signo)) }
-        }
-        while true {
-            let pid = waitpid(-1, nil, WNOHANG)
-            guard pid > 0 else { break }
-            supervisors.remove(pid)
-        }
-        killStrays()
-    }
-
-    /// What descended from a supervisor that was killed is now the agent's, and shall not outlive its execution either.
-    private func killStrays() {
-        guard executions.contains(where: { $0?.isLost == true }) else { return }
-        guard berth_kill_strays(Array(supervisors), Int32(supervisors.count)) == 0 else { return }
-        for (place, execution) in executions.enumerated() {
-            guard let execution, execution.isLost else { continue }
-            let kills = execution.outOfMemoryKills(outOfMemory)
-            perform(execution.machine.gone(nil, outOfMemoryKills: kills), on: execution, at: place)
-        }
+    var canKeepBackground: Bool {
+        let coming = executions.count { $0?.program.keepsBackground == true }
+        return background.count + coming < AgentServer.maxBackground
     }
 }
 

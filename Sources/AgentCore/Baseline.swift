@@ -71,10 +71,19 @@ final class Baseline {
         for place in places { try place.restore(deadline: deadline) }
         try Baseline.expect(berth_remove_ipc(deadline), "IPC objects could not be removed")
         let settled = min(deadline, monotonicNow() + Baseline.settling)
+        Baseline.collectSockets()
         while let difference = try difference(deadline: settled) {
             guard monotonicNow() < settled else { throw Unprovable(difference) }
             usleep(500)
+            Baseline.collectSockets()
         }
+    }
+
+    /// Sockets that were sent over each other, and files within them, are freed when the kernel looks for such; it does when a
+    /// unix socket is closed.
+    private static func collectSockets() {
+        let socket = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        if socket >= 0 { close(socket) }
     }
 
     private static func expect(_ result: Int32, _ words: String) throws(Unprovable) {

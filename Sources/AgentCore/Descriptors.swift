@@ -66,6 +66,9 @@ struct Epoll: ~Copyable {
         guard epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event) == 0 else { throw SystemError("epoll_ctl") }
     }
 
+    /// Reports no more of `raw`, whatever copies of it are open.
+    func remove(_ raw: Int32) { epoll_ctl(descriptor.raw, EPOLL_CTL_DEL, raw, nil) }
+
     /// - Parameter timeout: milliseconds; -1 is none.
     /// - Returns: how many entries of `events` are filled.
     func wait(_ events: inout [epoll_event], timeout: Int32) -> Int {

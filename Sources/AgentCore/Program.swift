@@ -12,6 +12,8 @@ struct Program {
     let directory: String
     let uid: UInt32
     let gid: UInt32
+    let hasTerminal: Bool
+    let keepsBackground: Bool
 
     init(_ request: Agent.ExecuteRequest) {
         arguments = request.argv
@@ -19,6 +21,8 @@ struct Program {
         directory = request.cwd
         uid = request.uid
         gid = request.gid
+        hasTerminal = request.terminal != nil
+        keepsBackground = request.keepsBackground
     }
 
     private var name: String { arguments.first ?? "" }
@@ -70,6 +74,8 @@ struct Program {
                         program.oom_score_adj = oomScore == nil ? nil : texts[1]
                         program.uid = uid
                         program.gid = gid
+                        program.has_terminal = hasTerminal ? 1 : 0
+                        program.keeps_background = keepsBackground ? 1 : 0
                         return body(&program)
                     }
                 }

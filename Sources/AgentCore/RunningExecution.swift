@@ -13,24 +13,25 @@ final class RunningExecution {
     /// The supervisor is gone without a word; its processes have become the agent's own children.
     private(set) var isLost = false
     private var supervisor: Supervisor?
+    /// It has no supervisor, but is the agent's own.
+    var direct: DirectProgram?
     private var stdout: Descriptor?
     private var stderr: Descriptor?
-    private var stdin: Descriptor?
-    private var input: [UInt8]
-    private var inputStart = 0
+    private let terminal: Agent.Terminal?
+    private var input: RunningInput
     /// The pipe had bytes, or its end, when last heard of.
     private var isReadable = (stdout: false, stderr: false)
     /// The container's count of kills for lack of memory when it started.
     private var killsBefore: UInt64?
 
-    init(_ request: Agent.ExecuteRequest, streamID: UInt32) {
+    /// - Parameter processors: that can run its processes at once.
+    init(_ request: Agent.ExecuteRequest, streamID: UInt32, processors: UInt64) {
         number = request.execution
         self.streamID = streamID
         program = Program(request)
-        machine = Execution(
-            window: request.windowBytes, timeoutMilliseconds: request.timeoutMilliseconds,
-            graceMilliseconds: request.graceMilliseconds)
-        input = request.stdin
+        machine = Execution(Execution.Limits(request), processors: processors)
+        terminal = request.terminal
+        input = RunningInput(request)
     }
 
     /// What an event of an execution's descriptor is about; the raw value is part of its token.
@@ -38,53 +39,110 @@ final class RunningExecution {
         case control, stdout, stderr, stdin
     }
 
-    /// Makes the pipes and forks the supervisor, which then starts the program.
-    /// - Parameters:
-    ///   - null: a descriptor of /dev/null.
-    ///   - token: of an event's source.
+    /// What an execution needs of the agent to be started.
+    struct Surroundings {
+        /// A descriptor of /dev/null.
+        let null: Int32
+        let oomScore: String?
+        /// No process is in the container but the agent.
+        let isAlone: Bool
+    }
+
+    /// Makes the pipes, or the terminal, and starts the program, or forks the supervisor, which then does.
+    /// - Parameter token: of an event's source.
+    /// - Returns: what is to be done now, if the program was started, or was not.
     func start(
-        null: Int32, oomScore: String?, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
+        _ surroundings: Surroundings, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
         token: (Source) -> UInt64
-    ) throws(SystemError) {
+    ) throws(SystemError) -> [Execution.Action] {
         killsBefore = outOfMemory.count
-        let outputPipe = try Pipe()
-        let errorPipe = try Pipe()
+        let actions =
+            if let terminal {
+                try startInTerminal(terminal, surroundings)
+            } else {
+                try startWithPipes(surroundings)
+            }
+        if let raw = supervisor?.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
+        if let raw = pipe(.stdout) { try epoll.add(raw, EPOLLIN, token: token(.stdout)) }
+        if let raw = pipe(.stderr) { try epoll.add(raw, EPOLLIN, token: token(.stderr)) }
+        if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
+        return actions
+    }
+
+    private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
+        let output = try Pipe()
+        let error = try Pipe()
         // Fewer turns between program and agent in bulk. Not every kernel or user may.
-        _ = berth_set_pipe_size(outputPipe.output.raw, 256 << 10)
-        let ours = try Descriptor.copy(of: outputPipe.input.raw, minimum: 3)
-        let oursOfErrors = try Descriptor.copy(of: errorPipe.input.raw, minimum: 3)
-        try ours.makeNonblocking()
-        try oursOfErrors.makeNonblocking()
-        let supervisor: Supervisor
+        _ = berth_set_pipe_size(output.output.raw, 256 << 10)
+        try output.input.makeNonblocking()
+        try error.input.makeNonblocking()
+        let actions: [Execution.Action]
         if input.isEmpty {
-            supervisor = try Supervisor.fork(
-                program, oomScore: oomScore, input: null, output: outputPipe.output.raw, error: errorPipe.output.raw)
+            actions = try begin(
+                surroundings, input: surroundings.null, output: output.output.raw, error: error.output.raw)
         } else {
-            let inputPipe = try Pipe()
-            let feed = try Descriptor.copy(of: inputPipe.output.raw, minimum: 3)
-            try feed.makeNonblocking()
-            supervisor = try Supervisor.fork(
-                program, oomScore: oomScore, input: inputPipe.input.raw, output: outputPipe.output.raw,
-                error: errorPipe.output.raw)
-            try epoll.add(feed.raw, EPOLLOUT, token: token(.stdin))
-            stdin = consume feed
+            let pipe = try Pipe()
+            try pipe.output.makeNonblocking()
+            actions = try begin(
+                surroundings, input: pipe.input.raw, output: output.output.raw, error: error.output.raw)
+            input.descriptor = .some(pipe.output)
         }
-        supervisorPID = supervisor.pid
-        try epoll.add(supervisor.raw, EPOLLIN, token: token(.control))
-        try epoll.add(ours.raw, EPOLLIN, token: token(.stdout))
-        try epoll.add(oursOfErrors.raw, EPOLLIN, token: token(.stderr))
-        self.supervisor = consume supervisor
-        stdout = consume ours
-        stderr = consume oursOfErrors
+        stdout = .some(output.input)
+        stderr = .some(error.input)
+        return actions
+    }
+
+    private func startInTerminal(
+        _ size: Agent.Terminal, _ surroundings: Surroundings
+    ) throws(SystemError) -> [Execution.Action] {
+        let terminal = try Terminal(owner: program.uid, size)
+        let side = terminal.programSide.raw
+        let actions = try begin(surroundings, input: side, output: side, error: side)
+        input.descriptor = try Descriptor.copy(of: terminal.master.raw, minimum: 3)
+        stdout = .some(terminal.master)
+        return actions
+    }
+
+    private func begin(
+        _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32
+    ) throws(SystemError) -> [Execution.Action] {
+        let oomScore = surroundings.oomScore
+        guard surroundings.isAlone, !program.keepsBackground else {
+            let supervisor = try Supervisor.fork(
+                program, oomScore: oomScore, input: input, output: output, error: error)
+            supervisorPID = supervisor.pid
+            self.supervisor = consume supervisor
+            return []
+        }
+        switch DirectProgram.start(program, oomScore: oomScore, input: input, output: output, error: error) {
+        case .started(let program):
+            direct = program
+            return machine.started(pid: UInt32(program.pid), now: monotonicNow())
+        case .failed(let stage, let error):
+            let (failure, message) = program.failure(stage: stage, error: error)
+            return machine.startFailed(failure, message)
+        }
     }
 
     // MARK: Processes
 
     func reports() -> [Supervisor.Report] { supervisor?.reports() ?? [] }
 
-    func signal(_ number: Int32) { supervisor?.signal(number) }
-    func terminate() { supervisor?.terminate() }
-    func kill() { supervisor?.kill() }
+    func signal(_ number: Int32) {
+        direct?.signal(number)
+        supervisor?.signal(number)
+    }
+
+    /// - Parameter supervisors: all of the agent's.
+    func terminate(sparing supervisors: Set<pid_t>) {
+        direct?.terminate(sparing: supervisors)
+        supervisor?.terminate()
+    }
+
+    func kill(sparing supervisors: Set<pid_t>) {
+        direct?.kill(sparing: supervisors)
+        supervisor?.kill()
+    }
 
     /// The supervisor has no more to say.
     func dropSupervisor(isLost: Bool) {
@@ -92,29 +150,45 @@ final class RunningExecution {
         self.isLost = isLost
     }
 
+    /// What the program has left lives on, as long as the result does.
+    func detach(from epoll: borrowing Epoll) -> Background? {
+        guard let supervisor = supervisor.take() else { return nil }
+        epoll.remove(supervisor.raw)
+        return Background(supervisor)
+    }
+
     func outOfMemoryKills(_ counter: OutOfMemoryCounter) -> UInt64 {
         guard let before = killsBefore, let now = counter.count, now > before else { return 0 }
         return now - before
     }
 
+    /// Nanoseconds of CPU time that its processes have used, those that are reaped included.
+    func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
+        if let direct { return direct.cpuTime(sparing: supervisors) }
+        return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
+    }
+
     // MARK: Input
 
-    /// Writes what the pipe takes; closes it after the last byte, or when nobody reads any more.
-    func feed() {
-        guard let descriptor = stdin?.raw else { return }
-        while inputStart < input.count {
-            let count = input.withUnsafeBytes { bytes in
-                write(descriptor, bytes.baseAddress.map { $0 + inputStart }, bytes.count - inputStart)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                if errno == EAGAIN { return }
-                break
-            }
-            inputStart += count
-        }
-        stdin = nil
-        input = []
+    /// Bytes of input that are not written, and calls that wait for that.
+    var waitingInput: (bytes: Int, calls: Int) { (input.queue.waiting, input.queue.waitingCalls) }
+
+    func add(_ request: Agent.InputRequest, streamID: UInt32) throws(InputQueue.Refusal) {
+        try input.queue.add(request.data, at: request.offset, isEnd: request.isEnd, streamID: streamID)
+    }
+
+    /// Writes input, as much as is taken now.
+    func feed() -> RunningInput.Answers { input.feed(isTerminal: terminal != nil) }
+
+    /// Nothing reads any more.
+    /// - Returns: calls that wait.
+    func closeInput() -> [InputQueue.Call] { input.close() }
+
+    /// - Returns: false when the program has no terminal.
+    func resize(_ size: Agent.Terminal) -> Bool {
+        guard terminal != nil else { return false }
+        if let master = pipe(.stdout) { Terminal.resize(master, size) }
+        return true
     }
 
     // MARK: Output
@@ -125,7 +199,7 @@ final class RunningExecution {
 
     /// A read of the stream's pipe would do something now, as far as is known.
     func wantsToRead(_ stream: OutputStream) -> Bool {
-        (stream == .stdout ? isReadable.stdout : isReadable.stderr) && machine.allowance(stream) > 0
+        (stream == .stdout ? isReadable.stdout : isReadable.stderr) && machine.intake(stream) != .none
     }
 
     /// Reads once from a stream's pipe into `buffer`, which can take it.
@@ -134,29 +208,38 @@ final class RunningExecution {
             setReadable(stream, false)
             return []
         }
-        let count = buffer.appendOutput(
-            from: descriptor, limit: machine.allowance(stream), stream: stream.rawValue,
-            offset: machine.offset(stream), streamID: streamID)
-        if count > 0 { return machine.didSend(count, of: stream) }
+        let count: Int
+        switch machine.intake(stream) {
+        case .none:
+            return []
+        case .send(let limit):
+            count = buffer.appendOutput(
+                from: descriptor, limit: limit, stream: stream.rawValue, offset: machine.offset(stream),
+                streamID: streamID)
+            if count > 0 { return machine.didSend(count, of: stream, now: monotonicNow()) }
+        case .count(let limit):
+            count = buffer.skipOutput(from: descriptor, limit: limit)
+            if count > 0 { return machine.didCount(count, of: stream, now: monotonicNow()) }
+        }
         if count < 0, errno == EINTR { return [] }
         setReadable(stream, false)
         if count < 0, errno == EAGAIN { return [] }
+        // The end; a terminal tells it as EIO.
         if stream == .stdout { stdout = nil } else { stderr = nil }
         return machine.didClose(stream)
     }
 
-    /// No process of the execution is left: the machine is told how much is still in the pipes.
+    /// Nothing of the execution writes any more: the machine is told how much is still in the pipes.
     func seal() -> [Execution.Action] {
-        stdin = nil
         becameReadable(.stdout)
         becameReadable(.stderr)
-        return machine.sealed(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr))
+        return machine.sealed(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr), now: monotonicNow())
     }
 
     /// The container is being reset: it ends without its processes being waited for.
     func discard() -> [Execution.Action] {
-        stdin = nil
         supervisor = nil
+        direct = nil
         return machine.discard(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr))
     }
 

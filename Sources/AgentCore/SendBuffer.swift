@@ -87,6 +87,16 @@ final class SendBuffer {
         return count
     }
 
+    /// Reads output that is not to be sent. `canTakeOutput` must hold.
+    /// - Parameter limit: bytes to read at most, 1 to `maxChunk`.
+    /// - Returns: as `appendOutput`.
+    func skipOutput(from pipe: Int32, limit: Int) -> Int {
+        makeRoom(limit)
+        guard let base = block.baseAddress else { return 0 }
+        highest = max(highest, end + limit)
+        return read(pipe, base + end, limit)
+    }
+
     private static func frontSize(stream: UInt32, offset: UInt64, count: Int) -> Int {
         FrameHeader.size + Agent.Output.Prefix(stream: stream, offset: offset, count: count).size
     }

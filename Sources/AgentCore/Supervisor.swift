@@ -11,7 +11,7 @@ struct Supervisor: ~Copyable {
     enum Report {
         case started(pid: UInt32)
         case failed(stage: Int32, error: Int32)
-        case exited(WaitStatus, wallMicroseconds: UInt64)
+        case exited(WaitStatus, Usage)
         case gone(Usage)
         /// It ended, or was killed, without a `failed` or `gone` before.
         case lost
@@ -85,16 +85,16 @@ struct Supervisor: ~Copyable {
         case BERTH_STARTED.rawValue: .started(pid: UInt32(bitPattern: c.pid))
         case BERTH_FAILED.rawValue: .failed(stage: c.stage, error: c.error)
         case BERTH_EXITED.rawValue:
-            .exited(
-                berth_did_exit(c.status) != 0
-                    ? .exited(code: berth_exit_code(c.status)) : .signalled(berth_end_signal(c.status)),
-                wallMicroseconds: c.wall_us)
+            .exited(WaitStatus(c.status), usage(c))
         case BERTH_GONE.rawValue:
-            .gone(
-                Usage(
-                    userMicroseconds: c.user_us, systemMicroseconds: c.system_us,
-                    peakMemoryBytes: c.peak_memory_bytes))
+            .gone(usage(c))
         default: .lost
         }
+    }
+
+    private static func usage(_ c: berth_report) -> Usage {
+        Usage(
+            wallMicroseconds: c.wall_us, userMicroseconds: c.user_us, systemMicroseconds: c.system_us,
+            peakMemoryBytes: c.peak_memory_bytes)
     }
 }

@@ -92,12 +92,12 @@ extension BerthClient {
     ///
     /// - Throws: `failedPrecondition` when it had not started, as far as is known here: it has no id then.
     public func resume(_ execution: Execution, window: Int = standardWindow) throws(BerthError) -> Execution {
-        guard let identity = execution.stream.identity else {
+        guard let id = execution.attachedID ?? execution.stream.identity?.execution else {
             throw BerthError(.failedPrecondition, "the connection broke before the execution had started")
         }
         let has = execution.stream.consumed
         return attach(
-            identity.execution, lease: execution.lease, from: .offsets(stdout: has.stdout, stderr: has.stderr),
+            id, lease: execution.lease, from: .offsets(stdout: has.stdout, stderr: has.stderr),
             observes: execution.observes, window: window, inputOffset: execution.inputOffset)
     }
 
@@ -132,7 +132,8 @@ extension BerthClient {
         }
         let stream = EventStream<ExecuteEvent>(
             rpc, method: "Attach", request, lease: lease, window: window, from: offsets, leaving: .detach)
-        return Execution(rpc, lease: lease, stream: stream, inputOffset: inputOffset, observes: observes)
+        return Execution(
+            rpc, lease: lease, stream: stream, inputOffset: inputOffset, attachedID: execution, observes: observes)
     }
 }
 

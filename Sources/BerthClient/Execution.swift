@@ -18,16 +18,19 @@ public final class Execution: AsyncSequence, Sendable {
     let lease: String
     let stream: EventStream<ExecuteEvent>
     let input: InputWriter
+    /// Its id, where it was attached to: known before this stream of it has started.
+    let attachedID: String?
     /// It was attached to without slowing it down.
     let observes: Bool
 
     init(
         _ rpc: ClientConnection, lease: String, stream: EventStream<ExecuteEvent>, inputOffset: UInt64?,
-        observes: Bool = false
+        attachedID: String? = nil, observes: Bool = false
     ) {
         self.rpc = rpc
         self.lease = lease
         self.stream = stream
+        self.attachedID = attachedID
         self.observes = observes
         input = InputWriter(rpc, lease: lease, offset: inputOffset)
     }

@@ -57,20 +57,27 @@ static int lists_are_there(void) {
     return access(path, R_OK) == 0;
 }
 
-static pid_t parent_of(pid_t pid) {
-    char path[64], text[512];
+// The fields of /proc/PID/stat after the name, which may hold anything, parentheses too. NULL where there is no such
+// process.
+static const char *read_stat(pid_t pid, char *text, size_t size) {
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t size = read(fd, text, sizeof text - 1);
+    if (fd < 0) return NULL;
+    ssize_t count = read(fd, text, size - 1);
     close(fd);
-    if (size <= 0) return 0;
-    text[size] = 0;
-    // "PID (NAME) STATE PPID …", and NAME may hold anything, parentheses too.
+    if (count <= 0) return NULL;
+    text[count] = 0;
     char *end = strrchr(text, ')');
+    return end ? end + 1 : NULL;
+}
+
+static pid_t parent_of(pid_t pid) {
+    char text[512];
+    const char *fields = read_stat(pid, text, sizeof text);
     int parent = 0;
     char state;
-    return end && sscanf(end + 1, " %c %d", &state, &parent) == 2 ? parent : 0;
+    return fields && sscanf(fields, " %c %d", &state, &parent) == 2 ? parent : 0;
 }
 
 static int visit_by_lists(pid_t root, void (*visit)(pid_t, void *), void *context) {
@@ -117,11 +124,6 @@ int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t, void *)
     return source == BERTH_CHILDREN_LISTS ? visit_by_lists(root, visit, context) : visit_by_scan(root, visit, context);
 }
 
-static void kill_one(pid_t pid, void *context) {
-    (void)context;
-    kill(pid, SIGKILL);
-}
-
 struct children {
     pid_t *pids;
     int count, capacity;
@@ -133,17 +135,76 @@ static void collect_child(pid_t pid, void *context) {
     if (children->count < children->capacity && parent_of(pid) == children->parent) children->pids[children->count++] = pid;
 }
 
-int berth_kill_strays(const pid_t *spared, int count) {
-    static pid_t strays[QUEUE_MAX];
+static pid_t strays[QUEUE_MAX];
+
+// Collects the calling process's children but those in `spared`.
+static int collect_strays(const pid_t *spared, int count) {
     struct children children = {strays, 0, QUEUE_MAX, getpid()};
     berth_visit_descendants(children.parent, BERTH_CHILDREN_AUTO, collect_child, &children);
-    int killed = 0;
+    int kept = 0;
     for (int i = 0; i < children.count; i++) {
         int is_spared = 0;
         for (int j = 0; j < count; j++) is_spared |= spared[j] == strays[i];
-        if (is_spared) continue;
-        kill(strays[i], SIGKILL);
-        killed += 1 + berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, kill_one, NULL);
+        if (!is_spared) strays[kept++] = strays[i];
     }
-    return killed;
+    return kept;
+}
+
+struct sending {
+    int signal;
+    pid_t except_group;
+};
+
+static void send_signal(pid_t pid, void *context) {
+    const struct sending *sending = context;
+    if (sending->signal == 0 || (sending->except_group && getpgid(pid) == sending->except_group)) return;
+    kill(pid, sending->signal);
+    if (sending->signal == SIGTERM) kill(pid, SIGCONT);
+}
+
+int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except_group) {
+    struct sending sending = {signal, except_group};
+    int found = collect_strays(spared, count), all = found;
+    for (int i = 0; i < found; i++) {
+        send_signal(strays[i], &sending);
+        all += berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, send_signal, &sending);
+    }
+    return all;
+}
+
+struct times {
+    unsigned long long own;    // of the processes themselves
+    unsigned long long reaped; // of children they have waited for
+};
+
+static void add_times(pid_t pid, void *context) {
+    char text[512];
+    const char *fields = read_stat(pid, text, sizeof text);
+    unsigned long user, system;
+    long reaped_user, reaped_system;
+    if (!fields || sscanf(fields, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &user, &system,
+                          &reaped_user, &reaped_system) != 4)
+        return;
+    struct times *times = context;
+    times->own += user + system;
+    times->reaped += (unsigned long long)reaped_user + (unsigned long long)reaped_system;
+}
+
+static uint64_t microseconds(unsigned long long ticks) { return ticks * 1000000 / (unsigned long long)sysconf(_SC_CLK_TCK); }
+
+uint64_t berth_cpu_time_below(pid_t root) {
+    struct times of_root = {0, 0}, below = {0, 0};
+    add_times(root, &of_root);
+    berth_visit_descendants(root, BERTH_CHILDREN_AUTO, add_times, &below);
+    return microseconds(of_root.reaped + below.own + below.reaped);
+}
+
+uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count) {
+    struct times times = {0, 0};
+    int found = collect_strays(spared, count);
+    for (int i = 0; i < found; i++) {
+        add_times(strays[i], &times);
+        berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, add_times, &times);
+    }
+    return microseconds(times.own + times.reaped);
 }

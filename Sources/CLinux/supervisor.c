@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -50,13 +51,6 @@ static void close_from(int first) {
     for (int fd = first; fd < end; fd++) close(fd);
 }
 
-// Why the program did not start. Written by the child, read by the supervisor once the child is gone or has exec'd: they
-// share their memory until then.
-struct failure {
-    int stage;
-    int error;
-};
-
 // Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
 // harmless only where no foreign group is held.
 static int become(uint32_t uid, uint32_t gid) {
@@ -93,7 +87,7 @@ static void raise_oom_score(const char *text) {
 }
 
 // In the child of vfork: only system calls, and nothing of the memory changes but `failure`.
-static void become_program(const struct berth_program *program, volatile struct failure *failure) {
+static void become_program(const struct berth_program *program, volatile struct berth_failure *failure) {
     failure->stage = BERTH_STAGE_IDENTITY;
     raise_oom_score(program->oom_score_adj);
     const struct rlimit none = {0, 0};
@@ -103,6 +97,11 @@ static void become_program(const struct berth_program *program, volatile struct 
     umask(022);
     if (setsid() < 0 || setrlimit(RLIMIT_CORE, &none) != 0 || sigaction(SIGPIPE, &standard, NULL) != 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || become(program->uid, program->gid) != 0) {
+        failure->error = errno;
+        return;
+    }
+    // Its foreground is the program's process group then, and what is typed to interrupt reaches that.
+    if (program->has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
         failure->error = errno;
         return;
     }
@@ -146,6 +145,7 @@ struct supervision {
     pid_t program; // 0 once it is reaped
     pid_t group;
     uint64_t started_us;
+    int keeps_background;
     int is_terminating;
     int is_killing;
 };
@@ -180,6 +180,18 @@ static void obey(struct supervision *state) {
     }
 }
 
+static void set_usage(struct berth_report *report, const struct rusage *usage) {
+    report->user_us = (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
+    report->system_us = (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
+    report->peak_memory_bytes = (uint64_t)usage->ru_maxrss * 1024;
+}
+
+static void add_usage(struct berth_report *report) {
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    set_usage(report, &usage);
+}
+
 // Returns when children are left; ends the process when none is.
 static void reap(struct supervision *state) {
     struct berth_report reports[2] = {{0}, {0}};
@@ -192,16 +204,13 @@ static void reap(struct supervision *state) {
         reports[count].kind = BERTH_EXITED;
         reports[count].status = status;
         reports[count].wall_us = now_us() - state->started_us;
+        add_usage(&reports[count]);
         count++;
-        if (!state->is_terminating) state->is_killing = 1;
+        if (!state->is_terminating && !state->keeps_background) state->is_killing = 1;
     }
     if (pid < 0 && errno == ECHILD) {
-        struct rusage usage;
-        getrusage(RUSAGE_CHILDREN, &usage);
         reports[count].kind = BERTH_GONE;
-        reports[count].user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
-        reports[count].system_us = (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
-        reports[count].peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+        add_usage(&reports[count]);
         count++;
         send_reports(reports, count);
         _exit(0);
@@ -255,8 +264,8 @@ static void run_supervisor(const struct berth_program *program) {
     prctl(PR_SET_NAME, "berth-watch", 0, 0, 0);
     arrange_descriptors(program);
 
-    volatile struct failure failure = {BERTH_STAGE_FORK, 0};
-    struct supervision state = {.started_us = now_us()};
+    volatile struct berth_failure failure = {BERTH_STAGE_FORK, 0};
+    struct supervision state = {.started_us = now_us(), .keeps_background = program->keeps_background};
     // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
     // when the child has exec'd or is gone.
     pid_t pid = vfork();
@@ -291,5 +300,43 @@ pid_t berth_supervise(const struct berth_program *program) {
         run_supervisor(program);
         _exit(0);
     }
+    return pid;
+}
+
+// Without glibc's opendir, which would change the caller's memory: what it has open closes itself on exec anyway.
+static void arrange_directly(const struct berth_program *program) {
+    dup2(program->input, STDIN_FILENO);
+    dup2(program->output, STDOUT_FILENO);
+    dup2(program->error, STDERR_FILENO);
+#ifdef SYS_close_range
+    syscall(SYS_close_range, (unsigned)STDERR_FILENO + 1, ~0U, 0U);
+#endif
+}
+
+pid_t berth_start(const struct berth_program *program, struct berth_failure *failure) {
+    volatile struct berth_failure shared = {BERTH_STAGE_FORK, 0};
+    pid_t pid = vfork();
+    if (pid == 0) {
+        arrange_directly(program);
+        become_program(program, &shared);
+        shared.stage = -shared.stage;
+        _exit(127);
+    }
+    if (pid > 0 && shared.stage > 0) return pid;
+    failure->stage = pid < 0 ? BERTH_STAGE_FORK : -shared.stage;
+    failure->error = pid < 0 ? errno : shared.error;
+    if (pid > 0) waitpid(pid, NULL, 0);
+    return -1;
+}
+
+int berth_has_children(void) {
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
+}
+
+pid_t berth_reap(struct berth_report *report) {
+    struct rusage usage;
+    pid_t pid = wait4(-1, &report->status, WNOHANG, &usage);
+    if (pid > 0) set_usage(report, &usage);
     return pid;
 }

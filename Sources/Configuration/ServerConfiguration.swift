@@ -82,10 +82,15 @@ public struct PoolSettings: Sendable, Equatable {
     public var image: String?
     /// The pool but for its image.
     public var pool: PoolConfiguration
+    public var programs: ProgramSettings
 
-    public init(image: String? = nil, pool: PoolConfiguration = PoolConfiguration()) {
+    public init(
+        image: String? = nil, pool: PoolConfiguration = PoolConfiguration(),
+        programs: ProgramSettings = ProgramSettings()
+    ) {
         self.image = image
         self.pool = pool
+        self.programs = programs
     }
 
     /// Images that are the host's own files, which the embedded runtime alone has.

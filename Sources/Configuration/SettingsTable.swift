@@ -119,8 +119,22 @@ public enum SettingsTable {
         table.add("create_timeout", \.pool.createTimeout, .durationOverZero, "A create that takes longer has failed")
         table.add("lease", \.pool.leaseTime, .durationOverZero, "How long a lease lasts without use")
         addLives(&table)
+        addPrograms(&table)
         return table
     }()
+
+    private static func addPrograms(_ table: inout SettingTable<PoolSettings>) {
+        table.add(
+            "env", \.programs.env, .environment,
+            "Variables of programs, over those of the image and under those of the request")
+        table.add(
+            "cwd", \.programs.cwd, .string("an absolute path") { $0.hasPrefix("/") },
+            "The working directory of programs that do not say")
+        table.add(
+            "uid", \.programs.uid, ValueKind<UInt32>.uid.or("auto"),
+            "The user id of programs that do not say; auto is the server's")
+        table.add("languages", \.programs.languages, .languages, "What runs code of a language")
+    }
 
     private static func addLives(_ table: inout SettingTable<PoolSettings>) {
         table.add(

@@ -96,6 +96,13 @@ public struct LoadPlan: Sendable, Equatable {
         }
     }
 
+    var isOpen: Bool {
+        switch arrivals {
+        case .closed: false
+        case .open: true
+        }
+    }
+
     /// The operation of the `index`th arrival.
     func operation(at index: UInt64) -> Operation {
         guard baseline != nil else { return scenario.operation(at: index) }

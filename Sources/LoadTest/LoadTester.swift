@@ -12,6 +12,9 @@ public final class LoadTester: Sendable {
     /// Closed loop: what follows a failed operation, so that a server that refuses is not asked ever faster.
     private static let pauseAfterFailure: Nanoseconds = 10_000_000
 
+    /// Open loop: until the first operation is due, so that all workers wait for it by then.
+    private static let lead: Nanoseconds = 100_000_000
+
     private let plan: LoadPlan
     private let version: String
     private let isStopped = Atomic(false)
@@ -40,7 +43,8 @@ public final class LoadTester: Sendable {
     }
 
     private func measure(_ setup: Setup, _ onProgress: @escaping @Sendable (LoadProgress) -> Void) async -> LoadReport {
-        let begin = Monotonic.now() + plan.warmup.nanoseconds
+        let start = Monotonic.now() + (plan.isOpen ? LoadTester.lead : 0)
+        let begin = start + plan.warmup.nanoseconds
         let timeline = Timeline(begin: begin, duration: plan.duration.nanoseconds)
         let recorders = (0..<setup.shards).map { _ in Recorder(counting: begin..<timeline.end) }
         let startedAt = Monotonic.secondsSince1970()
@@ -51,7 +55,7 @@ public final class LoadTester: Sendable {
         let meter = Meter(
             timeline, hasWarmup: plan.warmup > .zero, recorders: recorders, pool: pool, onProgress: onProgress)
         let meterTask = Task { await meter.run() }
-        let pacer = makePacer(timeline)
+        let pacer = makePacer(start, timeline)
         pacer?.start()
 
         let workers = Task { await work(setup, recorders, timeline, pacer) }
@@ -85,11 +89,11 @@ public final class LoadTester: Sendable {
             longestBacklog: pacer?.longestBacklog ?? 0)
     }
 
-    private func makePacer(_ timeline: Timeline) -> Pacer? {
+    private func makePacer(_ start: Nanoseconds, _ timeline: Timeline) -> Pacer? {
         guard case .open(let rate, let spacing, _) = plan.arrivals else { return nil }
         return Pacer(
             ArrivalQueue(
-                ArrivalSchedule(begin: Monotonic.now(), end: timeline.end, rate: rate, spacing: spacing),
+                ArrivalSchedule(begin: start, end: timeline.end, rate: rate, spacing: spacing),
                 workers: plan.workers))
     }
 

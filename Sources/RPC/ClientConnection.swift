@@ -76,7 +76,8 @@ public final class ClientConnection: Sendable {
     ) async throws(RPCError) -> R {
         let handle = ClientStream(self)
         let result: Result<R, RPCError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // Unchecked: a call's outcome is delivered exactly once, and a check would be one more allocation.
+            await withUnsafeContinuation { continuation in
                 start(
                     handle,
                     .unary { [core] answer in
@@ -128,7 +129,9 @@ public final class ClientConnection: Sendable {
         let head = RequestHead(
             service: service, method: method, timeoutNanoseconds: timeout.map { max(1, $0.nanoseconds) } ?? 0,
             metadata: metadata)
-        onLoop { $0.start(handle, sink, head, message, deadline: deadline) }
+        // On the loop without a closure, which would be allocated.
+        guard !eventLoop.inEventLoop else { return core.value.start(handle, sink, head, message, deadline: deadline) }
+        eventLoop.execute { [core] in core.value.start(handle, sink, head, message, deadline: deadline) }
     }
 
     private func onLoop(_ body: @escaping @Sendable (ClientCore) -> Void) {

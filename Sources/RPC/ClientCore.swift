@@ -134,6 +134,8 @@ final class ClientCore {
 
     func readCompleted() { output.endBurst() }
 
+    func writabilityChanged() { output.writabilityChanged() }
+
     func mayRead() -> Bool {
         isReadDue = isPaused
         return !isPaused

@@ -22,6 +22,11 @@ final class ClientHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) { core.readCompleted() }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        core.writabilityChanged()
+        context.fireChannelWritabilityChanged()
+    }
+
     func read(context: ChannelHandlerContext) {
         if core.mayRead() { context.read() }
     }

@@ -10,48 +10,55 @@ package struct FrameReader {
     }
 
     private var decoder: FrameDecoder
+    /// What the next step is looked for in.
     private var unread = ByteBuffer()
     /// Whether `unread` was made here, rather than by the channel, which may still share it.
     private var isOwn = false
-    /// How many bytes a step needs.
-    private var needed = 0
+    /// What was read after `unread`: only so much of it is moved there, which is a copy, as the frame needs that began in
+    /// `unread`. Frames that lie in one read as a whole are never copied.
+    private var following = ByteBuffer()
 
     package init(maxDataLength: Int) {
         decoder = FrameDecoder(maxDataLength: maxDataLength)
     }
 
     /// Bytes that were appended and not yet taken.
-    var unreadBytes: Int { unread.readableBytes }
+    var unreadBytes: Int { unread.readableBytes + following.readableBytes }
+
+    /// Bytes of memory that are held for what was not taken.
+    var capacity: Int { unread.storageCapacity + following.storageCapacity }
 
     package mutating func append(_ bytes: ByteBuffer) {
-        guard unread.readableBytes > 0 else {
+        if unread.readableBytes == 0, following.readableBytes == 0 {
             unread = bytes
             isOwn = false
-            return
-        }
-        if isOwn {
-            unread.discardReadBytes()
+        } else if following.readableBytes == 0 {
+            following = bytes
         } else {
-            // Room is made as bytes come, not as a peer announces them: it may announce 4 MiB on each of its connections.
-            var own = ByteBuffer()
-            own.reserveCapacity(unread.readableBytes + max(bytes.readableBytes, min(needed, 64 << 10)))
-            own.writeImmutableBuffer(unread)
-            unread = own
-            isOwn = true
+            // Nobody took what there was: the connection does not parse now.
+            following.writeImmutableBuffer(bytes)
         }
-        unread.writeImmutableBuffer(bytes)
     }
 
     /// The next whole frame, nil until more is appended.
     package mutating func next() -> Item? {
-        while unread.readableBytes > 0 {
+        while true {
+            if unread.readableBytes == 0 {
+                guard following.readableBytes > 0 else { return nil }
+                (unread, following) = (following, ByteBuffer())
+                isOwn = false
+            }
             var decoder = decoder
             let step = unread.withUnsafeReadableBytes { decoder.next($0) }
             self.decoder = decoder
             switch step {
             case .needMore(let total):
-                needed = total
-                return nil
+                guard following.readableBytes > 0 else {
+                    // The channel's buffer, of which this is only the end, is free to be read into again.
+                    keepOwn(total)
+                    return nil
+                }
+                move(total)
             case .skip(let count):
                 take(count)
             case .oversized(let header, let count):
@@ -63,7 +70,26 @@ package struct FrameReader {
                 return .frame(header, slice ?? ByteBuffer())
             }
         }
-        return nil
+    }
+
+    /// Makes `unread` a buffer of its own, in which `total` bytes are to gather. Room is made for a few times what has come,
+    /// not for what a peer announces: it may announce 4 MiB on each of its connections.
+    private mutating func keepOwn(_ total: Int) {
+        guard !isOwn else { return }
+        var own = ByteBuffer()
+        own.reserveCapacity(min(total, unread.readableBytes * 4))
+        own.writeImmutableBuffer(unread)
+        unread = own
+        isOwn = true
+    }
+
+    /// Moves what `unread` lacks of `total` bytes to it, or as much as there is.
+    private mutating func move(_ total: Int) {
+        keepOwn(total)
+        let count = min(total - unread.readableBytes, following.readableBytes)
+        guard var piece = following.readSlice(length: count) else { return }
+        unread.writeBuffer(&piece)
+        if following.readableBytes == 0 { following = ByteBuffer() }
     }
 
     private mutating func take(_ count: Int) {

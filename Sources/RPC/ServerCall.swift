@@ -78,6 +78,12 @@ public final class ServerCall {
         connection.send(self, message)
     }
 
+    /// Sends one message of a stream that is encoded already: `headSize` bytes, which `head` writes, and then `tail`, whose
+    /// bytes are not copied when they are many and the client keeps up.
+    public func send(headSize: Int = 0, _ head: (UnsafeMutableRawBufferPointer) -> Void = { _ in }, tail: ByteBuffer) {
+        connection.send(self, headSize: headSize, head, tail: tail)
+    }
+
     /// Ends a stream well.
     public func finish() {
         connection.finish(self)

@@ -18,26 +18,52 @@ extension ServerConnection {
     }
 
     func send(_ call: ServerCall, _ message: some Message) {
-        guard !call.isEnded else { return }
-        guard call.isServerStreaming else {
-            return fail(
-                call,
-                RPCError(
-                    .invalidArgument,
-                    "\(call.service)/\(call.method) answers with a stream, and was called as a unary method"))
-        }
+        guard mayStream(call) else { return }
         let error = message.encode(arena: arena) { size, pack -> RPCError? in
-            guard size <= FrameHeader.maxDataLength else { return .tooLarge("a message of the stream", size) }
-            let queued = queues.bytes(of: call.streamID) + size
-            guard queued <= limits.maxQueuedBytesPerCall else {
-                return RPCError(
-                    .resourceExhausted,
-                    "\(queued) bytes wait for the client to read them, the limit is \(limits.maxQueuedBytesPerCall)")
-            }
+            if let error = refusal(call, size) { return error }
             emit(.data, [], call.streamID, size, pack)
             return nil
         }
         if let error { abort(call, error) }
+    }
+
+    func send(
+        _ call: ServerCall, headSize: Int, _ head: (UnsafeMutableRawBufferPointer) -> Void, tail: ByteBuffer
+    ) {
+        guard mayStream(call) else { return }
+        let size = headSize + tail.readableBytes
+        if let error = refusal(call, size) { return abort(call, error) }
+        guard !mustWait(.data, call.streamID) else {
+            return emit(.data, [], call.streamID, size) { room in
+                head(room)
+                tail.withUnsafeReadableBytes { bytes in
+                    UnsafeMutableRawBufferPointer(rebasing: room[headSize...]).copyMemory(from: bytes)
+                }
+            }
+        }
+        output.append(.data, [], streamID: call.streamID, headSize: headSize, head, tail: tail)
+        updateFull()
+    }
+
+    /// A unary call fails of it.
+    private func mayStream(_ call: ServerCall) -> Bool {
+        guard !call.isEnded, !call.isServerStreaming else { return !call.isEnded }
+        fail(
+            call,
+            RPCError(
+                .invalidArgument,
+                "\(call.service)/\(call.method) answers with a stream, and was called as a unary method"))
+        return false
+    }
+
+    /// Why a message of so many bytes can't be sent.
+    private func refusal(_ call: ServerCall, _ size: Int) -> RPCError? {
+        guard size <= FrameHeader.maxDataLength else { return .tooLarge("a message of the stream", size) }
+        let queued = queues.bytes(of: call.streamID) + size
+        guard queued > limits.maxQueuedBytesPerCall else { return nil }
+        return RPCError(
+            .resourceExhausted,
+            "\(queued) bytes wait for the client to read them, the limit is \(limits.maxQueuedBytesPerCall)")
     }
 
     func finish(_ call: ServerCall) {
@@ -115,16 +141,18 @@ extension ServerConnection {
         _ type: FrameType, _ flags: FrameFlags, _ id: UInt32, _ size: Int,
         _ body: (UnsafeMutableRawBufferPointer) -> Void
     ) {
-        let mustWait =
-            type == .data
-            ? !queues.isEmpty || output.pendingBytes >= limits.highWatermark
-            : !queues.isEmpty && queues.bytes(of: id) > 0
-        if mustWait {
+        if mustWait(type, id) {
             queues.append(type, flags, streamID: id, size: size, body)
         } else {
             output.append(type, flags, streamID: id, size: size, body)
         }
         updateFull()
+    }
+
+    private func mustWait(_ type: FrameType, _ id: UInt32) -> Bool {
+        type == .data
+            ? !queues.isEmpty || output.pendingBytes >= limits.highWatermark
+            : !queues.isEmpty && queues.bytes(of: id) > 0
     }
 
     private func updateFull() {

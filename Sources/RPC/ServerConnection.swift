@@ -88,6 +88,8 @@ public final class ServerConnection {
         output.endBurst()
     }
 
+    func writabilityChanged() { output.writabilityChanged() }
+
     /// Whether the channel may read; if not, it does later.
     func mayRead() -> Bool {
         isReadDue = isBackedUp

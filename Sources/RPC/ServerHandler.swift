@@ -20,6 +20,11 @@ final class ServerHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) { connection.readCompleted() }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        connection.writabilityChanged()
+        context.fireChannelWritabilityChanged()
+    }
+
     func read(context: ChannelHandlerContext) {
         if connection.mayRead() { context.read() }
     }

@@ -121,6 +121,15 @@ public final class Arena {
         return pointer
     }
 
+    /// A list of what `make` makes of each value.
+    func list<V, T>(_ values: [V], _ make: (V) -> T) -> UnsafeMutablePointer<T?>? {
+        guard !values.isEmpty else { return nil }
+        let pointer = allocate(values.count * MemoryLayout<T?>.stride)
+            .bindMemory(to: T?.self, capacity: values.count)
+        for (index, value) in values.enumerated() { (pointer + index).initialize(to: make(value)) }
+        return pointer
+    }
+
     // MARK: C to Swift values
 
     /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.

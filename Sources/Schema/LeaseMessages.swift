@@ -46,7 +46,7 @@ public struct HelloResponse: Message, Bridged {
     func fill(_ c: UnsafeMutablePointer<Berth__V1__HelloResponse>, _ arena: Arena) {
         c.pointee.server = arena.string(server)
         c.pointee.n_pools = pools.count
-        c.pointee.pools = arena.list(pools.map(arena.string))
+        c.pointee.pools = arena.list(pools, arena.string)
     }
 }
 

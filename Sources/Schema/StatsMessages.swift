@@ -51,7 +51,7 @@ public struct StatsResponse: Message, Bridged {
         c.pointee.connections = connections
         c.pointee.executions = executions
         c.pointee.n_pools = pools.count
-        c.pointee.pools = arena.list(pools.map { $0.build(arena) })
+        c.pointee.pools = arena.list(pools) { $0.build(arena) }
         c.pointee.memory_budget_bytes = memoryBudgetBytes
         c.pointee.memory_used_bytes = memoryUsedBytes
     }

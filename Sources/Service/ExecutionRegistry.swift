@@ -11,6 +11,8 @@ final class ExecutionRegistry: Sendable {
         var kept = 4096
         /// Bytes of output, of all together.
         var keptBytes = 64 << 20
+        /// Ids of those that are kept no longer, for `was`.
+        var remembered = 1024
     }
 
     fileprivate enum Owner: Hashable {
@@ -36,6 +38,10 @@ final class ExecutionRegistry: Sendable {
         var ends: UInt64 = 0
         /// No kept execution has a smaller number.
         var oldest: UInt64 = 1
+        /// Those that went last, with their leases, and in their order.
+        var gone: [String: LeaseToken?] = [:]
+        var goneOrder: [String] = []
+        var goneNext = 0
     }
 
     private let state = Mutex(State())
@@ -62,6 +68,11 @@ final class ExecutionRegistry: Sendable {
             guard let execution = state.executions[id], execution.order.lease == lease else { return nil }
             return execution
         }
+    }
+
+    /// Whether there was one a while ago: what was on its way to it when it went is no mistake.
+    func was(_ id: String, lease: LeaseToken?) -> Bool {
+        state.withLock { state in state.gone[id].map { $0 == lease } ?? false }
     }
 
     /// The oldest first.
@@ -109,9 +120,9 @@ final class ExecutionRegistry: Sendable {
     func forget(_ execution: ServedExecution) {
         state.withLock { state in
             state.unkeep(execution)
-            guard state.executions.removeValue(forKey: execution.id) != nil, let lease = execution.order.lease else {
-                return
-            }
+            guard state.executions.removeValue(forKey: execution.id) != nil else { return }
+            state.remember(execution, atMost: limits.remembered)
+            guard let lease = execution.order.lease else { return }
             state.ofLease[lease]?.removeAll { $0 === execution }
             if state.ofLease[lease]?.isEmpty == true { state.ofLease[lease] = nil }
         }
@@ -125,6 +136,17 @@ extension ExecutionRegistry.Owner {
 }
 
 extension ExecutionRegistry.State {
+    fileprivate mutating func remember(_ execution: ServedExecution, atMost most: Int) {
+        if goneOrder.count < most {
+            goneOrder.append(execution.id)
+        } else {
+            gone[goneOrder[goneNext]] = nil
+            goneOrder[goneNext] = execution.id
+            goneNext = (goneNext + 1) % most
+        }
+        gone.updateValue(execution.order.lease, forKey: execution.id)
+    }
+
     fileprivate mutating func unkeep(_ execution: ServedExecution) {
         guard let number = keptNumbers.removeValue(forKey: execution.id), let entry = kept.removeValue(forKey: number)
         else { return }

@@ -175,12 +175,15 @@ struct OutputHub {
     }
 
     /// What a watcher has consumed.
-    /// - Returns: nil when there is no such watcher; else whether it is to be woken.
+    /// - Returns: the watchers to wake; nil when there never was this one.
     /// - Throws: the first offset that is over what it was sent.
     mutating func acknowledge(
         _ id: UInt32, _ offsets: PerStream<UInt64>
     ) throws(OverAcknowledged) -> [UInt32]? {
-        guard let index = watchers.firstIndex(where: { $0.id == id }) else { return nil }
+        guard let index = watchers.firstIndex(where: { $0.id == id }) else {
+            // One that has left since: its end and this met on their ways.
+            return id > 0 && id <= lastWatcher ? [] : nil
+        }
         for stream in PerStream<Void>.both where offsets[stream] > watchers[index].sent[stream] {
             throw OverAcknowledged(stream: stream, offset: offsets[stream], sent: watchers[index].sent[stream])
         }

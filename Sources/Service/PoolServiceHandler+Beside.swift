@@ -59,7 +59,7 @@ extension PoolServiceHandler {
             execution.releaseInput(count)
             // It may have taken the program long to read: the lease's time begins now.
             if let lease = execution.order.lease { _ = pool.use(lease) }
-            answer.give(result.map { InputResponse(offset: $0) })
+            answer.give(result.map { InputResponse(offset: $0) }.mapError(\.ofExecution))
         }
     }
 
@@ -70,7 +70,7 @@ extension PoolServiceHandler {
         guard let running = execution.running else { throw .executionEnded }
         let answer = Answer(call)
         running.resize(rows: terminal.rows, columns: terminal.columns) { result in
-            answer.give(result.map { Empty() })
+            answer.give(result.map { Empty() }.mapError(\.ofExecution))
         }
     }
 
@@ -90,7 +90,7 @@ struct Answer: Sendable {
         let give: @Sendable () -> Void = { [call] in
             switch result {
             case .success(let message): call.value.respond(message)
-            case .failure(let error): call.value.fail(error.ofExecution)
+            case .failure(let error): call.value.fail(error)
             }
         }
         if call.eventLoop.inEventLoop { give() } else { call.eventLoop.execute(give) }

@@ -63,16 +63,27 @@ extension PoolServiceHandler {
         for call: ServerCall, _ events: WatcherEvents = .execute, window: UInt64?,
         atEnd: @escaping @Sendable () -> Void
     ) -> ServedExecution {
+        start(order, for: call, events, window: window) { execution in
+            link.execute(request) { event in
+                if case .ended = event { atEnd() }
+                execution.receive(event)
+            }
+        }
+    }
+
+    /// The same, for who passes the events on by himself.
+    /// - Parameter begin: asks the agent to start it.
+    @discardableResult
+    func start(
+        _ order: ServedExecution.Order, for call: ServerCall, _ events: WatcherEvents, window: UInt64?,
+        _ begin: (ServedExecution) -> Execution
+    ) -> ServedExecution {
         var random = SystemRandomNumberGenerator()
         let execution = ServedExecution(
             id: LeaseToken(using: &random).description, order: order, clock: clock, registry: executions)
         executions.insert(execution)
         execution.watchFirst(call, events, window: window)
-        execution.begin(
-            link.execute(request) { event in
-                if case .ended = event { atEnd() }
-                execution.receive(event)
-            })
+        execution.begin(begin(execution))
         return execution
     }
 

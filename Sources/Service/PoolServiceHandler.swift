@@ -16,6 +16,7 @@ public final class PoolServiceHandler: RPCService {
     let clock: any MonotonicClock
     let started: MonotonicInstant
     let executions = ExecutionRegistry()
+    let uploads = UploadRegistry()
     let connections = Mutex(0)
     /// By the names of pools.
     let programs = Mutex<[String: ProgramDefaults]>([:])
@@ -73,6 +74,12 @@ public final class PoolServiceHandler: RPCService {
         case "Resize": try resizeTerminal(call.unary())
         case "Signal": try signal(call.unary())
         case "ListExecutions": try listExecutions(call.unary())
+        case "WriteFile": try writeFile(call.unary())
+        case "ReadFile": try readFile(call.streaming())
+        case "ListDirectory": try listDirectory(call.streaming())
+        case "RemoveFile": try removeFile(call.unary())
+        case "WriteArchive": try writeArchive(call.unary())
+        case "ReadArchive": try readArchive(call.streaming())
         case "Release": try release(call.unary())
         case "Renew": try renew(call.unary())
         case "Stats": try stats(call.unary())

@@ -327,7 +327,7 @@ extension NIOLoopBound where Value == Watcher {
 
 extension OutputChunk {
     /// The output alone: it is the last field of its message.
-    fileprivate var data: ByteBuffer {
+    var data: ByteBuffer {
         guard let data = encoded.getSlice(at: encoded.writerIndex - count, length: count) else {
             preconditionFailure("a chunk with less than its \(count) bytes")
         }

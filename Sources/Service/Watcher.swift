@@ -51,7 +51,7 @@ final class Watcher {
         while call.isWritable {
             switch execution.next(number) {
             case .start: events.started(call, execution, number)
-            case .output(let slice): call.send(slice)
+            case .output(let slice): slice.send(on: call)
             case .dropped(let dropped): events.dropped(call, dropped)
             case .end(let ended): return events.ended(call, ended)
             case .wait: return
@@ -75,9 +75,17 @@ extension OutputSlice: Message {
         self.init(stream: output.stream, offset: output.offset, data: ByteBuffer(bytes: output.data))
     }
 
-    /// The same bytes as an `ExecuteEvent.output`, in both services, and as a `FileEvent.output`.
+    /// What makes the bytes an `ExecuteEvent.output`, the same in both services, and a `FileEvent.output`.
+    private var prefix: Agent.Output.Prefix {
+        Agent.Output.Prefix(stream: stream.rawValue, offset: offset, count: data.readableBytes)
+    }
+
+    /// Large ones go out without being copied.
+    func send(on call: ServerCall) {
+        call.send(headSize: prefix.size, { prefix.encode(into: $0) }, tail: data)
+    }
+
     func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
-        let prefix = Agent.Output.Prefix(stream: stream.rawValue, offset: offset, count: data.readableBytes)
         return body(prefix.size + data.readableBytes) { room in
             prefix.encode(into: room)
             data.withUnsafeReadableBytes { bytes in

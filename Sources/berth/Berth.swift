@@ -22,7 +22,8 @@ struct Berth: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Run.self, Attach.self, Executions.self, Signal.self, Acquire.self, Release.self, Stats.self,
+            Serve.self, Run.self, Attach.self, Executions.self, Signal.self, Acquire.self, Release.self, Copy.self,
+            Stats.self,
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
 

@@ -2,6 +2,7 @@ import Configuration
 import Dispatch
 import Logging
 import Pool
+import Service
 
 #if canImport(Glibc)
     import Glibc
@@ -13,6 +14,7 @@ import Pool
 struct ConfigurationReload {
     let source: ConfigurationSource
     let pool: Pool
+    let service: PoolServiceHandler
     let choice: RuntimeChoice
     /// Of a configuration that does not say.
     let memoryBudgetBytes: Int64
@@ -52,6 +54,7 @@ struct ConfigurationReload {
         }
         let new = current.reloaded(read)
         pool.reload(new.fleetConfiguration(image: choice.image, memoryBudgetBytes: memoryBudgetBytes))
+        service.setPrograms(new.programDefaults)
         logger.notice(
             "the configuration is reloaded",
             metadata: ["config.pools": "\(new.pools.map(\.pool.name).joined(separator: ","))"])
@@ -80,5 +83,20 @@ struct HangupSignals {
         source = DispatchSource.makeSignalSource(signal: SIGHUP)
         source.setEventHandler { continuation.yield() }
         source.resume()
+    }
+}
+
+extension ServerConfiguration {
+    /// What programs get that do not say otherwise, by the names of their pools.
+    var programDefaults: [String: ProgramDefaults] {
+        Dictionary(
+            pools.map { settings in
+                let programs = settings.programs
+                return (
+                    settings.pool.name,
+                    ProgramDefaults(
+                        env: programs.env, cwd: programs.cwd, uid: programs.uid, languages: programs.languages)
+                )
+            }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -1,4 +1,5 @@
 import BerthClient
+import Dispatch
 import Schema
 import Synchronization
 
@@ -184,12 +185,12 @@ final class RunSession: Sendable {
         let (execution, isRunning) = state.withLock { ($0.execution, $0.starts > 0 && $0.isConnected) }
         // Before the start, nothing runs that could end by itself, and the wait for a container may be long.
         guard isRunning, !settings.isAttached, !(signal == SIGHUP && settings.resumable != nil) else {
-            return leave(128 + signal)
+            return urgency == .first ? leave(128 + signal) : leaveForGood(128 + signal)
         }
         switch urgency {
         case .first: Task { try? await execution.signal(ProgramSignal(signal)) }
         case .again: execution.kill()
-        case .last: leave(128 + signal)
+        case .last: leaveForGood(128 + signal)
         }
     }
 
@@ -207,6 +208,15 @@ final class RunSession: Sendable {
         }
         pause?.cancel()
         client.close()
+    }
+
+    /// Also when nobody takes what is to be written first.
+    private func leaveForGood(_ code: Int32) {
+        leave(code)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(1)) {
+            LocalTerminal.restore()
+            _exit(code)
+        }
     }
 
     // MARK: The connection

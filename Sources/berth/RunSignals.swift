@@ -17,9 +17,13 @@ final class RunSignals: @unchecked Sendable {
         case last
     }
 
+    /// Where a signal's handler, which may do next to nothing, writes its number.
+    nonisolated(unsafe) private static var arrivals: Int32 = -1
+
     /// On this queue alone.
     private let queue = DispatchQueue(label: "berth.signals")
-    private var sources: [any DispatchSourceSignal] = []
+    private let source: any DispatchSourceRead
+    private var handlers: [Int32: () -> Void] = [:]
     private var first: Int32?
     private var count = 0
     private let end: @Sendable (_ signal: Int32, Urgency) -> Void
@@ -34,6 +38,17 @@ final class RunSignals: @unchecked Sendable {
         end: @escaping @Sendable (_ signal: Int32, Urgency) -> Void
     ) {
         self.end = end
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { preconditionFailure("no descriptor is left for a pipe") }
+        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        RunSignals.arrivals = ends[1]
+        source = DispatchSource.makeReadSource(fileDescriptor: ends[0], queue: queue)
+        source.setEventHandler { [weak self, arrivals = ends[0]] in
+            var numbers = [UInt8](repeating: 0, count: 64)
+            let count = read(arrivals, &numbers, numbers.count)
+            for number in numbers.prefix(max(0, count)) { self?.handlers[Int32(number)]?() }
+        }
+        source.resume()
         for number in [SIGINT, SIGTERM] + (terminal ? [SIGHUP, SIGQUIT] : []) {
             handle(number) { [weak self] in self?.ending(number) }
         }
@@ -52,12 +67,14 @@ final class RunSignals: @unchecked Sendable {
     /// The first signal to end.
     var received: Int32? { queue.sync { first } }
 
-    private func handle(_ number: Int32, _ handler: @escaping () -> Void) {
-        signal(number, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-        source.setEventHandler(handler: handler)
-        sources.append(source)
-        source.resume()
+    private func handle(_ number: Int32, _ handler: @escaping @Sendable () -> Void) {
+        queue.sync { handlers[number] = handler }
+        signal(number) { number in
+            let saved = errno
+            var number = UInt8(truncatingIfNeeded: number)
+            _ = write(RunSignals.arrivals, &number, 1)
+            errno = saved
+        }
     }
 
     private func ending(_ number: Int32) {

@@ -86,6 +86,7 @@ struct Server {
         let service = PoolServiceHandler(
             pool: members, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
+        service.setPrograms(configuration.programDefaults)
         var bounds = RPCServer.Configuration()
         bounds.maxConnections = configuration.maxConnections
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
@@ -95,7 +96,8 @@ struct Server {
         for address in addresses { announce("berth: listening on \(address)") }
 
         let reload = ConfigurationReload(
-            source: settings.source, pool: members, choice: choice, memoryBudgetBytes: budget, logger: logger)
+            source: settings.source, pool: members, service: service, choice: choice, memoryBudgetBytes: budget,
+            logger: logger)
         let reloads = (hangups?.stream).map { signals in Task { await reload.run(signals, configuration) } }
 
         await signals.next()

@@ -20,18 +20,19 @@ final class StandardInput: Sendable {
     ///   - ahead: pieces that may wait to be taken; no more is read then.
     ///   - scan: sees each piece at once, and says what is passed on.
     init(ahead: Int, scan: @escaping @Sendable ([UInt8]) -> [UInt8] = { $0 }) {
-        let slots = DispatchSemaphore(value: ahead)
+        // One that is made with slots may not be let go with fewer.
+        let slots = DispatchSemaphore(value: 0)
+        for _ in 0..<ahead { slots.signal() }
         self.slots = slots
         let (pieces, continuation) = AsyncStream.makeStream(of: [UInt8].self)
         self.pieces = pieces
         DispatchQueue(label: "berth.stdin").async {
+            var room = [UInt8](repeating: 0, count: StandardInput.pieceSize)
             while true {
                 slots.wait()
-                let piece = [UInt8](unsafeUninitializedCapacity: StandardInput.pieceSize) { room, count in
-                    count = StandardInput.readSome(UnsafeMutableRawBufferPointer(room))
-                }
-                guard !piece.isEmpty else { break }
-                let passed = scan(piece)
+                let count = StandardInput.readSome(&room)
+                guard count > 0 else { break }
+                let passed = scan(Array(room[..<count]))
                 if passed.isEmpty { slots.signal() } else { continuation.yield(passed) }
             }
             continuation.finish()
@@ -44,20 +45,19 @@ final class StandardInput: Sendable {
     /// All of it; nil when it is more than `limit` bytes.
     static func all(limit: Int) -> [UInt8]? {
         var all: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: pieceSize)
         while all.count <= limit {
-            let piece = [UInt8](unsafeUninitializedCapacity: pieceSize) { room, count in
-                count = readSome(UnsafeMutableRawBufferPointer(room))
-            }
-            if piece.isEmpty { return all }
-            all += piece
+            let count = readSome(&room)
+            if count == 0 { return all }
+            all += room[..<count]
         }
         return nil
     }
 
     /// 0 at the end. What can't be read, as a terminal that is gone, has ended too.
-    private static func readSome(_ room: UnsafeMutableRawBufferPointer) -> Int {
+    private static func readSome(_ room: inout [UInt8]) -> Int {
         while true {
-            let count = read(STDIN_FILENO, room.baseAddress, room.count)
+            let count = read(STDIN_FILENO, &room, room.count)
             if count >= 0 { return count }
             if errno == EAGAIN {
                 var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)

@@ -9,6 +9,10 @@ import Wire
 final class AgentProcess {
     enum Stream { case socket, pipes }
 
+    /// How programs are started: by a supervisor each, or by the agent itself, as process 1 of a container does when it has
+    /// no other.
+    enum Way: CaseIterable { case supervised, direct }
+
     struct TimedOut: Error {}
     struct StreamEnded: Error {
         /// As waitpid gives it; nil: the agent has not ended.
@@ -35,14 +39,24 @@ final class AgentProcess {
     let pid: pid_t
     let input: Int32
     let output: Int32
+    private let isWrapped: Bool
     private var isOpen = true
     private var nextStreamID: UInt32 = 1001
     private var nextExecution: UInt64 = 1
     private var buffer: [UInt8] = []
     private var pending: [UInt32: [Frame]] = [:]
 
+    convenience init(_ way: Way) throws { try self.init(.socket, way) }
+
+    /// An agent which starts programs in this way.
+    convenience init(_ stream: Stream, _ way: Way) throws {
+        let namespace = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        try self.init(stream, wrapper: way == .direct ? namespace : [])
+    }
+
     /// - Parameter wrapper: a command that runs the agent, e.g. in a namespace.
     init(_ stream: Stream = .socket, wrapper: [String] = []) throws {
+        isWrapped = wrapper.first == "unshare"
         let agent = try BuildProducts.program("berth-agent")
         var toAgent: [Int32] = [-1, -1]
         var fromAgent: [Int32] = [-1, -1]
@@ -100,6 +114,13 @@ final class AgentProcess {
             usleep(1000)
         }
         return false
+    }
+
+    /// Whether a process of the agent's namespace is there, a zombie included.
+    func isThere(_ program: Int32) -> Bool {
+        guard isWrapped else { return AgentCoreTests.isThere(program) }
+        let agent = String(decoding: contents("/proc/\(pid)/task/\(pid)/children"), as: UTF8.self)
+        return access("/proc/\(agent.prefix { $0 != " " })/root/proc/\(program)", F_OK) == 0
     }
 
     // MARK: Frames

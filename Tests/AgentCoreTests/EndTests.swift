@@ -5,9 +5,9 @@ import Testing
 
 @Suite("How an execution ends")
 struct EndTests {
-    @Test("every exit code from 0 to 255 is told as it is")
-    func exitCodes() throws {
-        let agent = try AgentProcess()
+    @Test("every exit code from 0 to 255 is told as it is", arguments: AgentProcess.Way.allCases)
+    func exitCodes(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         for code in 0..<256 {
             let ended = try agent.run(shell: "exit \(code)").ended
             #expect(ended.cause == .exited)
@@ -20,9 +20,9 @@ struct EndTests {
         "every signal that kills is told as it is",
         arguments: (1...64).filter {
             ![SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, 32, 33].contains($0)
-        })
-    func signals(number: Int32) throws {
-        let agent = try AgentProcess()
+        }, AgentProcess.Way.allCases)
+    func signals(number: Int32, way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let started = try agent.start(["sleep", "1000"])
         guard case .started = try agent.event(started.streamID) else {
             Issue.record("no start")
@@ -35,18 +35,20 @@ struct EndTests {
         #expect(ended.exitCode == 0)
     }
 
-    @Test("usage comes with the end")
-    func usage() throws {
-        let agent = try AgentProcess()
+    @Test("usage comes with the end", arguments: AgentProcess.Way.allCases)
+    func usage(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let ended = try agent.run(shell: "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done").ended
         #expect(ended.wallMicroseconds > 0)
         #expect(ended.userMicroseconds + ended.systemMicroseconds > 1000)
         #expect(ended.peakMemoryBytes > 100_000)
     }
 
-    @Test("a program that ignores TERM is killed after its grace, and the end says timed out")
-    func timeout() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "a program that ignores TERM is killed after its grace, and the end says timed out",
+        arguments: AgentProcess.Way.allCases)
+    func timeout(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let clock = ContinuousClock()
         var outcome: AgentProcess.Outcome?
         let took = try clock.measure {
@@ -60,9 +62,11 @@ struct EndTests {
         #expect(took > .milliseconds(299) && took < .seconds(10))
     }
 
-    @Test("a program may use its grace to end by itself; the cause stays the timeout")
-    func grace() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "a program may use its grace to end by itself; the cause stays the timeout",
+        arguments: AgentProcess.Way.allCases)
+    func grace(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let outcome = try agent.run(shell: "trap 'echo bye; exit 9' TERM; while :; do sleep 0.01; done") {
             $0.timeoutMilliseconds = 200
             $0.graceMilliseconds = 20_000
@@ -72,9 +76,11 @@ struct EndTests {
         #expect(outcome.text == "bye\n")
     }
 
-    @Test("the grace is also that of processes the program leaves when TERM ends it")
-    func graceOfChildren() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "the grace is also that of processes the program leaves when TERM ends it", arguments: AgentProcess.Way.allCases
+    )
+    func graceOfChildren(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let script = """
             sh -c 'trap "sleep 0.2; echo saved; exit" TERM; echo ready; while :; do sleep 0.01; done' & wait
             """
@@ -86,9 +92,9 @@ struct EndTests {
         #expect(outcome.text == "ready\nsaved\n")
     }
 
-    @Test("signal 0 ends the execution: cancelled")
-    func cancel() throws {
-        let agent = try AgentProcess()
+    @Test("signal 0 ends the execution: cancelled", arguments: AgentProcess.Way.allCases)
+    func cancel(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let started = try agent.start(shell: "echo on; sleep 1000")
         _ = try agent.stdout(started, count: 3)
         try agent.signal(started.execution, 0, grace: 5000)
@@ -98,12 +104,13 @@ struct EndTests {
     }
 
     @Test(
-        "when nobody acknowledges the output of a program that has exited, a cancel ends it, and counts the lost bytes")
-    func cancelWithoutCredit() async throws {
-        let agent = try AgentProcess()
+        "when nobody acknowledges the output of a program that has exited, a cancel ends it, and counts the lost bytes",
+        arguments: AgentProcess.Way.allCases)
+    func cancelWithoutCredit(way: AgentProcess.Way) async throws {
+        let agent = try AgentProcess(way)
         let started = try agent.start(["head", "-c", "65536", "/dev/zero"]) { $0.windowBytes = 1000 }
         guard case .started(let pid) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
-        try await eventually("the program is gone") { !isThere(Int32(pid)) }
+        try await eventually("the program is gone") { !agent.isThere(Int32(pid)) }
         try agent.signal(started.execution, 0)
         let ended = try agent.finish(started).ended
         #expect(ended.cause == .exited)
@@ -119,9 +126,12 @@ struct EndTests {
             (["/"], "/", .programNotExecutable, "/: Permission denied"),
             (["true"], "/no/such", .badWorkingDirectory, "working directory /no/such: No such file or directory"),
             (["true"], "/etc/passwd", .badWorkingDirectory, "working directory /etc/passwd: Not a directory"),
-        ])
-    func startFailures(argv: [String], cwd: String, failure: StartFailure, message: String) throws {
-        let agent = try AgentProcess()
+        ], AgentProcess.Way.allCases)
+    func startFailures(
+        expected: (argv: [String], cwd: String, failure: StartFailure, message: String), way: AgentProcess.Way
+    ) throws {
+        let (argv, cwd, failure, message) = expected
+        let agent = try AgentProcess(way)
         let outcome = try agent.run(argv) { $0.cwd = cwd }
         #expect(outcome.pid == nil)
         #expect(outcome.ended.cause == .startFailed)
@@ -134,9 +144,10 @@ struct EndTests {
         arguments: [
             ("#!/no/such/interpreter\n", "the interpreter or loader it names is missing"),
             ("just text\n", "Exec format error"),
-        ])
-    func interpreter(content: String, reason: String) throws {
-        let agent = try AgentProcess()
+        ], AgentProcess.Way.allCases)
+    func interpreter(expected: (content: String, reason: String), way: AgentProcess.Way) throws {
+        let (content, reason) = expected
+        let agent = try AgentProcess(way)
         let path = "/tmp/berth-agent-test-\(agent.pid)"
         defer { unlink(path) }
         // The agent's own child writes it: a descriptor of this process, open for writing, could be inherited by

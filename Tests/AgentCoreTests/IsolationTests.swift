@@ -5,9 +5,11 @@ import Testing
 
 @Suite("What a program finds")
 struct IsolationTests {
-    @Test("only standard input, output and error are open, at rest and beside other executions")
-    func descriptors() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "only standard input, output and error are open, at rest and beside other executions",
+        arguments: AgentProcess.Way.allCases)
+    func descriptors(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let other = try agent.start(["cat"]) { $0.stdin = [UInt8](repeating: 0, count: 200_000) }
         // ls itself has the folder open that it lists.
         #expect(try agent.run(["ls", "/proc/self/fd"]).text == "0\n1\n2\n3\n")
@@ -15,9 +17,9 @@ struct IsolationTests {
         _ = try agent.finish(other)
     }
 
-    @Test("the environment and the arguments are exactly as asked")
-    func environment() throws {
-        let agent = try AgentProcess()
+    @Test("the environment and the arguments are exactly as asked", arguments: AgentProcess.Way.allCases)
+    func environment(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let env = ["B=2", "A=x=y", "EMPTY=", "TEXT=ä€😀 \n'\"", "B=3"]
         #expect(
             try agent.run(["/usr/bin/env", "-0"]) { $0.env = env }.stdout == Array(env.map { $0 + "\0" }.joined().utf8))
@@ -27,9 +29,9 @@ struct IsolationTests {
         #expect(try agent.run(arguments).text == "['', ' ', 'a b', '-n', 'ä']\n")
     }
 
-    @Test("a program without a slash is looked up in the PATH of the request")
-    func path() throws {
-        let agent = try AgentProcess()
+    @Test("a program without a slash is looked up in the PATH of the request", arguments: AgentProcess.Way.allCases)
+    func path(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         #expect(try agent.run(["true"]) { $0.env = ["PATH=/no/such:/usr/bin:/bin"] }.ended.cause == .exited)
         #expect(try agent.run(["true"]) { $0.env = ["PATH=/no/such"] }.ended.startFailure == .programNotFound)
         #expect(try agent.run(["true"]) { $0.env = [] }.ended.cause == .exited)
@@ -40,9 +42,11 @@ struct IsolationTests {
             }.ended.cause == .exited)
     }
 
-    @Test("signals are unblocked and at their default, in a session of its own, without new privileges or core files")
-    func clean() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "signals are unblocked and at their default, in a session of its own, without new privileges or core files",
+        arguments: AgentProcess.Way.allCases)
+    func clean(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let outcome = try agent.run(
             shell:
                 "grep -E 'Sig(Blk|Ign)|NoNewPrivs' /proc/self/status; ulimit -c; ps -o pid=,sid=,pgid= -p $$; umask; pwd"
@@ -60,10 +64,12 @@ struct IsolationTests {
         #expect(lines[6] == ["/usr"])
     }
 
-    @Test("the asked user and group are all that is left, and cannot touch the agent")
-    func user() throws {
+    @Test(
+        "the asked user and group are all that is left, and cannot touch the agent",
+        arguments: AgentProcess.Way.allCases)
+    func user(way: AgentProcess.Way) throws {
         try #require(getuid() == 0, "this test needs root: run it as root")
-        let agent = try AgentProcess()
+        let agent = try AgentProcess(way)
         let script = """
             id -u; id -g; id -G; grep -E 'Cap(Prm|Eff)' /proc/self/status
             kill -9 \(agent.pid) 2>/dev/null; echo $?
@@ -109,7 +115,7 @@ struct IsolationTests {
         _ = try agent.run(shell: "(setsid sleep 1000 &); sleep 0.05; exit 0")
         let outcome = try agent.run(["ps", "-A", "-o", "stat=,comm="])
         let names = outcome.text.split(separator: "\n").map { String($0.split(separator: " ").last ?? "") }
-        #expect(names == ["berth-agent", "berth-watch", "ps"])
+        #expect(names == ["berth-agent", "ps"])
         // kill spares process 1 and who calls it.
         #expect(try agent.run(shell: "kill -9 1; kill -TERM -1; echo on") { $0.uid = 1000 }.text == "on\n")
         let marker = "BERTH_TEST_ONE=\(getpid())"

@@ -113,9 +113,12 @@ struct ResetTests {
 
     @Test("an execution that is discarded ends once, as cancelled unless it had ended by itself, and counts its output")
     func discard() {
-        var running = Execution(window: 100, timeoutMilliseconds: 0, graceMilliseconds: 0)
+        var running = Execution(
+            Execution.Limits(
+                Agent.ExecuteRequest(
+                    execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         _ = running.started(pid: 5, now: 0)
-        _ = running.didSend(10, of: .stdout)
+        _ = running.didSend(10, of: .stdout, now: 0)
         guard case .sendEnded(let ended) = running.discard(stdout: 7, stderr: 3).first else {
             Issue.record("no end")
             return
@@ -123,18 +126,24 @@ struct ResetTests {
         #expect(ended.cause == .cancelled && ended.stdoutBytes == 17 && ended.stderrBytes == 3)
         #expect(running.discard(stdout: 0, stderr: 0).isEmpty)
         #expect(running.gone(nil, outOfMemoryKills: 0).isEmpty)
-        #expect(running.allowance(.stdout) == 0)
+        #expect(running.intake(.stdout) == .none)
 
-        var exited = Execution(window: 100, timeoutMilliseconds: 0, graceMilliseconds: 0)
+        var exited = Execution(
+            Execution.Limits(
+                Agent.ExecuteRequest(
+                    execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         _ = exited.started(pid: 5, now: 0)
-        exited.exited(.exited(code: 3), wallMicroseconds: 1)
+        _ = exited.exited(.exited(code: 3), .init(wallMicroseconds: 1), outOfMemoryKills: 0)
         guard case .sendEnded(let ended) = exited.discard(stdout: 0, stderr: 0).first else {
             Issue.record("no end")
             return
         }
         #expect(ended.cause == .exited && ended.exitCode == 3)
 
-        var starting = Execution(window: 100, timeoutMilliseconds: 0, graceMilliseconds: 0)
+        var starting = Execution(
+            Execution.Limits(
+                Agent.ExecuteRequest(
+                    execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         guard case .sendEnded(let ended) = starting.discard(stdout: 0, stderr: 0).first else {
             Issue.record("no end")
             return

@@ -14,29 +14,32 @@ struct TreeTests {
         return (try #require(Int32(text.dropLast())), text.utf8.count)
     }
 
-    @Test("a daemon is gone when the end of a program that ended by itself arrives")
-    func daemonAfterExit() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "a daemon is gone when the end of a program that ended by itself arrives", arguments: AgentProcess.Way.allCases)
+    func daemonAfterExit(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let outcome = try agent.run(shell: TreeTests.daemon + "sleep 0.2; exit 5")
         let pid = try #require(Int32(outcome.text.dropLast()))
         #expect(outcome.ended.exitCode == 5)
-        #expect(!isThere(pid))
+        #expect(!agent.isThere(pid))
     }
 
-    @Test("a daemon that ignores TERM is gone when the end of a timed-out program arrives")
-    func daemonAfterTimeout() throws {
-        let agent = try AgentProcess()
+    @Test(
+        "a daemon that ignores TERM is gone when the end of a timed-out program arrives",
+        arguments: AgentProcess.Way.allCases)
+    func daemonAfterTimeout(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let outcome = try agent.run(shell: TreeTests.daemon + "sleep 1000") {
             $0.timeoutMilliseconds = 300
             $0.graceMilliseconds = 50
         }
         #expect(outcome.ended.cause == .timedOut)
-        #expect(!isThere(try #require(Int32(outcome.text.dropLast()))))
+        #expect(!agent.isThere(try #require(Int32(outcome.text.dropLast()))))
     }
 
-    @Test("a background child that holds standard output does not delay the end")
-    func backgroundChild() throws {
-        let agent = try AgentProcess()
+    @Test("a background child that holds standard output does not delay the end", arguments: AgentProcess.Way.allCases)
+    func backgroundChild(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let clock = ContinuousClock()
         let took = try clock.measure {
             let outcome = try agent.run(shell: "sleep 1000 & echo out; exit 6")
@@ -46,25 +49,25 @@ struct TreeTests {
         #expect(took < .seconds(5))
     }
 
-    @Test("two executions at once each have a tree of their own")
-    func twoTrees() throws {
-        let agent = try AgentProcess()
+    @Test("two executions at once each have a tree of their own", arguments: AgentProcess.Way.allCases)
+    func twoTrees(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         let first = try agent.start(shell: TreeTests.daemon + "sleep 1000")
         let second = try agent.start(shell: TreeTests.daemon + "sleep 1000")
         let (firstDaemon, firstCount) = try line(agent, first)
         let (secondDaemon, secondCount) = try line(agent, second)
         try agent.signal(first.execution, 0)
         #expect(try agent.finish(first, stdoutFrom: firstCount).ended.cause == .cancelled)
-        #expect(!isThere(firstDaemon))
-        #expect(isThere(secondDaemon))
+        #expect(!agent.isThere(firstDaemon))
+        #expect(agent.isThere(secondDaemon))
         try agent.signal(second.execution, SIGTERM)
         #expect(try agent.finish(second, stdoutFrom: secondCount).ended.signal == SIGTERM)
-        #expect(!isThere(secondDaemon))
+        #expect(!agent.isThere(secondDaemon))
     }
 
-    @Test("processes that fork and detach again and again do not get away", arguments: 1...3)
-    func forkLoop(round: Int) throws {
-        let agent = try AgentProcess()
+    @Test("processes that fork and detach again and again do not get away", arguments: 1...3, AgentProcess.Way.allCases)
+    func forkLoop(round: Int, way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
         // Each generation leaves its session and its parent, and counts itself down so that a failing test ends too.
         let script = """
             import os, time
@@ -87,9 +90,11 @@ struct TreeTests {
         #expect(processes(withEnvironment: marker).isEmpty)
     }
 
-    @Test("the end of the stream kills everything", arguments: [AgentProcess.Stream.socket, .pipes])
-    func streamEnd(stream: AgentProcess.Stream) async throws {
-        let agent = try AgentProcess(stream)
+    @Test(
+        "the end of the stream kills everything", arguments: [AgentProcess.Stream.socket, .pipes],
+        AgentProcess.Way.allCases)
+    func streamEnd(stream: AgentProcess.Stream, way: AgentProcess.Way) async throws {
+        let agent = try AgentProcess(stream, way)
         // Credit for ever: the daemon's line must come, however much yes has written by then.
         let started = try agent.start(shell: "trap '' TERM;" + TreeTests.daemon + "yes >&2") {
             $0.windowBytes = 1 << 40
@@ -105,17 +110,17 @@ struct TreeTests {
         }
         agent.closeStream()
         #expect(agent.waitForExit(within: 5))
-        for pid in pids { try await eventually("process \(pid) is gone") { !isThere(pid) } }
+        for pid in pids { try await eventually("process \(pid) is gone") { !agent.isThere(pid) } }
     }
 
-    @Test("the death of the agent itself kills everything")
-    func agentKilled() async throws {
-        let agent = try AgentProcess()
+    @Test("the death of the agent itself kills everything", arguments: AgentProcess.Way.allCases)
+    func agentKilled(way: AgentProcess.Way) async throws {
+        let agent = try AgentProcess(way)
         let started = try agent.start(shell: TreeTests.daemon + "sleep 1000")
         let (daemon, _) = try line(agent, started)
         kill(agent.pid, SIGKILL)
         #expect(agent.waitForExit(within: 5))
-        try await eventually("the daemon is gone") { !isThere(daemon) }
+        try await eventually("the daemon is gone") { !agent.isThere(daemon) }
     }
 
     @Test("when a supervisor is killed, what it watched does not outlive the execution")

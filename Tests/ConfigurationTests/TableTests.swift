@@ -32,7 +32,12 @@ struct TableTests {
                 max_uses: unlimited
                 age_jitter: 0.125
                 health_interval: never
-              "2": {size: 0}
+              "2":
+                size: 0
+                env: {A: "", "b c": "x: {y}"}
+                cwd: /a b
+                uid: 7
+                languages: {node: [node, -e, "{code}"], sh: [dash, -c, "set -e; {code}"]}
               never:
             """,
         ]
@@ -60,7 +65,8 @@ struct TableTests {
         let pool = PoolConfiguration()
         #expect(
             SettingsTable.pool.count
-                == names(pool, besides: ["name", "template"]) + names(pool.template, besides: ["image"]) + 1)
+                == names(pool, besides: ["name", "template"]) + names(pool.template, besides: ["image"])
+                + names(ProgramSettings()) + 1)
         for settings in [SettingsTable.server, SettingsTable.pool] {
             #expect(Set(settings.map(\.key)).count == settings.count)
             #expect(settings.allSatisfy { !$0.meaning.hasSuffix(".") && !$0.allowed.isEmpty })

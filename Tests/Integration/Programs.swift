@@ -87,7 +87,7 @@ final class ServerProcess: Sendable {
     let address: String
     let instance: String
     let stateDirectory: String
-    private let endpoint: String?
+    let endpoint: String?
 
     private init(program: Program, address: String, instance: String, stateDirectory: String, endpoint: String?) {
         self.program = program

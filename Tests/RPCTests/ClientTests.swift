@@ -42,6 +42,28 @@ import TestSupport
         }
     }
 
+    @Test("messages that go out as they are arrive whole, in order among those that are encoded, with and without room")
+    func tails() async throws {
+        for highWatermark in [1, 256 << 10, 16 << 20] {
+            try await withServer({ $0.highWatermark = highWatermark }) { _, port, _ in
+                let client = try await ClientConnection.connect(
+                    host: "127.0.0.1", port: port, group: MultiThreadedEventLoopGroup.singleton)
+                let events = await client.collect("Tails")
+                client.close()
+                var expected: [StreamEvent] = []
+                for index in UInt8(1)...200 {
+                    let size = [0, 10, 4095, 4096, 100_000][Int(index) % 5]
+                    expected.append(.message(ByteBuffer(repeating: index, count: size + 1)))
+                    if index % 7 == 0 {
+                        let between = Agent.PingResponse(version: "between", pid: 1)
+                        expected.append(.message(ByteBuffer(bytes: between.encoded())))
+                    }
+                }
+                #expect(events == expected + [.end(nil)])
+            }
+        }
+    }
+
     @Test("1000 calls at once from many tasks are each answered with what is theirs")
     func concurrent() async throws {
         try await withClient { client, _ in

@@ -50,6 +50,7 @@ final class TestService: RPCService {
             note(call)
             call.send(message(1))
             call.send(message(5 << 20))
+        case "Tails": tails(call)
         case "Close": call.connection.close()
         default: call.fail(.unimplemented(service: call.service, method: call.method))
         }
@@ -82,6 +83,18 @@ final class TestService: RPCService {
         call.send(Empty())
         call.finish()
         call.fail(RPCError(.internal, "after the end"))
+    }
+
+    /// Messages that are encoded already, in all sizes, among others: of each the payload's first byte is its number.
+    private func tails(_ call: ServerCall) {
+        note(call)
+        for index in UInt8(1)...200 {
+            let size = [0, 10, 4095, 4096, 100_000][Int(index) % 5]
+            let tail = ByteBuffer(repeating: index, count: size)
+            call.send(headSize: 1, { $0[0] = index }, tail: tail)
+            if index % 7 == 0 { call.send(Agent.PingResponse(version: "between", pid: 1)) }
+        }
+        call.finish()
     }
 
     /// Sends for ever, but only while there is room.

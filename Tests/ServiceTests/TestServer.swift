@@ -17,7 +17,9 @@ final class TestServer: Sendable {
     let address: ServerAddress
     private let maintenance: Task<Void, Never>
 
-    private init(runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits) async throws {
+    private init(
+        runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits, clock: any MonotonicClock
+    ) async throws {
         self.runtime = runtime
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -27,7 +29,8 @@ final class TestServer: Sendable {
             observer: PoolLog(logger))
         self.pool = pool
         service = PoolServiceHandler(
-            pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger)
+            pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger,
+            clock: clock)
         rpc = RPCServer(group: group, service: service)
         let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
         address = .tcp(host: "127.0.0.1", port: bound.port ?? 0)
@@ -35,19 +38,20 @@ final class TestServer: Sendable {
     }
 
     /// Runs `body` against a server, and takes it apart, also when that fails.
+    /// - Parameter clock: the service's, not the pool's.
     static func with(
         _ configuration: PoolConfiguration = PoolConfiguration(size: 1), limits: ServiceLimits = ServiceLimits(),
-        _ body: (TestServer, BerthClient) async throws -> Void
+        clock: any MonotonicClock = SystemClock(), _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
-        try await with(FleetConfiguration(pools: [configuration]), limits: limits, body)
+        try await with(FleetConfiguration(pools: [configuration]), limits: limits, clock: clock, body)
     }
 
     /// The same with any number of pools.
     static func with(
         _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
-        _ body: (TestServer, BerthClient) async throws -> Void
+        clock: any MonotonicClock = SystemClock(), _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
-        let server = try await TestServer(runtime: try ProcessRuntime(), fleet: fleet, limits: limits)
+        let server = try await TestServer(runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock)
         let client = try await BerthClient.connect(to: server.address)
         var failure: (any Error)?
         do {

@@ -5,10 +5,12 @@
 
 #include "descendants.h"
 #include "events.h"
+#include "files.h"
 #include "process.h"
 #include "reset.h"
 #include "runc_spawn.h"
 #include "supervisor.h"
+#include "terminal.h"
 #include "timers.h"
 
 #endif

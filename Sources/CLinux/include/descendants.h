@@ -1,6 +1,7 @@
 #ifndef BERTH_DESCENDANTS_H
 #define BERTH_DESCENDANTS_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 // How a process's children are found.
@@ -17,8 +18,16 @@ enum berth_children_source {
 // Returns the number of processes visited.
 int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t pid, void *context), void *context);
 
-// Sends SIGKILL to everything that descends from the calling process, save its `count` children in `spared` and what
-// descends from them. Returns how many processes were killed that had not been reaped.
-int berth_kill_strays(const pid_t *spared, int count);
+// Sends `signal` (0: none) to everything that descends from the calling process, save its `count` children in `spared`,
+// what descends from them, and the process group `except_group` (0: none). After TERM, those that are stopped go on.
+// Returns how many processes there are, one that has not been reaped included.
+int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except_group);
+
+// CPU time in microseconds, as exact as the kernel's ticks, of all that descends from `root` and of what was reaped among
+// it: by its parents, and by `root` itself. Children whose parents ignore their end count for nobody, as in `times`.
+uint64_t berth_cpu_time_below(pid_t root);
+
+// Likewise of what berth_signal_strays would find; what the calling process has reaped itself is left out.
+uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count);
 
 #endif

@@ -13,7 +13,9 @@ struct berth_program {
     uint32_t uid;
     uint32_t gid;
     const char *oom_score_adj;      // text to write to /proc/self/oom_score_adj; NULL: leave it
-    // Descriptors, each 3 or more and all different.
+    int has_terminal;               // all three of the following are one: it becomes the session's
+    int keeps_background;           // what the program leaves when it ends by itself lives on
+    // Descriptors, each 3 or more; control is not one of the others.
     int input;
     int output;
     int error;
@@ -24,7 +26,7 @@ struct berth_program {
 enum berth_report_kind {
     BERTH_STARTED = 1, // pid
     BERTH_FAILED = 2,  // stage, error: the program never ran; nothing follows
-    BERTH_EXITED = 3,  // status, wall_us: the program was reaped
+    BERTH_EXITED = 3,  // status, wall_us, and usage as in BERTH_GONE so far: the program was reaped
     BERTH_GONE = 4,    // user_us, system_us, peak_memory_bytes: nothing that descended from it is left; nothing follows
 };
 
@@ -34,6 +36,13 @@ enum berth_stage {
     BERTH_STAGE_DIRECTORY = 3,
     BERTH_STAGE_EXEC = 4,
     BERTH_STAGE_INTERPRETER = 5, // the file is there; what its first line or its header names is not
+};
+
+// Why a program did not start. Written by the child, read by its parent once the child is gone or has exec'd: they share
+// their memory until then.
+struct berth_failure {
+    int stage; // enum berth_stage
+    int error; // errno
 };
 
 struct berth_report {
@@ -57,10 +66,23 @@ struct berth_report {
 enum { BERTH_TERMINATE = 0x80 };
 
 // Forks a supervisor, which starts the program and is the reaper of all that descends from it. It ends when nothing of
-// that is left. What is left when the program ends by itself is killed.
+// that is left. What is left when the program ends by itself is killed, unless it is to be kept.
 // The caller must have all signals blocked and all dispositions at their default (SIGPIPE may be ignored).
 // Returns the supervisor's pid, or -1 with errno.
 pid_t berth_supervise(const struct berth_program *program);
+
+// Starts the program as the caller's own child; `control` and `keeps_background` mean nothing. The caller stands still
+// until it runs, and has to reap it and all that it leaves. While any other process could stop the child before it has
+// exec'd, being of the same user, that process could hold up the caller: so it is only for a caller that knows of none.
+// The same holds for the caller's signals as for berth_supervise. Returns the program's pid, or -1 with why not.
+pid_t berth_start(const struct berth_program *program, struct berth_failure *failure);
+
+// Whether the calling process has any, running or not reaped.
+int berth_has_children(void);
+
+// Reaps a child that has ended: sets the report's status, and its usage with that of what it had reaped itself. Returns its
+// pid, 0 when none has ended, -1 when there is none.
+pid_t berth_reap(struct berth_report *report);
 
 // wait(2)'s macros, which Swift does not see.
 static inline int berth_did_exit(int32_t status) { return (status & 0x7f) == 0; }

@@ -366,8 +366,7 @@ class _Reader:
         self._connection: Optional[_Connection] = None
         self._beginning = asyncio.Lock()
         self._is_closed = False
-        self._is_taking = False
-        self._waiting: List[asyncio.Future[None]] = []
+        self._taking = asyncio.Lock()
         self._taken: Deque[Event] = deque()
 
     def _decode(self, message: bytes) -> Optional[Event]:
@@ -409,22 +408,12 @@ class _Reader:
     async def _take_until(self, is_enough: Callable[[], bool]) -> None:
         """Takes messages, one task at a time: one may iterate while another wants to know whether it has started."""
         while not is_enough():
-            if self._is_taking:
-                taken = asyncio.get_running_loop().create_future()
-                self._waiting.append(taken)
-                await taken
-                continue
-            self._is_taking = True
-            try:
+            async with self._taking:
+                if is_enough():
+                    return
                 event = await self._advance()
                 if event is not None:
                     self._taken.append(event)
-            finally:
-                self._is_taking = False
-                waiting, self._waiting = self._waiting, []
-                for taken in waiting:
-                    if not taken.done():
-                        taken.set_result(None)
 
     async def close(self) -> None:
         """Gives the stream up, if it is not at its end."""

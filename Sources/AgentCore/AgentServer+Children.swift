@@ -1,0 +1,68 @@
+internal import CLinux
+internal import Glibc
+
+extension AgentServer {
+    /// They have been reaped elsewhere.
+    func forgetSupervisors() {
+        supervisors = []
+        hasStrays = false
+    }
+
+    func takeSignals() {
+        var info = signalfd_siginfo()
+        while read(signals.raw, &info, MemoryLayout<signalfd_siginfo>.size) > 0 {
+            if info.ssi_signo != UInt32(SIGCHLD) { stop(128 + Int32(info.ssi_signo)) }
+        }
+        let direct = executions.firstIndex { $0?.direct != nil }
+        var report = berth_report()
+        while true {
+            let pid = berth_reap(&report)
+            guard pid > 0 else {
+                if let direct { continueDirect(at: direct, hasChildren: pid == 0) }
+                break
+            }
+            if supervisors.remove(pid) != nil {
+                forgetBackground(pid, report.status)
+            } else if let direct, let execution = executions[direct],
+                let (status, usage) = execution.direct?.reaped(pid, report)
+            {
+                let kills = execution.outOfMemoryKills(outOfMemory)
+                perform(
+                    execution.machine.exited(status, usage, outOfMemoryKills: kills), on: execution, at: direct)
+            }
+        }
+        killStrays()
+    }
+
+    private func continueDirect(at place: Int, hasChildren: Bool) {
+        guard let execution = executions[place],
+            let usage = execution.direct?.remains(sparing: supervisors, hasChildren: hasChildren)
+        else { return }
+        execution.direct = nil
+        let kills = execution.outOfMemoryKills(outOfMemory)
+        perform(execution.machine.gone(usage, outOfMemoryKills: kills), on: execution, at: place)
+    }
+
+    private func forgetBackground(_ pid: pid_t, _ status: Int32) {
+        guard let left = background.firstIndex(where: { $0.pid == pid }) else { return }
+        background.remove(at: left)
+        if status != 0 { hasStrays = true }
+    }
+
+    /// What descended from a supervisor that was killed is now the agent's, and shall not outlive its execution either.
+    /// What a program of the agent's own has left behind cannot be told from it, and goes with it.
+    func killStrays() {
+        guard hasStrays else { return }
+        var spared = Array(supervisors)
+        for execution in executions {
+            if let direct = execution?.direct, !direct.hasExited { spared.append(direct.pid) }
+        }
+        guard berth_signal_strays(spared, Int32(spared.count), SIGKILL, 0) == 0 else { return }
+        hasStrays = false
+        for (place, execution) in executions.enumerated() {
+            guard let execution, execution.isLost else { continue }
+            let kills = execution.outOfMemoryKills(outOfMemory)
+            perform(execution.machine.gone(nil, outOfMemoryKills: kills), on: execution, at: place)
+        }
+    }
+}

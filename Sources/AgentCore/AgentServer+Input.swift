@@ -1,0 +1,73 @@
+internal import Schema
+
+extension AgentServer {
+    /// Bytes of input, and calls, that wait at once, all executions together; an execution with none may always have one
+    /// call. The send buffer has room for as many answers.
+    private static let maxWaitingInput = 1 << 20
+    private static let maxWaitingCalls = 128
+
+    func input(_ request: Agent.InputRequest, _ streamID: UInt32) throws(CallError) {
+        guard request.data.count <= InputQueue.largestCall else {
+            throw CallError(
+                .invalidArgument, "\(request.data.count) bytes; at most \(InputQueue.largestCall) are taken")
+        }
+        let (execution, place) = try place(of: request.execution)
+        var waiting = (bytes: request.data.count, calls: 1)
+        for other in executions {
+            guard let other = other?.waitingInput else { continue }
+            waiting.bytes += other.bytes
+            waiting.calls += other.calls
+        }
+        let isFirst = execution.waitingInput.calls == 0
+        guard waiting.calls <= AgentServer.maxWaitingCalls, isFirst || waiting.bytes <= AgentServer.maxWaitingInput
+        else { throw CallError(.resourceExhausted, "too much input waits for programs to read") }
+        do throws(InputQueue.Refusal) {
+            try execution.add(request, streamID: streamID)
+        } catch {
+            throw CallError(error)
+        }
+        feed(execution, at: place)
+    }
+
+    func resize(_ request: Agent.ResizeRequest) throws(CallError) {
+        let (execution, _) = try place(of: request.execution)
+        guard execution.resize(request.terminal) else {
+            throw CallError(.failedPrecondition, "the program has no terminal")
+        }
+    }
+
+    /// Moves input on, and answers the calls that wait no longer.
+    func feed(_ execution: RunningExecution, at place: Int) {
+        let answers = execution.feed()
+        for call in answers.taken {
+            respond(call.streamID, Agent.InputResponse(offset: call.end).encoded(arena: arena))
+        }
+        refuse(answers.refused, CallError(.closed))
+    }
+
+    /// The execution has ended, or nothing of it reads any more.
+    func endInput(of execution: RunningExecution) {
+        refuse(execution.closeInput(), CallError(.failedPrecondition, "the execution has ended"))
+    }
+
+    private func refuse(_ calls: [InputQueue.Call], _ error: CallError) {
+        for call in calls { refuse(call.streamID, error) }
+    }
+}
+
+extension CallError {
+    fileprivate init(_ refusal: InputQueue.Refusal) {
+        switch refusal {
+        case .gap(let expected):
+            self.init(.failedPrecondition, "bytes are missing: offset \(expected) is expected")
+        case .ended(let end):
+            self.init(.failedPrecondition, "the input has ended at \(end)")
+        case .endsEarly(let expected):
+            self.init(.failedPrecondition, "the input goes on to \(expected)")
+        case .closed:
+            self.init(.failedPrecondition, "the program reads its input no more")
+        case .full:
+            self.init(.resourceExhausted, "too much input waits for the program to read")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+internal import CLinux
+internal import Glibc
+internal import Schema
+
+/// Both ends of a pseudo-terminal.
+struct Terminal: ~Copyable {
+    let master: Descriptor
+    let programSide: Descriptor
+
+    /// - Parameter owner: the user it belongs to.
+    init(owner: UInt32, _ size: Agent.Terminal) throws(SystemError) {
+        var ends: [Int32] = [-1, -1]
+        let (rows, columns) = Terminal.size(size)
+        let problem = berth_open_terminal(owner, rows, columns, &ends)
+        guard problem == 0 else {
+            errno = problem
+            throw SystemError("open a terminal")
+        }
+        master = Descriptor(ends[0])
+        programSide = Descriptor(ends[1])
+    }
+
+    static func resize(_ master: Int32, _ size: Agent.Terminal) {
+        let (rows, columns) = Terminal.size(size)
+        _ = berth_resize_terminal(master, rows, columns)
+    }
+
+    private static func size(_ size: Agent.Terminal) -> (rows: UInt16, columns: UInt16) {
+        (
+            UInt16(clamping: size.rows == 0 ? 24 : size.rows), UInt16(clamping: size.columns == 0 ? 80 : size.columns)
+        )
+    }
+}

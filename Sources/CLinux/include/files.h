@@ -1,0 +1,14 @@
+#ifndef BERTH_FILES_H
+#define BERTH_FILES_H
+
+// Flags of open(2) that Swift's Glibc module leaves out.
+extern const int berth_o_path;
+extern const int berth_o_tmpfile;
+
+// Raises the number of files that may be open to what is allowed; deep trees are walked with one for each level.
+void berth_raise_open_files(void);
+
+// Blocks SIGTERM; readable once it has come. -1 with errno.
+int berth_terminations(void);
+
+#endif

@@ -1,0 +1,63 @@
+#define _GNU_SOURCE
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+static int open_program_side(int master) {
+#ifdef TIOCGPTPEER
+    int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (peer >= 0) return peer;
+#endif
+    unsigned number;
+    if (ioctl(master, TIOCGPTN, &number) != 0) return -1;
+    char path[32];
+    snprintf(path, sizeof path, "/dev/pts/%u", number);
+    return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+static int open_both(int ends[2]) {
+    ends[0] = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (ends[0] < 0) return errno;
+    int unlocked = 0;
+    if (ioctl(ends[0], TIOCSPTLCK, &unlocked) == 0 && (ends[1] = open_program_side(ends[0])) >= 0) return 0;
+    int error = errno;
+    close(ends[0]);
+    return error;
+}
+
+int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int ends[2]) {
+    // The kernel gives a terminal to whose file system user opens its master; to change that later takes CAP_CHOWN.
+    uid_t own = geteuid();
+    syscall(SYS_setfsuid, uid);
+    int error = open_both(ends);
+    syscall(SYS_setfsuid, own);
+    // Where the machine is set to dump privileged programs, a change of user has undone this.
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (error != 0) return error;
+    struct termios settings;
+    if (tcgetattr(ends[1], &settings) == 0) {
+        settings.c_iflag |= IUTF8;
+        tcsetattr(ends[1], TCSANOW, &settings);
+    }
+    berth_resize_terminal(ends[0], rows, columns);
+    return 0;
+}
+
+int berth_resize_terminal(int master, uint16_t rows, uint16_t columns) {
+    struct winsize size = {.ws_row = rows, .ws_col = columns};
+    return ioctl(master, TIOCSWINSZ, &size);
+}
+
+int berth_end_of_file_keys(int master, int line_has_begun, uint8_t keys[2]) {
+    struct termios settings;
+    if (tcgetattr(master, &settings) != 0 || settings.c_cc[VEOF] == _POSIX_VDISABLE) return 0;
+    keys[0] = keys[1] = settings.c_cc[VEOF];
+    return line_has_begun && (settings.c_lflag & ICANON) ? 2 : 1;
+}

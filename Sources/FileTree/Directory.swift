@@ -1,0 +1,81 @@
+internal import CLinux
+package import Glibc
+
+/// A directory that is held open: whatever becomes of its name, it is the same one.
+package final class Directory: Sendable {
+    package let raw: Int32
+
+    /// - Parameter raw: of any kind, also O_PATH; closed with this.
+    package init(adopting raw: Int32) {
+        self.raw = raw
+    }
+
+    deinit { close(raw) }
+
+    /// - Throws: `FileError` when there is no directory.
+    package convenience init(path: [UInt8]) throws(FileError) {
+        let raw = path.withC { Glibc.open($0, berth_o_path | O_DIRECTORY | O_CLOEXEC) }
+        guard raw >= 0 else { throw FileError(errno, path.shown) }
+        self.init(adopting: raw)
+    }
+
+    /// openat(2), O_CLOEXEC added.
+    package func open(_ name: [UInt8], _ flags: Int32, mode: UInt32 = 0) -> Int32 {
+        name.withC { openat(raw, $0, flags | O_CLOEXEC, mode) }
+    }
+
+    /// A directory in it that is no link; nil with errno.
+    package func directory(_ name: [UInt8]) -> Directory? {
+        let inner = open(name, berth_o_path | O_DIRECTORY | O_NOFOLLOW)
+        return inner >= 0 ? Directory(adopting: inner) : nil
+    }
+
+    /// What stands at a name, a link itself; nil with errno.
+    package func status(_ name: [UInt8]) -> stat? {
+        var status = stat()
+        return name.withC { fstatat(raw, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 ? status : nil
+    }
+
+    package var status: stat {
+        var status = stat()
+        fstat(raw, &status)
+        return status
+    }
+
+    /// All names in it, in the order of their bytes; nil with errno.
+    package func names() -> [[UInt8]]? {
+        let own = open([UInt8(ascii: ".")], O_RDONLY | O_DIRECTORY)
+        guard own >= 0 else { return nil }
+        guard let entries = fdopendir(own) else {
+            let number = errno
+            close(own)
+            errno = number
+            return nil
+        }
+        defer { closedir(entries) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [0x2e], name != [0x2e, 0x2e] { names.append(name) }
+        }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// The target of a link; nil with errno.
+    package func link(_ name: [UInt8]) -> [UInt8]? {
+        withUnsafeTemporaryAllocation(byteCount: Int(PATH_MAX), alignment: 1) { buffer in
+            let bytes = buffer.assumingMemoryBound(to: CChar.self)
+            guard let base = bytes.baseAddress else { return nil }
+            let count = name.withC { readlinkat(raw, $0, base, bytes.count) }
+            return count >= 0 ? Array(buffer[..<count]) : nil
+        }
+    }
+}
+
+extension stat {
+    package var kind: UInt32 { st_mode & S_IFMT }
+    package var isDirectory: Bool { kind == S_IFDIR }
+    package var isRegular: Bool { kind == S_IFREG }
+    package var isLink: Bool { kind == S_IFLNK }
+    package var permissions: UInt32 { st_mode & 0o7777 }
+}

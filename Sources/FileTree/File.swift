@@ -1,0 +1,40 @@
+package import Glibc
+
+/// An open file.
+package final class File: Sendable {
+    package let raw: Int32
+
+    package init(adopting raw: Int32) {
+        self.raw = raw
+    }
+
+    deinit { close(raw) }
+
+    package var status: stat {
+        var status = stat()
+        fstat(raw, &status)
+        return status
+    }
+
+    /// - Returns: bytes read; 0 at its end.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, path: String) throws(FileError) -> Int {
+        while true {
+            let count = Glibc.read(raw, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw FileError(errno, path) }
+        }
+    }
+
+    /// Writes all of it.
+    package func write(_ bytes: UnsafeRawBufferPointer, path: String) throws(FileError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(raw, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if count < 0, errno != EINTR {
+                throw FileError(errno, path)
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import CLinux
+package import Glibc
+
+/// A file that is being written and has no name yet: it gets one when it is complete, and takes the place of what has that
+/// name in one step. Without that it is gone when this goes out of use, or when the process is killed.
+package final class NewFile {
+    package let file: File
+    private let directory: Directory
+    private let path: String
+    /// UTIME_OMIT
+    private static let omit = (1 << 30) - 2
+    /// Where the file system has no nameless files: the name it has meanwhile.
+    private var temporary: [UInt8]?
+
+    /// - Parameter path: for messages.
+    package init(in directory: Directory, path: String) throws(FileError) {
+        self.directory = directory
+        self.path = path
+        // A nameless file gets its name through /proc.
+        let hasNames = access("/proc/self/fd", X_OK) == 0
+        var raw = hasNames ? directory.open([0x2e], berth_o_tmpfile | O_RDWR, mode: 0o600) : -1
+        if raw < 0, !hasNames || errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL {
+            let name = NewFile.temporaryName()
+            raw = directory.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            if raw >= 0 { temporary = name }
+        }
+        guard raw >= 0 else { throw FileError(errno, path) }
+        file = File(adopting: raw)
+    }
+
+    deinit { removeTemporary() }
+
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        try file.write(bytes, path: path)
+    }
+
+    /// Gives it its name, mode and time.
+    /// - Parameter modified: nil: now.
+    package func commit(as name: [UInt8], mode: UInt32, modified: timespec? = nil) throws(FileError) {
+        guard fchmod(file.raw, mode) == 0 else { throw FileError(errno, path) }
+        if let modified {
+            var times = [timespec(tv_sec: 0, tv_nsec: NewFile.omit), modified]
+            futimens(file.raw, &times)
+        }
+        if temporary == nil {
+            if link(as: name) { return }
+            guard errno == EEXIST else { throw FileError(errno, path) }
+            // A nameless file can't take a name that is in use: it gets one to be renamed from.
+            let stopover = NewFile.temporaryName()
+            guard link(as: stopover) else { throw FileError(errno, path) }
+            temporary = stopover
+        }
+        guard let from = temporary else { preconditionFailure("a file without a name is renamed") }
+        let result = from.withC { from in name.withC { renameat(directory.raw, from, directory.raw, $0) } }
+        guard result == 0 else { throw FileError(errno, path) }
+        temporary = nil
+    }
+
+    private func link(as name: [UInt8]) -> Bool {
+        name.withC { linkat(AT_FDCWD, "/proc/self/fd/\(file.raw)", directory.raw, $0, AT_SYMLINK_FOLLOW) } == 0
+    }
+
+    private func removeTemporary() {
+        guard let name = temporary.take() else { return }
+        _ = name.withC { unlinkat(directory.raw, $0, 0) }
+    }
+
+    /// Makes a link like a file: at once, in the place of what has its name.
+    package static func link(
+        to target: [UInt8], in directory: Directory, as name: [UInt8], modified: timespec, path: String
+    ) throws(FileError) {
+        let temporary = temporaryName()
+        let made = temporary.withC { link in target.withC { symlinkat($0, directory.raw, link) } }
+        guard made == 0 else { throw FileError(errno, path) }
+        var times = [modified, modified]
+        _ = temporary.withC { utimensat(directory.raw, $0, &times, AT_SYMLINK_NOFOLLOW) }
+        try rename(temporary, to: name, in: directory, path: path)
+    }
+
+    /// Gives a file another name, in the place of what has that.
+    package static func link(
+        _ existing: (directory: Directory, name: [UInt8]), in directory: Directory, as name: [UInt8], path: String
+    ) throws(FileError) {
+        let temporary = temporaryName()
+        let made = existing.name.withC { old in
+            temporary.withC { linkat(existing.directory.raw, old, directory.raw, $0, 0) }
+        }
+        guard made == 0 else { throw FileError(errno, path) }
+        try rename(temporary, to: name, in: directory, path: path)
+        // Names of the same file: a rename does nothing then.
+        _ = temporary.withC { unlinkat(directory.raw, $0, 0) }
+    }
+
+    private static func rename(
+        _ temporary: [UInt8], to name: [UInt8], in directory: Directory, path: String
+    ) throws(FileError) {
+        let result = temporary.withC { from in name.withC { renameat(directory.raw, from, directory.raw, $0) } }
+        guard result != 0 else { return }
+        let error = FileError(errno, path)
+        _ = temporary.withC { unlinkat(directory.raw, $0, 0) }
+        throw error
+    }
+
+    private static func temporaryName() -> [UInt8] {
+        Array(".berth-\(String(UInt64.random(in: .min ... .max), radix: 36))".utf8)
+    }
+}

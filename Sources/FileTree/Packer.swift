@@ -1,0 +1,102 @@
+package import Glibc
+
+/// Puts a directory, or one file, into a tar archive. Names in it are relative to the directory, which itself is "./".
+/// Sockets, pipes and devices are left out; what is a link stays one, and files with several names are stored once.
+package struct Packer {
+    private struct Identity: Hashable {
+        let device: UInt64
+        let inode: UInt64
+    }
+
+    private struct Level {
+        let directory: Directory
+        /// With a slash at its end, but for the first.
+        let prefix: [UInt8]
+        var names: ArraySlice<[UInt8]>
+    }
+
+    private var tar: TarWriter
+    private var stored: [Identity: [UInt8]] = [:]
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 16)
+
+    package init(_ sink: @escaping TarWriter.Sink) {
+        tar = TarWriter(sink)
+    }
+
+    /// Adds one file under a name, and ends the archive.
+    package mutating func pack(_ file: File, _ status: stat, name: [UInt8]) throws(FileError) {
+        defer { buffer.deallocate() }
+        try add(file, TarEntry(name: name, kind: .file, status: status))
+        try tar.finish()
+    }
+
+    /// Adds a directory, and ends the archive. What vanishes meanwhile is left out.
+    /// - Parameter path: for messages.
+    package mutating func pack(_ directory: Directory, path: String) throws(FileError) {
+        defer { buffer.deallocate() }
+        let device = directory.status.st_dev
+        try tar.begin(TarEntry(name: Array("./".utf8), kind: .directory, status: directory.status))
+        guard let names = directory.names() else { throw FileError(errno, path) }
+        var levels = [Level(directory: directory, prefix: [], names: names[...])]
+        while var level = levels.popLast() {
+            guard let name = level.names.popFirst() else { continue }
+            levels.append(level)
+            let full = level.prefix + name
+            guard let status = level.directory.status(name) else { continue }
+            switch status.kind {
+            case S_IFDIR where status.st_dev == device:
+                guard let inner = level.directory.directory(name) else {
+                    if errno == ENOENT || errno == ENOTDIR { continue }
+                    throw FileError(errno, "\(path)/\(full.shown)")
+                }
+                guard let names = inner.names() else { throw FileError(errno, "\(path)/\(full.shown)") }
+                try tar.begin(TarEntry(name: full, kind: .directory, status: inner.status))
+                levels.append(
+                    Level(directory: inner, prefix: full + [UInt8(ascii: "/")], names: names[...]))
+            case S_IFLNK:
+                guard let target = level.directory.link(name) else { continue }
+                try tar.begin(TarEntry(name: full, kind: .symbolicLink(target), status: status))
+            case S_IFREG:
+                try addFile(level.directory, name, full, path: "\(path)/\(full.shown)")
+            default:
+                continue
+            }
+        }
+        try tar.finish()
+    }
+
+    private mutating func addFile(
+        _ directory: Directory, _ name: [UInt8], _ full: [UInt8], path: String
+    ) throws(FileError) {
+        let raw = directory.open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        guard raw >= 0 else {
+            if errno == ENOENT || errno == ELOOP { return }
+            throw FileError(errno, path)
+        }
+        let file = File(adopting: raw)
+        let status = file.status
+        guard status.isRegular else { return }
+        if status.st_nlink > 1 {
+            let identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+            if let first = stored[identity] {
+                return try tar.begin(TarEntry(name: full, kind: .hardLink(first), status: status))
+            }
+            stored[identity] = full
+        }
+        try add(file, TarEntry(name: full, kind: .file, status: status))
+    }
+
+    private mutating func add(_ file: File, _ entry: TarEntry) throws(FileError) {
+        try tar.begin(entry)
+        var left = entry.size
+        while left > 0 {
+            let room = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Int(clamping: left)))
+            let count = try file.read(into: room, path: entry.name.shown)
+            guard count > 0 else {
+                throw FileError(.failedPrecondition, "\(entry.name.shown): became shorter while it was read")
+            }
+            try tar.write(UnsafeRawBufferPointer(rebasing: room[..<count]))
+            left -= UInt64(count)
+        }
+    }
+}

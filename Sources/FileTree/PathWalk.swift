@@ -1,0 +1,142 @@
+internal import CLinux
+package import Glibc
+
+/// Where a path has led: a directory that is held open, and a name in it.
+package struct Spot {
+    package let directory: Directory
+    /// nil: the directory itself, which is where the walk began, or was come to by "..".
+    package let name: [UInt8]?
+    /// What stands there now, a link only if it was not to be followed; nil: nothing.
+    package let status: stat?
+}
+
+/// Follows paths from a directory and never leaves it, nor the file system it is on.
+///
+/// Each component is opened by itself and then looked at, so that nobody can put a link in its place in between; ".." goes
+/// back to the directory that was come from, and not to where the kernel thinks it is by now. That is what openat2(2) does
+/// with RESOLVE_BENEATH, but it works on every kernel and under every seccomp profile, and follows absolute links that
+/// stay within.
+package struct PathWalk {
+    /// As many as the kernel follows.
+    private static let maxLinks = 40
+
+    private let root: Directory
+    private let device: UInt64
+    /// The root's own path, for links that are absolute; nil: those are not followed.
+    private let prefix: [[UInt8]]?
+    private let outside: FileError.Code
+
+    /// - Parameters:
+    ///   - prefix: the components of the root's path.
+    ///   - outside: the code for a path that leads outside.
+    package init(root: Directory, prefix: [[UInt8]]? = nil, outside: FileError.Code) {
+        self.root = root
+        self.prefix = prefix
+        self.outside = outside
+        device = UInt64(root.status.st_dev)
+    }
+
+    package static func components(_ path: some Sequence<UInt8>) -> [[UInt8]] {
+        Array(path).split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [0x2e] }
+    }
+
+    /// - Parameters:
+    ///   - followsLast: a link at the path's end is followed.
+    ///   - makesParents: directories that are missing on the way are made.
+    ///   - path: for messages.
+    /// - Throws: `FileError`: nothing on the way, no directory on the way, not allowed, leads outside.
+    package func callAsFunction(
+        _ components: [[UInt8]], followsLast: Bool = true, makesParents: Bool = false, path: String
+    ) throws(FileError) -> Spot {
+        var stack = [root]
+        var pending = Array(components.reversed())
+        var links = 0
+        while let component = pending.popLast() {
+            guard let directory = stack.last else { preconditionFailure("the walk has left its root") }
+            if component == [0x2e, 0x2e] {
+                stack.removeLast()
+                guard !stack.isEmpty else { throw leaves(path) }
+                continue
+            }
+            let raw = directory.open(component, berth_o_path | O_NOFOLLOW)
+            guard raw >= 0 else {
+                guard errno == ENOENT else { throw FileError(errno, path) }
+                if pending.isEmpty { return Spot(directory: directory, name: component, status: nil) }
+                guard makesParents else { throw FileError(ENOENT, path) }
+                let made = component.withC { mkdirat(directory.raw, $0, 0o755) }
+                guard made == 0 || errno == EEXIST else { throw FileError(errno, path) }
+                links += 1
+                guard links <= PathWalk.maxLinks + components.count else { throw FileError(ELOOP, path) }
+                pending.append(component)
+                continue
+            }
+            let entry = Directory(adopting: raw)
+            let status = entry.status
+            guard UInt64(status.st_dev) == device else { throw leaves(path) }
+            if status.isLink, followsLast || !pending.isEmpty {
+                links += 1
+                guard links <= PathWalk.maxLinks, let target = entry.link([]) else { throw FileError(ELOOP, path) }
+                var steps = PathWalk.components(target)[...]
+                if target.first == UInt8(ascii: "/") {
+                    guard let prefix, steps.starts(with: prefix) else { throw leaves(path) }
+                    steps = steps.dropFirst(prefix.count)
+                    stack = [root]
+                }
+                pending += steps.reversed()
+            } else if pending.isEmpty {
+                return Spot(directory: directory, name: component, status: status)
+            } else {
+                guard status.isDirectory else { throw FileError(ENOTDIR, path) }
+                stack.append(entry)
+            }
+        }
+        guard let last = stack.last else { preconditionFailure("the walk has left its root") }
+        return Spot(directory: last, name: nil, status: last.status)
+    }
+
+    private func leaves(_ path: String) -> FileError {
+        FileError(outside, "\(path): leads outside")
+    }
+}
+
+extension Spot {
+    /// The directory that stands there, opened.
+    /// - Throws: `FileError` when there is none.
+    package func openDirectory(path: String) throws(FileError) -> Directory {
+        guard let name else { return directory }
+        guard status != nil else { throw FileError(ENOENT, path) }
+        guard let opened = directory.directory(name) else {
+            throw errno == ENOTDIR
+                ? FileError(.failedPrecondition, "\(path): not a directory") : FileError(errno, path)
+        }
+        return opened
+    }
+
+    /// The regular file that stands there, opened for reading; never waits, whatever it is.
+    /// - Throws: `FileError` when there is none.
+    package func openFile(path: String) throws(FileError) -> (file: File, status: stat) {
+        guard let status else { throw FileError(ENOENT, path) }
+        guard let name, status.isRegular else { throw FileError(wrongKind: status, path) }
+        let raw = directory.open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        guard raw >= 0 else { throw FileError(errno, path) }
+        let file = File(adopting: raw)
+        // Another one, perhaps, by now.
+        let opened = file.status
+        guard opened.isRegular else { throw FileError(wrongKind: opened, path) }
+        return (file, opened)
+    }
+}
+
+extension FileError {
+    package init(wrongKind status: stat, _ path: String) {
+        let kind =
+            switch status.kind {
+            case S_IFDIR: "a directory"
+            case S_IFIFO: "a pipe"
+            case S_IFSOCK: "a socket"
+            case S_IFLNK: "a link"
+            default: "a device"
+            }
+        self.init(.failedPrecondition, "\(path): is \(kind), not a file")
+    }
+}

@@ -1,0 +1,122 @@
+internal import AgentLink
+internal import NIOCore
+internal import Pool
+internal import RPC
+internal import Schema
+internal import Synchronization
+
+/// Calls about files. Each is an execution of the agent's own program in the container, as the pool's user, with
+/// `FileOperation`'s arguments: so it may do what programs may, and can be limited and ended like one.
+extension PoolServiceHandler {
+    /// The agent's own file, for a child of it.
+    private static let tool = "/proc/self/exe"
+
+    /// Bytes of data in one call.
+    static let longestData = 256 << 10
+    private static let longestPath = 4096
+
+    // MARK: Calls
+
+    func readFile(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ReadFileRequest.self)
+        try stream(
+            .read(path: request.path, offset: request.offset, length: request.length), path: request.path,
+            FileRelay(path: request.path, limit: request.length == 0 ? nil : request.length, tellsInfo: true),
+            lease: request.lease, window: request.windowBytes, call)
+    }
+
+    func readArchive(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ReadArchiveRequest.self)
+        try stream(
+            .pack(path: request.path), path: request.path, FileRelay(path: request.path), lease: request.lease,
+            window: request.windowBytes, call)
+    }
+
+    func listDirectory(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ListDirectoryRequest.self)
+        let job = try begin(.list(path: request.path), path: request.path, lease: request.lease)
+        ListRelay(call, grace: limits.defaultGrace).begin { sink in job.run(stdin: [], keepsOpen: false, sink) }
+    }
+
+    func removeFile(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(RemoveFileRequest.self)
+        let job = try begin(
+            .remove(path: request.path, isRecursive: request.isRecursive), path: request.path, lease: request.lease)
+        run(job, stdin: [], for: call) { _ in .success(Empty()) }
+    }
+
+    // MARK: How
+
+    /// What is needed to start an operation: the lease is in use from its making to the operation's end.
+    struct FileJob: Sendable {
+        let request: Agent.ExecuteRequest
+        let link: AgentConnection
+        let lease: LeaseToken
+        let atEnd: @Sendable () -> Void
+
+        /// - Parameter sink: as of `AgentConnection.execute`.
+        @discardableResult
+        func run(
+            stdin: [UInt8], keepsOpen: Bool, _ sink: @escaping @Sendable (ExecutionEvent) -> Void
+        ) -> Execution {
+            var request = request
+            request.stdin = stdin
+            request.keepsStdinOpen = keepsOpen
+            return link.execute(request) { [atEnd] event in
+                if case .ended = event { atEnd() }
+                sink(event)
+            }
+        }
+    }
+
+    /// - Parameter isPaced: how long it takes is the client's matter.
+    /// - Throws: INVALID_ARGUMENT for a path that can't be right, NOT_FOUND without such a lease.
+    func begin(
+        _ operation: FileOperation, path: String, lease: String, isPaced: Bool = false
+    ) throws(RPCError) -> FileJob {
+        guard path.utf8.first == UInt8(ascii: "/") else {
+            throw RPCError(.invalidArgument, "path \"\(path.prefix(256))\" is not absolute")
+        }
+        guard path.utf8.count < Self.longestPath else {
+            throw RPCError(
+                .invalidArgument, "path has \(path.utf8.count) bytes, more than the most, \(Self.longestPath - 1)")
+        }
+        guard !isDraining else { throw RPCError(.unavailable, "the server is shutting down") }
+        guard let token = LeaseToken(lease), let use = pool.use(token, begins: true) else { throw .noSuchLease }
+        guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
+        let uid = programDefaults(of: use.pool).uid ?? limits.uid
+        let request = Agent.ExecuteRequest(
+            execution: 0, argv: [Self.tool] + operation.arguments, env: [], cwd: "/", uid: uid, gid: uid,
+            timeoutMilliseconds: (isPaced ? limits.maxTimeout : limits.defaultTimeout).wholeMilliseconds,
+            graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
+        return FileJob(request: request, link: link, lease: token) { [pool] in pool.endUse(token) }
+    }
+
+    /// Runs an operation that has nothing to send, for a unary call.
+    func run<M: Message>(
+        _ job: FileJob, stdin: [UInt8], for call: ServerCall,
+        _ response: @escaping @Sendable (FileOutcome) -> Result<M, RPCError>
+    ) {
+        let answer = Answer(call)
+        let outcome = Mutex(FileOutcome())
+        let execution = job.run(stdin: stdin, keepsOpen: false) { event in
+            guard let result = outcome.withLock({ $0.receive(event) }) else { return }
+            answer.give(result.flatMap(response))
+        }
+        call.onCancel = { [limits] _ in execution.end(graceMilliseconds: limits.defaultGrace.wholeMilliseconds) }
+    }
+
+    private func stream(
+        _ operation: FileOperation, path: String, _ relay: FileRelay, lease: String, window: UInt64, _ call: ServerCall
+    ) throws(RPCError) {
+        let window = try Program.window(window)
+        let job = try begin(operation, path: path, lease: lease, isPaced: true)
+        let order = ServedExecution.Order(
+            lease: job.lease, client: call.client, member: job.link.member,
+            argv: Command.listed(["berth"] + operation.arguments),
+            graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
+        start(order, for: call, relay.events, window: window) { execution in
+            job.run(stdin: [], keepsOpen: false) { event in relay.pass(event, to: execution) }
+        }
+    }
+}

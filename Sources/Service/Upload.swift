@@ -1,0 +1,213 @@
+internal import AgentLink
+internal import Pool
+internal import RPC
+internal import Schema
+internal import Synchronization
+
+/// A file or an archive that comes in several calls, and the operation that takes it in. Calls are done one after another,
+/// each as often as the client likes: what was taken before is passed over.
+final class Upload: Sendable {
+    /// A call's share, and who is told.
+    struct Piece: Sendable {
+        var offset: UInt64
+        var data: [UInt8]
+        var isLast: Bool
+        var answer: @Sendable (Result<Progress, RPCError>) -> Void
+    }
+
+    struct Progress: Sendable {
+        /// Of the next byte that is expected.
+        var offset: UInt64
+        /// Unpacked, at the end.
+        var files: UInt64 = 0
+    }
+
+    /// Calls that wait for those before them.
+    private static let mostWaiting = 8
+
+    let id: String
+    let lease: LeaseToken
+    private let grace: UInt64
+
+    private struct State {
+        var execution: Execution?
+        var outcome = FileOutcome()
+        /// Bytes of content that were taken.
+        var offset: UInt64
+        /// Bytes of standard input, with what stands between pieces.
+        var inputOffset: UInt64
+        var current: Piece?
+        var waiting: [Piece] = []
+        /// The last piece was taken: the operation finishes.
+        var isComplete = false
+        /// It was given up, or what it is fed with no longer takes anything.
+        var isStopped = false
+        var end: Result<Progress, RPCError>?
+        var lastUse: MonotonicInstant
+    }
+
+    private let state: Mutex<State>
+    private let clock: any MonotonicClock
+
+    /// - Parameter first: the content that the operation begins with.
+    init(id: String, lease: LeaseToken, grace: Duration, clock: any MonotonicClock, first: [UInt8]) {
+        self.id = id
+        self.lease = lease
+        self.grace = grace.wholeMilliseconds
+        self.clock = clock
+        state = Mutex(
+            State(
+                offset: UInt64(first.count), inputOffset: UInt64(Upload.framed(first, isLast: false).count),
+                lastUse: clock.now()))
+    }
+
+    /// Content as the operation reads it.
+    static func framed(_ data: [UInt8], isLast: Bool) -> [UInt8] {
+        (data.isEmpty ? [] : FileOperation.header(data.count) + data) + (isLast ? FileOperation.header(0) : [])
+    }
+
+    /// Nil while it goes on.
+    var isOver: Bool { state.withLock { $0.end != nil } }
+
+    /// Since when nobody has done anything with it; nil: somebody does now.
+    var idleSince: MonotonicInstant? {
+        state.withLock { $0.current == nil || $0.end != nil ? $0.lastUse : nil }
+    }
+
+    func begin(_ execution: Execution) {
+        let isStopped = state.withLock { state in
+            if state.end == nil { state.execution = execution }
+            return state.isStopped
+        }
+        if isStopped { execution.end(graceMilliseconds: grace) }
+    }
+
+    /// The operation's events, in order.
+    func receive(_ event: ExecutionEvent) {
+        let (end, told) = state.withLock { state -> (Result<Progress, RPCError>?, [Piece]) in
+            guard let result = state.outcome.receive(event) else { return (nil, []) }
+            let end: Result<Progress, RPCError> = result.flatMap { outcome in
+                guard state.isComplete else {
+                    return .failure(RPCError(.internal, "the operation on files ended before its input"))
+                }
+                return .success(Progress(offset: state.offset, files: outcome.count))
+            }
+            state.end = end
+            state.execution = nil
+            state.lastUse = clock.now()
+            defer { (state.current, state.waiting) = (nil, []) }
+            return (end, (state.current.map { [$0] } ?? []) + state.waiting)
+        }
+        if let end { for piece in told { piece.answer(end) } }
+    }
+
+    /// Nobody has gone on with it for too long, or the first call failed.
+    func giveUp() {
+        let execution = state.withLock { state in
+            state.isStopped = true
+            return state.execution
+        }
+        execution?.end(graceMilliseconds: grace)
+    }
+
+    // MARK: Pieces
+
+    func add(_ piece: Piece) {
+        enum Step {
+            case take
+            case wait
+            case refuse(Result<Progress, RPCError>)
+        }
+        let step = state.withLock { state -> Step in
+            state.lastUse = clock.now()
+            if let end = state.end { return .refuse(end) }
+            guard state.current != nil else {
+                state.current = piece
+                return .take
+            }
+            guard state.waiting.count < Upload.mostWaiting else {
+                return .refuse(
+                    .failure(RPCError(.resourceExhausted, "\(Upload.mostWaiting) calls of this upload wait already")))
+            }
+            state.waiting.append(piece)
+            return .wait
+        }
+        switch step {
+        case .take: take()
+        case .wait: break
+        case .refuse(let result): piece.answer(result)
+        }
+    }
+
+    /// Does the current piece: feeds the operation with what is new in it.
+    private func take() {
+        enum Step {
+            case feed(Execution, [UInt8], offset: UInt64)
+            case answer(Result<Progress, RPCError>)
+            /// The operation's end answers it.
+            case wait
+        }
+        let step = state.withLock { state -> Step in
+            guard let piece = state.current else { return .wait }
+            guard piece.offset <= state.offset else {
+                return .answer(
+                    .failure(
+                        RPCError(
+                            .failedPrecondition,
+                            "offset \(piece.offset) leaves a gap: \(state.offset) is the next that is expected")))
+            }
+            let known = Int(min(state.offset - piece.offset, UInt64(piece.data.count)))
+            let data = Array(piece.data[known...])
+            if state.isComplete {
+                guard data.isEmpty else {
+                    return .answer(.failure(RPCError(.failedPrecondition, "the upload has had its last call")))
+                }
+                return piece.isLast ? .wait : .answer(.success(Progress(offset: state.offset)))
+            }
+            guard !data.isEmpty || piece.isLast else { return .answer(.success(Progress(offset: state.offset))) }
+            guard let execution = state.execution else { return .wait }
+            return .feed(execution, Upload.framed(data, isLast: piece.isLast), offset: state.inputOffset)
+        }
+        switch step {
+        case .feed(let execution, let bytes, let offset): feed(execution, bytes[...], at: offset)
+        case .answer(let result): finish(result)
+        case .wait: break
+        }
+    }
+
+    /// In inputs of the size that the agent takes.
+    private func feed(_ execution: Execution, _ bytes: ArraySlice<UInt8>, at offset: UInt64) {
+        let part = bytes.prefix(FileOperation.maxPiece)
+        execution.input(offset: offset, data: Array(part), isEnd: false) { [self] result in
+            switch result {
+            // The operation ends, or has ended: its end says why.
+            case .failure: giveUp()
+            case .success where part.count < bytes.count:
+                feed(execution, bytes.dropFirst(part.count), at: offset + UInt64(part.count))
+            case .success: taken(inputOffset: offset + UInt64(part.count))
+            }
+        }
+    }
+
+    private func taken(inputOffset: UInt64) {
+        let progress = state.withLock { state -> Progress? in
+            guard let piece = state.current else { return nil }
+            state.inputOffset = inputOffset
+            state.offset = max(state.offset, piece.offset + UInt64(piece.data.count))
+            state.isComplete = piece.isLast
+            return piece.isLast ? nil : Progress(offset: state.offset)
+        }
+        if let progress { finish(.success(progress)) }
+    }
+
+    /// Answers the current piece and goes on with the next.
+    private func finish(_ result: Result<Progress, RPCError>) {
+        let piece = state.withLock { state in
+            defer { state.current = state.waiting.isEmpty ? nil : state.waiting.removeFirst() }
+            state.lastUse = clock.now()
+            return state.current
+        }
+        piece?.answer(result)
+        take()
+    }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import BerthClient
+import FileTree
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A copy from a container to here. The archive that comes is not trusted: it was made where programs could reach it.
+struct Download {
+    let client: BerthClient
+    let lease: Lease
+    let source: String
+
+    func copy(to target: String) async throws {
+        let content = client.readArchive(source, in: lease)
+        try await withTaskExecutorPreference(BlockingExecutor("copy")) {
+            if target == "-" {
+                for try await piece in content {
+                    // As a shell has it, for who writes to what nobody reads.
+                    guard writeAll(piece, to: STDOUT_FILENO) else { throw ExitCode(128 + SIGPIPE) }
+                }
+            } else {
+                try await unpack(content, to: target)
+            }
+        }
+    }
+
+    private func unpack(_ content: FileContent, to target: String) async throws {
+        let (reader, writer) = try LocalPieces.pipe()
+        let arrival = Arrival(source: source, target: target)
+        let unpacking = Task(executorPreference: BlockingExecutor("unpacking")) { try arrival.unpack(reader) }
+        var failure: (any Error)?
+        do {
+            for try await piece in content {
+                // When nobody reads, the unpacking has failed, and says why.
+                guard writeAll(piece, to: writer) else { break }
+            }
+        } catch {
+            failure = error
+        }
+        close(writer)
+        let result = await unpacking.result
+        if let failure { throw failure }
+        try result.get()
+    }
+}
+
+/// Where what comes is put.
+private struct Arrival: Sendable {
+    let source: String
+    let target: String
+
+    func unpack(_ archive: File) throws(FileError) {
+        let reader = TarReader { buffer throws(FileError) in try archive.read(into: buffer, path: "the archive") }
+        guard let first = try reader.next() else { throw FileError(.notFound, "\(source): nothing came of it") }
+        let steps = PathWalk.components(first.name)
+        if first.kind == .directory, steps.isEmpty {
+            try unpackDirectory(first, reader)
+        } else if first.kind == .file, steps.count == 1, steps[0] != [0x2e, 0x2e] {
+            try unpackFile(first, reader, name: steps[0])
+        } else {
+            throw FileError(.invalidArgument, "\(source): came as \(first.name.shown), which it is not")
+        }
+    }
+
+    private func unpackDirectory(_ first: TarEntry, _ reader: TarReader) throws(FileError) {
+        var path = target
+        if isDirectory(target) {
+            if !source.hasSuffix("/."), let name = ownName(source) { path = joined(target, name) }
+        } else if target.hasSuffix("/") {
+            path = String(target.dropLast())
+        }
+        if !isDirectory(path) {
+            guard mkdir(path, 0o700) == 0 else { throw FileError(errno, path) }
+        }
+        var unpacker = Unpacker(into: try Directory(path: Array(path.utf8)))
+        do throws(FileError) {
+            try unpacker.unpack(first, reader)
+            try unpacker.unpack(reader)
+        } catch {
+            unpacker.finish()
+            throw FileError(error.code, "\(path): \(error.message)")
+        }
+    }
+
+    private func unpackFile(_ entry: TarEntry, _ reader: TarReader, name: [UInt8]) throws(FileError) {
+        var (directory, name) = (target, name)
+        if !target.hasSuffix("/"), !isDirectory(target) {
+            name = Array((ownName(target) ?? target).utf8)
+            directory = target.contains("/") ? String(target.dropLast(name.count)) : "."
+        }
+        let path = joined(directory, name.shown)
+        let parent = try Directory(path: Array(directory.utf8))
+        try Unpacker.write(entry, reader, to: NewFile(in: parent, path: path), as: name)
+        try reader.drain()
+    }
+
+    private func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.isDirectory
+    }
+}

@@ -1,0 +1,90 @@
+import CLinux
+import Dispatch
+import FileTree
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Bytes of this machine's files, read on a thread that may wait for them.
+struct LocalPieces: AsyncSequence {
+    typealias Element = [UInt8]
+    typealias Failure = any Error
+
+    private static let pieceSize = 256 << 10
+
+    /// Waits; nil at the end.
+    private let read: @Sendable () throws -> [UInt8]?
+    private let executor = BlockingExecutor("files")
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(read: read, executor: executor) }
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let read: @Sendable () throws -> [UInt8]?
+        fileprivate let executor: BlockingExecutor
+
+        mutating func next() async throws -> [UInt8]? {
+            let read = read
+            return try await Task(executorPreference: executor) { try read() }.value
+        }
+    }
+
+    /// All of a file.
+    static func reading(_ file: File, path: String) -> LocalPieces {
+        LocalPieces {
+            let piece = try piece(of: file, path: path)
+            return piece.isEmpty ? nil : piece
+        }
+    }
+
+    /// A directory as an archive, made as it is read.
+    static func packing(_ directory: Directory, path: String) throws(FileError) -> LocalPieces {
+        let (reader, writer) = try pipe()
+        let failure = SharedFailure()
+        DispatchQueue(label: "berth.packing").async {
+            do throws(FileError) {
+                var packer = Packer { bytes throws(FileError) in
+                    guard writeAll([UInt8](bytes), to: writer) else { throw FileError(errno, path) }
+                }
+                try packer.pack(directory, path: path)
+            } catch {
+                failure.error.withLock { $0 = error }
+            }
+            // Only now: who comes to the end asks for the failure.
+            close(writer)
+        }
+        return LocalPieces {
+            let piece = try piece(of: reader, path: path)
+            if !piece.isEmpty { return piece }
+            if let error = failure.error.withLock({ $0 }) { throw error }
+            return nil
+        }
+    }
+
+    /// To read from, and to write to, which the caller closes.
+    static func pipe() throws(FileError) -> (File, Int32) {
+        var ends: [Int32] = [-1, -1]
+        guard berth_pipe(&ends) == 0 else { throw FileError(errno, "pipe") }
+        return (File(adopting: ends[0]), ends[1])
+    }
+
+    private static func piece(of file: File, path: String) throws(FileError) -> [UInt8] {
+        var error: FileError?
+        let piece = [UInt8](unsafeUninitializedCapacity: pieceSize) { room, count in
+            do throws(FileError) {
+                count = try file.read(into: UnsafeMutableRawBufferPointer(room), path: path)
+            } catch let failure {
+                error = failure
+            }
+        }
+        if let error { throw error }
+        return piece
+    }
+}
+
+private final class SharedFailure: Sendable {
+    let error = Mutex<FileError?>(nil)
+}

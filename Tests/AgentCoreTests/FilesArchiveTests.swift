@@ -1,0 +1,362 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import FileTree
+
+@Suite("Archives, in and out of a directory")
+struct FilesArchiveTests {
+    @Test(
+        "what GNU tar and Python write is unpacked as they mean it",
+        arguments: ["gnu", "pax", "ustar", "python-gnu", "python-pax"])
+    func reading(_ format: String) throws {
+        let here = try Scratch()
+        try here.python(Scratch.tree)
+        let archive: [UInt8]
+        if format.hasPrefix("python") {
+            let kind = format == "python-gnu" ? "GNU_FORMAT" : "PAX_FORMAT"
+            archive = try here.run(
+                [
+                    "python3", "-c",
+                    "import tarfile, sys; t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|', "
+                        + "format=tarfile.\(kind)); t.add('tree', '.'); t.close()",
+                ])
+        } else {
+            // ustar has no place for names that long.
+            let limits = format == "ustar" ? ["--exclude=*long*"] : []
+            archive = try here.run(["tar", "--format=\(format)", "-C", "tree"] + limits + ["-c", "."])
+            if format == "ustar" { try here.python("import shutil; shutil.rmtree('tree/long')") }
+        }
+        try here.unpack(archive, into: "out")
+        // Of GNU's and the old format, whole seconds are all there is.
+        let digits = format.hasSuffix("pax") ? 6 : 0
+        #expect(try here.python(Scratch.describe("out", digits)) == here.python(Scratch.describe("tree", digits)))
+    }
+
+    @Test("what is packed here, GNU tar and Python unpack, and so does this")
+    func writing() throws {
+        let here = try Scratch()
+        try here.python(Scratch.tree)
+        let archive = try here.pack("tree")
+        #expect(archive.count % 512 == 0)
+        try here.run(["sh", "-c", "mkdir gnu && tar -C gnu -xp"], input: archive)
+        try here.run(
+            [
+                "python3", "-c",
+                "import tarfile, sys; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('python')",
+            ],
+            input: archive)
+        try here.unpack(archive, into: "own")
+        let expected = try here.python(Scratch.describe("tree", 6))
+        #expect(try here.python(Scratch.describe("gnu", 6)) == expected)
+        #expect(try here.python(Scratch.describe("python", 6)) == expected)
+        #expect(try here.python(Scratch.describe("own", 6)) == expected)
+    }
+
+    @Test("sizes over 8 GiB, times before 1970 and names of 4000 bytes are said in pax, and read again")
+    func extremes() throws {
+        let name = Array(String(repeating: "directory/", count: 400).utf8) + [0xff, 0x0a]
+        let entry = TarEntry(
+            name: name, kind: .file, size: 9 << 30, mode: 0o644, modifiedSeconds: -2, modifiedNanoseconds: 250_000_000)
+        let bytes = Collected()
+        var writer = TarWriter { bytes.all += $0 }
+        try writer.begin(entry)
+        // As if some content had come.
+        try [UInt8](repeating: 0, count: 70_000).withUnsafeBytes { try writer.write($0) }
+        let reader = TarReader.reading(bytes.all)
+        let back = try reader.next()
+        #expect(back == entry)
+        let here = try Scratch()
+        let said = try here.run(
+            [
+                "python3", "-c",
+                "import tarfile, sys; t = tarfile.open(fileobj=sys.stdin.buffer, mode='r|').next(); "
+                    + "print(t.size, t.mtime, len(t.name))",
+            ], input: bytes.all)
+        #expect(String(decoding: said, as: UTF8.self) == "9663676416 -1.75 4002\n")
+    }
+
+    @Test(
+        "an entry that leads outside ends it, and leaves nothing outside",
+        arguments: [
+            "../x", "/tmp/x", "a/../../x", "..", "link/x", "link/deeper/x", "absolute/x", "inner/up/x",
+        ])
+    func outside(_ name: String) throws {
+        let here = try Scratch()
+        let script = """
+            import tarfile, sys, io
+            t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|')
+            def link(n, to):
+                i = tarfile.TarInfo(n); i.type = tarfile.SYMTYPE; i.linkname = to; t.addfile(i)
+            link('link', '../outside'); link('absolute', '\(here.path)/outside')
+            i = tarfile.TarInfo('inner'); i.type = tarfile.DIRTYPE; i.mode = 0o755; t.addfile(i)
+            link('inner/up', '../../outside')
+            i = tarfile.TarInfo('\(name)'); i.size = 1; t.addfile(i, io.BytesIO(b'x')); t.close()
+            """
+        try here.python("import os; os.mkdir('outside')")
+        let error = #expect(throws: FileError.self) {
+            try here.unpack(here.run(["python3", "-c", script]), into: "in")
+        }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains("outside") == true, "\(error?.message ?? "")")
+        #expect(try here.names("outside") == [])
+        #expect(try here.names("") == ["in", "outside"])
+        #expect(try here.names("in") == ["absolute", "inner", "link"])
+    }
+
+    @Test("hard links lead to what is inside, and nowhere else")
+    func hardLinks() throws {
+        let here = try Scratch()
+        try here.python("open('secret', 'w').write('s')")
+        for target in ["../secret", "\(here.path)/secret", "way/secret", "nothing"] {
+            let script = """
+                import tarfile, sys
+                t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|')
+                i = tarfile.TarInfo('way'); i.type = tarfile.SYMTYPE; i.linkname = '..'; t.addfile(i)
+                i = tarfile.TarInfo('h'); i.type = tarfile.LNKTYPE; i.linkname = '\(target)'; t.addfile(i); t.close()
+                """
+            let archive = try here.run(["python3", "-c", script])
+            #expect(throws: FileError.self, "\(target)") { try here.unpack(archive, into: "in") }
+            #expect(try here.names("in") == ["way"])
+        }
+    }
+
+    @Test(
+        "devices and pipes are refused, set-user-ID bits dropped, files replaced, a file in place of a directory refused"
+    )
+    func kinds() throws {
+        let here = try Scratch()
+        for kind in ["CHRTYPE", "BLKTYPE", "FIFOTYPE", "CONTTYPE"] {
+            let archive = try here.run(
+                [
+                    "python3", "-c",
+                    "import tarfile, sys; t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|'); "
+                        + "i = tarfile.TarInfo('it'); i.type = tarfile.\(kind); t.addfile(i); t.close()",
+                ])
+            if kind == "CONTTYPE" {
+                try here.unpack(archive, into: "in")
+            } else {
+                let error = #expect(throws: FileError.self) { try here.unpack(archive, into: "in") }
+                #expect(error?.code == .invalidArgument)
+                #expect(error?.message.hasPrefix("it: is a") == true)
+            }
+        }
+        let archive = try here.run(
+            [
+                "python3", "-c",
+                "import tarfile, sys, io; t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|'); "
+                    + "i = tarfile.TarInfo('it'); i.mode = 0o6755; i.uid = i.gid = 77; i.size = 3; "
+                    + "t.addfile(i, io.BytesIO(b'new')); t.close()",
+            ])
+        try here.python(
+            "import os; os.mkdir('in', 0o755) if not os.path.exists('in') else 0; open('in/it', 'w').write('old')")
+        try here.unpack(archive, into: "in")
+        #expect(
+            try here.python("import os; s = os.stat('in/it'); print(oct(s.st_mode), s.st_uid, open('in/it').read())")
+                == "0o100755 \(getuid()) new\n")
+        try here.python("import os; os.remove('in/it'); os.mkdir('in/it')")
+        let error = #expect(throws: FileError.self) { try here.unpack(archive, into: "in") }
+        #expect(error?.code == .failedPrecondition)
+        #expect(try here.names("in") == ["it"])
+    }
+
+    @Test("what is no archive, is damaged or ends early is told, in words")
+    func damaged() throws {
+        let here = try Scratch()
+        try here.python("import os; os.mkdir('tree'); open('tree/f', 'w').write('x' * 3000)")
+        let archive = try here.pack("tree")
+        let gzip = try here.run(["gzip", "-c"], input: archive)
+        var flipped = archive
+        flipped[2 * 512 + 10] ^= 1
+        let cases: [([UInt8], String)] = [
+            ([], "no tar archive"), (Array("hello".utf8), "no tar archive"),
+            ([UInt8](repeating: 65, count: 1024), "no tar archive"), (gzip, "compressed"),
+            (Array(archive.prefix(4096)), "ends in the middle of f"),
+            (Array(archive.prefix(700)), "ends in the middle"),
+            (flipped, "checksum"),
+        ]
+        for (bytes, words) in cases {
+            let error = #expect(throws: FileError.self, "\(words)") { try here.unpack(bytes, into: "in") }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+            #expect(try here.names("in") == [])
+        }
+    }
+
+    @Test("1000 damaged archives are read or refused, and nothing else")
+    func fuzz() throws {
+        let here = try Scratch()
+        try here.python(Scratch.tree)
+        let archive = Array(try here.pack("tree").prefix(24 << 10))
+        let seed = UInt64.random(in: .min ... .max)
+        print("archives seed \(seed)")
+        var random = SeededGenerator(seed: seed)
+        var entries = 0
+        for _ in 0..<1000 {
+            var bytes = archive
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            // Half of them with checksums that hold, so that it goes deeper.
+            if Bool.random(using: &random) {
+                for start in stride(from: 0, to: bytes.count, by: 512) where bytes[start + 257] == UInt8(ascii: "u") {
+                    let sum = Tar.sums(bytes[start..<start + 512]).0
+                    bytes.replaceSubrange(start + 148..<start + 155, with: Tar.octal(sum, size: 7) ?? [])
+                }
+            }
+            bytes.removeLast(Int.random(in: 0...512, using: &random))
+            let reader = TarReader.reading(bytes, step: Int.random(in: 1...9000, using: &random))
+            do throws(FileError) {
+                while try reader.next() != nil { entries += 1 }
+            } catch {
+                #expect(error.code == .invalidArgument)
+            }
+        }
+        #expect(entries > 1000)
+    }
+
+    @Test("a program that swaps a directory for a link outside, again and again, gets nothing put there")
+    func race() throws {
+        let here = try Scratch()
+        try here.python(
+            "import os; os.makedirs('tree/way/in'); os.makedirs('in/way'); os.mkdir('outside'); "
+                + "[open('tree/way/in/f%d' % i, 'w') for i in range(20)]")
+        let archive = try here.pack("tree")
+        // RENAME_EXCHANGE: there is always one of both.
+        let swap =
+            "import os, ctypes\nos.chdir('in')\nos.symlink('../outside', 'l')\nprint('on', flush=True)\n"
+            + "c = ctypes.CDLL(None)\nwhile True: c.renameat2(-100, b'way', -100, b'l', 2)"
+        let program = Process()
+        let output = Pipe()
+        program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        program.arguments = ["python3", "-c", swap]
+        program.currentDirectoryURL = URL(fileURLWithPath: here.path)
+        program.standardOutput = output
+        try program.run()
+        defer {
+            // It may have inherited a mask that has SIGTERM in it.
+            kill(program.processIdentifier, SIGKILL)
+            program.waitUntilExit()
+        }
+        _ = output.fileHandleForReading.readData(ofLength: 3)
+        let deadline = ContinuousClock.now + .seconds(60)
+        var refused = 0
+        while refused < 20, ContinuousClock.now < deadline {
+            do throws(FileError) { try here.unpackBytes(archive, into: "in") } catch { refused += 1 }
+        }
+        #expect(refused == 20, "the race never took place")
+        #expect(try here.names("outside") == [])
+    }
+}
+
+final class Collected: @unchecked Sendable {
+    var all: [UInt8] = []
+}
+
+extension TarReader {
+    static func reading(_ bytes: [UInt8], step: Int = .max) -> TarReader {
+        let rest = Collected()
+        rest.all = bytes
+        var start = 0
+        return TarReader { buffer throws(FileError) in
+            let count = min(buffer.count, step, rest.all.count - start)
+            rest.all.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+            }
+            start += count
+            return count
+        }
+    }
+}
+
+/// A directory of its own, gone with this.
+final class Scratch {
+    let path: String
+
+    init() throws {
+        path = "/tmp/berth-scratch-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func names(_ directory: String) throws -> [String] {
+        guard FileManager.default.fileExists(atPath: "\(path)/\(directory)") else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(directory)").sorted()
+    }
+
+    @discardableResult
+    func run(_ command: [String], input: [UInt8] = []) throws -> [UInt8] {
+        let program = Process()
+        program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        program.arguments = command
+        program.currentDirectoryURL = URL(fileURLWithPath: path)
+        let file = "\(path).input"
+        defer { unlink(file) }
+        try Data(input).write(to: URL(fileURLWithPath: file))
+        program.standardInput = FileHandle(forReadingAtPath: file)
+        let output = Pipe()
+        program.standardOutput = output
+        try program.run()
+        let bytes = [UInt8](output.fileHandleForReading.readDataToEndOfFile())
+        program.waitUntilExit()
+        guard program.terminationStatus == 0 else { throw NeverHappened(description: "\(command) failed") }
+        return bytes
+    }
+
+    @discardableResult
+    func python(_ script: String) throws -> String {
+        String(decoding: try run(["python3", "-c", script]), as: UTF8.self)
+    }
+
+    func pack(_ directory: String) throws -> [UInt8] {
+        let bytes = Collected()
+        var packer = Packer { bytes.all += $0 }
+        try packer.pack(try Directory(path: Array("\(path)/\(directory)".utf8)), path: directory)
+        return bytes.all
+    }
+
+    func unpack(_ archive: [UInt8], into directory: String) throws {
+        try FileManager.default.createDirectory(atPath: "\(path)/\(directory)", withIntermediateDirectories: true)
+        try unpackBytes(archive, into: directory)
+    }
+
+    func unpackBytes(_ archive: [UInt8], into directory: String) throws(FileError) {
+        var unpacker = Unpacker(into: try Directory(path: Array("\(path)/\(directory)".utf8)))
+        try unpacker.unpack(TarReader.reading(archive))
+    }
+
+    /// Everything that archives have trouble with.
+    static let tree = """
+        import os
+        os.umask(0)
+        os.makedirs('tree/a/b', 0o755); os.makedirs('tree/locked', 0o755); os.makedirs('tree/long/' + 'd' * 120 + '/' + 'e' * 200, 0o755)
+        def put(name, content, mode=0o644):
+            with open(b'tree/' + name, 'wb') as f: f.write(content)
+            os.chmod(b'tree/' + name, mode)
+        put(b'empty', b''); put(b'run', b'#!/bin/sh', 0o755); put(b'a/b/big', os.urandom(300001), 0o600)
+        put(b'block', b'x' * 512); put('a/w\\u00f6rter'.encode(), b'w'); put(b'a/new\\nline', b'n'); put(b'a/bad\\xff', b'b')
+        put(b'long/' + b'd' * 120 + b'/' + b'e' * 200 + b'/' + b'f' * 250, b'far'); put(b'long/' + b'\\xfe' * 150, b'bytes')
+        os.symlink('run', 'tree/link'); os.symlink('/usr/bin/env', 'tree/out'); os.symlink('t' * 300, 'tree/long/target')
+        os.symlink('nowhere', 'tree/dangling'); os.link('tree/a/b/big', 'tree/hard')
+        put(b'locked/inside', b'i'); os.chmod('tree/locked', 0o555)
+        for base, names, files in os.walk(b'tree', topdown=False):
+            for n in files + names: os.utime(os.path.join(base, n), ns=(0, 1500000000123456000), follow_symlinks=False)
+        os.utime('tree', ns=(0, 1400000000000000000))
+        """
+
+    /// A line for each file of a tree; modification times with so many digits of a second.
+    static func describe(_ tree: String, _ digits: Int) -> String {
+        """
+        import os, hashlib
+        for base, names, files in os.walk(b'\(tree)'):
+            names.sort()
+            for n in sorted(files + names):
+                p = os.path.join(base, n); s = os.lstat(p)
+                link = os.readlink(p) if os.path.islink(p) else b''
+                data = hashlib.sha256(open(p, 'rb').read()).hexdigest() if os.path.isfile(p) and not link else ''
+                time = s.st_mtime_ns // 10 ** (9 - \(digits)) if not link else 0
+                print(p[\(tree.utf8.count):], oct(s.st_mode), s.st_size if data else 0, s.st_nlink if data else 0, time, link, data)
+        """
+    }
+}

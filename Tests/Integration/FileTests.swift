@@ -1,0 +1,121 @@
+import BerthClient
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("berth cp, and files of real containers", .serialized)
+struct FileTests {
+    @Test("directories and files are copied there and back, as they are", arguments: Runtime.allCases)
+    func copies(_ runtime: Runtime) async throws {
+        try await Self.with(runtime) { copying in
+            try copying.local(
+                "mkdir -p src/d; echo x > src/d/x; printf '#!/bin/sh\\necho ran' > src/run; chmod 755 src/run; "
+                    + "ln -s d/x src/l; head -c 3000000 /dev/urandom > src/big")
+            try await copying.succeed(["src", "LEASE:/workspace"])
+            #expect(try await copying.remote("cd src && ./run && cat l && stat -c '%u %a' run") == "ran\nx\n1000 755\n")
+            try await copying.succeed(["LEASE:/workspace/src", "back"])
+            try copying.local("diff -r src back && test -L back/l")
+            try await copying.succeed(["src/.", "LEASE:/tmp/new"])
+            #expect(try await copying.remote("ls /tmp/new") == "big\nd\nl\nrun\n")
+            try await copying.succeed(["src/big", "LEASE:/tmp/"])
+            try await copying.succeed(["src/big", "LEASE:/tmp/renamed"])
+            try await copying.succeed(["LEASE:/tmp/big", "."])
+            try await copying.succeed(["LEASE:/tmp/renamed", "other"])
+            try copying.local("cmp big src/big && cmp other src/big")
+            // The target exists: it goes into it.
+            try await copying.succeed(["LEASE:/workspace/src/d", "back"])
+            try copying.local("cmp back/d/x src/d/x")
+        }
+    }
+
+    @Test("\"-\" is an archive on standard input or output", arguments: Runtime.allCases)
+    func archives(_ runtime: Runtime) async throws {
+        try await Self.with(runtime) { copying in
+            let cp = "\(try BuildProducts.program("berth")) cp"
+            try copying.local("mkdir a; echo x > a/x; tar -C a -c . | \(cp) - \(copying.lease):/workspace/in")
+            #expect(try await copying.remote("cat in/x") == "x\n")
+            try copying.local("mkdir b; \(cp) \(copying.lease):/workspace/in - | tar -C b -x; diff -r a b")
+            try copying.local("BERTH_LEASE=\(copying.lease) \(cp) :/workspace/in/x - | tar -xO | cmp - a/x")
+        }
+    }
+
+    @Test("what fails names the file, on one line, with code 1 or 2", arguments: Runtime.allCases)
+    func errors(_ runtime: Runtime) async throws {
+        try await Self.with(runtime) { copying in
+            try copying.local("echo x > f; mkdir d")
+            let cases: [([String], Int32, String)] = [
+                (["nothing", "LEASE:/tmp"], 1, "nothing: No such file"),
+                (["LEASE:/tmp/nothing", "."], 2, "/tmp/nothing"),
+                (["LEASE:/etc/hostname", "."], 1, "/etc/hostname: is not in a place that programs can write to"),
+                (["f", "LEASE:/usr/f"], 1, "/usr/f: is not in a place"),
+                (["f", "LEASE:/proc/self/f"], 1, "not in a place"),
+                (["f", "LEASE:/dev/shm/f"], 1, "not in a place"), (["f", "LEASE:/tmp/no/way"], 2, "/tmp/no/way"),
+                (["LEASE:/tmp", "f"], 1, "f: "), (["f", "g"], 2, "neither"), (["f", "LEASE:f"], 2, "not absolute"),
+                (["f", ":/tmp"], 2, "names no lease"), (["f", "nolease:/tmp/f"], 2, "no such lease"),
+            ]
+            for (arguments, status, words) in cases {
+                let result = try await copying.cp(arguments)
+                #expect(result.status == status, "\(arguments): \(result)")
+                #expect(result.err.contains(words), "\(arguments): \(result)")
+                #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
+            }
+            // More than the place has.
+            try copying.local("head -c 200000000 /dev/zero > large")
+            let full = try await copying.cp(["large", "LEASE:/workspace/large"])
+            #expect(full.status == 1)
+            #expect(full.err.contains("/workspace/large"), "\(full)")
+            #expect(try await copying.remote("ls -a /workspace | wc -l") == "2\n")
+        }
+    }
+
+    private static func with(_ runtime: Runtime, _ body: (Copying) async throws -> Void) async throws {
+        try await ServerProcess.with(runtime) { server in
+            let acquired = try await berth(["acquire"], environment: ["BERTH_SERVER": server.address])
+            guard acquired.status == 0 else { throw NeverHappened(description: "\(acquired)") }
+            let copying = Copying(
+                server: server.address, lease: acquired.out.trimmingCharacters(in: .whitespacesAndNewlines))
+            try FileManager.default.createDirectory(atPath: copying.folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(atPath: copying.folder) }
+            try await body(copying)
+            _ = try await berth(["release", copying.lease], environment: ["BERTH_SERVER": server.address])
+        }
+    }
+}
+
+/// A lease, and a folder of this machine.
+private struct Copying {
+    let server: String
+    let lease: String
+    let folder = "/tmp/berth-cp-\(UUID().uuidString.prefix(8))"
+
+    func cp(_ arguments: [String]) async throws -> (status: Int32, out: String, err: String) {
+        let words = arguments.map { "'\($0.replacingOccurrences(of: "LEASE", with: lease))'" }.joined(separator: " ")
+        let program = try Program(
+            "/bin/sh", ["-c", "cd \(folder) && exec \(BuildProducts.program("berth")) cp \(words)"],
+            environment: ["BERTH_SERVER": server])
+        let status = try await program.end()
+        return (status, program.out, program.err)
+    }
+
+    func succeed(_ arguments: [String]) async throws {
+        let result = try await cp(arguments)
+        #expect(result.status == 0, "\(arguments): \(result.err)")
+    }
+
+    func local(_ script: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-ec", "cd \(folder); \(script)"]
+        process.environment = ProcessInfo.processInfo.environment.merging(["BERTH_SERVER": server]) { _, new in new }
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(script)")
+    }
+
+    func remote(_ script: String) async throws -> String {
+        let result = try await berth(
+            ["run", "--lease", lease, "--", "sh", "-c", script], environment: ["BERTH_SERVER": server])
+        #expect(result.status == 0, "\(script): \(result.err)")
+        return result.out
+    }
+}

@@ -1,0 +1,80 @@
+import NIOCore
+import Schema
+import Testing
+import TestSupport
+
+@testable import Service
+
+@Suite("The hub: what each watcher of an execution must see, and what the agent may send")
+struct OutputHubTests {
+    @Test("random programs and watchers against a naive reference", arguments: 0..<12)
+    func model(_ index: UInt64) {
+        var random = SystemRandomNumberGenerator()
+        let seed = random.next() &+ index
+        var model = HubModel(seed: seed)
+        for _ in 0..<1200 { model.step() }
+        model.finish()
+        #expect(model.failures.isEmpty, "seed \(seed): \(model.failures.prefix(3))")
+    }
+
+    @Test("the reference finds what is broken: a window that is not kept, a byte that is left out")
+    func canary() {
+        var model = HubModel(seed: 1)
+        for _ in 0..<1200 { model.step() }
+        model.corrupt()
+        model.finish()
+        #expect(!model.failures.isEmpty)
+    }
+
+    @Test("small pieces don't keep the buffers alive that they were read into")
+    func packing() {
+        var ring = ReplayRing()
+        var read = ByteBuffer(repeating: 7, count: 64 << 10)
+        for _ in 0..<1000 { ring.append(read.readSlice(length: 16) ?? ByteBuffer(), sequence: 1) }
+        #expect(ring.count == 16_000)
+        #expect(ring.slice(at: 0, upTo: 32 << 10)?.data.storageCapacity ?? .max <= 16 << 10)
+        let large = ByteBuffer(repeating: 8, count: 32 << 10)
+        ring.append(large, sequence: 2)
+        let kept = ring.slice(at: 16_000, upTo: 32 << 10)?.data
+        #expect(kept == large)
+        let isShared = kept.map { kept in
+            kept.withUnsafeReadableBytes { a in large.withUnsafeReadableBytes { a.baseAddress == $0.baseAddress } }
+        }
+        #expect(isShared == true, "a large piece is not copied")
+    }
+
+    @Test("an offset within a piece is cut right")
+    func cuts() {
+        var ring = ReplayRing()
+        ring.append(ByteBuffer(string: "hello, "), sequence: 1)
+        ring.append(ByteBuffer(string: "world"), sequence: 2)
+        #expect(ring.slice(at: 3, upTo: 2).map { String(buffer: $0.data) } == "lo")
+        #expect(ring.slice(at: 12, upTo: 2) == nil)
+        ring.discard(before: 9)
+        #expect(ring.start <= 9)
+        #expect(ring.slice(at: 9, upTo: 100).map { String(buffer: $0.data) } == "rld")
+    }
+
+    @Test("an observer that does not read costs nothing: credit flows, and it is told what it missed, once")
+    func observer() throws {
+        var hub = OutputHub(unread: .overwritten, ringSize: 1000, agentWindow: 500)
+        let governor = hub.add(at: PerStream(0), window: nil, isObserver: false, announces: true)
+        let observer = hub.add(at: PerStream(0), window: 64, isObserver: true, announces: true)
+        _ = hub.started()
+        for watcher in [governor, observer] {
+            guard case .start = hub.next(watcher) else { throw NeverHappened(description: "no start") }
+        }
+        for _ in 0..<100 {
+            _ = hub.append(ByteBuffer(repeating: 1, count: 100), to: .stdout)
+            guard case .output = hub.next(governor) else { throw NeverHappened(description: "no output") }
+            #expect(hub.takeCredit() == 100)
+        }
+        guard case .dropped(let dropped) = hub.next(observer) else { throw NeverHappened(description: "no drop") }
+        #expect(dropped.offset == 0)
+        #expect(dropped.bytes == hub.heldFrom.stdout)
+        guard case .output(let slice) = hub.next(observer), case .wait = hub.next(observer) else {
+            throw NeverHappened(description: "no output, or too much")
+        }
+        #expect(slice.data.readableBytes == 64)
+    }
+}

@@ -1,0 +1,284 @@
+/* Berth's C client: programs in warm containers.
+ *
+ *     berth_client *client = berth_client_new(NULL, NULL, &error);
+ *     berth_result result;
+ *     if (berth_run(client, NULL, &(berth_command){.shell = "echo hello"}, &result, &error) == 0) …
+ *
+ * A client is one connection with any number of calls under way. It is driven by poll(2): either by the program's own
+ * loop (berth_fd, berth_events, berth_timeout, berth_process), or by the functions here that wait, which run that loop
+ * meanwhile, so that the callbacks of everything else under way come too. It belongs to one thread at a time.
+ *
+ * Functions that can fail return 0 or one of gRPC's codes, and say more in *error, which may be NULL.
+ * Callbacks may begin calls, and must not wait: a function that waits fails there with BERTH_FAILED_PRECONDITION.
+ * They must not free the client. All strings are UTF-8 and copied.
+ */
+#ifndef BERTH_H
+#define BERTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <berth/v1/pool.pb-c.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BERTH_API __attribute__((visibility("default")))
+#else
+#define BERTH_API
+#endif
+
+/* gRPC's codes, as far as Berth uses them. */
+enum {
+    BERTH_OK = 0,
+    BERTH_CANCELLED = 1,
+    BERTH_UNKNOWN = 2,
+    BERTH_INVALID_ARGUMENT = 3,
+    BERTH_DEADLINE_EXCEEDED = 4,
+    BERTH_NOT_FOUND = 5,
+    BERTH_PERMISSION_DENIED = 7,
+    BERTH_RESOURCE_EXHAUSTED = 8,
+    BERTH_FAILED_PRECONDITION = 9,
+    BERTH_UNIMPLEMENTED = 12,
+    BERTH_INTERNAL = 13,
+    BERTH_UNAVAILABLE = 14, /* the server cannot be reached, or cannot serve this now: the message says which */
+    BERTH_UNAUTHENTICATED = 16
+};
+
+typedef struct {
+    int code;
+    char message[256]; /* one line: what was wrong and, where that is known, what would be right */
+} berth_error;
+
+/* "NOT_FOUND" for 5 … */
+BERTH_API const char *berth_code_name(int code);
+
+typedef struct berth_client berth_client;
+typedef struct berth_execution berth_execution;
+
+/* --- Client ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t connect_timeout_ms; /* how long a call tries to connect; 0: 5000 */
+    uint32_t timeout_ms;         /* of every call that has none of its own, executions aside; 0: none */
+    const char *token;           /* sent as "authorization: Bearer …" with every call; NULL: none */
+} berth_options;
+
+/* A client for HOST:PORT, :PORT (loopback), [IPv6]:PORT or unix:PATH; NULL is $BERTH_SERVER, else 127.0.0.1:7411.
+ * It connects at its first call. When the connection ends, open calls fail with BERTH_UNAVAILABLE at once; no call is
+ * ever made twice, and the next one connects again. Looking up a host name is the one thing that blocks. NULL: the
+ * address is malformed, or there is no memory. */
+BERTH_API berth_client *berth_client_new(const char *address, const berth_options *options, berth_error *error);
+
+/* Closes the connection. Calls that are open fail first, so that their callbacks come. Of the executions that are left
+ * then, nothing may be called but berth_execution_free and what only asks. */
+BERTH_API void berth_client_free(berth_client *client);
+
+/* For the program's own loop: the descriptor to poll (-1: none now; it changes when the client connects again), the
+ * events to poll it for, and how long at most, in ms (-1: for ever). Then berth_process, which does not wait. */
+BERTH_API int berth_fd(const berth_client *client);
+BERTH_API short berth_events(const berth_client *client);
+BERTH_API int berth_timeout(const berth_client *client);
+BERTH_API void berth_process(berth_client *client);
+
+/* Polls, for timeout_ms at most (-1: for ever), and processes. */
+BERTH_API void berth_poll(berth_client *client, int timeout_ms);
+
+/* --- Any call ----------------------------------------------------------------------------------------------------- */
+
+/* protobuf-c's own service: for the generated stubs, for instance
+ *
+ *     ProtobufCService *pool = berth_service(client, &berth__v1__pool__descriptor);
+ *     berth__v1__pool__stats(pool, &request, on_stats, data);
+ *
+ * The closure gets the answer, or NULL when the call has failed: then berth_last_error says why. Of a method that
+ * streams, it gets every message, and NULL at the end (with code 0 at a good one); credit is then the caller's
+ * business. Free it with protobuf_c_service_destroy, before the client. */
+BERTH_API ProtobufCService *berth_service(berth_client *client, const ProtobufCServiceDescriptor *descriptor);
+
+/* Within a closure: of the call that it is for. */
+BERTH_API const berth_error *berth_last_error(const berth_client *client);
+
+/* A unary call that waits. *response is freed with protobuf_c_message_free_unpacked(…, NULL). */
+BERTH_API int berth_call(berth_client *client, const ProtobufCServiceDescriptor *service, const char *method,
+                         const ProtobufCMessage *request, ProtobufCMessage **response, berth_error *error);
+
+BERTH_API int berth_hello(berth_client *client, Berth__V1__HelloResponse **response, berth_error *error);
+BERTH_API int berth_stats(berth_client *client, Berth__V1__StatsResponse **response, berth_error *error);
+
+/* --- Leases ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *pool; /* NULL: the default pool */
+    uint32_t wait_ms; /* in line, when no member is warm; 0: the server's default */
+    uint32_t ttl_ms;  /* how long the lease lasts without use; 0: the server's longest */
+    bool detached;    /* outlives its connection; time alone ends it */
+} berth_acquire_options;
+
+typedef struct {
+    char *token;  /* whoever knows it may use the lease */
+    char *member; /* for logs */
+    uint32_t ttl_ms;
+    bool warm; /* the member was idle; else it was created while the call waited */
+} berth_lease;
+
+/* Leases a member. When the call's time-out passes, a lease that comes of it all the same is released. */
+BERTH_API int berth_acquire(berth_client *client, const berth_acquire_options *options, berth_lease *lease,
+                            berth_error *error);
+/* Ends a lease and what runs in it. */
+BERTH_API int berth_release(berth_client *client, const char *lease, berth_error *error);
+/* Frees the strings; the lease itself goes on. */
+BERTH_API void berth_lease_clear(berth_lease *lease);
+/* *ttl_ms is how long it is to last without use, 0 as before, and then the time left; NULL is 0. */
+BERTH_API int berth_renew(berth_client *client, const char *lease, uint32_t *ttl_ms, berth_error *error);
+BERTH_API int berth_list_executions(berth_client *client, const char *lease,
+                                    Berth__V1__ListExecutionsResponse **response, berth_error *error);
+
+/* --- Programs ----------------------------------------------------------------------------------------------------- */
+
+typedef enum { BERTH_STDOUT = 0, BERTH_STDERR = 1 } berth_stream;
+
+/* One of argv, shell and code says what; for the rest, zero is the server's choice. */
+typedef struct {
+    const char *const *argv; /* the program and its arguments, NULL at the end */
+    const char *shell;       /* a line for the container's /bin/sh */
+    const char *code;        /* source text, run as language says: "python", "sh" … */
+    const char *language;
+    const char *const *env; /* "NAME=VALUE", NULL at the end; added to what the pool gives */
+    const char *cwd;
+    uint32_t uid;
+
+    const void *input; /* the first bytes of its standard input … */
+    size_t input_size;
+    bool keep_stdin_open; /* … and more comes with berth_input; else these are all */
+    bool terminal;        /* it has one: all that it writes is BERTH_STDOUT */
+    uint32_t rows, columns;
+
+    uint32_t timeout_ms;      /* then it is ended with all it started */
+    uint32_t grace_ms;        /* between TERM and KILL */
+    uint32_t idle_timeout_ms; /* how long it may write nothing */
+    uint32_t cpu_time_ms;
+    bool keep_background; /* what it leaves running goes on until the lease ends */
+
+    uint64_t window;         /* bytes of output under way at most, 64 KiB to 1 MiB; 0: 256 KiB */
+    uint64_t max_output;     /* bytes, of each of its streams */
+    bool kill_at_max_output; /* else the rest is counted and not sent */
+
+    uint32_t resumable_ms; /* how long it goes on, and is kept, when nobody watches */
+    bool wait_unwatched;   /* it blocks then rather than lose what nobody has read */
+
+    const char *pool; /* without a lease: of the member that is acquired for it */
+    uint32_t wait_ms;
+    uint32_t deadline_ms; /* of the call: then it fails with BERTH_DEADLINE_EXCEEDED, and the program is cancelled */
+} berth_command;
+
+/* Called from berth_process, berth_poll and what waits. Each may be NULL. */
+typedef struct {
+    void (*started)(berth_execution *execution, void *data);
+    /* Its bytes are consumed when this returns, and credit for them is given back. */
+    void (*output)(berth_execution *execution, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
+                   void *data);
+    /* Bytes that were no longer held when this watcher came to them. */
+    void (*dropped)(berth_execution *execution, berth_stream stream, uint64_t offset, uint64_t size, void *data);
+    /* Once, and last: how the program ended, or why the call failed; the other is NULL. */
+    void (*ended)(berth_execution *execution, const Berth__V1__Ended *ended, const berth_error *error, void *data);
+} berth_handlers;
+
+/* Begins a program, in a lease or (NULL) in a member of its own, acquired and released around it. handlers are copied.
+ * NULL: the request cannot be made; everything later is told by handlers->ended. */
+BERTH_API berth_execution *berth_execute(berth_client *client, const char *lease, const berth_command *command,
+                                         const berth_handlers *handlers, void *data, berth_error *error);
+
+typedef struct {
+    uint64_t stdout_offset, stderr_offset; /* how much of each stream the caller has already */
+    bool from_now;                         /* leave out what was written before */
+    bool observe;                          /* never slow the program down: miss output instead */
+    uint64_t window;
+    uint64_t input_offset; /* where berth_input goes on, if an earlier watcher wrote to it */
+} berth_attach_options;
+
+/* Watches an execution that runs, or has ended and is still kept, begun on any connection. */
+BERTH_API berth_execution *berth_attach(berth_client *client, const char *lease, const char *execution,
+                                        const berth_attach_options *options, const berth_handlers *handlers, void *data,
+                                        berth_error *error);
+
+/* Gives it up, if it has not ended: one that was attached to is detached from, as is one that is resumable; else the
+ * program is cancelled. No callback comes any more. Callbacks may free their own. */
+BERTH_API void berth_execution_free(berth_execution *execution);
+
+/* Wait until it has started, or has ended. */
+BERTH_API int berth_wait_started(berth_execution *execution, berth_error *error);
+/* Resumes it, and waits for its end. *ended belongs to the execution; NULL is allowed. Returns the error of the call, 0
+ * however the program ended. */
+BERTH_API int berth_wait(berth_execution *execution, const Berth__V1__Ended **ended, berth_error *error);
+
+/* While it is paused, no callback comes; at most the window of its output is kept meanwhile, and the program waits.
+ * Nothing else on the connection does. */
+BERTH_API void berth_pause(berth_execution *execution);
+BERTH_API void berth_resume(berth_execution *execution);
+
+/* NULL before it has started. Keep the id secret. */
+BERTH_API const char *berth_execution_id(const berth_execution *execution);
+BERTH_API const char *berth_execution_member(const berth_execution *execution);
+BERTH_API const char *berth_execution_lease(const berth_execution *execution);
+BERTH_API bool berth_has_ended(const berth_execution *execution);
+/* How much of a stream its callbacks were given: where an attach goes on. */
+BERTH_API uint64_t berth_offset(const berth_execution *execution, berth_stream stream);
+
+/* Adds to its standard input; waits until all was taken, which is as long as the program takes to read it. */
+BERTH_API int berth_input(berth_execution *execution, const void *bytes, size_t size, bool end, berth_error *error);
+/* By name, "INT", "SIGTERM" …; KILL ends everything that it started. */
+BERTH_API int berth_signal(berth_execution *execution, const char *name, berth_error *error);
+/* By Linux's number, 1 to 64. */
+BERTH_API int berth_signal_number(berth_execution *execution, int number, berth_error *error);
+/* TERM, a grace, KILL of everything it started. Its end follows. */
+BERTH_API int berth_cancel(berth_execution *execution, berth_error *error);
+BERTH_API int berth_resize(berth_execution *execution, uint32_t rows, uint32_t columns, berth_error *error);
+/* Ends this stream and nothing else; its handlers->ended gets BERTH_CANCELLED. */
+BERTH_API int berth_detach(berth_execution *execution, berth_error *error);
+
+typedef struct {
+    unsigned char *out; /* a 0 follows the last byte, for text */
+    size_t out_size;
+    unsigned char *err;
+    size_t err_size;
+    Berth__V1__Ended *ended;
+} berth_result;
+
+/* Runs a program to its end and collects what it writes; command->max_output bounds that. */
+BERTH_API int berth_run(berth_client *client, const char *lease, const berth_command *command, berth_result *result,
+                        berth_error *error);
+BERTH_API void berth_result_clear(berth_result *result);
+
+/* --- Files -------------------------------------------------------------------------------------------------------- */
+
+/* Takes bytes; anything but 0 ends the transfer with BERTH_CANCELLED. */
+typedef int (*berth_sink)(const void *bytes, size_t size, void *data);
+/* Gives up to size bytes: how many, 0 at the end, -1 for an error, which ends the transfer with BERTH_CANCELLED. */
+typedef ptrdiff_t (*berth_source)(void *bytes, size_t size, void *data);
+
+/* mode 0 is 0644. The file is complete under its name or not there at all. */
+BERTH_API int berth_write_file(berth_client *client, const char *lease, const char *path, berth_source source,
+                               void *data, uint32_t mode, bool create_parents, berth_error *error);
+/* length 0: all to the end. *info is freed with berth__v1__file_info__free_unpacked; NULL is allowed. */
+BERTH_API int berth_read_file(berth_client *client, const char *lease, const char *path, uint64_t offset,
+                              uint64_t length, berth_sink sink, void *data, Berth__V1__FileInfo **info,
+                              berth_error *error);
+typedef void (*berth_entry)(const Berth__V1__FileInfo *entry, void *data);
+BERTH_API int berth_list_directory(berth_client *client, const char *lease, const char *path, berth_entry entry,
+                                   void *data, berth_error *error);
+BERTH_API int berth_remove(berth_client *client, const char *lease, const char *path, bool recursive,
+                           berth_error *error);
+/* A tar archive into, and out of, a directory. *files is how many were unpacked; NULL is allowed. */
+BERTH_API int berth_write_archive(berth_client *client, const char *lease, const char *path, berth_source source,
+                                  void *data, uint64_t *files, berth_error *error);
+BERTH_API int berth_read_archive(berth_client *client, const char *lease, const char *path, berth_sink sink, void *data,
+                                 berth_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

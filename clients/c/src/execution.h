@@ -1,0 +1,44 @@
+/* An execution, for execution.c and program.c. */
+#ifndef BERTH_EXECUTION_H
+#define BERTH_EXECUTION_H
+
+#include "internal.h"
+
+/* Output, or a gap in it, that is kept while paused. */
+typedef struct piece {
+    struct piece *next;
+    berth_stream stream;
+    uint64_t offset, dropped;
+    size_t size;
+    unsigned char bytes[];
+} piece;
+
+struct berth_execution {
+    berth_client *client;
+    call *call; /* NULL: it is over */
+    char *lease, *id, *member;
+    uint32_t watcher;
+    uint64_t window;
+    bool detaches; /* when it is given up; else it is cancelled */
+
+    berth_handlers handlers;
+    void *data;
+    uint64_t consumed[2], acknowledged[2], input_offset;
+
+    bool is_paused, is_delivering, is_freed, holds;
+    piece *first, *last;
+    uint64_t kept;
+
+    bool has_begun; /* started, or over */
+    bool was_told;  /* the end */
+    Berth__V1__Ended *ended;
+    berth_error error;
+    Berth__V1__ExecuteEvent *ending; /* where ended is in */
+};
+
+/* What the call of an execution gives to it, its owner. */
+void execution_message(void *owner, const unsigned char *data, size_t size);
+void execution_end(void *owner, const unsigned char *payload, size_t size, const berth_error *error);
+void execution_destroy(berth_execution *e);
+
+#endif

@@ -1,0 +1,160 @@
+/* Against real servers: the programs that BERTH and PLAIN_TTRPC name. */
+#include "test.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct {
+    pid_t pid;
+    char address[128];
+    char folder[32];
+} process;
+
+/* Starts a server, which says on its first line where it listens. */
+static process launch(const char *variable, bool is_berth) {
+    process p = {.folder = "/tmp/berth-test-XXXXXX"};
+    const char *path = getenv(variable);
+    int out[2];
+    char line[256], instance[32];
+    if (!path || access(path, X_OK) != 0) {
+        fprintf(stderr, "%s is \"%s\": set it to the path of that program (the Makefile does)\n", variable,
+                path ? path : "");
+        exit(1);
+    }
+    CHECK(mkdtemp(p.folder) && pipe(out) == 0);
+    snprintf(instance, sizeof instance, "ctest-%d", (int)getpid());
+    p.pid = fork();
+    CHECK(p.pid >= 0);
+    if (p.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that fails ends the process */
+        dup2(out[1], 1);
+        close(out[0]);
+        close(out[1]);
+        if (is_berth) {
+            freopen("/dev/null", "w", stderr);
+            execl(path, path, "serve", "--runtime", "runc", "--image", "host", "--listen", "127.0.0.1:0", "--instance",
+                  instance, "--state-dir", p.folder, "--drain-time", "1s", (char *)NULL);
+        } else {
+            execl(path, path, (char *)NULL);
+        }
+        _exit(127);
+    }
+    close(out[1]);
+    FILE *lines = fdopen(out[0], "r");
+    CHECK(lines && fgets(line, sizeof line, lines));
+    CHECK(sscanf(strstr(line, "listening on ") + 13, "%127[^ ,\n]", p.address) == 1);
+    fclose(lines);
+    return p;
+}
+
+static void stop(process *p, int signal_) {
+    char command[64];
+    kill(p->pid, signal_);
+    CHECK(waitpid(p->pid, NULL, 0) == p->pid);
+    /* After a SIGKILL, the server's janitor clears its containers away first. */
+    snprintf(command, sizeof command, "rm -rf %s 2>/dev/null", p->folder);
+    for (int64_t until = now_ms() + 10000; system(command) != 0; usleep(20000)) CHECK(now_ms() < until);
+}
+
+static void a_plain_ttrpc_server_is_spoken_to(void) {
+    process server = launch("PLAIN_TTRPC", false);
+    berth_client *client = connect_to(server.address, 100);
+    berth_error error;
+    berth_lease lease;
+    Berth__V1__HelloResponse *hello;
+    CHECK_CODE(berth_hello(client, &hello, &error), 0);
+    CHECK(strcmp(hello->server, "plain-ttrpc") == 0);
+    berth__v1__hello_response__free_unpacked(hello, NULL);
+    CHECK_CODE(berth_acquire(client, &(berth_acquire_options){.pool = "nowhere"}, &lease, &error), BERTH_NOT_FOUND);
+    CHECK_CODE(berth_acquire(client, NULL, &lease, &error), 0);
+    CHECK(strcmp(lease.token, "lease-1") == 0 && lease.warm && lease.ttl_ms == 300000);
+    CHECK_CODE(berth_renew(client, lease.token, NULL, &error), BERTH_DEADLINE_EXCEEDED);
+    CHECK_CODE(berth_release(client, lease.token, &error), 0);
+    Berth__V1__ListExecutionsResponse *executions;
+    CHECK_CODE(berth_list_executions(client, lease.token, &executions, &error), BERTH_UNIMPLEMENTED);
+    berth_lease_clear(&lease);
+    berth_client_free(client);
+    stop(&server, SIGTERM);
+}
+
+static void pause_at_ready(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
+                           void *data) {
+    (void)e, (void)stream, (void)offset;
+    CHECK(size == 6 && memcmp(bytes, "ready\n", 6) == 0);
+    (*(int *)data)++;
+}
+
+static void killing_the_server_ends_every_call_within_a_second(void) {
+    unsigned before = open_descriptors();
+    process server = launch("BERTH", true);
+    berth_client *client = connect_to(server.address, 0);
+    berth_error error;
+    berth_lease lease;
+    berth_execution *executions[3];
+    int ready = 0;
+    CHECK_CODE(berth_acquire(client, NULL, &lease, &error), 0);
+    for (int i = 0; i < 3; i++) {
+        const char *argv[] = {"sh", "-c", "echo ready; exec sleep 60", NULL};
+        executions[i] = berth_execute(client, lease.token, &(berth_command){.argv = argv},
+                                      &(berth_handlers){.output = pause_at_ready}, &ready, &error);
+        CHECK(executions[i]);
+    }
+    while (ready < 3) berth_poll(client, -1);
+    CHECK(kill(server.pid, SIGKILL) == 0);
+    int64_t killed = now_ms();
+    for (int i = 0; i < 3; i++) {
+        CHECK_CODE(berth_wait(executions[i], NULL, &error), BERTH_UNAVAILABLE);
+        berth_execution_free(executions[i]);
+    }
+    CHECK(now_ms() - killed < 1000);
+    berth_lease_clear(&lease);
+    berth_client_free(client);
+    CHECK(open_descriptors() == before);
+    stop(&server, SIGKILL);
+}
+
+static void count(berth_execution *e, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
+                  void *data) {
+    (void)e, (void)stream, (void)offset, (void)bytes;
+    *(uint64_t *)data += size;
+}
+
+static void a_stalled_reader_holds_up_nobody_else(void) {
+    process server = launch("BERTH", true);
+    berth_client *client = connect_to(server.address, 5000);
+    berth_error error;
+    berth_lease lease;
+    uint64_t total = 0;
+    CHECK_CODE(berth_acquire(client, NULL, &lease, &error), 0);
+    const char *argv[] = {"head", "-c", "50000000", "/dev/zero", NULL};
+    berth_execution *stalled = berth_execute(client, lease.token, &(berth_command){.argv = argv},
+                                             &(berth_handlers){.output = count}, &total, &error);
+    CHECK(stalled);
+    berth_pause(stalled);
+    for (int i = 0; i < 20; i++) {
+        berth_result result;
+        const char *echo[] = {"echo", "unhindered", NULL};
+        berth_command command = {.argv = echo, .deadline_ms = 5000};
+        CHECK_CODE(berth_run(client, lease.token, &command, &result, &error), 0);
+        CHECK(strcmp((char *)result.out, "unhindered\n") == 0 && result.ended->exit_code == 0);
+        berth_result_clear(&result);
+    }
+    CHECK(total == 0);
+    CHECK_CODE(berth_wait(stalled, NULL, &error), 0);
+    CHECK(total == 50000000);
+    berth_execution_free(stalled);
+    CHECK_CODE(berth_release(client, lease.token, &error), 0);
+    berth_lease_clear(&lease);
+    berth_client_free(client);
+    stop(&server, SIGTERM);
+}
+
+const test live_tests[] = {
+    {"a plain ttrpc server is spoken to", a_plain_ttrpc_server_is_spoken_to},
+    {"killing the server ends every call within a second, and nothing leaks",
+     killing_the_server_ends_every_call_within_a_second},
+    {"a stalled reader holds up nobody else", a_stalled_reader_holds_up_nobody_else},
+    {NULL, NULL},
+};

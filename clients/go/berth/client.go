@@ -1,0 +1,318 @@
+package berth
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/rand"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	pb "berth.dev/go/berth/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	poolService    = "berth.v1.Pool"
+	clientName     = "berth-go/0.1.0"
+	defaultAddress = "127.0.0.1:7411"
+
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// Options are for New; the zero value is good.
+type Options struct {
+	// TLS connects through TLS. Without ServerName, the address's host is checked against the server's certificate.
+	TLS *tls.Config
+	// ConnectTimeout is how long a call tries to connect; 0 is 5 s.
+	ConnectTimeout time.Duration
+	// Token is sent as "authorization: Bearer …" with every call.
+	Token string
+}
+
+// Client talks to one server, for any number of calls at a time, from any goroutine.
+//
+// It connects at its first call. When the connection ends, what is open on it fails with Unavailable at once, and no
+// call is ever made twice; the next call connects again, and tries until ConnectTimeout or its context's deadline.
+type Client struct {
+	network, address string
+	options          Options
+	metadata         map[string]string
+
+	mu      sync.Mutex
+	current *conn
+	closed  bool
+	dialing chan struct{} // closed when the one who connects is through
+}
+
+// New makes a client for HOST:PORT, :PORT (loopback), [IPv6]:PORT or unix:PATH; empty is $BERTH_SERVER, else
+// 127.0.0.1:7411. It does not connect yet.
+func New(address string, options Options) (*Client, error) {
+	if address == "" {
+		address = os.Getenv("BERTH_SERVER")
+	}
+	if address == "" {
+		address = defaultAddress
+	}
+	c := &Client{network: "tcp", address: address, options: options}
+	if options.ConnectTimeout <= 0 {
+		c.options.ConnectTimeout = 5 * time.Second
+	}
+	if options.Token != "" {
+		c.metadata = map[string]string{"authorization": "Bearer " + options.Token}
+	}
+	if path := strings.TrimPrefix(address, "unix:"); path != address {
+		c.network, c.address = "unix", strings.TrimPrefix(path, "//")
+		if c.address == "" {
+			return nil, newError(InvalidArgument, "%q is no address: no path follows \"unix:\"", address)
+		}
+		return c, nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port == "" {
+		return nil, newError(InvalidArgument,
+			"%q is no address: write HOST:PORT, for example %s, or unix:/path/to/socket", address, defaultAddress)
+	}
+	if host == "" {
+		c.address = net.JoinHostPort("127.0.0.1", port)
+	}
+	return c, nil
+}
+
+// Dial makes a client and connects it, so that a server that is not there shows at once.
+func Dial(ctx context.Context, address string) (*Client, error) {
+	c, err := New(address, Options{})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.current = conn
+	return c, nil
+}
+
+// Close closes the connection. What runs on it is cancelled; leases that are not detached end soon after.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	current := c.current
+	c.current = nil
+	c.mu.Unlock()
+	if current != nil {
+		current.fail(newError(Unavailable, "the client is closed"))
+	}
+	return nil
+}
+
+// connection returns one that is open, and connects if there is none.
+func (c *Client) connection(ctx context.Context) (*conn, error) {
+	var until time.Time
+	pause := firstPause
+	for {
+		c.mu.Lock()
+		if c.closed {
+			c.mu.Unlock()
+			return nil, newError(Unavailable, "the client is closed")
+		}
+		if c.current != nil && !c.current.isOver() {
+			defer c.mu.Unlock()
+			return c.current, nil
+		}
+		if other := c.dialing; other != nil {
+			c.mu.Unlock()
+			select {
+			case <-other:
+				continue
+			case <-ctx.Done():
+				return nil, contextError(ctx)
+			}
+		}
+		through := make(chan struct{})
+		c.dialing = through
+		c.mu.Unlock()
+
+		if until.IsZero() {
+			until = time.Now().Add(c.options.ConnectTimeout)
+		}
+		dialed, err := c.dialUntil(ctx, until, pause)
+
+		c.mu.Lock()
+		c.dialing = nil
+		close(through)
+		if err == nil && c.closed {
+			err = newError(Unavailable, "the client is closed")
+			dialed.fail(err)
+		}
+		if err == nil {
+			c.current = dialed
+		}
+		c.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		return dialed, nil
+	}
+}
+
+// dialUntil tries to connect again and again, at lengthening intervals.
+func (c *Client) dialUntil(ctx context.Context, until time.Time, pause time.Duration) (*conn, error) {
+	bounded, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	var last error
+	for {
+		dialed, err := c.dial(bounded)
+		if err == nil {
+			return dialed, nil
+		}
+		// An attempt that was cut short says less than the one before.
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
+			last = err
+		}
+		if isDistrust(err) {
+			return nil, err
+		}
+		jittered := pause/2 + time.Duration(rand.Int63n(int64(pause/2)))
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, contextError(ctx)
+			}
+			return nil, last
+		case <-bounded.Done():
+			return nil, last
+		case <-time.After(jittered):
+		}
+		if pause *= 2; pause > lastPause {
+			pause = lastPause
+		}
+	}
+}
+
+func (c *Client) dial(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.ConnectTimeout)
+	defer cancel()
+	nc, err := (&net.Dialer{}).DialContext(ctx, c.network, c.address) // which sets TCP_NODELAY
+	if err == nil && c.options.TLS != nil {
+		nc, err = c.handshake(ctx, nc)
+	}
+	if err != nil {
+		name := c.address
+		if c.network == "unix" {
+			name = "unix:" + name
+		}
+		return nil, &Error{
+			Code: Unavailable, cause: err,
+			Message: "no Berth server at " + name + ": " + err.Error() +
+				"; start one with \"berth serve\", or name another with BERTH_SERVER",
+		}
+	}
+	return newConn(nc, c.metadata), nil
+}
+
+// isDistrust says that the server's certificate is not accepted: trying again does not change that.
+func isDistrust(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
+
+func (c *Client) handshake(ctx context.Context, nc net.Conn) (net.Conn, error) {
+	config := c.options.TLS.Clone()
+	if config.ServerName == "" && c.network == "tcp" {
+		config.ServerName, _, _ = net.SplitHostPort(c.address)
+	}
+	secured := tls.Client(nc, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// Call makes any unary call, those of berth.v1.Admin for instance.
+func (c *Client) Call(ctx context.Context, service, method string, request, response proto.Message) error {
+	return c.call(ctx, service, method, request, response, nil)
+}
+
+func (c *Client) call(
+	ctx context.Context, service, method string, request, response proto.Message, late func(*conn),
+) error {
+	conn, err := c.connection(ctx)
+	if err != nil {
+		return err
+	}
+	var whenLate func()
+	if late != nil {
+		whenLate = func() { late(conn) }
+	}
+	return conn.unary(ctx, service, method, request, response, whenLate)
+}
+
+// Hello says who is there.
+func (c *Client) Hello(ctx context.Context) (*pb.HelloResponse, error) {
+	var response pb.HelloResponse
+	if err := c.Call(ctx, poolService, "Hello", &pb.HelloRequest{Client: clientName}, &response); err != nil {
+		return nil, err
+	}
+	return &response, nil
+}
+
+// Stats is the server and its pools in numbers.
+func (c *Client) Stats(ctx context.Context) (*pb.StatsResponse, error) {
+	var response pb.StatsResponse
+	if err := c.Call(ctx, poolService, "Stats", &pb.StatsRequest{}, &response); err != nil {
+		return nil, err
+	}
+	return &response, nil
+}
+
+// Execute begins a program in a member of its own, which is acquired and released around it, in one round trip. It
+// returns when the program has started, or has failed to.
+func (c *Client) Execute(ctx context.Context, command *Command) (*Execution, error) {
+	return c.execute(ctx, command, "")
+}
+
+// Attach watches an execution that was begun with Client.Execute.
+func (c *Client) Attach(ctx context.Context, execution string, options AttachOptions) (*Execution, error) {
+	return c.attach(ctx, execution, "", options)
+}
+
+// Run runs a program in a member of its own and collects all that it writes.
+func (c *Client) Run(ctx context.Context, command *Command) (*Result, error) {
+	return c.run(ctx, command, "")
+}
+
+// Result is what a program wrote, and its end. MaxOutput bounds what is collected: in the server, not here.
+type Result struct {
+	Stdout, Stderr []byte
+	End
+}
+
+func (c *Client) run(ctx context.Context, command *Command, lease string) (*Result, error) {
+	e, err := c.execute(ctx, command, lease)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	result := &Result{}
+	result.End, err = e.Copy((*collector)(&result.Stdout), (*collector)(&result.Stderr))
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+type collector []byte
+
+func (c *collector) Write(p []byte) (int, error) {
+	*c = append(*c, p...)
+	return len(p), nil
+}

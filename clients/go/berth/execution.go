@@ -1,0 +1,330 @@
+package berth
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	pb "berth.dev/go/berth/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// Stream is one of the streams of a program's output.
+type Stream int
+
+// The streams.
+const (
+	Stdout Stream = 0
+	Stderr Stream = 1
+)
+
+func (s Stream) String() string {
+	if s == Stderr {
+		return "stderr"
+	}
+	return "stdout"
+}
+
+// Event is an Output, a *Dropped or an End.
+type Event interface{ event() }
+
+// Output is what a program wrote. Data belongs to who got it.
+type Output struct {
+	Stream Stream
+	Offset uint64 // of the first byte in this stream
+	Data   []byte
+}
+
+// Dropped tells of bytes that were no longer held when this watcher came to them. Readers return it as an error.
+type Dropped struct {
+	Stream Stream
+	Offset uint64 // of the first of them
+	Bytes  uint64
+}
+
+func (d *Dropped) Error() string {
+	return fmt.Sprintf("%d bytes of %s from offset %d are no longer held", d.Bytes, d.Stream, d.Offset)
+}
+
+func (Output) event()   {}
+func (*Dropped) event() {}
+func (End) event()      {}
+
+// Execution is a program that runs, or has ended. Its output is read either as events with Next, or with the readers of
+// Stdout and Stderr, or with Copy or Wait. Both streams share one window: a program that writes to a stream nobody
+// reads waits in the end, so read both, or leave one to Wait.
+//
+// When the context it was begun with is done, an execution is cancelled; one that is resumable goes on without this
+// watcher.
+type Execution struct {
+	out       *output
+	id        string
+	member    string
+	command   *Command
+	isWatcher bool // from Attach: others may watch too, so leaving does not end it
+
+	mu       sync.Mutex // of input
+	inputAt  uint64
+	taken    [2]atomic.Bool
+	hasEnded bool
+}
+
+func (c *Client) execute(ctx context.Context, command *Command, lease string) (*Execution, error) {
+	request, err := command.request(lease)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := newOutput(c, conn, lease, request.WindowBytes, decodeExecuteEvent)
+	e := &Execution{out: out, command: command, inputAt: uint64(len(command.Stdin))}
+	return e.begin(ctx, "Execute", request)
+}
+
+// AttachOptions say from where an execution is watched; the zero value is from its beginning.
+type AttachOptions struct {
+	// StdoutOffset and StderrOffset are how much of each stream the caller has already; see Execution.Offsets.
+	StdoutOffset, StderrOffset uint64
+	// FromNow leaves out what was written before.
+	FromNow bool
+	// Observe never slows the program down: a watcher that is too slow misses output, and is told with Dropped.
+	Observe bool
+	// Window is as in Command.
+	Window int
+	// InputOffset is where Stdin goes on, if an earlier watcher wrote to it.
+	InputOffset uint64
+}
+
+func (c *Client) attach(ctx context.Context, id, lease string, options AttachOptions) (*Execution, error) {
+	conn, err := c.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	window := clampWindow(options.Window)
+	out := newOutput(c, conn, lease, window, decodeExecuteEvent)
+	out.consumed = [2]uint64{options.StdoutOffset, options.StderrOffset}
+	out.acked = out.consumed
+	e := &Execution{out: out, command: &Command{}, isWatcher: true, inputAt: options.InputOffset}
+	return e.begin(ctx, "Attach", &pb.AttachRequest{
+		Lease: lease, Execution: id, StdoutOffset: options.StdoutOffset, StderrOffset: options.StderrOffset,
+		FromNow: options.FromNow, Observe: options.Observe, WindowBytes: window,
+	})
+}
+
+func (e *Execution) begin(ctx context.Context, method string, request proto.Message) (*Execution, error) {
+	if err := e.out.begin(ctx, method, request, e.onLeave); err != nil {
+		return nil, err
+	}
+	first, err := e.out.waitStarted()
+	if err != nil {
+		return nil, err
+	}
+	e.id, e.member = first.execution, first.member
+	return e, nil
+}
+
+func (e *Execution) onLeave() {
+	if e.isWatcher || e.command.Resumable > 0 {
+		e.out.detach()
+	} else {
+		e.out.cancel()
+	}
+}
+
+// ID is the execution's id, for Attach; keep it secret.
+func (e *Execution) ID() string { return e.id }
+
+// Member is the name of the member it runs in, for logs.
+func (e *Execution) Member() string { return e.member }
+
+// Offsets are how much of each stream was read here: where an Attach goes on.
+func (e *Execution) Offsets() (stdout, stderr uint64) {
+	e.out.mu.Lock()
+	defer e.out.mu.Unlock()
+	return e.out.consumed[0], e.out.consumed[1]
+}
+
+// Next returns the next event: Output and *Dropped in the order they came, then one End, then io.EOF. The error is an
+// *Error when the call itself has failed.
+func (e *Execution) Next() (Event, error) {
+	stream, c, err := e.out.next()
+	switch {
+	case err == io.EOF && !e.hasEnded:
+		e.hasEnded = true
+		return newEnd(e.out.last.ended), nil
+	case err != nil:
+		return nil, err
+	case c.dropped > 0:
+		return &Dropped{Stream: Stream(stream), Offset: c.offset, Bytes: c.dropped}, nil
+	}
+	return Output{Stream: Stream(stream), Offset: c.offset, Data: c.data}, nil
+}
+
+// Stdout reads the program's standard output; with a terminal, all that it writes.
+func (e *Execution) Stdout() io.Reader { return e.reader(Stdout) }
+
+// Stderr reads the program's standard error.
+func (e *Execution) Stderr() io.Reader { return e.reader(Stderr) }
+
+func (e *Execution) reader(stream Stream) io.Reader {
+	e.taken[stream].Store(true)
+	return outputReader{e.out, int(stream)}
+}
+
+type outputReader struct {
+	out    *output
+	stream int
+}
+
+func (r outputReader) Read(p []byte) (int, error) { return r.out.read(r.stream, p) }
+
+// Copy writes the program's output to stdout and stderr while it comes, nil for what is not wanted, and returns the
+// end. It stops at the first error of a writer, and at a gap with *Dropped.
+func (e *Execution) Copy(stdout, stderr io.Writer) (End, error) {
+	writers := [2]io.Writer{stdout, stderr}
+	for {
+		event, err := e.Next()
+		if err != nil {
+			return End{}, err
+		}
+		switch event := event.(type) {
+		case Output:
+			if writer := writers[event.Stream]; writer != nil {
+				if _, err := writer.Write(event.Data); err != nil {
+					return End{}, err
+				}
+			}
+		case *Dropped:
+			return End{}, event
+		case End:
+			return event, nil
+		}
+	}
+}
+
+// Wait waits for the end. Output of a stream whose reader was not asked for is thrown away.
+func (e *Execution) Wait() (End, error) {
+	for stream := range e.taken {
+		if !e.taken[stream].Load() {
+			e.out.discard(stream)
+		}
+	}
+	<-e.out.over
+	e.out.mu.Lock()
+	defer e.out.mu.Unlock()
+	if e.out.last == nil {
+		return End{}, e.out.failure()
+	}
+	return newEnd(e.out.last.ended), nil
+}
+
+// Close gives the execution up. One that runs is cancelled, unless it is resumable or only watched. Reading it fails
+// then.
+func (e *Execution) Close() error {
+	e.out.leave(newError(Cancelled, "the execution was closed"), e.onLeave)
+	return nil
+}
+
+// Detach gives up this stream without a signal: the server cancels the execution when nobody else watches it and it is
+// not resumable.
+func (e *Execution) Detach() error {
+	e.out.leave(newError(Cancelled, "the execution was detached from"), e.out.detach)
+	return nil
+}
+
+// Signal sends a signal by its name: "INT", "SIGTERM" …; KILL ends everything that the program started.
+func (e *Execution) Signal(ctx context.Context, name string) error {
+	return e.signal(ctx, &pb.SignalRequest{Name: name})
+}
+
+// SignalNumber sends a signal by its number on Linux, 1 to 64.
+func (e *Execution) SignalNumber(ctx context.Context, number int) error {
+	return e.signal(ctx, &pb.SignalRequest{Signal: int32(number)})
+}
+
+// Cancel ends the execution: TERM, a grace, KILL of everything it started. Its end follows.
+func (e *Execution) Cancel(ctx context.Context) error {
+	return e.signal(ctx, &pb.SignalRequest{Cancel: true})
+}
+
+func (e *Execution) signal(ctx context.Context, request *pb.SignalRequest) error {
+	request.Lease, request.Execution = e.out.lease, e.id
+	return e.call(ctx, "Signal", request, &pb.SignalResponse{})
+}
+
+// Resize tells the execution's terminal its new size.
+func (e *Execution) Resize(ctx context.Context, rows, columns int) error {
+	return e.call(ctx, "Resize", &pb.ResizeTerminalRequest{
+		Lease: e.out.lease, Execution: e.id,
+		Terminal: &pb.Terminal{Rows: uint32(rows), Columns: uint32(columns)},
+	}, &pb.ResizeTerminalResponse{})
+}
+
+func (e *Execution) call(ctx context.Context, method string, request, response proto.Message) error {
+	return e.out.client.Call(ctx, poolService, method, request, response)
+}
+
+const maxInput = 256 << 10
+
+// Write sends bytes to the standard input and returns when they were taken: while the program does not read, that takes
+// as long as it takes. After an error, n says how much was taken; writing the rest again is safe, also on another
+// connection.
+func (e *Execution) Write(ctx context.Context, p []byte) (n int, err error) {
+	return e.write(ctx, p, false)
+}
+
+// WriteLast is Write, and the end of the standard input with the last byte.
+func (e *Execution) WriteLast(ctx context.Context, p []byte) (n int, err error) {
+	return e.write(ctx, p, true)
+}
+
+func (e *Execution) write(ctx context.Context, p []byte, end bool) (n int, err error) {
+	for n < len(p) || end {
+		part := p[n:]
+		if len(part) > maxInput {
+			part = part[:maxInput]
+		}
+		last := end && n+len(part) == len(p)
+		if err := e.input(ctx, part, last); err != nil {
+			return n, err
+		}
+		n += len(part)
+		end = end && !last
+	}
+	return n, nil
+}
+
+// CloseStdin ends the standard input. That of a program that has ended already is closed: no error.
+func (e *Execution) CloseStdin(ctx context.Context) error {
+	if err := e.input(ctx, nil, true); CodeOf(err) != NotFound {
+		return err
+	}
+	return nil
+}
+
+func (e *Execution) input(ctx context.Context, data []byte, end bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var response pb.InputResponse
+	request := &pb.InputRequest{Lease: e.out.lease, Execution: e.id, Offset: e.inputAt, Data: data, End: end}
+	if err := e.call(ctx, "Input", request, &response); err != nil {
+		return err
+	}
+	e.inputAt += uint64(len(data))
+	return nil
+}
+
+// Stdin is Write and CloseStdin as an io.WriteCloser; ctx is that of every write. The command must say KeepStdinOpen.
+func (e *Execution) Stdin(ctx context.Context) io.WriteCloser { return stdin{ctx, e} }
+
+type stdin struct {
+	ctx context.Context
+	e   *Execution
+}
+
+func (s stdin) Write(p []byte) (int, error) { return s.e.Write(s.ctx, p) }
+func (s stdin) Close() error                { return s.e.CloseStdin(s.ctx) }

@@ -1,0 +1,134 @@
+package dev.berth.conformance;
+
+import dev.berth.BerthException;
+import dev.berth.Client;
+import dev.berth.ClientOptions;
+import dev.berth.Execution;
+import dev.berth.Lease;
+import java.io.BufferedReader;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** Does the scenarios of proto/vectors/scenarios.txt with this client, and prints what came of them. */
+public final class Driver {
+    private static final PrintStream OUT =
+            new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.US_ASCII);
+    static final BufferedReader IN = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+
+    final Map<String, Client> clients = new HashMap<>();
+    final Map<String, String> tokens = new HashMap<>();
+    final Map<String, Stream> streams = new HashMap<>();
+    final Map<String, byte[]> archives = new HashMap<>();
+
+    /** An execution, and what was taken from it but not printed. */
+    static final class Stream {
+        final Execution execution;
+        final String lease;
+        final Collected[] collected = {new Collected(), new Collected()};
+
+        Stream(Execution execution, String lease) {
+            this.execution = execution;
+            this.lease = lease;
+        }
+    }
+
+    static final class Collected {
+        final java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
+        long dropped;
+
+        byte[] take(int count) {
+            byte[] all = bytes.toByteArray();
+            int taken = Math.min(count, all.length);
+            bytes.reset();
+            bytes.write(all, taken, all.length - taken);
+            return java.util.Arrays.copyOf(all, taken);
+        }
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        List<String> wanted = List.of(arguments).subList(1, arguments.length);
+        List<String> lines = new ArrayList<>();
+        String name = null;
+        for (String line : Files.readAllLines(Path.of(arguments[0]))) {
+            if (line.startsWith("scenario ")) {
+                name = line.split(" ")[1];
+                lines.clear();
+            } else if (line.equals("end")) {
+                if (wanted.isEmpty() || wanted.contains(name)) {
+                    new Driver().play(name, lines);
+                }
+            } else if (!line.isEmpty() && !line.startsWith("#") && !line.startsWith("= ")) {
+                lines.add(line);
+            }
+        }
+    }
+
+    static void print(String line) {
+        OUT.println(line);
+    }
+
+    private void play(String name, List<String> lines) {
+        print("scenario " + name);
+        clients.put("main", new Client());
+        for (String line : lines) {
+            Step step = Step.parse(line);
+            long begin = System.nanoTime();
+            try {
+                Verbs.find(step.verb()).perform(this, step);
+                String unused = step.unused();
+                if (unused != null) {
+                    print("unsupported " + step.verb() + " " + unused);
+                }
+            } catch (BerthException error) {
+                print(step.subject() + " error " + error.code());
+            } catch (IOException | RuntimeException error) {
+                BerthException cause = error.getCause() instanceof BerthException berth ? berth : null;
+                print(cause != null ? step.subject() + " error " + cause.code() : "failed " + Bytes.encode(error));
+            }
+            long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
+            if (took > step.number("within_ms", Long.MAX_VALUE)) {
+                print("late");
+            }
+        }
+        streams.values().forEach(stream -> stream.execution.close());
+        clients.values().forEach(Client::close);
+        print("end");
+    }
+
+    Client client(Step step) {
+        String name = step.text("client", "main");
+        Client client = clients.get(name);
+        if (client == null) {
+            throw new IllegalArgumentException("no client " + name);
+        }
+        return client;
+    }
+
+    /** By its token: any client may use a lease. */
+    Lease lease(Step step) {
+        return client(step).lease(tokens.get(step.text("lease", "")));
+    }
+
+    void connect(Step step) {
+        ClientOptions options = new ClientOptions();
+        if (step.has("window")) {
+            options.window((int) step.number("window", 0));
+        }
+        if (step.has("connect_timeout_ms")) {
+            options.connectTimeout(Duration.ofMillis(step.number("connect_timeout_ms", 0)));
+        }
+        clients.put(step.text("as", ""), new Client(options));
+    }
+}

@@ -1,0 +1,92 @@
+package dev.berth;
+
+import java.time.Duration;
+import java.util.Objects;
+import javax.net.ssl.SSLContext;
+
+/** How a {@link Client} reaches its server. Each setter returns the options, so that they chain. */
+public final class ClientOptions {
+    static final int MIN_WINDOW = 64 << 10;
+    static final int MAX_WINDOW = 1 << 20;
+
+    ServerAddress address;
+    String name = "berth-java/0.1.0";
+    Duration connectTimeout = Duration.ofSeconds(5);
+    Duration callTimeout = Duration.ofSeconds(30);
+    int window = 256 << 10;
+    SSLContext tls;
+    boolean verifyHost = true;
+
+    /** For the server at {@code BERTH_SERVER}, else {@code 127.0.0.1:7411}. */
+    public ClientOptions() {
+        String named = System.getenv("BERTH_SERVER");
+        address(named == null || named.isEmpty() ? ServerAddress.DEFAULT : named);
+    }
+
+    ClientOptions(ClientOptions other) {
+        address = other.address;
+        name = other.name;
+        connectTimeout = other.connectTimeout;
+        callTimeout = other.callTimeout;
+        window = other.window;
+        tls = other.tls;
+        verifyHost = other.verifyHost;
+    }
+
+    /**
+     * @param address {@code HOST:PORT}, {@code [IPv6]:PORT}, {@code :PORT} (loopback) or {@code unix:PATH}
+     * @throws BerthException INVALID_ARGUMENT when it is none of these
+     */
+    public ClientOptions address(String address) {
+        this.address = ServerAddress.parse(address);
+        return this;
+    }
+
+    /** Who calls, as Hello says for the server's log: {@code name/version}. */
+    public ClientOptions name(String name) {
+        this.name = Objects.requireNonNull(name);
+        return this;
+    }
+
+    /** How long a call tries to connect, again and again, before it fails with UNAVAILABLE; 5 s if not set. */
+    public ClientOptions connectTimeout(Duration timeout) {
+        connectTimeout = Objects.requireNonNull(timeout);
+        return this;
+    }
+
+    /**
+     * The time that a call has which answers at once (all but acquires, executions, input and files); 30 s if not set.
+     */
+    public ClientOptions callTimeout(Duration timeout) {
+        callTimeout = Objects.requireNonNull(timeout);
+        return this;
+    }
+
+    /**
+     * Bytes of output of one execution that may wait here for a slow reader, before its program has to wait too: 64 KiB
+     * to 1 MiB; 256 KiB if not set.
+     */
+    public ClientOptions window(int bytes) {
+        window = checkWindow(bytes);
+        return this;
+    }
+
+    /** Connects through TLS, and checks the server's certificate and name. */
+    public ClientOptions tls(SSLContext context) {
+        tls = Objects.requireNonNull(context);
+        return this;
+    }
+
+    /** With TLS: whether the server's certificate must be for its host name; true if not set. */
+    public ClientOptions verifyHost(boolean verify) {
+        verifyHost = verify;
+        return this;
+    }
+
+    static int checkWindow(int bytes) {
+        if (bytes < MIN_WINDOW || bytes > MAX_WINDOW) {
+            throw new IllegalArgumentException("a window is 65536 to 1048576 bytes, not " + bytes);
+        }
+        return bytes;
+    }
+}

@@ -1,0 +1,162 @@
+package dev.berth;
+
+import com.google.protobuf.ByteString;
+import dev.berth.v1.ExecuteRequest;
+import dev.berth.v1.OutputPolicy;
+import dev.berth.v1.Terminal;
+import dev.berth.v1.Unwatched;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A program to run, and how. What is not set is the server's choice. Each setter returns the command, so that they
+ * chain; it may be run any number of times.
+ */
+public final class Command {
+    final ExecuteRequest.Builder request = ExecuteRequest.newBuilder();
+    Duration deadline;
+
+    private Command() {}
+
+    /** The program and its arguments; a program without a slash is looked up in PATH. */
+    public static Command of(String... argv) {
+        return of(List.of(argv));
+    }
+
+    public static Command of(List<String> argv) {
+        Command command = new Command();
+        command.request.addAllArgv(argv);
+        return command;
+    }
+
+    /** A line for the container's {@code /bin/sh}. */
+    public static Command shell(String line) {
+        Command command = new Command();
+        command.request.setShell(line);
+        return command;
+    }
+
+    /** Source text, less than 128 KiB, in a language that the server knows: {@code "python"}, {@code "sh"} … */
+    public static Command code(String language, String source) {
+        Command command = new Command();
+        command.request.setLanguage(language).setCode(source);
+        return command;
+    }
+
+    /** Without a lease: the pool that the container is of. */
+    public Command pool(String pool) {
+        request.setPool(pool);
+        return this;
+    }
+
+    /** Without a lease: how long to wait for a container when none is warm. */
+    public Command waitTime(Duration wait) {
+        request.setWaitMs(millis(wait));
+        return this;
+    }
+
+    public Command env(String name, String value) {
+        request.putEnv(name, value);
+        return this;
+    }
+
+    public Command env(Map<String, String> env) {
+        request.putAllEnv(env);
+        return this;
+    }
+
+    /** The directory it runs in; absolute. */
+    public Command cwd(String directory) {
+        request.setCwd(directory);
+        return this;
+    }
+
+    /** The user id it runs as. */
+    public Command uid(int uid) {
+        request.setUid(uid);
+        return this;
+    }
+
+    /** The first, and without {@link #openStdin} all, of its standard input. */
+    public Command stdin(byte[] bytes) {
+        request.setStdin(ByteString.copyFrom(bytes));
+        return this;
+    }
+
+    public Command stdin(String text) {
+        return stdin(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** More input comes, by {@link Execution#stdin}. */
+    public Command openStdin() {
+        request.setKeepStdinOpen(true);
+        return this;
+    }
+
+    /** It has a terminal of this size: all it writes is stdout, and its input is what is typed. */
+    public Command terminal(int rows, int columns) {
+        request.setTerminal(Terminal.newBuilder().setRows(rows).setColumns(columns));
+        return this;
+    }
+
+    /** After this it is ended, with all it started: TIMED_OUT. */
+    public Command timeout(Duration timeout) {
+        request.setTimeoutMs(millis(timeout));
+        return this;
+    }
+
+    /** Between TERM and KILL, when it is ended. */
+    public Command grace(Duration grace) {
+        request.setGraceMs(millis(grace));
+        return this;
+    }
+
+    /** After so long without output it is ended: IDLE_TIMEOUT. */
+    public Command idleTimeout(Duration timeout) {
+        request.setIdleTimeoutMs(millis(timeout));
+        return this;
+    }
+
+    /** CPU time, of all that it started, at which it is ended: CPU_TIME_LIMIT. */
+    public Command cpuTime(Duration limit) {
+        request.setCpuTimeMs(millis(limit));
+        return this;
+    }
+
+    /** What it leaves running goes on until the lease ends. */
+    public Command keepBackground() {
+        request.setKeepBackground(true);
+        return this;
+    }
+
+    /** Bytes of each of its streams at most, and what is done then. */
+    public Command maxOutput(long bytes, OutputPolicy policy) {
+        request.setMaxOutputBytes(bytes).setOutputPolicy(policy);
+        return this;
+    }
+
+    /** As {@link ClientOptions#window}, for this execution. */
+    public Command window(int bytes) {
+        request.setWindowBytes(ClientOptions.checkWindow(bytes));
+        return this;
+    }
+
+    /** It goes on for so long when nobody watches it, and its end is kept for so long. */
+    public Command resumable(Duration time, Unwatched unwatched) {
+        request.setResumableMs(millis(time)).setUnwatched(unwatched);
+        return this;
+    }
+
+    /** The time of the whole call; past it, reading fails with DEADLINE_EXCEEDED. */
+    public Command deadline(Duration deadline) {
+        this.deadline = deadline;
+        return this;
+    }
+
+    /** Whole milliseconds for the wire, where 0 means "the server's choice": at least 1. */
+    static int millis(Duration duration) {
+        return (int) Math.max(1, Math.min(0xffff_ffffL, duration.toMillis()));
+    }
+}

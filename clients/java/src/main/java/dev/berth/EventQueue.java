@@ -1,0 +1,370 @@
+package dev.berth;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.MessageLite;
+import dev.berth.BerthException.Code;
+import dev.berth.v1.AcknowledgeRequest;
+import dev.berth.v1.DetachRequest;
+import dev.berth.v1.Ended;
+import dev.berth.v1.ExecuteEvent;
+import dev.berth.v1.Output;
+import dev.berth.v1.OutputStream;
+import dev.berth.v1.SignalRequest;
+import dev.berth.v1.Started;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * What has come of an execution and was not read yet: at most the window, since credit is given back only for what was
+ * read. A server that knows no windows is held back by not reading from the connection, as the last resort.
+ */
+final class EventQueue implements Connection.Receiver {
+    /** Makes an event of a message of the stream. */
+    interface Decoder {
+        ExecuteEvent decode(ByteString message) throws InvalidProtocolBufferException;
+    }
+
+    private final String lease;
+    private final int window;
+    private final Long deadline;
+    private final Decoder decoder;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final ArrayDeque<ExecuteEvent> events = new ArrayDeque<>();
+    private Connection connection;
+    private int call;
+    private Started started;
+    private Ended ended;
+    private BerthException error;
+    private boolean over;
+    private boolean abandoned;
+    private long buffered;
+    /** Where the caller is in each stream. */
+    private final long[] offsets = new long[2];
+    private long unacknowledged;
+    private Runnable listener = () -> {};
+
+    EventQueue(String lease, int window, Long deadline, Decoder decoder) {
+        this.lease = lease;
+        this.window = window;
+        this.deadline = deadline;
+        this.decoder = decoder;
+    }
+
+    void start(Connection connection, String method, MessageLite request) {
+        lock.lock();
+        try {
+            this.connection = connection;
+        } finally {
+            lock.unlock();
+        }
+        long left = deadline == null ? 0 : Math.max(1, deadline - System.nanoTime());
+        int id = connection.stream(Channel.SERVICE, method, request, left, this);
+        lock.lock();
+        try {
+            call = id;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Told after each event that comes, and after the end; by the reading thread, so it must be quick. */
+    void listen(Runnable listener) {
+        lock.lock();
+        try {
+            this.listener = listener;
+        } finally {
+            lock.unlock();
+        }
+        listener.run();
+    }
+
+    // From the connection
+
+    @Override
+    public void message(ByteString data) {
+        ExecuteEvent event;
+        try {
+            event = decoder.decode(data);
+        } catch (InvalidProtocolBufferException broken) {
+            fail(Connection.internal("an event that is none: " + broken.getMessage()));
+            return;
+        }
+        boolean detach = false;
+        Runnable listener;
+        lock.lock();
+        try {
+            if (over) {
+                return;
+            }
+            switch (event.getEventCase()) {
+                case STARTED -> {
+                    started = event.getStarted();
+                    detach = abandoned;
+                }
+                case ENDED -> {
+                    ended = event.getEnded();
+                    over = true;
+                }
+                default -> {}
+            }
+            while (buffered > 2L * ClientOptions.MAX_WINDOW && !abandoned && !over) {
+                changed.awaitUninterruptibly();
+            }
+            if (!abandoned) {
+                events.add(event);
+                buffered += event.getOutput().getData().size();
+            }
+            changed.signalAll();
+            listener = this.listener;
+        } finally {
+            lock.unlock();
+        }
+        if (detach) {
+            detach();
+        }
+        listener.run();
+    }
+
+    @Override
+    public void end(BerthException error, ByteString payload) {
+        fail(error != null ? error : Connection.internal("the end of the stream without an end of the program"));
+    }
+
+    private void fail(BerthException error) {
+        Runnable listener;
+        lock.lock();
+        try {
+            if (over) {
+                return;
+            }
+            over = true;
+            this.error = error;
+            changed.signalAll();
+            listener = this.listener;
+        } finally {
+            lock.unlock();
+        }
+        listener.run();
+    }
+
+    // From the caller
+
+    /** The first event of those that come; null at the end. */
+    ExecuteEvent next() {
+        return take(null, true);
+    }
+
+    /** The next output of one stream, or what was dropped of it; null at the end. */
+    ExecuteEvent next(OutputStream stream) {
+        return take(stream, true);
+    }
+
+    /** The next event, if there is one now; see {@link #isFinished}. */
+    ExecuteEvent poll() {
+        return take(null, false);
+    }
+
+    /** There is nothing left, nor does anything come. */
+    boolean isFinished() {
+        lock.lock();
+        try {
+            return over && events.isEmpty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private ExecuteEvent take(OutputStream stream, boolean wait) {
+        ExecuteEvent event;
+        boolean acknowledge;
+        lock.lock();
+        try {
+            while ((event = remove(stream)) == null) {
+                if (over && error != null) {
+                    throw error.again();
+                }
+                if (over || !wait) {
+                    return null;
+                }
+                checkOpen();
+                await();
+            }
+            acknowledge = consume(event);
+        } finally {
+            lock.unlock();
+        }
+        if (acknowledge) {
+            acknowledge();
+        }
+        return event;
+    }
+
+    private ExecuteEvent remove(OutputStream stream) {
+        if (stream == null) {
+            return events.poll();
+        }
+        for (Iterator<ExecuteEvent> iterator = events.iterator(); iterator.hasNext(); ) {
+            ExecuteEvent event = iterator.next();
+            if (event.hasOutput() && event.getOutput().getStream() == stream
+                    || event.hasDropped() && event.getDropped().getStream() == stream) {
+                iterator.remove();
+                return event;
+            }
+        }
+        return null;
+    }
+
+    /** @return whether credit is to be given back. */
+    private boolean consume(ExecuteEvent event) {
+        if (event.hasDropped()) {
+            int stream = event.getDropped().getStreamValue() & 1;
+            offsets[stream] = event.getDropped().getOffset() + event.getDropped().getBytes();
+        }
+        if (!event.hasOutput()) {
+            return false;
+        }
+        Output output = event.getOutput();
+        int size = output.getData().size();
+        offsets[output.getStreamValue() & 1] = output.getOffset() + size;
+        buffered -= size;
+        changed.signalAll(); // to the reading thread, if it is held up
+        unacknowledged += size;
+        boolean due = unacknowledged >= window / 4 && !over && started != null && started.getWatcher() != 0;
+        if (due) {
+            unacknowledged = 0;
+        }
+        return due;
+    }
+
+    private void acknowledge() {
+        AcknowledgeRequest.Builder request = AcknowledgeRequest.newBuilder()
+                .setLease(lease)
+                .setExecution(started.getExecution())
+                .setWatcher(started.getWatcher());
+        lock.lock();
+        try {
+            request.setStdoutOffset(offsets[0]).setStderrOffset(offsets[1]);
+        } finally {
+            lock.unlock();
+        }
+        connection.unary(Channel.SERVICE, "Acknowledge", request.build(), 0);
+    }
+
+    private void checkOpen() {
+        if (abandoned) {
+            throw new BerthException(Code.CANCELLED, "the execution was closed here");
+        }
+    }
+
+    /** Waits for a change; past the deadline, that is an error. */
+    private void await() {
+        try {
+            if (deadline == null) {
+                changed.await();
+            } else if (changed.awaitNanos(deadline - System.nanoTime()) <= 0 && !over) {
+                over = true;
+                error = new BerthException(Code.DEADLINE_EXCEEDED, "the call's time has passed");
+                connection.forget(call);
+                changed.signalAll();
+            }
+        } catch (InterruptedException interrupted) {
+            throw BerthException.interrupted(interrupted);
+        }
+    }
+
+    /** Waits until it has started, and leaves the event for who reads. */
+    Started awaitStarted() {
+        lock.lock();
+        try {
+            while (started == null) {
+                if (over) {
+                    throw error == null ? Connection.internal("an end without a start") : error.again();
+                }
+                checkOpen();
+                await();
+            }
+            return started;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What is left goes unread; the end of the program. */
+    Ended awaitEnded() {
+        while (next() != null) {
+            // Credit goes back for it, so that the program goes on.
+        }
+        return ended;
+    }
+
+    Ended ended() {
+        lock.lock();
+        try {
+            return ended;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    long offset(OutputStream stream) {
+        lock.lock();
+        try {
+            return offsets[stream.getNumber()];
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void startAt(long stdout, long stderr) {
+        offsets[0] = stdout;
+        offsets[1] = stderr;
+    }
+
+    /** Nobody reads any more: what is here goes, and the server is told to send no more. */
+    void abandon() {
+        boolean detach;
+        lock.lock();
+        try {
+            if (abandoned) {
+                return;
+            }
+            abandoned = true;
+            events.clear();
+            buffered = 0;
+            detach = !over && started != null;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        if (detach) {
+            detach();
+        }
+    }
+
+    private void detach() {
+        DetachRequest request = DetachRequest.newBuilder()
+                .setLease(lease)
+                .setExecution(started.getExecution())
+                .setWatcher(started.getWatcher())
+                .build();
+        CompletableFuture<ByteString> answer = connection.unary(Channel.SERVICE, "Detach", request, 0);
+        answer.whenComplete((payload, error) -> {
+            // A server from before Detach ends its program only so.
+            if (error instanceof BerthException failure && failure.code() == Code.UNIMPLEMENTED) {
+                SignalRequest kill = SignalRequest.newBuilder()
+                        .setLease(lease)
+                        .setExecution(request.getExecution())
+                        .setSignal(9)
+                        .build();
+                connection.unary(Channel.SERVICE, "Signal", kill, TimeUnit.SECONDS.toNanos(30));
+            }
+        });
+    }
+}

@@ -1,0 +1,208 @@
+package dev.berth;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.berth.BerthException.Code;
+import dev.berth.v1.EndCause;
+import dev.berth.v1.Unwatched;
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What the scenarios of proto/vectors do not show: the API, the samples and the README against a real server. */
+@DisplayName("a live server on runc")
+@Timeout(60)
+class LiveTest {
+    private static Process server;
+    private static Path state;
+    private static String address;
+
+    @BeforeAll
+    static void serve() throws Exception {
+        String berth = System.getenv("BERTH");
+        assertTrue(berth != null && new File(berth).canExecute(), "BERTH must name the berth binary, not " + berth);
+        state = Files.createTempDirectory("berth-java");
+        server = new ProcessBuilder(
+                        berth, "serve", "--runtime", "runc", "--image", "host", "--listen", "127.0.0.1:0",
+                        "--instance", "java-" + ProcessHandle.current().pid(), "--state-dir", state.toString(),
+                        "--size", "2")
+                .redirectError(new File("target/berth-serve.log"))
+                .start();
+        String line = new BufferedReader(new InputStreamReader(server.getInputStream())).readLine();
+        assertTrue(line != null && line.contains("listening on "), "the server said: " + line);
+        address = line.substring(line.lastIndexOf(' ') + 1);
+    }
+
+    @AfterAll
+    static void stop() throws Exception {
+        if (server != null) {
+            server.destroy();
+            if (!server.waitFor(20, TimeUnit.SECONDS)) {
+                server.destroyForcibly().waitFor();
+            }
+        }
+        try (var paths = Files.walk(state)) {
+            paths.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
+        }
+    }
+
+    private static String java(String main, String... arguments) throws Exception {
+        List<String> command = new java.util.ArrayList<>(List.of(
+                System.getProperty("java.home") + "/bin/java", "-cp", System.getProperty("java.class.path"), main));
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().put("BERTH_SERVER", address);
+        Process process = builder.start();
+        String output = new String(process.getInputStream().readAllBytes());
+        assertEquals(0, process.waitFor(), output);
+        return output;
+    }
+
+    @Test
+    @DisplayName("the example of the README is the one that is run here, and says what it should")
+    void example() throws Exception {
+        String source = Files.readString(Path.of("samples/Example.java"));
+        assertTrue(Files.readString(Path.of("README.md")).contains(source), "README.md shows samples/Example.java");
+        assertEquals("hello from 42\n", java("Example"));
+    }
+
+    @Test
+    @DisplayName("the three samples do what they say")
+    void samples() throws Exception {
+        String snippet = java("Snippet");
+        assertTrue(snippet.matches("(?s)step 0\nstep 1\nstep 2\n.*EXITED 0 after \\d+ ms\n.*"), snippet);
+        assertTrue(snippet.contains("done\n"), snippet);
+        String interactive = java("Interactive");
+        assertTrue(interactive.contains("2 ** 100 = 1267650600228229401496703205376\n"), interactive);
+        assertTrue(interactive.endsWith("ended: SIGNALLED\n") || interactive.endsWith("ended: EXITED\n"), interactive);
+        assertEquals(10, java("TenAtOnce").lines().filter(line -> line.matches("program \\d of 10")).count());
+        assertTrue(java("Bench", "20").startsWith("java: 20 runs, p50 "));
+    }
+
+    @Test
+    @DisplayName("a lease ends with its block, and knows its member and time")
+    void lease() {
+        try (Client client = new Client(address)) {
+            String token;
+            try (Lease lease = client.acquire(new AcquireOptions().leaseTime(Duration.ofSeconds(20)))) {
+                token = lease.token();
+                assertFalse(lease.member().isEmpty());
+                assertEquals(20, lease.time().toSeconds());
+                assertEquals(10, lease.renew(Duration.ofSeconds(10)).toSeconds());
+                Result result = lease.run(Command.of("sh", "-c", "echo out; echo err >&2; exit 3"));
+                assertEquals("out\n", result.stdoutText());
+                assertEquals("err\n", result.stderrText());
+                assertEquals(EndCause.EXITED, result.cause());
+                assertEquals(3, result.exitCode());
+                assertFalse(result.ok());
+                assertTrue(result.ended().getUsage().getWallUs() > 0);
+            }
+            BerthException error =
+                    assertThrows(BerthException.class, () -> client.lease(token).run(Command.of("true")));
+            assertEquals(Code.NOT_FOUND, error.code());
+        }
+    }
+
+    @Test
+    @DisplayName("streams carry binary both ways, more than any window")
+    void binary() throws Exception {
+        byte[] bytes = new byte[3 << 20];
+        new java.util.Random(7).nextBytes(bytes);
+        try (Client client = new Client(address);
+                Lease lease = client.acquire();
+                Execution execution = lease.execute(Command.of("cat").openStdin())) {
+            Thread writer = new Thread(() -> {
+                try (var stdin = execution.stdin()) {
+                    stdin.write(bytes);
+                } catch (IOException error) {
+                    throw new AssertionError(error);
+                }
+            });
+            writer.start();
+            assertArrayEquals(bytes, execution.stdout().readAllBytes());
+            writer.join();
+            assertTrue(execution.waitFor().getCause() == EndCause.EXITED);
+        }
+    }
+
+    @Test
+    @DisplayName("an execution goes on without its connection, and is taken up where it was left")
+    void resume() throws Exception {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        String token;
+        String id;
+        long offset;
+        try (Client first = new Client(address)) {
+            Lease lease = first.acquire(new AcquireOptions().detached());
+            token = lease.token();
+            Command command = Command.shell("seq 1 200000").resumable(Duration.ofSeconds(30), Unwatched.WAIT);
+            Execution execution = lease.execute(command);
+            id = execution.id();
+            all.write(execution.stdout().readNBytes(100_000));
+            offset = execution.stdoutOffset();
+        }
+        assertEquals(100_000, offset);
+        try (Client second = new Client(address); Lease lease = second.lease(token)) {
+            Execution execution = lease.attach(id, new AttachOptions().from(offset, 0));
+            execution.stdout().transferTo(all);
+            assertEquals(0, execution.waitFor().getExitCode());
+        }
+        StringBuilder expected = new StringBuilder();
+        for (int i = 1; i <= 200000; i++) {
+            expected.append(i).append('\n');
+        }
+        assertEquals(expected.toString(), all.toString());
+    }
+
+    @Test
+    @DisplayName("files go in and out, and what is wrong with one is told when it is opened")
+    void files() throws Exception {
+        byte[] bytes = new byte[1_000_000];
+        new java.util.Random(8).nextBytes(bytes);
+        try (Client client = new Client(address); Lease lease = client.acquire()) {
+            lease.writeFile("/workspace/big", bytes);
+            try (RemoteFile file = lease.readFile("/workspace/big")) {
+                assertEquals(bytes.length, file.info().getSize());
+                assertArrayEquals(bytes, file.readAllBytes());
+            }
+            try (RemoteFile file = lease.readFile("/workspace/big")) {
+                file.readNBytes(10); // and given up, which must not hold up what follows
+            }
+            try (InputStream archive = lease.readArchive("/workspace")) {
+                assertEquals(1, lease.writeArchive("/tmp/copy", archive));
+            }
+            assertEquals("big", lease.list("/tmp/copy").get(0).getName());
+            assertEquals(
+                    Code.NOT_FOUND,
+                    assertThrows(BerthException.class, () -> lease.readFile("/workspace/none")).code());
+            lease.removeTree("/tmp/copy");
+        }
+    }
+
+    @Test
+    @DisplayName("a client that closes leaves no thread")
+    void threads() throws Exception {
+        try (Client client = new Client(address)) {
+            client.run(Command.of("true"));
+        }
+        ConnectionTest.awaitNoReaders();
+    }
+}

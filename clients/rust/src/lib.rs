@@ -1,0 +1,64 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_debug_implementations, rust_2018_idioms)]
+
+#[cfg(feature = "async")]
+pub mod aio;
+#[cfg(not(feature = "async"))]
+#[allow(dead_code)] // what only tasks use
+mod aio;
+mod blocking;
+mod channel;
+mod command;
+mod connection;
+mod error;
+mod frame;
+mod options;
+mod queue;
+mod timer;
+mod unary;
+
+pub use blocking::{Client, Execution, Lease, Reader, RemoteFile, Writer};
+pub use command::{AcquireOptions, AttachOptions, Command};
+pub use error::{Error, Result};
+pub use options::{ByteStream, Connector, Options};
+pub use v1::execute_event::Event;
+
+/// The messages of `proto/berth/v1/pool.proto`, as prost makes them.
+#[rustfmt::skip]
+#[allow(clippy::all, missing_docs)]
+pub mod v1 {
+    include!("generated/berth.v1.rs");
+}
+
+#[rustfmt::skip]
+#[allow(clippy::all)]
+mod ttrpc {
+    include!("generated/ttrpc.rs");
+}
+
+/// All that a program wrote, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Output {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// Its cause, exit code, signal, usage, and what was cut off.
+    pub ended: v1::Ended,
+}
+
+impl Output {
+    /// It ran to its end, with exit code 0.
+    pub fn is_ok(&self) -> bool {
+        self.ended.cause() == v1::EndCause::Exited && self.ended.exit_code == 0
+    }
+
+    /// What it wrote to stdout, as text; what is no UTF-8 is replaced.
+    pub fn stdout_text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.stdout)
+    }
+
+    /// What it wrote to stderr, as text; what is no UTF-8 is replaced.
+    pub fn stderr_text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.stderr)
+    }
+}
