@@ -19,7 +19,7 @@ STATIC := --static-swift-stdlib
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1	\2/p' Makefile | expand -t 18
 
 serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds flags of `berth serve`
 	@exec $(SUDO) .build/release/berth serve $(ARGS)
@@ -53,7 +53,7 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 	@$(SWIFT) build --build-tests
 	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
 
-test-clients: ## build and test every client, then replay the scenarios with all of them; CLIENTS='python go' for some
+test-clients: ## build and test every client, then replay the scenarios with all; CLIENTS='python go' for some
 	@dev/bootstrap --clients
 	@$(SWIFT) build --product berth-agent
 	@$(SWIFT) build --product berth
