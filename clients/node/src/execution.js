@@ -172,7 +172,9 @@ export class Execution {
   get stdin() {
     this.#stdin ??= new Writable({
       write: (chunk, _, done) => this.write(chunk).then(() => done(), done),
-      final: (done) => void this.closeStdin().then(() => done(), done),
+      // A program that has ended needs to be told no end of its input.
+      final: (done) => void this.closeStdin().then(
+        () => done(), (error) => done(["NOT_FOUND", "FAILED_PRECONDITION"].includes(error.code) ? undefined : error)),
     });
     return this.#stdin;
   }

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
+import { promisify } from "node:util";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { afterEach, beforeEach } from "node:test";
@@ -180,6 +182,17 @@ test("input is sent in pieces with offsets, from calls and from a stream", async
     assert.deepEqual(taken, Buffer.concat([Buffer.from("first"), Buffer.alloc(600_000), Buffer.from("last")]));
     assert.deepEqual(pieces, way === "calls" ? [262144, 262144, 75712, 4] : [262144, 262144, 75712, 4, 0]);
   }
+});
+
+test("ending the stdin of a program that has ended by itself is no error, writing to it is one", async () => {
+  const double = await serve({ Execute: (asked) => asked.started(), Input: (asked) => asked.fail(5, "it has ended") });
+  const client = connect(double);
+  const ending = client.execute(["true"], { keepStdinOpen: true }).stdin;
+  await promisify(ending.end).call(ending);
+  const writing = client.execute(["true"], { keepStdinOpen: true }).stdin;
+  const failure = once(writing, "error");
+  writing.end("late");
+  assert.equal((await failure)[0].code, "NOT_FOUND");
 });
 
 test("what cannot be right is told before anything is sent", async () => {

@@ -131,6 +131,22 @@ class AsyncClientTests(unittest.IsolatedAsyncioTestCase):
             detach = await self.asked(double, "Detach")
             self.assertEqual(pool_pb2.DetachRequest.FromString(detach.payload).execution, "e9")
 
+    async def test_one_task_may_write_while_another_iterates(self) -> None:
+        execution: List[Asked] = []
+
+        def take(asked: Asked) -> None:
+            asked.answer(pool_pb2.InputResponse(offset=2))
+            execution[0].output(0, b"hi")
+            execution[0].exited()
+
+        double = self.serve({"Input": take})
+        async with self.connect(double).execute(["cat"], keep_stdin_open=True) as running:
+            both = asyncio.gather(running.result(), running.write(b"hi"))
+            execution.append(await self.asked(double, "Execute"))
+            execution[0].started()
+            result, _ = await asyncio.wait_for(both, 5)
+            self.assertEqual(result.stdout, b"hi")
+
     async def test_deadlines(self) -> None:
         client = self.connect(self.serve())
         calls: List[Callable[[], Awaitable[object]]] = [

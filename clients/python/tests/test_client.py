@@ -179,6 +179,24 @@ class ClientTests(unittest.TestCase):
         self.assertEqual(bytes(taken), b"first" + bytes(600_000) + b"last")
         self.assertEqual(pieces, [262144, 262144, 75712, 4])
 
+    def test_one_thread_may_write_while_another_iterates(self) -> None:
+        """The iterating one waits for output that only comes when the other one has learned the id and written."""
+        execution: List[Asked] = []
+
+        def take(asked: Asked) -> None:
+            asked.answer(pool_pb2.InputResponse(offset=2))
+            execution[0].output(0, b"hi")
+            execution[0].exited()
+
+        double = self.serve({"Input": take})
+        with self.connect(double).execute(["cat"], keep_stdin_open=True) as running, ThreadPoolExecutor(2) as executor:
+            result = executor.submit(running.result)
+            writing = executor.submit(running.write, b"hi")
+            execution.append(double.next("Execute"))
+            execution[0].started()
+            writing.result(5)
+            self.assertEqual(result.result(5).stdout, b"hi")
+
     def test_what_cannot_be_right_is_told_before_anything_is_sent(self) -> None:
         client = Client("127.0.0.1:1")
         for wrong in ({"argv": "ls -l"}, {"argv": ["a"], "nonsense": 1}):
