@@ -82,7 +82,7 @@ struct OutputHub {
     /// Nobody will want what nobody reads.
     mutating func abandon() {
         unread = .overwritten
-        for stream in PerStream<Void>.both { evict(stream) }
+        for stream in OutputStream.both { evict(stream) }
     }
 
     /// For keeping it when it has ended.
@@ -152,7 +152,7 @@ struct OutputHub {
         guard let index = watchers.firstIndex(where: { $0.id == id }) else { return false }
         let watcher = watchers.remove(at: index)
         if !watcher.isObserver, !isGoverned { floor = watcher.acknowledged }
-        for stream in PerStream<Void>.both { evict(stream) }
+        for stream in OutputStream.both { evict(stream) }
         return true
     }
 
@@ -184,10 +184,10 @@ struct OutputHub {
             // One that has left since: its end and this met on their ways.
             return id > 0 && id <= lastWatcher ? [] : nil
         }
-        for stream in PerStream<Void>.both where offsets[stream] > watchers[index].sent[stream] {
+        for stream in OutputStream.both where offsets[stream] > watchers[index].sent[stream] {
             throw OverAcknowledged(stream: stream, offset: offsets[stream], sent: watchers[index].sent[stream])
         }
-        for stream in PerStream<Void>.both {
+        for stream in OutputStream.both {
             watchers[index].acknowledge(offsets[stream], stream)
             evict(stream)
         }
@@ -217,7 +217,7 @@ struct OutputHub {
         }
         let room = watcher.room
         var first: (slice: OutputSlice, sequence: UInt64)?
-        for stream in PerStream<Void>.both {
+        for stream in OutputStream.both {
             let position = watcher.sent[stream]
             guard position >= rings[stream].start else {
                 // Only when output follows: else each piece that goes by would be told of.

@@ -5,8 +5,6 @@ struct PerStream<Value> {
     var stdout: Value
     var stderr: Value
 
-    static var both: [OutputStream] { [.stdout, .stderr] }
-
     init(stdout: Value, stderr: Value) {
         self.stdout = stdout
         self.stderr = stderr
@@ -22,6 +20,11 @@ struct PerStream<Value> {
             if stream == .stdout { yield &stdout } else { yield &stderr }
         }
     }
+}
+
+extension OutputStream {
+    /// Made once: output passes by here.
+    static let both: [OutputStream] = [.stdout, .stderr]
 }
 
 extension PerStream: Equatable where Value: Equatable {}

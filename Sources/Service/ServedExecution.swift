@@ -172,7 +172,7 @@ final class ServedExecution: Sendable {
                     RPCError(.resourceExhausted, "\(state.streams.count) watch this execution already, the most"))
             }
             let written = state.hub.written
-            for stream in PerStream<Void>.both {
+            for stream in OutputStream.both {
                 guard let offset = position?[stream], offset > written[stream] else { continue }
                 return .failure(
                     RPCError(
