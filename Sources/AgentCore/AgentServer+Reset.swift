@@ -23,7 +23,7 @@ extension AgentServer {
     private func endExecutions() {
         for (place, execution) in executions.enumerated() {
             guard let execution else { continue }
-            perform(execution.discard(), on: execution, at: place)
+            perform(execution.discard(sendBuffer), on: execution, at: place)
         }
     }
 }

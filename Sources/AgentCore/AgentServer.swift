@@ -11,12 +11,11 @@ final class AgentServer {
     static let maxBackground = 32
 
     private let input: Descriptor
-    private let output: Descriptor
     let signals: Descriptor
     private let null: Descriptor
     private let epoll: Epoll
     let receiveBuffer = ReceiveBuffer()
-    let sendBuffer = SendBuffer()
+    let sendBuffer: SendBuffer
     let arena = Arena()
     let outOfMemory = OutOfMemoryCounter()
     private let oomScore = AgentServer.raisedOOMScore()
@@ -36,7 +35,6 @@ final class AgentServer {
     private let isInit = getpid() == 1
     let processors = UInt64(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     private var isInputReadable = true
-    private var isOutputWritable = true
     /// Why the agent ends; nil while it does not.
     private var exitCode: Int32?
 
@@ -55,7 +53,7 @@ final class AgentServer {
         try epoll.add(output.raw, EPOLLOUT, token: Token.output)
         try epoll.add(signals.raw, EPOLLIN, token: Token.signals)
         self.input = input
-        self.output = output
+        sendBuffer = SendBuffer(to: output)
         baseline = Result { () throws(Unprovable) in try Baseline() }
     }
 
@@ -100,6 +98,7 @@ final class AgentServer {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while true {
             let count = epoll.wait(&events, timeout: timeout())
+            if count == 0 { sendBuffer.trim() }
             for event in events[..<count] { take(event) }
             serve()
             pump()
@@ -117,7 +116,7 @@ final class AgentServer {
             let ends = EPOLLHUP.rawValue | EPOLLERR.rawValue
             if event.events & ends != 0, !sendBuffer.canTakeRequest { stop(0) }
         case Token.output:
-            isOutputWritable = true
+            sendBuffer.becameWritable()
         case Token.signals:
             takeSignals()
         case let token:
@@ -140,10 +139,12 @@ final class AgentServer {
     /// Milliseconds until something is due; 0 when there is more to do now.
     private func timeout() -> Int32 {
         if hasMoreToPump || (isInputReadable && sendBuffer.canTakeRequest) { return 0 }
-        if sendBuffer.isEmpty { sendBuffer.trim() }
-        guard let due = executions.lazy.compactMap({ $0?.machine.deadline }).min() else { return -1 }
+        // Memory is given back when nothing has happened for a while: output that goes on would fetch it again at once.
+        let idle: Int32 = sendBuffer.isTrimmable && sendBuffer.isEmpty ? 100 : -1
+        guard let due = executions.lazy.compactMap({ $0?.machine.deadline }).min() else { return idle }
         let now = monotonicNow()
-        return due <= now ? 0 : Int32(clamping: (due - now + 999_999) / 1_000_000)
+        let wait = due <= now ? 0 : Int32(clamping: (due - now + 999_999) / 1_000_000)
+        return idle < 0 ? wait : min(wait, idle)
     }
 
     /// Reads and answers requests, as long as answers have room.
@@ -167,9 +168,8 @@ final class AgentServer {
     }
 
     private func flush() {
-        guard isOutputWritable, !sendBuffer.isEmpty else { return }
-        guard sendBuffer.flush(to: output.raw) else { return stop(0) }
-        isOutputWritable = sendBuffer.isEmpty
+        sendBuffer.flush()
+        if sendBuffer.isBroken { stop(0) }
     }
 
     // MARK: Output of programs
@@ -233,7 +233,7 @@ final class AgentServer {
                 if let left = execution.detach(from: epoll) { background.append(left) }
             case .seal:
                 endInput(of: execution)
-                perform(execution.seal(), on: execution, at: place)
+                perform(execution.seal(sendBuffer), on: execution, at: place)
             case .sendEnded(var ended):
                 executions[place] = nil
                 endInput(of: execution)

@@ -214,8 +214,8 @@ final class RunningExecution {
             return []
         case .send(let limit):
             count = buffer.appendOutput(
-                from: descriptor, limit: limit, stream: stream.rawValue, offset: machine.offset(stream),
-                streamID: streamID)
+                from: descriptor, isTerminal: terminal != nil, limit: limit, stream: stream.rawValue,
+                offset: machine.offset(stream), streamID: streamID)
             if count > 0 { return machine.didSend(count, of: stream, now: monotonicNow()) }
         case .count(let limit):
             count = buffer.skipOutput(from: descriptor, limit: limit)
@@ -230,23 +230,25 @@ final class RunningExecution {
     }
 
     /// Nothing of the execution writes any more: the machine is told how much is still in the pipes.
-    func seal() -> [Execution.Action] {
+    /// - Parameter buffer: what it has announced and not moved is no more the pipe's.
+    func seal(_ buffer: SendBuffer) -> [Execution.Action] {
         becameReadable(.stdout)
         becameReadable(.stderr)
-        return machine.sealed(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr), now: monotonicNow())
+        return machine.sealed(
+            stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer), now: monotonicNow())
     }
 
     /// The container is being reset: it ends without its processes being waited for.
-    func discard() -> [Execution.Action] {
+    func discard(_ buffer: SendBuffer) -> [Execution.Action] {
         supervisor = nil
         direct = nil
-        return machine.discard(stdout: bytesIn(.stdout), stderr: bytesIn(.stderr))
+        return machine.discard(stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer))
     }
 
-    private func bytesIn(_ stream: OutputStream) -> Int {
+    private func bytesIn(_ stream: OutputStream, _ buffer: SendBuffer) -> Int {
         guard let descriptor = pipe(stream) else { return 0 }
-        var count: Int32 = 0
-        return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+        let announced = buffer.unspliced(of: streamID, stream.rawValue)
+        return max(0, SplicedTail.available(in: descriptor) - announced)
     }
 
     private func pipe(_ stream: OutputStream) -> Int32? {

@@ -14,3 +14,7 @@ int berth_set_pipe_size(int fd, int bytes) {
 }
 
 int berth_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
+
+ssize_t berth_splice(int pipe, int stream, size_t count) {
+    return splice(pipe, NULL, stream, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}

@@ -5,6 +5,7 @@
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/types.h>
 
 // pipe2(2) with O_CLOEXEC: ends[0] is read from, ends[1] is written to.
 int berth_pipe(int ends[2]);
@@ -14,5 +15,8 @@ int berth_accept(int listener);
 
 // Bytes a pipe holds; an error where `fd` is no pipe or the user may not.
 int berth_set_pipe_size(int fd, int bytes);
+
+// splice(2) from a pipe to a pipe or socket: moves up to `count` bytes that are there, without waiting for more.
+ssize_t berth_splice(int pipe, int stream, size_t count);
 
 #endif
