@@ -57,10 +57,10 @@ public final class RuncRuntime: ContainerRuntime {
     }
 
     public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
-        let stream = try await blocking { cancellation throws(RuntimeError) in
+        let socket = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
-        return MemberStream(input: stream.input, output: stream.output)
+        return MemberStream(socket: socket)
     }
 
     public func remove(_ member: MemberID) async throws(RuntimeError) {
