@@ -4,7 +4,7 @@ public import Schema
 extension BerthClient {
     /// Output that may wait for its reader, in bytes: the window of an execution if nothing else is said. The server takes
     /// 64 KiB to 1 MiB.
-    public static let standardWindow = 256 << 10
+    public static let standardWindow = 512 << 10
 
     // MARK: Running
 

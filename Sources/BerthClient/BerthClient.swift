@@ -17,8 +17,14 @@ public final class BerthClient: Sendable {
     let rpc: ClientConnection
     private let isOver = Atomic(false)
 
+    /// For tasks that shall run on the connection's own thread, as in `withTaskExecutorPreference(client.executor) { … }`:
+    /// what comes then reaches them without a switch of threads, which takes longer than the rest of a short call. Such a
+    /// task must not block, and computes briefly: all calls of its connection wait for it.
+    public let executor: any TaskExecutor
+
     private init(_ rpc: ClientConnection) {
         self.rpc = rpc
+        executor = ConnectionExecutor(rpc.eventLoop)
         rpc.onClose.whenComplete { [weak self] _ in self?.isOver.store(true, ordering: .relaxed) }
     }
 

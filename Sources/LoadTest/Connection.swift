@@ -11,12 +11,16 @@ final class Connection: Sendable {
         var nextAttempt: Nanoseconds = 0
     }
 
+    /// Its workers run on its thread: a test measures the server, not the switches of threads in the tester.
+    let executor: any TaskExecutor
     private let address: ServerAddress
     private let state: Mutex<State>
 
     init(to address: ServerAddress) async throws(BerthError) {
         self.address = address
-        state = Mutex(State(client: try await BerthClient.connect(to: address)))
+        let client = try await BerthClient.connect(to: address)
+        executor = client.executor
+        state = Mutex(State(client: client))
     }
 
     /// - Throws: `BerthError` with the code `unavailable` while there is no server, or another caller tries to connect.

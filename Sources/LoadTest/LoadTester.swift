@@ -117,7 +117,7 @@ public final class LoadTester: Sendable {
                     plan: plan, connection: setup.connections[connection],
                     docker: setup.docker, held: setup.held.isEmpty ? nil : setup.held[worker % setup.held.count],
                     recorder: recorders[connection % recorders.count])
-                group.addTask { [self] in
+                group.addTask(executorPreference: setup.connections[connection].executor) { [self] in
                     if let pacer {
                         await openLoop(runner, worker, pacer)
                     } else {

@@ -141,7 +141,7 @@ struct InputTests {
             full.unwatched = .wait
             let executions = [client.execute(Command(shell: "ls | wc")), client.execute(full, pool: "p")]
             _ = try await server.stream(1)
-            #expect(server.asked[0] == .execute(ExecuteRequest(shell: "ls | wc", windowBytes: 256 << 10)))
+            #expect(server.asked[0] == .execute(ExecuteRequest(shell: "ls | wc", windowBytes: 512 << 10)))
             #expect(
                 server.asked[1]
                     == .execute(
@@ -149,7 +149,7 @@ struct InputTests {
                             pool: "p", code: "print(1)", language: "python", cwd: "/tmp",
                             terminal: Terminal(rows: 5, columns: 6), graceMilliseconds: 1000,
                             idleTimeoutMilliseconds: 2000, cpuTimeMilliseconds: 3000, keepsBackground: true,
-                            windowBytes: 256 << 10, maxOutputBytes: 4, outputPolicy: .kill,
+                            windowBytes: 512 << 10, maxOutputBytes: 4, outputPolicy: .kill,
                             resumableMilliseconds: 5000, unwatched: .wait)))
             withExtendedLifetime(executions) {}
         }

@@ -30,7 +30,7 @@ struct ResumeTests {
                     == .attach(
                         AttachRequest(
                             lease: "secret", execution: "x1", stdoutOffset: 4, stderrOffset: 5,
-                            windowBytes: 256 << 10)))
+                            windowBytes: 512 << 10)))
             resumed.send([.start, .dropped(Dropped(stream: .stdout, offset: 4, bytes: 6))])
             resumed.send([.out(10, Array("three".utf8)), .end])
             var dropped: [Dropped] = []
@@ -66,7 +66,7 @@ struct ResumeTests {
             #expect(
                 server.asked.last
                     == .attach(
-                        AttachRequest(lease: "secret", execution: "x1", stdoutOffset: 3, windowBytes: 256 << 10)))
+                        AttachRequest(lease: "secret", execution: "x1", stdoutOffset: 3, windowBytes: 512 << 10)))
             withExtendedLifetime(third) {}
             last.close()
         }
@@ -131,7 +131,7 @@ struct ResumeTests {
                 server.asked == [
                     .attach(
                         AttachRequest(
-                            execution: "x1", stdoutOffset: 3, windowBytes: 256 << 10, isObserver: true)),
+                            execution: "x1", stdoutOffset: 3, windowBytes: 512 << 10, isObserver: true)),
                     .detach(DetachRequest(execution: "x1", watcher: 7)),
                 ])
         }
