@@ -175,6 +175,7 @@ struct ExecutionTests {
         let killed = ended(execution.sealed(stdout: 0, stderr: 0, now: 0))
         #expect(killed?.cause == .outputLimit)
         #expect(killed?.stdoutTruncated == 2)
+        #expect(killed?.message == "the program wrote more than 10 bytes to stdout, its limit")
         execution = limited()
         _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0)
         #expect(execution.didCount(1, of: .stdout, now: 0) == [])
