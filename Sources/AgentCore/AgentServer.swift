@@ -12,7 +12,6 @@ final class AgentServer {
 
     private let input: Descriptor
     let signals: Descriptor
-    private let null: Descriptor
     private let epoll: Epoll
     let receiveBuffer = ReceiveBuffer()
     let sendBuffer: SendBuffer
@@ -46,7 +45,6 @@ final class AgentServer {
         try output.makeNonblocking()
         // Where it is a pipe, a full send buffer shall leave with one write. Not every kernel or user may.
         _ = berth_set_pipe_size(output.raw, 1 << 20)
-        null = try Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC), of: "open /dev/null")
         signals = try AgentServer.takeSignals()
         epoll = try Epoll()
         try epoll.add(input.raw, EPOLLIN, token: Token.input)
@@ -204,7 +202,7 @@ final class AgentServer {
         executions[place] = execution
         do throws(SystemError) {
             let surroundings = RunningExecution.Surroundings(
-                null: null.raw, oomScore: oomScore, isAlone: isInit && berth_has_children() == 0)
+                oomScore: oomScore, isAlone: isInit && berth_has_children() == 0)
             let actions = try execution.start(surroundings, outOfMemory: outOfMemory, epoll: epoll) {
                 Token.of(place, $0)
             }

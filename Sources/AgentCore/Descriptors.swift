@@ -44,9 +44,10 @@ struct Pipe: ~Copyable {
     let input: Descriptor
     let output: Descriptor
 
-    init() throws(SystemError) {
+    /// - Parameter owner: the user who may open it by its name: /dev/stdout leads to a program's own.
+    init(owner: UInt32) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
-        guard berth_pipe(&ends) == 0 else { throw SystemError("pipe") }
+        guard berth_pipe_of(owner, &ends) == 0 else { throw SystemError("pipe") }
         input = Descriptor(ends[0])
         output = Descriptor(ends[1])
     }

@@ -39,6 +39,12 @@ extension Execution {
         static func nanoseconds(_ milliseconds: UInt64) -> UInt64 {
             min(milliseconds, 100 * 365 * 86_400_000) * 1_000_000
         }
+
+        /// For people: in seconds where they are whole.
+        static func text(_ nanoseconds: UInt64?) -> String {
+            let milliseconds = (nanoseconds ?? 0) / 1_000_000
+            return milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
+        }
     }
 
     /// A terminal that something else holds open has told all once it was quiet for so long.
@@ -47,6 +53,19 @@ extension Execution {
     static let terminalCapacity = 256 << 10
     /// CPU time is not looked at more often.
     private static let shortestLook: UInt64 = 10_000_000
+
+    /// Which limit ended it, and what that was; empty where the cause was none.
+    func words(for cause: EndCause) -> String {
+        switch cause {
+        case .timedOut: "the program's time-out of \(Limits.text(limits.timeout)) passed"
+        case .idleTimeout: "the program wrote nothing for \(Limits.text(limits.idle)), its idle time-out"
+        case .cpuTimeLimit: "the program used \(Limits.text(limits.cpuTime)) of CPU time, its limit"
+        case .outputLimit:
+            "the program wrote more than \(limits.maxOutput) bytes to "
+                + "\(outputs.stdout.produced > limits.maxOutput ? "stdout" : "stderr"), its limit"
+        default: ""
+        }
+    }
 
     // MARK: Time
 

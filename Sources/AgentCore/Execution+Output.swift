@@ -70,6 +70,13 @@ extension Execution {
         return endIfDrained()
     }
 
+    /// There was nothing to read. What a pipe held when all of the execution was gone, and holds no more, was taken by
+    /// another's process, which may keep the pipe open for ever.
+    mutating func didFindEmpty(_ stream: OutputStream) -> [Action] {
+        guard !limits.hasTerminal, self[stream].isOpen, self[stream].remaining != nil else { return [] }
+        return didClose(stream)
+    }
+
     /// - Returns: false when more is acknowledged than was outstanding; then nothing has changed.
     mutating func acknowledge(_ bytes: UInt64, now: @autoclosure () -> UInt64) -> Bool {
         guard bytes <= outstanding else { return false }

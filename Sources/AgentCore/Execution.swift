@@ -236,6 +236,7 @@ struct Execution {
         }
         if let cause {
             ended.cause = cause
+            ended.message = words(for: cause)
         } else if outOfMemoryKills > 0, ended.cause == .signalled || ended.exitCode != 0 {
             ended.cause = .outOfMemory
             ended.message = "the kernel killed \(outOfMemoryKills) of the container's processes for lack of memory"

@@ -41,8 +41,6 @@ final class RunningExecution {
 
     /// What an execution needs of the agent to be started.
     struct Surroundings {
-        /// A descriptor of /dev/null.
-        let null: Int32
         let oomScore: String?
         /// No process is in the container but the agent.
         let isAlone: Bool
@@ -70,18 +68,19 @@ final class RunningExecution {
     }
 
     private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
-        let output = try Pipe()
-        let error = try Pipe()
+        let output = try Pipe(owner: program.uid)
+        let error = try Pipe(owner: program.uid)
         // Fewer turns between program and agent in bulk. Not every kernel or user may.
         _ = berth_set_pipe_size(output.output.raw, 256 << 10)
         try output.input.makeNonblocking()
         try error.input.makeNonblocking()
         let actions: [Execution.Action]
         if input.isEmpty {
-            actions = try begin(
-                surroundings, input: surroundings.null, output: output.output.raw, error: error.output.raw)
+            // Its own: what a program does to what it has open, as a lock or a flag, would be there for the next one too.
+            let null = try Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC), of: "open /dev/null")
+            actions = try begin(surroundings, input: null.raw, output: output.output.raw, error: error.output.raw)
         } else {
-            let pipe = try Pipe()
+            let pipe = try Pipe(owner: program.uid)
             try pipe.output.makeNonblocking()
             actions = try begin(
                 surroundings, input: pipe.input.raw, output: output.output.raw, error: error.output.raw)
@@ -223,7 +222,7 @@ final class RunningExecution {
         }
         if count < 0, errno == EINTR { return [] }
         setReadable(stream, false)
-        if count < 0, errno == EAGAIN { return [] }
+        if count < 0, errno == EAGAIN { return machine.didFindEmpty(stream) }
         // The end; a terminal tells it as EIO.
         if stream == .stdout { stdout = nil } else { stderr = nil }
         return machine.didClose(stream)

@@ -83,8 +83,8 @@ public final class Execution: Sendable {
     }
 
     private func streamEnded(_ error: RPCError?) {
-        let (end, watchdog) = state.withLock { state in
-            (state.streamEnded(), state.watchdog)
+        let (end, written, watchdog) = state.withLock { state in
+            (state.streamEnded(), state.written, state.watchdog)
         }
         watchdog?.cancel()
         link.executionEnded()
@@ -95,7 +95,9 @@ public final class Execution: Sendable {
             if let error, error.code != .unavailable {
                 sink(.ended(Agent.Ended(cause: .startFailed, message: error.message, startFailure: .noResources)))
             } else {
-                sink(.ended(link.lost()))
+                var ended = link.lost()
+                (ended.stdoutBytes, ended.stderrBytes) = written
+                sink(.ended(ended))
             }
         }
     }

@@ -133,6 +133,9 @@ struct ExecutionState {
         return .pass(.output(chunk))
     }
 
+    /// Bytes that have come of its output.
+    var written: (stdout: UInt64, stderr: UInt64) { (offsets[0], offsets[1]) }
+
     mutating func streamEnded() -> End {
         defer { phase = .closed }
         if case .over(let ended) = phase { return .ended(ended) }

@@ -84,7 +84,7 @@ public struct LoadPlan: Sendable, Equatable {
             throw LoadError("baseline: the scenario \(scenario.rawValue) runs no program, or several, to compare with")
         }
         if !command.isEmpty, scenario == .stats || scenario == .acquire {
-            throw LoadError("the scenario \(scenario.rawValue) runs no program, but one is given: \(command[0])")
+            throw LoadError("scenario \(scenario.rawValue) runs no program, but one is given: \(command[0])")
         }
     }
 

@@ -22,9 +22,9 @@ struct ReportNotes: Sendable {
                 "\(Units.count(report.unanswered)) operations had no answer at the end; the time they had waited by then "
                     + "counts as theirs, which is the least it would have been")
         }
-        if let rate = plan.rate, report.baseline == nil, report.rate < rate * 0.98, report.seconds > 0 {
+        if let asked = ReportNotes.askedRate(report), report.baseline == nil, report.rate < asked * 0.98 {
             lines.append(
-                "the server kept up with \(Units.rate(report.rate)) of the \(Units.rate(rate)) operations a second that "
+                "the server kept up with \(Units.rate(report.rate)) of the \(Units.rate(asked)) operations a second that "
                     + "were asked for: latency grew with the length of the test, and has no steady value")
         }
         if let most = plan.maxInFlight, report.harness.longestBacklog > 1_000_000 {
@@ -38,6 +38,14 @@ struct ReportNotes: Sendable {
         lines += ReportNotes.members(report)
         lines += ReportNotes.machine(report)
         self.lines = lines
+    }
+
+    /// Operations a second that were due. At random intervals chance makes that another number than the one asked for.
+    private static func askedRate(_ report: LoadReport) -> Double? {
+        guard let rate = report.plan.rate, report.seconds > 0 else { return nil }
+        guard report.plan.spacing == LoadPlan.Spacing.random.rawValue else { return rate }
+        let failed = report.operations.reduce(0) { $0 + $1.failed }
+        return Double(report.total.count + failed) / report.seconds
     }
 
     /// When the figures are of containers being made rather than of warm ones.

@@ -70,7 +70,6 @@ public final class Pool: Sendable {
             }
             return (result, effects, callbacks, state.machine.takeNudge())
         }
-        if isNudged { wake { [nudge] in nudge.signal() } }
         for effect in effects {
             switch effect {
             case .grant(let id, let grant): callbacks[id]?(.success(grant))
@@ -79,6 +78,8 @@ public final class Pool: Sendable {
             case .event(let event): observer.record(event)
             }
         }
+        // After a link was told why it closes: the task removes its member, and an end without a reason is a lost container.
+        if isNudged { wake { [nudge] in nudge.signal() } }
         return result
     }
 

@@ -62,6 +62,10 @@ struct Attach: AsyncParsableCommand {
                 address: address, json: json, sendsInput: interactive, hasTerminal: terminal,
                 resumable: Attach.patience, isAttached: true),
             client: client, execution: watched)
-        return try await session.run()
+        do {
+            return try await session.run()
+        } catch let error as BerthError {
+            throw error.askingForLease(lease)
+        }
     }
 }

@@ -27,7 +27,31 @@ struct Berth: AsyncParsableCommand {
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
 
+    /// Who started this may have closed some: what is opened next, a connection for one, would be taken for them.
+    private static func openStandardDescriptors() {
+        var last: Int32
+        repeat { last = open("/dev/null", O_RDWR) } while (0...STDERR_FILENO).contains(last)
+        if last > STDERR_FILENO { close(last) }
+    }
+
+    /// What is wrong with the arguments, on one line.
+    private static func parseError(_ error: any Error, _ subcommand: String?) -> String {
+        var words = ""
+        for line in message(for: error).split(separator: "\n") {
+            let text = line.drop { $0 == " " }
+            let item = text.hasPrefix("- ") ? text.dropFirst(2) : nil
+            words += item.map { words.hasSuffix(":") ? " \($0)" : ", \($0)" } ?? (words.isEmpty ? "" : " ") + text
+        }
+        if words.hasSuffix(".") { words.removeLast() }
+        let takesProgram = subcommand == "run" || subcommand == "load"
+        if takesProgram, words.hasPrefix("Unknown option"), !CommandLine.arguments.contains("--") {
+            words += "; the flags of a program come after \"--\", and so does the program"
+        }
+        return words
+    }
+
     static func main() async {
+        openStandardDescriptors()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -49,10 +73,7 @@ struct Berth: AsyncParsableCommand {
             // As in a shell's own words: 125 is "run" itself having failed, whatever the program would have said.
             let named = CommandLine.arguments.dropFirst().first
             let subcommand = configuration.subcommands.map { $0._commandName }.first { $0 == named }
-            let words = message(for: error)
-            printError(
-                "\(words.hasSuffix(".") ? String(words.dropLast()) : words); see: berth \(subcommand.map { "\($0) " } ?? "")--help"
-            )
+            printError("\(parseError(error, subcommand)); see: berth \(subcommand.map { "\($0) " } ?? "")--help")
             Glibc.exit(subcommand == "run" || subcommand == "attach" ? Run.ownFailure : 2)
         }
     }

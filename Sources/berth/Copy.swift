@@ -23,8 +23,8 @@ struct Copy: AsyncParsableCommand {
             that programs can write to (/tmp, /workspace …). A local name with a colon in it is written ./NAME.
 
             Into a directory that exists, the source is copied under its own name; a source DIR/. copies what is in the \
-            directory. Otherwise the target is the copy's name. Links are copied as links, with modes and times; \
-            sockets, pipes and devices are left out. "-" is a tar archive on standard input or output; of a directory, \
+            directory. Otherwise the target is the copy's name. Links in a directory are copied as links, with modes and \
+            times; sockets, pipes and devices are left out. A source that is itself a link is followed. "-" is a tar archive on standard input or output; of a directory, \
             its names are relative to it.
             """)
 

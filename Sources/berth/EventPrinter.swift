@@ -40,6 +40,7 @@ private struct EventLine: Encodable {
     var text: String?
     var base64: String?
     var cause: String?
+    var startFailure: String?
     var exitCode: Int32?
     var signal: Int32?
     var message: String?
@@ -55,6 +56,7 @@ private struct EventLine: Encodable {
 
     enum CodingKeys: String, CodingKey {
         case event, execution, member, stream, offset, bytes, text, base64, cause, signal, message
+        case startFailure = "start_failure"
         case exitCode = "exit_code"
         case wallMicroseconds = "wall_us"
         case userMicroseconds = "user_us"
@@ -86,6 +88,7 @@ private struct EventLine: Encodable {
             self.event = "ended"
             cause = ended.cause.name
             if ended.cause == .exited || ended.signal == 0, ended.cause != .startFailed { exitCode = ended.exitCode }
+            if ended.cause == .startFailed { startFailure = ended.startFailure.name }
             if ended.signal != 0 { signal = ended.signal }
             if !ended.message.isEmpty { message = ended.message }
             wallMicroseconds = ended.usage.wallMicroseconds
@@ -128,6 +131,19 @@ extension EndCause {
         case .draining: "draining"
         case .idleTimeout: "idle_timeout"
         case .cpuTimeLimit: "cpu_time_limit"
+        }
+    }
+}
+
+extension StartFailure {
+    /// As in pool.proto, in lower case.
+    fileprivate var name: String {
+        switch self {
+        case .unspecified: "unspecified"
+        case .programNotFound: "program_not_found"
+        case .programNotExecutable: "program_not_executable"
+        case .badWorkingDirectory: "bad_cwd"
+        case .noResources: "no_resources"
         }
     }
 }

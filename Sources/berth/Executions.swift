@@ -117,7 +117,7 @@ struct Signal: AsyncParsableCommand {
                 try await watched.cancel()
             }
         } catch {
-            throw Failure(error)
+            throw Failure(error.askingForLease(lease))
         }
     }
 }

@@ -24,10 +24,14 @@ struct Acquire: AsyncParsableCommand {
     @Option(help: "The pool to take from (default: the server's default pool).")
     var pool: String?
 
-    @Option(help: "How long to wait for a container when none is warm (default: the server's, 30s).")
+    @Option(
+        help: "How long to wait for a container when none is warm (default: the server's, 30s).",
+        transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
-    @Option(help: "How long the lease lasts without use (default, and at most: the server's, 5m).")
+    @Option(
+        help: "How long the lease lasts without use (default, and at most: the server's, 5m).",
+        transform: DurationArgument.init(parsing:))
     var time: DurationArgument?
 
     mutating func run() async throws {

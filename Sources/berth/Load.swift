@@ -76,13 +76,17 @@ struct Load: AsyncParsableCommand {
     )
     var leases: Int?
 
-    @Option(name: [.customShort("d"), .long], help: "How long to measure: 10s, 2m.")
+    @Option(
+        name: [.customShort("d"), .long], help: "How long to measure: 10s, 2m.",
+        transform: DurationArgument.init(parsing:))
     var duration = DurationArgument(seconds: 10)
 
-    @Option(help: "Load before measuring, not counted.")
+    @Option(help: "Load before measuring, not counted.", transform: DurationArgument.init(parsing:))
     var warmup = DurationArgument(seconds: 1)
 
-    @Option(help: "How long an operation may wait for a container when none is warm (default: the server's, 30s).")
+    @Option(
+        help: "How long an operation may wait for a container when none is warm (default: the server's, 30s).",
+        transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
     @Option(help: "The program's working directory (default: /workspace).")

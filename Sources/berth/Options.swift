@@ -30,18 +30,29 @@ struct ServerOptions: ParsableArguments {
 }
 
 /// A duration as `Notation` reads it.
-struct DurationArgument: ExpressibleByArgument, CustomStringConvertible {
+struct DurationArgument: CustomStringConvertible {
     let duration: Duration
     let description: String
 
-    init?(argument: String) {
-        guard let duration = Notation.duration(argument) else { return nil }
+    /// - Throws: `ValidationError` that says what would be right.
+    init(parsing text: String) throws {
+        guard let duration = Notation.duration(text) else {
+            throw ValidationError("a duration is 250ms, 5s, 2m or 1h")
+        }
         self.duration = duration
-        description = argument
+        description = text
     }
 
     init(seconds: Int) {
         duration = .seconds(seconds)
         description = "\(seconds)s"
+    }
+}
+
+extension BerthError {
+    /// An execution that was started in a lease is found with that lease alone, which is easily forgotten.
+    func askingForLease(_ lease: String?) -> BerthError {
+        guard code == .notFound, lease == nil else { return self }
+        return BerthError(code, "\(message); one that was started in a lease needs --lease")
     }
 }

@@ -43,7 +43,9 @@ struct Run: AsyncParsableCommand {
         help: ArgumentHelp("Run in this lease, from berth acquire, instead of a new container.", valueName: "token"))
     var lease: String?
 
-    @Option(help: "How long to wait for a container when none is warm (default: the server's, 30s).")
+    @Option(
+        help: "How long to wait for a container when none is warm (default: the server's, 30s).",
+        transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
     @Option(name: [.customShort("e"), .long], help: "Set a variable of the program's environment: NAME=VALUE.")
@@ -67,28 +69,35 @@ struct Run: AsyncParsableCommand {
     @Flag(name: [.customShort("t"), .long], help: "Give the program a terminal; -it passes this one through to it.")
     var terminal = false
 
-    @Option(help: "End the program after this time: 250ms, 5s, 2m (default: the server's, 60s; with -t 8h).")
+    @Option(
+        help: "End the program after this time: 250ms, 5s, 2m (default: the server's, 60s; with -t 8h).",
+        transform: DurationArgument.init(parsing:))
     var timeout: DurationArgument?
 
-    @Option(help: "End the program when it has written nothing for this time.")
+    @Option(
+        help: "End the program when it has written nothing for this time.", transform: DurationArgument.init(parsing:))
     var idleTimeout: DurationArgument?
 
-    @Option(help: "End the program when it has used so much CPU time.")
+    @Option(help: "End the program when it has used so much CPU time.", transform: DurationArgument.init(parsing:))
     var cpuTime: DurationArgument?
 
-    @Option(help: "Cut what is over this, of stdout and of stderr: 64k, 10m; 10m,kill ends the program then.")
+    @Option(
+        help: "Cut what is over this, of stdout and of stderr: 64k, 10m; 10m,kill ends the program then.",
+        transform: OutputLimitArgument.init(parsing:))
     var maxOutput: OutputLimitArgument?
 
     @Flag(help: "With --lease: what the program leaves running goes on until the lease ends.")
     var keepBackground = false
 
-    @Option(help: "The program outlives a lost connection for this time; berth connects again and goes on.")
+    @Option(
+        help: "The program outlives a lost connection for this time; berth connects again and goes on.",
+        transform: DurationArgument.init(parsing:))
     var resumable: DurationArgument?
 
     @Option(
         help: ArgumentHelp(
             "With --resumable, when nobody watches and 1 MiB of output is held: drop the oldest, or wait.",
-            valueName: "drop|wait"))
+            valueName: "drop|wait"), transform: UnwatchedArgument.init(parsing:))
     var unwatched: UnwatchedArgument?
 
     @Flag(

@@ -9,31 +9,32 @@ import Schema
 #endif
 
 /// "10m", "10m,truncate" or "10m,kill".
-struct OutputLimitArgument: ExpressibleByArgument {
+struct OutputLimitArgument {
     let bytes: Int
     let policy: OutputPolicy
 
-    init?(argument: String) {
-        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        guard let size = parts.first, parts.count <= 2, let bytes = Notation.bytes(String(size)) else { return nil }
-        switch parts.count == 2 ? parts[1] : "truncate" {
-        case "truncate": policy = .truncate
-        case "kill": policy = .kill
-        default: return nil
-        }
+    /// - Throws: `ValidationError` that says what would be right.
+    init(parsing text: String) throws {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let policies: [Substring: OutputPolicy] = ["truncate": .truncate, "kill": .kill]
+        guard let size = parts.first, parts.count <= 2, let bytes = Notation.bytes(String(size)),
+            let policy = policies[parts.count == 2 ? parts[1] : "truncate"]
+        else { throw ValidationError("a size is 65536, 64k, 10m or 1g, and may end in \",kill\"") }
         self.bytes = Int(bytes)
+        self.policy = policy
     }
 }
 
 /// "drop" or "wait".
-struct UnwatchedArgument: ExpressibleByArgument {
+struct UnwatchedArgument {
     let value: Unwatched
 
-    init?(argument: String) {
-        switch argument {
+    /// - Throws: `ValidationError` that says what would be right.
+    init(parsing text: String) throws {
+        switch text {
         case "drop": value = .runOn
         case "wait": value = .wait
-        default: return nil
+        default: throw ValidationError("it is drop or wait")
         }
     }
 }
@@ -42,12 +43,19 @@ extension Ended {
     /// What `berth run` says about an end that is not the program's own, and about output that was cut.
     var words: [String] {
         var words = [inWords].compactMap(\.self)
+        if [.timedOut, .idleTimeout, .cpuTimeLimit].contains(cause), !words.isEmpty { words[0] += "; \(written)" }
         for (name, bytes, cut) in [
             ("stdout", stdoutBytes, stdoutTruncated), ("stderr", stderrBytes, stderrTruncated),
         ] where cut > 0 {
             words.append("the last \(cut) of \(bytes) bytes of \(name) were cut")
         }
         return words
+    }
+
+    private var written: String {
+        let counts = [("stdout", stdoutBytes), ("stderr", stderrBytes)].filter { $0.1 > 0 }
+        guard !counts.isEmpty else { return "it had written nothing" }
+        return "it had written " + counts.map { "\($1) bytes to \($0)" }.joined(separator: " and ")
     }
 
     private var inWords: String? {

@@ -33,7 +33,7 @@ struct Stats: AsyncParsableCommand {
     @Flag(help: "Print again and again.")
     var watch = false
 
-    @Option(help: "With --watch: the time between two prints.")
+    @Option(help: "With --watch: the time between two prints.", transform: DurationArgument.init(parsing:))
     var interval = DurationArgument(seconds: 1)
 
     mutating func validate() throws {

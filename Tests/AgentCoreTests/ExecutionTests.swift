@@ -46,6 +46,19 @@ struct ExecutionTests {
         #expect(execution.phase == .ended)
     }
 
+    @Test("what another has taken out of a sealed pipe is not waited for; before that, an empty pipe is no end")
+    func taken() {
+        var execution = running()
+        #expect(execution.didFindEmpty(.stdout) == [])
+        _ = execution.exited(.exited(code: 3), .init(), outOfMemoryKills: 0)
+        #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal])
+        #expect(execution.sealed(stdout: 9, stderr: 0, now: 0) == [])
+        _ = execution.didSend(4, of: .stdout, now: 0)
+        #expect(execution.didFindEmpty(.stderr) == [])
+        let ended = ended(execution.didFindEmpty(.stdout))
+        #expect(ended == Agent.Ended(cause: .exited, exitCode: 3, stdoutBytes: 4))
+    }
+
     @Test("both streams share the window, and an acknowledgement beyond it changes nothing")
     func window() {
         var execution = running(window: 100)
@@ -162,6 +175,7 @@ struct ExecutionTests {
         let killed = ended(execution.sealed(stdout: 0, stderr: 0, now: 0))
         #expect(killed?.cause == .outputLimit)
         #expect(killed?.stdoutTruncated == 2)
+        #expect(killed?.message == "the program wrote more than 10 bytes to stdout, its limit")
         execution = limited()
         _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0)
         #expect(execution.didCount(1, of: .stdout, now: 0) == [])

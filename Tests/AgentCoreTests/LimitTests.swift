@@ -43,6 +43,7 @@ struct LimitTests {
         let agent = try AgentProcess()
         let silent = try agent.run(shell: "echo on; sleep 1000") { $0.idleTimeoutMilliseconds = 150 }
         #expect(silent.ended.cause == .idleTimeout)
+        #expect(silent.ended.message == "the program wrote nothing for 150 ms, its idle time-out")
         #expect(silent.text == "on\n")
         #expect(silent.ended.wallMicroseconds >= 150_000)
         let talking = try agent.run(shell: "for i in 1 2 3 4 5 6; do sleep 0.1; echo $i >&2; done") {

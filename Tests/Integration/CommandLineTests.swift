@@ -69,6 +69,26 @@ struct CommandLineTests {
             #expect(events[1]["text"] as? String == "hi")
             #expect(events[2]["exit_code"] as? Int == 3)
             #expect(events[2]["cause"] as? String == "exited")
+            let failed = try await server.run(["--json", "--cwd", "/nowhere", "--", "true"])
+            #expect(failed.status == 125)
+            #expect(
+                failed.out.contains(#""cause":"start_failed""#) && failed.out.contains(#""start_failure":"bad_cwd""#))
+        }
+    }
+
+    @Test("standard input, output and error that are closed are empty, and nothing else is taken for them")
+    func closedDescriptors() async throws {
+        try await ServerProcess.with(.runc) { server in
+            let run = "'\(try BuildProducts.program("berth"))' run --server \(server.address)"
+            for (command, words) in [
+                ("\(run) -i -- cat <&-; echo $?", "0\n"), ("\(run) -- seq 3 >&-; echo $?", "0\n"),
+                ("\(run) -- sh -c 'seq 3 >&2; exit 4' 2>&-; echo $?", "4\n"),
+                ("\(run) -i -- sh -c 'cat; exit 5' <&- >&- 2>&-; echo $?", "5\n"),
+            ] {
+                let program = try Program(try tool("sh"), ["-c", command])
+                #expect(try await program.end(within: .seconds(20)) == 0)
+                #expect(program.out == words, "\(command): \(program.err)")
+            }
         }
     }
 

@@ -53,6 +53,31 @@ struct HostileTests {
             """
         ),
         (
+            "steals from its own pipe, and sends frames into every descriptor of every process",
+            """
+            import fcntl, os
+            frame = bytes.fromhex("0000000a0000000902000a0808021204626f6f6d") * 50
+            both = os.open("/proc/self/fd/2", os.O_RDWR | os.O_NONBLOCK)
+            fcntl.fcntl(2, fcntl.F_SETFL, os.O_NONBLOCK)
+            for size in (4096, 1 << 20, 4096):
+                try: fcntl.fcntl(both, 1031, size)  # F_SETPIPE_SZ
+                except OSError: pass
+                for _ in range(1000):
+                    try: os.write(2, frame)
+                    except OSError: pass
+                    try: os.read(both, 1 << 16)
+                    except OSError: pass
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try: numbers = os.listdir("/proc/%s/fd" % pid)
+                except OSError: continue
+                for number in numbers:
+                    try: found = os.open("/proc/%s/fd/%s" % (pid, number), os.O_RDWR | os.O_NONBLOCK)
+                    except OSError: continue
+                    if int(pid) != os.getpid(): print("opened", pid, number)
+                    elif int(number) != 1: os.write(found, frame)
+            """
+        ),
+        (
             "writes everywhere",
             """
             import os

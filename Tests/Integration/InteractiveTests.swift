@@ -151,10 +151,17 @@ struct InteractiveTests {
             let code = "print('it''s', \"fine\")"
             #expect(try await server.run(["--language", "python", "--code", code]).out == "its fine\n")
             #expect(try await server.run(["--language", "sh", "--code", "-"], input: "echo $((6*7))").out == "42\n")
-            let idle = try await server.run(["--idle-timeout", "200ms", "--", "sleep", "60"])
+            let idle = try await server.run(["--idle-timeout", "200ms", "--shell", "echo x; echo y >&2; sleep 60"])
             #expect(idle.status == 124, "\(idle)")
+            #expect(
+                idle.err == "y\nberth: the program wrote nothing for 200 ms, its idle time-out; "
+                    + "it had written 2 bytes to stdout and 2 bytes to stderr\n")
             let busy = try await server.run(["--cpu-time", "200ms", "--shell", "while :; do :; done"])
             #expect(busy.status == 124, "\(busy)")
+            #expect(busy.err == "berth: the program used 200 ms of CPU time, its limit; it had written nothing\n")
+            let late = try await server.run(["--timeout", "1s", "--", "sleep", "60"])
+            #expect(late.status == 124, "\(late)")
+            #expect(late.err == "berth: the program's time-out of 1 s passed; it had written nothing\n")
             let cut = try await server.run(["--max-output", "10", "--", "seq", "1000"])
             #expect(cut.status == 0, "\(cut)")
             #expect(cut.out == "1\n2\n3\n4\n5\n")
@@ -162,6 +169,11 @@ struct InteractiveTests {
             let killed = try await server.run(["--max-output", "1k,kill", "--shell", "yes"])
             #expect(killed.status == 125, "\(killed.err)")
             #expect(killed.out.count == 1024)
+            #expect(killed.err.hasPrefix("berth: the program wrote more than 1024 bytes to stdout, its limit\n"))
+            #expect(killed.err.contains("bytes of stdout were cut\n"))
+            let names = try await server.run(["-i", "--shell", "cat /dev/stdin; echo e > /dev/stderr"], input: "in\n")
+            #expect(names.out == "in\n")
+            #expect(names.err == "e\n")
         }
     }
 
@@ -178,17 +190,24 @@ struct InteractiveTests {
             (["run", "--lease", "x", "--wait", "1s", "--", "true"], ["--lease", "--wait"]),
             (["run", "--keep-background", "--", "true"], ["--keep-background needs --lease"]),
             (["run", "--unwatched", "wait", "--", "true"], ["--unwatched needs --resumable"]),
-            (["run", "--unwatched", "often", "--resumable", "1m", "--", "true"], ["often", "--unwatched"]),
-            (["run", "--idle-timeout", "soon", "--", "true"], ["soon", "--idle-timeout"]),
+            (
+                ["run", "--unwatched", "often", "--resumable", "1m", "--", "true"],
+                ["often", "--unwatched", "drop or wait"]
+            ),
+            (["run", "--idle-timeout", "soon", "--", "true"], ["soon", "--idle-timeout", "250ms, 5s, 2m or 1h"]),
             (["run", "--idle-timeout", "0", "--", "true"], ["--idle-timeout", "1ms"]),
             (["run", "--cpu-time", "much", "--", "true"], ["much", "--cpu-time"]),
             (["run", "--cpu-time", "0s", "--", "true"], ["--cpu-time", "1ms"]),
             (["run", "--resumable", "0", "--", "true"], ["--resumable", "1ms"]),
             (["run", "--resumable", "-1s", "--", "true"], ["--resumable"]),
             (["run", "--max-output", "0", "--", "true"], ["--max-output"]),
-            (["run", "--max-output", "10m,explode", "--", "true"], ["10m,explode", "--max-output"]),
+            (
+                ["run", "--max-output", "10m,explode", "--", "true"],
+                ["10m,explode", "--max-output", "64k, 10m or 1g", ",kill"]
+            ),
             (["run", "--max-output", ",kill", "--", "true"], ["--max-output"]),
             (["run", "--env", "=x", "--", "true"], ["\"=x\" is not NAME=VALUE"]),
+            (["run", "ls", "-la"], ["-la", "come after \"--\""]),
             (["attach"], ["execution"]),
             (["attach", "x", "--server", "127.0.0.1:1"], ["no Berth server"]),
         ]
@@ -198,17 +217,26 @@ struct InteractiveTests {
             #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
             for word in words { #expect(result.err.contains(word), "\(arguments): \(result)") }
         }
-        for arguments in [["executions"], ["acquire", "--time", "soon"], ["release"], ["signal"]] {
+        let others = [
+            ["executions"], ["acquire", "--time", "soon"], ["release"], ["signal"], ["load", "--scenario", "nope"],
+            ["load", "--scenario", "stats", "--", "true"], ["load", "--duration", "soon"], ["load", "true", "-x"],
+        ]
+        for arguments in others {
             let result = try await berth(arguments)
             #expect(result.status == 2, "\(arguments): \(result)")
             #expect(result.err.hasPrefix("berth: "), "\(arguments): \(result)")
+            #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
+            #expect(!result.err.contains("--the"), "\(arguments): \(result)")
         }
         try await ServerProcess.with(.runc) { server in
             for arguments in [["attach", "nonsense"], ["run", "--lease", "nonsense", "--", "true"]] {
                 let result = try await berth(arguments, environment: ["BERTH_SERVER": server.address])
                 #expect(result.status == 125, "\(arguments): \(result)")
                 #expect(result.err.contains("no such"), "\(arguments): \(result)")
+                #expect(result.err.contains("needs --lease") == (arguments[0] == "attach"), "\(arguments): \(result)")
             }
+            let signal = try await berth(["signal", "nonsense"], environment: ["BERTH_SERVER": server.address])
+            #expect(signal.err.contains("no such execution") && signal.err.contains("needs --lease"), "\(signal)")
         }
     }
 }

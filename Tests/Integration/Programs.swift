@@ -97,7 +97,10 @@ final class ServerProcess: Sendable {
         self.endpoint = endpoint
     }
 
-    static func start(_ on: Runtime, _ arguments: [String] = []) async throws -> ServerProcess {
+    /// - Parameter engine: where its containers are looked for; nil: the dockerd of this test run, with Docker.
+    static func start(
+        _ on: Runtime, _ arguments: [String] = [], engine: String? = nil
+    ) async throws -> ServerProcess {
         let instance = "it-\(UUID().uuidString.prefix(8).lowercased())"
         let base = "/tmp/berth-\(instance)"
         let program = try Program(
@@ -118,14 +121,14 @@ final class ServerProcess: Sendable {
         guard line.hasPrefix(greeting) else { throw NeverHappened(description: "it said: \(line)") }
         return ServerProcess(
             program: program, address: String(line.dropFirst(greeting.count)), instance: instance,
-            stateDirectory: base, endpoint: try on.endpoint())
+            stateDirectory: base, endpoint: try engine ?? on.endpoint())
     }
 
     /// Runs `body` against a server, ends the server, and looks that nothing of it is left.
     static func with(
-        _ on: Runtime, _ arguments: [String] = [], _ body: (ServerProcess) async throws -> Void
+        _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, _ body: (ServerProcess) async throws -> Void
     ) async throws {
-        let server = try await start(on, arguments)
+        let server = try await start(on, arguments, engine: engine)
         do {
             try await body(server)
         } catch {

@@ -48,6 +48,15 @@ struct ReportTests {
         #expect(notes { $0.operations[0].failed = 7 }.contains("7 of 19,907 operations failed"))
         #expect(notes { $0.unanswered = 3 }.contains("3 operations had no answer"))
         #expect(notes { $0.plan.rate = 2000 }.contains("kept up with 995 of the 2,000"))
+        func random(_ rate: Double, completed: UInt64) -> String {
+            notes {
+                $0.plan.rate = rate
+                $0.plan.spacing = LoadPlan.Spacing.random.rawValue
+                $0.completed = completed
+            }
+        }
+        #expect(random(1030, completed: 19_900).isEmpty, "by chance fewer operations were due than the rate says")
+        #expect(random(990, completed: 15_000).contains("kept up with 750 of the 995"))
         #expect(
             notes {
                 $0.plan.maxInFlight = 10

@@ -1,4 +1,5 @@
 import Pool
+import Synchronization
 import Testing
 import TestSupport
 
@@ -13,13 +14,14 @@ private final class Running: Sendable {
 
     init(
         _ configuration: PoolConfiguration = PoolConfiguration(), _ behaviour: FakeRuntime.Behaviour = .succeed,
-        prepare: (FakeRuntime) -> Void = { _ in }
+        prepare: (FakeRuntime) -> Void = { _ in },
+        wake: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
     ) {
         runtime = FakeRuntime(behaviour)
         prepare(runtime)
         let pool = Pool(
             configuration: FleetConfiguration(pools: [configuration]), runtime: runtime, connector: connector,
-            memberPrefix: "t", clock: clock, observer: observer)
+            memberPrefix: "t", clock: clock, observer: observer, wake: wake)
         self.pool = pool
         task = Task { await pool.run() }
     }
@@ -65,6 +67,26 @@ struct MaintenanceTests {
         for _ in 0..<20 { r.clock.advance(by: .seconds(30)) }
         #expect(r.runtime.now.mostUnderWay == 1)
         #expect(r.runtime.now.created.count == 4)
+        await r.end()
+    }
+
+    @Test("a link knows why it closes before the task is woken that removes its member")
+    func reasonComesFirst() async throws {
+        let links = Mutex<[any MemberLink]>([])
+        let told = Mutex<[LinkCloseReason?]>([])
+        let r = Running(
+            PoolConfiguration(size: 1),
+            wake: { wake in
+                for case let link as FakeLink in links.withLock({ $0 }) { told.withLock { $0.append(link.closed) } }
+                wake()
+            })
+        try await r.filled(1)
+        let grant = try await r.acquire().get()
+        // Its replacement is there: nothing else wakes the task.
+        try await r.filled(1)
+        links.withLock { $0 = [grant.link] }
+        r.pool.endLeases()
+        #expect(told.withLock { $0.first } == .some(.draining))
         await r.end()
     }
 

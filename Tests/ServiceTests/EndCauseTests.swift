@@ -47,6 +47,7 @@ struct EndCauseTests {
     func limitsOfTime() async throws {
         let late = try await run(ExecuteRequest(shell: "echo x; sleep 1000", timeoutMilliseconds: 100))
         #expect(late.0.cause == .timedOut)
+        #expect(late.0.message == "the program's time-out of 100 ms passed")
         #expect(late.1.stdout.text == "x\n")
         let idle = try await run(ExecuteRequest(shell: "echo x; sleep 1000", idleTimeoutMilliseconds: 100))
         #expect(idle.0.cause == .idleTimeout)
@@ -60,6 +61,7 @@ struct EndCauseTests {
         let killed = try await run(
             ExecuteRequest(shell: "seq 1 100000; sleep 1000", maxOutputBytes: 1000, outputPolicy: .kill))
         #expect(killed.0.cause == .outputLimit)
+        #expect(killed.0.message == "the program wrote more than 1000 bytes to stdout, its limit")
         #expect(killed.1.stdout.count == 1000)
         let cut = try await run(ExecuteRequest(shell: "seq 1 100000; echo e >&2", maxOutputBytes: 1000))
         #expect(cut.0.cause == .exited)
@@ -75,6 +77,7 @@ struct EndCauseTests {
         let cases: [(ExecuteRequest, StartFailure, String)] = [
             (ExecuteRequest(argv: ["no-such-program"]), .programNotFound, "no-such-program"),
             (ExecuteRequest(argv: ["/etc/passwd"]), .programNotExecutable, "/etc/passwd"),
+            (ExecuteRequest(argv: ["/tmp"]), .programNotExecutable, "/tmp: Permission denied"),
         ]
         for (request, failure, words) in cases {
             let (ended, stream) = try await run(request)
@@ -121,6 +124,7 @@ struct EndCauseTests {
             #expect(ended.cause == .containerLost)
             #expect(ended.message == "the container went away")
             #expect(stream.stdout.count >= 1)
+            #expect(ended.stdoutBytes == stream.stdout.count)
         }
     }
 

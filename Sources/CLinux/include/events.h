@@ -3,12 +3,16 @@
 
 // Linux's own calls, which Swift's Glibc module leaves out.
 
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
 // pipe2(2) with O_CLOEXEC: ends[0] is read from, ends[1] is written to.
 int berth_pipe(int ends[2]);
+
+// The same, of a pipe that belongs to the user `uid`, who may then open it by its name in /proc/self/fd as well.
+int berth_pipe_of(uint32_t uid, int ends[2]);
 
 // accept4(2) with SOCK_CLOEXEC, the peer's address left out.
 int berth_accept(int listener);

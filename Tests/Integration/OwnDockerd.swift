@@ -1,0 +1,102 @@
+import Foundation
+import Synchronization
+import TestSupport
+
+/// A dockerd of one test, which it may stop, kill and start again. That of the test run, of which it gets its image, goes on.
+final class OwnDockerd: Sendable {
+    private let directory: String
+    private let running = Mutex<pid_t?>(nil)
+
+    var endpoint: String { "unix://\(directory)/docker.sock" }
+
+    private init() throws {
+        // A socket's path is short, so this is too.
+        directory = "/tmp/berth-dockerd-\(UUID().uuidString.prefix(8).lowercased())"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+
+    /// Runs `body` with one that has `image`; whatever happens, nothing of it is left.
+    static func with(image: String, _ body: (OwnDockerd) async throws -> Void) async throws {
+        let dockerd = try OwnDockerd()
+        var failure: (any Error)?
+        do {
+            try await dockerd.start()
+            let docker = try tool("docker")
+            let copy = "'\(docker)' -H \(try Runtime.docker()) save \(image) | '\(docker)' -H \(dockerd.endpoint) load"
+            let program = try Program(try tool("sh"), ["-c", copy])
+            guard try await program.end() == 0 else { throw NeverHappened(description: "\(image): \(program.err)") }
+            try await body(dockerd)
+        } catch {
+            failure = error
+        }
+        try await dockerd.clean()
+        if let failure { throw failure }
+    }
+
+    func start() async throws {
+        // What one that was killed has left would be taken for a running one, or for a running containerd.
+        for name in ["docker.pid", "docker.sock", "exec/containerd/containerd.pid"] {
+            try? FileManager.default.removeItem(atPath: "\(directory)/\(name)")
+        }
+        // Foundation's Process takes one for running as long as what it started is, and containerd outlives it.
+        let log = "\(directory)/log"
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        let arguments = [
+            try tool("dockerd"), "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec", "--host",
+            endpoint,
+            "--pidfile", "\(directory)/docker.pid", "--iptables=false", "--bridge=none", "--shutdown-timeout", "2",
+        ]
+        var argv = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        var pid: pid_t = 0
+        let result = posix_spawn(&pid, arguments[0], &actions, nil, &argv, environ)
+        guard result == 0 else { throw MissingPart("\(arguments[0]): \(String(cString: strerror(result)))") }
+        running.withLock { $0 = pid }
+        try await eventually("a dockerd of the test's own answers", within: .seconds(60)) {
+            guard !hasEnded(pid) else {
+                throw NeverHappened(
+                    description: "dockerd ended: \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")")
+            }
+            let ask = try Program(try tool("docker"), ["-H", self.endpoint, "version"])
+            return try await ask.end() == 0
+        }
+    }
+
+    /// Ends it by a signal, and waits until it has.
+    func stop(by signal: Int32) async throws {
+        guard let pid = running.withLock({ $0 }) else { return }
+        kill(pid, signal)
+        try await eventually("dockerd ends", within: .seconds(60)) { hasEnded(pid) }
+    }
+
+    private func hasEnded(_ pid: pid_t) -> Bool {
+        running.withLock { running in
+            if running == pid, waitpid(pid, nil, WNOHANG) == pid { running = nil }
+            return running != pid
+        }
+    }
+
+    private func clean() async throws {
+        try await stop(by: SIGTERM)
+        // What one that was killed has left: containerd and its shims, by their command lines, which name the directory.
+        for pid in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ Int32($0) }) {
+            let line = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline"))) ?? Data()
+            let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            guard let path = words.first, URL(fileURLWithPath: path).lastPathComponent.hasPrefix("containerd"),
+                words.contains(where: { $0.contains(directory) })
+            else { continue }
+            kill(pid, SIGKILL)
+        }
+        let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).split(separator: "\n")
+            .map { String($0.split(separator: " ")[4]) }
+        for mount in mounts.filter({ $0.hasPrefix("\(directory)/") }).sorted(by: >) {
+            umount2(mount, Int32(MNT_DETACH))
+        }
+        try FileManager.default.removeItem(atPath: directory)
+    }
+}
