@@ -7,6 +7,8 @@ internal import Synchronization
 extension RuncRuntime {
     /// Bytes of standard error that are kept of runc and the agent together.
     private static let diagnosticBytes = 16 << 10
+    /// runc, which is written in Go, lives too shortly for its garbage to be worth collecting below 16 MB.
+    private static let collectsLate = ["GOGC=400"]
 
     /// Checks a template and makes its root filesystem, for which a missing image is pulled: before the first create, whose
     /// time-out is not meant for that.
@@ -56,7 +58,8 @@ extension RuncRuntime {
                 [
                     executable, "--root", "\(stateDirectory)/runc", "run", "--detach", "--bundle", bundle,
                     "--pid-file", "\(bundle)/pid", member.description,
-                ], stdin: ends[1], stdout: ends[1], stderr: diagnostic, seconds: 300, cancellation)
+                ], stdin: ends[1], stdout: ends[1], stderr: diagnostic, environment: Self.collectsLate, seconds: 300,
+                cancellation)
             guard outcome.status == 0 else {
                 throw Self.error(Subprocess.tail(of: diagnostic))
             }
