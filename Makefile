@@ -7,6 +7,8 @@ SEED ?=
 STEPS ?= 5000000
 ONLY ?=
 RECORD ?=
+TARGET ?= all
+SECONDS ?= 60
 MINUTES ?=
 SWIFT ?= swift
 # The embedded runtime and the tests' own dockerd need root. `make serve SUDO=` serves as you are.
@@ -15,7 +17,7 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate bench allocations test-clients check format protos install clean
+.PHONY: help serve build test simulate fuzz bench allocations test-clients check format protos install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -33,6 +35,10 @@ build: ## release build of berth and berth-agent, in .build/release
 simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=…
 	@$(SWIFT) build -c release --product simulate
 	@.build/release/simulate "$(SEED)" "$(STEPS)"
+
+fuzz: ## the link between server and agent, with libFuzzer; TARGET=from-agent SECONDS=600
+	@dev/bootstrap
+	@Tests/Fuzz/run "$(TARGET)" "$(SECONDS)"
 
 bench: build ## measure everything, with a dockerd of its own; ONLY=unary,fill RECORD=1 (ONLY=soak MINUTES=30)
 	@dev/bootstrap --test

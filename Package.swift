@@ -18,6 +18,20 @@ let nio: [Target.Dependency] = [
 ]
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
+// What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
+let isLibFuzzer = Context.environment["BERTH_LIBFUZZER"] != nil
+let fuzzed: [Target.Dependency] =
+    ["AgentCore", "AgentLink", "CLinux", "Pool", "RPC", "Schema", "Wire"] + nio
+    + [.product(name: "NIOEmbedded", package: "swift-nio")]
+let fuzz: Target =
+    isLibFuzzer
+    ? .executableTarget(
+        name: "berth-fuzz", dependencies: fuzzed, path: "Tests/Fuzz", exclude: ["Tests", "corpus", "run"],
+        sources: ["Targets", "Command"], swiftSettings: strict)
+    : .testTarget(
+        name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/Fuzz",
+        exclude: ["Command", "corpus", "run"], sources: ["Targets", "Tests"], swiftSettings: strict)
+
 let package = Package(
     name: "berth",
     products: [
@@ -156,6 +170,8 @@ let package = Package(
                 "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
+
+        fuzz,
 
         // Benchmarks: `make bench` and `make allocations`
         .target(name: "CAllocations", path: "Benchmarks/CAllocations"),

@@ -17,6 +17,7 @@ struct Main {
                berth-bench unary PORT CONNECTIONS IN_FLIGHT SECONDS
                berth-bench acquire PORT SECONDS
                berth-bench write-latency PORT WRITES
+               berth-bench unread PORT BYTES
                berth-bench idle PORT CONNECTIONS
         """
 
@@ -38,6 +39,7 @@ struct Main {
             case ("acquire", 2): try report(AcquireBenchmark.run(port: numbers[0], seconds: numbers[1]))
             case ("write-latency", 2):
                 try await report(WriteLatencyBenchmark.run(port: numbers[0], writes: numbers[1]))
+            case ("unread", 2): try await UnreadBenchmark.run(port: numbers[0], bytes: numbers[1])
             case ("idle", 2): try IdleConnections.hold(port: numbers[0], count: numbers[1])
             default: throw BenchmarkError("\(usage)")
             }
@@ -47,7 +49,7 @@ struct Main {
         }
     }
 
-    private static func report(_ result: some Encodable) throws {
+    static func report(_ result: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = .sortedKeys

@@ -42,7 +42,7 @@ public enum AgentCommand {
         _ = berth_become_undumpable()
         _ = berth_become_subreaper()
         try occupyStandardDescriptors()
-        let server = try AgentServer(input: input, output: output)
+        let server = try AgentServer(input: input, output: output, signals: AgentServer.takeSignals())
         return server.run()
     }
 

@@ -4,7 +4,9 @@ internal import Schema
 internal import Wire
 
 /// The agent: one thread around one readiness queue. It serves berth.agent.v1.Agent on one byte stream until that ends.
-final class AgentServer {
+///
+/// Not final, so that fuzzing can put pipes without a program in the place of `start`: whatever it asks for, nothing is run.
+class AgentServer {
     /// Executions at once. The send buffer has room for the ends of as many.
     static let maxExecutions = 64
     /// Programs that may leave something running.
@@ -40,18 +42,21 @@ final class AgentServer {
     /// - Parameters:
     ///   - input: requests come from here.
     ///   - output: answers go here.
-    init(input: consuming Descriptor, output: consuming Descriptor) throws(SystemError) {
+    ///   - signals: what `takeSignals` gave.
+    init(
+        input: consuming Descriptor, output: consuming Descriptor, signals: consuming Descriptor
+    ) throws(SystemError) {
         try input.makeNonblocking()
         try output.makeNonblocking()
         // Where it is a pipe, a full send buffer shall leave with one write. Not every kernel or user may.
         _ = berth_set_pipe_size(output.raw, 1 << 20)
-        signals = try AgentServer.takeSignals()
         epoll = try Epoll()
         try epoll.add(input.raw, EPOLLIN, token: Token.input)
         try epoll.add(output.raw, EPOLLOUT, token: Token.output)
         try epoll.add(signals.raw, EPOLLIN, token: Token.signals)
         self.input = input
         sendBuffer = SendBuffer(to: output)
+        self.signals = signals
         baseline = Result { () throws(Unprovable) in try Baseline() }
     }
 
@@ -69,7 +74,7 @@ final class AgentServer {
 
     /// All signals come through a descriptor, none interrupts. Every disposition is the default, as programs shall
     /// find it, but SIGPIPE, which each of them gets back.
-    private static func takeSignals() throws(SystemError) -> Descriptor {
+    static func takeSignals() throws(SystemError) -> Descriptor {
         berth_reset_signals()
         _ = signal(SIGPIPE, SIG_IGN)
         var all = sigset_t()
@@ -95,15 +100,24 @@ final class AgentServer {
     func run() -> Int32 {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while true {
-            let count = epoll.wait(&events, timeout: timeout())
-            if count == 0 { sendBuffer.trim() }
-            for event in events[..<count] { take(event) }
-            serve()
-            pump()
-            passTime()
-            flush()
-            if let exitCode { return exitCode }
+            if let exitCode = turn(&events, timeout: timeout()) { return exitCode }
         }
+    }
+
+    /// Waits for something to happen, and does what is then to be done.
+    /// - Parameters:
+    ///   - events: room for them.
+    ///   - timeout: milliseconds; -1 is none.
+    /// - Returns: the exit code, when the agent is to end.
+    func turn(_ events: inout [epoll_event], timeout: Int32) -> Int32? {
+        let count = epoll.wait(&events, timeout: timeout)
+        if count == 0 { sendBuffer.trim() }
+        for event in events[..<count] { take(event) }
+        serve()
+        pump()
+        passTime()
+        flush()
+        return exitCode
     }
 
     private func take(_ event: epoll_event) {

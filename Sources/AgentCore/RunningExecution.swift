@@ -15,10 +15,10 @@ final class RunningExecution {
     private var supervisor: Supervisor?
     /// It has no supervisor, but is the agent's own.
     var direct: DirectProgram?
-    private var stdout: Descriptor?
-    private var stderr: Descriptor?
+    var stdout: Descriptor?
+    var stderr: Descriptor?
     private let terminal: Agent.Terminal?
-    private var input: RunningInput
+    var input: RunningInput
     /// The pipe had bytes, or its end, when last heard of.
     private var isReadable = (stdout: false, stderr: false)
     /// The container's count of kills for lack of memory when it started.
