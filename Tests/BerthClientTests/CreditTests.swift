@@ -37,15 +37,15 @@ struct CreditTests {
         }
     }
 
-    @Test("the standard window is 256 KiB, also of what is attached to")
+    @Test("the standard window is 512 KiB, also of what is attached to")
     func standard() async throws {
         try await ScriptedServer.with { server, client in
             let executions = [client.execute(Command(["x"])), client.attach("x1")]
             _ = try await server.stream(1)
             for asked in server.asked {
                 switch asked {
-                case .execute(let request): #expect(request.windowBytes == 256 << 10)
-                case .attach(let request): #expect(request.windowBytes == 256 << 10)
+                case .execute(let request): #expect(request.windowBytes == 512 << 10)
+                case .attach(let request): #expect(request.windowBytes == 512 << 10)
                 default: Issue.record("\(asked)")
                 }
             }
