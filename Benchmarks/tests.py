@@ -55,7 +55,7 @@ class Tests(unittest.TestCase):
         first, second = Results("codec", {"cpu": "x"}), Results("unary", {"cpu": "x"})
         first.figure("decode | encode", "1", "", "≥ 2", False)
         first.plots["codec"] = plot.bars("one", [("a", 1000)])
-        second.failure = "the Go server is missing"
+        second.failure, second.stolen = "the Go server is missing", 12.5
         with tempfile.TemporaryDirectory() as name:
             report.RECORDED = pathlib.Path(name) / "benchmarks"
             report.DOCUMENT = pathlib.Path(name) / "benchmarks.md"
@@ -67,6 +67,7 @@ class Tests(unittest.TestCase):
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertIn("| decode \\| encode | 1 |  | ≥ 2: **no** |", text)
         self.assertIn("**This step failed:** the Go server is missing", text)
+        self.assertIn("Meanwhile the host gave 12.5 % of the CPU time to others.", text)
         self.assertIn("](benchmarks/codec.svg)", text)
         self.assertNotIn("old", text)
 

@@ -33,6 +33,8 @@ def markdown(steps, plots_in):
         if results.machine != machine:
             machine = results.machine
             lines += [_about(machine), ""]
+        if results.stolen is not None:
+            lines += [f"Meanwhile the host gave {results.stolen} % of the CPU time to others.", ""]
         if results.figures:
             lines += [*table(results.figures), ""]
         if results.failure:
@@ -68,7 +70,7 @@ def read(folder):
         results = steps[name] = Results(name, found["machine"])
         results.figures = [Figure(**figure) for figure in found["figures"]]
         results.commands, results.data, results.failure = found["commands"], found["data"], found["failure"]
-        results.seconds = found["seconds"]
+        results.seconds, results.stolen = found["seconds"], found.get("stolen")
         results.plots = {plot: (folder / f"{plot}.svg").read_text(encoding="utf-8") for plot in found["plots"]}
     return steps
 

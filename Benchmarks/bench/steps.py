@@ -28,6 +28,8 @@ class Results:
         self.name, self.machine = name, machine
         self.figures, self.commands, self.plots, self.data = [], [], {}, {}
         self.seconds, self.failure = 0, None
+        # Percent of the CPU time that the host gave to others meanwhile; None: not known.
+        self.stolen = None
 
     def figure(self, *arguments, **named):
         figure = Figure(*arguments, **named)
@@ -41,7 +43,7 @@ class Results:
     def json(self):
         return {"machine": self.machine, "commands": self.commands, "plots": list(self.plots), "failure": self.failure,
                 "figures": [dataclasses.asdict(figure) for figure in self.figures], "data": self.data,
-                "seconds": self.seconds}
+                "seconds": self.seconds, "stolen": self.stolen}
 
 
 def step(name, title, by_default=True):

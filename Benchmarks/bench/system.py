@@ -68,6 +68,22 @@ def machine():
     }
 
 
+class StolenTime:
+    """How much of this machine's CPU time its host has given to others since this was made, where it is a virtual one."""
+    def __init__(self):
+        self.before = self._ticks()
+
+    @staticmethod
+    def _ticks():
+        # user, nice, system, idle, iowait, irq, softirq, steal: proc_stat(5)
+        fields = pathlib.Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:9]
+        return int(fields[7]), sum(map(int, fields))
+
+    def percent(self):
+        stolen, total = (after - before for before, after in zip(self.before, self._ticks()))
+        return round(100 * stolen / total, 1) if total else 0
+
+
 def memory_of(pid):
     """Bytes: resident, and private: what it has written itself. Pages of its binary, which all of its kind share, are in the
     former only."""
