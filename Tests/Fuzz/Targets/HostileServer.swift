@@ -44,7 +44,8 @@ struct HostileServer {
             guard !script.flag(), !hasSentOversized else { return last }
             hasSentOversized = true
             defer { last = [] }
-            return say(.request, [], [UInt8](repeating: 0, count: 4 << 20 | 1), &script)
+            // Not of zeros: where a dent cuts it short, they would be half a million frames.
+            return say(.request, [], [UInt8](repeating: 0xFF, count: 4 << 20 | 1), &script)
         default: return script.take(Int(script.byte() % 64))
         }
     }

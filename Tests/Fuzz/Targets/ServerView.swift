@@ -15,6 +15,7 @@ struct ServerView {
 
     private var decoder = FrameDecoder()
     private var unread: [UInt8] = []
+    private let arena = Arena()
     /// The executions that the agent has begun, and whose end has not come: of a stream id that is used again, the next may
     /// have begun while the end of the one before is under way.
     private var streams: [UInt32: [ExecutionState]] = [:]
@@ -54,10 +55,14 @@ struct ServerView {
         let id = header.streamID
         switch (header.type, header.flags) {
         case (.response, []):
-            guard (try? Response(decoding: data)) != nil else { throw Broken(rule: "an answer that is none") }
+            guard (try? Response(decoding: data, arena: arena)) != nil else {
+                throw Broken(rule: "an answer that is none")
+            }
             answers[id, default: Answers()].come += 1
         case (.data, []):
-            guard let event = try? Agent.ExecuteEvent(decoding: data) else { throw Broken(rule: "no event: \(data)") }
+            guard let event = try? Agent.ExecuteEvent(decoding: data, arena: arena) else {
+                throw Broken(rule: "no event: \(data)")
+            }
             guard streams[id]?.isEmpty == false else {
                 throw Broken(rule: "an event on stream \(id), which has no execution: \(event)")
             }

@@ -15,6 +15,8 @@ final class ToAgentTarget {
 
     private let agent: StandIn
     private let socket: Descriptor
+    /// The agent's end of it, which the agent closes.
+    private let agentEnd: Int32
     private var script: ByteScript
     private var server = HostileServer()
     private var view = ServerView()
@@ -50,6 +52,7 @@ final class ToAgentTarget {
             let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
             guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw SystemError("socketpair") }
             socket = Descriptor(ends[0])
+            agentEnd = ends[1]
             // Little room, so that a server that does not read is soon felt.
             var room: Int32 = 4096
             setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, socklen_t(MemoryLayout<Int32>.size))
@@ -186,29 +189,38 @@ final class ToAgentTarget {
 
     /// All programs end, and the server takes what is left.
     private func finish() throws(Broken) {
-        try settle { unsent.isEmpty }
-        for place in 0..<ToAgentTarget.places {
-            agent.exited(.exited(code: 0), kills: 0, place)
-            agent.gone(isLost: false, kills: 0, place)
-            agent.close(.stdout, place)
-            agent.close(.stderr, place)
+        // Again and again: what was sent last may have begun something after it.
+        try settle {
+            for place in 0..<ToAgentTarget.places {
+                agent.exited(.exited(code: 0), kills: 0, place)
+                agent.gone(isLost: false, kills: 0, place)
+                agent.close(.stdout, place)
+                agent.close(.stderr, place)
+            }
+            return agent.executions.allSatisfy { $0 == nil } && agent.sendBuffer.isEmpty
         }
-        try settle { agent.executions.allSatisfy { $0 == nil } && agent.sendBuffer.isEmpty }
         try view.checkEnd()
         if undecoded.isEmpty, decoder.isBetweenFrames {
             sentBytes = 0
             let ping = Request(service: Agent.service, method: "Ping").encoded()
             try send(frame(.request, id: .max, ping))
-            try settle { unsent.isEmpty && agent.sendBuffer.isEmpty }
+            try settle { agent.sendBuffer.isEmpty }
             try view.checkEnd()
         }
         shutdown(socket.raw, Int32(SHUT_WR))
         try require(agent.turn(&events, timeout: 0) == 0, "the agent has not ended with its stream")
     }
 
+    /// Bytes that the agent has not read.
+    private var agentUnread: Int32 {
+        var count: Int32 = 0
+        return ioctl(agentEnd, UInt(FIONREAD), &count) == 0 ? count : 0
+    }
+
     /// Turns until something holds: each moves 4 KiB at the least, of some MiB at most. Where windows are so small that it
     /// would take too long, the server reads no more, and ends what it does not read.
     private func settle(_ holds: () -> Bool) throws(Broken) {
+        var quiet = 0
         for turns in 0..<5000 {
             if turns == 2000 { for place in 0..<ToAgentTarget.places { agent.cancel(place) } }
             for case let execution? in agent.executions where turns < 2000 {
@@ -216,7 +228,9 @@ final class ToAgentTarget {
             }
             try turn()
             try listen()
-            if unsent.isEmpty, holds() { return }
+            // Twice: what the agent has read and had no room to answer is not seen.
+            quiet = unsent.isEmpty && agentUnread == 0 && holds() ? quiet + 1 : 0
+            if quiet == 2 { return }
         }
         throw Broken(rule: "something is never done: \(agent.executions.compactMap { $0?.machine })")
     }
