@@ -65,8 +65,15 @@ extension AgentServer {
         case "Ping":
             let _: Agent.PingRequest = try decode(request.payload)
             let answer = Agent.PingResponse(
-                version: AgentCommand.version, pid: UInt32(getpid()), env: AgentCommand.environment)
-            respond(streamID, answer.encoded(arena: arena))
+                version: AgentCommand.version, pid: UInt32(getpid()), env: AgentCommand.environment
+            ).encoded(arena: arena)
+            guard answer.count <= SendBuffer.maxAnswer else {
+                throw CallError(
+                    .resourceExhausted,
+                    "the image's environment has about \(answer.count) bytes, "
+                        + "at most \(SendBuffer.maxAnswer) are taken")
+            }
+            respond(streamID, answer)
         case "Execute":
             try execute(try decode(request.payload), streamID)
         case "Acknowledge":

@@ -17,6 +17,8 @@ final class SendBuffer {
     static let requestRoom = 96 << 10
     /// Bytes of the frames that end an execution, at most.
     static let maxEndSize = 1 << 10
+    /// Bytes of an answer's payload, at most: what `requestRoom` leaves beside ends.
+    static let maxAnswer = requestRoom - AgentServer.maxExecutions * maxEndSize - (1 << 10)
     private static let outputRoom = requestRoom + maxChunk + headRoom
     private static let headRoom = FrameHeader.size + Agent.Output.Prefix.maxSize
 

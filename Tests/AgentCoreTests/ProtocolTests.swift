@@ -70,6 +70,17 @@ struct ProtocolTests {
         #expect(try agent.run(["true"]).ended.exitCode == 0)
     }
 
+    @Test("an environment of the image that is too large for an answer is refused, and does no harm")
+    func largeEnvironment() throws {
+        let agent = try AgentProcess(wrapper: ["env", "LARGE=" + String(repeating: "x", count: 100_000)])
+        for _ in 0..<2 {
+            let answer = try agent.call("Ping", Agent.PingRequest())
+            #expect(answer.status?.code == 8)
+            #expect(answer.status?.message.contains("at most 31744 are taken") == true, "\(answer.status as Any)")
+        }
+        #expect(try agent.run(["echo", "on"]).text == "on\n")
+    }
+
     @Test("no input crashes the agent or outlives it", arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
     func fuzz(seed: UInt64) throws {
         try frames(seed: seed)
