@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "events.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ int berth_pipe_of(uint32_t uid, int ends[2]) {
     int error = errno;
     syscall(SYS_setfsuid, own);
     // Where the machine is set to dump privileged programs, a change of user has undone this.
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    berth_become_undumpable();
     errno = error;
     return result;
 }

@@ -71,9 +71,7 @@ struct PipeTests {
     @Test("a process that takes what a program has left in its pipe, and keeps it open, does not hold back its end")
     func theft() async throws {
         let agent = try AgentProcess()
-        var template = Array("/tmp/berth-theft-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw MissingPart("/tmp") }
-        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = try temporaryDirectory("theft")
         defer { for path in ["\(folder)/go", "\(folder)/gone", folder] { remove(path) } }
         // Of 5000 bytes only 1000 may be sent; the rest is in the pipe when the program has ended.
         let script = """

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 /// All of a file; empty where it cannot be read.
 func contents(_ path: String) -> [UInt8] {
@@ -31,4 +32,11 @@ func processes(withEnvironment entry: String) -> [Int32] {
         if entries.contains(where: { $0.elementsEqual(entry.utf8) }) { found.append(pid) }
     }
     return found
+}
+
+/// A new, empty directory, which its maker removes.
+func temporaryDirectory(_ name: String) throws -> String {
+    var template = Array("/tmp/berth-\(name)-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw MissingPart("/tmp") }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

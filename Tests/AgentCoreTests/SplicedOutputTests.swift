@@ -64,9 +64,7 @@ struct SplicedOutputTests {
     @Test("bytes that a program takes back out of its pipe when they were announced are zeros", arguments: streams)
     func takenBack(stream: AgentProcess.Stream) async throws {
         let agent = try AgentProcess(stream)
-        var template = Array("/tmp/berth-taken-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw MissingPart("/tmp") }
-        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = try temporaryDirectory("taken")
         defer { for path in ["\(folder)/empty", folder] { remove(path) } }
         // Nothing moves once both the stream and the pipe are full: the agent has announced a piece by then.
         let script = """
