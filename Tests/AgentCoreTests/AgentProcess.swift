@@ -119,8 +119,15 @@ final class AgentProcess {
     /// Whether a process of the agent's namespace is there, a zombie included.
     func isThere(_ program: Int32) -> Bool {
         guard isWrapped else { return AgentCoreTests.isThere(program) }
-        let agent = String(decoding: contents("/proc/\(pid)/task/\(pid)/children"), as: UTF8.self)
-        return access("/proc/\(agent.prefix { $0 != " " })/root/proc/\(program)", F_OK) == 0
+        return access("/proc/\(children(of: "\(pid)"))/root/proc/\(program)", F_OK) == 0
+    }
+
+    /// Whether the agent has started something that it has not reaped. What a child of it has reported is known to it in
+    /// the turn that reaps the child, and comes before any later request.
+    var hasChildren: Bool { !children(of: isWrapped ? children(of: "\(pid)") : "\(pid)").isEmpty }
+
+    private func children(of process: String) -> String {
+        String(decoding: contents("/proc/\(process)/task/\(process)/children").dropLast(), as: UTF8.self)
     }
 
     // MARK: Frames

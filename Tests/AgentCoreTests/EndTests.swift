@@ -109,8 +109,8 @@ struct EndTests {
     func cancelWithoutCredit(way: AgentProcess.Way) async throws {
         let agent = try AgentProcess(way)
         let started = try agent.start(["head", "-c", "65536", "/dev/zero"]) { $0.windowBytes = 1000 }
-        guard case .started(let pid) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
-        try await eventually("the program is gone") { !agent.isThere(Int32(pid)) }
+        guard case .started = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
+        try await eventually("the agent knows that the program is gone") { !agent.hasChildren }
         try agent.signal(started.execution, 0)
         let ended = try agent.finish(started).ended
         #expect(ended.cause == .exited)
