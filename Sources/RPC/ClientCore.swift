@@ -152,7 +152,13 @@ final class ClientCore {
         context = nil
         output.detach()
         if reason == nil { reason = .closedByPeer }
-        if !isPaused || reader.unreadBytes == 0 { end() }
+        endIfDelivered()
+    }
+
+    /// What was read is delivered first.
+    private func endIfDelivered() {
+        guard reason != nil, !isParsing else { return }
+        if !isPaused || (context == nil && reader.unreadBytes == 0) { end() }
     }
 
     private func end() {
@@ -177,9 +183,10 @@ final class ClientCore {
                     .protocolViolation(
                         "a frame of \(header.length) bytes of data, the limit is \(limits.maxMessageLength)"))
             }
+            output.continueBurst()
         }
         isParsing = false
-        if !isPaused, reason != nil { end() }
+        endIfDelivered()
     }
 
     private func received(_ header: FrameHeader, _ data: ByteBuffer) {

@@ -3,8 +3,8 @@ internal import NIOPosix
 internal import Schema
 package import Wire
 
-/// What is to be written to a channel: frames gather, and go out in one vectored write at the end of a read burst, or of the
-/// event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.
+/// What is to be written to a channel: frames gather, and go out in few vectored writes during a read burst, or in one at the
+/// end of the event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.
 /// Confined to its event loop.
 ///
 /// It allocates nothing in the long run: the buffer that frames gather in is used again, and the end of a write is seen in
@@ -12,6 +12,10 @@ package import Wire
 final class FrameOutput {
     /// From this many bytes on, a message's own buffer is written as it is: copying it costs more than a piece of its own.
     private static let smallestPiece = 4096
+    /// In a read burst, the first write comes after so many frames, and each later one after twice as many as the one before.
+    /// Were all held back to the burst's end, the two peers would take turns, each idle while the other works; were each
+    /// written at once, the kernel would cost more than the frames.
+    private static let firstOfBurst = 4
 
     private let eventLoop: any EventLoop
     private var context: ChannelHandlerContext?
@@ -21,12 +25,13 @@ final class FrameOutput {
     private var pieces: [(position: Int, bytes: ByteBuffer)] = []
     /// In `gathered` and `pieces`.
     private var unsentBytes = 0
+    private var unsentFrames = 0
     private var inFlightBytes = 0
     private var isWriting = false
     private var isFlushScheduled = false
     private var isFlushing = false
-    /// In a read burst a flush comes by itself.
-    private var isInBurst = false
+    /// In a read burst: so many frames are to gather before they are written; 0 outside of one.
+    private var enoughInBurst = 0
     /// Called when a write is done and nothing more is gathered, or on each write that is done later than it was begun.
     var onWritten: () -> Void = {}
 
@@ -47,6 +52,7 @@ final class FrameOutput {
         pieces = []
         gathered = ByteBuffer()
         unsentBytes = 0
+        unsentFrames = 0
         inFlightBytes = 0
         onWritten = {}
     }
@@ -61,8 +67,7 @@ final class FrameOutput {
         guard context != nil else { return }
         makeRoom()
         gathered.writeFrame(type, flags, streamID: streamID, size: size, body)
-        unsentBytes += FrameHeader.size + size
-        scheduleFlush()
+        added(FrameHeader.size + size)
     }
 
     /// Appends a frame whose data is `headSize` bytes, which `head` writes, and then `tail`.
@@ -83,23 +88,38 @@ final class FrameOutput {
         makeRoom()
         gathered.writeFrame(type, flags, streamID: streamID, size: size, writing: headSize, head)
         pieces.append((gathered.writerIndex, tail))
-        unsentBytes += FrameHeader.size + size
-        scheduleFlush()
+        added(FrameHeader.size + size)
     }
 
     /// Appends frames that are encoded already.
     func append(_ frames: inout ByteBuffer) {
         guard context != nil else { return }
         makeRoom()
-        unsentBytes += frames.readableBytes
+        let size = frames.readableBytes
         gathered.writeBuffer(&frames)
+        added(size)
+    }
+
+    private func added(_ size: Int) {
+        unsentBytes += size
+        unsentFrames += 1
         scheduleFlush()
     }
 
-    func beginBurst() { isInBurst = true }
+    /// What a channel reads at once is about to be worked off, piece by piece.
+    func beginBurst() {
+        if enoughInBurst == 0 { enoughInBurst = FrameOutput.firstOfBurst }
+    }
+
+    /// Between two pieces of a burst. The write may fail, and the channel close, before this returns.
+    func continueBurst() {
+        guard enoughInBurst > 0, unsentFrames >= enoughInBurst else { return }
+        enoughInBurst *= 2
+        flush()
+    }
 
     func endBurst() {
-        isInBurst = false
+        enoughInBurst = 0
         flush()
     }
 
@@ -130,6 +150,7 @@ final class FrameOutput {
         swap(&frames, &gathered)
         inFlightBytes = unsentBytes
         unsentBytes = 0
+        unsentFrames = 0
         isWriting = true
         if pieces.isEmpty {
             context.write(NIOAny(frames), promise: nil)
@@ -160,7 +181,7 @@ final class FrameOutput {
     }
 
     private func scheduleFlush() {
-        guard !isFlushScheduled, !isInBurst, !isWriting else { return }
+        guard !isFlushScheduled, enoughInBurst == 0, !isWriting else { return }
         isFlushScheduled = true
         eventLoop.assumeIsolated().execute {
             self.isFlushScheduled = false

@@ -125,6 +125,7 @@ public final class ServerConnection {
             case .oversized(let header):
                 carryOut(streams.receivedOversized(header, limit: FrameHeader.maxDataLength), header.streamID)
             }
+            output.continueBurst()
         }
     }
 

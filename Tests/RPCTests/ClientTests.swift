@@ -6,6 +6,7 @@ import Schema
 import Synchronization
 import Testing
 import TestSupport
+import Wire
 
 /// The client connection against the real server.
 @Suite struct ClientTests {
@@ -185,6 +186,28 @@ import TestSupport
                 ])
             client.resumeReading()
             #expect(try await client.closed.get() == .closedByPeer)
+        }
+    }
+
+    @Test("answers that were read are delivered, though a call made upon one of them finds the peer gone")
+    func answersAtTheEnd() async throws {
+        try await withPeer { client, peer in
+            let ends = Mutex<[Bool]>([])
+            for _ in 0..<64 {
+                client.unary(service: "s", method: "m", Empty()) { answer in
+                    ends.withLock { $0.append((try? answer.get()) != nil) }
+                    client.unary(service: "s", method: "m", Empty()) { answer in
+                        ends.withLock { $0.append((try? answer.get()) != nil) }
+                    }
+                }
+            }
+            var answers: [UInt8] = []
+            for _ in 0..<64 { answers += frame(2, id: try peer.receive().header.streamID) }
+            try peer.send(answers)
+            peer.shut()
+            #expect(try await client.closed.get() != .closed)
+            #expect(ends.withLock { $0.count { $0 } } == 64)
+            #expect(ends.withLock { $0.count } == 128)
         }
     }
 

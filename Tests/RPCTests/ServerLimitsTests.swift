@@ -130,9 +130,10 @@ import Wire
     @Test("streams that have frames waiting are sent in turn")
     func fairness() async throws {
         try await withServer {
-            $0.maxQueuedBytesPerCall = 1 << 20
+            $0.maxQueuedBytesPerCall = 2 << 20
         } _: { service, port, _ in
-            let client = try RawClient(port: port)
+            // What the first one sends must not all go out before the others begin.
+            let client = try RawClient(port: port, window: 16 << 10)
             let requests = [1, 3, 5].flatMap { frame(1, 1, id: $0, requestBody("Deaf")) }
             try client.send(requests)
             try await service.wait(for: "cancelled 5 resourceExhausted")

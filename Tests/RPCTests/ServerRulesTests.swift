@@ -1,3 +1,4 @@
+import Dispatch
 import RPC
 import Schema
 import Testing
@@ -49,6 +50,20 @@ import Wire
                     }
                 }
             }
+        }
+    }
+
+    @Test("answers to a burst of requests are on their way before the last of them is served")
+    func burst() async throws {
+        try await withServer { service, port, _ in
+            let client = try RawClient(port: port)
+            let methods = ["Hello", "Nothing", "Boom", "Hello", "Gate"]
+            try client.send(
+                methods.enumerated().flatMap { frame(1, id: UInt32($0) * 2 + 1, requestBody($1)) })
+            for id: UInt32 in [1, 3, 5, 7] { #expect(try client.receive().header.streamID == id) }
+            service.gate.signal()
+            let last = try client.receive()
+            #expect(last.header.streamID == 9 && last.code == 0, "\(last)")
         }
     }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import NIOCore
 import NIOPosix
 import RPC
@@ -11,6 +12,8 @@ final class TestService: RPCService {
     private let entries = Mutex<[String]>([])
     /// Messages that `Endless` and `Deaf` have sent.
     let sent = Atomic<Int>(0)
+    /// `Gate` holds up its connection's event loop until the test signals this.
+    let gate = DispatchSemaphore(value: 0)
     /// Unary calls that were served.
     let served = Atomic<Int>(0)
 
@@ -39,6 +42,9 @@ final class TestService: RPCService {
             }
         case "Boom": call.fail(RPCError(.unknown, "boom"))
         case "Nothing": call.respond(Empty())
+        case "Gate":
+            let isOpen = gate.wait(timeout: .now() + 10) == .success
+            isOpen ? call.respond(Empty()) : call.fail(RPCError(.deadlineExceeded, "nobody opened the gate"))
         case "Silent", "SilentStream": hold(call)
         case "Release": release(call)
         case "Count": count(call)
