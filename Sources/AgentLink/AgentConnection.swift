@@ -10,7 +10,7 @@ internal import Synchronization
 /// that breaks the rules is closed, which costs the member and nothing else. May be used from any thread.
 public final class AgentConnection: MemberLink {
     /// Output sent by the agent and not passed on, at most, per execution, in bytes.
-    public static let window = 512 << 10
+    public static let window = 1 << 20
 
     public let member: MemberID
     /// The environment that the image gives its programs, as `NAME=value`.

@@ -1,3 +1,4 @@
+import AgentLink
 import BerthClient
 import Foundation
 import Pool
@@ -30,7 +31,7 @@ struct WatcherTests {
             let answer: ListExecutionsResponse = try await connection.call(
                 "ListExecutions", ListExecutionsRequest(lease: lease.token))
             let info = try #require(answer.executions.first)
-            #expect(info.stdoutBytes <= (64 << 10) + (512 << 10), "the program waits")
+            #expect(info.stdoutBytes <= (64 << 10) + UInt64(AgentConnection.window), "the program waits")
             try await connection.acknowledge(stalled, lease: lease.token)
             try await stalled.read(stdout: 128 << 10)
             #expect(stalled.stdout.count == 128 << 10)
@@ -70,7 +71,7 @@ struct WatcherTests {
                 }
                 let held = try await info()
                 #expect(held.stdoutBytes < total)
-                #expect(held.stdoutBytes - held.stdoutHeldFrom <= (1 << 20) + (512 << 10) + (32 << 10))
+                #expect(held.stdoutBytes - held.stdoutHeldFrom <= (1 << 20) + UInt64(AgentConnection.window) + (32 << 10))
                 connection.rpc.resumeReading()
                 var count = 0
                 while let event = try await stream.next() {
