@@ -27,18 +27,18 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
 }
 
 extension Duration {
-    /// Whole nanoseconds; `Int64.max` where they don't fit.
-    public var saturatedNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        let (sum, carried) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return carried ? .max : sum
-    }
+    /// Whole nanoseconds; `Int64.max` or `Int64.min` where they don't fit.
+    public var saturatedNanoseconds: Int64 { Int64(clamping: attoseconds / 1_000_000_000) }
 
     /// Whole milliseconds, rounded up, never negative: what is said to a client.
-    public var wholeMilliseconds: UInt64 {
-        UInt64(max(0, (saturatedNanoseconds / 1_000_000) + (saturatedNanoseconds % 1_000_000 > 0 ? 1 : 0)))
+    public var wholeMilliseconds: UInt64 { roundedUp(to: 1_000_000) }
+
+    /// Whole microseconds, rounded up, never negative.
+    public var wholeMicroseconds: UInt64 { roundedUp(to: 1000) }
+
+    private func roundedUp(to nanoseconds: Int64) -> UInt64 {
+        let (whole, rest) = saturatedNanoseconds.quotientAndRemainder(dividingBy: nanoseconds)
+        return UInt64(max(0, whole + (rest > 0 ? 1 : 0)))
     }
 }
 

@@ -156,7 +156,7 @@ public final class Pool: Sendable {
     public var leaseCount: Int { state.withLock { $0.machine.leaseCount } }
     public var memberCount: Int { state.withLock { $0.machine.memberCount } }
     public var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
-    public var memoryBudgetBytes: Int64 { configuration.memoryBudgetBytes }
+    public var memoryBudgetBytes: Int64 { state.withLock { $0.machine.configuration.memoryBudgetBytes } }
     public var poolNames: [String] { configuration.pools.map(\.name) }
     /// As last loaded.
     public var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }

@@ -135,12 +135,7 @@ public final class Arena {
     /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.
     func swift(_ pointer: UnsafePointer<CChar>?, _ field: StaticString) throws(SchemaError) -> String {
         guard let pointer, let size = size(of: pointer), size > 1 else { return "" }
-        let utf8 = UnsafeRawBufferPointer(start: pointer, count: size - 1)
-        guard !utf8.contains(0) else { throw SchemaError("\(field) holds a NUL byte") }
-        guard let text = String(validating: utf8, as: UTF8.self) else {
-            throw SchemaError("\(field) is not valid UTF-8")
-        }
-        return text
+        return try String(UnsafeRawBufferPointer(start: pointer, count: size - 1), field: field)
     }
 
     func swift(

@@ -41,12 +41,7 @@ struct FieldReader {
 
     /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.
     func text(_ range: Range<Int>, _ field: StaticString) throws(SchemaError) -> String {
-        let utf8 = UnsafeRawBufferPointer(rebasing: bytes[range])
-        guard !utf8.contains(0) else { throw SchemaError("\(field) holds a NUL byte") }
-        guard let text = String(validating: utf8, as: UTF8.self) else {
-            throw SchemaError("\(field) is not valid UTF-8")
-        }
-        return text
+        try String(UnsafeRawBufferPointer(rebasing: bytes[range]), field: field)
     }
 
     /// A field that the caller has no use for is an unknown one, which passes; or one it knows, of the wrong type.

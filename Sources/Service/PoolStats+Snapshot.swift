@@ -33,10 +33,3 @@ extension PoolStats {
         }
     }
 }
-
-extension Duration {
-    /// Whole microseconds, rounded up, never negative.
-    var wholeMicroseconds: UInt64 {
-        UInt64(max(0, saturatedNanoseconds / 1000 + (saturatedNanoseconds % 1000 > 0 ? 1 : 0)))
-    }
-}
