@@ -71,7 +71,8 @@ struct WatcherTests {
                 }
                 let held = try await info()
                 #expect(held.stdoutBytes < total)
-                #expect(held.stdoutBytes - held.stdoutHeldFrom <= (1 << 20) + UInt64(AgentConnection.window) + (32 << 10))
+                #expect(
+                    held.stdoutBytes - held.stdoutHeldFrom <= (1 << 20) + UInt64(AgentConnection.window) + (32 << 10))
                 connection.rpc.resumeReading()
                 var count = 0
                 while let event = try await stream.next() {
