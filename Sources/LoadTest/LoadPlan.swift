@@ -37,7 +37,8 @@ public struct LoadPlan: Sendable, Equatable {
     public var warmup: Duration
     /// How long an operation may wait for a member; nil is the server's default.
     public var wait: Duration?
-    /// Carried out in turn with the scenario's own operations: one, then the other.
+    /// Carried out in turn with the scenario's own operations: half a second each in a closed loop (`Turns`), every second
+    /// arrival in an open one.
     public var baseline: DockerExecBaseline?
     /// How long operations still under way at the end are waited for.
     public var drain: Duration
@@ -103,7 +104,7 @@ public struct LoadPlan: Sendable, Equatable {
         }
     }
 
-    /// The operation of the `index`th arrival.
+    /// The operation of the `index`th arrival of an open loop.
     func operation(at index: UInt64) -> Operation {
         guard baseline != nil else { return scenario.operation(at: index) }
         return index % 2 == 0 ? scenario.operation(at: index / 2) : .dockerExec

@@ -131,8 +131,12 @@ public final class LoadTester: Sendable {
 
     private func closedLoop(_ runner: OperationRunner, _ worker: Int, _ end: Nanoseconds) async -> UInt64 {
         var index = UInt64(worker) << 40
-        while !isStopped.load(ordering: .relaxed), Monotonic.now() < end {
-            let outcome = await runner.perform(plan.operation(at: index))
+        var turns = Turns(start: Monotonic.now())
+        while !isStopped.load(ordering: .relaxed) {
+            let now = Monotonic.now()
+            guard now < end else { break }
+            let isBaselines = plan.baseline != nil && turns.isBaselines(at: now)
+            let outcome = await runner.perform(isBaselines ? .dockerExec : plan.scenario.operation(at: index))
             index += 1
             switch outcome {
             case .completed: break

@@ -33,7 +33,7 @@ struct ReportNotes: Sendable {
                     + "\(Units.duration(report.harness.longestBacklog)) to begin, which counts as their latency")
         }
         if report.baseline != nil {
-            lines.append("throughput is not the most there is: between two operations runs one through docker exec")
+            lines.append("throughput is not the most there is: half of the time is docker exec's")
         }
         lines += ReportNotes.members(report)
         lines += ReportNotes.machine(report)
