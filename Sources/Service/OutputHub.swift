@@ -103,10 +103,11 @@ struct OutputHub {
     private var allowance: UInt64 {
         var least = agentWindow
         var isGoverned = false
-        for watcher in watchers where !watcher.isObserver {
+        // By index, here and below: no copy of a watcher for each piece of output.
+        for index in watchers.indices where !watchers[index].isObserver {
             isGoverned = true
-            least = min(least, agentWindow.less(written.sum - watcher.sent.sum))
-            least = min(least, room(after: watcher.acknowledged))
+            least = min(least, agentWindow.less(written.sum - watchers[index].sent.sum))
+            least = min(least, room(after: watchers[index].acknowledged))
         }
         if !isGoverned, unread == .kept { least = min(least, room(after: floor)) }
         return least
@@ -122,9 +123,9 @@ struct OutputHub {
     private mutating func evict(_ stream: OutputStream) {
         var first = rings[stream].end.less(ringSize)
         var isGoverned = false
-        for watcher in watchers where !watcher.isObserver {
+        for index in watchers.indices where !watchers[index].isObserver {
             isGoverned = true
-            first = min(first, watcher.acknowledged[stream])
+            first = min(first, watchers[index].acknowledged[stream])
         }
         if !isGoverned, unread == .kept { first = min(first, floor[stream]) }
         rings[stream].discard(before: first)
@@ -159,19 +160,27 @@ struct OutputHub {
     /// What a watcher's stream is to be sent, which counts as sent by this.
     mutating func next(_ id: UInt32) -> Step {
         guard let index = watchers.firstIndex(where: { $0.id == id }) else { return .wait }
-        guard let step = step(for: watchers[index]) else {
+        guard let news = news(for: index) else {
             watchers[index].isAwake = false
             return .wait
         }
-        switch step {
-        case .start: watchers[index].isStarted = true
-        case .output(let slice):
+        switch news {
+        case .start:
+            watchers[index].isStarted = true
+            return .start
+        case .output(let stream):
+            let slice = slice(of: stream, for: index)
             watchers[index].sent(slice)
-        case .dropped(let gap): watchers[index].skipped(gap)
-        case .end: _ = remove(id)
-        case .wait: break
+            return .output(slice)
+        case .gap(let stream):
+            let position = watchers[index].sent[stream]
+            let gap = Dropped(stream: stream, offset: position, bytes: rings[stream].start - position)
+            watchers[index].skipped(gap)
+            return .dropped(gap)
+        case .end(let ended):
+            _ = remove(id)
+            return .end(ended)
         }
-        return step
     }
 
     /// What a watcher has consumed.
@@ -203,38 +212,48 @@ struct OutputHub {
     /// Those that sleep and have something to do now; they count as awake.
     private mutating func wake() -> [UInt32] {
         var woken: [UInt32] = []
-        for index in watchers.indices where !watchers[index].isAwake && step(for: watchers[index]) != nil {
+        for index in watchers.indices where !watchers[index].isAwake && news(for: index) != nil {
             watchers[index].isAwake = true
             woken.append(watchers[index].id)
         }
         return woken
     }
 
-    private func step(for watcher: WatcherState) -> Step? {
-        guard watcher.isStarted else {
-            if isStarted || watcher.mayStart { return .start }
+    /// What a watcher is to be told next, before anything is made of it.
+    private enum News {
+        case start
+        case output(OutputStream)
+        /// What it would need is no longer held.
+        case gap(OutputStream)
+        case end(Agent.Ended)
+    }
+
+    private func news(for index: Int) -> News? {
+        guard watchers[index].isStarted else {
+            if isStarted || watchers[index].mayStart { return .start }
             return ended.map { .end($0) }
         }
-        let room = watcher.room
-        var first: (slice: OutputSlice, sequence: UInt64)?
+        let room = watchers[index].room
+        var first: (stream: OutputStream, sequence: UInt64)?
         for stream in OutputStream.both {
-            let position = watcher.sent[stream]
+            let position = watchers[index].sent[stream]
             guard position >= rings[stream].start else {
                 // Only when output follows: else each piece that goes by would be told of.
-                guard room > 0, watcher.gapCount < OutputHub.mostGaps else { return nil }
-                return .dropped(
-                    Dropped(stream: stream, offset: position, bytes: rings[stream].start - position))
+                return room > 0 && watchers[index].gapCount < OutputHub.mostGaps ? .gap(stream) : nil
             }
-            guard let (data, sequence) = rings[stream].slice(at: position, upTo: OutputHub.largestOutput) else {
-                continue
-            }
+            guard let sequence = rings[stream].sequence(at: position) else { continue }
             if let first, first.sequence < sequence { continue }
-            first = (OutputSlice(stream: stream, offset: position, data: data), sequence)
+            first = (stream, sequence)
         }
-        guard var slice = first?.slice else { return ended.map { .end($0) } }
-        guard room > 0 else { return nil }
-        if room < slice.data.readableBytes { slice.data = slice.data.prefix(room) }
-        return .output(slice)
+        guard let first else { return ended.map { .end($0) } }
+        return room > 0 ? .output(first.stream) : nil
+    }
+
+    /// What comes next of a stream, as far as the watcher has room.
+    private func slice(of stream: OutputStream, for index: Int) -> OutputSlice {
+        let position = watchers[index].sent[stream]
+        let data = rings[stream].slice(at: position, upTo: min(OutputHub.largestOutput, watchers[index].room))
+        return OutputSlice(stream: stream, offset: position, data: data)
     }
 }
 
@@ -316,10 +335,4 @@ struct OutputSlice: Sendable, Equatable {
 extension UInt64 {
     /// The difference, not below 0.
     fileprivate func less(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
-}
-
-extension ByteBuffer {
-    fileprivate func prefix(_ count: Int) -> ByteBuffer {
-        getSlice(at: readerIndex, length: count) ?? ByteBuffer()
-    }
 }

@@ -15,7 +15,10 @@ struct PerStream<Value> {
     }
 
     subscript(_ stream: OutputStream) -> Value {
-        get { stream == .stdout ? stdout : stderr }
+        // Not `get`: a ring is looked at where it is.
+        _read {
+            if stream == .stdout { yield stdout } else { yield stderr }
+        }
         _modify {
             if stream == .stdout { yield &stdout } else { yield &stderr }
         }

@@ -64,16 +64,21 @@ struct ReplayRing {
             })
     }
 
-    /// What is held at `offset`, up to the end of its segment; nil at the end. Only for an offset from `start` on.
-    func slice(at offset: UInt64, upTo limit: Int) -> (data: ByteBuffer, sequence: UInt64)? {
-        guard let index = index(of: offset) else { return nil }
+    /// The sequence of what is held at `offset`; nil at the end. Only for an offset from `start` on.
+    func sequence(at offset: UInt64) -> UInt64? {
+        index(of: offset).map { segments[$0].sequence }
+    }
+
+    /// What is held at `offset`, up to the end of its segment; empty at the end. Only for an offset from `start` on.
+    func slice(at offset: UInt64, upTo limit: Int) -> ByteBuffer {
+        guard let index = index(of: offset) else { return ByteBuffer() }
         let segment = segments[index]
         let skipped = Int(offset - segment.offset)
         let length = min(limit, segment.data.readableBytes - skipped)
         guard let data = segment.data.getSlice(at: segment.data.readerIndex + skipped, length: length) else {
             preconditionFailure("a segment without its bytes")
         }
-        return (data, segment.sequence)
+        return data
     }
 
     /// The segment that holds `offset`: mostly the last one.
