@@ -15,10 +15,8 @@ struct PerStream<Value> {
     }
 
     subscript(_ stream: OutputStream) -> Value {
-        // Not `get`: a ring is looked at where it is.
-        _read {
-            if stream == .stdout { yield stdout } else { yield stderr }
-        }
+        // Not `_read`: that allocated memory at each use.
+        get { stream == .stdout ? stdout : stderr }
         _modify {
             if stream == .stdout { yield &stdout } else { yield &stderr }
         }
