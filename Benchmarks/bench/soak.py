@@ -28,8 +28,10 @@ pools:
 """
 POOLS = ("reused", "fresh")
 WARM_UP = 15
-# What a window's median may have more at the end than after the first minute. Members come and go all the time.
-ALLOWED = {"descriptors": 6, "threads": 2, "members": 2, "mounts": 4, "state files": 12, "container processes": 4}
+# What a window's median may have more at the end than after the first minute. Members come and go all the time, and how many
+# programs run at a moment depends on how fast the machine is then: a minute's median was seen from 17 to 28 in one soak.
+# Processes that are left behind show at rest, where nothing is allowed for.
+ALLOWED = {"descriptors": 6, "threads": 2, "members": 2, "mounts": 4, "state files": 12, "container processes": 12}
 
 
 def growth(name, first, last):
