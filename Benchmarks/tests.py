@@ -20,7 +20,8 @@ class Tests(unittest.TestCase):
                 ("rss", 40 * MIB, 47 * MIB, False), ("rss", 40 * MIB, 49 * MIB, True),
                 ("private", 100 * MIB, 109 * MIB, False), ("private", 100 * MIB, 111 * MIB, True),
                 ("descriptors", 80, 86, False), ("descriptors", 80, 87, True), ("descriptors", 80, 20, False),
-                ("mounts", 30, 35, True), ("members", 8, 11, True), ("container processes", 9, 14, True)]:
+                ("mounts", 30, 35, True), ("members", 8, 11, True),
+                ("container processes", 17, 28, False), ("container processes", 9, 22, True)]:
             self.assertEqual(soak.growth(name, first, last) is not None, grows, (name, first, last))
 
     def test_every_resource_of_a_server_has_its_limit(self):
