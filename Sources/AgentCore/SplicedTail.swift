@@ -53,7 +53,7 @@ struct SplicedTail {
         return total
     }
 
-    /// Bytes that a pipe holds.
+    /// Bytes that a pipe, or a socket, holds for its reader.
     static func available(in pipe: Int32) -> Int {
         var count: Int32 = 0
         return ioctl(pipe, UInt(FIONREAD), &count) == 0 ? Int(count) : 0

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "reset.h"
+#include "process.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -195,7 +195,7 @@ int berth_empty_directory(int top, const char *const *kept, uint64_t deadline) {
     int is_empty = clear(&job, top, names_of_top, take_outer, 0);
     touch_as(0);
     // Where the machine is set to dump privileged programs, a change of user has undone this.
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    berth_become_undumpable();
     return is_empty ? 0 : (job.problem ? job.problem : EBUSY);
 }
 
@@ -269,7 +269,7 @@ int berth_remove_ipc(uint64_t deadline) {
         } while (count > 0 && removal.removed > 0 && removal.problem != ETIME);
         if (count > 0) return removal.problem ? removal.problem : EBUSY;
     }
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    berth_become_undumpable();
     return 0;
 }
 

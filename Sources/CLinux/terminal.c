@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
 #include "terminal.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -39,7 +39,7 @@ int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int ends[
     int error = open_both(ends);
     syscall(SYS_setfsuid, own);
     // Where the machine is set to dump privileged programs, a change of user has undone this.
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    berth_become_undumpable();
     if (error != 0) return error;
     struct termios settings;
     if (tcgetattr(ends[1], &settings) == 0) {

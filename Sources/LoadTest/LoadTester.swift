@@ -132,9 +132,7 @@ public final class LoadTester: Sendable {
     private func closedLoop(_ runner: OperationRunner, _ worker: Int, _ end: Nanoseconds) async -> UInt64 {
         var index = UInt64(worker) << 40
         var turns = Turns(start: Monotonic.now())
-        while !isStopped.load(ordering: .relaxed) {
-            let now = Monotonic.now()
-            guard now < end else { break }
+        while !isStopped.load(ordering: .relaxed), case let now = Monotonic.now(), now < end {
             let isBaselines = plan.baseline != nil && turns.isBaselines(at: now)
             let outcome = await runner.perform(isBaselines ? .dockerExec : plan.scenario.operation(at: index))
             index += 1

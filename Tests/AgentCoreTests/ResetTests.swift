@@ -58,8 +58,7 @@ struct ResetTests {
 
     @Test("emptying a directory gives up at its deadline, and keeps what is to be kept")
     func emptying() throws {
-        var template = Array("/tmp/berth-emptying-XXXXXX".utf8CString)
-        let path = String(cString: try #require(mkdtemp(&template)))
+        let path = try temporaryDirectory("emptying")
         let deep = (0..<1000).map { _ in "d" }
         let top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         #expect(top >= 0)

@@ -211,12 +211,6 @@ final class ToAgentTarget {
         try require(agent.turn(&events, timeout: 0) == 0, "the agent has not ended with its stream")
     }
 
-    /// Bytes that the agent has not read.
-    private var agentUnread: Int32 {
-        var count: Int32 = 0
-        return ioctl(agentEnd, UInt(FIONREAD), &count) == 0 ? count : 0
-    }
-
     /// Turns until something holds: each moves 4 KiB at the least, of some MiB at most. Where windows are so small that it
     /// would take too long, the server reads no more, and ends what it does not read.
     private func settle(_ holds: () -> Bool) throws(Broken) {
@@ -229,7 +223,8 @@ final class ToAgentTarget {
             try turn()
             try listen()
             // Twice: what the agent has read and had no room to answer is not seen.
-            quiet = unsent.isEmpty && agentUnread == 0 && holds() ? quiet + 1 : 0
+            let isRead = unsent.isEmpty && SplicedTail.available(in: agentEnd) == 0
+            quiet = isRead && holds() ? quiet + 1 : 0
             if quiet == 2 { return }
         }
         throw Broken(rule: "something is never done: \(agent.executions.compactMap { $0?.machine })")
