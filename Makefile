@@ -71,8 +71,9 @@ check: ## format and lint, generated code, shell scripts
 format: ## format all Swift code
 	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
 
-protos: ## generate the protobuf-c code in Sources/CSchema from proto/
-	@dev/generate-protos
+protos: ## generate the messages of Berth and of every client from proto/
+	@dev/bootstrap --clients
+	@dev/generate-protos --all
 
 install: ## install what `make build` has built to PREFIX (/usr/local), below DESTDIR
 	@test -x .build/release/berth || { echo "make: nothing is built yet: run \`make build\` first" >&2; exit 1; }

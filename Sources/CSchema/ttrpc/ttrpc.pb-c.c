@@ -232,6 +232,57 @@ void   ttrpc__any__free_unpacked
   assert(message->base.descriptor == &ttrpc__any__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ttrpc__error_info__metadata_entry__init
+                     (Ttrpc__ErrorInfo__MetadataEntry         *message)
+{
+  static const Ttrpc__ErrorInfo__MetadataEntry init_value = TTRPC__ERROR_INFO__METADATA_ENTRY__INIT;
+  *message = init_value;
+}
+void   ttrpc__error_info__init
+                     (Ttrpc__ErrorInfo         *message)
+{
+  static const Ttrpc__ErrorInfo init_value = TTRPC__ERROR_INFO__INIT;
+  *message = init_value;
+}
+size_t ttrpc__error_info__get_packed_size
+                     (const Ttrpc__ErrorInfo *message)
+{
+  assert(message->base.descriptor == &ttrpc__error_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ttrpc__error_info__pack
+                     (const Ttrpc__ErrorInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ttrpc__error_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ttrpc__error_info__pack_to_buffer
+                     (const Ttrpc__ErrorInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ttrpc__error_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ttrpc__ErrorInfo *
+       ttrpc__error_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ttrpc__ErrorInfo *)
+     protobuf_c_message_unpack (&ttrpc__error_info__descriptor,
+                                allocator, len, data);
+}
+void   ttrpc__error_info__free_unpacked
+                     (Ttrpc__ErrorInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ttrpc__error_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor ttrpc__request__field_descriptors[5] =
 {
   {
@@ -537,5 +588,120 @@ const ProtobufCMessageDescriptor ttrpc__any__descriptor =
   ttrpc__any__field_indices_by_name,
   1,  ttrpc__any__number_ranges,
   (ProtobufCMessageInit) ttrpc__any__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ttrpc__error_info__metadata_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ttrpc__ErrorInfo__MetadataEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ttrpc__ErrorInfo__MetadataEntry, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ttrpc__error_info__metadata_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange ttrpc__error_info__metadata_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ttrpc__error_info__metadata_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ttrpc.ErrorInfo.MetadataEntry",
+  "MetadataEntry",
+  "Ttrpc__ErrorInfo__MetadataEntry",
+  "ttrpc",
+  sizeof(Ttrpc__ErrorInfo__MetadataEntry),
+  2,
+  ttrpc__error_info__metadata_entry__field_descriptors,
+  ttrpc__error_info__metadata_entry__field_indices_by_name,
+  1,  ttrpc__error_info__metadata_entry__number_ranges,
+  (ProtobufCMessageInit) ttrpc__error_info__metadata_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ttrpc__error_info__field_descriptors[3] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ttrpc__ErrorInfo, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "domain",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ttrpc__ErrorInfo, domain),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "metadata",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ttrpc__ErrorInfo, n_metadata),
+    offsetof(Ttrpc__ErrorInfo, metadata),
+    &ttrpc__error_info__metadata_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ttrpc__error_info__field_indices_by_name[] = {
+  1,   /* field[1] = domain */
+  2,   /* field[2] = metadata */
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange ttrpc__error_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor ttrpc__error_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ttrpc.ErrorInfo",
+  "ErrorInfo",
+  "Ttrpc__ErrorInfo",
+  "ttrpc",
+  sizeof(Ttrpc__ErrorInfo),
+  3,
+  ttrpc__error_info__field_descriptors,
+  ttrpc__error_info__field_indices_by_name,
+  1,  ttrpc__error_info__number_ranges,
+  (ProtobufCMessageInit) ttrpc__error_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -51,6 +51,78 @@ export interface Any {
 }
 export const Any: MessageType<Any>;
 
+/** google.rpc.ErrorInfo, which comes in `details` with the type URL "type.googleapis.com/google.rpc.ErrorInfo". */
+export interface ErrorInfo {
+  /** UPPER_SNAKE_CASE; of Berth, the name of a berth.v1.ErrorReason */
+  reason: string;
+  /** whose reason it is: "berth.dev" */
+  domain: string;
+  metadata: { [key: string]: string };
+}
+export const ErrorInfo: MessageType<ErrorInfo>;
+
+/** The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come. */
+export type ErrorReason = number;
+export const ErrorReason: {
+  readonly ERROR_REASON_UNSPECIFIED: 0;
+  /** Files: */
+  readonly NO_SUCH_FILE: 1;
+  /** FAILED_PRECONDITION */
+  readonly IS_A_DIRECTORY: 2;
+  /** FAILED_PRECONDITION: also something on the way that is none */
+  readonly NOT_A_DIRECTORY: 3;
+  /** FAILED_PRECONDITION */
+  readonly ALREADY_EXISTS: 4;
+  /** FAILED_PRECONDITION */
+  readonly DIRECTORY_NOT_EMPTY: 5;
+  /** FAILED_PRECONDITION: a device, a pipe or a socket */
+  readonly NOT_A_FILE: 6;
+  /** PERMISSION_DENIED: a place that is not to be written to */
+  readonly READ_ONLY: 7;
+  /** PERMISSION_DENIED: the path is, or leads, outside of the places it may be in */
+  readonly OUTSIDE: 8;
+  /** PERMISSION_DENIED: the user may not */
+  readonly NOT_PERMITTED: 9;
+  /** RESOURCE_EXHAUSTED */
+  readonly NO_SPACE: 10;
+  /** FAILED_PRECONDITION: links that lead in a circle */
+  readonly TOO_MANY_LINKS: 11;
+  /** INVALID_ARGUMENT */
+  readonly NAME_TOO_LONG: 12;
+  /** INVALID_ARGUMENT */
+  readonly BAD_ARCHIVE: 13;
+  /** Leases and executions: */
+  readonly NO_SUCH_LEASE: 20;
+  /** NOT_FOUND: it never was, or is no longer kept */
+  readonly NO_SUCH_EXECUTION: 21;
+  /** NOT_FOUND */
+  readonly NO_SUCH_POOL: 22;
+  /** RESOURCE_EXHAUSTED: executions at a time in one lease */
+  readonly EXECUTION_LIMIT: 23;
+  /** RESOURCE_EXHAUSTED: programs of one lease that have left something running */
+  readonly BACKGROUND_LIMIT: 24;
+  /** RESOURCE_EXHAUSTED: the line of a pool is full */
+  readonly WAITER_LIMIT: 25;
+  /** RESOURCE_EXHAUSTED: what one client may have */
+  readonly CLIENT_LIMIT: 26;
+  /** RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it */
+  readonly MEMORY_LIMIT: 27;
+  /** RESOURCE_EXHAUSTED */
+  readonly MESSAGE_TOO_LARGE: 28;
+  /** FAILED_PRECONDITION: the standard input has ended */
+  readonly INPUT_ENDED: 29;
+  /** FAILED_PRECONDITION: bytes in between are missing */
+  readonly INPUT_GAP: 30;
+  /** FAILED_PRECONDITION */
+  readonly NO_TERMINAL: 31;
+  /** UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try */
+  readonly BREAKER_OPEN: 32;
+  /** UNAVAILABLE */
+  readonly SHUTTING_DOWN: 33;
+  /** UNAVAILABLE */
+  readonly DRAINING_POOL: 34;
+};
+
 export type OutputPolicy = number;
 export const OutputPolicy: {
   /** the program goes on, the rest is counted, and Ended says how much that was */
@@ -202,7 +274,13 @@ export interface ExecuteRequest {
   env: { [key: string]: string };
   /** absolute; empty: the pool's (/workspace) */
   cwd: string;
-  /** the user id it runs as; 0: the pool's (1000). Root is not to be had. */
+  /** instead of argv: arguments that are not UTF-8 */
+  argvBytes: Uint8Array[];
+  /** "NAME=value" each, added after env: values that are not UTF-8 */
+  envBytes: Uint8Array[];
+  /** instead of cwd */
+  cwdBytes: Uint8Array;
+  /** the user id it runs as; 0: the member's own. Others only where the pool allows them; root */
   uid: number;
   /** Its input. With neither of the last two, end of file follows `stdin`. */
   stdin: Uint8Array;
@@ -226,6 +304,8 @@ export interface ExecuteRequest {
   maxOutputBytes: number;
   /** what is done at max_output_bytes */
   outputPolicy: OutputPolicy;
+  /** stdout and stderr are one pipe, in the order of writing: all is STDOUT */
+  mergeOutput: boolean;
   /** When nobody watches. */
   resumableMs: number;
   /** to; when it has ended, its end and its last output are kept for so long. 0: it is cancelled, and not kept */
@@ -237,6 +317,8 @@ export const ExecuteRequest: MessageType<ExecuteRequest>;
 export interface Terminal {
   rows: number;
   columns: number;
+  /** what is typed is not echoed, from the first byte on */
+  noEcho: boolean;
 }
 export const Terminal: MessageType<Terminal>;
 
@@ -426,6 +508,8 @@ export interface ExecutionInfo {
   resumableMs: number;
   /** absent while it runs */
   ended?: Ended;
+  /** argv, where it is not UTF-8 */
+  argvBytes: Uint8Array[];
 }
 export const ExecutionInfo: MessageType<ExecutionInfo>;
 
@@ -443,6 +527,8 @@ export interface FileInfo {
   gid: number;
   /** of a link, as it is written there */
   linkTarget: Uint8Array;
+  /** the name, where it is not UTF-8 */
+  nameBytes: Uint8Array;
 }
 export const FileInfo: MessageType<FileInfo>;
 
@@ -461,6 +547,8 @@ export interface WriteFileRequest {
   upload: string;
   /** of data's first byte in the file; a call that was lost is simply made again */
   offset: number;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
 }
 export const WriteFileRequest: MessageType<WriteFileRequest>;
 
@@ -481,6 +569,8 @@ export interface ReadFileRequest {
   length: number;
   /** as in ExecuteRequest */
   windowBytes: number;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
 }
 export const ReadFileRequest: MessageType<ReadFileRequest>;
 
@@ -510,6 +600,8 @@ export const FileEnd: MessageType<FileEnd>;
 export interface ListDirectoryRequest {
   lease: string;
   path: string;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
 }
 export const ListDirectoryRequest: MessageType<ListDirectoryRequest>;
 
@@ -519,10 +611,75 @@ export interface ListDirectoryResponse {
 }
 export const ListDirectoryResponse: MessageType<ListDirectoryResponse>;
 
+export interface StatRequest {
+  lease: string;
+  path: string;
+  /** of a link: what it leads to */
+  follow: boolean;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
+}
+export const StatRequest: MessageType<StatRequest>;
+
+export interface StatResponse {
+  /** its name is the path as asked */
+  info?: FileInfo;
+}
+export const StatResponse: MessageType<StatResponse>;
+
+export interface MakeDirectoryRequest {
+  lease: string;
+  path: string;
+  /** permission bits; 0: 0755 */
+  mode: number;
+  /** directories that are missing on the way are made; it may be there already */
+  parents: boolean;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
+}
+export const MakeDirectoryRequest: MessageType<MakeDirectoryRequest>;
+
+export interface MakeDirectoryResponse {
+}
+export const MakeDirectoryResponse: MessageType<MakeDirectoryResponse>;
+
+export interface RenameFileRequest {
+  lease: string;
+  from: string;
+  to: string;
+  /** FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path */
+  noReplace: boolean;
+  /** instead of from: one that is not UTF-8 */
+  fromBytes: Uint8Array;
+  /** instead of to: one that is not UTF-8 */
+  toBytes: Uint8Array;
+}
+export const RenameFileRequest: MessageType<RenameFileRequest>;
+
+export interface RenameFileResponse {
+}
+export const RenameFileResponse: MessageType<RenameFileResponse>;
+
+export interface ChangeModeRequest {
+  lease: string;
+  path: string;
+  /** permission bits, 0 to 0777 */
+  mode: number;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
+}
+export const ChangeModeRequest: MessageType<ChangeModeRequest>;
+
+export interface ChangeModeResponse {
+}
+export const ChangeModeResponse: MessageType<ChangeModeResponse>;
+
 export interface RemoveFileRequest {
   lease: string;
   path: string;
   recursive: boolean;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
 }
 export const RemoveFileRequest: MessageType<RemoveFileRequest>;
 
@@ -542,6 +699,8 @@ export interface WriteArchiveRequest {
   upload: string;
   /** of data's first byte in the archive */
   offset: number;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
 }
 export const WriteArchiveRequest: MessageType<WriteArchiveRequest>;
 
@@ -560,6 +719,8 @@ export interface ReadArchiveRequest {
   path: string;
   /** as in ExecuteRequest */
   windowBytes: number;
+  /** instead of path: one that is not UTF-8 */
+  pathBytes: Uint8Array;
 }
 export const ReadArchiveRequest: MessageType<ReadArchiveRequest>;
 
@@ -611,6 +772,10 @@ export interface StatsResponse {
   memoryBudgetBytes: number;
   /** the sum of the members' limits now */
   memoryUsedBytes: number;
+  /** the server's own memory that is held for callers now: requests that wait, unfinished */
+  heldBytes: number;
+  /** frames, queues, rings */
+  heldBudgetBytes: number;
 }
 export const StatsResponse: MessageType<StatsResponse>;
 

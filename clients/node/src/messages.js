@@ -31,6 +31,14 @@ export const Any = message("ttrpc.Any", [
   [2, "value", "bytes"],
 ]);
 
+export const ErrorInfo = message("ttrpc.ErrorInfo", [
+  [1, "reason", "string"],
+  [2, "domain", "string"],
+  [3, "metadata", "string", "map"],
+]);
+
+export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34 });
+
 export const OutputPolicy = Object.freeze({ TRUNCATE_OUTPUT: 0, KILL_AT_LIMIT: 1 });
 
 export const Unwatched = Object.freeze({ RUN_ON: 0, WAIT: 1 });
@@ -80,6 +88,9 @@ export const ExecuteRequest = message("berth.v1.ExecuteRequest", [
   [23, "language", "string"],
   [5, "env", "string", "map"],
   [6, "cwd", "string"],
+  [27, "argvBytes", "bytes", "repeated"],
+  [24, "envBytes", "bytes", "repeated"],
+  [25, "cwdBytes", "bytes"],
   [7, "uid", "uint32"],
   [8, "stdin", "bytes"],
   [11, "keepStdinOpen", "bool"],
@@ -92,6 +103,7 @@ export const ExecuteRequest = message("berth.v1.ExecuteRequest", [
   [13, "windowBytes", "uint64"],
   [14, "maxOutputBytes", "uint64"],
   [15, "outputPolicy", "enum"],
+  [26, "mergeOutput", "bool"],
   [18, "resumableMs", "uint32"],
   [19, "unwatched", "enum"],
 ]);
@@ -99,6 +111,7 @@ export const ExecuteRequest = message("berth.v1.ExecuteRequest", [
 export const Terminal = message("berth.v1.Terminal", [
   [1, "rows", "uint32"],
   [2, "columns", "uint32"],
+  [3, "noEcho", "bool"],
 ]);
 
 export const ExecuteEvent = message("berth.v1.ExecuteEvent", [
@@ -229,6 +242,7 @@ export const ExecutionInfo = message("berth.v1.ExecutionInfo", [
   [8, "stderrHeldFrom", "uint64"],
   [9, "resumableMs", "uint32"],
   [10, "ended", () => Ended, "optional"],
+  [11, "argvBytes", "bytes", "repeated"],
 ]);
 
 export const FileInfo = message("berth.v1.FileInfo", [
@@ -240,6 +254,7 @@ export const FileInfo = message("berth.v1.FileInfo", [
   [6, "uid", "uint32"],
   [7, "gid", "uint32"],
   [8, "linkTarget", "bytes"],
+  [9, "nameBytes", "bytes"],
 ]);
 
 export const WriteFileRequest = message("berth.v1.WriteFileRequest", [
@@ -251,6 +266,7 @@ export const WriteFileRequest = message("berth.v1.WriteFileRequest", [
   [6, "more", "bool"],
   [7, "upload", "string"],
   [8, "offset", "uint64"],
+  [9, "pathBytes", "bytes"],
 ]);
 
 export const WriteFileResponse = message("berth.v1.WriteFileResponse", [
@@ -264,6 +280,7 @@ export const ReadFileRequest = message("berth.v1.ReadFileRequest", [
   [3, "offset", "uint64"],
   [4, "length", "uint64"],
   [5, "windowBytes", "uint64"],
+  [6, "pathBytes", "bytes"],
 ]);
 
 export const FileEvent = message("berth.v1.FileEvent", [
@@ -285,16 +302,62 @@ export const FileEnd = message("berth.v1.FileEnd", [
 export const ListDirectoryRequest = message("berth.v1.ListDirectoryRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
+  [3, "pathBytes", "bytes"],
 ]);
 
 export const ListDirectoryResponse = message("berth.v1.ListDirectoryResponse", [
   [1, "entries", () => FileInfo, "repeated"],
 ]);
 
+export const StatRequest = message("berth.v1.StatRequest", [
+  [1, "lease", "string"],
+  [2, "path", "string"],
+  [3, "follow", "bool"],
+  [4, "pathBytes", "bytes"],
+]);
+
+export const StatResponse = message("berth.v1.StatResponse", [
+  [1, "info", () => FileInfo, "optional"],
+]);
+
+export const MakeDirectoryRequest = message("berth.v1.MakeDirectoryRequest", [
+  [1, "lease", "string"],
+  [2, "path", "string"],
+  [3, "mode", "uint32"],
+  [4, "parents", "bool"],
+  [5, "pathBytes", "bytes"],
+]);
+
+export const MakeDirectoryResponse = message("berth.v1.MakeDirectoryResponse", [
+]);
+
+export const RenameFileRequest = message("berth.v1.RenameFileRequest", [
+  [1, "lease", "string"],
+  [2, "from", "string"],
+  [3, "to", "string"],
+  [4, "noReplace", "bool"],
+  [5, "fromBytes", "bytes"],
+  [6, "toBytes", "bytes"],
+]);
+
+export const RenameFileResponse = message("berth.v1.RenameFileResponse", [
+]);
+
+export const ChangeModeRequest = message("berth.v1.ChangeModeRequest", [
+  [1, "lease", "string"],
+  [2, "path", "string"],
+  [3, "mode", "uint32"],
+  [4, "pathBytes", "bytes"],
+]);
+
+export const ChangeModeResponse = message("berth.v1.ChangeModeResponse", [
+]);
+
 export const RemoveFileRequest = message("berth.v1.RemoveFileRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
   [3, "recursive", "bool"],
+  [4, "pathBytes", "bytes"],
 ]);
 
 export const RemoveFileResponse = message("berth.v1.RemoveFileResponse", [
@@ -307,6 +370,7 @@ export const WriteArchiveRequest = message("berth.v1.WriteArchiveRequest", [
   [4, "more", "bool"],
   [5, "upload", "string"],
   [6, "offset", "uint64"],
+  [7, "pathBytes", "bytes"],
 ]);
 
 export const WriteArchiveResponse = message("berth.v1.WriteArchiveResponse", [
@@ -319,6 +383,7 @@ export const ReadArchiveRequest = message("berth.v1.ReadArchiveRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
   [3, "windowBytes", "uint64"],
+  [4, "pathBytes", "bytes"],
 ]);
 
 export const ReleaseRequest = message("berth.v1.ReleaseRequest", [
@@ -353,6 +418,8 @@ export const StatsResponse = message("berth.v1.StatsResponse", [
   [6, "pools", () => PoolStats, "repeated"],
   [7, "memoryBudgetBytes", "uint64"],
   [8, "memoryUsedBytes", "uint64"],
+  [9, "heldBytes", "uint64"],
+  [10, "heldBudgetBytes", "uint64"],
 ]);
 
 export const PoolStats = message("berth.v1.PoolStats", [

@@ -1588,6 +1588,366 @@ void   berth__v1__list_directory_response__free_unpacked
   assert(message->base.descriptor == &berth__v1__list_directory_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__stat_request__init
+                     (Berth__V1__StatRequest         *message)
+{
+  static const Berth__V1__StatRequest init_value = BERTH__V1__STAT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__stat_request__get_packed_size
+                     (const Berth__V1__StatRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__stat_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__stat_request__pack
+                     (const Berth__V1__StatRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__stat_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__stat_request__pack_to_buffer
+                     (const Berth__V1__StatRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__stat_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__StatRequest *
+       berth__v1__stat_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__StatRequest *)
+     protobuf_c_message_unpack (&berth__v1__stat_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__stat_request__free_unpacked
+                     (Berth__V1__StatRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__stat_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__stat_response__init
+                     (Berth__V1__StatResponse         *message)
+{
+  static const Berth__V1__StatResponse init_value = BERTH__V1__STAT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__stat_response__get_packed_size
+                     (const Berth__V1__StatResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__stat_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__stat_response__pack
+                     (const Berth__V1__StatResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__stat_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__stat_response__pack_to_buffer
+                     (const Berth__V1__StatResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__stat_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__StatResponse *
+       berth__v1__stat_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__StatResponse *)
+     protobuf_c_message_unpack (&berth__v1__stat_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__stat_response__free_unpacked
+                     (Berth__V1__StatResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__stat_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__make_directory_request__init
+                     (Berth__V1__MakeDirectoryRequest         *message)
+{
+  static const Berth__V1__MakeDirectoryRequest init_value = BERTH__V1__MAKE_DIRECTORY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__make_directory_request__get_packed_size
+                     (const Berth__V1__MakeDirectoryRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__make_directory_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__make_directory_request__pack
+                     (const Berth__V1__MakeDirectoryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__make_directory_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__make_directory_request__pack_to_buffer
+                     (const Berth__V1__MakeDirectoryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__make_directory_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__MakeDirectoryRequest *
+       berth__v1__make_directory_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__MakeDirectoryRequest *)
+     protobuf_c_message_unpack (&berth__v1__make_directory_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__make_directory_request__free_unpacked
+                     (Berth__V1__MakeDirectoryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__make_directory_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__make_directory_response__init
+                     (Berth__V1__MakeDirectoryResponse         *message)
+{
+  static const Berth__V1__MakeDirectoryResponse init_value = BERTH__V1__MAKE_DIRECTORY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__make_directory_response__get_packed_size
+                     (const Berth__V1__MakeDirectoryResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__make_directory_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__make_directory_response__pack
+                     (const Berth__V1__MakeDirectoryResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__make_directory_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__make_directory_response__pack_to_buffer
+                     (const Berth__V1__MakeDirectoryResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__make_directory_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__MakeDirectoryResponse *
+       berth__v1__make_directory_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__MakeDirectoryResponse *)
+     protobuf_c_message_unpack (&berth__v1__make_directory_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__make_directory_response__free_unpacked
+                     (Berth__V1__MakeDirectoryResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__make_directory_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__rename_file_request__init
+                     (Berth__V1__RenameFileRequest         *message)
+{
+  static const Berth__V1__RenameFileRequest init_value = BERTH__V1__RENAME_FILE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__rename_file_request__get_packed_size
+                     (const Berth__V1__RenameFileRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__rename_file_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__rename_file_request__pack
+                     (const Berth__V1__RenameFileRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__rename_file_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__rename_file_request__pack_to_buffer
+                     (const Berth__V1__RenameFileRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__rename_file_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__RenameFileRequest *
+       berth__v1__rename_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__RenameFileRequest *)
+     protobuf_c_message_unpack (&berth__v1__rename_file_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__rename_file_request__free_unpacked
+                     (Berth__V1__RenameFileRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__rename_file_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__rename_file_response__init
+                     (Berth__V1__RenameFileResponse         *message)
+{
+  static const Berth__V1__RenameFileResponse init_value = BERTH__V1__RENAME_FILE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__rename_file_response__get_packed_size
+                     (const Berth__V1__RenameFileResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__rename_file_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__rename_file_response__pack
+                     (const Berth__V1__RenameFileResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__rename_file_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__rename_file_response__pack_to_buffer
+                     (const Berth__V1__RenameFileResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__rename_file_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__RenameFileResponse *
+       berth__v1__rename_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__RenameFileResponse *)
+     protobuf_c_message_unpack (&berth__v1__rename_file_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__rename_file_response__free_unpacked
+                     (Berth__V1__RenameFileResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__rename_file_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__change_mode_request__init
+                     (Berth__V1__ChangeModeRequest         *message)
+{
+  static const Berth__V1__ChangeModeRequest init_value = BERTH__V1__CHANGE_MODE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__change_mode_request__get_packed_size
+                     (const Berth__V1__ChangeModeRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__change_mode_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__change_mode_request__pack
+                     (const Berth__V1__ChangeModeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__change_mode_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__change_mode_request__pack_to_buffer
+                     (const Berth__V1__ChangeModeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__change_mode_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ChangeModeRequest *
+       berth__v1__change_mode_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ChangeModeRequest *)
+     protobuf_c_message_unpack (&berth__v1__change_mode_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__change_mode_request__free_unpacked
+                     (Berth__V1__ChangeModeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__change_mode_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__change_mode_response__init
+                     (Berth__V1__ChangeModeResponse         *message)
+{
+  static const Berth__V1__ChangeModeResponse init_value = BERTH__V1__CHANGE_MODE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__change_mode_response__get_packed_size
+                     (const Berth__V1__ChangeModeResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__change_mode_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__change_mode_response__pack
+                     (const Berth__V1__ChangeModeResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__change_mode_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__change_mode_response__pack_to_buffer
+                     (const Berth__V1__ChangeModeResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__change_mode_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ChangeModeResponse *
+       berth__v1__change_mode_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ChangeModeResponse *)
+     protobuf_c_message_unpack (&berth__v1__change_mode_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__change_mode_response__free_unpacked
+                     (Berth__V1__ChangeModeResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__change_mode_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__remove_file_request__init
                      (Berth__V1__RemoveFileRequest         *message)
 {
@@ -2878,7 +3238,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_request__env_entry__descript
   (ProtobufCMessageInit) berth__v1__execute_request__env_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descriptors[23] =
+static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descriptors[27] =
 {
   {
     "lease",
@@ -3156,13 +3516,64 @@ static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "env_bytes",
+    24,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Berth__V1__ExecuteRequest, n_env_bytes),
+    offsetof(Berth__V1__ExecuteRequest, env_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cwd_bytes",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, cwd_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "merge_output",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, merge_output),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "argv_bytes",
+    27,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Berth__V1__ExecuteRequest, n_argv_bytes),
+    offsetof(Berth__V1__ExecuteRequest, argv_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
   3,   /* field[3] = argv */
+  26,   /* field[26] = argv_bytes */
   21,   /* field[21] = code */
   16,   /* field[16] = cpu_time_ms */
   5,   /* field[5] = cwd */
+  24,   /* field[24] = cwd_bytes */
   4,   /* field[4] = env */
+  23,   /* field[23] = env_bytes */
   9,   /* field[9] = grace_ms */
   15,   /* field[15] = idle_timeout_ms */
   19,   /* field[19] = keep_background */
@@ -3170,6 +3581,7 @@ static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
   22,   /* field[22] = language */
   0,   /* field[0] = lease */
   13,   /* field[13] = max_output_bytes */
+  25,   /* field[25] = merge_output */
   14,   /* field[14] = output_policy */
   1,   /* field[1] = pool */
   17,   /* field[17] = resumable_ms */
@@ -3185,7 +3597,7 @@ static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 23 }
+  { 0, 27 }
 };
 const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor =
 {
@@ -3195,14 +3607,14 @@ const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor =
   "Berth__V1__ExecuteRequest",
   "berth.v1",
   sizeof(Berth__V1__ExecuteRequest),
-  23,
+  27,
   berth__v1__execute_request__field_descriptors,
   berth__v1__execute_request__field_indices_by_name,
   1,  berth__v1__execute_request__number_ranges,
   (ProtobufCMessageInit) berth__v1__execute_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__terminal__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__v1__terminal__field_descriptors[3] =
 {
   {
     "rows",
@@ -3228,15 +3640,28 @@ static const ProtobufCFieldDescriptor berth__v1__terminal__field_descriptors[2] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "no_echo",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Terminal, no_echo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__terminal__field_indices_by_name[] = {
   1,   /* field[1] = columns */
+  2,   /* field[2] = no_echo */
   0,   /* field[0] = rows */
 };
 static const ProtobufCIntRange berth__v1__terminal__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__v1__terminal__descriptor =
 {
@@ -3246,7 +3671,7 @@ const ProtobufCMessageDescriptor berth__v1__terminal__descriptor =
   "Berth__V1__Terminal",
   "berth.v1",
   sizeof(Berth__V1__Terminal),
-  2,
+  3,
   berth__v1__terminal__field_descriptors,
   berth__v1__terminal__field_indices_by_name,
   1,  berth__v1__terminal__number_ranges,
@@ -4480,7 +4905,7 @@ const ProtobufCMessageDescriptor berth__v1__list_executions_response__descriptor
   (ProtobufCMessageInit) berth__v1__list_executions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descriptors[10] =
+static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descriptors[11] =
 {
   {
     "execution",
@@ -4602,10 +5027,23 @@ static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "argv_bytes",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Berth__V1__ExecutionInfo, n_argv_bytes),
+    offsetof(Berth__V1__ExecutionInfo, argv_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execution_info__field_indices_by_name[] = {
   2,   /* field[2] = age_ms */
   1,   /* field[1] = argv */
+  10,   /* field[10] = argv_bytes */
   9,   /* field[9] = ended */
   0,   /* field[0] = execution */
   8,   /* field[8] = resumable_ms */
@@ -4618,7 +5056,7 @@ static const unsigned berth__v1__execution_info__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__execution_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
 {
@@ -4628,14 +5066,14 @@ const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
   "Berth__V1__ExecutionInfo",
   "berth.v1",
   sizeof(Berth__V1__ExecutionInfo),
-  10,
+  11,
   berth__v1__execution_info__field_descriptors,
   berth__v1__execution_info__field_indices_by_name,
   1,  berth__v1__execution_info__number_ranges,
   (ProtobufCMessageInit) berth__v1__execution_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__file_info__field_descriptors[8] =
+static const ProtobufCFieldDescriptor berth__v1__file_info__field_descriptors[9] =
 {
   {
     "name",
@@ -4733,6 +5171,18 @@ static const ProtobufCFieldDescriptor berth__v1__file_info__field_descriptors[8]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "name_bytes",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__FileInfo, name_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__file_info__field_indices_by_name[] = {
   6,   /* field[6] = gid */
@@ -4740,6 +5190,7 @@ static const unsigned berth__v1__file_info__field_indices_by_name[] = {
   3,   /* field[3] = mode */
   4,   /* field[4] = modified_us */
   0,   /* field[0] = name */
+  8,   /* field[8] = name_bytes */
   2,   /* field[2] = size */
   1,   /* field[1] = type */
   5,   /* field[5] = uid */
@@ -4747,7 +5198,7 @@ static const unsigned berth__v1__file_info__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__file_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor berth__v1__file_info__descriptor =
 {
@@ -4757,14 +5208,14 @@ const ProtobufCMessageDescriptor berth__v1__file_info__descriptor =
   "Berth__V1__FileInfo",
   "berth.v1",
   sizeof(Berth__V1__FileInfo),
-  8,
+  9,
   berth__v1__file_info__field_descriptors,
   berth__v1__file_info__field_indices_by_name,
   1,  berth__v1__file_info__number_ranges,
   (ProtobufCMessageInit) berth__v1__file_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__write_file_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor berth__v1__write_file_request__field_descriptors[9] =
 {
   {
     "lease",
@@ -4862,6 +5313,18 @@ static const ProtobufCFieldDescriptor berth__v1__write_file_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path_bytes",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteFileRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__write_file_request__field_indices_by_name[] = {
   4,   /* field[4] = create_parents */
@@ -4871,12 +5334,13 @@ static const unsigned berth__v1__write_file_request__field_indices_by_name[] = {
   5,   /* field[5] = more */
   7,   /* field[7] = offset */
   1,   /* field[1] = path */
+  8,   /* field[8] = path_bytes */
   6,   /* field[6] = upload */
 };
 static const ProtobufCIntRange berth__v1__write_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor berth__v1__write_file_request__descriptor =
 {
@@ -4886,7 +5350,7 @@ const ProtobufCMessageDescriptor berth__v1__write_file_request__descriptor =
   "Berth__V1__WriteFileRequest",
   "berth.v1",
   sizeof(Berth__V1__WriteFileRequest),
-  8,
+  9,
   berth__v1__write_file_request__field_descriptors,
   berth__v1__write_file_request__field_indices_by_name,
   1,  berth__v1__write_file_request__number_ranges,
@@ -4944,7 +5408,7 @@ const ProtobufCMessageDescriptor berth__v1__write_file_response__descriptor =
   (ProtobufCMessageInit) berth__v1__write_file_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__read_file_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor berth__v1__read_file_request__field_descriptors[6] =
 {
   {
     "lease",
@@ -5006,18 +5470,31 @@ static const ProtobufCFieldDescriptor berth__v1__read_file_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path_bytes",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadFileRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__read_file_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   3,   /* field[3] = length */
   2,   /* field[2] = offset */
   1,   /* field[1] = path */
+  5,   /* field[5] = path_bytes */
   4,   /* field[4] = window_bytes */
 };
 static const ProtobufCIntRange berth__v1__read_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor berth__v1__read_file_request__descriptor =
 {
@@ -5027,7 +5504,7 @@ const ProtobufCMessageDescriptor berth__v1__read_file_request__descriptor =
   "Berth__V1__ReadFileRequest",
   "berth.v1",
   sizeof(Berth__V1__ReadFileRequest),
-  5,
+  6,
   berth__v1__read_file_request__field_descriptors,
   berth__v1__read_file_request__field_indices_by_name,
   1,  berth__v1__read_file_request__number_ranges,
@@ -5200,7 +5677,7 @@ const ProtobufCMessageDescriptor berth__v1__file_end__descriptor =
   (ProtobufCMessageInit) berth__v1__file_end__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__list_directory_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__v1__list_directory_request__field_descriptors[3] =
 {
   {
     "lease",
@@ -5226,15 +5703,28 @@ static const ProtobufCFieldDescriptor berth__v1__list_directory_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ListDirectoryRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__list_directory_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
+  2,   /* field[2] = path_bytes */
 };
 static const ProtobufCIntRange berth__v1__list_directory_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__v1__list_directory_request__descriptor =
 {
@@ -5244,7 +5734,7 @@ const ProtobufCMessageDescriptor berth__v1__list_directory_request__descriptor =
   "Berth__V1__ListDirectoryRequest",
   "berth.v1",
   sizeof(Berth__V1__ListDirectoryRequest),
-  2,
+  3,
   berth__v1__list_directory_request__field_descriptors,
   berth__v1__list_directory_request__field_indices_by_name,
   1,  berth__v1__list_directory_request__number_ranges,
@@ -5289,7 +5779,446 @@ const ProtobufCMessageDescriptor berth__v1__list_directory_response__descriptor 
   (ProtobufCMessageInit) berth__v1__list_directory_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__remove_file_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor berth__v1__stat_request__field_descriptors[4] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "follow",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatRequest, follow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__stat_request__field_indices_by_name[] = {
+  2,   /* field[2] = follow */
+  0,   /* field[0] = lease */
+  1,   /* field[1] = path */
+  3,   /* field[3] = path_bytes */
+};
+static const ProtobufCIntRange berth__v1__stat_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__v1__stat_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.StatRequest",
+  "StatRequest",
+  "Berth__V1__StatRequest",
+  "berth.v1",
+  sizeof(Berth__V1__StatRequest),
+  4,
+  berth__v1__stat_request__field_descriptors,
+  berth__v1__stat_request__field_indices_by_name,
+  1,  berth__v1__stat_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__stat_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__stat_response__field_descriptors[1] =
+{
+  {
+    "info",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatResponse, info),
+    &berth__v1__file_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__stat_response__field_indices_by_name[] = {
+  0,   /* field[0] = info */
+};
+static const ProtobufCIntRange berth__v1__stat_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__stat_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.StatResponse",
+  "StatResponse",
+  "Berth__V1__StatResponse",
+  "berth.v1",
+  sizeof(Berth__V1__StatResponse),
+  1,
+  berth__v1__stat_response__field_descriptors,
+  berth__v1__stat_response__field_indices_by_name,
+  1,  berth__v1__stat_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__stat_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__make_directory_request__field_descriptors[5] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MakeDirectoryRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MakeDirectoryRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MakeDirectoryRequest, mode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parents",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MakeDirectoryRequest, parents),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MakeDirectoryRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__make_directory_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  2,   /* field[2] = mode */
+  3,   /* field[3] = parents */
+  1,   /* field[1] = path */
+  4,   /* field[4] = path_bytes */
+};
+static const ProtobufCIntRange berth__v1__make_directory_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor berth__v1__make_directory_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.MakeDirectoryRequest",
+  "MakeDirectoryRequest",
+  "Berth__V1__MakeDirectoryRequest",
+  "berth.v1",
+  sizeof(Berth__V1__MakeDirectoryRequest),
+  5,
+  berth__v1__make_directory_request__field_descriptors,
+  berth__v1__make_directory_request__field_indices_by_name,
+  1,  berth__v1__make_directory_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__make_directory_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__make_directory_response__field_descriptors NULL
+#define berth__v1__make_directory_response__field_indices_by_name NULL
+#define berth__v1__make_directory_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__make_directory_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.MakeDirectoryResponse",
+  "MakeDirectoryResponse",
+  "Berth__V1__MakeDirectoryResponse",
+  "berth.v1",
+  sizeof(Berth__V1__MakeDirectoryResponse),
+  0,
+  berth__v1__make_directory_response__field_descriptors,
+  berth__v1__make_directory_response__field_indices_by_name,
+  0,  berth__v1__make_directory_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__make_directory_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__rename_file_request__field_descriptors[6] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenameFileRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenameFileRequest, from),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenameFileRequest, to),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "no_replace",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenameFileRequest, no_replace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenameFileRequest, from_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_bytes",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RenameFileRequest, to_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__rename_file_request__field_indices_by_name[] = {
+  1,   /* field[1] = from */
+  4,   /* field[4] = from_bytes */
+  0,   /* field[0] = lease */
+  3,   /* field[3] = no_replace */
+  2,   /* field[2] = to */
+  5,   /* field[5] = to_bytes */
+};
+static const ProtobufCIntRange berth__v1__rename_file_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor berth__v1__rename_file_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.RenameFileRequest",
+  "RenameFileRequest",
+  "Berth__V1__RenameFileRequest",
+  "berth.v1",
+  sizeof(Berth__V1__RenameFileRequest),
+  6,
+  berth__v1__rename_file_request__field_descriptors,
+  berth__v1__rename_file_request__field_indices_by_name,
+  1,  berth__v1__rename_file_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__rename_file_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__rename_file_response__field_descriptors NULL
+#define berth__v1__rename_file_response__field_indices_by_name NULL
+#define berth__v1__rename_file_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__rename_file_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.RenameFileResponse",
+  "RenameFileResponse",
+  "Berth__V1__RenameFileResponse",
+  "berth.v1",
+  sizeof(Berth__V1__RenameFileResponse),
+  0,
+  berth__v1__rename_file_response__field_descriptors,
+  berth__v1__rename_file_response__field_indices_by_name,
+  0,  berth__v1__rename_file_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__rename_file_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__change_mode_request__field_descriptors[4] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ChangeModeRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ChangeModeRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ChangeModeRequest, mode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ChangeModeRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__change_mode_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+  2,   /* field[2] = mode */
+  1,   /* field[1] = path */
+  3,   /* field[3] = path_bytes */
+};
+static const ProtobufCIntRange berth__v1__change_mode_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__v1__change_mode_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ChangeModeRequest",
+  "ChangeModeRequest",
+  "Berth__V1__ChangeModeRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ChangeModeRequest),
+  4,
+  berth__v1__change_mode_request__field_descriptors,
+  berth__v1__change_mode_request__field_indices_by_name,
+  1,  berth__v1__change_mode_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__change_mode_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__change_mode_response__field_descriptors NULL
+#define berth__v1__change_mode_response__field_indices_by_name NULL
+#define berth__v1__change_mode_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__change_mode_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ChangeModeResponse",
+  "ChangeModeResponse",
+  "Berth__V1__ChangeModeResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ChangeModeResponse),
+  0,
+  berth__v1__change_mode_response__field_descriptors,
+  berth__v1__change_mode_response__field_indices_by_name,
+  0,  berth__v1__change_mode_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__change_mode_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__remove_file_request__field_descriptors[4] =
 {
   {
     "lease",
@@ -5327,16 +6256,29 @@ static const ProtobufCFieldDescriptor berth__v1__remove_file_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__RemoveFileRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__remove_file_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
+  3,   /* field[3] = path_bytes */
   2,   /* field[2] = recursive */
 };
 static const ProtobufCIntRange berth__v1__remove_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor berth__v1__remove_file_request__descriptor =
 {
@@ -5346,7 +6288,7 @@ const ProtobufCMessageDescriptor berth__v1__remove_file_request__descriptor =
   "Berth__V1__RemoveFileRequest",
   "berth.v1",
   sizeof(Berth__V1__RemoveFileRequest),
-  3,
+  4,
   berth__v1__remove_file_request__field_descriptors,
   berth__v1__remove_file_request__field_indices_by_name,
   1,  berth__v1__remove_file_request__number_ranges,
@@ -5371,7 +6313,7 @@ const ProtobufCMessageDescriptor berth__v1__remove_file_response__descriptor =
   (ProtobufCMessageInit) berth__v1__remove_file_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__write_archive_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor berth__v1__write_archive_request__field_descriptors[7] =
 {
   {
     "lease",
@@ -5445,6 +6387,18 @@ static const ProtobufCFieldDescriptor berth__v1__write_archive_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path_bytes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__WriteArchiveRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__write_archive_request__field_indices_by_name[] = {
   2,   /* field[2] = data */
@@ -5452,12 +6406,13 @@ static const unsigned berth__v1__write_archive_request__field_indices_by_name[] 
   3,   /* field[3] = more */
   5,   /* field[5] = offset */
   1,   /* field[1] = path */
+  6,   /* field[6] = path_bytes */
   4,   /* field[4] = upload */
 };
 static const ProtobufCIntRange berth__v1__write_archive_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor berth__v1__write_archive_request__descriptor =
 {
@@ -5467,7 +6422,7 @@ const ProtobufCMessageDescriptor berth__v1__write_archive_request__descriptor =
   "Berth__V1__WriteArchiveRequest",
   "berth.v1",
   sizeof(Berth__V1__WriteArchiveRequest),
-  6,
+  7,
   berth__v1__write_archive_request__field_descriptors,
   berth__v1__write_archive_request__field_indices_by_name,
   1,  berth__v1__write_archive_request__number_ranges,
@@ -5538,7 +6493,7 @@ const ProtobufCMessageDescriptor berth__v1__write_archive_response__descriptor =
   (ProtobufCMessageInit) berth__v1__write_archive_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__read_archive_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor berth__v1__read_archive_request__field_descriptors[4] =
 {
   {
     "lease",
@@ -5576,16 +6531,29 @@ static const ProtobufCFieldDescriptor berth__v1__read_archive_request__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ReadArchiveRequest, path_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__read_archive_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
+  3,   /* field[3] = path_bytes */
   2,   /* field[2] = window_bytes */
 };
 static const ProtobufCIntRange berth__v1__read_archive_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor berth__v1__read_archive_request__descriptor =
 {
@@ -5595,7 +6563,7 @@ const ProtobufCMessageDescriptor berth__v1__read_archive_request__descriptor =
   "Berth__V1__ReadArchiveRequest",
   "berth.v1",
   sizeof(Berth__V1__ReadArchiveRequest),
-  3,
+  4,
   berth__v1__read_archive_request__field_descriptors,
   berth__v1__read_archive_request__field_indices_by_name,
   1,  berth__v1__read_archive_request__number_ranges,
@@ -5803,7 +6771,7 @@ const ProtobufCMessageDescriptor berth__v1__watch_stats_request__descriptor =
   (ProtobufCMessageInit) berth__v1__watch_stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descriptors[8] =
+static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descriptors[10] =
 {
   {
     "server",
@@ -5901,10 +6869,36 @@ static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "held_bytes",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatsResponse, held_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_budget_bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__StatsResponse, held_budget_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__stats_response__field_indices_by_name[] = {
   3,   /* field[3] = connections */
   4,   /* field[4] = executions */
+  9,   /* field[9] = held_budget_bytes */
+  8,   /* field[8] = held_bytes */
   6,   /* field[6] = memory_budget_bytes */
   7,   /* field[7] = memory_used_bytes */
   5,   /* field[5] = pools */
@@ -5915,7 +6909,7 @@ static const unsigned berth__v1__stats_response__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__stats_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor =
 {
@@ -5925,7 +6919,7 @@ const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor =
   "Berth__V1__StatsResponse",
   "berth.v1",
   sizeof(Berth__V1__StatsResponse),
-  8,
+  10,
   berth__v1__stats_response__field_descriptors,
   berth__v1__stats_response__field_indices_by_name,
   1,  berth__v1__stats_response__number_ranges,
@@ -6857,6 +7851,88 @@ const ProtobufCMessageDescriptor berth__v1__member__descriptor =
   (ProtobufCMessageInit) berth__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[29] =
+{
+  { "ERROR_REASON_UNSPECIFIED", "BERTH__V1__ERROR_REASON__ERROR_REASON_UNSPECIFIED", 0 },
+  { "NO_SUCH_FILE", "BERTH__V1__ERROR_REASON__NO_SUCH_FILE", 1 },
+  { "IS_A_DIRECTORY", "BERTH__V1__ERROR_REASON__IS_A_DIRECTORY", 2 },
+  { "NOT_A_DIRECTORY", "BERTH__V1__ERROR_REASON__NOT_A_DIRECTORY", 3 },
+  { "ALREADY_EXISTS", "BERTH__V1__ERROR_REASON__ALREADY_EXISTS", 4 },
+  { "DIRECTORY_NOT_EMPTY", "BERTH__V1__ERROR_REASON__DIRECTORY_NOT_EMPTY", 5 },
+  { "NOT_A_FILE", "BERTH__V1__ERROR_REASON__NOT_A_FILE", 6 },
+  { "READ_ONLY", "BERTH__V1__ERROR_REASON__READ_ONLY", 7 },
+  { "OUTSIDE", "BERTH__V1__ERROR_REASON__OUTSIDE", 8 },
+  { "NOT_PERMITTED", "BERTH__V1__ERROR_REASON__NOT_PERMITTED", 9 },
+  { "NO_SPACE", "BERTH__V1__ERROR_REASON__NO_SPACE", 10 },
+  { "TOO_MANY_LINKS", "BERTH__V1__ERROR_REASON__TOO_MANY_LINKS", 11 },
+  { "NAME_TOO_LONG", "BERTH__V1__ERROR_REASON__NAME_TOO_LONG", 12 },
+  { "BAD_ARCHIVE", "BERTH__V1__ERROR_REASON__BAD_ARCHIVE", 13 },
+  { "NO_SUCH_LEASE", "BERTH__V1__ERROR_REASON__NO_SUCH_LEASE", 20 },
+  { "NO_SUCH_EXECUTION", "BERTH__V1__ERROR_REASON__NO_SUCH_EXECUTION", 21 },
+  { "NO_SUCH_POOL", "BERTH__V1__ERROR_REASON__NO_SUCH_POOL", 22 },
+  { "EXECUTION_LIMIT", "BERTH__V1__ERROR_REASON__EXECUTION_LIMIT", 23 },
+  { "BACKGROUND_LIMIT", "BERTH__V1__ERROR_REASON__BACKGROUND_LIMIT", 24 },
+  { "WAITER_LIMIT", "BERTH__V1__ERROR_REASON__WAITER_LIMIT", 25 },
+  { "CLIENT_LIMIT", "BERTH__V1__ERROR_REASON__CLIENT_LIMIT", 26 },
+  { "MEMORY_LIMIT", "BERTH__V1__ERROR_REASON__MEMORY_LIMIT", 27 },
+  { "MESSAGE_TOO_LARGE", "BERTH__V1__ERROR_REASON__MESSAGE_TOO_LARGE", 28 },
+  { "INPUT_ENDED", "BERTH__V1__ERROR_REASON__INPUT_ENDED", 29 },
+  { "INPUT_GAP", "BERTH__V1__ERROR_REASON__INPUT_GAP", 30 },
+  { "NO_TERMINAL", "BERTH__V1__ERROR_REASON__NO_TERMINAL", 31 },
+  { "BREAKER_OPEN", "BERTH__V1__ERROR_REASON__BREAKER_OPEN", 32 },
+  { "SHUTTING_DOWN", "BERTH__V1__ERROR_REASON__SHUTTING_DOWN", 33 },
+  { "DRAINING_POOL", "BERTH__V1__ERROR_REASON__DRAINING_POOL", 34 },
+};
+static const ProtobufCIntRange berth__v1__error_reason__value_ranges[] = {
+{0, 0},{20, 14},{0, 29}
+};
+static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[29] =
+{
+  { "ALREADY_EXISTS", 4 },
+  { "BACKGROUND_LIMIT", 18 },
+  { "BAD_ARCHIVE", 13 },
+  { "BREAKER_OPEN", 26 },
+  { "CLIENT_LIMIT", 20 },
+  { "DIRECTORY_NOT_EMPTY", 5 },
+  { "DRAINING_POOL", 28 },
+  { "ERROR_REASON_UNSPECIFIED", 0 },
+  { "EXECUTION_LIMIT", 17 },
+  { "INPUT_ENDED", 23 },
+  { "INPUT_GAP", 24 },
+  { "IS_A_DIRECTORY", 2 },
+  { "MEMORY_LIMIT", 21 },
+  { "MESSAGE_TOO_LARGE", 22 },
+  { "NAME_TOO_LONG", 12 },
+  { "NOT_A_DIRECTORY", 3 },
+  { "NOT_A_FILE", 6 },
+  { "NOT_PERMITTED", 9 },
+  { "NO_SPACE", 10 },
+  { "NO_SUCH_EXECUTION", 15 },
+  { "NO_SUCH_FILE", 1 },
+  { "NO_SUCH_LEASE", 14 },
+  { "NO_SUCH_POOL", 16 },
+  { "NO_TERMINAL", 25 },
+  { "OUTSIDE", 8 },
+  { "READ_ONLY", 7 },
+  { "SHUTTING_DOWN", 27 },
+  { "TOO_MANY_LINKS", 11 },
+  { "WAITER_LIMIT", 19 },
+};
+const ProtobufCEnumDescriptor berth__v1__error_reason__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "berth.v1.ErrorReason",
+  "ErrorReason",
+  "Berth__V1__ErrorReason",
+  "berth.v1",
+  29,
+  berth__v1__error_reason__enum_values_by_number,
+  29,
+  berth__v1__error_reason__enum_values_by_name,
+  2,
+  berth__v1__error_reason__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue berth__v1__output_policy__enum_values_by_number[2] =
 {
   { "TRUNCATE_OUTPUT", "BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT", 0 },
@@ -7123,7 +8199,7 @@ const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
   berth__v1__member_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[20] =
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[24] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
@@ -7138,6 +8214,10 @@ static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[20] =
   { "WriteFile", &berth__v1__write_file_request__descriptor, &berth__v1__write_file_response__descriptor },
   { "ReadFile", &berth__v1__read_file_request__descriptor, &berth__v1__file_event__descriptor },
   { "ListDirectory", &berth__v1__list_directory_request__descriptor, &berth__v1__list_directory_response__descriptor },
+  { "Stat", &berth__v1__stat_request__descriptor, &berth__v1__stat_response__descriptor },
+  { "MakeDirectory", &berth__v1__make_directory_request__descriptor, &berth__v1__make_directory_response__descriptor },
+  { "RenameFile", &berth__v1__rename_file_request__descriptor, &berth__v1__rename_file_response__descriptor },
+  { "ChangeMode", &berth__v1__change_mode_request__descriptor, &berth__v1__change_mode_response__descriptor },
   { "RemoveFile", &berth__v1__remove_file_request__descriptor, &berth__v1__remove_file_response__descriptor },
   { "WriteArchive", &berth__v1__write_archive_request__descriptor, &berth__v1__write_archive_response__descriptor },
   { "ReadArchive", &berth__v1__read_archive_request__descriptor, &berth__v1__file_event__descriptor },
@@ -7150,22 +8230,26 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   5,        /* Acknowledge */
   1,        /* Acquire */
   3,        /* Attach */
+  16,        /* ChangeMode */
   4,        /* Detach */
   2,        /* Execute */
   0,        /* Hello */
   6,        /* Input */
   12,        /* ListDirectory */
   9,        /* ListExecutions */
-  15,        /* ReadArchive */
+  14,        /* MakeDirectory */
+  19,        /* ReadArchive */
   11,        /* ReadFile */
-  16,        /* Release */
-  13,        /* RemoveFile */
-  17,        /* Renew */
+  20,        /* Release */
+  17,        /* RemoveFile */
+  15,        /* RenameFile */
+  21,        /* Renew */
   8,        /* Resize */
   7,        /* Signal */
-  18,        /* Stats */
-  19,        /* WatchStats */
-  14,        /* WriteArchive */
+  13,        /* Stat */
+  22,        /* Stats */
+  23,        /* WatchStats */
+  18,        /* WriteArchive */
   10         /* WriteFile */
 };
 const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
@@ -7175,7 +8259,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  20,
+  24,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -7283,13 +8367,45 @@ void berth__v1__pool__list_directory(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__stat(ProtobufCService *service,
+                           const Berth__V1__StatRequest *input,
+                           Berth__V1__StatResponse_Closure closure,
+                           void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__make_directory(ProtobufCService *service,
+                                     const Berth__V1__MakeDirectoryRequest *input,
+                                     Berth__V1__MakeDirectoryResponse_Closure closure,
+                                     void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__rename_file(ProtobufCService *service,
+                                  const Berth__V1__RenameFileRequest *input,
+                                  Berth__V1__RenameFileResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__change_mode(ProtobufCService *service,
+                                  const Berth__V1__ChangeModeRequest *input,
+                                  Berth__V1__ChangeModeResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__remove_file(ProtobufCService *service,
                                   const Berth__V1__RemoveFileRequest *input,
                                   Berth__V1__RemoveFileResponse_Closure closure,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__write_archive(ProtobufCService *service,
                                     const Berth__V1__WriteArchiveRequest *input,
@@ -7297,7 +8413,7 @@ void berth__v1__pool__write_archive(ProtobufCService *service,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_archive(ProtobufCService *service,
                                    const Berth__V1__ReadArchiveRequest *input,
@@ -7305,7 +8421,7 @@ void berth__v1__pool__read_archive(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
@@ -7313,7 +8429,7 @@ void berth__v1__pool__release(ProtobufCService *service,
                               void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__renew(ProtobufCService *service,
                             const Berth__V1__RenewRequest *input,
@@ -7321,7 +8437,7 @@ void berth__v1__pool__renew(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
@@ -7329,7 +8445,7 @@ void berth__v1__pool__stats(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   const Berth__V1__WatchStatsRequest *input,
@@ -7337,7 +8453,7 @@ void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)

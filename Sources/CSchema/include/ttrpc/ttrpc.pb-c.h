@@ -20,6 +20,8 @@ typedef struct Ttrpc__Response Ttrpc__Response;
 typedef struct Ttrpc__KeyValue Ttrpc__KeyValue;
 typedef struct Ttrpc__Status Ttrpc__Status;
 typedef struct Ttrpc__Any Ttrpc__Any;
+typedef struct Ttrpc__ErrorInfo Ttrpc__ErrorInfo;
+typedef struct Ttrpc__ErrorInfo__MetadataEntry Ttrpc__ErrorInfo__MetadataEntry;
 
 
 /* --- enums --- */
@@ -113,6 +115,39 @@ struct  Ttrpc__Any
 #define TTRPC__ANY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ttrpc__any__descriptor) \
     , (char *)protobuf_c_empty_string, {0,NULL} }
+
+
+struct  Ttrpc__ErrorInfo__MetadataEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  char *value;
+};
+#define TTRPC__ERROR_INFO__METADATA_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ttrpc__error_info__metadata_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * google.rpc.ErrorInfo, which comes in `details` with the type URL "type.googleapis.com/google.rpc.ErrorInfo".
+ */
+struct  Ttrpc__ErrorInfo
+{
+  ProtobufCMessage base;
+  /*
+   * UPPER_SNAKE_CASE; of Berth, the name of a berth.v1.ErrorReason
+   */
+  char *reason;
+  /*
+   * whose reason it is: "berth.dev"
+   */
+  char *domain;
+  size_t n_metadata;
+  Ttrpc__ErrorInfo__MetadataEntry **metadata;
+};
+#define TTRPC__ERROR_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ttrpc__error_info__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /* Ttrpc__Request methods */
@@ -210,6 +245,28 @@ Ttrpc__Any *
 void   ttrpc__any__free_unpacked
                      (Ttrpc__Any *message,
                       ProtobufCAllocator *allocator);
+/* Ttrpc__ErrorInfo__MetadataEntry methods */
+void   ttrpc__error_info__metadata_entry__init
+                     (Ttrpc__ErrorInfo__MetadataEntry         *message);
+/* Ttrpc__ErrorInfo methods */
+void   ttrpc__error_info__init
+                     (Ttrpc__ErrorInfo         *message);
+size_t ttrpc__error_info__get_packed_size
+                     (const Ttrpc__ErrorInfo   *message);
+size_t ttrpc__error_info__pack
+                     (const Ttrpc__ErrorInfo   *message,
+                      uint8_t             *out);
+size_t ttrpc__error_info__pack_to_buffer
+                     (const Ttrpc__ErrorInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Ttrpc__ErrorInfo *
+       ttrpc__error_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ttrpc__error_info__free_unpacked
+                     (Ttrpc__ErrorInfo *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Ttrpc__Request_Closure)
@@ -227,6 +284,12 @@ typedef void (*Ttrpc__Status_Closure)
 typedef void (*Ttrpc__Any_Closure)
                  (const Ttrpc__Any *message,
                   void *closure_data);
+typedef void (*Ttrpc__ErrorInfo__MetadataEntry_Closure)
+                 (const Ttrpc__ErrorInfo__MetadataEntry *message,
+                  void *closure_data);
+typedef void (*Ttrpc__ErrorInfo_Closure)
+                 (const Ttrpc__ErrorInfo *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -238,6 +301,8 @@ extern const ProtobufCMessageDescriptor ttrpc__response__descriptor;
 extern const ProtobufCMessageDescriptor ttrpc__key_value__descriptor;
 extern const ProtobufCMessageDescriptor ttrpc__status__descriptor;
 extern const ProtobufCMessageDescriptor ttrpc__any__descriptor;
+extern const ProtobufCMessageDescriptor ttrpc__error_info__descriptor;
+extern const ProtobufCMessageDescriptor ttrpc__error_info__metadata_entry__descriptor;
 
 PROTOBUF_C__END_DECLS
 

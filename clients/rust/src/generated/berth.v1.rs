@@ -79,9 +79,20 @@ pub struct ExecuteRequest {
     /// absolute; empty: the pool's (/workspace)
     #[prost(string, tag="6")]
     pub cwd: ::prost::alloc::string::String,
-    /// the user id it runs as; 0: the pool's (1000). Root is not to be had.
+    /// instead of argv: arguments that are not UTF-8
+    #[prost(bytes="bytes", repeated, tag="27")]
+    pub argv_bytes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// "NAME=value" each, added after env: values that are not UTF-8
+    #[prost(bytes="bytes", repeated, tag="24")]
+    pub env_bytes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// instead of cwd
+    #[prost(bytes="bytes", tag="25")]
+    pub cwd_bytes: ::prost::bytes::Bytes,
+    /// the user id it runs as; 0: the member's own. Others only where the pool allows them; root
     #[prost(uint32, tag="7")]
     pub uid: u32,
+    // is not to be had.
+
     /// Its input. With neither of the last two, end of file follows `stdin`.
     ///
     /// the first bytes of its standard input
@@ -125,6 +136,9 @@ pub struct ExecuteRequest {
     /// what is done at max_output_bytes
     #[prost(enumeration="OutputPolicy", tag="15")]
     pub output_policy: i32,
+    /// stdout and stderr are one pipe, in the order of writing: all is STDOUT
+    #[prost(bool, tag="26")]
+    pub merge_output: bool,
     /// When nobody watches.
     ///
     /// when the last stream that watches it breaks, it goes on for so long, and can be attached
@@ -145,6 +159,9 @@ pub struct Terminal {
     pub rows: u32,
     #[prost(uint32, tag="2")]
     pub columns: u32,
+    /// what is typed is not echoed, from the first byte on
+    #[prost(bool, tag="3")]
+    pub no_echo: bool,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -415,6 +432,9 @@ pub struct ExecutionInfo {
     /// absent while it runs
     #[prost(message, optional, tag="10")]
     pub ended: ::core::option::Option<Ended>,
+    /// argv, where it is not UTF-8
+    #[prost(bytes="bytes", repeated, tag="11")]
+    pub argv_bytes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -440,6 +460,9 @@ pub struct FileInfo {
     /// of a link, as it is written there
     #[prost(bytes="bytes", tag="8")]
     pub link_target: ::prost::bytes::Bytes,
+    /// the name, where it is not UTF-8
+    #[prost(bytes="bytes", tag="9")]
+    pub name_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -466,6 +489,9 @@ pub struct WriteFileRequest {
     /// of data's first byte in the file; a call that was lost is simply made again
     #[prost(uint64, tag="8")]
     pub offset: u64,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="9")]
+    pub path_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -493,6 +519,9 @@ pub struct ReadFileRequest {
     /// as in ExecuteRequest
     #[prost(uint64, tag="5")]
     pub window_bytes: u64,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="6")]
+    pub path_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -540,6 +569,9 @@ pub struct ListDirectoryRequest {
     pub lease: ::prost::alloc::string::String,
     #[prost(string, tag="2")]
     pub path: ::prost::alloc::string::String,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="3")]
+    pub path_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -550,6 +582,89 @@ pub struct ListDirectoryResponse {
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub path: ::prost::alloc::string::String,
+    /// of a link: what it leads to
+    #[prost(bool, tag="3")]
+    pub follow: bool,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="4")]
+    pub path_bytes: ::prost::bytes::Bytes,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatResponse {
+    /// its name is the path as asked
+    #[prost(message, optional, tag="1")]
+    pub info: ::core::option::Option<FileInfo>,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MakeDirectoryRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub path: ::prost::alloc::string::String,
+    /// permission bits; 0: 0755
+    #[prost(uint32, tag="3")]
+    pub mode: u32,
+    /// directories that are missing on the way are made; it may be there already
+    #[prost(bool, tag="4")]
+    pub parents: bool,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="5")]
+    pub path_bytes: ::prost::bytes::Bytes,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MakeDirectoryResponse {
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenameFileRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag="3")]
+    pub to: ::prost::alloc::string::String,
+    /// FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path
+    #[prost(bool, tag="4")]
+    pub no_replace: bool,
+    /// instead of from: one that is not UTF-8
+    #[prost(bytes="bytes", tag="5")]
+    pub from_bytes: ::prost::bytes::Bytes,
+    /// instead of to: one that is not UTF-8
+    #[prost(bytes="bytes", tag="6")]
+    pub to_bytes: ::prost::bytes::Bytes,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenameFileResponse {
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeModeRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub path: ::prost::alloc::string::String,
+    /// permission bits, 0 to 0777
+    #[prost(uint32, tag="3")]
+    pub mode: u32,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="4")]
+    pub path_bytes: ::prost::bytes::Bytes,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeModeResponse {
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RemoveFileRequest {
     #[prost(string, tag="1")]
     pub lease: ::prost::alloc::string::String,
@@ -557,6 +672,9 @@ pub struct RemoveFileRequest {
     pub path: ::prost::alloc::string::String,
     #[prost(bool, tag="3")]
     pub recursive: bool,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="4")]
+    pub path_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -582,6 +700,9 @@ pub struct WriteArchiveRequest {
     /// of data's first byte in the archive
     #[prost(uint64, tag="6")]
     pub offset: u64,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="7")]
+    pub path_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -606,6 +727,9 @@ pub struct ReadArchiveRequest {
     /// as in ExecuteRequest
     #[prost(uint64, tag="3")]
     pub window_bytes: u64,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="4")]
+    pub path_bytes: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -670,6 +794,14 @@ pub struct StatsResponse {
     /// the sum of the members' limits now
     #[prost(uint64, tag="8")]
     pub memory_used_bytes: u64,
+    /// the server's own memory that is held for callers now: requests that wait, unfinished
+    #[prost(uint64, tag="9")]
+    pub held_bytes: u64,
+    /// frames, queues, rings
+    ///
+    /// what that may reach; over it calls get RESOURCE_EXHAUSTED (MEMORY_LIMIT)
+    #[prost(uint64, tag="10")]
+    pub held_budget_bytes: u64,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -868,6 +1000,146 @@ pub struct Member {
     /// it was made like an earlier configuration says
     #[prost(bool, tag="6")]
     pub outdated: bool,
+}
+/// The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ErrorReason {
+    Unspecified = 0,
+    /// Files:
+    ///
+    /// NOT_FOUND: nothing is at the path, or no directory to write it into
+    NoSuchFile = 1,
+    /// FAILED_PRECONDITION
+    IsADirectory = 2,
+    /// FAILED_PRECONDITION: also something on the way that is none
+    NotADirectory = 3,
+    /// FAILED_PRECONDITION
+    AlreadyExists = 4,
+    /// FAILED_PRECONDITION
+    DirectoryNotEmpty = 5,
+    /// FAILED_PRECONDITION: a device, a pipe or a socket
+    NotAFile = 6,
+    /// PERMISSION_DENIED: a place that is not to be written to
+    ReadOnly = 7,
+    /// PERMISSION_DENIED: the path is, or leads, outside of the places it may be in
+    Outside = 8,
+    /// PERMISSION_DENIED: the user may not
+    NotPermitted = 9,
+    /// RESOURCE_EXHAUSTED
+    NoSpace = 10,
+    /// FAILED_PRECONDITION: links that lead in a circle
+    TooManyLinks = 11,
+    /// INVALID_ARGUMENT
+    NameTooLong = 12,
+    /// INVALID_ARGUMENT
+    BadArchive = 13,
+    /// Leases and executions:
+    ///
+    /// NOT_FOUND: it never was, or has ended
+    NoSuchLease = 20,
+    /// NOT_FOUND: it never was, or is no longer kept
+    NoSuchExecution = 21,
+    /// NOT_FOUND
+    NoSuchPool = 22,
+    /// RESOURCE_EXHAUSTED: executions at a time in one lease
+    ExecutionLimit = 23,
+    /// RESOURCE_EXHAUSTED: programs of one lease that have left something running
+    BackgroundLimit = 24,
+    /// RESOURCE_EXHAUSTED: the line of a pool is full
+    WaiterLimit = 25,
+    /// RESOURCE_EXHAUSTED: what one client may have
+    ClientLimit = 26,
+    /// RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it
+    MemoryLimit = 27,
+    /// RESOURCE_EXHAUSTED
+    MessageTooLarge = 28,
+    /// FAILED_PRECONDITION: the standard input has ended
+    InputEnded = 29,
+    /// FAILED_PRECONDITION: bytes in between are missing
+    InputGap = 30,
+    /// FAILED_PRECONDITION
+    NoTerminal = 31,
+    /// UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try
+    BreakerOpen = 32,
+    /// UNAVAILABLE
+    ShuttingDown = 33,
+    /// UNAVAILABLE
+    DrainingPool = 34,
+}
+impl ErrorReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            ErrorReason::Unspecified => "ERROR_REASON_UNSPECIFIED",
+            ErrorReason::NoSuchFile => "NO_SUCH_FILE",
+            ErrorReason::IsADirectory => "IS_A_DIRECTORY",
+            ErrorReason::NotADirectory => "NOT_A_DIRECTORY",
+            ErrorReason::AlreadyExists => "ALREADY_EXISTS",
+            ErrorReason::DirectoryNotEmpty => "DIRECTORY_NOT_EMPTY",
+            ErrorReason::NotAFile => "NOT_A_FILE",
+            ErrorReason::ReadOnly => "READ_ONLY",
+            ErrorReason::Outside => "OUTSIDE",
+            ErrorReason::NotPermitted => "NOT_PERMITTED",
+            ErrorReason::NoSpace => "NO_SPACE",
+            ErrorReason::TooManyLinks => "TOO_MANY_LINKS",
+            ErrorReason::NameTooLong => "NAME_TOO_LONG",
+            ErrorReason::BadArchive => "BAD_ARCHIVE",
+            ErrorReason::NoSuchLease => "NO_SUCH_LEASE",
+            ErrorReason::NoSuchExecution => "NO_SUCH_EXECUTION",
+            ErrorReason::NoSuchPool => "NO_SUCH_POOL",
+            ErrorReason::ExecutionLimit => "EXECUTION_LIMIT",
+            ErrorReason::BackgroundLimit => "BACKGROUND_LIMIT",
+            ErrorReason::WaiterLimit => "WAITER_LIMIT",
+            ErrorReason::ClientLimit => "CLIENT_LIMIT",
+            ErrorReason::MemoryLimit => "MEMORY_LIMIT",
+            ErrorReason::MessageTooLarge => "MESSAGE_TOO_LARGE",
+            ErrorReason::InputEnded => "INPUT_ENDED",
+            ErrorReason::InputGap => "INPUT_GAP",
+            ErrorReason::NoTerminal => "NO_TERMINAL",
+            ErrorReason::BreakerOpen => "BREAKER_OPEN",
+            ErrorReason::ShuttingDown => "SHUTTING_DOWN",
+            ErrorReason::DrainingPool => "DRAINING_POOL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ERROR_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "NO_SUCH_FILE" => Some(Self::NoSuchFile),
+            "IS_A_DIRECTORY" => Some(Self::IsADirectory),
+            "NOT_A_DIRECTORY" => Some(Self::NotADirectory),
+            "ALREADY_EXISTS" => Some(Self::AlreadyExists),
+            "DIRECTORY_NOT_EMPTY" => Some(Self::DirectoryNotEmpty),
+            "NOT_A_FILE" => Some(Self::NotAFile),
+            "READ_ONLY" => Some(Self::ReadOnly),
+            "OUTSIDE" => Some(Self::Outside),
+            "NOT_PERMITTED" => Some(Self::NotPermitted),
+            "NO_SPACE" => Some(Self::NoSpace),
+            "TOO_MANY_LINKS" => Some(Self::TooManyLinks),
+            "NAME_TOO_LONG" => Some(Self::NameTooLong),
+            "BAD_ARCHIVE" => Some(Self::BadArchive),
+            "NO_SUCH_LEASE" => Some(Self::NoSuchLease),
+            "NO_SUCH_EXECUTION" => Some(Self::NoSuchExecution),
+            "NO_SUCH_POOL" => Some(Self::NoSuchPool),
+            "EXECUTION_LIMIT" => Some(Self::ExecutionLimit),
+            "BACKGROUND_LIMIT" => Some(Self::BackgroundLimit),
+            "WAITER_LIMIT" => Some(Self::WaiterLimit),
+            "CLIENT_LIMIT" => Some(Self::ClientLimit),
+            "MEMORY_LIMIT" => Some(Self::MemoryLimit),
+            "MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
+            "INPUT_ENDED" => Some(Self::InputEnded),
+            "INPUT_GAP" => Some(Self::InputGap),
+            "NO_TERMINAL" => Some(Self::NoTerminal),
+            "BREAKER_OPEN" => Some(Self::BreakerOpen),
+            "SHUTTING_DOWN" => Some(Self::ShuttingDown),
+            "DRAINING_POOL" => Some(Self::DrainingPool),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

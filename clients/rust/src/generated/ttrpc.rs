@@ -55,3 +55,16 @@ pub struct Any {
     #[prost(bytes="bytes", tag="2")]
     pub value: ::prost::bytes::Bytes,
 }
+/// google.rpc.ErrorInfo, which comes in `details` with the type URL "type.googleapis.com/google.rpc.ErrorInfo".
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ErrorInfo {
+    /// UPPER_SNAKE_CASE; of Berth, the name of a berth.v1.ErrorReason
+    #[prost(string, tag="1")]
+    pub reason: ::prost::alloc::string::String,
+    /// whose reason it is: "berth.dev"
+    #[prost(string, tag="2")]
+    pub domain: ::prost::alloc::string::String,
+    #[prost(btree_map="string, string", tag="3")]
+    pub metadata: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
+}

@@ -899,7 +899,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__ping_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[17] =
+static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[20] =
 {
   {
     "execution",
@@ -1105,6 +1105,42 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merge_output",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, merge_output),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_grace_ms",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, output_grace_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_grace_max_ms",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, output_grace_max_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__execute_request__field_indices_by_name[] = {
   1,   /* field[1] = argv */
@@ -1119,6 +1155,9 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
   10,   /* field[10] = keep_stdin_open */
   13,   /* field[13] = kill_at_max_output */
   12,   /* field[12] = max_output_bytes */
+  17,   /* field[17] = merge_output */
+  19,   /* field[19] = output_grace_max_ms */
+  18,   /* field[18] = output_grace_ms */
   6,   /* field[6] = stdin */
   11,   /* field[11] = terminal */
   7,   /* field[7] = timeout_ms */
@@ -1128,7 +1167,7 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
 static const ProtobufCIntRange berth__agent__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
 {
@@ -1138,14 +1177,14 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
   "Berth__Agent__V1__ExecuteRequest",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__ExecuteRequest),
-  17,
+  20,
   berth__agent__v1__execute_request__field_descriptors,
   berth__agent__v1__execute_request__field_indices_by_name,
   1,  berth__agent__v1__execute_request__number_ranges,
   (ProtobufCMessageInit) berth__agent__v1__execute_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__terminal__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__agent__v1__terminal__field_descriptors[3] =
 {
   {
     "rows",
@@ -1171,15 +1210,28 @@ static const ProtobufCFieldDescriptor berth__agent__v1__terminal__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "no_echo",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Terminal, no_echo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__terminal__field_indices_by_name[] = {
   1,   /* field[1] = columns */
+  2,   /* field[2] = no_echo */
   0,   /* field[0] = rows */
 };
 static const ProtobufCIntRange berth__agent__v1__terminal__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor =
 {
@@ -1189,7 +1241,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor =
   "Berth__Agent__V1__Terminal",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__Terminal),
-  2,
+  3,
   berth__agent__v1__terminal__field_descriptors,
   berth__agent__v1__terminal__field_indices_by_name,
   1,  berth__agent__v1__terminal__number_ranges,

@@ -51,6 +51,14 @@ typedef struct Berth__V1__FileStart Berth__V1__FileStart;
 typedef struct Berth__V1__FileEnd Berth__V1__FileEnd;
 typedef struct Berth__V1__ListDirectoryRequest Berth__V1__ListDirectoryRequest;
 typedef struct Berth__V1__ListDirectoryResponse Berth__V1__ListDirectoryResponse;
+typedef struct Berth__V1__StatRequest Berth__V1__StatRequest;
+typedef struct Berth__V1__StatResponse Berth__V1__StatResponse;
+typedef struct Berth__V1__MakeDirectoryRequest Berth__V1__MakeDirectoryRequest;
+typedef struct Berth__V1__MakeDirectoryResponse Berth__V1__MakeDirectoryResponse;
+typedef struct Berth__V1__RenameFileRequest Berth__V1__RenameFileRequest;
+typedef struct Berth__V1__RenameFileResponse Berth__V1__RenameFileResponse;
+typedef struct Berth__V1__ChangeModeRequest Berth__V1__ChangeModeRequest;
+typedef struct Berth__V1__ChangeModeResponse Berth__V1__ChangeModeResponse;
 typedef struct Berth__V1__RemoveFileRequest Berth__V1__RemoveFileRequest;
 typedef struct Berth__V1__RemoveFileResponse Berth__V1__RemoveFileResponse;
 typedef struct Berth__V1__WriteArchiveRequest Berth__V1__WriteArchiveRequest;
@@ -78,6 +86,131 @@ typedef struct Berth__V1__Member Berth__V1__Member;
 
 /* --- enums --- */
 
+/*
+ * The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come.
+ */
+typedef enum _Berth__V1__ErrorReason {
+  BERTH__V1__ERROR_REASON__ERROR_REASON_UNSPECIFIED = 0,
+  /*
+   * Files:
+   */
+  /*
+   * NOT_FOUND: nothing is at the path, or no directory to write it into
+   */
+  BERTH__V1__ERROR_REASON__NO_SUCH_FILE = 1,
+  /*
+   * FAILED_PRECONDITION
+   */
+  BERTH__V1__ERROR_REASON__IS_A_DIRECTORY = 2,
+  /*
+   * FAILED_PRECONDITION: also something on the way that is none
+   */
+  BERTH__V1__ERROR_REASON__NOT_A_DIRECTORY = 3,
+  /*
+   * FAILED_PRECONDITION
+   */
+  BERTH__V1__ERROR_REASON__ALREADY_EXISTS = 4,
+  /*
+   * FAILED_PRECONDITION
+   */
+  BERTH__V1__ERROR_REASON__DIRECTORY_NOT_EMPTY = 5,
+  /*
+   * FAILED_PRECONDITION: a device, a pipe or a socket
+   */
+  BERTH__V1__ERROR_REASON__NOT_A_FILE = 6,
+  /*
+   * PERMISSION_DENIED: a place that is not to be written to
+   */
+  BERTH__V1__ERROR_REASON__READ_ONLY = 7,
+  /*
+   * PERMISSION_DENIED: the path is, or leads, outside of the places it may be in
+   */
+  BERTH__V1__ERROR_REASON__OUTSIDE = 8,
+  /*
+   * PERMISSION_DENIED: the user may not
+   */
+  BERTH__V1__ERROR_REASON__NOT_PERMITTED = 9,
+  /*
+   * RESOURCE_EXHAUSTED
+   */
+  BERTH__V1__ERROR_REASON__NO_SPACE = 10,
+  /*
+   * FAILED_PRECONDITION: links that lead in a circle
+   */
+  BERTH__V1__ERROR_REASON__TOO_MANY_LINKS = 11,
+  /*
+   * INVALID_ARGUMENT
+   */
+  BERTH__V1__ERROR_REASON__NAME_TOO_LONG = 12,
+  /*
+   * INVALID_ARGUMENT
+   */
+  BERTH__V1__ERROR_REASON__BAD_ARCHIVE = 13,
+  /*
+   * Leases and executions:
+   */
+  /*
+   * NOT_FOUND: it never was, or has ended
+   */
+  BERTH__V1__ERROR_REASON__NO_SUCH_LEASE = 20,
+  /*
+   * NOT_FOUND: it never was, or is no longer kept
+   */
+  BERTH__V1__ERROR_REASON__NO_SUCH_EXECUTION = 21,
+  /*
+   * NOT_FOUND
+   */
+  BERTH__V1__ERROR_REASON__NO_SUCH_POOL = 22,
+  /*
+   * RESOURCE_EXHAUSTED: executions at a time in one lease
+   */
+  BERTH__V1__ERROR_REASON__EXECUTION_LIMIT = 23,
+  /*
+   * RESOURCE_EXHAUSTED: programs of one lease that have left something running
+   */
+  BERTH__V1__ERROR_REASON__BACKGROUND_LIMIT = 24,
+  /*
+   * RESOURCE_EXHAUSTED: the line of a pool is full
+   */
+  BERTH__V1__ERROR_REASON__WAITER_LIMIT = 25,
+  /*
+   * RESOURCE_EXHAUSTED: what one client may have
+   */
+  BERTH__V1__ERROR_REASON__CLIENT_LIMIT = 26,
+  /*
+   * RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it
+   */
+  BERTH__V1__ERROR_REASON__MEMORY_LIMIT = 27,
+  /*
+   * RESOURCE_EXHAUSTED
+   */
+  BERTH__V1__ERROR_REASON__MESSAGE_TOO_LARGE = 28,
+  /*
+   * FAILED_PRECONDITION: the standard input has ended
+   */
+  BERTH__V1__ERROR_REASON__INPUT_ENDED = 29,
+  /*
+   * FAILED_PRECONDITION: bytes in between are missing
+   */
+  BERTH__V1__ERROR_REASON__INPUT_GAP = 30,
+  /*
+   * FAILED_PRECONDITION
+   */
+  BERTH__V1__ERROR_REASON__NO_TERMINAL = 31,
+  /*
+   * UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try
+   */
+  BERTH__V1__ERROR_REASON__BREAKER_OPEN = 32,
+  /*
+   * UNAVAILABLE
+   */
+  BERTH__V1__ERROR_REASON__SHUTTING_DOWN = 33,
+  /*
+   * UNAVAILABLE
+   */
+  BERTH__V1__ERROR_REASON__DRAINING_POOL = 34
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__ERROR_REASON)
+} Berth__V1__ErrorReason;
 typedef enum _Berth__V1__OutputPolicy {
   /*
    * the program goes on, the rest is counted, and Ended says how much that was
@@ -354,7 +487,21 @@ struct  Berth__V1__ExecuteRequest
    */
   char *cwd;
   /*
-   * the user id it runs as; 0: the pool's (1000). Root is not to be had.
+   * instead of argv: arguments that are not UTF-8
+   */
+  size_t n_argv_bytes;
+  ProtobufCBinaryData *argv_bytes;
+  /*
+   * "NAME=value" each, added after env: values that are not UTF-8
+   */
+  size_t n_env_bytes;
+  ProtobufCBinaryData *env_bytes;
+  /*
+   * instead of cwd
+   */
+  ProtobufCBinaryData cwd_bytes;
+  /*
+   * the user id it runs as; 0: the member's own. Others only where the pool allows them; root
    */
   uint32_t uid;
   /*
@@ -416,6 +563,10 @@ struct  Berth__V1__ExecuteRequest
    */
   Berth__V1__OutputPolicy output_policy;
   /*
+   * stdout and stderr are one pipe, in the order of writing: all is STDOUT
+   */
+  protobuf_c_boolean merge_output;
+  /*
    * When nobody watches.
    */
   /*
@@ -433,7 +584,7 @@ struct  Berth__V1__ExecuteRequest
 };
 #define BERTH__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execute_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, NULL, 0, 0, 0, 0, 0, 0, 0, BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT, 0, BERTH__V1__UNWATCHED__RUN_ON }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, {0,NULL}, 0, {0,NULL}, 0, NULL, 0, 0, 0, 0, 0, 0, 0, BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT, 0, 0, BERTH__V1__UNWATCHED__RUN_ON }
 
 
 /*
@@ -444,10 +595,14 @@ struct  Berth__V1__Terminal
   ProtobufCMessage base;
   uint32_t rows;
   uint32_t columns;
+  /*
+   * what is typed is not echoed, from the first byte on
+   */
+  protobuf_c_boolean no_echo;
 };
 #define BERTH__V1__TERMINAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__terminal__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0 }
 
 
 typedef enum {
@@ -825,10 +980,15 @@ struct  Berth__V1__ExecutionInfo
    * absent while it runs
    */
   Berth__V1__Ended *ended;
+  /*
+   * argv, where it is not UTF-8
+   */
+  size_t n_argv_bytes;
+  ProtobufCBinaryData *argv_bytes;
 };
 #define BERTH__V1__EXECUTION_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execution_info__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0,NULL }
 
 
 struct  Berth__V1__FileInfo
@@ -857,10 +1017,14 @@ struct  Berth__V1__FileInfo
    * of a link, as it is written there
    */
   ProtobufCBinaryData link_target;
+  /*
+   * the name, where it is not UTF-8
+   */
+  ProtobufCBinaryData name_bytes;
 };
 #define BERTH__V1__FILE_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__file_info__descriptor) \
-    , (char *)protobuf_c_empty_string, BERTH__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED, 0, 0, 0, 0, 0, {0,NULL} }
+    , (char *)protobuf_c_empty_string, BERTH__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Berth__V1__WriteFileRequest
@@ -892,10 +1056,14 @@ struct  Berth__V1__WriteFileRequest
    * of data's first byte in the file; a call that was lost is simply made again
    */
   uint64_t offset;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
 };
 #define BERTH__V1__WRITE_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_file_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, (char *)protobuf_c_empty_string, 0, {0,NULL} }
 
 
 struct  Berth__V1__WriteFileResponse
@@ -932,10 +1100,14 @@ struct  Berth__V1__ReadFileRequest
    * as in ExecuteRequest
    */
   uint64_t window_bytes;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
 };
 #define BERTH__V1__READ_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__read_file_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, {0,NULL} }
 
 
 typedef enum {
@@ -1000,10 +1172,14 @@ struct  Berth__V1__ListDirectoryRequest
   ProtobufCMessage base;
   char *lease;
   char *path;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
 };
 #define BERTH__V1__LIST_DIRECTORY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_directory_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL} }
 
 
 struct  Berth__V1__ListDirectoryResponse
@@ -1020,16 +1196,145 @@ struct  Berth__V1__ListDirectoryResponse
     , 0,NULL }
 
 
+struct  Berth__V1__StatRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  /*
+   * of a link: what it leads to
+   */
+  protobuf_c_boolean follow;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
+};
+#define BERTH__V1__STAT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__stat_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL} }
+
+
+struct  Berth__V1__StatResponse
+{
+  ProtobufCMessage base;
+  /*
+   * its name is the path as asked
+   */
+  Berth__V1__FileInfo *info;
+};
+#define BERTH__V1__STAT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__stat_response__descriptor) \
+    , NULL }
+
+
+struct  Berth__V1__MakeDirectoryRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  /*
+   * permission bits; 0: 0755
+   */
+  uint32_t mode;
+  /*
+   * directories that are missing on the way are made; it may be there already
+   */
+  protobuf_c_boolean parents;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
+};
+#define BERTH__V1__MAKE_DIRECTORY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__make_directory_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, {0,NULL} }
+
+
+struct  Berth__V1__MakeDirectoryResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__MAKE_DIRECTORY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__make_directory_response__descriptor) \
+     }
+
+
+struct  Berth__V1__RenameFileRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *from;
+  char *to;
+  /*
+   * FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path
+   */
+  protobuf_c_boolean no_replace;
+  /*
+   * instead of from: one that is not UTF-8
+   */
+  ProtobufCBinaryData from_bytes;
+  /*
+   * instead of to: one that is not UTF-8
+   */
+  ProtobufCBinaryData to_bytes;
+};
+#define BERTH__V1__RENAME_FILE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__rename_file_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, {0,NULL} }
+
+
+struct  Berth__V1__RenameFileResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__RENAME_FILE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__rename_file_response__descriptor) \
+     }
+
+
+struct  Berth__V1__ChangeModeRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *path;
+  /*
+   * permission bits, 0 to 0777
+   */
+  uint32_t mode;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
+};
+#define BERTH__V1__CHANGE_MODE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__change_mode_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL} }
+
+
+struct  Berth__V1__ChangeModeResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__CHANGE_MODE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__change_mode_response__descriptor) \
+     }
+
+
 struct  Berth__V1__RemoveFileRequest
 {
   ProtobufCMessage base;
   char *lease;
   char *path;
   protobuf_c_boolean recursive;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
 };
 #define BERTH__V1__REMOVE_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__remove_file_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL} }
 
 
 struct  Berth__V1__RemoveFileResponse
@@ -1065,10 +1370,14 @@ struct  Berth__V1__WriteArchiveRequest
    * of data's first byte in the archive
    */
   uint64_t offset;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
 };
 #define BERTH__V1__WRITE_ARCHIVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_archive_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0, {0,NULL} }
 
 
 struct  Berth__V1__WriteArchiveResponse
@@ -1101,10 +1410,14 @@ struct  Berth__V1__ReadArchiveRequest
    * as in ExecuteRequest
    */
   uint64_t window_bytes;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_bytes;
 };
 #define BERTH__V1__READ_ARCHIVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__read_archive_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL} }
 
 
 struct  Berth__V1__ReleaseRequest
@@ -1208,10 +1521,21 @@ struct  Berth__V1__StatsResponse
    * the sum of the members' limits now
    */
   uint64_t memory_used_bytes;
+  /*
+   * the server's own memory that is held for callers now: requests that wait, unfinished
+   */
+  uint64_t held_bytes;
+  /*
+   * frames, queues, rings
+   */
+  /*
+   * what that may reach; over it calls get RESOURCE_EXHAUSTED (MEMORY_LIMIT)
+   */
+  uint64_t held_budget_bytes;
 };
 #define BERTH__V1__STATS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__stats_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__PoolStats__RetiredEntry
@@ -2170,6 +2494,158 @@ Berth__V1__ListDirectoryResponse *
 void   berth__v1__list_directory_response__free_unpacked
                      (Berth__V1__ListDirectoryResponse *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__StatRequest methods */
+void   berth__v1__stat_request__init
+                     (Berth__V1__StatRequest         *message);
+size_t berth__v1__stat_request__get_packed_size
+                     (const Berth__V1__StatRequest   *message);
+size_t berth__v1__stat_request__pack
+                     (const Berth__V1__StatRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__stat_request__pack_to_buffer
+                     (const Berth__V1__StatRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__StatRequest *
+       berth__v1__stat_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__stat_request__free_unpacked
+                     (Berth__V1__StatRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__StatResponse methods */
+void   berth__v1__stat_response__init
+                     (Berth__V1__StatResponse         *message);
+size_t berth__v1__stat_response__get_packed_size
+                     (const Berth__V1__StatResponse   *message);
+size_t berth__v1__stat_response__pack
+                     (const Berth__V1__StatResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__stat_response__pack_to_buffer
+                     (const Berth__V1__StatResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__StatResponse *
+       berth__v1__stat_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__stat_response__free_unpacked
+                     (Berth__V1__StatResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__MakeDirectoryRequest methods */
+void   berth__v1__make_directory_request__init
+                     (Berth__V1__MakeDirectoryRequest         *message);
+size_t berth__v1__make_directory_request__get_packed_size
+                     (const Berth__V1__MakeDirectoryRequest   *message);
+size_t berth__v1__make_directory_request__pack
+                     (const Berth__V1__MakeDirectoryRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__make_directory_request__pack_to_buffer
+                     (const Berth__V1__MakeDirectoryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__MakeDirectoryRequest *
+       berth__v1__make_directory_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__make_directory_request__free_unpacked
+                     (Berth__V1__MakeDirectoryRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__MakeDirectoryResponse methods */
+void   berth__v1__make_directory_response__init
+                     (Berth__V1__MakeDirectoryResponse         *message);
+size_t berth__v1__make_directory_response__get_packed_size
+                     (const Berth__V1__MakeDirectoryResponse   *message);
+size_t berth__v1__make_directory_response__pack
+                     (const Berth__V1__MakeDirectoryResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__make_directory_response__pack_to_buffer
+                     (const Berth__V1__MakeDirectoryResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__MakeDirectoryResponse *
+       berth__v1__make_directory_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__make_directory_response__free_unpacked
+                     (Berth__V1__MakeDirectoryResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__RenameFileRequest methods */
+void   berth__v1__rename_file_request__init
+                     (Berth__V1__RenameFileRequest         *message);
+size_t berth__v1__rename_file_request__get_packed_size
+                     (const Berth__V1__RenameFileRequest   *message);
+size_t berth__v1__rename_file_request__pack
+                     (const Berth__V1__RenameFileRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__rename_file_request__pack_to_buffer
+                     (const Berth__V1__RenameFileRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__RenameFileRequest *
+       berth__v1__rename_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__rename_file_request__free_unpacked
+                     (Berth__V1__RenameFileRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__RenameFileResponse methods */
+void   berth__v1__rename_file_response__init
+                     (Berth__V1__RenameFileResponse         *message);
+size_t berth__v1__rename_file_response__get_packed_size
+                     (const Berth__V1__RenameFileResponse   *message);
+size_t berth__v1__rename_file_response__pack
+                     (const Berth__V1__RenameFileResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__rename_file_response__pack_to_buffer
+                     (const Berth__V1__RenameFileResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__RenameFileResponse *
+       berth__v1__rename_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__rename_file_response__free_unpacked
+                     (Berth__V1__RenameFileResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ChangeModeRequest methods */
+void   berth__v1__change_mode_request__init
+                     (Berth__V1__ChangeModeRequest         *message);
+size_t berth__v1__change_mode_request__get_packed_size
+                     (const Berth__V1__ChangeModeRequest   *message);
+size_t berth__v1__change_mode_request__pack
+                     (const Berth__V1__ChangeModeRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__change_mode_request__pack_to_buffer
+                     (const Berth__V1__ChangeModeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ChangeModeRequest *
+       berth__v1__change_mode_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__change_mode_request__free_unpacked
+                     (Berth__V1__ChangeModeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ChangeModeResponse methods */
+void   berth__v1__change_mode_response__init
+                     (Berth__V1__ChangeModeResponse         *message);
+size_t berth__v1__change_mode_response__get_packed_size
+                     (const Berth__V1__ChangeModeResponse   *message);
+size_t berth__v1__change_mode_response__pack
+                     (const Berth__V1__ChangeModeResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__change_mode_response__pack_to_buffer
+                     (const Berth__V1__ChangeModeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ChangeModeResponse *
+       berth__v1__change_mode_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__change_mode_response__free_unpacked
+                     (Berth__V1__ChangeModeResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__RemoveFileRequest methods */
 void   berth__v1__remove_file_request__init
                      (Berth__V1__RemoveFileRequest         *message);
@@ -2701,6 +3177,30 @@ typedef void (*Berth__V1__ListDirectoryRequest_Closure)
 typedef void (*Berth__V1__ListDirectoryResponse_Closure)
                  (const Berth__V1__ListDirectoryResponse *message,
                   void *closure_data);
+typedef void (*Berth__V1__StatRequest_Closure)
+                 (const Berth__V1__StatRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__StatResponse_Closure)
+                 (const Berth__V1__StatResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__MakeDirectoryRequest_Closure)
+                 (const Berth__V1__MakeDirectoryRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__MakeDirectoryResponse_Closure)
+                 (const Berth__V1__MakeDirectoryResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__RenameFileRequest_Closure)
+                 (const Berth__V1__RenameFileRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__RenameFileResponse_Closure)
+                 (const Berth__V1__RenameFileResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ChangeModeRequest_Closure)
+                 (const Berth__V1__ChangeModeRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ChangeModeResponse_Closure)
+                 (const Berth__V1__ChangeModeResponse *message,
+                  void *closure_data);
 typedef void (*Berth__V1__RemoveFileRequest_Closure)
                  (const Berth__V1__RemoveFileRequest *message,
                   void *closure_data);
@@ -2829,6 +3329,22 @@ struct Berth__V1__Pool_Service
                          const Berth__V1__ListDirectoryRequest *input,
                          Berth__V1__ListDirectoryResponse_Closure closure,
                          void *closure_data);
+  void (*stat)(Berth__V1__Pool_Service *service,
+               const Berth__V1__StatRequest *input,
+               Berth__V1__StatResponse_Closure closure,
+               void *closure_data);
+  void (*make_directory)(Berth__V1__Pool_Service *service,
+                         const Berth__V1__MakeDirectoryRequest *input,
+                         Berth__V1__MakeDirectoryResponse_Closure closure,
+                         void *closure_data);
+  void (*rename_file)(Berth__V1__Pool_Service *service,
+                      const Berth__V1__RenameFileRequest *input,
+                      Berth__V1__RenameFileResponse_Closure closure,
+                      void *closure_data);
+  void (*change_mode)(Berth__V1__Pool_Service *service,
+                      const Berth__V1__ChangeModeRequest *input,
+                      Berth__V1__ChangeModeResponse_Closure closure,
+                      void *closure_data);
   void (*remove_file)(Berth__V1__Pool_Service *service,
                       const Berth__V1__RemoveFileRequest *input,
                       Berth__V1__RemoveFileResponse_Closure closure,
@@ -2878,6 +3394,10 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## write_file,\
       function_prefix__ ## read_file,\
       function_prefix__ ## list_directory,\
+      function_prefix__ ## stat,\
+      function_prefix__ ## make_directory,\
+      function_prefix__ ## rename_file,\
+      function_prefix__ ## change_mode,\
       function_prefix__ ## remove_file,\
       function_prefix__ ## write_archive,\
       function_prefix__ ## read_archive,\
@@ -2937,6 +3457,22 @@ void berth__v1__pool__list_directory(ProtobufCService *service,
                                      const Berth__V1__ListDirectoryRequest *input,
                                      Berth__V1__ListDirectoryResponse_Closure closure,
                                      void *closure_data);
+void berth__v1__pool__stat(ProtobufCService *service,
+                           const Berth__V1__StatRequest *input,
+                           Berth__V1__StatResponse_Closure closure,
+                           void *closure_data);
+void berth__v1__pool__make_directory(ProtobufCService *service,
+                                     const Berth__V1__MakeDirectoryRequest *input,
+                                     Berth__V1__MakeDirectoryResponse_Closure closure,
+                                     void *closure_data);
+void berth__v1__pool__rename_file(ProtobufCService *service,
+                                  const Berth__V1__RenameFileRequest *input,
+                                  Berth__V1__RenameFileResponse_Closure closure,
+                                  void *closure_data);
+void berth__v1__pool__change_mode(ProtobufCService *service,
+                                  const Berth__V1__ChangeModeRequest *input,
+                                  Berth__V1__ChangeModeResponse_Closure closure,
+                                  void *closure_data);
 void berth__v1__pool__remove_file(ProtobufCService *service,
                                   const Berth__V1__RemoveFileRequest *input,
                                   Berth__V1__RemoveFileResponse_Closure closure,
@@ -3016,6 +3552,7 @@ void berth__v1__admin__list_members(ProtobufCService *service,
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    berth__v1__error_reason__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__output_policy__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__unwatched__descriptor;
 extern const ProtobufCEnumDescriptor    berth__v1__output_stream__descriptor;
@@ -3060,6 +3597,14 @@ extern const ProtobufCMessageDescriptor berth__v1__file_start__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__file_end__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__list_directory_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__list_directory_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__stat_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__stat_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__make_directory_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__make_directory_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__rename_file_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__rename_file_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__change_mode_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__change_mode_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__remove_file_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__remove_file_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__write_archive_request__descriptor;

@@ -4,33 +4,60 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
+ALREADY_EXISTS: ErrorReason
+BACKGROUND_LIMIT: ErrorReason
+BAD_ARCHIVE: ErrorReason
 BAD_CWD: StartFailure
+BREAKER_OPEN: ErrorReason
 CANCELLED: EndCause
+CLIENT_LIMIT: ErrorReason
 CLOSED: BreakerState
 CONTAINER_LOST: EndCause
 CPU_TIME_LIMIT: EndCause
 DESCRIPTOR: _descriptor.FileDescriptor
 DIRECTORY: FileType
+DIRECTORY_NOT_EMPTY: ErrorReason
 DRAINING: EndCause
+DRAINING_POOL: ErrorReason
 END_CAUSE_UNSPECIFIED: EndCause
+ERROR_REASON_UNSPECIFIED: ErrorReason
+EXECUTION_LIMIT: ErrorReason
 EXITED: EndCause
 FILE_TYPE_UNSPECIFIED: FileType
 HALF_OPEN: BreakerState
 IDLE: MemberState
 IDLE_TIMEOUT: EndCause
+INPUT_ENDED: ErrorReason
+INPUT_GAP: ErrorReason
+IS_A_DIRECTORY: ErrorReason
 KILL_AT_LIMIT: OutputPolicy
 LEASED: MemberState
 MEMBER_STATE_UNSPECIFIED: MemberState
+MEMORY_LIMIT: ErrorReason
+MESSAGE_TOO_LARGE: ErrorReason
+NAME_TOO_LONG: ErrorReason
+NOT_A_DIRECTORY: ErrorReason
+NOT_A_FILE: ErrorReason
+NOT_PERMITTED: ErrorReason
 NO_RESOURCES: StartFailure
+NO_SPACE: ErrorReason
+NO_SUCH_EXECUTION: ErrorReason
+NO_SUCH_FILE: ErrorReason
+NO_SUCH_LEASE: ErrorReason
+NO_SUCH_POOL: ErrorReason
+NO_TERMINAL: ErrorReason
 OPEN: BreakerState
 OTHER: FileType
 OUTPUT_LIMIT: EndCause
+OUTSIDE: ErrorReason
 OUT_OF_MEMORY: EndCause
 PROGRAM_NOT_EXECUTABLE: StartFailure
 PROGRAM_NOT_FOUND: StartFailure
+READ_ONLY: ErrorReason
 REGULAR: FileType
 RESETTING: MemberState
 RUN_ON: Unwatched
+SHUTTING_DOWN: ErrorReason
 SIGNALLED: EndCause
 STARTING: MemberState
 START_FAILED: EndCause
@@ -40,8 +67,10 @@ STDOUT: OutputStream
 STOPPING: MemberState
 SYMBOLIC_LINK: FileType
 TIMED_OUT: EndCause
+TOO_MANY_LINKS: ErrorReason
 TRUNCATE_OUTPUT: OutputPolicy
 WAIT: Unwatched
+WAITER_LIMIT: ErrorReason
 
 class AcknowledgeRequest(_message.Message):
     __slots__ = ["execution", "lease", "stderr_offset", "stdout_offset", "watcher"]
@@ -102,6 +131,22 @@ class AttachRequest(_message.Message):
     stdout_offset: int
     window_bytes: int
     def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ..., from_now: bool = ..., window_bytes: _Optional[int] = ..., observe: bool = ...) -> None: ...
+
+class ChangeModeRequest(_message.Message):
+    __slots__ = ["lease", "mode", "path", "path_bytes"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    mode: int
+    path: str
+    path_bytes: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+
+class ChangeModeResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
 
 class DetachRequest(_message.Message):
     __slots__ = ["execution", "lease", "watcher"]
@@ -178,7 +223,7 @@ class ExecuteEvent(_message.Message):
     def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ...) -> None: ...
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ["argv", "code", "cpu_time_ms", "cwd", "env", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
+    __slots__ = ["argv", "argv_bytes", "code", "cpu_time_ms", "cwd", "cwd_bytes", "env", "env_bytes", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "merge_output", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
     class EnvEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -186,10 +231,13 @@ class ExecuteRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ARGV_BYTES_FIELD_NUMBER: _ClassVar[int]
     ARGV_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     CPU_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    CWD_BYTES_FIELD_NUMBER: _ClassVar[int]
     CWD_FIELD_NUMBER: _ClassVar[int]
+    ENV_BYTES_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
     GRACE_MS_FIELD_NUMBER: _ClassVar[int]
     IDLE_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +246,7 @@ class ExecuteRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MAX_OUTPUT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MERGE_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_POLICY_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     RESUMABLE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -210,10 +259,13 @@ class ExecuteRequest(_message.Message):
     WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     argv: _containers.RepeatedScalarFieldContainer[str]
+    argv_bytes: _containers.RepeatedScalarFieldContainer[bytes]
     code: str
     cpu_time_ms: int
     cwd: str
+    cwd_bytes: bytes
     env: _containers.ScalarMap[str, str]
+    env_bytes: _containers.RepeatedScalarFieldContainer[bytes]
     grace_ms: int
     idle_timeout_ms: int
     keep_background: bool
@@ -221,6 +273,7 @@ class ExecuteRequest(_message.Message):
     language: str
     lease: str
     max_output_bytes: int
+    merge_output: bool
     output_policy: OutputPolicy
     pool: str
     resumable_ms: int
@@ -232,11 +285,12 @@ class ExecuteRequest(_message.Message):
     unwatched: Unwatched
     wait_ms: int
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., argv_bytes: _Optional[_Iterable[bytes]] = ..., env_bytes: _Optional[_Iterable[bytes]] = ..., cwd_bytes: _Optional[bytes] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., merge_output: bool = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
 
 class ExecutionInfo(_message.Message):
-    __slots__ = ["age_ms", "argv", "ended", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
+    __slots__ = ["age_ms", "argv", "argv_bytes", "ended", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
     AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    ARGV_BYTES_FIELD_NUMBER: _ClassVar[int]
     ARGV_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +302,7 @@ class ExecutionInfo(_message.Message):
     WATCHERS_FIELD_NUMBER: _ClassVar[int]
     age_ms: int
     argv: _containers.RepeatedScalarFieldContainer[str]
+    argv_bytes: _containers.RepeatedScalarFieldContainer[bytes]
     ended: Ended
     execution: str
     resumable_ms: int
@@ -256,7 +311,7 @@ class ExecutionInfo(_message.Message):
     stdout_bytes: int
     stdout_held_from: int
     watchers: int
-    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ...) -> None: ...
+    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., argv_bytes: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FileEnd(_message.Message):
     __slots__ = ["bytes"]
@@ -275,11 +330,12 @@ class FileEvent(_message.Message):
     def __init__(self, start: _Optional[_Union[FileStart, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., end: _Optional[_Union[FileEnd, _Mapping]] = ...) -> None: ...
 
 class FileInfo(_message.Message):
-    __slots__ = ["gid", "link_target", "mode", "modified_us", "name", "size", "type", "uid"]
+    __slots__ = ["gid", "link_target", "mode", "modified_us", "name", "name_bytes", "size", "type", "uid"]
     GID_FIELD_NUMBER: _ClassVar[int]
     LINK_TARGET_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     MODIFIED_US_FIELD_NUMBER: _ClassVar[int]
+    NAME_BYTES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -289,10 +345,11 @@ class FileInfo(_message.Message):
     mode: int
     modified_us: int
     name: str
+    name_bytes: bytes
     size: int
     type: FileType
     uid: int
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FileType, str]] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ..., modified_us: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., link_target: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FileType, str]] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ..., modified_us: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., link_target: _Optional[bytes] = ..., name_bytes: _Optional[bytes] = ...) -> None: ...
 
 class FileStart(_message.Message):
     __slots__ = ["execution", "info", "watcher"]
@@ -339,12 +396,14 @@ class InputResponse(_message.Message):
     def __init__(self, offset: _Optional[int] = ...) -> None: ...
 
 class ListDirectoryRequest(_message.Message):
-    __slots__ = ["lease", "path"]
+    __slots__ = ["lease", "path", "path_bytes"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     lease: str
     path: str
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+    path_bytes: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
 
 class ListDirectoryResponse(_message.Message):
     __slots__ = ["entries"]
@@ -375,6 +434,24 @@ class ListMembersResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedCompositeFieldContainer[Member]
     def __init__(self, members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
+
+class MakeDirectoryRequest(_message.Message):
+    __slots__ = ["lease", "mode", "parents", "path", "path_bytes"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    mode: int
+    parents: bool
+    path: str
+    path_bytes: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., parents: bool = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+
+class MakeDirectoryResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ["age_ms", "id", "outdated", "pool", "state", "uses"]
@@ -476,28 +553,32 @@ class PoolStats(_message.Message):
     def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., target: _Optional[int] = ..., max: _Optional[int] = ..., starting: _Optional[int] = ..., idle: _Optional[int] = ..., leased: _Optional[int] = ..., stopping: _Optional[int] = ..., waiters: _Optional[int] = ..., oldest_wait_ms: _Optional[int] = ..., held: bool = ..., held_reason: _Optional[str] = ..., breaker: _Optional[_Union[BreakerState, str]] = ..., cause: _Optional[str] = ..., cause_message: _Optional[str] = ..., failures_in_row: _Optional[int] = ..., next_try_in_ms: _Optional[int] = ..., creates: _Optional[int] = ..., create_failures: _Optional[int] = ..., leases: _Optional[int] = ..., destroyed: _Optional[int] = ..., resetting: _Optional[int] = ..., outdated: _Optional[int] = ..., draining: bool = ..., recycled: _Optional[int] = ..., retired: _Optional[_Mapping[str, int]] = ..., acquire_p50_us: _Optional[int] = ..., acquire_p90_us: _Optional[int] = ..., acquire_p99_us: _Optional[int] = ..., arrivals_per_second: _Optional[float] = ..., create_us: _Optional[int] = ...) -> None: ...
 
 class ReadArchiveRequest(_message.Message):
-    __slots__ = ["lease", "path", "window_bytes"]
+    __slots__ = ["lease", "path", "path_bytes", "window_bytes"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     lease: str
     path: str
+    path_bytes: bytes
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., window_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., window_bytes: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
 
 class ReadFileRequest(_message.Message):
-    __slots__ = ["lease", "length", "offset", "path", "window_bytes"]
+    __slots__ = ["lease", "length", "offset", "path", "path_bytes", "window_bytes"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     lease: str
     length: int
     offset: int
     path: str
+    path_bytes: bytes
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., window_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., window_bytes: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
 
 class ReleaseRequest(_message.Message):
     __slots__ = ["lease"]
@@ -510,16 +591,37 @@ class ReleaseResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class RemoveFileRequest(_message.Message):
-    __slots__ = ["lease", "path", "recursive"]
+    __slots__ = ["lease", "path", "path_bytes", "recursive"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     RECURSIVE_FIELD_NUMBER: _ClassVar[int]
     lease: str
     path: str
+    path_bytes: bytes
     recursive: bool
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
 
 class RemoveFileResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class RenameFileRequest(_message.Message):
+    __slots__ = ["from_bytes", "lease", "no_replace", "to", "to_bytes"]
+    FROM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    NO_REPLACE_FIELD_NUMBER: _ClassVar[int]
+    TO_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    from_bytes: bytes
+    lease: str
+    no_replace: bool
+    to: str
+    to_bytes: bytes
+    def __init__(self, lease: _Optional[str] = ..., to: _Optional[str] = ..., no_replace: bool = ..., from_bytes: _Optional[bytes] = ..., to_bytes: _Optional[bytes] = ..., **kwargs) -> None: ...
+
+class RenameFileResponse(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
 
@@ -611,14 +713,34 @@ class Started(_message.Message):
     watcher: int
     def __init__(self, execution: _Optional[str] = ..., member: _Optional[str] = ..., watcher: _Optional[int] = ...) -> None: ...
 
+class StatRequest(_message.Message):
+    __slots__ = ["follow", "lease", "path", "path_bytes"]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    follow: bool
+    lease: str
+    path: str
+    path_bytes: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., follow: bool = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+
+class StatResponse(_message.Message):
+    __slots__ = ["info"]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    info: FileInfo
+    def __init__(self, info: _Optional[_Union[FileInfo, _Mapping]] = ...) -> None: ...
+
 class StatsRequest(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
 
 class StatsResponse(_message.Message):
-    __slots__ = ["connections", "executions", "memory_budget_bytes", "memory_used_bytes", "pools", "runtime", "server", "uptime_ms"]
+    __slots__ = ["connections", "executions", "held_budget_bytes", "held_bytes", "memory_budget_bytes", "memory_used_bytes", "pools", "runtime", "server", "uptime_ms"]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BUDGET_BYTES_FIELD_NUMBER: _ClassVar[int]
+    HELD_BYTES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BUDGET_BYTES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
     POOLS_FIELD_NUMBER: _ClassVar[int]
@@ -627,21 +749,25 @@ class StatsResponse(_message.Message):
     UPTIME_MS_FIELD_NUMBER: _ClassVar[int]
     connections: int
     executions: int
+    held_budget_bytes: int
+    held_bytes: int
     memory_budget_bytes: int
     memory_used_bytes: int
     pools: _containers.RepeatedCompositeFieldContainer[PoolStats]
     runtime: str
     server: str
     uptime_ms: int
-    def __init__(self, server: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., runtime: _Optional[str] = ..., connections: _Optional[int] = ..., executions: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ..., memory_budget_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, server: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., runtime: _Optional[str] = ..., connections: _Optional[int] = ..., executions: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ..., memory_budget_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ..., held_bytes: _Optional[int] = ..., held_budget_bytes: _Optional[int] = ...) -> None: ...
 
 class Terminal(_message.Message):
-    __slots__ = ["columns", "rows"]
+    __slots__ = ["columns", "no_echo", "rows"]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    NO_ECHO_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     columns: int
+    no_echo: bool
     rows: int
-    def __init__(self, rows: _Optional[int] = ..., columns: _Optional[int] = ...) -> None: ...
+    def __init__(self, rows: _Optional[int] = ..., columns: _Optional[int] = ..., no_echo: bool = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ["peak_memory_bytes", "system_us", "user_us", "wall_us"]
@@ -662,11 +788,12 @@ class WatchStatsRequest(_message.Message):
     def __init__(self, interval_ms: _Optional[int] = ...) -> None: ...
 
 class WriteArchiveRequest(_message.Message):
-    __slots__ = ["data", "lease", "more", "offset", "path", "upload"]
+    __slots__ = ["data", "lease", "more", "offset", "path", "path_bytes", "upload"]
     DATA_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     data: bytes
@@ -674,8 +801,9 @@ class WriteArchiveRequest(_message.Message):
     more: bool
     offset: int
     path: str
+    path_bytes: bytes
     upload: str
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
 
 class WriteArchiveResponse(_message.Message):
     __slots__ = ["files", "offset", "upload"]
@@ -688,13 +816,14 @@ class WriteArchiveResponse(_message.Message):
     def __init__(self, upload: _Optional[str] = ..., offset: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
 
 class WriteFileRequest(_message.Message):
-    __slots__ = ["create_parents", "data", "lease", "mode", "more", "offset", "path", "upload"]
+    __slots__ = ["create_parents", "data", "lease", "mode", "more", "offset", "path", "path_bytes", "upload"]
     CREATE_PARENTS_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     create_parents: bool
@@ -704,8 +833,9 @@ class WriteFileRequest(_message.Message):
     more: bool
     offset: int
     path: str
+    path_bytes: bytes
     upload: str
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., mode: _Optional[int] = ..., create_parents: bool = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., mode: _Optional[int] = ..., create_parents: bool = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
 
 class WriteFileResponse(_message.Message):
     __slots__ = ["offset", "upload"]
@@ -714,6 +844,9 @@ class WriteFileResponse(_message.Message):
     offset: int
     upload: str
     def __init__(self, upload: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
 
 class OutputPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

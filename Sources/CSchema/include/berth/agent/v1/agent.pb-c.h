@@ -135,10 +135,25 @@ struct  Berth__Agent__V1__ExecuteRequest
    * what the program leaves running at its end is not killed
    */
   protobuf_c_boolean keep_background;
+  /*
+   * stdout and stderr are one pipe: all is stream 0
+   */
+  protobuf_c_boolean merge_output;
+  /*
+   * after the program's end, while something else holds its pipes: they are read until nothing
+   */
+  uint64_t output_grace_ms;
+  /*
+   * came for so long; then what is left is killed
+   */
+  /*
+   * and for no longer than this in all
+   */
+  uint64_t output_grace_max_ms;
 };
 #define BERTH__AGENT__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0 }
+    , 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__Agent__V1__Terminal
@@ -152,10 +167,11 @@ struct  Berth__Agent__V1__Terminal
    * 0: 80
    */
   uint32_t columns;
+  protobuf_c_boolean no_echo;
 };
 #define BERTH__AGENT__V1__TERMINAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__terminal__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0 }
 
 
 typedef enum {
