@@ -73,13 +73,20 @@ public enum Agent {
         public var cpuTimeMilliseconds: UInt64
         /// What the program leaves running at its end is not killed.
         public var keepsBackground: Bool
+        /// Standard output and standard error are one pipe: all is stream 0.
+        public var mergesOutput: Bool
+        /// After the program's end, its pipes are read until nothing came for so long.
+        public var outputGraceMilliseconds: UInt64
+        /// And for no longer than this in all.
+        public var outputGraceMaxMilliseconds: UInt64
 
         public init(
             execution: UInt64, argv: [String], env: [String] = [], cwd: String = "/", uid: UInt32 = 0, gid: UInt32 = 0,
             stdin: [UInt8] = [], timeoutMilliseconds: UInt64 = 0, graceMilliseconds: UInt64 = 2000,
             windowBytes: UInt64 = 256 << 10, keepsStdinOpen: Bool = false, terminal: Terminal? = nil,
             maxOutputBytes: UInt64 = 0, killsAtMaxOutput: Bool = false, idleTimeoutMilliseconds: UInt64 = 0,
-            cpuTimeMilliseconds: UInt64 = 0, keepsBackground: Bool = false
+            cpuTimeMilliseconds: UInt64 = 0, keepsBackground: Bool = false,
+            mergesOutput: Bool = false, outputGraceMilliseconds: UInt64 = 0, outputGraceMaxMilliseconds: UInt64 = 0
         ) {
             self.execution = execution
             self.argv = argv
@@ -98,6 +105,9 @@ public enum Agent {
             self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
             self.cpuTimeMilliseconds = cpuTimeMilliseconds
             self.keepsBackground = keepsBackground
+            self.mergesOutput = mergesOutput
+            self.outputGraceMilliseconds = outputGraceMilliseconds
+            self.outputGraceMaxMilliseconds = outputGraceMaxMilliseconds
         }
 
         static var initialize: @Sendable (UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>?) -> Void {
@@ -122,6 +132,9 @@ public enum Agent {
             idleTimeoutMilliseconds = c.idle_timeout_ms
             cpuTimeMilliseconds = c.cpu_time_ms
             keepsBackground = c.keep_background != 0
+            mergesOutput = c.merge_output != 0
+            outputGraceMilliseconds = c.output_grace_ms
+            outputGraceMaxMilliseconds = c.output_grace_max_ms
         }
 
         func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>, _ arena: Arena) {
@@ -144,6 +157,9 @@ public enum Agent {
             c.pointee.idle_timeout_ms = idleTimeoutMilliseconds
             c.pointee.cpu_time_ms = cpuTimeMilliseconds
             c.pointee.keep_background = keepsBackground ? 1 : 0
+            c.pointee.merge_output = mergesOutput ? 1 : 0
+            c.pointee.output_grace_ms = outputGraceMilliseconds
+            c.pointee.output_grace_max_ms = outputGraceMaxMilliseconds
         }
     }
 

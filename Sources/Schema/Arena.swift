@@ -121,6 +121,15 @@ public final class Arena {
         return pointer
     }
 
+    /// A list of bytes, each with its length, as protobuf-c wants them.
+    func byteList(_ values: [[UInt8]]) -> UnsafeMutablePointer<ProtobufCBinaryData>? {
+        guard !values.isEmpty else { return nil }
+        let pointer = allocate(values.count * MemoryLayout<ProtobufCBinaryData>.stride)
+            .bindMemory(to: ProtobufCBinaryData.self, capacity: values.count)
+        for (index, value) in values.enumerated() { (pointer + index).initialize(to: bytes(value)) }
+        return pointer
+    }
+
     /// A list of what `make` makes of each value.
     func list<V, T>(_ values: [V], _ make: (V) -> T) -> UnsafeMutablePointer<T?>? {
         guard !values.isEmpty else { return nil }
@@ -151,5 +160,10 @@ public final class Arena {
     func swift(_ data: ProtobufCBinaryData) -> [UInt8] {
         guard let pointer = data.data, data.len > 0 else { return [] }
         return [UInt8](UnsafeBufferPointer(start: pointer, count: data.len))
+    }
+
+    func swift(_ list: UnsafeMutablePointer<ProtobufCBinaryData>?, count: Int) -> [[UInt8]] {
+        guard let list, count > 0 else { return [] }
+        return (0..<count).map { swift(list[$0]) }
     }
 }

@@ -5,10 +5,13 @@ public struct ListDirectoryRequest: Message, Bridged {
     public var lease: String
     /// Absolute.
     public var path: String
+    /// Instead of `path`: one that is not UTF-8.
+    public var pathBytes: [UInt8]
 
-    public init(lease: String = "", path: String = "") {
+    public init(lease: String = "", path: String = "", pathBytes: [UInt8] = []) {
         self.lease = lease
         self.path = path
+        self.pathBytes = pathBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__ListDirectoryRequest>?) -> Void {
@@ -18,11 +21,13 @@ public struct ListDirectoryRequest: Message, Bridged {
     init(_ c: Berth__V1__ListDirectoryRequest, _ arena: Arena) throws(SchemaError) {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
+        pathBytes = arena.swift(c.path_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ListDirectoryRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
+        c.pointee.path_bytes = arena.bytes(pathBytes)
     }
 }
 
@@ -57,11 +62,14 @@ public struct RemoveFileRequest: Message, Bridged {
     /// Absolute.
     public var path: String
     public var isRecursive: Bool
+    /// Instead of `path`: one that is not UTF-8.
+    public var pathBytes: [UInt8]
 
-    public init(lease: String = "", path: String = "", isRecursive: Bool = false) {
+    public init(lease: String = "", path: String = "", isRecursive: Bool = false, pathBytes: [UInt8] = []) {
         self.lease = lease
         self.path = path
         self.isRecursive = isRecursive
+        self.pathBytes = pathBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__RemoveFileRequest>?) -> Void {
@@ -72,12 +80,14 @@ public struct RemoveFileRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
         isRecursive = c.recursive != 0
+        pathBytes = arena.swift(c.path_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__RemoveFileRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
         c.pointee.recursive = isRecursive ? 1 : 0
+        c.pointee.path_bytes = arena.bytes(pathBytes)
     }
 }
 
@@ -94,10 +104,13 @@ public struct WriteArchiveRequest: Message, Bridged {
     public var upload: String
     /// Of the first byte of `data` in the archive.
     public var offset: UInt64
+    /// Instead of `path`: one that is not UTF-8.
+    public var pathBytes: [UInt8]
 
     public init(
         lease: String = "", path: String = "", data: [UInt8] = [], hasMore: Bool = false, upload: String = "",
-        offset: UInt64 = 0
+        offset: UInt64 = 0,
+        pathBytes: [UInt8] = []
     ) {
         self.lease = lease
         self.path = path
@@ -105,6 +118,7 @@ public struct WriteArchiveRequest: Message, Bridged {
         self.hasMore = hasMore
         self.upload = upload
         self.offset = offset
+        self.pathBytes = pathBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__WriteArchiveRequest>?) -> Void {
@@ -118,6 +132,7 @@ public struct WriteArchiveRequest: Message, Bridged {
         hasMore = c.more != 0
         upload = try arena.swift(c.upload, "upload")
         offset = c.offset
+        pathBytes = arena.swift(c.path_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__WriteArchiveRequest>, _ arena: Arena) {
@@ -127,6 +142,7 @@ public struct WriteArchiveRequest: Message, Bridged {
         c.pointee.more = hasMore ? 1 : 0
         c.pointee.upload = arena.string(upload)
         c.pointee.offset = offset
+        c.pointee.path_bytes = arena.bytes(pathBytes)
     }
 }
 
@@ -168,11 +184,14 @@ public struct ReadArchiveRequest: Message, Bridged {
     public var path: String
     /// 0 is none.
     public var windowBytes: UInt64
+    /// Instead of `path`: one that is not UTF-8.
+    public var pathBytes: [UInt8]
 
-    public init(lease: String = "", path: String = "", windowBytes: UInt64 = 0) {
+    public init(lease: String = "", path: String = "", windowBytes: UInt64 = 0, pathBytes: [UInt8] = []) {
         self.lease = lease
         self.path = path
         self.windowBytes = windowBytes
+        self.pathBytes = pathBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__ReadArchiveRequest>?) -> Void {
@@ -183,12 +202,14 @@ public struct ReadArchiveRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
         windowBytes = c.window_bytes
+        pathBytes = arena.swift(c.path_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ReadArchiveRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
         c.pointee.window_bytes = windowBytes
+        c.pointee.path_bytes = arena.bytes(pathBytes)
     }
 }
 

@@ -43,6 +43,14 @@ public struct ExecuteRequest: Message, Bridged {
     /// 0: it ends with the last stream that watches it.
     public var resumableMilliseconds: UInt32
     public var unwatched: Unwatched
+    /// Instead of `argv`: arguments that are not UTF-8.
+    public var argvBytes: [[UInt8]]
+    /// `NAME=value` each, added after `env`: values that are not UTF-8.
+    public var envBytes: [[UInt8]]
+    /// Instead of `cwd`.
+    public var cwdBytes: [UInt8]
+    /// Standard output and standard error are one pipe: all is stdout.
+    public var mergesOutput: Bool
 
     public init(
         lease: String = "", pool: String = "", waitMilliseconds: UInt32 = 0, argv: [String] = [], shell: String = "",
@@ -50,7 +58,8 @@ public struct ExecuteRequest: Message, Bridged {
         stdin: [UInt8] = [], keepsStdinOpen: Bool = false, terminal: Terminal? = nil, timeoutMilliseconds: UInt32 = 0,
         graceMilliseconds: UInt32 = 0, idleTimeoutMilliseconds: UInt32 = 0, cpuTimeMilliseconds: UInt32 = 0,
         keepsBackground: Bool = false, windowBytes: UInt64 = 0, maxOutputBytes: UInt64 = 0,
-        outputPolicy: OutputPolicy = .truncate, resumableMilliseconds: UInt32 = 0, unwatched: Unwatched = .runOn
+        outputPolicy: OutputPolicy = .truncate, resumableMilliseconds: UInt32 = 0, unwatched: Unwatched = .runOn,
+        argvBytes: [[UInt8]] = [], envBytes: [[UInt8]] = [], cwdBytes: [UInt8] = [], mergesOutput: Bool = false
     ) {
         self.lease = lease
         self.pool = pool
@@ -75,6 +84,10 @@ public struct ExecuteRequest: Message, Bridged {
         self.outputPolicy = outputPolicy
         self.resumableMilliseconds = resumableMilliseconds
         self.unwatched = unwatched
+        self.argvBytes = argvBytes
+        self.envBytes = envBytes
+        self.cwdBytes = cwdBytes
+        self.mergesOutput = mergesOutput
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__ExecuteRequest>?) -> Void {
@@ -109,6 +122,10 @@ public struct ExecuteRequest: Message, Bridged {
         outputPolicy = OutputPolicy(rawValue: c.output_policy.rawValue) ?? .truncate
         resumableMilliseconds = c.resumable_ms
         unwatched = Unwatched(rawValue: c.unwatched.rawValue) ?? .runOn
+        argvBytes = arena.swift(c.argv_bytes, count: c.n_argv_bytes)
+        envBytes = arena.swift(c.env_bytes, count: c.n_env_bytes)
+        cwdBytes = arena.swift(c.cwd_bytes)
+        mergesOutput = c.merge_output != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ExecuteRequest>, _ arena: Arena) {
@@ -143,5 +160,11 @@ public struct ExecuteRequest: Message, Bridged {
         c.pointee.output_policy = Berth__V1__OutputPolicy(rawValue: outputPolicy.rawValue)
         c.pointee.resumable_ms = resumableMilliseconds
         c.pointee.unwatched = Berth__V1__Unwatched(rawValue: unwatched.rawValue)
+        c.pointee.n_argv_bytes = argvBytes.count
+        c.pointee.argv_bytes = arena.byteList(argvBytes)
+        c.pointee.n_env_bytes = envBytes.count
+        c.pointee.env_bytes = arena.byteList(envBytes)
+        c.pointee.cwd_bytes = arena.bytes(cwdBytes)
+        c.pointee.merge_output = mergesOutput ? 1 : 0
     }
 }

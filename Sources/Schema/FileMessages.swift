@@ -25,10 +25,13 @@ public struct FileInfo: Message, Bridged {
     public var gid: UInt32
     /// Of a link, as it is written there.
     public var linkTarget: [UInt8]
+    /// The name, where it is not UTF-8.
+    public var nameBytes: [UInt8]
 
     public init(
         name: String = "", type: FileType = .unspecified, size: UInt64 = 0, mode: UInt32 = 0,
-        modifiedMicroseconds: Int64 = 0, uid: UInt32 = 0, gid: UInt32 = 0, linkTarget: [UInt8] = []
+        modifiedMicroseconds: Int64 = 0, uid: UInt32 = 0, gid: UInt32 = 0, linkTarget: [UInt8] = [],
+        nameBytes: [UInt8] = []
     ) {
         self.name = name
         self.type = type
@@ -38,6 +41,7 @@ public struct FileInfo: Message, Bridged {
         self.uid = uid
         self.gid = gid
         self.linkTarget = linkTarget
+        self.nameBytes = nameBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__FileInfo>?) -> Void {
@@ -53,6 +57,7 @@ public struct FileInfo: Message, Bridged {
         uid = c.uid
         gid = c.gid
         linkTarget = arena.swift(c.link_target)
+        nameBytes = arena.swift(c.name_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__FileInfo>, _ arena: Arena) {
@@ -64,6 +69,7 @@ public struct FileInfo: Message, Bridged {
         c.pointee.uid = uid
         c.pointee.gid = gid
         c.pointee.link_target = arena.bytes(linkTarget)
+        c.pointee.name_bytes = arena.bytes(nameBytes)
     }
 }
 
@@ -83,10 +89,13 @@ public struct WriteFileRequest: Message, Bridged {
     public var upload: String
     /// Of the first byte of `data` in the file.
     public var offset: UInt64
+    /// Instead of `path`: one that is not UTF-8.
+    public var pathBytes: [UInt8]
 
     public init(
         lease: String = "", path: String = "", data: [UInt8] = [], mode: UInt32 = 0, createsParents: Bool = false,
-        hasMore: Bool = false, upload: String = "", offset: UInt64 = 0
+        hasMore: Bool = false, upload: String = "", offset: UInt64 = 0,
+        pathBytes: [UInt8] = []
     ) {
         self.lease = lease
         self.path = path
@@ -96,6 +105,7 @@ public struct WriteFileRequest: Message, Bridged {
         self.hasMore = hasMore
         self.upload = upload
         self.offset = offset
+        self.pathBytes = pathBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__WriteFileRequest>?) -> Void {
@@ -111,6 +121,7 @@ public struct WriteFileRequest: Message, Bridged {
         hasMore = c.more != 0
         upload = try arena.swift(c.upload, "upload")
         offset = c.offset
+        pathBytes = arena.swift(c.path_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__WriteFileRequest>, _ arena: Arena) {
@@ -122,6 +133,7 @@ public struct WriteFileRequest: Message, Bridged {
         c.pointee.more = hasMore ? 1 : 0
         c.pointee.upload = arena.string(upload)
         c.pointee.offset = offset
+        c.pointee.path_bytes = arena.bytes(pathBytes)
     }
 }
 
@@ -161,15 +173,19 @@ public struct ReadFileRequest: Message, Bridged {
     public var length: UInt64
     /// 0 is none.
     public var windowBytes: UInt64
+    /// Instead of `path`: one that is not UTF-8.
+    public var pathBytes: [UInt8]
 
     public init(
-        lease: String = "", path: String = "", offset: UInt64 = 0, length: UInt64 = 0, windowBytes: UInt64 = 0
+        lease: String = "", path: String = "", offset: UInt64 = 0, length: UInt64 = 0, windowBytes: UInt64 = 0,
+        pathBytes: [UInt8] = []
     ) {
         self.lease = lease
         self.path = path
         self.offset = offset
         self.length = length
         self.windowBytes = windowBytes
+        self.pathBytes = pathBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__ReadFileRequest>?) -> Void {
@@ -182,6 +198,7 @@ public struct ReadFileRequest: Message, Bridged {
         offset = c.offset
         length = c.length
         windowBytes = c.window_bytes
+        pathBytes = arena.swift(c.path_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ReadFileRequest>, _ arena: Arena) {
@@ -190,6 +207,7 @@ public struct ReadFileRequest: Message, Bridged {
         c.pointee.offset = offset
         c.pointee.length = length
         c.pointee.window_bytes = windowBytes
+        c.pointee.path_bytes = arena.bytes(pathBytes)
     }
 }
 

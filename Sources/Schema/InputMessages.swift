@@ -161,11 +161,14 @@ public struct ExecutionInfo: Message, Bridged {
     public var resumableMilliseconds: UInt32
     /// Nil while it runs.
     public var ended: Ended?
+    /// `argv`, where it is not UTF-8.
+    public var argvBytes: [[UInt8]]
 
     public init(
         execution: String = "", argv: [String] = [], ageMilliseconds: UInt64 = 0, watchers: UInt32 = 0,
         stdoutBytes: UInt64 = 0, stderrBytes: UInt64 = 0, stdoutHeldFrom: UInt64 = 0, stderrHeldFrom: UInt64 = 0,
-        resumableMilliseconds: UInt32 = 0, ended: Ended? = nil
+        resumableMilliseconds: UInt32 = 0, ended: Ended? = nil,
+        argvBytes: [[UInt8]] = []
     ) {
         self.execution = execution
         self.argv = argv
@@ -177,6 +180,7 @@ public struct ExecutionInfo: Message, Bridged {
         self.stderrHeldFrom = stderrHeldFrom
         self.resumableMilliseconds = resumableMilliseconds
         self.ended = ended
+        self.argvBytes = argvBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__ExecutionInfo>?) -> Void {
@@ -194,6 +198,7 @@ public struct ExecutionInfo: Message, Bridged {
         stderrHeldFrom = c.stderr_held_from
         resumableMilliseconds = c.resumable_ms
         ended = try c.ended.map { c throws(SchemaError) in try Ended(c.pointee, arena) }
+        argvBytes = arena.swift(c.argv_bytes, count: c.n_argv_bytes)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ExecutionInfo>, _ arena: Arena) {
@@ -208,5 +213,7 @@ public struct ExecutionInfo: Message, Bridged {
         c.pointee.stderr_held_from = stderrHeldFrom
         c.pointee.resumable_ms = resumableMilliseconds
         c.pointee.ended = ended?.build(arena)
+        c.pointee.n_argv_bytes = argvBytes.count
+        c.pointee.argv_bytes = arena.byteList(argvBytes)
     }
 }

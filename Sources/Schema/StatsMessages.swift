@@ -10,10 +10,15 @@ public struct StatsResponse: Message, Bridged {
     public var pools: [PoolStats]
     public var memoryBudgetBytes: UInt64
     public var memoryUsedBytes: UInt64
+    /// The server's own memory that is held for callers now.
+    public var heldBytes: UInt64
+    /// What that may reach.
+    public var heldBudgetBytes: UInt64
 
     public init(
         server: String = "", uptimeMilliseconds: UInt64 = 0, runtime: String = "", connections: UInt32 = 0,
-        executions: UInt32 = 0, pools: [PoolStats] = [], memoryBudgetBytes: UInt64 = 0, memoryUsedBytes: UInt64 = 0
+        executions: UInt32 = 0, pools: [PoolStats] = [], memoryBudgetBytes: UInt64 = 0, memoryUsedBytes: UInt64 = 0,
+        heldBytes: UInt64 = 0, heldBudgetBytes: UInt64 = 0
     ) {
         self.server = server
         self.uptimeMilliseconds = uptimeMilliseconds
@@ -23,6 +28,8 @@ public struct StatsResponse: Message, Bridged {
         self.pools = pools
         self.memoryBudgetBytes = memoryBudgetBytes
         self.memoryUsedBytes = memoryUsedBytes
+        self.heldBytes = heldBytes
+        self.heldBudgetBytes = heldBudgetBytes
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__StatsResponse>?) -> Void {
@@ -42,6 +49,8 @@ public struct StatsResponse: Message, Bridged {
         }
         memoryBudgetBytes = c.memory_budget_bytes
         memoryUsedBytes = c.memory_used_bytes
+        heldBytes = c.held_bytes
+        heldBudgetBytes = c.held_budget_bytes
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__StatsResponse>, _ arena: Arena) {
@@ -54,6 +63,8 @@ public struct StatsResponse: Message, Bridged {
         c.pointee.pools = arena.list(pools) { $0.build(arena) }
         c.pointee.memory_budget_bytes = memoryBudgetBytes
         c.pointee.memory_used_bytes = memoryUsedBytes
+        c.pointee.held_bytes = heldBytes
+        c.pointee.held_budget_bytes = heldBudgetBytes
     }
 }
 

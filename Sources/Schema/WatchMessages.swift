@@ -4,10 +4,13 @@ internal import CSchema
 public struct Terminal: Message, Bridged {
     public var rows: UInt32
     public var columns: UInt32
+    /// What is typed is not echoed, from the first byte on.
+    public var hidesInput: Bool
 
-    public init(rows: UInt32 = 0, columns: UInt32 = 0) {
+    public init(rows: UInt32 = 0, columns: UInt32 = 0, hidesInput: Bool = false) {
         self.rows = rows
         self.columns = columns
+        self.hidesInput = hidesInput
     }
 
     static var initialize: @Sendable (UnsafeMutablePointer<Berth__V1__Terminal>?) -> Void {
@@ -17,11 +20,13 @@ public struct Terminal: Message, Bridged {
     init(_ c: Berth__V1__Terminal, _ arena: Arena) throws(SchemaError) {
         rows = c.rows
         columns = c.columns
+        hidesInput = c.no_echo != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__Terminal>, _ arena: Arena) {
         c.pointee.rows = rows
         c.pointee.columns = columns
+        c.pointee.no_echo = hidesInput ? 1 : 0
     }
 }
 

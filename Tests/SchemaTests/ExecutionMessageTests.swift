@@ -58,9 +58,10 @@ struct ExecutionMessageTests {
     func agentInput() throws {
         try survives(
             Agent.ExecuteRequest(
-                execution: 1, argv: ["a"], keepsStdinOpen: true, terminal: Agent.Terminal(rows: 1, columns: 2),
+                execution: 1, argv: ["a"], keepsStdinOpen: true,
+                terminal: Agent.Terminal(rows: 1, columns: 2, hidesInput: true),
                 maxOutputBytes: 3, killsAtMaxOutput: true, idleTimeoutMilliseconds: 4, cpuTimeMilliseconds: 5,
-                keepsBackground: true))
+                keepsBackground: true, mergesOutput: true, outputGraceMilliseconds: 6, outputGraceMaxMilliseconds: 7))
         try survives(Agent.InputRequest(execution: 1, offset: 2, data: [3], isEnd: true))
         try survives(Agent.InputResponse(offset: 4))
         try survives(Agent.ResizeRequest(execution: 1, terminal: Agent.Terminal(rows: 5, columns: 6)))

@@ -28,6 +28,10 @@ struct MessageTests {
                 terminal: Terminal(rows: 1, columns: 2), idleTimeoutMilliseconds: 3, cpuTimeMilliseconds: 4,
                 keepsBackground: true, windowBytes: 5, maxOutputBytes: 6, outputPolicy: .kill,
                 resumableMilliseconds: 7, unwatched: .wait))
+        try survives(
+            ExecuteRequest(
+                terminal: Terminal(rows: 1, columns: 2, hidesInput: true), argvBytes: [[0xff], [], [0]],
+                envBytes: [[65, 61, 0x80]], cwdBytes: [47, 0xfe], mergesOutput: true))
         // A terminal of no given size is one.
         try survives(ExecuteRequest(terminal: Terminal()))
         try survives(ExecuteEvent.dropped(Dropped(stream: .stderr, offset: 1, bytes: .max)))
@@ -73,6 +77,22 @@ struct MessageTests {
                 members: MemberState.allCases.map {
                     Member(id: "m", pool: "p", state: $0, ageMilliseconds: 1, uses: 2, isOutdated: true)
                 }))
+        let bytes: [UInt8] = [47, 0xff]
+        try survives(FileInfo(name: "n", nameBytes: bytes))
+        try survives(WriteFileRequest(lease: "l", pathBytes: bytes))
+        try survives(ReadFileRequest(lease: "l", pathBytes: bytes))
+        try survives(ListDirectoryRequest(lease: "l", pathBytes: bytes))
+        try survives(RemoveFileRequest(lease: "l", pathBytes: bytes))
+        try survives(WriteArchiveRequest(lease: "l", pathBytes: bytes))
+        try survives(ReadArchiveRequest(lease: "l", pathBytes: bytes))
+        try survives(StatRequest(lease: "l", path: "/a", followsLink: true, pathBytes: bytes))
+        try survives(StatResponse(info: FileInfo(name: "n", type: .regular, size: 1)))
+        try survives(MakeDirectoryRequest(lease: "l", path: "/a", mode: 0o700, makesParents: true, pathBytes: bytes))
+        try survives(
+            RenameFileRequest(lease: "l", from: "/a", to: "/b", neverReplaces: true, fromBytes: bytes, toBytes: [1]))
+        try survives(ChangeModeRequest(lease: "l", path: "/a", mode: 0o640, pathBytes: bytes))
+        try survives(StatsResponse(heldBytes: 1, heldBudgetBytes: 2))
+        try survives(ExecutionInfo(execution: "e", argv: ["\u{fffd}"], argvBytes: [[0xff]]))
         try survives(Agent.PingRequest())
         try survives(Agent.PingResponse(version: "1", pid: 1, env: ["PATH=/bin", "X="]))
         try survives(Agent.ResetRequest(timeoutMilliseconds: 4000))
