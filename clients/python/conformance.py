@@ -46,13 +46,13 @@ class Step:
         return self._words.pop(key, [default])[0]
 
     def text(self, key: str, default: str = "") -> str:
-        return self.data(key, default.encode()).decode()
+        return self.data(key, default.encode()).decode("utf-8", "surrogateescape")
 
     def number(self, key: str, default: int = 0) -> int:
         return int(self.data(key, b"%d" % default))
 
     def all(self, key: str) -> List[str]:
-        return [value.decode() for value in self._words.pop(key, [])]
+        return [value.decode("utf-8", "surrogateescape") for value in self._words.pop(key, [])]
 
     def unused(self) -> List[str]:
         return sorted(self._words)
@@ -60,6 +60,10 @@ class Step:
 
 def quoted(data: bytes) -> str:
     return "".join(chr(b) if 0x21 <= b <= 0x7E and b != 0x25 else f"%{b:02X}" for b in data)
+
+
+def shown_path(path: str) -> str:
+    return quoted(os.fsencode(path))
 
 
 def shown(data: bytes) -> str:
@@ -126,6 +130,7 @@ class Driver:
     async def _do(self, step: Step) -> None:
         begin = time.monotonic()
         within = step.number("within_ms") / 1000
+        gives_reason = step.number("reason") == 1
         method = getattr(self, "do_" + step.verb.replace("-", "_"), None)
         try:
             if method is None:
@@ -144,7 +149,7 @@ class Driver:
                     say(f"unsupported {step.verb} {key}")
         except berth.BerthError as error:
             print(f"{name}: {error}", file=sys.stderr)
-            say(f"{name} error {error.code.name}")
+            say(f"{name} error {error.code.name}" + (f" reason={error.reason.name}" if gives_reason else ""))
         except Exception as error:  # noqa: BLE001
             say(f"failed {quoted(repr(error).encode())}")
         if within and time.monotonic() - begin > within:
@@ -223,6 +228,7 @@ class Driver:
         options: Dict[str, Any] = {}
         if "argv" in step:
             options["argv"] = step.all("argv")
+            options["argv"][-1] *= step.number("argv_repeat", 1)
         for key in ("shell", "code", "language", "cwd", "pool"):
             if key in step:
                 options[key] = step.text(key)
@@ -236,6 +242,9 @@ class Driver:
         for key, name in (("uid", "uid"), ("max_output_bytes", "max_output"), ("window", "window")):
             if key in step:
                 options[name] = step.number(key)
+        for key in ("merge_output", "no_echo"):
+            if key in step:
+                options[key] = step.number(key) == 1
         if "keep_background" in step:
             options["keep_background"] = step.number("keep_background") == 1
         if "stdin_open" in step:
@@ -325,6 +334,22 @@ class Driver:
                 say(f"{name} dropped {stream.name.lower()}={watched.dropped[stream]}")
         say(f"{name} error {failure.code.name}" if failure else f"{name} ended {end_words(watched.execution.end)}")
 
+    async def do_text(self, step: Step) -> None:
+        name = step.text("exec")
+        watched = self._watched[name]
+        texts = {stream: "" for stream in STREAMS}
+        pieces = watched.execution.text()
+        if hasattr(pieces, "__aiter__"):
+            async for piece in pieces:
+                texts[piece.stream] += piece.text
+        else:
+            for piece in pieces:
+                texts[piece.stream] += piece.text
+        for stream in STREAMS:
+            if texts[stream]:
+                say(f"{name} {stream.name.lower()} {shown(texts[stream].encode())}")
+        say(f"{name} ended {end_words(watched.execution.end)}")
+
     async def do_input(self, step: Step) -> None:
         name = step.text("exec")
         data = step.data("data") * step.number("repeat", 1)
@@ -364,14 +389,14 @@ class Driver:
             options["mode"] = int(step.text("mode"), 8)
         data = step.data("data") * step.number("repeat", 1)
         await done(self._lease(step).write_file(path, data, **options))
-        say(f"wrote {quoted(path.encode())}")
+        say(f"wrote {shown_path(path)}")
 
     async def do_read_file(self, step: Step) -> None:
         path = step.text("path")
         offset, length = step.number("offset"), step.number("length")
         reader = await done(self._lease(step).open_file(path, offset=offset, length=length))
         data = await done(reader.read())
-        say(f"file {quoted(path.encode())} size={reader.info.size} mode={reader.info.mode:04o}")
+        say(f"file {shown_path(path)} size={reader.info.size} mode={reader.info.mode:04o}")
         if data:
             say(f"data {shown(data)}")
 
@@ -379,13 +404,38 @@ class Driver:
         entries = await done(self._lease(step).list_directory(step.text("path")))
         for entry in entries:
             size = f" size={entry.size}" if entry.type is berth.FileType.REGULAR else ""
-            say(f"entry {quoted(entry.name.encode())} {entry.type.name.lower()}{size} mode={entry.mode:04o}")
+            say(f"entry {shown_path(entry.name)} {entry.type.name.lower()}{size} mode={entry.mode:04o}")
         say(f"listed {len(entries)}")
 
     async def do_remove(self, step: Step) -> None:
         path = step.text("path")
         await done(self._lease(step).remove(path, recursive=step.number("recursive") == 1))
-        say(f"removed {quoted(path.encode())}")
+        say(f"removed {shown_path(path)}")
+
+    async def do_stat(self, step: Step) -> None:
+        path = step.text("path")
+        info = await done(self._lease(step).stat(path, follow=step.number("follow") == 1))
+        size = f" size={info.size}" if info.type is berth.FileType.REGULAR else ""
+        target = f" target={quoted(info.link_target)}" if info.link_target else ""
+        say(f"info {shown_path(info.name)} {info.type.name.lower()}{size} mode={info.mode:04o}{target}")
+
+    async def do_make_directory(self, step: Step) -> None:
+        path = step.text("path")
+        options: Dict[str, Any] = {"parents": step.number("parents") == 1}
+        if "mode" in step:
+            options["mode"] = int(step.text("mode"), 8)
+        await done(self._lease(step).make_directory(path, **options))
+        say(f"made {shown_path(path)}")
+
+    async def do_rename(self, step: Step) -> None:
+        path = step.text("path")
+        await done(self._lease(step).rename(path, step.text("to"), no_replace=step.number("no_replace") == 1))
+        say(f"renamed {shown_path(path)}")
+
+    async def do_change_mode(self, step: Step) -> None:
+        path = step.text("path")
+        await done(self._lease(step).change_mode(path, int(step.text("mode"), 8)))
+        say(f"changed {shown_path(path)}")
 
     async def do_read_archive(self, step: Step) -> None:
         name = step.text("as")

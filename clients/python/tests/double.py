@@ -40,6 +40,12 @@ class Asked(NamedTuple):
         status = ttrpc_pb2.Status(code=code, message=message)
         self.peer.send(self.stream, 2, 0, ttrpc_pb2.Response(status=status).SerializeToString())
 
+    def fail_with(self, code: int, message: str, reason: str, **metadata: str) -> None:
+        info = ttrpc_pb2.ErrorInfo(reason=reason, domain="berth.dev", metadata=metadata)
+        detail = ttrpc_pb2.Any(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString())
+        status = ttrpc_pb2.Status(code=code, message=message, details=[detail])
+        self.peer.send(self.stream, 2, 0, ttrpc_pb2.Response(status=status).SerializeToString())
+
     def event(self, message: Message) -> None:
         self.peer.send(self.stream, 3, 0, message.SerializeToString())
 
@@ -147,7 +153,9 @@ class Double:
                     return
                 length, stream_id, kind, flags = HEADER.unpack(header)
                 data = stream.read(length)
-                assert kind == 1 and stream_id % 2 == 1 and len(data) == length
+                if len(data) < length:
+                    return
+                assert kind == 1 and stream_id % 2 == 1
                 request = ttrpc_pb2.Request.FromString(data)
                 asked = Asked(
                     peer, stream_id, flags, request.service, request.method, request.payload, request.timeout_nano

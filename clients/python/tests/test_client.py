@@ -199,17 +199,22 @@ class ClientTests(unittest.TestCase):
 
     def test_what_cannot_be_right_is_told_before_anything_is_sent(self) -> None:
         client = Client("127.0.0.1:1")
-        for wrong in ({"argv": "ls -l"}, {"argv": ["a"], "nonsense": 1}):
+        wrong_options: List[Dict[str, Any]] = [{"argv": "ls -l"}, {"argv": ["a"], "nonsense": 1}]
+        for wrong in wrong_options:
             with self.assertRaises(TypeError):
                 client.run(**wrong)
-        for bad in ({}, {"argv": ["a"], "shell": "b"}, {"argv": ["a"], "timeout": -1.0}, {"argv": ["a"], "window": 1}):
+        bad_options: List[Dict[str, Any]] = [
+            {}, {"argv": []}, {"argv": ["a"], "shell": "b"}, {"argv": ["a"], "timeout": -1.0}, {"argv": ["a"], "window": 1},
+            {"argv": ["a"], "uid": -1}, {"argv": ["a"], "keep_stdin_open": True}, {"argv": ["a"], "no_echo": True},
+        ]
+        for bad in bad_options:
             with self.assertRaises(ValueError):
                 client.run(**bad)
 
     def test_a_request_over_4_mib_fails_and_the_connection_lives_on(self) -> None:
         client = self.connect(self.serve({"Execute": echo}))
         with self.assertRaises(berth.ResourceExhaustedError):
-            client.run(["cat"], stdin=bytes(4 << 20))
+            client.run(["cat", "x" * (4 << 20)])
         self.assertTrue(client.run(["cat"]).ok)
 
     # MARK: Credit

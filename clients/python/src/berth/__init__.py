@@ -18,13 +18,14 @@ from ._errors import (
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
+    Reason,
     ResourceExhaustedError,
     UnavailableError,
     UnimplementedError,
 )
 from ._execution import Execution, FileReader
 from ._lease import Lease
-from ._requests import LeaseOptions, Options
+from ._requests import LeaseOptions, LeaseRunOptions, Options, RunOptions
 from ._types import (
     Dropped,
     End,
@@ -39,6 +40,7 @@ from ._types import (
     Server,
     StartFailure,
     Stream,
+    Text,
     Usage,
 )
 from ._version import VERSION as __version__
@@ -63,15 +65,19 @@ __all__ = [
     "InvalidArgumentError",
     "Lease",
     "LeaseOptions",
+    "LeaseRunOptions",
     "NotFoundError",
     "Options",
     "Output",
     "PermissionDeniedError",
+    "Reason",
     "ResourceExhaustedError",
     "Result",
+    "RunOptions",
     "Server",
     "StartFailure",
     "Stream",
+    "Text",
     "UnavailableError",
     "UnimplementedError",
     "Usage",

@@ -23,12 +23,17 @@ class Address(NamedTuple):
 
 def parse(text: Optional[str]) -> Address:
     """``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``; None is ``BERTH_SERVER``, else the default."""
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"address must be a str, not {type(text).__name__}: HOST:PORT or unix:PATH")
     if text is None:
         text = os.environ.get("BERTH_SERVER") or DEFAULT
     if text.startswith("unix:"):
         if len(text) == len("unix:"):
             raise ValueError(f"{text!r} names no socket: unix:PATH")
         return Address("", 0, text[len("unix:") :])
+    scheme, is_url, rest = text.partition("://")
+    if is_url:
+        raise ValueError(f"{text!r} is a URL, and Berth does not speak {scheme}: say {rest.rstrip('/') or DEFAULT!r}")
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

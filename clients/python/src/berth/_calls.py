@@ -11,10 +11,12 @@ from typing import Any, Callable, Deque, Dict, List, Optional
 from google.protobuf.message import DecodeError
 
 from ._errors import BerthError, Code
+from ._requests import CHUNK
 from ._ttrpc import ttrpc_pb2
 from ._wire import (
     DATA, NO_DATA, REMOTE_CLOSED, REQUEST, RESPONSE, BrokenWire, Frame, FrameDecoder, encode, request_body,
 )
+from .v1 import pool_pb2
 
 SERVICE = "berth.v1.Pool"
 #: A stream that has so much waiting here has a server that knows no windows: the connection is then read no further.
@@ -68,6 +70,55 @@ class UnaryCall(Call):
             self._on_late_answer(self.payload, calls)
 
 
+class Feed(Call):
+    """Standard input that did not go with the request: Input after Input, each when the one before was taken. They are sent
+    by whoever reads the connection, so that one thread can feed a program and read what it writes."""
+
+    def __init__(self, lease: str, data: memoryview, offset: int, ends: bool) -> None:
+        super().__init__()
+        self._lease = lease
+        self._execution = ""
+        self._data = data
+        self._offset = offset
+        self._ends = ends
+
+    def begin(self, execution: str, calls: Calls) -> None:
+        if not self._execution:
+            self._execution = execution
+            self._send(calls)
+
+    def stop(self) -> None:
+        """What was not sent yet is wanted no more."""
+        self._data = self._data[:0]
+
+    def _send(self, calls: Calls) -> None:
+        piece = self._data[:CHUNK]
+        request = pool_pb2.InputRequest(
+            lease=self._lease,
+            execution=self._execution,
+            offset=self._offset,
+            data=bytes(piece),
+            end=self._ends and len(piece) == len(self._data),
+        )
+        calls.outbox.append(calls.start(self, request_body(SERVICE, "Input", request.SerializeToString(), None)))
+
+    def finish(self, error: Optional[BerthError], payload: bytes, calls: Calls) -> None:
+        if error is None:
+            try:
+                taken = pool_pb2.InputResponse.FromString(payload).offset - self._offset
+            except DecodeError:
+                taken = -1
+            if taken < 0 or taken > len(self._data) > 0:
+                error = BerthError.of(Code.INTERNAL, "the server sent an answer to Input that is none")
+            else:
+                self._data = self._data[taken:]
+                self._offset += taken
+                if self._data:
+                    self._send(calls)
+                    return
+        super().finish(error, b"", calls)
+
+
 #: Gets what still comes of a stream that was abandoned; None says that it just was.
 Late = Callable[[Optional[bytes], "Calls"], None]
 
@@ -105,8 +156,7 @@ class StreamCall(Call):
                 calls.full_streams -= 1
             return message
         if self.error is not None:
-            # A new one: an exception that is raised twice collects the tracebacks of both.
-            raise BerthError.of(self.error.code, self.error.message)
+            raise self.error.again()
         return None
 
     def abandon(self, on_late_message: Late, calls: Calls) -> None:
@@ -175,7 +225,7 @@ class Calls:
                 raise BrokenWire("the server sent an answer that is none") from error
             del self._open[frame.stream]
             status = response.status
-            failure = BerthError.of(status.code, status.message) if status.code else None
+            failure = BerthError.from_status(status) if status.code else None
             call.finish(failure, response.payload, self)
         elif frame.kind == DATA:
             if not frame.flags & NO_DATA:
@@ -196,6 +246,10 @@ class Calls:
 
 def lost(peer: object, why: object) -> BerthError:
     return BerthError.of(Code.UNAVAILABLE, f"the connection to {peer} was lost: {why}")
+
+
+def mute(peer: object, seconds: float) -> BerthError:
+    return lost(peer, f"the server has said nothing for {seconds:g} s, and did not answer a Hello")
 
 
 def deadline_passed() -> BerthError:

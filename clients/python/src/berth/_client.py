@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Type, TypeVar, Union
 
 from google.protobuf.message import Message
@@ -13,7 +14,7 @@ from . import _requests
 from ._address import parse
 from ._answers import decoded, patient, release_late, timeout_until
 from ._backoff import Attempts
-from ._calls import SERVICE, StreamCall, UnaryCall, deadline_passed
+from ._calls import SERVICE, Feed, StreamCall, UnaryCall, deadline_passed
 from ._connection import Connection, open_socket
 from ._errors import BerthError
 from ._execution import Execution
@@ -52,6 +53,7 @@ class Client:
         server_name: Optional[str] = None,
         connect_timeout: float = 5.0,
         window: int = _requests.DEFAULT_WINDOW,
+        keepalive: float = 60.0,
     ) -> None:
         """
         :param address: ``HOST:PORT`` or ``unix:PATH``; else ``BERTH_SERVER``, else ``127.0.0.1:7411``.
@@ -61,12 +63,15 @@ class Client:
         :param connect_timeout: how long connecting may take, tries that failed included, in seconds.
         :param window: how much output of an execution may be on its way, in bytes, 64 KiB to 1 MiB. That much is kept
             for who reads slowly; then the program waits.
+        :param keepalive: how long a server may say nothing to who waits for it, in seconds. After half of it, it is asked
+            whether it is there; after all of it the connection counts as lost.
         """
         self._address = parse(address)
         self._tls = ssl.create_default_context() if tls is True else tls or None
         self._server_name = server_name
         self._connect_timeout = connect_timeout
         self._window = _requests.checked_window(window)
+        self._keepalive = _requests.checked_keepalive(keepalive)
         self._connecting = threading.Lock()
         self._connection: Optional[Connection] = None
         self._is_closed = False
@@ -112,20 +117,19 @@ class Client:
         """
         request = _requests.acquire(pool, wait, detached, ttl)
         response = self._unary("Acquire", request, pool_pb2.AcquireResponse, deadline, UnaryCall(release_late))
-        return Lease(self, response.lease, response.member, response.ttl_ms / 1e3, response.warm)
+        return Lease(self, response.lease, response.member, response.ttl_ms / 1e3, response.warm, not detached)
 
     def lease(self, token: str) -> Lease:
         """A lease that was acquired elsewhere, by its token. No call is made."""
-        return Lease(self, token)
+        return Lease(self, _requests.text(token, "token"))
 
-    def run(self, argv: Argv = None, **options: Unpack[_requests.Options]) -> Result:
+    def run(self, argv: Argv = None, **options: Unpack[_requests.RunOptions]) -> Result:
         """Runs a program in a member of its own, in one round trip: all it wrote, and how it ended.
 
         :param argv: the program and its arguments; or say ``shell=``, or ``code=`` and ``language=``.
         :param options: see ``berth.Options``.
         """
-        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
-        with self.execute(argv, **options) as execution:
+        with self._execute(None, argv, _requests.for_run(dict(options))) as execution:
             return execution.result()
 
     def execute(self, argv: Argv = None, **options: Unpack[_requests.Options]) -> Execution:
@@ -134,7 +138,7 @@ class Client:
         :param argv: the program and its arguments; or say ``shell=``, or ``code=`` and ``language=``.
         :param options: see ``berth.Options``.
         """
-        return self._execute("", argv, dict(options))
+        return self._execute(None, argv, dict(options))
 
     def stats(self) -> pool_pb2.StatsResponse:
         """The server and its pools in numbers."""
@@ -145,7 +149,7 @@ class Client:
         with self._other() as other:
             call = StreamCall()
             connection = other._connected(None)
-            request = pool_pb2.WatchStatsRequest(interval_ms=_requests.milliseconds(interval))
+            request = pool_pb2.WatchStatsRequest(interval_ms=_requests.milliseconds(interval, "interval"))
             connection.start(call, "WatchStats", request)
             while True:
                 message = connection.next(call, None)
@@ -185,19 +189,40 @@ class Client:
         connection.start(call, method, request, timeout_until(end), service)
         return decoded(connection.finish(call, patient(end)), response)
 
-    def _execute(self, lease: str, argv: Argv, options: Dict[str, Any]) -> Execution:
-        deadline = options.pop("deadline", None)
-        request = _requests.execute(lease, argv, options, self._window)
-        return self._watch("Execute", request, Watch(lease, request.window_bytes), deadline, len(request.stdin))
+    def _execute(self, lease: Optional[Lease], argv: Argv, options: Dict[str, Any]) -> Execution:
+        deadline = _requests.taken_deadline(options)
+        token = lease.token if lease is not None else ""
+        request, rest = _requests.execute(token, argv, options, self._window)
+        offset = len(request.stdin)
+        feed = Feed(token, rest, offset, not options.get("keep_stdin_open")) if rest else None
+        watch = Watch(token, request.window_bytes)
+        execution = self._watch("Execute", request, watch, deadline, offset + len(rest), feed)
+        execution._of = lease
+        return execution
 
     def _watch(
-        self, method: str, request: Message, watch: Watch, deadline: Optional[float], input_offset: int = 0
+        self,
+        method: str,
+        request: Message,
+        watch: Watch,
+        deadline: Optional[float],
+        input_offset: int = 0,
+        feed: Optional[Feed] = None,
     ) -> Execution:
         end = None if deadline is None else time.monotonic() + deadline
         call = StreamCall()
         connection = self._connected(end)
         connection.start(call, method, request, timeout_until(end))
-        return Execution(self, connection, call, watch, patient(end), input_offset)
+        return Execution(self, connection, call, watch, patient(end), input_offset, feed)
+
+    def _reclaim(self, token: str, name: str, lease: Lease) -> None:
+        """Releases a lease that was dropped. On a collector's thread."""
+        connection = self._connection
+        if self._is_closed or connection is None or connection.is_lost:
+            return  # It goes with its connection.
+        request = pool_pb2.ReleaseRequest(lease=token)
+        connection.adopt(lambda: connection.post("Release", request))
+        warnings.warn(f"{name} was dropped without being released", ResourceWarning, 3, source=lease)
 
     def _connected(self, deadline: Optional[float]) -> Connection:
         """The connection, made anew if it was lost. Raises ``UnavailableError``."""
@@ -230,7 +255,7 @@ class Client:
                 raise RuntimeError("this client is closed")
             try:
                 ready = open_socket(self._address, self._tls, self._server_name, attempts.remaining)
-                return Connection(ready, self._address)
+                return Connection(ready, self._address, self._keepalive)
             except OSError as error:
                 pause = attempts.failed(error)
             time.sleep(pause)
@@ -243,4 +268,5 @@ class Client:
             server_name=self._server_name,
             connect_timeout=self._connect_timeout,
             window=self._window,
+            keepalive=self._keepalive,
         )

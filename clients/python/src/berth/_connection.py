@@ -11,15 +11,18 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import _thread
 import threading
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Optional
 
 from ._address import Address
-from ._calls import SERVICE, Call, Calls, Late, StreamCall, UnaryCall, deadline_passed, lost
-from ._errors import BerthError
+from ._calls import SERVICE, Call, Calls, Feed, Late, StreamCall, UnaryCall, deadline_passed, lost, mute
+from ._errors import BerthError, UnavailableError
+from ._version import NAME
 from ._wire import BrokenWire, request_body
+from .v1 import pool_pb2
 
 _CHUNK = 256 << 10
 
@@ -48,9 +51,11 @@ def open_socket(address: Address, tls: Optional[ssl.SSLContext], server_name: Op
 
 
 class Connection:
-    def __init__(self, ready: Any, address: Address) -> None:
+    def __init__(self, ready: Any, address: Address, keepalive: float) -> None:
         self._socket = ready
         self._address = address
+        self._keepalive = keepalive
+        self._last_heard = time.monotonic()
         self._is_tls = isinstance(ready, ssl.SSLSocket)
         # Of the calls, and of who reads. Never held while anything blocks.
         self._lock = threading.Lock()
@@ -63,8 +68,8 @@ class Connection:
         self._is_closed = False
         self._waiting: Dict[threading.Condition, None] = {}
         self._error: Optional[BerthError] = None
-        # Streams that were dropped without being closed. The collector of garbage may run anywhere, so that it takes no
-        # lock; the next call closes them.
+        # What to do about streams and leases that were dropped without being closed. The collector of garbage may run
+        # anywhere, so that it takes no lock: a thread of a moment does it, or the next call, whichever comes first.
         self._orphans: Deque[Callable[[], None]] = deque()
 
     @property
@@ -99,7 +104,7 @@ class Connection:
             self._flush()
             raise
         if call.error is not None:
-            raise BerthError.of(call.error.code, call.error.message)
+            raise call.error.again()
         return call.payload
 
     def next(self, call: StreamCall, deadline: Optional[float]) -> Optional[bytes]:
@@ -130,13 +135,38 @@ class Connection:
         self._flush()
 
     def adopt(self, orphan: Callable[[], None]) -> None:
-        """Has the next call close what was dropped. Takes no lock."""
+        """Closes what was dropped, soon, on another thread. Takes no lock."""
         self._orphans.append(orphan)
+        try:
+            # Not threading.Thread, whose start takes locks that this thread may hold.
+            _thread.start_new_thread(self._bury, ())
+        except RuntimeError:
+            pass  # The interpreter ends, or there are too many threads: then the next call does it.
+
+    def _bury(self) -> None:
+        while True:
+            try:
+                orphan = self._orphans.popleft()
+            except IndexError:
+                return
+            orphan()
+
+    def feed(self, feed: Feed, execution: str) -> None:
+        with self._lock:
+            if self._error is not None:
+                return
+            feed.begin(execution, self._calls)
+        self._flush()
+
+    def settle(self, call: Call, deadline: Optional[float]) -> None:
+        """Waits for a call's end. Raises ``BerthError``."""
+        self._wait(call, deadline)
+        if call.error is not None:
+            raise call.error.again()
 
     def refresh(self) -> None:
         """Takes what has come meanwhile, the connection's end for one, without waiting."""
-        while self._orphans:
-            self._orphans.popleft()()
+        self._bury()
         with self._lock:
             if self._is_reading or self._error is not None or self._calls.full_streams > 0:
                 return
@@ -195,16 +225,31 @@ class Connection:
             return
 
     def _read_until_ready(self, call: Call, deadline: Optional[float]) -> None:
+        was_asked = False
         while True:
             # An SSL object may hold what the socket no longer has.
             if not self._is_tls or not self._receive():
-                if not self._poll(False, _remaining(deadline)):
+                remaining, patience = _remaining(deadline), self._keepalive / 2
+                if not self._poll(False, patience if remaining is None else min(remaining, patience)):
+                    if remaining is None or remaining > patience:
+                        self._ask(was_asked)
+                        was_asked = True
+                        if call.is_ready:
+                            return
                     continue
+                was_asked = False
                 self._receive()
             self._flush()
             # This is unlocked: only this thread, the reader, makes calls ready.
             if call.is_ready or self._calls.full_streams > 0:
                 return
+
+    def _ask(self, was_asked: bool) -> None:
+        """The server has said nothing for half of what is allowed: asks whether it is there, the second time gives up."""
+        if was_asked:
+            self._lose(mute(self._address, self._keepalive))
+        else:
+            self.post("Hello", pool_pb2.HelloRequest(client=NAME))
 
     def _stop_reading(self) -> None:
         with self._lock:
@@ -223,6 +268,7 @@ class Connection:
             if not data:
                 self._lose(lost(self._address, "the server closed it"))
                 return True
+            self._last_heard = time.monotonic()
             with self._lock:
                 for call in self._calls.receive(data):
                     if call.signal is not None and call.is_ready:
@@ -268,6 +314,7 @@ class Connection:
             raise deadline_passed()
         view = memoryview(frame)
         sent = 0
+        moved = time.monotonic()
         try:
             while True:
                 try:
@@ -275,8 +322,11 @@ class Connection:
                         sent += self._socket.send(view[sent:])
                     if sent == len(frame):
                         return
+                    moved = time.monotonic()
                 except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     pass
+                if time.monotonic() - max(moved, self._last_heard) > self._keepalive:
+                    raise mute(self._address, self._keepalive)
                 self._wait_until_writable(deadline)
         except BaseException as error:
             is_broken = isinstance(error, OSError)
@@ -285,7 +335,7 @@ class Connection:
             self._writing.release()
             self._close_when_unused()
         # What an SSL object has begun to send cannot be seen, so that it counts as begun.
-        if is_broken or sent > 0 or self._is_tls:
+        if is_broken or sent > 0 or self._is_tls or isinstance(failure, UnavailableError):
             self._lose(failure if isinstance(failure, BerthError) else lost(self._address, "sending was interrupted"))
         raise failure
 
@@ -309,7 +359,7 @@ class Connection:
 
     def _check(self) -> None:
         if self._error is not None:
-            raise BerthError.of(self._error.code, self._error.message)
+            raise self._error.again()
 
     def _lose(self, error: BerthError) -> None:
         """Ends every call, once."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import enum
-from typing import Dict, Type
+from typing import Dict, Mapping, Optional, Type
+
+from google.protobuf.message import DecodeError
+
+from ._ttrpc import ttrpc_pb2
 
 
 class Code(enum.IntEnum):
@@ -28,25 +32,92 @@ class Code(enum.IntEnum):
     UNAUTHENTICATED = 16
 
 
+class Reason(enum.IntEnum):
+    """The finer kind of a failure, where its code is too coarse to act on."""
+
+    NONE = 0
+    # Files:
+    NO_SUCH_FILE = 1
+    IS_A_DIRECTORY = 2
+    NOT_A_DIRECTORY = 3
+    ALREADY_EXISTS = 4
+    DIRECTORY_NOT_EMPTY = 5
+    #: A device, a pipe or a socket.
+    NOT_A_FILE = 6
+    READ_ONLY = 7
+    #: The path is, or leads, outside of the places it may be in.
+    OUTSIDE = 8
+    NOT_PERMITTED = 9
+    NO_SPACE = 10
+    TOO_MANY_LINKS = 11
+    NAME_TOO_LONG = 12
+    BAD_ARCHIVE = 13
+    # Leases and executions:
+    NO_SUCH_LEASE = 20
+    NO_SUCH_EXECUTION = 21
+    NO_SUCH_POOL = 22
+    EXECUTION_LIMIT = 23
+    BACKGROUND_LIMIT = 24
+    WAITER_LIMIT = 25
+    CLIENT_LIMIT = 26
+    #: The server's memory for callers, or a client's share of it.
+    MEMORY_LIMIT = 27
+    MESSAGE_TOO_LARGE = 28
+    INPUT_ENDED = 29
+    INPUT_GAP = 30
+    NO_TERMINAL = 31
+    BREAKER_OPEN = 32
+    SHUTTING_DOWN = 33
+    DRAINING_POOL = 34
+
+
 class BerthError(Exception):
     """A call failed: ``code`` says what kind of failure it is, ``message`` what was wrong and what would be right.
 
     The codes that callers tell apart most have a class of their own, so that ``except berth.NotFoundError`` works.
+    ``reason`` tells apart what has the same code; ``metadata`` is what the server says beside it, as
+    ``retry_after_ms``.
     """
 
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(code, message)
+    def __init__(
+        self, code: Code, message: str, reason: Reason = Reason.NONE, metadata: Optional[Mapping[str, str]] = None
+    ) -> None:
+        super().__init__(code, message, reason)
         self.code = code
         self.message = message
+        self.reason = reason
+        self.metadata: Dict[str, str] = dict(metadata or {})
 
     def __str__(self) -> str:
-        return f"{self.code.name}: {self.message}"
+        if self.reason is Reason.NONE:
+            return f"{self.code.name}: {self.message}"
+        return f"{self.code.name} ({self.reason.name}): {self.message}"
+
+    def again(self) -> BerthError:
+        """The same as a new exception: one that is raised twice collects the tracebacks of both."""
+        return type(self)(self.code, self.message, self.reason, self.metadata)
 
     @staticmethod
     def of(code: int, message: str) -> BerthError:
         """The error for a status code; one that is not known is ``UNKNOWN``."""
         known = Code(code) if code in _KNOWN and code != Code.OK else Code.UNKNOWN
         return _CLASSES.get(known, BerthError)(known, message)
+
+    @staticmethod
+    def from_status(status: ttrpc_pb2.Status) -> BerthError:
+        """With the reason, if the server gives one that is known here."""
+        error = BerthError.of(status.code, status.message)
+        for detail in status.details:
+            if detail.type_url.rpartition("/")[2] != "google.rpc.ErrorInfo":
+                continue
+            try:
+                info = ttrpc_pb2.ErrorInfo.FromString(detail.value)
+            except DecodeError:
+                continue  # The code and the message say enough.
+            if info.domain == "berth.dev":
+                error.reason = Reason.__members__.get(info.reason, Reason.NONE)
+                error.metadata = dict(info.metadata)
+        return error
 
 
 class CancelledError(BerthError):

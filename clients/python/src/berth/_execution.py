@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Callable, Deque, Iterator, Optional, Type, Union
 
 from . import _requests
-from ._calls import StreamCall
+from ._calls import Feed, StreamCall
 from ._connection import Connection
-from ._content import pieces
+from ._content import Content, pieces
 from ._errors import BerthError, Code
-from ._types import Dropped, End, Event, FileInfo, Output, Result, Stream, unexpected
-from ._watch import Collector, Watch
+from ._types import End, Event, FileInfo, Output, Result, Stream, Text, unexpected
+from ._watch import Collector, TextDecoder, Watch
 from .v1 import pool_pb2
 
 if TYPE_CHECKING:
     from ._client import Client
+    from ._lease import Lease
 
 
 class _Reader:
@@ -32,6 +34,10 @@ class _Reader:
         self._watch = watch
         self._deadline = deadline
         self._is_closed = False
+        self._failure: Optional[BerthError] = None
+        #: A lease that is not held would be released under what runs in it.
+        self._of: Optional[Lease] = None
+        self._feed: Optional[Feed] = None
         self._taking = threading.Condition()
         self._is_taking = False
         self._taken: Deque[Event] = deque()
@@ -41,17 +47,22 @@ class _Reader:
 
     def _advance(self) -> Optional[Event]:
         """Takes one message: the event for the caller, if it is one. Raises ``BerthError``."""
+        if self._failure is not None:
+            raise self._failure.again()
         if self._is_closed:
             raise BerthError.of(Code.CANCELLED, "this stream was closed here")
         try:
             message = self._connection.next(self._call, self._deadline)
-        except BerthError:
+            if message is None:
+                raise unexpected("the end of a stream without the end of what it was about")
+            event = self._decode(message)
+        except BerthError as error:
+            # Whoever asks once more is told the same.
+            self._failure = error.again()
             self._give_up()
             raise
-        if message is None:
-            self._is_closed = True
-            raise unexpected("the end of a stream without the end of what it was about")
-        event = self._decode(message)
+        if self._feed is not None and self._watch.execution is not None and not self._watch.is_over:
+            self._connection.feed(self._feed, self._watch.execution)
         credit = self._watch.credit_due()
         if credit is not None:
             self._connection.post("Acknowledge", credit)
@@ -85,6 +96,8 @@ class _Reader:
         if self._is_closed:
             return
         self._is_closed = True
+        if self._feed is not None:
+            self._feed.stop()
         if not self._call.is_done and not self._watch.is_over:
             self._connection.abandon(self._call, self._watch.forsake(self._decode))
 
@@ -120,8 +133,10 @@ class Execution(_Reader):
         watch: Watch,
         deadline: Optional[float],
         input_offset: int,
+        feed: Optional[Feed] = None,
     ) -> None:
         super().__init__(client, connection, call, watch, deadline)
+        self._feed = feed
         self._input_lock = threading.Lock()
         self._input_offset = input_offset
 
@@ -139,6 +154,16 @@ class Execution(_Reader):
             if event is None:
                 return
             yield event
+
+    def text(self) -> Iterator[Text]:
+        """The output as text, in whole characters: iterate over this instead of over the execution. A character whose bytes
+        come in two pieces is held back until it is whole; what is not UTF-8 becomes U+FFFD."""
+        decoder = TextDecoder()
+        for event in self:
+            piece = decoder.decode(event)
+            if piece is not None:
+                yield piece
+        yield from decoder.rest()
 
     @property
     def id(self) -> str:
@@ -178,19 +203,22 @@ class Execution(_Reader):
 
     # MARK: While it runs
 
-    def write(self, data: bytes, *, deadline: Optional[float] = None) -> None:
-        """Adds to its standard input. Returns when the bytes were taken: while the program does not read, that takes as
+    def write(self, data: Content, *, deadline: Optional[float] = None) -> None:
+        """Adds to its standard input: bytes, a ``str`` as UTF-8, or a binary file. Returns when the bytes were taken: while the program does not read, that takes as
         long as it takes. Raises ``FailedPreconditionError`` when the input has ended."""
         self._input(data, False, deadline)
 
-    def close_stdin(self, data: bytes = b"", *, deadline: Optional[float] = None) -> None:
+    def close_stdin(self, data: Content = b"", *, deadline: Optional[float] = None) -> None:
         """Ends its standard input, after ``data``. On a terminal this is Ctrl-D."""
         self._input(data, True, deadline)
 
-    def _input(self, data: bytes, end: bool, deadline: Optional[float]) -> None:
+    def _input(self, data: Content, end: bool, deadline: Optional[float]) -> None:
+        parts = pieces(data)
         execution = self.id
         with self._input_lock:
-            for piece, more in pieces(data):
+            if self._feed is not None:
+                self._connection.settle(self._feed, None if deadline is None else time.monotonic() + deadline)
+            for piece, more in parts:
                 if not piece and not end:
                     return
                 request = pool_pb2.InputRequest(

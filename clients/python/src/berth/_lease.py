@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, List, Optional, Type, TypeVar, Union
 
 from google.protobuf.message import Message
 
+from . import _files as files
 from . import _requests
 from ._answers import decoded
 from ._calls import StreamCall
 from ._content import Content, pieces
+from ._values import Word
 from ._errors import NotFoundError, UnavailableError
 from ._execution import Execution, FileReader
 from ._requests import Argv
@@ -30,11 +32,20 @@ Uploaded = TypeVar("Uploaded", pool_pb2.WriteFileResponse, pool_pb2.WriteArchive
 class Lease:
     """A warm container that is yours until it is released; leaving a ``with`` releases it.
 
-    Calls raise ``NotFoundError`` once it has ended.
+    Calls raise ``NotFoundError`` once it has ended. Keep it for as long as you use it: one that was acquired here and is
+    dropped is released, with a ``ResourceWarning``, unless it is detached.
     """
 
+    _is_owned = False
+
     def __init__(
-        self, client: Client, token: str, member: str = "", ttl: float = 0.0, warm: bool = False
+        self,
+        client: Client,
+        token: str,
+        member: str = "",
+        ttl: float = 0.0,
+        warm: bool = False,
+        is_owned: bool = False,
     ) -> None:
         self._client = client
         #: Whoever knows it may use the lease.
@@ -46,6 +57,11 @@ class Lease:
         #: The member was idle; False: it was created while the call waited.
         self.warm = warm
         self._is_released = False
+        self._is_owned = is_owned
+
+    def __del__(self) -> None:
+        if self._is_owned and not self._is_released:
+            self._client._reclaim(self.token, repr(self), self)
 
     def __enter__(self) -> Lease:
         return self
@@ -59,7 +75,7 @@ class Lease:
             self.release()
         except (NotFoundError, UnavailableError):
             # It has ended by itself, or does so: it goes with the connection.
-            pass
+            self._is_released = True
 
     def __repr__(self) -> str:
         # Without the token: reprs get into logs.
@@ -67,15 +83,14 @@ class Lease:
 
     # MARK: Programs
 
-    def run(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Result:
+    def run(self, argv: Argv = None, **options: Unpack[_requests.LeaseRunOptions]) -> Result:
         """Runs a program here: all it wrote, and how it ended. Options: see ``berth.Options``."""
-        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
-        with self.execute(argv, **options) as execution:
+        with self._client._execute(self, argv, _requests.for_run(dict(options))) as execution:
             return execution.result()
 
     def execute(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Execution:
         """Starts a program here. Options: see ``berth.Options``."""
-        return self._client._execute(self.token, argv, dict(options))
+        return self._client._execute(self, argv, dict(options))
 
     def attach(
         self,
@@ -100,7 +115,9 @@ class Lease:
         )
         watch = Watch(self.token, request.window_bytes)
         watch.begin_at(stdout_offset, stderr_offset)
-        return self._client._watch("Attach", request, watch, deadline)
+        watching = self._client._watch("Attach", request, watch, deadline)
+        watching._of = self
+        return watching
 
     def executions(self) -> List[ExecutionInfo]:
         """Those that run, and those that have ended and are still kept; the oldest first."""
@@ -113,7 +130,7 @@ class Lease:
     def renew(self, ttl: Optional[float] = None) -> float:
         """Extends it: it lasts for so many seconds more without use, or for as long as before. Every other call on it
         does so too. Returns the time left."""
-        request = pool_pb2.RenewRequest(lease=self.token, ttl_ms=_requests.milliseconds(ttl))
+        request = pool_pb2.RenewRequest(lease=self.token, ttl_ms=_requests.milliseconds(ttl, "ttl"))
         return self._client.call("Renew", request, pool_pb2.RenewResponse).ttl_ms / 1e3
 
     def release(self) -> None:
@@ -123,29 +140,27 @@ class Lease:
 
     # MARK: Files
 
-    def write_file(self, path: str, data: Content, *, mode: int = 0o644, create_parents: bool = False) -> None:
-        """Writes a file: complete under its name, or not there at all. ``data`` is bytes, or a file that is read."""
-        request = pool_pb2.WriteFileRequest(lease=self.token, path=path, mode=mode, create_parents=create_parents)
+    def write_file(self, path: Word, data: Content, *, mode: int = 0o644, create_parents: bool = False) -> None:
+        """Writes a file: complete under its name, or not there at all. ``data`` is bytes, a ``str`` as UTF-8, or a binary
+        file that is read."""
+        request = files.write_file(self.token, path, mode, create_parents)
         self._upload("WriteFile", request, data, pool_pb2.WriteFileResponse)
 
-    def read_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> bytes:
+    def read_file(self, path: Word, *, offset: int = 0, length: Optional[int] = None) -> bytes:
         """A file, or a range of it."""
         with self.open_file(path, offset=offset, length=length) as reader:
             return reader.read()
 
-    def open_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> FileReader:
+    def open_file(self, path: Word, *, offset: int = 0, length: Optional[int] = None) -> FileReader:
         """The same, as it comes."""
-        window = self._client._window
-        request = pool_pb2.ReadFileRequest(
-            lease=self.token, path=path, offset=offset, length=length or 0, window_bytes=window
-        )
-        return self._read("ReadFile", request)
+        return self._read("ReadFile", files.read_file(self.token, path, offset, length, self._client._window))
 
-    def list_directory(self, path: str) -> List[FileInfo]:
+    def list_directory(self, path: Word) -> List[FileInfo]:
         """What a directory holds, in the order of the names' bytes."""
         call = StreamCall()
+        request = files.list_directory(self.token, path)
         connection = self._client._connected(None)
-        connection.start(call, "ListDirectory", pool_pb2.ListDirectoryRequest(lease=self.token, path=path))
+        connection.start(call, "ListDirectory", request)
         entries: List[FileInfo] = []
         while True:
             message = connection.next(call, None)
@@ -153,27 +168,45 @@ class Lease:
                 return entries
             entries += map(FileInfo.of, decoded(message, pool_pb2.ListDirectoryResponse).entries)
 
-    def remove(self, path: str, *, recursive: bool = False) -> None:
-        """Removes a file, a link or an empty directory; a whole tree, if ``recursive``."""
-        request = pool_pb2.RemoveFileRequest(lease=self.token, path=path, recursive=recursive)
-        self._client.call("RemoveFile", request, pool_pb2.RemoveFileResponse)
+    def stat(self, path: Word, *, follow: bool = False) -> FileInfo:
+        """What is at a path: a link itself, or, if ``follow``, what it leads to. Raises ``NotFoundError``."""
+        response = self._client.call("Stat", files.stat(self.token, path, follow), pool_pb2.StatResponse)
+        return FileInfo.of(response.info)
 
-    def write_archive(self, path: str, data: Content) -> int:
+    def make_directory(self, path: Word, *, mode: int = 0o755, parents: bool = False) -> None:
+        """Makes a directory; with ``parents`` also those on the way, and it may be there already."""
+        request = files.make_directory(self.token, path, mode, parents)
+        self._client.call("MakeDirectory", request, pool_pb2.MakeDirectoryResponse)
+
+    def rename(self, path: Word, to: Word, *, no_replace: bool = False) -> None:
+        """Gives a file, a link or a directory another path. What is there is replaced, unless ``no_replace``."""
+        request = files.rename(self.token, path, to, no_replace)
+        self._client.call("RenameFile", request, pool_pb2.RenameFileResponse)
+
+    def change_mode(self, path: Word, mode: int) -> None:
+        """Changes the permission bits of a file or a directory."""
+        self._client.call("ChangeMode", files.change_mode(self.token, path, mode), pool_pb2.ChangeModeResponse)
+
+    def remove(self, path: Word, *, recursive: bool = False) -> None:
+        """Removes a file, a link or an empty directory; a whole tree, if ``recursive``."""
+        self._client.call("RemoveFile", files.remove(self.token, path, recursive), pool_pb2.RemoveFileResponse)
+
+    def write_archive(self, path: Word, data: Content) -> int:
         """Unpacks a tar archive into a directory, which is made if it is missing. Returns how many files it had."""
-        request = pool_pb2.WriteArchiveRequest(lease=self.token, path=path)
+        request = files.write_archive(self.token, path)
         return self._upload("WriteArchive", request, data, pool_pb2.WriteArchiveResponse).files
 
-    def read_archive(self, path: str) -> FileReader:
+    def read_archive(self, path: Word) -> FileReader:
         """A directory, or a single file, as a tar archive."""
-        return self._read(
-            "ReadArchive", pool_pb2.ReadArchiveRequest(lease=self.token, path=path, window_bytes=self._client._window)
-        )
+        return self._read("ReadArchive", files.read_archive(self.token, path, self._client._window))
 
     def _read(self, method: str, request: Message) -> FileReader:
         call = StreamCall()
         connection = self._client._connected(None)
         connection.start(call, method, request)
-        return FileReader(self._client, connection, call, Watch(self.token, self._client._window), None)
+        reader = FileReader(self._client, connection, call, Watch(self.token, self._client._window), None)
+        reader._of = self
+        return reader
 
     def _upload(self, method: str, request: Upload, data: Content, response: Type[Uploaded]) -> Uploaded:
         """In pieces, each when the one before was taken."""

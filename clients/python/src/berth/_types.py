@@ -86,6 +86,16 @@ Event = Union[Output, Dropped]
 
 
 @dataclass(frozen=True)
+class Text:
+    """A piece of what the program wrote, in whole characters."""
+
+    stream: Stream
+    text: str
+    #: Bytes that were no longer held, and are missing behind this text.
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
 class Usage:
     """What an execution used. Times in seconds."""
 
@@ -223,11 +233,13 @@ class FileInfo:
     gid: int
     #: Of a symbolic link, as it is written there.
     link_target: bytes = b""
+    #: The name as it is; ``name`` has surrogates where that is not UTF-8, as ``os.fsdecode`` makes them.
+    name_bytes: bytes = b""
 
     @staticmethod
     def of(info: pool_pb2.FileInfo) -> FileInfo:
         return FileInfo(
-            info.name,
+            info.name_bytes.decode("utf-8", "surrogateescape") or info.name,
             FileType(info.type),
             info.size,
             info.mode,
@@ -235,6 +247,7 @@ class FileInfo:
             info.uid,
             info.gid,
             info.link_target,
+            info.name_bytes or info.name.encode(),
         )
 
 
@@ -244,7 +257,7 @@ class ExecutionInfo:
 
     #: For ``attach``.
     id: str
-    #: Shortened where it is long.
+    #: Shortened where it is long; with surrogates where it is not UTF-8.
     argv: List[str]
     #: Seconds since it was asked for.
     age: float
@@ -263,7 +276,7 @@ class ExecutionInfo:
     def of(info: pool_pb2.ExecutionInfo) -> ExecutionInfo:
         return ExecutionInfo(
             info.execution,
-            list(info.argv),
+            [word.decode("utf-8", "surrogateescape") for word in info.argv_bytes] or list(info.argv),
             info.age_ms / 1e3,
             info.watchers,
             info.stdout_bytes,

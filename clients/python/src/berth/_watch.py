@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional
+import codecs
+from typing import Callable, Iterator, List, Optional
 
 from ._calls import Calls, Late
-from ._types import Dropped, End, Event, FileInfo, Output, Stream, unexpected
+from ._types import Dropped, End, Event, FileInfo, Output, Stream, Text, unexpected
 from google.protobuf.message import DecodeError
 
 from .v1 import pool_pb2
+
+
+#: So many events are acknowledged at the latest: a server has no more than 60 on their way, however small they are.
+EVENTS_PER_CREDIT = 30
 
 
 class Watch:
@@ -26,6 +31,7 @@ class Watch:
         self._watcher = 0
         self._consumed = [0, 0]
         self._unacknowledged = 0
+        self._unacknowledged_events = 0
         self._threshold = window // 4
 
     def begin_at(self, stdout_offset: int, stderr_offset: int) -> None:
@@ -81,6 +87,7 @@ class Watch:
         stream = Stream(output.stream)
         self._consumed[stream] = output.offset + len(data)
         self._unacknowledged += len(data)
+        self._unacknowledged_events += 1
         return Output(stream, output.offset, data)
 
     def ended(self) -> End:
@@ -89,10 +96,12 @@ class Watch:
         return self.end
 
     def credit_due(self) -> Optional[pool_pb2.AcknowledgeRequest]:
-        """What to tell the server now, if anything: a quarter of the window was consumed since the last time."""
-        if self._unacknowledged < self._threshold or self.is_over or self.execution is None:
+        """What to tell the server now, if anything: a quarter of the window was consumed since the last time, or many
+        events. Never less: a server that gets credit for each small piece has only small pieces to send."""
+        is_due = self._unacknowledged >= self._threshold or self._unacknowledged_events >= EVENTS_PER_CREDIT
+        if not is_due or self.is_over or self.execution is None:
             return None
-        self._unacknowledged = 0
+        self._unacknowledged = self._unacknowledged_events = 0
         return pool_pb2.AcknowledgeRequest(
             lease=self.lease,
             execution=self.execution,
@@ -119,6 +128,30 @@ class Watch:
                 calls.post("Detach", self.detach())
 
         return late
+
+
+class TextDecoder:
+    """Text of pieces that may end within a character: what is not whole yet, at most 3 bytes of each stream, is held back
+    until the rest has come. What is not UTF-8 becomes U+FFFD."""
+
+    def __init__(self) -> None:
+        self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in Stream]
+
+    def decode(self, event: Event) -> Optional[Text]:
+        """None where all is held back."""
+        decoder = self._decoders[event.stream]
+        if isinstance(event, Dropped):
+            # What is behind a gap is not the rest of what was before it.
+            return Text(event.stream, decoder.decode(b"", True), event.bytes)
+        text = decoder.decode(event.data)
+        return Text(event.stream, text) if text else None
+
+    def rest(self) -> Iterator[Text]:
+        """At the end: characters that were never finished."""
+        for stream in Stream:
+            text = self._decoders[stream].decode(b"", True)
+            if text:
+                yield Text(stream, text)
 
 
 class Collector:

@@ -13,24 +13,27 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, List, Optional, Type, TypeVar, Union
 
 from google.protobuf.message import Message
 
+from . import _files as files
 from . import _requests
 from ._address import Address, parse
 from ._answers import decoded, patient, release_late, timeout_until
 from ._backoff import Attempts
-from ._calls import SERVICE, Call, Calls, Late, StreamCall, UnaryCall, deadline_passed, lost
+from ._calls import SERVICE, Call, Calls, Feed, Late, StreamCall, UnaryCall, deadline_passed, lost, mute
 from ._client import CALL_TIMEOUT
 from ._errors import BerthError, Code, NotFoundError, UnavailableError
 from ._content import Content, pieces
 from ._lease import Upload, Uploaded
 from ._requests import Argv
-from ._types import End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Stream, unexpected
+from ._types import End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Stream, Text, unexpected
+from ._values import Word
 from ._version import NAME
-from ._watch import Collector, Watch
+from ._watch import Collector, TextDecoder, Watch
 from ._wire import BrokenWire, request_body
 from .v1 import pool_pb2
 
@@ -45,8 +48,12 @@ __all__ = ["Client", "Execution", "FileReader", "Lease"]
 class _Connection(asyncio.Protocol):
     """Calls on a transport. Everything happens on the loop."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, keepalive: float) -> None:
         self._address = address
+        self._keepalive = keepalive
+        self._asking: Optional[asyncio.TimerHandle] = None
+        self._was_heard = False
+        self._was_asked = False
         self._loop = asyncio.get_running_loop()
         self._calls = Calls()
         self._error: Optional[BerthError] = None
@@ -60,12 +67,18 @@ class _Connection(asyncio.Protocol):
     def is_lost(self) -> bool:
         return self._error is not None
 
+    @property
+    def is_closed(self) -> bool:
+        """Its socket too; so it is also when its loop is gone."""
+        return self._closed.done() or self._loop.is_closed()
+
     # MARK: The transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self._was_heard = True
         try:
             woken = self._calls.receive(data)
         except BrokenWire as error:
@@ -106,9 +119,32 @@ class _Connection(asyncio.Protocol):
         if self._error is not None:
             return
         self._error = error
+        if self._asking is not None:
+            self._asking.cancel()
         for call in self._calls.fail(error):
             _wake(call)
         self._transport.abort()
+
+    def _watch_silence(self) -> None:
+        """While calls are open, a server that says nothing is asked whether it is there, and given up if it is silent on."""
+        if self._asking is None and self._error is None:
+            self._was_heard = self._was_asked = False
+            self._asking = self._loop.call_later(self._keepalive / 2, self._ask)
+
+    def _ask(self) -> None:
+        self._asking = None
+        if self._calls.count == 0 or self._error is not None:
+            return
+        if self._was_heard or self._is_paused:
+            self._was_asked = False
+        elif self._was_asked:
+            self.lose(mute(self._address, self._keepalive))
+            return
+        else:
+            self._was_asked = True
+            self.post("Hello", pool_pb2.HelloRequest(client=NAME))
+        self._was_heard = False
+        self._asking = self._loop.call_later(self._keepalive / 2, self._ask)
 
     async def close(self) -> None:
         self.lose(lost(self._address, "it was closed here"))
@@ -119,13 +155,13 @@ class _Connection(asyncio.Protocol):
     async def start(
         self, call: Call, method: str, message: Message, deadline: Optional[float] = None, service: str = SERVICE
     ) -> None:
-        while self._orphans:
-            self._orphans.popleft()()
+        self._watch_silence()
+        self._bury()
         while self._writable is not None:
             await _until(asyncio.shield(self._writable), deadline)
         body = request_body(service, method, message.SerializeToString(), timeout_until(deadline))
         if self._error is not None:
-            raise BerthError.of(self._error.code, self._error.message)
+            raise self._error.again()
         self._transport.write(self._calls.start(call, body))
 
     async def finish(self, call: UnaryCall, deadline: Optional[float]) -> bytes:
@@ -136,7 +172,7 @@ class _Connection(asyncio.Protocol):
             self._flush()
             raise
         if call.error is not None:
-            raise BerthError.of(call.error.code, call.error.message)
+            raise call.error.again()
         return call.payload
 
     async def next(self, call: StreamCall, deadline: Optional[float]) -> Optional[bytes]:
@@ -164,8 +200,26 @@ class _Connection(asyncio.Protocol):
         self._balance()
 
     def adopt(self, orphan: Callable[[], None]) -> None:
-        """Has the next call close what was dropped: the collector of garbage may run in any thread."""
+        """Closes what was dropped, on the loop: the collector of garbage may run in any thread."""
         self._orphans.append(orphan)
+        try:
+            self._loop.call_soon_threadsafe(self._bury)
+        except RuntimeError:
+            pass  # The loop is closed, and with it the connection.
+
+    def _bury(self) -> None:
+        while self._orphans:
+            self._orphans.popleft()()
+
+    def feed(self, feed: Feed, execution: str) -> None:
+        if self._error is None:
+            feed.begin(execution, self._calls)
+            self._flush()
+
+    async def settle(self, call: Call, deadline: Optional[float]) -> None:
+        await self._wait(call, deadline)
+        if call.error is not None:
+            raise call.error.again()
 
     def _flush(self) -> None:
         if self._calls.outbox:
@@ -203,12 +257,15 @@ class Client:
         server_name: Optional[str] = None,
         connect_timeout: float = 5.0,
         window: int = _requests.DEFAULT_WINDOW,
+        keepalive: float = 60.0,
     ) -> None:
         self._address = parse(address)
         self._tls = ssl.create_default_context() if tls is True else tls or None
         self._server_name = server_name
         self._connect_timeout = connect_timeout
         self._window = _requests.checked_window(window)
+        self._keepalive = _requests.checked_keepalive(keepalive)
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._connection: Optional[_Connection] = None
         self._connecting: Optional[asyncio.Lock] = None
         self._is_closed = False
@@ -224,7 +281,8 @@ class Client:
 
     async def close(self) -> None:
         self._is_closed = True
-        if self._connection is not None:
+        if self._connection is not None and not self._connection.is_closed:
+            self._check_loop()
             await self._connection.close()
 
     # MARK: Calls
@@ -244,19 +302,18 @@ class Client:
     ) -> Lease:
         request = _requests.acquire(pool, wait, detached, ttl)
         response = await self._unary("Acquire", request, pool_pb2.AcquireResponse, deadline, UnaryCall(release_late))
-        return Lease(self, response.lease, response.member, response.ttl_ms / 1e3, response.warm)
+        return Lease(self, response.lease, response.member, response.ttl_ms / 1e3, response.warm, not detached)
 
     def lease(self, token: str) -> Lease:
-        return Lease(self, token)
+        return Lease(self, _requests.text(token, "token"))
 
-    async def run(self, argv: Argv = None, **options: Unpack[_requests.Options]) -> Result:
-        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
-        async with self.execute(argv, **options) as execution:
+    async def run(self, argv: Argv = None, **options: Unpack[_requests.RunOptions]) -> Result:
+        async with self._execute(None, argv, _requests.for_run(dict(options))) as execution:
             return await execution.result()
 
     def execute(self, argv: Argv = None, **options: Unpack[_requests.Options]) -> Execution:
         """It starts when it is entered, iterated or asked for anything."""
-        return self._execute("", argv, dict(options))
+        return self._execute(None, argv, dict(options))
 
     async def stats(self) -> pool_pb2.StatsResponse:
         return await self.call("Stats", pool_pb2.StatsRequest(), pool_pb2.StatsResponse)
@@ -267,11 +324,12 @@ class Client:
             tls=self._tls,
             server_name=self._server_name,
             connect_timeout=self._connect_timeout,
+            keepalive=self._keepalive,
         )
         async with other:
             connection = await other._connected(None)
             call = StreamCall()
-            request = pool_pb2.WatchStatsRequest(interval_ms=_requests.milliseconds(interval))
+            request = pool_pb2.WatchStatsRequest(interval_ms=_requests.milliseconds(interval, "interval"))
             await connection.start(call, "WatchStats", request)
             while True:
                 message = await connection.next(call, None)
@@ -306,14 +364,36 @@ class Client:
         await connection.start(call, method, request, end, service)
         return decoded(await connection.finish(call, patient(end)), response)
 
-    def _execute(self, lease: str, argv: Argv, options: Dict[str, Any]) -> Execution:
-        deadline = options.pop("deadline", None)
-        request = _requests.execute(lease, argv, options, self._window)
-        return Execution(
-            self, "Execute", request, Watch(lease, request.window_bytes), deadline, len(request.stdin)
-        )
+    def _execute(self, lease: Optional[Lease], argv: Argv, options: Dict[str, Any]) -> Execution:
+        deadline = _requests.taken_deadline(options)
+        token = lease.token if lease is not None else ""
+        request, rest = _requests.execute(token, argv, options, self._window)
+        offset = len(request.stdin)
+        feed = Feed(token, rest, offset, not options.get("keep_stdin_open")) if rest else None
+        watch = Watch(token, request.window_bytes)
+        execution = Execution(self, "Execute", request, watch, deadline, offset + len(rest), feed)
+        execution._of = lease
+        return execution
+
+    def _reclaim(self, token: str, name: str, lease: Lease) -> None:
+        """Releases a lease that was dropped. On a collector's thread."""
+        connection = self._connection
+        if self._is_closed or connection is None or connection.is_lost:
+            return  # It goes with its connection.
+        request = pool_pb2.ReleaseRequest(lease=token)
+        connection.adopt(lambda: connection.post("Release", request))
+        warnings.warn(f"{name} was dropped without being released", ResourceWarning, 3, source=lease)
+
+    def _check_loop(self) -> None:
+        """Raises ``RuntimeError`` at once, rather than wait for what happens on another loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError("this berth.aio.Client belongs to another event loop: make one in each")
 
     async def _connected(self, deadline: Optional[float]) -> _Connection:
+        self._check_loop()
         if self._connection is not None and not self._connection.is_lost:
             return self._connection
         if self._connecting is None:
@@ -335,7 +415,7 @@ class Client:
             if self._is_closed:
                 raise RuntimeError("this client is closed")
             try:
-                make = lambda: _Connection(self._address)  # noqa: E731
+                make = lambda: _Connection(self._address, self._keepalive)  # noqa: E731
                 if self._address.path is not None:
                     opening: Any = loop.create_unix_connection(
                         make, self._address.path, ssl=self._tls, server_hostname=name
@@ -366,6 +446,10 @@ class _Reader:
         self._connection: Optional[_Connection] = None
         self._beginning = asyncio.Lock()
         self._is_closed = False
+        self._failure: Optional[BerthError] = None
+        #: A lease that is not held would be released under what runs in it.
+        self._of: Optional[Lease] = None
+        self._feed: Optional[Feed] = None
         self._taking = asyncio.Lock()
         self._taken: Deque[Event] = deque()
 
@@ -384,18 +468,24 @@ class _Reader:
         return self._connection
 
     async def _advance(self) -> Optional[Event]:
-        connection = self._connection or await self._begin()
-        if self._is_closed:
-            raise BerthError.of(Code.CANCELLED, "this stream was closed here")
+        if self._failure is not None:
+            raise self._failure.again()
+        self._client._check_loop()
         try:
+            connection = self._connection or await self._begin()
+            if self._is_closed:
+                raise BerthError.of(Code.CANCELLED, "this stream was closed here")
             message = await connection.next(self._call, patient(self._deadline))
-        except BerthError:
+            if message is None:
+                raise unexpected("the end of a stream without the end of what it was about")
+            event = self._decode(message)
+        except BerthError as error:
+            # Whoever asks once more is told the same.
+            self._failure = error.again()
             self._give_up()
             raise
-        if message is None:
-            self._is_closed = True
-            raise unexpected("the end of a stream without the end of what it was about")
-        event = self._decode(message)
+        if self._feed is not None and self._watch.execution is not None and not self._watch.is_over:
+            connection.feed(self._feed, self._watch.execution)
         credit = self._watch.credit_due()
         if credit is not None:
             connection.post("Acknowledge", credit)
@@ -424,6 +514,8 @@ class _Reader:
         if self._is_closed:
             return
         self._is_closed = True
+        if self._feed is not None:
+            self._feed.stop()
         if self._connection is not None and not self._call.is_done and not self._watch.is_over:
             self._connection.abandon(self._call, self._watch.forsake(self._decode))
 
@@ -450,8 +542,10 @@ class Execution(_Reader):
         watch: Watch,
         deadline: Optional[float],
         input_offset: int = 0,
+        feed: Optional[Feed] = None,
     ) -> None:
         super().__init__(client, method, request, watch, deadline)
+        self._feed = feed
         self._inputting = asyncio.Lock()
         self._input_offset = input_offset
 
@@ -468,6 +562,15 @@ class Execution(_Reader):
             if event is None:
                 return
             yield event
+
+    async def text(self) -> AsyncIterator[Text]:
+        decoder = TextDecoder()
+        async for event in self:
+            piece = decoder.decode(event)
+            if piece is not None:
+                yield piece
+        for piece in decoder.rest():
+            yield piece
 
     async def id(self) -> str:
         """The execution's id, for ``attach``. Waits until it has started."""
@@ -497,16 +600,21 @@ class Execution(_Reader):
 
     # MARK: While it runs
 
-    async def write(self, data: bytes, *, deadline: Optional[float] = None) -> None:
+    async def write(self, data: Content, *, deadline: Optional[float] = None) -> None:
         await self._input(data, False, deadline)
 
-    async def close_stdin(self, data: bytes = b"", *, deadline: Optional[float] = None) -> None:
+    async def close_stdin(self, data: Content = b"", *, deadline: Optional[float] = None) -> None:
         await self._input(data, True, deadline)
 
-    async def _input(self, data: bytes, end: bool, deadline: Optional[float]) -> None:
+    async def _input(self, data: Content, end: bool, deadline: Optional[float]) -> None:
+        parts = pieces(data)
         execution = await self.id()
         async with self._inputting:
-            for piece, more in pieces(data):
+            if self._feed is not None and self._connection is not None:
+                await self._connection.settle(
+                    self._feed, None if deadline is None else time.monotonic() + deadline
+                )
+            for piece, more in parts:
                 if not piece and not end:
                     return
                 request = pool_pb2.InputRequest(
@@ -568,8 +676,16 @@ class FileReader(_Reader):
 class Lease:
     """A warm container that is yours until it is released; leaving an ``async with`` releases it."""
 
+    _is_owned = False
+
     def __init__(
-        self, client: Client, token: str, member: str = "", ttl: float = 0.0, warm: bool = False
+        self,
+        client: Client,
+        token: str,
+        member: str = "",
+        ttl: float = 0.0,
+        warm: bool = False,
+        is_owned: bool = False,
     ) -> None:
         self._client = client
         self.token = token
@@ -577,6 +693,11 @@ class Lease:
         self.ttl = ttl
         self.warm = warm
         self._is_released = False
+        self._is_owned = is_owned
+
+    def __del__(self) -> None:
+        if self._is_owned and not self._is_released:
+            self._client._reclaim(self.token, repr(self), self)
 
     async def __aenter__(self) -> Lease:
         return self
@@ -588,21 +709,20 @@ class Lease:
             await self.release()
         except (NotFoundError, UnavailableError):
             # It has ended by itself, or does so: it goes with the connection.
-            pass
+            self._is_released = True
 
     def __repr__(self) -> str:
         return f"<berth.aio.Lease of {self.member or 'a member'}>"
 
     # MARK: Programs
 
-    async def run(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Result:
-        options.setdefault("max_output", _requests.DEFAULT_RUN_OUTPUT)
-        async with self.execute(argv, **options) as execution:
+    async def run(self, argv: Argv = None, **options: Unpack[_requests.LeaseRunOptions]) -> Result:
+        async with self._client._execute(self, argv, _requests.for_run(dict(options))) as execution:
             return await execution.result()
 
     def execute(self, argv: Argv = None, **options: Unpack[_requests.LeaseOptions]) -> Execution:
         """It starts when it is entered, iterated or asked for anything."""
-        return self._client._execute(self.token, argv, dict(options))
+        return self._client._execute(self, argv, dict(options))
 
     def attach(
         self,
@@ -620,7 +740,9 @@ class Lease:
         )
         watch = Watch(self.token, request.window_bytes)
         watch.begin_at(stdout_offset, stderr_offset)
-        return Execution(self._client, "Attach", request, watch, deadline)
+        watching = Execution(self._client, "Attach", request, watch, deadline)
+        watching._of = self
+        return watching
 
     async def executions(self) -> List[ExecutionInfo]:
         request = pool_pb2.ListExecutionsRequest(lease=self.token)
@@ -630,7 +752,7 @@ class Lease:
     # MARK: The lease
 
     async def renew(self, ttl: Optional[float] = None) -> float:
-        request = pool_pb2.RenewRequest(lease=self.token, ttl_ms=_requests.milliseconds(ttl))
+        request = pool_pb2.RenewRequest(lease=self.token, ttl_ms=_requests.milliseconds(ttl, "ttl"))
         return (await self._client.call("Renew", request, pool_pb2.RenewResponse)).ttl_ms / 1e3
 
     async def release(self) -> None:
@@ -639,25 +761,22 @@ class Lease:
 
     # MARK: Files
 
-    async def write_file(self, path: str, data: Content, *, mode: int = 0o644, create_parents: bool = False) -> None:
-        request = pool_pb2.WriteFileRequest(lease=self.token, path=path, mode=mode, create_parents=create_parents)
+    async def write_file(self, path: Word, data: Content, *, mode: int = 0o644, create_parents: bool = False) -> None:
+        request = files.write_file(self.token, path, mode, create_parents)
         await self._upload("WriteFile", request, data, pool_pb2.WriteFileResponse)
 
-    async def read_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> bytes:
+    async def read_file(self, path: Word, *, offset: int = 0, length: Optional[int] = None) -> bytes:
         async with self.open_file(path, offset=offset, length=length) as reader:
             return await reader.read()
 
-    def open_file(self, path: str, *, offset: int = 0, length: Optional[int] = None) -> FileReader:
-        window = self._client._window
-        request = pool_pb2.ReadFileRequest(
-            lease=self.token, path=path, offset=offset, length=length or 0, window_bytes=window
-        )
-        return FileReader(self._client, "ReadFile", request, Watch(self.token, window), None)
+    def open_file(self, path: Word, *, offset: int = 0, length: Optional[int] = None) -> FileReader:
+        return self._read("ReadFile", files.read_file(self.token, path, offset, length, self._client._window))
 
-    async def list_directory(self, path: str) -> List[FileInfo]:
+    async def list_directory(self, path: Word) -> List[FileInfo]:
         call = StreamCall()
+        request = files.list_directory(self.token, path)
         connection = await self._client._connected(None)
-        await connection.start(call, "ListDirectory", pool_pb2.ListDirectoryRequest(lease=self.token, path=path))
+        await connection.start(call, "ListDirectory", request)
         entries: List[FileInfo] = []
         while True:
             message = await connection.next(call, None)
@@ -665,18 +784,37 @@ class Lease:
                 return entries
             entries += map(FileInfo.of, decoded(message, pool_pb2.ListDirectoryResponse).entries)
 
-    async def remove(self, path: str, *, recursive: bool = False) -> None:
-        request = pool_pb2.RemoveFileRequest(lease=self.token, path=path, recursive=recursive)
+    async def stat(self, path: Word, *, follow: bool = False) -> FileInfo:
+        request = files.stat(self.token, path, follow)
+        return FileInfo.of((await self._client.call("Stat", request, pool_pb2.StatResponse)).info)
+
+    async def make_directory(self, path: Word, *, mode: int = 0o755, parents: bool = False) -> None:
+        request = files.make_directory(self.token, path, mode, parents)
+        await self._client.call("MakeDirectory", request, pool_pb2.MakeDirectoryResponse)
+
+    async def rename(self, path: Word, to: Word, *, no_replace: bool = False) -> None:
+        request = files.rename(self.token, path, to, no_replace)
+        await self._client.call("RenameFile", request, pool_pb2.RenameFileResponse)
+
+    async def change_mode(self, path: Word, mode: int) -> None:
+        request = files.change_mode(self.token, path, mode)
+        await self._client.call("ChangeMode", request, pool_pb2.ChangeModeResponse)
+
+    async def remove(self, path: Word, *, recursive: bool = False) -> None:
+        request = files.remove(self.token, path, recursive)
         await self._client.call("RemoveFile", request, pool_pb2.RemoveFileResponse)
 
-    async def write_archive(self, path: str, data: Content) -> int:
-        request = pool_pb2.WriteArchiveRequest(lease=self.token, path=path)
+    async def write_archive(self, path: Word, data: Content) -> int:
+        request = files.write_archive(self.token, path)
         return (await self._upload("WriteArchive", request, data, pool_pb2.WriteArchiveResponse)).files
 
-    def read_archive(self, path: str) -> FileReader:
-        window = self._client._window
-        request = pool_pb2.ReadArchiveRequest(lease=self.token, path=path, window_bytes=window)
-        return FileReader(self._client, "ReadArchive", request, Watch(self.token, window), None)
+    def read_archive(self, path: Word) -> FileReader:
+        return self._read("ReadArchive", files.read_archive(self.token, path, self._client._window))
+
+    def _read(self, method: str, request: Message) -> FileReader:
+        reader = FileReader(self._client, method, request, Watch(self.token, self._client._window), None)
+        reader._of = self
+        return reader
 
     async def _upload(self, method: str, request: Upload, data: Content, response: Type[Uploaded]) -> Uploaded:
         for piece, more in pieces(data):
