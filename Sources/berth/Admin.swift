@@ -37,9 +37,9 @@ struct AdminResetBackoff: AsyncParsableCommand {
     var pool: String?
 
     mutating func run() async throws {
-        try await server.call { [pool] client throws(BerthError) in
+        try await server.call { [pool] client in
             let pools = try await client.resetBackoff(pool: pool)
-            print(
+            try printLine(
                 pools.isEmpty
                     ? "no breaker was open"
                     : "closed the breaker of \(pools.joined(separator: ", ")); the next create is tried now")
@@ -78,9 +78,9 @@ struct AdminResize: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        try await server.call { [pool, size, max] client throws(BerthError) in
+        try await server.call { [pool, size, max] client in
             let now = try await client.resize(pool: pool, size: size.map { Int($0) }, max: max.map { Int($0) })
-            print("\(pool): size \(now.size), max \(now.max)")
+            try printLine("\(pool): size \(now.size), max \(now.max)")
         }
     }
 }
@@ -105,9 +105,9 @@ struct AdminDrain: AsyncParsableCommand {
     var pool: String
 
     mutating func run() async throws {
-        try await server.call { [pool] client throws(BerthError) in
+        try await server.call { [pool] client in
             let leases = try await client.drain(pool: pool)
-            print(
+            try printLine(
                 "\(pool): draining, \(leases == 0 ? "no lease is" : leases == 1 ? "1 lease is" : "\(leases) leases are") left"
             )
         }
@@ -116,13 +116,13 @@ struct AdminDrain: AsyncParsableCommand {
 
 extension ServerOptions {
     /// Connects, calls, and hangs up.
-    /// - Throws: `Failure`.
-    func call(_ body: (BerthClient) async throws(BerthError) -> Void) async throws {
-        do throws(BerthError) {
+    /// - Throws: `Failure` for a `BerthError`; all else as `body` throws it.
+    func call(_ body: (BerthClient) async throws -> Void) async throws {
+        do {
             let client = try await BerthClient.connect(to: try address())
             defer { client.close() }
             try await body(client)
-        } catch {
+        } catch let error as BerthError {
             throw Failure(error)
         }
     }

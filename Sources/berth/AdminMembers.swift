@@ -25,9 +25,10 @@ struct AdminMembers: AsyncParsableCommand {
     var json = false
 
     mutating func run() async throws {
-        try await server.call { [pool, json] client throws(BerthError) in
+        try await server.call { [pool, json] client in
             let members = try await client.members(pool: pool)
-            for line in json ? members.map({ JSON.line(MemberLine($0)) }) : AdminMembers.table(members) { print(line) }
+            let lines = json ? members.map { JSON.line(MemberLine($0)) } : AdminMembers.table(members)
+            try printText(lines.map { $0 + "\n" }.joined())
         }
     }
 

@@ -52,7 +52,6 @@ struct Attach: AsyncParsableCommand {
     }
 
     private func watch() async throws -> Int32 {
-        signal(SIGPIPE, SIG_IGN)
         let address = try server.address()
         let client = try await BerthClient.connect(to: address)
         let watched = client.attach(

@@ -52,6 +52,8 @@ struct Berth: AsyncParsableCommand {
 
     static func main() async {
         openStandardDescriptors()
+        // What nobody reads any more is an error like others, told by `OutputFailure`.
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -62,12 +64,14 @@ struct Berth: AsyncParsableCommand {
         } catch let failure as Failure {
             printError(failure.message)
             Glibc.exit(failure.code)
+        } catch let failure as OutputFailure {
+            failure.exit()
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)
         } catch {
             // Asking for help or for the version is no error.
             guard exitCode(for: error) != .success else {
-                print(fullMessage(for: error))
+                do throws(OutputFailure) { try printLine(fullMessage(for: error)) } catch { error.exit() }
                 Glibc.exit(0)
             }
             // As in a shell's own words: 125 is "run" itself having failed, whatever the program would have said.
@@ -89,31 +93,4 @@ struct Failure: Error {
         self.message = message
         self.code = code
     }
-}
-
-func printError(_ message: String) {
-    printErrorLine("berth: \(message)")
-}
-
-func printErrorLine(_ line: String) {
-    // On a terminal that is passed through to a program, a new line is only a line further down.
-    let text = LocalTerminal.needsReturns ? "\r\n\(line)\r\n" : "\(line)\n"
-    _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
-}
-
-/// Writes all of `bytes`, waiting for room if need be. False when nobody reads any more.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if count > 0 {
-            rest = rest.dropFirst(count)
-        } else if errno == EAGAIN {
-            var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            poll(&room, 1, -1)
-        } else if errno != EINTR {
-            return false
-        }
-    }
-    return true
 }

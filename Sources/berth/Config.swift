@@ -17,6 +17,6 @@ struct Config: ParsableCommand {
     func run() throws {
         let (configuration, warnings) = try flags.source.readOrExplain()
         for warning in warnings { ConfigurationSource.explain(warning) }
-        print(configuration.yaml, terminator: "")
+        try printText(configuration.yaml)
     }
 }

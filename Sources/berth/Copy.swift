@@ -40,7 +40,6 @@ struct Copy: AsyncParsableCommand {
     var target: String
 
     mutating func run() async throws {
-        signal(SIGPIPE, SIG_IGN)
         do {
             switch (try place(source), try place(target)) {
             case (.local(let path), .container(let lease, let remote)):

@@ -1,4 +1,3 @@
-import ArgumentParser
 import BerthClient
 import FileTree
 
@@ -19,8 +18,7 @@ struct Download {
         try await withTaskExecutorPreference(BlockingExecutor("copy")) {
             if target == "-" {
                 for try await piece in content {
-                    // As a shell has it, for who writes to what nobody reads.
-                    guard writeAll(piece, to: STDOUT_FILENO) else { throw ExitCode(128 + SIGPIPE) }
+                    try printBytes(piece)
                 }
             } else {
                 try await unpack(content, to: target)

@@ -83,3 +83,8 @@ struct Doctor: AsyncParsableCommand {
         if let remedy { print("           mend it with: \(remedy)") }
     }
 }
+
+/// What can't be printed ends the command.
+private func print(_ line: String = "") {
+    do throws(OutputFailure) { try printLine(line) } catch { error.exit() }
+}

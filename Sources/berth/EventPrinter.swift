@@ -1,3 +1,4 @@
+import BerthClient
 import FoundationEssentials
 import Schema
 
@@ -9,27 +10,65 @@ import Schema
 
 /// Puts an execution's events out as they come: the program's output as it is, or all events as JSON, one a line.
 struct EventPrinter {
-    let json: Bool
+    /// The part of a stream that is not printed yet: at most the beginning of a character.
+    private struct Tail {
+        var characters = WholeCharacters()
+        /// Of the first byte after it.
+        var end: UInt64
+    }
 
-    /// False when nobody reads any more.
-    func print(_ event: ExecuteEvent) -> Bool {
-        if json {
-            guard let line = EventLine(event) else { return true }
-            return writeAll(Array((JSON.line(line) + "\n").utf8), to: STDOUT_FILENO)
-        }
+    let json: Bool
+    private var tails: [OutputStream: Tail] = [:]
+
+    init(json: Bool) {
+        self.json = json
+    }
+
+    mutating func print(_ event: ExecuteEvent) throws(OutputFailure) {
+        guard json else { return try printPlainly(event) }
         switch event {
         case .output(let output):
-            return writeAll(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
+            if let tail = tails[output.stream], tail.end != output.offset { try printTail(of: output.stream) }
+            var tail = tails[output.stream] ?? Tail(end: output.offset)
+            let offset = tail.end - UInt64(tail.characters.held.count)
+            let data = tail.characters.take(output.data)
+            tail.end = output.offset + UInt64(output.data.count)
+            tails[output.stream] = tail
+            guard !data.isEmpty else { return }
+            try print(EventLine(.output(Output(stream: output.stream, offset: offset, data: data))))
+        case .dropped(let dropped):
+            try printTail(of: dropped.stream)
+            try print(EventLine(event))
+        case .started, .ended, .unknown:
+            for stream in [OutputStream.stdout, .stderr] { try printTail(of: stream) }
+            try print(EventLine(event))
+        }
+    }
+
+    private mutating func printTail(of stream: OutputStream) throws(OutputFailure) {
+        guard var tail = tails.removeValue(forKey: stream) else { return }
+        let held = tail.characters.takeHeld()
+        guard !held.isEmpty else { return }
+        try print(
+            EventLine(.output(Output(stream: stream, offset: tail.end - UInt64(held.count), data: held))))
+    }
+
+    private func print(_ line: EventLine?) throws(OutputFailure) {
+        if let line { try printLine(JSON.line(line)) }
+    }
+
+    private func printPlainly(_ event: ExecuteEvent) throws(OutputFailure) {
+        switch event {
+        case .output(let output):
+            try printBytes(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
         case .dropped(let dropped):
             printError("\(dropped.bytes) bytes of \(dropped.stream.name) are no longer held, and missing here")
-            return true
-        case .started, .ended, .unknown:
-            return true
+        case .started, .ended, .unknown: break
         }
     }
 }
 
-/// One event as JSON. Bytes that are text stand in `text`, others in `base64`.
+/// One event as JSON. Bytes that are text stand in `text`, others in `base64`; no character is divided between two events.
 private struct EventLine: Encodable {
     var event: String
     var execution: String?
@@ -144,19 +183,6 @@ extension StartFailure {
         case .programNotExecutable: "program_not_executable"
         case .badWorkingDirectory: "bad_cwd"
         case .noResources: "no_resources"
-        }
-    }
-}
-
-enum JSON {
-    /// `value` on one line, with its keys in order.
-    static func line(_ value: some Encodable) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            return String(decoding: try encoder.encode(value), as: UTF8.self)
-        } catch {
-            preconditionFailure("\(type(of: value)) can't be encoded: \(error)")
         }
     }
 }

@@ -21,17 +21,13 @@ struct Executions: AsyncParsableCommand {
     var json = false
 
     mutating func run() async throws {
-        do throws(BerthError) {
-            let client = try await BerthClient.connect(to: try server.address())
-            defer { client.close() }
+        try await server.call { [lease, json] client in
             let executions = try await client.executions(in: Lease(token: lease))
             let lines =
                 json
                 ? executions.map { JSON.line(ExecutionLine($0)) }
                 : ExecutionLine.table(executions.map { ExecutionLine($0) })
-            _ = writeAll(Array(lines.map { $0 + "\n" }.joined().utf8), to: STDOUT_FILENO)
-        } catch {
-            throw Failure(error)
+            try printText(lines.map { $0 + "\n" }.joined())
         }
     }
 }

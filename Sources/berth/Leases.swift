@@ -35,16 +35,15 @@ struct Acquire: AsyncParsableCommand {
     var time: DurationArgument?
 
     mutating func run() async throws {
-        do throws(BerthError) {
-            let client = try await BerthClient.connect(to: try server.address())
-            defer { client.close() }
+        try await server.call { [pool, wait, time] client in
             let lease = try await client.acquire(
                 pool: pool, wait: wait?.duration, isDetached: true, leaseTime: time?.duration)
-            guard writeAll(Array("\(lease.token)\n".utf8), to: STDOUT_FILENO) else {
-                return try await client.release(lease)
+            do throws(OutputFailure) {
+                try printLine(lease.token)
+            } catch {
+                try await client.release(lease)
+                throw error
             }
-        } catch {
-            throw Failure(error)
         }
     }
 }
@@ -59,12 +58,6 @@ struct Release: AsyncParsableCommand {
     var lease: String
 
     mutating func run() async throws {
-        do throws(BerthError) {
-            let client = try await BerthClient.connect(to: try server.address())
-            defer { client.close() }
-            try await client.release(Lease(token: lease))
-        } catch {
-            throw Failure(error)
-        }
+        try await server.call { [lease] client in try await client.release(Lease(token: lease)) }
     }
 }

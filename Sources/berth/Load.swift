@@ -122,7 +122,6 @@ struct Load: AsyncParsableCommand {
     mutating func run() async throws {
         do {
             let plan = try plan()
-            signal(SIGPIPE, SIG_IGN)
             let files = try ReportFiles(json: json, html: html)
             let test = LoadTester(plan, version: Version.current)
             let interrupts = LoadInterrupts { test.stop() }
@@ -130,7 +129,7 @@ struct Load: AsyncParsableCommand {
             let report = try await test.run { progress.print($0) }
             withExtendedLifetime(interrupts) {}
             progress.end()
-            print(TextReport(report))
+            try printLine("\(TextReport(report))")
             try files.write(report)
             if report.total.count == 0 { throw ExitCode(1) }
         } catch let error as LoadError {
@@ -193,7 +192,7 @@ struct LoadCompare: AsyncParsableCommand {
     mutating func run() async throws {
         do {
             let comparison = LoadComparison(try ReportFiles.read(before), try ReportFiles.read(after))
-            print(comparison.text(before: before, after: after))
+            try printLine(comparison.text(before: before, after: after))
         } catch let error as LoadError {
             throw Failure(error.message)
         }

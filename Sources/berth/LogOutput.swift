@@ -44,24 +44,8 @@ struct LogOutput: LogHandler {
     }
 
     private static func quoted(_ text: String) -> String {
-        let isPlain = text.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" && !isUnsafe($0) }
-        if !text.isEmpty, isPlain { return text }
-        // JSON leaves DEL and the upper control characters as they are; to a terminal they may be commands.
-        return JSON.line(text).unicodeScalars.reduce(into: "") { line, scalar in
-            if isUnsafe(scalar) {
-                line += "\\u" + String(scalar.value + 0x10000, radix: 16).suffix(4)
-            } else {
-                line.unicodeScalars.append(scalar)
-            }
-        }
-    }
-
-    /// Whether it could end the line, or steer the terminal that shows it.
-    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
+        let isPlain = text.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" && !$0.steersTerminals }
+        return !text.isEmpty && isPlain ? text : JSON.line(text)
     }
 
     /// RFC 3339, in UTC, to the millisecond.

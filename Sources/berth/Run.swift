@@ -167,7 +167,6 @@ struct Run: AsyncParsableCommand {
 
     private func execute() async throws -> Int32 {
         let program = try programToRun()
-        signal(SIGPIPE, SIG_IGN)
         let address = try server.address()
         let client = try await BerthClient.connect(to: address)
         let execution =
@@ -175,7 +174,7 @@ struct Run: AsyncParsableCommand {
             ?? client.execute(program, pool: pool, wait: wait?.duration)
         guard !detach else {
             defer { client.close() }
-            guard writeAll(Array("\(try await execution.id)\n".utf8), to: STDOUT_FILENO) else { return 128 + SIGPIPE }
+            try printLine(try await execution.id)
             return 0
         }
         let session = RunSession(

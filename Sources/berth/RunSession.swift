@@ -67,7 +67,7 @@ final class RunSession: Sendable {
     // MARK: Output
 
     private func show(_ signals: RunSignals) async throws -> Int32 {
-        let printer = EventPrinter(json: settings.json)
+        var printer = EventPrinter(json: settings.json)
         while true {
             let execution = state.withLock { $0.execution }
             do {
@@ -75,10 +75,12 @@ final class RunSession: Sendable {
                     if case .started(let started) = event {
                         guard hasStarted(started) else { continue }
                     }
-                    guard printer.print(event) else {
-                        // Nobody reads any more: a shell's pipeline would have ended the program with SIGPIPE.
+                    do throws(OutputFailure) {
+                        try printer.print(event)
+                    } catch {
+                        // A shell's pipeline would have ended the program with SIGPIPE, or for its failed write.
                         if !settings.isAttached { execution.kill() }
-                        return 128 + SIGPIPE
+                        throw error
                     }
                     if case .ended(let ended) = event {
                         LocalTerminal.restore()

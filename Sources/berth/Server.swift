@@ -188,7 +188,12 @@ struct Server {
     }
 
     private func announce(_ line: String) {
-        _ = writeAll(Array("\(line)\n".utf8), to: STDOUT_FILENO)
+        do throws(OutputFailure) {
+            try printLine(line)
+        } catch {
+            // Who does not listen misses it, and has a server all the same.
+            if !error.isClosedPipe { printError("\(error.message); it was to say: \(line)") }
+        }
     }
 
     /// Members of this start and of the one before never share a name.

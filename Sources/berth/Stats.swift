@@ -43,37 +43,25 @@ struct Stats: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        do throws(BerthError) {
-            let client = try await BerthClient.connect(to: try server.address())
-            defer { client.close() }
-            guard watch else {
-                let stats = try await client.stats()
-                _ = writeAll(Array((text(stats) + "\n").utf8), to: STDOUT_FILENO)
-                return
-            }
-            try await show(client.watchStats(every: interval.duration))
-        } catch {
-            throw Failure(error)
+        let (json, watch, interval) = (json, watch, interval)
+        try await server.call { client in
+            guard watch else { return try printLine(Stats.text(try await client.stats(), json: json)) }
+            try await Stats.show(client.watchStats(every: interval.duration), json: json)
         }
     }
 
-    /// Each snapshot as it comes, until nobody reads what is printed.
-    private func show(_ snapshots: some AsyncSequence<StatsResponse, any Error>) async throws(BerthError) {
+    /// Each snapshot as it comes.
+    private static func show(_ snapshots: some AsyncSequence<StatsResponse, any Error>, json: Bool) async throws {
         var screen = json ? nil : Screen(STDOUT_FILENO)
         var isFirst = true
-        do {
-            for try await stats in snapshots {
-                let plain = (json || isFirst ? "" : "\n") + text(stats) + "\n"
-                let output = screen?.frame(text(stats)) ?? plain
-                guard writeAll(Array(output.utf8), to: STDOUT_FILENO) else { return }
-                isFirst = false
-            }
-        } catch {
-            throw error as? BerthError ?? BerthError(.unknown, "\(error)")
+        for try await stats in snapshots {
+            let text = text(stats, json: json)
+            try printText(screen?.frame(text) ?? (json || isFirst ? "" : "\n") + text + "\n")
+            isFirst = false
         }
     }
 
-    private func text(_ stats: StatsResponse) -> String {
+    private static func text(_ stats: StatsResponse, json: Bool) -> String {
         json ? JSON.line(StatsLine(stats)) : StatsTable.text(stats)
     }
 }

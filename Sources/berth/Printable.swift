@@ -1,0 +1,25 @@
+extension String {
+    /// For a line on a terminal: what could end the line, steer the terminal or turn the order of the words is written out
+    /// as `\xNN` or `\u{NNNN}`.
+    var printable: String {
+        guard unicodeScalars.contains(where: \.steersTerminals) else { return self }
+        return unicodeScalars.reduce(into: "") { line, scalar in
+            guard scalar.steersTerminals else { return line.unicodeScalars.append(scalar) }
+            let digits = String(scalar.value, radix: 16)
+            line += scalar.isASCII ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
+        }
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it could end the line, steer the terminal that shows it, or turn the order of what is shown.
+    var steersTerminals: Bool {
+        switch value {
+        case 0x20...0x7e: false
+        case ..<0xa0: true
+        // Line and paragraph separator, embeddings, overrides and isolates of writing directions.
+        case 0x2028...0x202e, 0x2066...0x2069: true
+        default: false
+        }
+    }
+}
