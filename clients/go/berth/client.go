@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log"
 	"math/rand"
 	"net"
 	"os"
@@ -33,6 +34,11 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// Token is sent as "authorization: Bearer …" with every call.
 	Token string
+	// Keepalive is how long a server may say nothing to calls that wait; 0 is 60 s. After half of it, it is asked whether
+	// it is there; after all of it the connection counts as lost.
+	Keepalive time.Duration
+	// Logf gets warnings: a lease or an execution that was dropped without being closed. Nil is log.Printf.
+	Logf func(format string, arguments ...interface{})
 }
 
 // Client talks to one server, for any number of calls at a time, from any goroutine.
@@ -63,6 +69,12 @@ func New(address string, options Options) (*Client, error) {
 	if options.ConnectTimeout <= 0 {
 		c.options.ConnectTimeout = 5 * time.Second
 	}
+	if options.Keepalive <= 0 {
+		c.options.Keepalive = 60 * time.Second
+	}
+	if options.Logf == nil {
+		c.options.Logf = log.Printf
+	}
 	if options.Token != "" {
 		c.metadata = map[string]string{"authorization": "Bearer " + options.Token}
 	}
@@ -72,6 +84,10 @@ func New(address string, options Options) (*Client, error) {
 			return nil, newError(InvalidArgument, "%q is no address: no path follows \"unix:\"", address)
 		}
 		return c, nil
+	}
+	if parts := strings.SplitN(address, "://", 2); len(parts) == 2 {
+		return nil, newError(InvalidArgument, "%q is a URL, and Berth does not speak %s: write HOST:PORT, for example %s",
+			address, parts[0], defaultAddress)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port == "" {
@@ -92,7 +108,7 @@ func Dial(ctx context.Context, address string) (*Client, error) {
 	}
 	conn, err := c.dial(ctx)
 	if err != nil {
-		return nil, err
+		return nil, ofContext(ctx, err)
 	}
 	c.current = conn
 	return c, nil
@@ -184,15 +200,25 @@ func (c *Client) dialUntil(ctx context.Context, until time.Time, pause time.Dura
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, contextError(ctx)
 			}
-			return nil, last
+			return nil, ofContext(ctx, last)
 		case <-bounded.Done():
-			return nil, last
+			return nil, ofContext(ctx, last)
 		case <-time.After(jittered):
 		}
 		if pause *= 2; pause > lastPause {
 			pause = lastPause
 		}
 	}
+}
+
+// ofContext is the same error, which also is the context's if that is done.
+func ofContext(ctx context.Context, err error) error {
+	deadline, ok := ctx.Deadline()
+	var typed *Error
+	if errors.As(err, &typed) && ok && !time.Now().Before(deadline) {
+		typed.context = context.DeadlineExceeded
+	}
+	return err
 }
 
 func (c *Client) dial(ctx context.Context) (*conn, error) {
@@ -213,7 +239,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 				"; start one with \"berth serve\", or name another with BERTH_SERVER",
 		}
 	}
-	return newConn(nc, c.metadata), nil
+	return newConn(nc, c.metadata, c.options.Keepalive), nil
 }
 
 // isDistrust says that the server's certificate is not accepted: trying again does not change that.
@@ -277,17 +303,17 @@ func (c *Client) Stats(ctx context.Context) (*pb.StatsResponse, error) {
 // Execute begins a program in a member of its own, which is acquired and released around it, in one round trip. It
 // returns when the program has started, or has failed to.
 func (c *Client) Execute(ctx context.Context, command *Command) (*Execution, error) {
-	return c.execute(ctx, command, "")
+	return c.execute(ctx, command, nil)
 }
 
 // Attach watches an execution that was begun with Client.Execute.
 func (c *Client) Attach(ctx context.Context, execution string, options AttachOptions) (*Execution, error) {
-	return c.attach(ctx, execution, "", options)
+	return c.attach(ctx, execution, nil, options)
 }
 
 // Run runs a program in a member of its own and collects all that it writes.
 func (c *Client) Run(ctx context.Context, command *Command) (*Result, error) {
-	return c.run(ctx, command, "")
+	return c.run(ctx, command, nil)
 }
 
 // Result is what a program wrote, and its end. MaxOutput bounds what is collected: in the server, not here.
@@ -296,7 +322,10 @@ type Result struct {
 	End
 }
 
-func (c *Client) run(ctx context.Context, command *Command, lease string) (*Result, error) {
+func (c *Client) run(ctx context.Context, command *Command, lease *Lease) (*Result, error) {
+	if command.KeepStdinOpen {
+		return nil, newError(InvalidArgument, "Run has no way to write to a standard input that is kept open: use Execute")
+	}
 	e, err := c.execute(ctx, command, lease)
 	if err != nil {
 		return nil, err

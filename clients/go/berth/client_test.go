@@ -79,7 +79,7 @@ func TestALeaseThatComesAfterItsCallerLeftIsReleased(t *testing.T) {
 func TestARequestOver4MiBFailsAndTheConnectionLives(t *testing.T) {
 	server := startFake(t, hello)
 	client := server.client(Options{})
-	_, err := client.Run(contextFor(t), &Command{Argv: []string{"cat"}, Stdin: make([]byte, 4<<20)})
+	_, err := client.Run(contextFor(t), Argv("true", strings.Repeat("x", 4<<20)))
 	wantCode(t, err, ResourceExhausted)
 	if _, err := client.Hello(contextFor(t)); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestAUnixSocketIsAnAddress(t *testing.T) {
 }
 
 func TestWhatIsNoAddressIsRefused(t *testing.T) {
-	for _, address := range []string{"localhost", "unix:", "::1:7411", "host:"} {
+	for _, address := range []string{"localhost", "unix:", "::1:7411", "host:", "http://berth", "http://127.0.0.1:7411", "tcp://berth"} {
 		_, err := New(address, Options{})
 		wantCode(t, err, InvalidArgument)
 	}

@@ -3,12 +3,13 @@ package berth
 import (
 	"math"
 	"time"
+	"unicode/utf8"
 
 	pb "berth.dev/go/berth/v1"
 )
 
 // Command is a program to run, and how. One of Argv, Shell and Code says what; for the rest, the zero value is the
-// server's choice. Times are rounded up to milliseconds.
+// server's choice. Times are rounded up to milliseconds. Argv, Env and Cwd may hold any bytes, UTF-8 or not.
 type Command struct {
 	// Argv is the program and its arguments; a program without a slash is looked up in PATH.
 	Argv []string
@@ -25,9 +26,10 @@ type Command struct {
 	// UID is the user id it runs as.
 	UID uint32
 
-	// Stdin is the first bytes of its standard input, and all of them without KeepStdinOpen.
+	// Stdin is the first bytes of its standard input, and all of them without KeepStdinOpen. What is over 1 MiB follows in
+	// pieces, as the program reads.
 	Stdin []byte
-	// KeepStdinOpen lets more come with Execution.Stdin.
+	// KeepStdinOpen lets more come with Execution.Stdin. Run refuses it.
 	KeepStdinOpen bool
 	// Terminal gives it a terminal: all that it writes is Stdout, and Stdin is what is typed.
 	Terminal *Terminal
@@ -45,6 +47,8 @@ type Command struct {
 
 	// Window is how many bytes of output may be under way, 64 KiB to 1 MiB; 0 is 256 KiB.
 	Window int
+	// MergeOutput makes stdout and stderr one pipe, in the order of writing: all is Stdout.
+	MergeOutput bool
 	// MaxOutput is the most that each of its streams may have in bytes.
 	MaxOutput uint64
 	// KillAtMaxOutput ends it there; else the rest is counted and not sent.
@@ -63,7 +67,11 @@ type Command struct {
 }
 
 // Terminal is a terminal's size in characters; 0 is 24 and 80.
-type Terminal struct{ Rows, Columns int }
+type Terminal struct {
+	Rows, Columns int
+	// NoEcho: what is typed is not echoed.
+	NoEcho bool
+}
 
 // Argv is a program and its arguments.
 func Argv(argv ...string) *Command { return &Command{Argv: argv} }
@@ -79,16 +87,21 @@ func (c *Command) request(lease string) (*pb.ExecuteRequest, error) {
 		return nil, newError(InvalidArgument, "the command has neither Argv nor Shell nor Code with Language")
 	}
 	request := &pb.ExecuteRequest{
-		Lease: lease, Argv: c.Argv, Shell: c.Shell, Code: c.Code, Language: c.Language, Env: c.Env, Cwd: c.Cwd, Uid: c.UID,
+		Lease: lease, Shell: c.Shell, Code: c.Code, Language: c.Language, Uid: c.UID, MergeOutput: c.MergeOutput,
 		Stdin: c.Stdin, KeepStdinOpen: c.KeepStdinOpen, TimeoutMs: milliseconds(c.Timeout), GraceMs: milliseconds(c.Grace),
 		IdleTimeoutMs: milliseconds(c.IdleTimeout), CpuTimeMs: milliseconds(c.CPUTime), KeepBackground: c.KeepBackground,
 		WindowBytes: clampWindow(c.Window), MaxOutputBytes: c.MaxOutput, ResumableMs: milliseconds(c.Resumable),
+	}
+	c.putWords(request)
+	request.Cwd, request.CwdBytes = text(c.Cwd)
+	if len(c.Stdin) > inlineInput {
+		request.Stdin, request.KeepStdinOpen = c.Stdin[:maxInput], true
 	}
 	if lease == "" {
 		request.Pool, request.WaitMs = c.Pool, milliseconds(c.Wait)
 	}
 	if c.Terminal != nil {
-		request.Terminal = &pb.Terminal{Rows: uint32(c.Terminal.Rows), Columns: uint32(c.Terminal.Columns)}
+		request.Terminal = &pb.Terminal{Rows: uint32(c.Terminal.Rows), Columns: uint32(c.Terminal.Columns), NoEcho: c.Terminal.NoEcho}
 	}
 	if c.KillAtMaxOutput {
 		request.OutputPolicy = pb.OutputPolicy_KILL_AT_LIMIT
@@ -97,6 +110,41 @@ func (c *Command) request(lease string) (*pb.ExecuteRequest, error) {
 		request.Unwatched = pb.Unwatched_WAIT
 	}
 	return request, nil
+}
+
+func (c *Command) putWords(request *pb.ExecuteRequest) {
+	request.Argv = c.Argv
+	for _, word := range c.Argv {
+		if !utf8.ValidString(word) {
+			request.Argv, request.ArgvBytes = nil, make([][]byte, len(c.Argv))
+			for i, word := range c.Argv {
+				request.ArgvBytes[i] = []byte(word)
+			}
+			break
+		}
+	}
+	request.Env = c.Env
+	for name, value := range c.Env {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			request.EnvBytes = append(request.EnvBytes, []byte(name+"="+value))
+		}
+	}
+	if len(request.EnvBytes) > 0 {
+		request.Env = map[string]string{}
+		for name, value := range c.Env {
+			if utf8.ValidString(name) && utf8.ValidString(value) {
+				request.Env[name] = value
+			}
+		}
+	}
+}
+
+// text is for the wire, where a string that is not UTF-8 has a field of bytes beside that of text.
+func text(s string) (string, []byte) {
+	if utf8.ValidString(s) {
+		return s, nil
+	}
+	return "", []byte(s)
 }
 
 // milliseconds is for the wire, where 0 is "the server's choice": at least 1 for anything more than nothing.

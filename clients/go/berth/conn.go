@@ -4,9 +4,11 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	pb "berth.dev/go/berth/v1"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -29,10 +31,16 @@ type conn struct {
 	metadata map[string]string
 	done     chan struct{} // closed when the connection has ended
 
+	keepalive time.Duration
+	heard     atomic.Bool // something has come since the last look
+	delivers  atomic.Bool // the reader waits for who takes what has come: then nothing more is read
+	asked     bool        // of the timer's
+
 	mu     sync.Mutex
 	calls  map[uint32]receiver
 	lastID uint32
 	err    *Error
+	timer  *time.Timer // runs while calls are open
 
 	writing sync.Mutex
 	unsent  []byte
@@ -40,9 +48,9 @@ type conn struct {
 	frame   []byte
 }
 
-func newConn(nc net.Conn, metadata map[string]string) *conn {
+func newConn(nc net.Conn, metadata map[string]string, keepalive time.Duration) *conn {
 	c := &conn{
-		nc: nc, metadata: metadata, done: make(chan struct{}), calls: map[uint32]receiver{}, lastID: ^uint32(0),
+		nc: nc, keepalive: keepalive, metadata: metadata, done: make(chan struct{}), calls: map[uint32]receiver{}, lastID: ^uint32(0),
 	}
 	if plain, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = plain.SyscallConn()
@@ -66,6 +74,11 @@ func (c *conn) begin(
 	}
 	id := c.lastID
 	c.calls[id] = r
+	if c.timer == nil {
+		c.heard.Store(true)
+		c.asked = false
+		c.timer = time.AfterFunc(c.keepalive/2, c.look)
+	}
 	c.mu.Unlock()
 
 	if err := c.send(id, flags, service, method, message, timeout); err != nil {
@@ -73,6 +86,32 @@ func (c *conn) begin(
 		return err
 	}
 	return nil
+}
+
+// look asks a server that has said nothing for half of what is allowed whether it is there, and gives it up if it is
+// silent on. It runs while calls are open.
+func (c *conn) look() {
+	c.mu.Lock()
+	if len(c.calls) == 0 {
+		c.timer = nil
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	silent := !c.heard.Swap(false) && !c.delivers.Load()
+	switch {
+	case silent && c.asked:
+		c.fail(newError(Unavailable, "the server has said nothing for %v, and did not answer a Hello", c.keepalive))
+		return
+	case silent:
+		c.post(poolService, "Hello", &pb.HelloRequest{Client: clientName}, &pb.HelloResponse{})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = silent
+	if c.err == nil {
+		c.timer.Reset(c.keepalive / 2)
+	}
 }
 
 func (c *conn) take(id uint32) receiver {
@@ -133,15 +172,26 @@ func (c *conn) flush() {
 }
 
 func (c *conn) read() {
-	frames := newFrameReader(c.nc)
+	frames := newFrameReader(heeding{c})
 	for {
 		h, data, err := frames.next()
 		if err != nil {
 			c.fail(err)
 			return
 		}
+		c.delivers.Store(true)
 		c.deliver(h, data)
+		c.delivers.Store(false)
 	}
+}
+
+// heeding reads from the connection, and notes that something came.
+type heeding struct{ c *conn }
+
+func (h heeding) Read(p []byte) (int, error) {
+	n, err := h.c.nc.Read(p)
+	h.c.heard.Store(true)
+	return n, err
 }
 
 func (c *conn) deliver(h header, data []byte) {
@@ -190,6 +240,9 @@ func (c *conn) fail(cause error) {
 	c.err = typed
 	calls := c.calls
 	c.calls = nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 	close(c.done)
 	c.mu.Unlock()
 	c.nc.Close()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	pb "berth.dev/go/berth/v1"
 )
 
 // Code is one of gRPC's status codes.
@@ -43,18 +45,49 @@ func (c Code) String() string {
 	return fmt.Sprintf("CODE_%d", int32(c))
 }
 
+// Reason is the finer kind of a failure, as the contract names it: berthv1.ErrorReason_IS_A_DIRECTORY …
+type Reason = pb.ErrorReason
+
 // Error is why a call failed.
 type Error struct {
 	Code Code
 	// Message says what was wrong and, where that is known, what would be right; one line.
 	Message string
-	cause   error
+	// Reason tells apart what has the same code; 0 where the server gives none that is known here.
+	Reason Reason
+	// Metadata is what the server says beside the reason, as "retry_after_ms".
+	Metadata map[string]string
+	cause    error
+	context  error // of a call whose context was done, whatever else went wrong
 }
 
-func (e *Error) Error() string { return e.Code.String() + ": " + e.Message }
+func (e *Error) Error() string {
+	if e.Reason != 0 {
+		return fmt.Sprintf("%s (%s): %s", e.Code, e.Reason, e.Message)
+	}
+	return e.Code.String() + ": " + e.Message
+}
 
-// Unwrap returns what is below: context.DeadlineExceeded, a network error …; or nil.
-func (e *Error) Unwrap() error { return e.cause }
+// Unwrap returns what is below: context.DeadlineExceeded, a network error …; or nil. A deadline is the same error whether
+// it passed here or the server said so first.
+func (e *Error) Unwrap() error {
+	if e.cause == nil && e.Code == DeadlineExceeded {
+		return context.DeadlineExceeded
+	}
+	return e.cause
+}
+
+// Is makes errors.Is find the context's error too when a call failed for another reason as its context was done.
+func (e *Error) Is(target error) bool { return e.context != nil && target == e.context }
+
+// ReasonOf returns the reason of an error of this package; 0 for any other, and where there is none.
+func ReasonOf(err error) Reason {
+	var typed *Error
+	if errors.As(err, &typed) {
+		return typed.Reason
+	}
+	return 0
+}
 
 // CodeOf returns the code of an error of this package, OK for nil, and Unknown for any other.
 func CodeOf(err error) Code {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -62,17 +63,21 @@ type Execution struct {
 	out       *output
 	id        string
 	member    string
-	command   *Command
+	lease     *Lease // which would be released under it if nobody held it
+	resumable bool
 	isWatcher bool // from Attach: others may watch too, so leaving does not end it
 
 	mu       sync.Mutex // of input
 	inputAt  uint64
+	inputErr error // why not all of Command.Stdin was taken
+	text     [2]textDecoder
+	texts    []textPiece
 	taken    [2]atomic.Bool
 	hasEnded bool
 }
 
-func (c *Client) execute(ctx context.Context, command *Command, lease string) (*Execution, error) {
-	request, err := command.request(lease)
+func (c *Client) execute(ctx context.Context, command *Command, lease *Lease) (*Execution, error) {
+	request, err := command.request(lease.token())
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +85,40 @@ func (c *Client) execute(ctx context.Context, command *Command, lease string) (*
 	if err != nil {
 		return nil, err
 	}
-	out := newOutput(c, conn, lease, request.WindowBytes, decodeExecuteEvent)
-	e := &Execution{out: out, command: command, inputAt: uint64(len(command.Stdin))}
-	return e.begin(ctx, "Execute", request)
+	out := newOutput(c, conn, lease.token(), request.WindowBytes, decodeExecuteEvent)
+	e := &Execution{out: out, lease: lease, resumable: command.Resumable > 0, inputAt: uint64(len(request.Stdin))}
+	if _, err := e.begin(ctx, "Execute", request); err != nil {
+		return nil, err
+	}
+	if rest := command.Stdin[len(request.Stdin):]; len(rest) > 0 {
+		e.mu.Lock() // what is written comes behind it
+		go e.feed(rest, !command.KeepStdinOpen)
+	}
+	return e, nil
+}
+
+// feed sends the standard input that did not go with the request, until the program has ended.
+func (e *Execution) feed(rest []byte, ends bool) {
+	defer e.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-e.out.over:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	for len(rest) > 0 {
+		part := rest
+		if len(part) > maxInput {
+			part = part[:maxInput]
+		}
+		rest = rest[len(part):]
+		if e.inputErr = e.inputLocked(ctx, part, ends && len(rest) == 0); e.inputErr != nil {
+			return
+		}
+	}
 }
 
 // AttachOptions say from where an execution is watched; the zero value is from its beginning.
@@ -99,24 +135,24 @@ type AttachOptions struct {
 	InputOffset uint64
 }
 
-func (c *Client) attach(ctx context.Context, id, lease string, options AttachOptions) (*Execution, error) {
+func (c *Client) attach(ctx context.Context, id string, lease *Lease, options AttachOptions) (*Execution, error) {
 	conn, err := c.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
 	window := clampWindow(options.Window)
-	out := newOutput(c, conn, lease, window, decodeExecuteEvent)
+	out := newOutput(c, conn, lease.token(), window, decodeExecuteEvent)
 	out.consumed = [2]uint64{options.StdoutOffset, options.StderrOffset}
 	out.acked = out.consumed
-	e := &Execution{out: out, command: &Command{}, isWatcher: true, inputAt: options.InputOffset}
+	e := &Execution{out: out, lease: lease, isWatcher: true, inputAt: options.InputOffset}
 	return e.begin(ctx, "Attach", &pb.AttachRequest{
-		Lease: lease, Execution: id, StdoutOffset: options.StdoutOffset, StderrOffset: options.StderrOffset,
+		Lease: lease.token(), Execution: id, StdoutOffset: options.StdoutOffset, StderrOffset: options.StderrOffset,
 		FromNow: options.FromNow, Observe: options.Observe, WindowBytes: window,
 	})
 }
 
 func (e *Execution) begin(ctx context.Context, method string, request proto.Message) (*Execution, error) {
-	if err := e.out.begin(ctx, method, request, e.onLeave); err != nil {
+	if err := e.out.begin(ctx, method, request, e.onLeave()); err != nil {
 		return nil, err
 	}
 	first, err := e.out.waitStarted()
@@ -124,14 +160,23 @@ func (e *Execution) begin(ctx context.Context, method string, request proto.Mess
 		return nil, err
 	}
 	e.id, e.member = first.execution, first.member
+	runtime.SetFinalizer(e, (*Execution).dropped)
 	return e, nil
 }
 
-func (e *Execution) onLeave() {
-	if e.isWatcher || e.command.Resumable > 0 {
-		e.out.detach()
-	} else {
-		e.out.cancel()
+// onLeave does not hold the execution: what is dropped must be seen to be.
+func (e *Execution) onLeave() func() {
+	if e.isWatcher || e.resumable {
+		return e.out.detach
+	}
+	return e.out.cancel
+}
+
+// dropped is the finalizer.
+func (e *Execution) dropped() {
+	out, logf := e.out, e.out.client.options.Logf
+	if out.leave(newError(Cancelled, "the execution was dropped"), e.onLeave()) {
+		logf("berth: an execution in %s was dropped without Close or being read to its end", e.member)
 	}
 }
 
@@ -151,6 +196,7 @@ func (e *Execution) Offsets() (stdout, stderr uint64) {
 // Next returns the next event: Output and *Dropped in the order they came, then one End, then io.EOF. The error is an
 // *Error when the call itself has failed.
 func (e *Execution) Next() (Event, error) {
+	defer runtime.KeepAlive(e)
 	stream, c, err := e.out.next()
 	switch {
 	case err == io.EOF && !e.hasEnded:
@@ -172,15 +218,18 @@ func (e *Execution) Stderr() io.Reader { return e.reader(Stderr) }
 
 func (e *Execution) reader(stream Stream) io.Reader {
 	e.taken[stream].Store(true)
-	return outputReader{e.out, int(stream)}
+	return outputReader{e, int(stream)}
 }
 
 type outputReader struct {
-	out    *output
+	e      *Execution
 	stream int
 }
 
-func (r outputReader) Read(p []byte) (int, error) { return r.out.read(r.stream, p) }
+func (r outputReader) Read(p []byte) (int, error) {
+	defer runtime.KeepAlive(r.e)
+	return r.e.out.read(r.stream, p)
+}
 
 // Copy writes the program's output to stdout and stderr while it comes, nil for what is not wanted, and returns the
 // end. It stops at the first error of a writer, and at a gap with *Dropped.
@@ -208,6 +257,7 @@ func (e *Execution) Copy(stdout, stderr io.Writer) (End, error) {
 
 // Wait waits for the end. Output of a stream whose reader was not asked for is thrown away.
 func (e *Execution) Wait() (End, error) {
+	defer runtime.KeepAlive(e)
 	for stream := range e.taken {
 		if !e.taken[stream].Load() {
 			e.out.discard(stream)
@@ -225,7 +275,7 @@ func (e *Execution) Wait() (End, error) {
 // Close gives the execution up. One that runs is cancelled, unless it is resumable or only watched. Reading it fails
 // then.
 func (e *Execution) Close() error {
-	e.out.leave(newError(Cancelled, "the execution was closed"), e.onLeave)
+	e.out.leave(newError(Cancelled, "the execution was closed"), e.onLeave())
 	return nil
 }
 
@@ -265,10 +315,15 @@ func (e *Execution) Resize(ctx context.Context, rows, columns int) error {
 }
 
 func (e *Execution) call(ctx context.Context, method string, request, response proto.Message) error {
+	defer runtime.KeepAlive(e)
 	return e.out.client.Call(ctx, poolService, method, request, response)
 }
 
-const maxInput = 256 << 10
+const (
+	maxInput = 256 << 10
+	// Up to here the standard input goes with the request itself.
+	inlineInput = 1 << 20
+)
 
 // Write sends bytes to the standard input and returns when they were taken: while the program does not read, that takes
 // as long as it takes. After an error, n says how much was taken; writing the rest again is safe, also on another
@@ -309,6 +364,13 @@ func (e *Execution) CloseStdin(ctx context.Context) error {
 func (e *Execution) input(ctx context.Context, data []byte, end bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.inputErr != nil {
+		return e.inputErr
+	}
+	return e.inputLocked(ctx, data, end)
+}
+
+func (e *Execution) inputLocked(ctx context.Context, data []byte, end bool) error {
 	var response pb.InputResponse
 	request := &pb.InputRequest{Lease: e.out.lease, Execution: e.id, Offset: e.inputAt, Data: data, End: end}
 	if err := e.call(ctx, "Input", request, &response); err != nil {

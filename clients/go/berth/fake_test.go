@@ -152,6 +152,21 @@ func (r *fakeRequest) fail(code Code, message string) {
 	r.send(kindResponse, 0, protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), status))
 }
 
+// failWith is fail with a google.rpc.ErrorInfo.
+func (r *fakeRequest) failWith(code Code, message, domain, reason string, metadata map[string]string) {
+	text := func(b []byte, number protowire.Number, s string) []byte {
+		return protowire.AppendString(protowire.AppendTag(b, number, protowire.BytesType), s)
+	}
+	info := text(text(nil, 1, reason), 2, domain)
+	for key, value := range metadata {
+		info = text(info, 3, string(text(text(nil, 1, key), 2, value)))
+	}
+	detail := text(text(nil, 1, "type.googleapis.com/google.rpc.ErrorInfo"), 2, string(info))
+	status := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(code))
+	status = text(text(text(status, 2, message), 3, string(text(nil, 1, "x/other"))), 3, string(detail))
+	r.send(kindResponse, 0, text(nil, 1, string(status)))
+}
+
 func (r *fakeRequest) event(message proto.Message) {
 	data, _ := proto.Marshal(message)
 	r.send(kindData, 0, data)

@@ -4,13 +4,14 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"runtime"
 	"time"
 
 	pb "berth.dev/go/berth/v1"
 	"google.golang.org/protobuf/proto"
 )
 
-// FileInfo is what there is at a path of a container.
+// FileInfo is what there is at a path of a container. Name may hold any bytes, UTF-8 or not, as paths may everywhere here.
 type FileInfo struct {
 	Name     string
 	Type     pb.FileType
@@ -23,8 +24,12 @@ type FileInfo struct {
 }
 
 func newFileInfo(info *pb.FileInfo) FileInfo {
+	name := info.GetName()
+	if bytes := info.GetNameBytes(); len(bytes) > 0 {
+		name = string(bytes)
+	}
 	return FileInfo{
-		Name: info.GetName(), Type: info.GetType(), Size: int64(info.GetSize()), Mode: fs.FileMode(info.GetMode()),
+		Name: name, Type: info.GetType(), Size: int64(info.GetSize()), Mode: fs.FileMode(info.GetMode()),
 		Modified: time.UnixMicro(info.GetModifiedUs()), UID: int(info.GetUid()), GID: int(info.GetGid()),
 		LinkTarget: string(info.GetLinkTarget()),
 	}
@@ -41,12 +46,13 @@ const maxWrite = 256 << 10
 // WriteFile writes all of content. The file is complete under its name or not there at all.
 func (l *Lease) WriteFile(ctx context.Context, path string, content io.Reader, options WriteOptions) error {
 	request := &pb.WriteFileRequest{
-		Lease: l.Token, Path: path, Mode: uint32(options.Mode), CreateParents: options.CreateParents,
+		Lease: l.Token, Mode: uint32(options.Mode), CreateParents: options.CreateParents,
 	}
+	request.Path, request.PathBytes = text(path)
 	return eachPart(content, func(data []byte, more bool) error {
 		var response pb.WriteFileResponse
 		request.Data, request.More = data, more
-		if err := l.client.Call(ctx, poolService, "WriteFile", request, &response); err != nil {
+		if err := l.call(ctx, "WriteFile", request, &response); err != nil {
 			return err
 		}
 		request.Upload = response.Upload
@@ -58,11 +64,12 @@ func (l *Lease) WriteFile(ctx context.Context, path string, content io.Reader, o
 // WriteArchive unpacks a tar archive into a directory, which is made if it is missing, and returns how many files it
 // had.
 func (l *Lease) WriteArchive(ctx context.Context, path string, archive io.Reader) (files uint64, err error) {
-	request := &pb.WriteArchiveRequest{Lease: l.Token, Path: path}
+	request := &pb.WriteArchiveRequest{Lease: l.Token}
+	request.Path, request.PathBytes = text(path)
 	err = eachPart(archive, func(data []byte, more bool) error {
 		var response pb.WriteArchiveResponse
 		request.Data, request.More = data, more
-		if err := l.client.Call(ctx, poolService, "WriteArchive", request, &response); err != nil {
+		if err := l.call(ctx, "WriteArchive", request, &response); err != nil {
 			return err
 		}
 		request.Upload = response.Upload
@@ -110,10 +117,15 @@ type File struct {
 	// Info is of a file, not of an archive.
 	Info FileInfo
 	out  *output
+	// Which would be released under it if nobody held it.
+	lease *Lease
 }
 
 // Read implements io.Reader.
-func (f *File) Read(p []byte) (int, error) { return f.out.read(0, p) }
+func (f *File) Read(p []byte) (int, error) {
+	defer runtime.KeepAlive(f)
+	return f.out.read(0, p)
+}
 
 // Close implements io.Closer.
 func (f *File) Close() error {
@@ -123,14 +135,16 @@ func (f *File) Close() error {
 
 // ReadFile reads length bytes of a file from offset on, all to its end if length is 0.
 func (l *Lease) ReadFile(ctx context.Context, path string, offset, length uint64) (*File, error) {
-	return l.open(ctx, "ReadFile", &pb.ReadFileRequest{
-		Lease: l.Token, Path: path, Offset: offset, Length: length, WindowBytes: defaultWindow,
-	})
+	request := &pb.ReadFileRequest{Lease: l.Token, Offset: offset, Length: length, WindowBytes: defaultWindow}
+	request.Path, request.PathBytes = text(path)
+	return l.open(ctx, "ReadFile", request)
 }
 
 // ReadArchive reads a directory, or a single file, as a tar archive.
 func (l *Lease) ReadArchive(ctx context.Context, path string) (*File, error) {
-	return l.open(ctx, "ReadArchive", &pb.ReadArchiveRequest{Lease: l.Token, Path: path, WindowBytes: defaultWindow})
+	request := &pb.ReadArchiveRequest{Lease: l.Token, WindowBytes: defaultWindow}
+	request.Path, request.PathBytes = text(path)
+	return l.open(ctx, "ReadArchive", request)
 }
 
 func (l *Lease) open(ctx context.Context, method string, request proto.Message) (*File, error) {
@@ -138,7 +152,7 @@ func (l *Lease) open(ctx context.Context, method string, request proto.Message) 
 	if err != nil {
 		return nil, err
 	}
-	f := &File{out: newOutput(l.client, conn, l.Token, defaultWindow, decodeFileEvent)}
+	f := &File{lease: l, out: newOutput(l.client, conn, l.Token, defaultWindow, decodeFileEvent)}
 	if err := f.out.begin(ctx, method, request, f.out.detach); err != nil {
 		return nil, err
 	}
@@ -147,6 +161,7 @@ func (l *Lease) open(ctx context.Context, method string, request proto.Message) 
 		return nil, err
 	}
 	f.Info = newFileInfo(first.info)
+	runtime.SetFinalizer(f, (*File).Close)
 	return f, nil
 }
 
@@ -161,7 +176,9 @@ func (l *Lease) ListDirectory(ctx context.Context, path string) ([]FileInfo, err
 		return nil, err
 	}
 	listing := &listing{done: make(chan *Error, 1)}
-	request := &pb.ListDirectoryRequest{Lease: l.Token, Path: path}
+	defer runtime.KeepAlive(l)
+	request := &pb.ListDirectoryRequest{Lease: l.Token}
+	request.Path, request.PathBytes = text(path)
 	if err := conn.begin(flagRemoteClosed, poolService, "ListDirectory", request, timeout, listing); err != nil {
 		return nil, err
 	}
@@ -200,9 +217,53 @@ func (l *listing) end(_ []byte, err *Error) {
 	l.done <- err
 }
 
+// Stat says what is at a path: a link itself, or, if follow, what it leads to.
+func (l *Lease) Stat(ctx context.Context, path string, follow bool) (FileInfo, error) {
+	request := &pb.StatRequest{Lease: l.Token, Follow: follow}
+	request.Path, request.PathBytes = text(path)
+	var response pb.StatResponse
+	if err := l.call(ctx, "Stat", request, &response); err != nil {
+		return FileInfo{}, err
+	}
+	return newFileInfo(response.Info), nil
+}
+
+// MakeDirectoryOptions are for MakeDirectory; the zero value is good.
+type MakeDirectoryOptions struct {
+	Mode    fs.FileMode // permission bits; 0 is 0755
+	Parents bool        // directories that are missing on the way are made; it may be there already
+}
+
+// MakeDirectory makes a directory.
+func (l *Lease) MakeDirectory(ctx context.Context, path string, options MakeDirectoryOptions) error {
+	request := &pb.MakeDirectoryRequest{Lease: l.Token, Mode: uint32(options.Mode), Parents: options.Parents}
+	request.Path, request.PathBytes = text(path)
+	return l.call(ctx, "MakeDirectory", request, &pb.MakeDirectoryResponse{})
+}
+
+// RenameOptions are for Rename; the zero value is good.
+type RenameOptions struct {
+	NoReplace bool // it is an error (ALREADY_EXISTS) when something is at the new path
+}
+
+// Rename gives a file, a link or a directory another path. What is there is replaced.
+func (l *Lease) Rename(ctx context.Context, from, to string, options RenameOptions) error {
+	request := &pb.RenameFileRequest{Lease: l.Token, NoReplace: options.NoReplace}
+	request.From, request.FromBytes = text(from)
+	request.To, request.ToBytes = text(to)
+	return l.call(ctx, "RenameFile", request, &pb.RenameFileResponse{})
+}
+
+// ChangeMode changes the permission bits of a file or a directory.
+func (l *Lease) ChangeMode(ctx context.Context, path string, mode fs.FileMode) error {
+	request := &pb.ChangeModeRequest{Lease: l.Token, Mode: uint32(mode)}
+	request.Path, request.PathBytes = text(path)
+	return l.call(ctx, "ChangeMode", request, &pb.ChangeModeResponse{})
+}
+
 // Remove removes a file, a link or an empty directory; a whole tree, if recursive.
 func (l *Lease) Remove(ctx context.Context, path string, recursive bool) error {
-	return l.client.Call(ctx, poolService, "RemoveFile", &pb.RemoveFileRequest{
-		Lease: l.Token, Path: path, Recursive: recursive,
-	}, &pb.RemoveFileResponse{})
+	request := &pb.RemoveFileRequest{Lease: l.Token, Recursive: recursive}
+	request.Path, request.PathBytes = text(path)
+	return l.call(ctx, "RemoveFile", request, &pb.RemoveFileResponse{})
 }

@@ -19,6 +19,8 @@ const (
 	// Neighbouring pieces of one stream are joined up to this size, so that a byte at a time does not cost a chunk
 	// each.
 	joined = 32 << 10
+	// So many events are acknowledged at the latest: a server has no more than 60 under way, however small they are.
+	eventsPerCredit = 30
 )
 
 func clampWindow(window int) uint64 {
@@ -39,6 +41,7 @@ type chunk struct {
 	offset  uint64
 	data    []byte
 	dropped uint64
+	events  int // how many the server sent for it
 }
 
 func (c *chunk) end() uint64 { return c.offset + uint64(len(c.data)) + c.dropped }
@@ -61,6 +64,7 @@ type output struct {
 	discards  [2]bool // what nobody will read is acknowledged as it comes
 	consumed  [2]uint64
 	acked     [2]uint64
+	taken     int // events since the last credit
 	execution string
 	watcher   uint32
 	first     *message      // the first message has come
@@ -180,7 +184,7 @@ func (o *output) data(data []byte) {
 	}
 	switch {
 	case m.output != nil && m.output.Stream >= 0 && m.output.Stream < 2:
-		o.push(int(m.output.Stream), chunk{offset: m.output.Offset, data: m.output.Data})
+		o.push(int(m.output.Stream), chunk{offset: m.output.Offset, data: m.output.Data, events: 1})
 	case m.dropped != nil && m.dropped.Stream >= 0 && m.dropped.Stream < 2:
 		o.push(int(m.dropped.Stream), chunk{offset: m.dropped.Offset, dropped: m.dropped.Bytes})
 	case m.ended != nil || m.fileEnd != nil:
@@ -192,7 +196,7 @@ func (o *output) data(data []byte) {
 
 func (o *output) push(stream int, c chunk) {
 	if o.discards[stream] {
-		o.consume(stream, c.end())
+		o.consume(stream, c.end(), c.events)
 		return
 	}
 	for o.held > lastResort*o.window && !o.isOver && !o.discards[stream] {
@@ -209,6 +213,7 @@ func (o *output) push(stream int, c chunk) {
 		last := &queue[n-1]
 		if last.dropped == 0 && last.order == o.order-1 && len(last.data)+len(c.data) <= joined {
 			last.data = append(last.data, c.data...)
+			last.events += c.events
 			o.order--
 			return
 		}
@@ -216,15 +221,18 @@ func (o *output) push(stream int, c chunk) {
 	o.queues[stream] = append(queue, c)
 }
 
-// consume notes that all of a stream before offset was taken, and gives the credit back in quarters of the window.
-func (o *output) consume(stream int, offset uint64) {
+// consume notes that all of a stream before offset was taken, and gives the credit back in quarters of the window or for
+// many events. Never for less: a server that gets credit for each small piece has only small pieces to send.
+func (o *output) consume(stream int, offset uint64, events int) {
 	if offset > o.consumed[stream] {
 		o.consumed[stream] = offset
 	}
+	o.taken += events
 	owed := o.consumed[0] - o.acked[0] + o.consumed[1] - o.acked[1]
-	if o.isOver || owed < o.window/4 {
+	if o.isOver || owed < o.window/4 && o.taken < eventsPerCredit {
 		return
 	}
+	o.taken = 0
 	o.acked = o.consumed
 	o.conn.post(poolService, "Acknowledge", &pb.AcknowledgeRequest{
 		Lease: o.lease, Execution: o.execution, Watcher: o.watcher,
@@ -252,12 +260,12 @@ func (o *output) finish(err *Error) {
 }
 
 // leave gives the stream up: it fails with err here, and tell, which does not block, tells the server, once it has said
-// which execution this is.
-func (o *output) leave(err *Error, tell func()) {
+// which execution this is. False: it was over.
+func (o *output) leave(err *Error, tell func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.isOver {
-		return
+		return false
 	}
 	o.finish(err)
 	o.queues = [2][]chunk{}
@@ -267,6 +275,7 @@ func (o *output) leave(err *Error, tell func()) {
 	} else {
 		o.left = tell
 	}
+	return true
 }
 
 // detach tells the server that this watcher has seen enough. For leave.
@@ -288,7 +297,7 @@ func (o *output) pop(stream int, limit int) chunk {
 	head := &o.queues[stream][0]
 	taken := *head
 	if limit > 0 && len(head.data) > limit {
-		taken.data = head.data[:limit:limit]
+		taken.data, taken.events = head.data[:limit:limit], 0
 		head.data = head.data[limit:]
 		head.offset += uint64(limit)
 	} else {
@@ -298,7 +307,7 @@ func (o *output) pop(stream int, limit int) chunk {
 		}
 	}
 	o.held -= uint64(len(taken.data))
-	o.consume(stream, taken.end())
+	o.consume(stream, taken.end(), taken.events)
 	if o.held <= lastResort*o.window {
 		o.changed.Broadcast()
 	}

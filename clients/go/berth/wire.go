@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
+	pb "berth.dev/go/berth/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
@@ -88,12 +90,18 @@ func parseResponse(data []byte) (payload []byte, status *Error, err error) {
 		case 1:
 			var code uint64
 			var message string
+			var reason Reason
+			var metadata map[string]string
 			err := eachField(value, func(number protowire.Number, varint uint64, value []byte) error {
 				switch number {
 				case 1:
 					code = varint
 				case 2:
 					message = string(value)
+				case 3:
+					if r, m := parseDetail(value); m != nil {
+						reason, metadata = r, m
+					}
 				}
 				return nil
 			})
@@ -102,7 +110,7 @@ func parseResponse(data []byte) (payload []byte, status *Error, err error) {
 			}
 			status = nil
 			if code != 0 {
-				status = &Error{Code: Code(int32(code)), Message: message}
+				status = &Error{Code: Code(int32(code)), Message: message, Reason: reason, Metadata: metadata}
 			}
 		case 2:
 			payload = value
@@ -110,6 +118,55 @@ func parseResponse(data []byte) (payload []byte, status *Error, err error) {
 		return nil
 	})
 	return payload, status, err
+}
+
+// parseDetail returns the reason and the metadata of a google.protobuf.Any that holds a google.rpc.ErrorInfo of Berth's;
+// nil if it holds anything else. The code and the message say enough where it cannot be read.
+func parseDetail(data []byte) (reason Reason, metadata map[string]string) {
+	var kind, name, domain string
+	var info []byte
+	texts := func(first, second *string) func(protowire.Number, uint64, []byte) error {
+		return func(number protowire.Number, _ uint64, value []byte) error {
+			switch number {
+			case 1:
+				*first = string(value)
+			case 2:
+				*second = string(value)
+			case 3:
+				var key, text string
+				if err := eachField(value, func(number protowire.Number, _ uint64, value []byte) error {
+					switch number {
+					case 1:
+						key = string(value)
+					case 2:
+						text = string(value)
+					}
+					return nil
+				}); err != nil {
+					return err
+				}
+				metadata[key] = text
+			}
+			return nil
+		}
+	}
+	err := eachField(data, func(number protowire.Number, _ uint64, value []byte) error {
+		switch number {
+		case 1:
+			kind = string(value)
+		case 2:
+			info = value
+		}
+		return nil
+	})
+	if err != nil || kind[strings.LastIndexByte(kind, '/')+1:] != "google.rpc.ErrorInfo" {
+		return 0, nil
+	}
+	metadata = map[string]string{}
+	if err := eachField(info, texts(&name, &domain)); err != nil || domain != "berth.dev" {
+		return 0, nil
+	}
+	return Reason(pb.ErrorReason_value[name]), metadata
 }
 
 // eachField visits the varint and length-delimited fields of a message; others, all unknown to us, are passed over.

@@ -16,18 +16,19 @@ import (
 type arguments map[string][]string
 
 const programKeys = "argv shell code language lease pool wait_ms env cwd uid stdin stdin_repeat timeout_ms grace_ms " +
-	"idle_timeout_ms cpu_time_ms max_output_bytes output_policy keep_background deadline_ms"
+	"idle_timeout_ms cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output"
 
 var keysOf = map[string]string{
 	"connect": "as window connect_timeout_ms", "close": "", "hello": "", "acquire": "as pool wait_ms detached ttl_ms",
 	"token": "as token", "renew": "lease ttl_ms", "release": "lease", "stats": "field", "await": "field value timeout_ms",
-	"run": programKeys, "start": programKeys + " as stdin_open terminal window resumable_ms unwatched",
+	"run": programKeys, "start": programKeys + " as stdin_open terminal no_echo window resumable_ms unwatched",
 	"read": "exec bytes stream", "finish": "exec", "input": "exec data repeat end", "signal": "exec signal",
 	"cancel": "exec", "resize": "exec rows columns", "detach": "exec",
 	"attach":     "as exec stdout_offset stderr_offset from_now observe window",
 	"executions": "lease", "write-file": "lease path data repeat mode parents", "read-file": "lease path offset length",
 	"list": "lease path", "remove": "lease path recursive", "read-archive": "as lease path",
-	"write-archive": "archive lease path", "world": "action",
+	"write-archive": "archive lease path", "world": "action", "text": "exec", "stat": "lease path follow",
+	"make-directory": "lease path mode parents", "rename": "lease path to no_replace", "change-mode": "lease path mode",
 }
 
 func parse(words []string) (arguments, error) {
@@ -49,7 +50,7 @@ func parse(words []string) (arguments, error) {
 // unknown returns a key that the verb does not have.
 func (a arguments) unknown(verb string) string {
 	for key := range a {
-		if !strings.Contains(" "+keysOf[verb]+" client within_ms ", " "+key+" ") {
+		if !strings.Contains(" "+keysOf[verb]+" client within_ms reason ", " "+key+" ") {
 			return key
 		}
 	}
@@ -94,6 +95,10 @@ func (a arguments) command() *berth.Command {
 		Resumable: a.time("resumable_ms"), WaitUnwatched: a.text("unwatched") == "wait",
 		Pool: a.text("pool"), Wait: a.time("wait_ms"),
 	}
+	c.MergeOutput = a.has("merge_output")
+	if n := len(c.Argv); n > 0 && a.has("argv_repeat") {
+		c.Argv = append(append([]string{}, c.Argv[:n-1]...), strings.Repeat(c.Argv[n-1], a.number("argv_repeat")))
+	}
 	for _, pair := range a["env"] {
 		if c.Env == nil {
 			c.Env = map[string]string{}
@@ -102,7 +107,7 @@ func (a arguments) command() *berth.Command {
 		c.Env[parts[0]] = parts[1]
 	}
 	if size := a.text("terminal"); size != "" {
-		c.Terminal = &berth.Terminal{}
+		c.Terminal = &berth.Terminal{NoEcho: a.has("no_echo")}
 		fmt.Sscanf(size, "%dx%d", &c.Terminal.Rows, &c.Terminal.Columns)
 	}
 	return c
@@ -122,17 +127,24 @@ func (a arguments) failure(verb string, err error) string {
 		name = a.text("lease")
 	case "input", "signal", "cancel", "resize":
 		name = a.text("exec")
-	case "write-file", "read-file", "list", "remove":
+	case "write-file", "read-file", "list", "remove", "stat", "make-directory", "rename", "change-mode":
 		name = a.text("path")
 	case "write-archive":
 		name = a.text("archive")
-	case "read", "finish":
+	case "read", "finish", "text":
 		return fmt.Sprintf("%s error %s", a.text("exec"), typed.Code)
+	}
+	reason := ""
+	if a.has("reason") {
+		reason = " reason=NONE"
+		if typed.Reason != 0 {
+			reason = " reason=" + typed.Reason.String()
+		}
 	}
 	if name != "" {
 		verb += " " + encode([]byte(name))
 	}
-	return fmt.Sprintf("%s error %s", verb, typed.Code)
+	return fmt.Sprintf("%s error %s", verb, typed.Code) + reason
 }
 
 // encode is percent-encoding of all but "!" to "~", and of "%".

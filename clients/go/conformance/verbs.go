@@ -27,7 +27,8 @@ func init() {
 		"detach": (*scenario).detach, "attach": (*scenario).attach, "executions": (*scenario).listExecutions,
 		"write-file": (*scenario).writeFile, "read-file": (*scenario).readFile, "list": (*scenario).list,
 		"remove": (*scenario).remove, "read-archive": (*scenario).readArchive,
-		"write-archive": (*scenario).writeArchive, "world": (*scenario).changeWorld,
+		"write-archive": (*scenario).writeArchive, "world": (*scenario).changeWorld, "text": (*scenario).text, "stat": (*scenario).stat,
+		"make-directory": (*scenario).makeDirectory, "rename": (*scenario).rename, "change-mode": (*scenario).changeMode,
 	}
 }
 
@@ -270,6 +271,64 @@ func (s *scenario) finish(_ context.Context, a arguments) error {
 	}
 	fmt.Println(name, "ended", showEnd(*e.end))
 	return nil
+}
+
+func (s *scenario) text(_ context.Context, a arguments) error {
+	e, name := s.execution("exec", a), a.text("exec")
+	var kept [2]string
+	for {
+		piece, err := e.NextText()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		kept[piece.Stream] += piece.Text
+	}
+	for stream, text := range kept {
+		if text != "" {
+			fmt.Println(name, berth.Stream(stream), show([]byte(text)))
+		}
+	}
+	end, err := e.Wait()
+	return said(err, name, "ended", showEnd(end))
+}
+
+func (s *scenario) stat(ctx context.Context, a arguments) error {
+	info, err := s.lease(a).Stat(ctx, a.text("path"), a.has("follow"))
+	if err != nil {
+		return err
+	}
+	line := "info " + encode([]byte(info.Name)) + " " + strings.ToLower(info.Type.String())
+	if info.Type == berthv1.FileType_REGULAR {
+		line += fmt.Sprintf(" size=%d", info.Size)
+	}
+	line += fmt.Sprintf(" mode=%04o", info.Mode)
+	if info.LinkTarget != "" {
+		line += " target=" + encode([]byte(info.LinkTarget))
+	}
+	fmt.Println(line)
+	return nil
+}
+
+func (s *scenario) makeDirectory(ctx context.Context, a arguments) error {
+	mode, _ := strconv.ParseUint(a.text("mode"), 8, 32)
+	err := s.lease(a).MakeDirectory(ctx, a.text("path"), berth.MakeDirectoryOptions{
+		Mode: fs.FileMode(mode), Parents: a.has("parents"),
+	})
+	return said(err, "made", encode([]byte(a.text("path"))))
+}
+
+func (s *scenario) rename(ctx context.Context, a arguments) error {
+	options := berth.RenameOptions{NoReplace: a.has("no_replace")}
+	return said(s.lease(a).Rename(ctx, a.text("path"), a.text("to"), options), "renamed", encode([]byte(a.text("path"))))
+}
+
+func (s *scenario) changeMode(ctx context.Context, a arguments) error {
+	mode, _ := strconv.ParseUint(a.text("mode"), 8, 32)
+	err := s.lease(a).ChangeMode(ctx, a.text("path"), fs.FileMode(mode))
+	return said(err, "changed", encode([]byte(a.text("path"))))
 }
 
 func (s *scenario) input(ctx context.Context, a arguments) error {
