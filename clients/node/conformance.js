@@ -124,12 +124,13 @@ class Replay {
     if (method === undefined) return say(`unsupported ${step.verb}`);
     const begin = performance.now();
     const within = step.number("within_ms", Infinity);
+    const givesReason = step.flag("reason");
     try {
       await method.call(this, step);
       for (const key of step.unused) say(`unsupported ${step.verb} ${key}`);
     } catch (error) {
       process.stderr.write(`${step.verb}: ${error.stack}\n`);
-      if (error instanceof BerthError) say(`${this.name(step)} error ${error.code}`);
+      if (error instanceof BerthError) say(`${this.name(step)} error ${error.code}${givesReason ? ` reason=${error.reason ?? "NONE"}` : ""}`);
       else say(`failed ${quoted(String(error))}`);
     }
     if (performance.now() - begin > within) say("late");
@@ -221,17 +222,20 @@ class Replay {
 
   program(step) {
     const options = {};
-    if (step.has("argv")) options.argv = step.all("argv").map(String);
-    for (const key of ["shell", "code", "language", "cwd", "pool"]) if (step.has(key)) options[key] = step.text(key);
+    if (step.has("argv")) options.argv = [...step.all("argv")];
+    if (step.has("argv_repeat")) options.argv.push(Buffer.concat(Array(step.number("argv_repeat")).fill(options.argv.pop())));
+    if (step.has("cwd")) options.cwd = step.data("cwd");
+    if (step.has("merge_output")) options.mergeOutput = step.flag("merge_output");
+    for (const key of ["shell", "code", "language", "pool"]) if (step.has(key)) options[key] = step.text(key);
     const numbers = {
       wait_ms: "wait", timeout_ms: "timeout", grace_ms: "grace", idle_timeout_ms: "idleTimeout", cpu_time_ms: "cpuTime",
       deadline_ms: "deadline", resumable_ms: "resumable", uid: "uid", max_output_bytes: "maxOutput", window: "window",
     };
     for (const [key, name] of Object.entries(numbers)) if (step.has(key)) options[name] = step.number(key);
     if (step.has("env")) {
-      options.env = Object.fromEntries(step.all("env").map((word) => {
-        const text = word.toString(), at = text.indexOf("=");
-        return [text.slice(0, at), text.slice(at + 1)];
+      options.env = new Map(step.all("env").map((word) => {
+        const at = word.indexOf("=");
+        return [word.subarray(0, at), word.subarray(at + 1)];
       }));
     }
     if (step.has("stdin")) options.stdin = step.bytes("stdin", "stdin_repeat");
@@ -241,7 +245,7 @@ class Replay {
     if (step.has("unwatched")) options.waitUnwatched = step.text("unwatched") === "wait";
     if (step.has("terminal")) {
       const [rows, columns] = step.text("terminal").split("x").map(Number);
-      options.terminal = { rows, columns };
+      options.terminal = { rows, columns, noEcho: step.flag("no_echo") };
     }
     return options;
   }
@@ -298,6 +302,14 @@ class Replay {
     say(failure ? `${name} error ${failure.code}` : `${name} ended ${endWords(watched.execution.end)}`);
   }
 
+  async do_text(step) {
+    const name = step.text("exec"), { execution } = this.exec(step);
+    const texts = { stdout: "", stderr: "" };
+    for await (const { stream, text } of execution.text()) texts[stream] += text;
+    for (const stream of STREAMS) if (texts[stream] !== "") say(`${name} ${stream} ${shown(Buffer.from(texts[stream]))}`);
+    say(`${name} ended ${endWords(execution.end)}`);
+  }
+
   async do_input(step) {
     const data = step.bytes("data", "repeat"), { execution } = this.exec(step);
     await (step.flag("end") ? execution.closeStdin(data) : execution.write(data));
@@ -334,39 +346,62 @@ class Replay {
   async do_write_file(step) {
     const options = { createParents: step.flag("parents") };
     if (step.has("mode")) options.mode = parseInt(step.text("mode"), 8);
-    await this.lease(step).writeFile(step.text("path"), step.bytes("data", "repeat"), options);
+    await this.lease(step).writeFile(step.data("path"), step.bytes("data", "repeat"), options);
     say(`wrote ${quoted(step.data("path"))}`);
   }
 
   async do_read_file(step) {
     const range = { offset: step.number("offset"), length: step.number("length") };
-    const reader = this.lease(step).openFile(step.text("path"), range);
+    const reader = this.lease(step).openFile(step.data("path"), range);
     const data = await reader.read();
     say(`file ${quoted(step.data("path"))} size=${reader.info.size} mode=${octal(reader.info.mode)}`);
     if (data.length > 0) say(`data ${shown(data)}`);
   }
 
   async do_list(step) {
-    const entries = await this.lease(step).listDirectory(step.text("path"));
-    for (const { name, type, size, mode } of entries) {
-      say(`entry ${quoted(name)} ${type}${type === "regular" ? ` size=${size}` : ""} mode=${octal(mode)}`);
+    const entries = await this.lease(step).listDirectory(step.data("path"));
+    for (const { nameBytes, type, size, mode } of entries) {
+      say(`entry ${quoted(nameBytes)} ${type}${type === "regular" ? ` size=${size}` : ""} mode=${octal(mode)}`);
     }
     say(`listed ${entries.length}`);
   }
 
+  async do_stat(step) {
+    const { nameBytes, type, size, mode, linkTarget } = await this.lease(step).stat(step.data("path"), { follow: step.flag("follow") });
+    const target = linkTarget.length > 0 ? ` target=${quoted(linkTarget)}` : "";
+    say(`info ${quoted(nameBytes)} ${type}${type === "regular" ? ` size=${size}` : ""} mode=${octal(mode)}${target}`);
+  }
+
+  async do_make_directory(step) {
+    const options = { parents: step.flag("parents") };
+    if (step.has("mode")) options.mode = parseInt(step.text("mode"), 8);
+    await this.lease(step).makeDirectory(step.data("path"), options);
+    say(`made ${quoted(step.data("path"))}`);
+  }
+
+  async do_rename(step) {
+    await this.lease(step).rename(step.data("path"), step.data("to"), { noReplace: step.flag("no_replace") });
+    say(`renamed ${quoted(step.data("path"))}`);
+  }
+
+  async do_change_mode(step) {
+    await this.lease(step).changeMode(step.data("path"), parseInt(step.text("mode"), 8));
+    say(`changed ${quoted(step.data("path"))}`);
+  }
+
   async do_remove(step) {
-    await this.lease(step).remove(step.text("path"), { recursive: step.flag("recursive") });
+    await this.lease(step).remove(step.data("path"), { recursive: step.flag("recursive") });
     say(`removed ${quoted(step.data("path"))}`);
   }
 
   async do_read_archive(step) {
-    this.archives.set(step.text("as"), await this.lease(step).readArchive(step.text("path")).read());
+    this.archives.set(step.text("as"), await this.lease(step).readArchive(step.data("path")).read());
     say(`archive ${step.text("as")}`);
   }
 
   async do_write_archive(step) {
     const archive = this.archives.get(step.text("archive"));
-    say(`unpacked files=${await this.lease(step).writeArchive(step.text("path"), archive)}`);
+    say(`unpacked files=${await this.lease(step).writeArchive(step.data("path"), archive)}`);
   }
 
   async do_world(step) {

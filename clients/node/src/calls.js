@@ -14,6 +14,7 @@ export class Limits {
 
   /** @param deadline in milliseconds from now; @param signal an AbortSignal */
   constructor({ deadline, signal } = {}) {
+    if (deadline !== undefined && typeof deadline !== "number") throw new TypeError("deadline must be a number of milliseconds");
     if (deadline !== undefined && !(deadline >= 0)) throw new RangeError(`${deadline} ms is no deadline`);
     this.#deadline = deadline === undefined ? undefined : performance.now() + deadline;
     this.#signal = signal;

@@ -11,7 +11,7 @@ import {
   AcquireRequest, AcquireResponse, ExecuteRequest, HelloRequest, HelloResponse, ReleaseRequest, StatsRequest, StatsResponse,
   WatchStatsRequest,
 } from "./messages.js";
-import { DEFAULT_RUN_OUTPUT, DEFAULT_WINDOW, checkedWindow, executeRequest, milliseconds, programOptions } from "./options.js";
+import { DEFAULT_WINDOW, checkedWindow, executeRequest, forRun, milliseconds, programOptions, wellFormed, wrong } from "./options.js";
 import { Watch } from "./watch.js";
 
 const NAME = "berth-node/0.1.0";
@@ -21,18 +21,26 @@ const FIRST_PAUSE = 50, LONGEST_PAUSE = 1000;
 /** What does not get better by being tried again: the server's certificate is not what was asked for. */
 const isFinal = (error) => /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_|ERR_TLS/.test(error.code ?? "");
 
+/** What was dropped without being closed is given back: `leave` says how, and whether there was anything to give back. */
+const dropped = new FinalizationRegistry(({ leave, words }) => {
+  if (leave()) process.emitWarning(`${words} was dropped without being closed`, "ResourceWarning");
+});
+
 export class Client {
   #options;
   #address;
   #tls;
   #connectTimeout;
+  #keepalive;
   #connection;
   #connecting;
   #isClosed = false;
 
   constructor(options = {}) {
     this.#options = typeof options === "string" ? { address: options } : options;
-    const { address, tls, connectTimeout = 5000, window = DEFAULT_WINDOW } = this.#options;
+    const { address, tls, connectTimeout = 5000, window = DEFAULT_WINDOW, keepalive = 60_000 } = this.#options;
+    if (!(typeof keepalive === "number" && keepalive > 0)) throw wrong("keepalive", "milliseconds, more than none", keepalive);
+    this.#keepalive = keepalive;
     this.#address = parseAddress(address);
     this.#tls = tls === true ? {} : tls || undefined;
     this.#connectTimeout = connectTimeout;
@@ -57,14 +65,31 @@ export class Client {
   }
 
   async acquire({ pool = "", wait, detached = false, ttl, ...options } = {}) {
-    const request = { pool, waitMs: milliseconds(wait), detached, ttlMs: milliseconds(ttl) };
+    const request = {
+      pool: wellFormed(pool, "pool"), waitMs: milliseconds(wait, "wait"), detached, ttlMs: milliseconds(ttl, "ttl"),
+    };
     const limits = new Limits(options);
     const connection = await this.connected(limits);
     const answer = await this.#ask(connection, "Acquire", AcquireRequest.encode(request), limits, undefined, (late) => {
       connection.post("Release", ReleaseRequest.encode({ lease: AcquireResponse.decode(late).lease }));
     });
     const response = decoded(AcquireResponse, answer);
-    return new Lease(this, response.lease, response);
+    const lease = new Lease(this, response.lease, response);
+    if (!detached) this.#releaseWhenDropped(lease, connection);
+    return lease;
+  }
+
+  #releaseWhenDropped(lease, connection) {
+    const { token, member, state } = lease;
+    dropped.register(lease, {
+      words: `a lease of ${member}`,
+      leave: () => {
+        // It goes with its connection.
+        if (state.isReleased || connection.isLost) return false;
+        connection.post("Release", ReleaseRequest.encode({ lease: token }));
+        return true;
+      },
+    });
   }
 
   async withLease(...args) {
@@ -78,15 +103,15 @@ export class Client {
   }
 
   lease(token) {
-    return new Lease(this, token);
+    return new Lease(this, wellFormed(token, "token"));
   }
 
   run(program, options) {
-    return this.collect("", programOptions(program, options));
+    return this.collect(undefined, () => programOptions(program, options));
   }
 
   execute(program, options) {
-    return this.start("", programOptions(program, options));
+    return this.start(undefined, programOptions(program, options));
   }
 
   async stats(limits) {
@@ -100,7 +125,7 @@ export class Client {
       const limits = new Limits(options);
       const connection = await other.connected(limits);
       const call = new StreamCall(limits, () => other.close());
-      connection.start(call, "WatchStats", WatchStatsRequest.encode({ intervalMs: milliseconds(interval) }), limits.remaining);
+      connection.start(call, "WatchStats", WatchStatsRequest.encode({ intervalMs: milliseconds(interval, "interval") }), limits.remaining);
       for (let message; (message = await call.next()) !== undefined; ) yield decoded(StatsResponse, message);
     } finally {
       other.close();
@@ -117,22 +142,26 @@ export class Client {
 
   // MARK: For leases and executions
 
-  /** Starts a program, in a lease or, with "", in a member of its own. */
+  /** Starts a program, in a lease or in a member of its own. */
   start(lease, options) {
-    const request = executeRequest(lease, options, this.window);
-    const about = { method: "Execute", payload: ExecuteRequest.encode(request), lease, window: request.windowBytes };
-    return this.watch(new Watch(this, new Limits(options), about), request.stdin?.length);
+    const { request, rest } = executeRequest(lease?.token ?? "", options, this.window);
+    const about = { method: "Execute", payload: ExecuteRequest.encode(request), lease: request.lease, window: request.windowBytes };
+    const execution = this.watch(new Watch(this, new Limits(options), about), lease, request.stdin?.length);
+    if (rest.length > 0) void execution.feed(rest, !options.keepStdinOpen);
+    return execution;
   }
 
   /** Starts a program and collects what it writes. */
   async collect(lease, options) {
-    return this.start(lease, { ...options, maxOutput: options.maxOutput ?? DEFAULT_RUN_OUTPUT }).result();
+    return this.start(lease, forRun(options())).result();
   }
 
   /** An execution whose call begins now, not when it is first read; who reads it is told if that fails. */
-  watch(watch, inputOffset = 0) {
+  watch(watch, lease, inputOffset = 0) {
     watch.begin().catch(() => {});
-    return new Execution(this, watch, inputOffset);
+    const execution = new Execution(this, watch, lease, inputOffset);
+    dropped.register(execution, { words: "an execution", leave: () => watch.giveUp() });
+    return execution;
   }
 
   /** The connection, made anew if it was lost. */
@@ -151,7 +180,9 @@ export class Client {
       if (this.#isClosed) throw new Error("this client is closed");
       try {
         const socket = await openSocket(this.#address, this.#tls, Math.max(1, end - performance.now()));
-        const connection = new Connection(socket, this.#address);
+        const connection = new Connection(socket, this.#address, {
+          keepalive: this.#keepalive, hello: HelloRequest.encode({ client: NAME }),
+        });
         if (this.#isClosed) connection.close();
         // Who calls, for the server's log.
         else connection.post("Hello", HelloRequest.encode({ client: NAME }));

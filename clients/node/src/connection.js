@@ -44,8 +44,15 @@ export class Connection {
   /** Calls that somebody waits for: without any, the socket does not keep the process alive. */
   #wanted = 0;
 
-  constructor(socket, address) {
+  #keepalive;
+  #timer;
+  #wasHeard = false;
+  #wasAsked = false;
+
+  constructor(socket, address, { keepalive, hello }) {
     this.#socket = socket;
+    this.#keepalive = keepalive;
+    this.hello = hello;
     this.#peer = describeAddress(address);
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("end", () => this.#lose("the server closed it"));
@@ -66,6 +73,7 @@ export class Connection {
     const id = this.#nextId;
     this.#advance();
     this.#calls.set(id, call);
+    this.#watchSilence();
     if (!call.isPosted && this.#wanted++ === 0) this.#socket.ref();
     if (call.isStream) call.onBalance = () => this.#balance(call);
     this.#socket.write(encodeFrame(id, REQUEST, call.isStream ? REMOTE_CLOSED : 0, body));
@@ -84,7 +92,31 @@ export class Connection {
     this.#lose("it was closed here");
   }
 
+  /** While calls are open, a server that says nothing is asked whether it is there, and given up if it is silent on. */
+  #watchSilence() {
+    if (this.#timer !== undefined) return;
+    this.#wasHeard = this.#wasAsked = false;
+    this.#timer = setInterval(() => this.#look(), this.#keepalive / 2).unref();
+  }
+
+  #look() {
+    if (this.#calls.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    const isSilent = !this.#wasHeard && this.#full.size === 0;
+    if (isSilent && this.#wasAsked) {
+      this.#lose(`the server has said nothing for ${this.#keepalive} ms, and did not answer a Hello`);
+      return;
+    }
+    this.#wasAsked = isSilent;
+    this.#wasHeard = false;
+    if (isSilent) this.post("Hello", this.hello);
+  }
+
   #receive(chunk) {
+    this.#wasHeard = true;
     try {
       this.#decoder.feed(chunk, (stream, kind, flags, data) => this.#deliver(stream, kind, flags, data));
     } catch (error) {
@@ -100,7 +132,7 @@ export class Connection {
     if (kind === RESPONSE) {
       const { status, payload } = Response.decode(data);
       this.#end(stream, call);
-      call.finish(status?.code ? BerthError.of(status.code, status.message) : undefined, payload);
+      call.finish(status?.code ? BerthError.of(status) : undefined, payload);
     } else if (kind === DATA) {
       if ((flags & NO_DATA) === 0) call.receive(data);
       if ((flags & REMOTE_CLOSED) !== 0) {
@@ -129,6 +161,7 @@ export class Connection {
     if (this.#error) return;
     this.#error = new BerthError("UNAVAILABLE", `the connection to ${this.#peer} was lost: ${why}`);
     this.#socket.destroy();
+    clearInterval(this.#timer);
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const call of calls) call.finish(this.#error.again(), Buffer.alloc(0));

@@ -1,3 +1,6 @@
+import { DecodeError } from "./codec.js";
+import { ErrorInfo, ErrorReason } from "./messages.js";
+
 /** gRPC's status codes by their names. */
 export const Code = Object.freeze({
   CANCELLED: 1, UNKNOWN: 2, INVALID_ARGUMENT: 3, DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, ALREADY_EXISTS: 6,
@@ -7,22 +10,41 @@ export const Code = Object.freeze({
 
 const NAMES = new Map(Object.entries(Code).map(([name, number]) => [number, name]));
 
-/** A call failed: `code` is the name of the kind of failure, `message` what was wrong and what would be right. */
+/** A call failed: `code` is the name of the kind of failure, `message` what was wrong and what would be right. `reason` tells
+ * apart what has the same code, where the server gives one that is known here; `metadata` is what it says beside it. */
 export class BerthError extends Error {
-  constructor(code, message, options) {
+  constructor(code, message, { reason, metadata = {}, ...options } = {}) {
     super(message, options);
     this.name = "BerthError";
     this.code = code;
+    this.reason = reason;
+    this.metadata = metadata;
   }
 
-  static of(number, message) {
-    return new BerthError(NAMES.get(number) ?? "UNKNOWN", message);
+  static of({ code, message, details = [] }) {
+    const info = errorInfo(details);
+    const reason = info && Object.hasOwn(ErrorReason, info.reason) ? info.reason : undefined;
+    return new BerthError(NAMES.get(code) ?? "UNKNOWN", message, { reason, metadata: info?.metadata });
   }
 
   /** The same failure, told from where it is thrown now. */
   again() {
-    return new BerthError(this.code, this.message, { cause: this });
+    return new BerthError(this.code, this.message, { cause: this, reason: this.reason, metadata: this.metadata });
   }
+}
+
+function errorInfo(details) {
+  for (const { typeUrl, value } of details) {
+    if (typeUrl.slice(typeUrl.lastIndexOf("/") + 1) !== "google.rpc.ErrorInfo") continue;
+    try {
+      const info = ErrorInfo.decode(value);
+      if (info.domain === "berth.dev") return info;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      // The code and the message say enough.
+    }
+  }
+  return undefined;
 }
 
 /** `Result.check()`: the program did not exit with 0. */

@@ -48,9 +48,12 @@ export class Execution {
   #streams;
   #ended;
   #stdin;
+  /** Which would be released under it if nobody held it. */
+  #lease;
 
-  constructor(client, watch, inputOffset) {
+  constructor(client, watch, lease, inputOffset) {
     this.#client = client;
+    this.#lease = lease;
     this.#watch = watch;
     this.#inputOffset = inputOffset;
   }
@@ -88,6 +91,26 @@ export class Execution {
     } finally {
       // At the end this does nothing; after a `break` nobody reads on.
       if (!this.#watch.isOver) this.close();
+    }
+  }
+
+  /** The output in whole characters. What is not UTF-8 becomes U+FFFD. */
+  async *text() {
+    const decoders = {};
+    for (const stream of STREAMS) decoders[stream] = new TextDecoder("utf-8", { ignoreBOM: true });
+    for await (const event of this) {
+      const { stream } = event;
+      if (event.type === "dropped") {
+        // What is behind a gap is not the rest of a character before it.
+        yield { stream, text: decoders[stream].decode(), dropped: event.bytes };
+        continue;
+      }
+      const text = decoders[stream].decode(event.data, { stream: true });
+      if (text !== "") yield { stream, text, dropped: 0 };
+    }
+    for (const stream of STREAMS) {
+      const text = decoders[stream].decode();
+      if (text !== "") yield { stream, text, dropped: 0 };
     }
   }
 
@@ -179,6 +202,11 @@ export class Execution {
     return this.#stdin;
   }
 
+  /** Sends the standard input that did not go with the request. A program that ends without reading it ends as it does. */
+  async feed(rest, end) {
+    await this.#input(rest, end).catch(() => {});
+  }
+
   /** Pieces in order, also those of calls that did not wait for each other. */
   #input(data, end, options) {
     const turn = this.#inputting.then(() => this.#send(data, end, options));
@@ -207,7 +235,7 @@ export class Execution {
 
   async cancel(grace) {
     const request = {
-      lease: this.#watch.lease, execution: await this.id(), cancel: true, graceMs: milliseconds(grace),
+      lease: this.#watch.lease, execution: await this.id(), cancel: true, graceMs: milliseconds(grace, "grace"),
     };
     await this.#client.call("Signal", SignalRequest, request, SignalResponse);
   }
@@ -221,9 +249,11 @@ export class Execution {
 /** The bytes of a file or an archive, as they come. */
 export class FileReader {
   #watch;
+  #lease;
 
-  constructor(watch) {
+  constructor(watch, lease) {
     this.#watch = watch;
+    this.#lease = lease;
   }
 
   /** What is known of the file, once its first bytes were read; undefined for an archive. */

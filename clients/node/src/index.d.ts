@@ -1,6 +1,11 @@
 import type { Readable, Writable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
-import type { MessageType, StatsResponse } from "./messages.js";
+import type { ErrorReason, MessageType, StatsResponse } from "./messages.js";
+
+export { ErrorReason } from "./messages.js";
+
+/** Text, or bytes where it is not UTF-8. */
+export type Word = string | Uint8Array;
 
 /** gRPC's status codes by their names. */
 export const Code: {
@@ -24,8 +29,14 @@ export const Code: {
 
 /** A call failed: `code` is the kind of failure, `message` what was wrong and what would be right. */
 export class BerthError extends Error {
-  constructor(code: keyof typeof Code, message: string, options?: { cause?: unknown });
+  constructor(code: keyof typeof Code, message: string, options?: {
+    cause?: unknown; reason?: keyof typeof ErrorReason; metadata?: Record<string, string>;
+  });
   readonly code: keyof typeof Code;
+  /** Tells apart what has the same code, as "IS_A_DIRECTORY"; undefined where the server gives none that is known here. */
+  readonly reason: keyof typeof ErrorReason | undefined;
+  /** What the server says beside the reason, as `retry_after_ms`. */
+  readonly metadata: Record<string, string>;
 }
 
 /** `Result.check()`: the program did not exit with 0. */
@@ -51,12 +62,16 @@ export interface ClientOptions {
   connectTimeout?: number;
   /** How much output of an execution may be on its way, in bytes, 64 KiB to 1 MiB; 256 KiB. */
   window?: number;
+  /** How long a server may say nothing to calls that wait, in milliseconds; 60 000. After half of it, it is asked whether it is
+   * there; after all of it the connection counts as lost. */
+  keepalive?: number;
 }
 
-/** What to run, and how. Exactly one of `argv`, `shell` and `code`. Times are in milliseconds, sizes in bytes. */
-export interface LeaseOptions extends Limits {
+/** What `run` of a lease takes: what to run, and how. Exactly one of `argv`, `shell` and `code`. Times are in milliseconds, sizes
+ * in bytes. */
+export interface LeaseRunOptions extends Limits {
   /** The program and its arguments. */
-  argv?: string[];
+  argv?: readonly Word[];
   /** A line for the container's /bin/sh. */
   shell?: string;
   /** Source text, run as `language` says. */
@@ -64,17 +79,17 @@ export interface LeaseOptions extends Limits {
   /** With `code`: "python", "sh", or what the pool's configuration names. */
   language?: string;
   /** Added to the pool's environment. */
-  env?: Record<string, string>;
+  env?: Record<string, Word> | Map<Word, Word>;
   /** Absolute; else the pool's, /workspace. */
-  cwd?: string;
-  /** The user id it runs as; else the pool's, 1000. */
+  cwd?: Word;
+  /** The user id it runs as; else the member's own. */
   uid?: number;
-  /** The first bytes of its standard input; end of file follows. */
+  /** Its standard input, of any length; end of file follows. */
   stdin?: string | Uint8Array;
-  /** End of file does not follow: `write`, `closeStdin` or `stdin` go on. Of `execute` only. */
-  keepStdinOpen?: boolean;
-  /** It has a terminal. Of `execute` only. */
-  terminal?: { rows: number; columns: number };
+  /** It has a terminal. `noEcho`: what is typed is not echoed. */
+  terminal?: { rows: number; columns: number; noEcho?: boolean };
+  /** stdout and stderr are one pipe, in the order of writing: all is stdout. */
+  mergeOutput?: boolean;
   /** After this it gets TERM, a grace, KILL of everything it started; else the server's default, 60 s. */
   timeout?: number;
   /** Between TERM and KILL; else the server's default, 2 s. */
@@ -97,13 +112,22 @@ export interface LeaseOptions extends Limits {
   window?: number;
 }
 
-/** And for a member of its own. */
-export interface Options extends LeaseOptions {
+/** And what only `execute` takes. */
+export interface LeaseOptions extends LeaseRunOptions {
+  /** End of file does not follow `stdin`: `write`, `closeStdin` or `stdin` go on. */
+  keepStdinOpen?: boolean;
+}
+
+/** Where a member of its own comes from. */
+export interface Origin {
   /** The pool's name; else the default pool. */
   pool?: string;
   /** How long to wait in line when none is warm; else the server's default, 30 s. */
   wait?: number;
 }
+
+export interface RunOptions extends LeaseRunOptions, Origin {}
+export interface Options extends LeaseOptions, Origin {}
 
 export interface AcquireOptions extends Limits {
   pool?: string;
@@ -127,10 +151,10 @@ export class Client {
   /** A lease that was acquired elsewhere, by its token. */
   lease(token: string): Lease;
   /** Runs a program in a member of its own, in one round trip: all it wrote, and how it ended. */
-  run(argv: string[], options?: Options): Promise<Result>;
-  run(options: Options): Promise<Result>;
+  run(argv: readonly Word[], options?: RunOptions): Promise<Result>;
+  run(options: RunOptions): Promise<Result>;
   /** The same, as a stream. */
-  execute(argv: string[], options?: Options): Execution;
+  execute(argv: readonly Word[], options?: Options): Execution;
   execute(options: Options): Execution;
   stats(limits?: Limits): Promise<StatsResponse>;
   /** The same again and again, on a connection of its own. */
@@ -144,7 +168,8 @@ export class Client {
   close(): void;
 }
 
-/** A warm container that is yours until it is released. */
+/** A warm container that is yours until it is released. One that was acquired and is garbage-collected without that is released,
+ * with a ResourceWarning, unless it is detached. */
 export class Lease {
   private constructor();
   /** Whoever knows it may use the lease. */
@@ -154,9 +179,9 @@ export class Lease {
   readonly ttl: number;
   /** The member was idle; false: it was created while the call waited. */
   readonly warm: boolean;
-  run(argv: string[], options?: LeaseOptions): Promise<Result>;
-  run(options: LeaseOptions): Promise<Result>;
-  execute(argv: string[], options?: LeaseOptions): Execution;
+  run(argv: readonly Word[], options?: LeaseRunOptions): Promise<Result>;
+  run(options: LeaseRunOptions): Promise<Result>;
+  execute(argv: readonly Word[], options?: LeaseOptions): Execution;
   execute(options: LeaseOptions): Execution;
   /** Watches an execution that runs, or has ended and is still kept, from where you left off. */
   attach(execution: string, options?: Limits & {
@@ -172,14 +197,20 @@ export class Lease {
   /** Returns the time left, in milliseconds. */
   renew(ttl?: number): Promise<number>;
   release(): Promise<void>;
-  writeFile(path: string, data: Content, options?: { mode?: number; createParents?: boolean; signal?: AbortSignal }): Promise<void>;
-  readFile(path: string, options?: Limits & { offset?: number; length?: number }): Promise<Buffer>;
-  openFile(path: string, options?: Limits & { offset?: number; length?: number }): FileReader;
-  listDirectory(path: string): Promise<FileInfo[]>;
-  remove(path: string, options?: { recursive?: boolean }): Promise<void>;
+  writeFile(path: Word, data: Content, options?: { mode?: number; createParents?: boolean; signal?: AbortSignal }): Promise<void>;
+  readFile(path: Word, options?: Limits & { offset?: number; length?: number }): Promise<Buffer>;
+  openFile(path: Word, options?: Limits & { offset?: number; length?: number }): FileReader;
+  listDirectory(path: Word): Promise<FileInfo[]>;
+  /** A link itself, or, with `follow`, what it leads to. */
+  stat(path: Word, options?: { follow?: boolean }): Promise<FileInfo>;
+  /** With `parents` also those on the way, and it may be there already. */
+  makeDirectory(path: Word, options?: { mode?: number; parents?: boolean }): Promise<void>;
+  rename(from: Word, to: Word, options?: { noReplace?: boolean }): Promise<void>;
+  changeMode(path: Word, mode: number): Promise<void>;
+  remove(path: Word, options?: { recursive?: boolean }): Promise<void>;
   /** Unpacks a tar archive into a directory; returns how many files it had. */
-  writeArchive(path: string, data: Content, options?: { signal?: AbortSignal }): Promise<number>;
-  readArchive(path: string, limits?: Limits): FileReader;
+  writeArchive(path: Word, data: Content, options?: { signal?: AbortSignal }): Promise<number>;
+  readArchive(path: Word, limits?: Limits): FileReader;
 }
 
 /** Bytes, text, or what gives pieces of them (a stream). */
@@ -201,10 +232,20 @@ export interface Dropped {
   bytes: number;
 }
 
+/** Output in whole characters. */
+export interface Text {
+  stream: "stdout" | "stderr";
+  text: string;
+  /** Bytes that were no longer held, and are missing behind this text. */
+  dropped: number;
+}
+
 /** A program that runs. Its output comes either from iterating, or from `stdout` and `stderr`. */
 export class Execution implements AsyncIterable<Output | Dropped> {
   private constructor();
   [Symbol.asyncIterator](): AsyncIterator<Output | Dropped, void, undefined>;
+  /** The same as text: a character whose bytes come in two pieces is held back until it is whole. */
+  text(): AsyncGenerator<Text, void, undefined>;
   /** What is asked for must be read; the other one is let go. */
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -286,7 +327,9 @@ export class Result {
 }
 
 export interface FileInfo {
+  /** With U+FFFD for what is not UTF-8. */
   name: string;
+  nameBytes: Uint8Array;
   type: "regular" | "directory" | "symbolic_link" | "other" | "unknown";
   size: number;
   /** Permission bits. */
@@ -299,7 +342,9 @@ export interface FileInfo {
 
 export interface ExecutionInfo {
   id: string;
+  /** With U+FFFD for what is not UTF-8. */
   argv: string[];
+  argvBytes: Uint8Array[];
   /** Milliseconds since it was asked for. */
   age: number;
   watchers: number;

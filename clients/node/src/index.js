@@ -1,5 +1,6 @@
 export { Client } from "./client.js";
 export { Code, BerthError, ExecutionFailed, describeEnd } from "./errors.js";
 export { Execution, FileReader } from "./execution.js";
+export { ErrorReason } from "./messages.js";
 export { Lease } from "./lease.js";
 export { Result } from "./results.js";

@@ -2,18 +2,21 @@ import { Limits, StreamCall } from "./calls.js";
 import { BerthError } from "./errors.js";
 import { FileReader } from "./execution.js";
 import {
-  AttachRequest, ListDirectoryRequest, ListDirectoryResponse, ListExecutionsRequest, ListExecutionsResponse, ReadArchiveRequest,
-  ReadFileRequest, ReleaseRequest, ReleaseResponse, RemoveFileRequest, RemoveFileResponse, RenewRequest, RenewResponse,
-  WriteArchiveRequest, WriteArchiveResponse, WriteFileRequest, WriteFileResponse,
+  AttachRequest, ChangeModeRequest, ChangeModeResponse, ListDirectoryRequest, ListDirectoryResponse, ListExecutionsRequest,
+  ListExecutionsResponse, MakeDirectoryRequest, MakeDirectoryResponse, ReadArchiveRequest, ReadFileRequest, ReleaseRequest,
+  ReleaseResponse, RemoveFileRequest, RemoveFileResponse, RenameFileRequest, RenameFileResponse, RenewRequest, RenewResponse,
+  StatRequest, StatResponse, WriteArchiveRequest, WriteArchiveResponse, WriteFileRequest, WriteFileResponse,
 } from "./messages.js";
-import { CHUNK, checkedWindow, milliseconds, programOptions, toBuffer } from "./options.js";
+import {
+  CHUNK, checkedWindow, milliseconds, pathField, programOptions, toBuffer, wellFormed, wrong,
+} from "./options.js";
 import { executionInfoOf, fileInfoOf } from "./results.js";
 import { Watch } from "./watch.js";
 
 export class Lease {
   #client;
-  #isReleased = false;
   #token;
+  #state = { isReleased: false };
 
   constructor(client, token, { member = "", ttlMs = 0, warm = false } = {}) {
     this.#client = client;
@@ -28,24 +31,29 @@ export class Lease {
     return this.#token;
   }
 
+  /** What must be known of it when it is gone. */
+  get state() {
+    return this.#state;
+  }
+
   // MARK: Programs
 
   run(program, options) {
-    return this.#client.collect(this.#token, programOptions(program, options));
+    return this.#client.collect(this, () => programOptions(program, options));
   }
 
   execute(program, options) {
-    return this.#client.start(this.#token, programOptions(program, options));
+    return this.#client.start(this, programOptions(program, options));
   }
 
   attach(execution, { stdoutOffset = 0, stderrOffset = 0, fromNow = false, observe = false, window, ...limits } = {}) {
     const windowBytes = checkedWindow(window ?? this.#client.window);
-    const request = { lease: this.#token, execution, stdoutOffset, stderrOffset, fromNow, observe, windowBytes };
+    const request = { lease: this.#token, execution: wellFormed(execution, "execution"), stdoutOffset, stderrOffset, fromNow, observe, windowBytes };
     return this.#client.watch(
       new Watch(this.#client, new Limits(limits), {
         method: "Attach", payload: AttachRequest.encode(request), lease: this.#token, window: windowBytes,
         offsets: [stdoutOffset, stderrOffset],
-      }));
+      }), this);
   }
 
   async executions() {
@@ -57,22 +65,23 @@ export class Lease {
   // MARK: The lease
 
   async renew(ttl) {
-    const request = { lease: this.#token, ttlMs: milliseconds(ttl) };
+    const request = { lease: this.#token, ttlMs: milliseconds(ttl, "ttl") };
     return (await this.#client.call("Renew", RenewRequest, request, RenewResponse)).ttlMs;
   }
 
   async release() {
     await this.#client.call("Release", ReleaseRequest, { lease: this.#token }, ReleaseResponse);
-    this.#isReleased = true;
+    this.#state.isReleased = true;
   }
 
   /** As leaving a block does it: no error when it has ended by itself, or goes with its connection. */
   async releaseQuietly() {
-    if (this.#isReleased) return;
+    if (this.#state.isReleased) return;
     try {
       await this.release();
     } catch (error) {
       if (!(error instanceof BerthError && ["NOT_FOUND", "UNAVAILABLE"].includes(error.code))) throw error;
+      this.#state.isReleased = true;
     }
   }
 
@@ -83,12 +92,12 @@ export class Lease {
   // MARK: Files
 
   async writeFile(path, data, { mode = 0o644, createParents = false, signal } = {}) {
-    const request = { lease: this.#token, path, mode, createParents };
+    const request = { lease: this.#token, ...pathField("path", path), mode: checkedMode(mode), createParents };
     await this.#upload("WriteFile", WriteFileRequest, request, WriteFileResponse, data, signal);
   }
 
   async writeArchive(path, data, { signal } = {}) {
-    const request = { lease: this.#token, path };
+    const request = { lease: this.#token, ...pathField("path", path) };
     return (await this.#upload("WriteArchive", WriteArchiveRequest, request, WriteArchiveResponse, data, signal)).files;
   }
 
@@ -108,25 +117,26 @@ export class Lease {
   }
 
   openFile(path, { offset = 0, length = 0, ...limits } = {}) {
-    const request = { lease: this.#token, path, offset, length, windowBytes: this.#client.window };
+    const request = { lease: this.#token, ...pathField("path", path), offset, length, windowBytes: this.#client.window };
     return this.#read("ReadFile", ReadFileRequest.encode(request), limits);
   }
 
   readArchive(path, limits) {
-    const request = { lease: this.#token, path, windowBytes: this.#client.window };
+    const request = { lease: this.#token, ...pathField("path", path), windowBytes: this.#client.window };
     return this.#read("ReadArchive", ReadArchiveRequest.encode(request), limits);
   }
 
   #read(method, payload, limits) {
     const about = { method, payload, lease: this.#token, window: this.#client.window, isFile: true };
-    return new FileReader(new Watch(this.#client, new Limits(limits), about));
+    return new FileReader(new Watch(this.#client, new Limits(limits), about), this);
   }
 
   async listDirectory(path) {
+    const request = ListDirectoryRequest.encode({ lease: this.#token, ...pathField("path", path) });
     const limits = new Limits();
     const connection = await this.#client.connected(limits);
     const call = new StreamCall(limits, () => {});
-    connection.start(call, "ListDirectory", ListDirectoryRequest.encode({ lease: this.#token, path }));
+    connection.start(call, "ListDirectory", request);
     const entries = [];
     for (let message; (message = await call.next()) !== undefined; ) {
       entries.push(...ListDirectoryResponse.decode(message).entries.map(fileInfoOf));
@@ -134,16 +144,44 @@ export class Lease {
     return entries;
   }
 
+  async stat(path, { follow = false } = {}) {
+    const request = { lease: this.#token, ...pathField("path", path), follow };
+    return fileInfoOf((await this.#client.call("Stat", StatRequest, request, StatResponse)).info);
+  }
+
+  async makeDirectory(path, { mode = 0o755, parents = false } = {}) {
+    const request = { lease: this.#token, ...pathField("path", path), mode: checkedMode(mode), parents };
+    await this.#client.call("MakeDirectory", MakeDirectoryRequest, request, MakeDirectoryResponse);
+  }
+
+  async rename(from, to, { noReplace = false } = {}) {
+    const request = { lease: this.#token, ...pathField("from", from), ...pathField("to", to), noReplace };
+    await this.#client.call("RenameFile", RenameFileRequest, request, RenameFileResponse);
+  }
+
+  async changeMode(path, mode) {
+    const request = { lease: this.#token, ...pathField("path", path), mode: checkedMode(mode) };
+    await this.#client.call("ChangeMode", ChangeModeRequest, request, ChangeModeResponse);
+  }
+
   async remove(path, { recursive = false } = {}) {
-    const request = { lease: this.#token, path, recursive };
+    const request = { lease: this.#token, ...pathField("path", path), recursive };
     await this.#client.call("RemoveFile", RemoveFileRequest, request, RemoveFileResponse);
   }
+}
+
+function checkedMode(mode) {
+  if (!Number.isInteger(mode)) throw wrong("mode", "a number, as 0o644", mode);
+  return mode;
 }
 
 /** What goes in one call each, and whether more follow; at least one. Of bytes, a string, or what can be iterated for them. */
 async function* pieces(data) {
   let rest = Buffer.alloc(0);
   const chunks = typeof data === "string" || ArrayBuffer.isView(data) ? [data] : data;
+  if (!(chunks?.[Symbol.asyncIterator] || chunks?.[Symbol.iterator])) {
+    throw wrong("data", "a string, bytes, or a stream of them", data);
+  }
   for await (const chunk of chunks) {
     rest = rest.length === 0 ? toBuffer(chunk) : Buffer.concat([rest, toBuffer(chunk)]);
     // The last piece is kept back until it is known to be that.

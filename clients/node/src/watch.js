@@ -6,6 +6,9 @@ import { BerthError, unexpected } from "./errors.js";
 import { AcknowledgeRequest, DetachRequest, ExecuteEvent, FileEvent } from "./messages.js";
 import { STREAMS, endOf, fileInfoOf } from "./results.js";
 
+/** So many events are acknowledged at the latest: a server has no more than 60 on their way, however small they are. */
+const EVENTS_PER_CREDIT = 30;
+
 export class Watch {
   end;
   file;
@@ -25,6 +28,9 @@ export class Watch {
   #consumed;
   #acknowledged;
   #threshold;
+  /** Where each event ended that was not consumed yet, by stream; and how many were since the last credit. */
+  #ends = [[], []];
+  #taken = 0;
   #isGivenUp = false;
   #beginning;
   /** Taken, and not yet asked for. */
@@ -151,6 +157,7 @@ export class Watch {
     }
     if (event.output) {
       const { stream, offset, data } = event.output;
+      this.#ends[stream].push(offset + data.length);
       return { type: "output", stream: STREAMS[stream], offset, data };
     }
     if (event.dropped) {
@@ -176,23 +183,30 @@ export class Watch {
     return undefined;
   }
 
-  /** The caller has this stream's output up to an offset: credit goes back when it is a quarter of the window. */
+  /** The caller has this stream's output up to an offset: credit goes back when it is a quarter of the window, or many events.
+   * Never for less: a server that gets credit for each small piece has only small pieces to send. */
   consume(stream, offset) {
     const index = STREAMS.indexOf(stream);
     this.#consumed[index] = Math.max(this.#consumed[index], offset);
     const [stdoutOffset, stderrOffset] = this.#consumed;
+    const ends = this.#ends[index];
+    let count = 0;
+    while (count < ends.length && ends[count] <= offset) count++;
+    if (count > 0) ends.splice(0, count);
+    this.#taken += count;
     const due = stdoutOffset - this.#acknowledged[0] + stderrOffset - this.#acknowledged[1];
-    if (due < this.#threshold || this.isOver || this.#isGivenUp) return;
+    if ((due < this.#threshold && this.#taken < EVENTS_PER_CREDIT) || this.isOver || this.#isGivenUp) return;
+    this.#taken = 0;
     this.#acknowledged = [stdoutOffset, stderrOffset];
     const request = { lease: this.#lease, execution: this.execution, watcher: this.#watcher, stdoutOffset, stderrOffset };
     this.#connection.post("Acknowledge", AcknowledgeRequest.encode(request));
   }
 
-  /** Ends the stream, if it is not at its end: as soon as it has said who it is. */
+  /** Ends the stream, if it is not at its end: as soon as it has said who it is. False if there was nothing to end. */
   giveUp() {
-    if (this.#isGivenUp) return;
+    if (this.#isGivenUp) return false;
     this.#isGivenUp = true;
-    if (this.isOver || this.#call.error instanceof BerthError && this.#call.error.code === "UNAVAILABLE") return;
+    if (this.isOver || this.#call.error instanceof BerthError && this.#call.error.code === "UNAVAILABLE") return false;
     let isTold = false;
     const tell = () => {
       if (isTold || this.execution === undefined || this.isOver) return;
@@ -210,5 +224,6 @@ export class Watch {
       tell();
     });
     tell();
+    return true;
   }
 }

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
 
-import { ExecuteEvent, Request, Response } from "../src/messages.js";
+import { ErrorInfo, ExecuteEvent, Request, Response } from "../src/messages.js";
 import { FrameDecoder, encodeFrame } from "../src/wire.js";
 
 /** A request that came. */
@@ -25,6 +25,12 @@ class Asked {
 
   fail(code, message) {
     this.send(2, 0, Response.encode({ status: { code, message } }));
+  }
+
+  failWith(code, message, reason, metadata = {}) {
+    const info = ErrorInfo.encode({ reason, domain: "berth.dev", metadata });
+    const details = [{ typeUrl: "x/other", value: info }, { typeUrl: "type.googleapis.com/google.rpc.ErrorInfo", value: info }];
+    this.send(2, 0, Response.encode({ status: { code, message, details } }));
   }
 
   event(event) {

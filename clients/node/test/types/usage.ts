@@ -11,9 +11,11 @@ export async function use(signal: AbortSignal): Promise<number> {
     const execution = lease.execute({ shell: "cat in", keepStdinOpen: true });
     execution.stdin.end("input");
     for await (const event of execution) {
-      if (event.type === "output") event.data.toString();
+      if (event.type === "output") event.data.subarray(1);
       else event.bytes.toFixed();
     }
+    for await (const piece of execution.text()) piece.text.trim();
+    await lease.run(["ls", new Uint8Array([0xff])], { cwd: new Uint8Array(1), env: { A: "b" } });
     const end: End | undefined = execution.end;
     if (end?.cause === "timed_out") throw new Error(end.message);
     return lease.listDirectory("/workspace");
@@ -21,8 +23,12 @@ export async function use(signal: AbortSignal): Promise<number> {
   try {
     await client.call("Drain", DrainRequest, { pool: "a" }, DrainResponse, { service: "berth.v1.Admin" });
   } catch (error) {
-    if (error instanceof BerthError && error.code === "NOT_FOUND") return 1;
+    if (error instanceof BerthError && error.code === "NOT_FOUND" && error.reason === "NO_SUCH_POOL") return 1;
   }
+  // @ts-expect-error: a line is not an array of words
+  await client.run("ls -l");
+  // @ts-expect-error: nobody could write to it
+  await client.run(["cat"], { keepStdinOpen: true });
   // @ts-expect-error: there is no such option
   await client.run(["true"], { timeOut: 1 });
   const stats = await client.stats();
