@@ -21,13 +21,13 @@ public struct ListDirectoryRequest: Message, Bridged {
     init(_ c: Berth__V1__ListDirectoryRequest, _ arena: Arena) throws(SchemaError) {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ListDirectoryRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 
@@ -80,14 +80,14 @@ public struct RemoveFileRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
         isRecursive = c.recursive != 0
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__RemoveFileRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
         c.pointee.recursive = isRecursive ? 1 : 0
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 
@@ -132,7 +132,7 @@ public struct WriteArchiveRequest: Message, Bridged {
         hasMore = c.more != 0
         upload = try arena.swift(c.upload, "upload")
         offset = c.offset
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__WriteArchiveRequest>, _ arena: Arena) {
@@ -142,7 +142,7 @@ public struct WriteArchiveRequest: Message, Bridged {
         c.pointee.more = hasMore ? 1 : 0
         c.pointee.upload = arena.string(upload)
         c.pointee.offset = offset
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 
@@ -202,14 +202,14 @@ public struct ReadArchiveRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
         windowBytes = c.window_bytes
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ReadArchiveRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
         c.pointee.window_bytes = windowBytes
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 

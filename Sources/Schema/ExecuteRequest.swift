@@ -122,9 +122,9 @@ public struct ExecuteRequest: Message, Bridged {
         outputPolicy = OutputPolicy(rawValue: c.output_policy.rawValue) ?? .truncate
         resumableMilliseconds = c.resumable_ms
         unwatched = Unwatched(rawValue: c.unwatched.rawValue) ?? .runOn
-        argvBytes = arena.swift(c.argv_bytes, count: c.n_argv_bytes)
-        envBytes = arena.swift(c.env_bytes, count: c.n_env_bytes)
-        cwdBytes = arena.swift(c.cwd_bytes)
+        argvBytes = arena.swift(c.argv_raw, count: c.n_argv_raw)
+        envBytes = arena.swift(c.env_raw, count: c.n_env_raw)
+        cwdBytes = arena.swift(c.cwd_raw)
         mergesOutput = c.merge_output != 0
     }
 
@@ -160,11 +160,11 @@ public struct ExecuteRequest: Message, Bridged {
         c.pointee.output_policy = Berth__V1__OutputPolicy(rawValue: outputPolicy.rawValue)
         c.pointee.resumable_ms = resumableMilliseconds
         c.pointee.unwatched = Berth__V1__Unwatched(rawValue: unwatched.rawValue)
-        c.pointee.n_argv_bytes = argvBytes.count
-        c.pointee.argv_bytes = arena.byteList(argvBytes)
-        c.pointee.n_env_bytes = envBytes.count
-        c.pointee.env_bytes = arena.byteList(envBytes)
-        c.pointee.cwd_bytes = arena.bytes(cwdBytes)
+        c.pointee.n_argv_raw = argvBytes.count
+        c.pointee.argv_raw = arena.byteList(argvBytes)
+        c.pointee.n_env_raw = envBytes.count
+        c.pointee.env_raw = arena.byteList(envBytes)
+        c.pointee.cwd_raw = arena.bytes(cwdBytes)
         c.pointee.merge_output = mergesOutput ? 1 : 0
     }
 }

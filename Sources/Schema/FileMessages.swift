@@ -57,7 +57,7 @@ public struct FileInfo: Message, Bridged {
         uid = c.uid
         gid = c.gid
         linkTarget = arena.swift(c.link_target)
-        nameBytes = arena.swift(c.name_bytes)
+        nameBytes = arena.swift(c.name_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__FileInfo>, _ arena: Arena) {
@@ -69,7 +69,7 @@ public struct FileInfo: Message, Bridged {
         c.pointee.uid = uid
         c.pointee.gid = gid
         c.pointee.link_target = arena.bytes(linkTarget)
-        c.pointee.name_bytes = arena.bytes(nameBytes)
+        c.pointee.name_raw = arena.bytes(nameBytes)
     }
 }
 
@@ -121,7 +121,7 @@ public struct WriteFileRequest: Message, Bridged {
         hasMore = c.more != 0
         upload = try arena.swift(c.upload, "upload")
         offset = c.offset
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__WriteFileRequest>, _ arena: Arena) {
@@ -133,7 +133,7 @@ public struct WriteFileRequest: Message, Bridged {
         c.pointee.more = hasMore ? 1 : 0
         c.pointee.upload = arena.string(upload)
         c.pointee.offset = offset
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 
@@ -198,7 +198,7 @@ public struct ReadFileRequest: Message, Bridged {
         offset = c.offset
         length = c.length
         windowBytes = c.window_bytes
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ReadFileRequest>, _ arena: Arena) {
@@ -207,7 +207,7 @@ public struct ReadFileRequest: Message, Bridged {
         c.pointee.offset = offset
         c.pointee.length = length
         c.pointee.window_bytes = windowBytes
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 

@@ -198,7 +198,7 @@ public struct ExecutionInfo: Message, Bridged {
         stderrHeldFrom = c.stderr_held_from
         resumableMilliseconds = c.resumable_ms
         ended = try c.ended.map { c throws(SchemaError) in try Ended(c.pointee, arena) }
-        argvBytes = arena.swift(c.argv_bytes, count: c.n_argv_bytes)
+        argvBytes = arena.swift(c.argv_raw, count: c.n_argv_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ExecutionInfo>, _ arena: Arena) {
@@ -213,7 +213,7 @@ public struct ExecutionInfo: Message, Bridged {
         c.pointee.stderr_held_from = stderrHeldFrom
         c.pointee.resumable_ms = resumableMilliseconds
         c.pointee.ended = ended?.build(arena)
-        c.pointee.n_argv_bytes = argvBytes.count
-        c.pointee.argv_bytes = arena.byteList(argvBytes)
+        c.pointee.n_argv_raw = argvBytes.count
+        c.pointee.argv_raw = arena.byteList(argvBytes)
     }
 }

@@ -25,14 +25,14 @@ public struct StatRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
         followsLink = c.follow != 0
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__StatRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
         c.pointee.follow = followsLink ? 1 : 0
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 
@@ -89,7 +89,7 @@ public struct MakeDirectoryRequest: Message, Bridged {
         path = try arena.swift(c.path, "path")
         mode = c.mode
         makesParents = c.parents != 0
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__MakeDirectoryRequest>, _ arena: Arena) {
@@ -97,7 +97,7 @@ public struct MakeDirectoryRequest: Message, Bridged {
         c.pointee.path = arena.string(path)
         c.pointee.mode = mode
         c.pointee.parents = makesParents ? 1 : 0
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 
@@ -149,8 +149,8 @@ public struct RenameFileRequest: Message, Bridged {
         from = try arena.swift(c.from, "from")
         to = try arena.swift(c.to, "to")
         neverReplaces = c.no_replace != 0
-        fromBytes = arena.swift(c.from_bytes)
-        toBytes = arena.swift(c.to_bytes)
+        fromBytes = arena.swift(c.from_raw)
+        toBytes = arena.swift(c.to_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__RenameFileRequest>, _ arena: Arena) {
@@ -158,8 +158,8 @@ public struct RenameFileRequest: Message, Bridged {
         c.pointee.from = arena.string(from)
         c.pointee.to = arena.string(to)
         c.pointee.no_replace = neverReplaces ? 1 : 0
-        c.pointee.from_bytes = arena.bytes(fromBytes)
-        c.pointee.to_bytes = arena.bytes(toBytes)
+        c.pointee.from_raw = arena.bytes(fromBytes)
+        c.pointee.to_raw = arena.bytes(toBytes)
     }
 }
 
@@ -201,14 +201,14 @@ public struct ChangeModeRequest: Message, Bridged {
         lease = try arena.swift(c.lease, "lease")
         path = try arena.swift(c.path, "path")
         mode = c.mode
-        pathBytes = arena.swift(c.path_bytes)
+        pathBytes = arena.swift(c.path_raw)
     }
 
     func fill(_ c: UnsafeMutablePointer<Berth__V1__ChangeModeRequest>, _ arena: Arena) {
         c.pointee.lease = arena.string(lease)
         c.pointee.path = arena.string(path)
         c.pointee.mode = mode
-        c.pointee.path_bytes = arena.bytes(pathBytes)
+        c.pointee.path_raw = arena.bytes(pathBytes)
     }
 }
 

@@ -93,7 +93,7 @@ func (c *Command) request(lease string) (*pb.ExecuteRequest, error) {
 		WindowBytes: clampWindow(c.Window), MaxOutputBytes: c.MaxOutput, ResumableMs: milliseconds(c.Resumable),
 	}
 	c.putWords(request)
-	request.Cwd, request.CwdBytes = text(c.Cwd)
+	request.Cwd, request.CwdRaw = text(c.Cwd)
 	if len(c.Stdin) > inlineInput {
 		request.Stdin, request.KeepStdinOpen = c.Stdin[:maxInput], true
 	}
@@ -116,9 +116,9 @@ func (c *Command) putWords(request *pb.ExecuteRequest) {
 	request.Argv = c.Argv
 	for _, word := range c.Argv {
 		if !utf8.ValidString(word) {
-			request.Argv, request.ArgvBytes = nil, make([][]byte, len(c.Argv))
+			request.Argv, request.ArgvRaw = nil, make([][]byte, len(c.Argv))
 			for i, word := range c.Argv {
-				request.ArgvBytes[i] = []byte(word)
+				request.ArgvRaw[i] = []byte(word)
 			}
 			break
 		}
@@ -126,10 +126,10 @@ func (c *Command) putWords(request *pb.ExecuteRequest) {
 	request.Env = c.Env
 	for name, value := range c.Env {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			request.EnvBytes = append(request.EnvBytes, []byte(name+"="+value))
+			request.EnvRaw = append(request.EnvRaw, []byte(name+"="+value))
 		}
 	}
-	if len(request.EnvBytes) > 0 {
+	if len(request.EnvRaw) > 0 {
 		request.Env = map[string]string{}
 		for name, value := range c.Env {
 			if utf8.ValidString(name) && utf8.ValidString(value) {

@@ -25,7 +25,7 @@ type FileInfo struct {
 
 func newFileInfo(info *pb.FileInfo) FileInfo {
 	name := info.GetName()
-	if bytes := info.GetNameBytes(); len(bytes) > 0 {
+	if bytes := info.GetNameRaw(); len(bytes) > 0 {
 		name = string(bytes)
 	}
 	return FileInfo{
@@ -48,7 +48,7 @@ func (l *Lease) WriteFile(ctx context.Context, path string, content io.Reader, o
 	request := &pb.WriteFileRequest{
 		Lease: l.Token, Mode: uint32(options.Mode), CreateParents: options.CreateParents,
 	}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	return eachPart(content, func(data []byte, more bool) error {
 		var response pb.WriteFileResponse
 		request.Data, request.More = data, more
@@ -65,7 +65,7 @@ func (l *Lease) WriteFile(ctx context.Context, path string, content io.Reader, o
 // had.
 func (l *Lease) WriteArchive(ctx context.Context, path string, archive io.Reader) (files uint64, err error) {
 	request := &pb.WriteArchiveRequest{Lease: l.Token}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	err = eachPart(archive, func(data []byte, more bool) error {
 		var response pb.WriteArchiveResponse
 		request.Data, request.More = data, more
@@ -136,14 +136,14 @@ func (f *File) Close() error {
 // ReadFile reads length bytes of a file from offset on, all to its end if length is 0.
 func (l *Lease) ReadFile(ctx context.Context, path string, offset, length uint64) (*File, error) {
 	request := &pb.ReadFileRequest{Lease: l.Token, Offset: offset, Length: length, WindowBytes: defaultWindow}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	return l.open(ctx, "ReadFile", request)
 }
 
 // ReadArchive reads a directory, or a single file, as a tar archive.
 func (l *Lease) ReadArchive(ctx context.Context, path string) (*File, error) {
 	request := &pb.ReadArchiveRequest{Lease: l.Token, WindowBytes: defaultWindow}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	return l.open(ctx, "ReadArchive", request)
 }
 
@@ -178,7 +178,7 @@ func (l *Lease) ListDirectory(ctx context.Context, path string) ([]FileInfo, err
 	listing := &listing{done: make(chan *Error, 1)}
 	defer runtime.KeepAlive(l)
 	request := &pb.ListDirectoryRequest{Lease: l.Token}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	if err := conn.begin(flagRemoteClosed, poolService, "ListDirectory", request, timeout, listing); err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (l *listing) end(_ []byte, err *Error) {
 // Stat says what is at a path: a link itself, or, if follow, what it leads to.
 func (l *Lease) Stat(ctx context.Context, path string, follow bool) (FileInfo, error) {
 	request := &pb.StatRequest{Lease: l.Token, Follow: follow}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	var response pb.StatResponse
 	if err := l.call(ctx, "Stat", request, &response); err != nil {
 		return FileInfo{}, err
@@ -237,7 +237,7 @@ type MakeDirectoryOptions struct {
 // MakeDirectory makes a directory.
 func (l *Lease) MakeDirectory(ctx context.Context, path string, options MakeDirectoryOptions) error {
 	request := &pb.MakeDirectoryRequest{Lease: l.Token, Mode: uint32(options.Mode), Parents: options.Parents}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	return l.call(ctx, "MakeDirectory", request, &pb.MakeDirectoryResponse{})
 }
 
@@ -249,21 +249,21 @@ type RenameOptions struct {
 // Rename gives a file, a link or a directory another path. What is there is replaced.
 func (l *Lease) Rename(ctx context.Context, from, to string, options RenameOptions) error {
 	request := &pb.RenameFileRequest{Lease: l.Token, NoReplace: options.NoReplace}
-	request.From, request.FromBytes = text(from)
-	request.To, request.ToBytes = text(to)
+	request.From, request.FromRaw = text(from)
+	request.To, request.ToRaw = text(to)
 	return l.call(ctx, "RenameFile", request, &pb.RenameFileResponse{})
 }
 
 // ChangeMode changes the permission bits of a file or a directory.
 func (l *Lease) ChangeMode(ctx context.Context, path string, mode fs.FileMode) error {
 	request := &pb.ChangeModeRequest{Lease: l.Token, Mode: uint32(mode)}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	return l.call(ctx, "ChangeMode", request, &pb.ChangeModeResponse{})
 }
 
 // Remove removes a file, a link or an empty directory; a whole tree, if recursive.
 func (l *Lease) Remove(ctx context.Context, path string, recursive bool) error {
 	request := &pb.RemoveFileRequest{Lease: l.Token, Recursive: recursive}
-	request.Path, request.PathBytes = text(path)
+	request.Path, request.PathRaw = text(path)
 	return l.call(ctx, "RemoveFile", request, &pb.RemoveFileResponse{})
 }

@@ -338,7 +338,7 @@ func TestWhatIsNotUTF8GoesAsBytes(t *testing.T) {
 			renamed <- request
 			r.reply(&pb.RenameFileResponse{})
 		case "Stat":
-			r.reply(&pb.StatResponse{Info: &pb.FileInfo{Name: "\ufffd", NameBytes: []byte("\xff")}})
+			r.reply(&pb.StatResponse{Info: &pb.FileInfo{Name: "\ufffd", NameRaw: []byte("\xff")}})
 		}
 	})
 	lease := server.client(Options{}).Lease("l1")
@@ -347,19 +347,19 @@ func TestWhatIsNotUTF8GoesAsBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	request := <-executed
-	if len(request.Argv) != 0 || string(request.ArgvBytes[0]) != "ls" || string(request.ArgvBytes[1]) != "\xff" {
+	if len(request.Argv) != 0 || string(request.ArgvRaw[0]) != "ls" || string(request.ArgvRaw[1]) != "\xff" {
 		t.Errorf("%v", request)
 	}
-	if request.Env["B"] != "b" || len(request.Env) != 1 || string(request.EnvBytes[0]) != "A=\xff" {
+	if request.Env["B"] != "b" || len(request.Env) != 1 || string(request.EnvRaw[0]) != "A=\xff" {
 		t.Errorf("%v", request)
 	}
-	if request.Cwd != "" || string(request.CwdBytes) != "/tmp/\xff" {
+	if request.Cwd != "" || string(request.CwdRaw) != "/tmp/\xff" {
 		t.Errorf("%v", request)
 	}
 	if err := lease.Rename(contextFor(t), "/tmp/\xff", "/tmp/a", RenameOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if r := <-renamed; r.From != "" || string(r.FromBytes) != "/tmp/\xff" || r.To != "/tmp/a" {
+	if r := <-renamed; r.From != "" || string(r.FromRaw) != "/tmp/\xff" || r.To != "/tmp/a" {
 		t.Errorf("%v", r)
 	}
 	if info, err := lease.Stat(contextFor(t), "/tmp", true); err != nil || info.Name != "\xff" {

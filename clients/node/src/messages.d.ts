@@ -275,11 +275,11 @@ export interface ExecuteRequest {
   /** absolute; empty: the pool's (/workspace) */
   cwd: string;
   /** instead of argv: arguments that are not UTF-8 */
-  argvBytes: Uint8Array[];
+  argvRaw: Uint8Array[];
   /** "NAME=value" each, added after env: values that are not UTF-8 */
-  envBytes: Uint8Array[];
+  envRaw: Uint8Array[];
   /** instead of cwd */
-  cwdBytes: Uint8Array;
+  cwdRaw: Uint8Array;
   /** the user id it runs as; 0: the member's own. Others only where the pool allows them; root */
   uid: number;
   /** Its input. With neither of the last two, end of file follows `stdin`. */
@@ -509,7 +509,7 @@ export interface ExecutionInfo {
   /** absent while it runs */
   ended?: Ended;
   /** argv, where it is not UTF-8 */
-  argvBytes: Uint8Array[];
+  argvRaw: Uint8Array[];
 }
 export const ExecutionInfo: MessageType<ExecutionInfo>;
 
@@ -528,7 +528,7 @@ export interface FileInfo {
   /** of a link, as it is written there */
   linkTarget: Uint8Array;
   /** the name, where it is not UTF-8 */
-  nameBytes: Uint8Array;
+  nameRaw: Uint8Array;
 }
 export const FileInfo: MessageType<FileInfo>;
 
@@ -548,7 +548,7 @@ export interface WriteFileRequest {
   /** of data's first byte in the file; a call that was lost is simply made again */
   offset: number;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const WriteFileRequest: MessageType<WriteFileRequest>;
 
@@ -570,7 +570,7 @@ export interface ReadFileRequest {
   /** as in ExecuteRequest */
   windowBytes: number;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const ReadFileRequest: MessageType<ReadFileRequest>;
 
@@ -601,7 +601,7 @@ export interface ListDirectoryRequest {
   lease: string;
   path: string;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const ListDirectoryRequest: MessageType<ListDirectoryRequest>;
 
@@ -617,7 +617,7 @@ export interface StatRequest {
   /** of a link: what it leads to */
   follow: boolean;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const StatRequest: MessageType<StatRequest>;
 
@@ -635,7 +635,7 @@ export interface MakeDirectoryRequest {
   /** directories that are missing on the way are made; it may be there already */
   parents: boolean;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const MakeDirectoryRequest: MessageType<MakeDirectoryRequest>;
 
@@ -650,9 +650,9 @@ export interface RenameFileRequest {
   /** FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path */
   noReplace: boolean;
   /** instead of from: one that is not UTF-8 */
-  fromBytes: Uint8Array;
+  fromRaw: Uint8Array;
   /** instead of to: one that is not UTF-8 */
-  toBytes: Uint8Array;
+  toRaw: Uint8Array;
 }
 export const RenameFileRequest: MessageType<RenameFileRequest>;
 
@@ -666,7 +666,7 @@ export interface ChangeModeRequest {
   /** permission bits, 0 to 0777 */
   mode: number;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const ChangeModeRequest: MessageType<ChangeModeRequest>;
 
@@ -679,7 +679,7 @@ export interface RemoveFileRequest {
   path: string;
   recursive: boolean;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const RemoveFileRequest: MessageType<RemoveFileRequest>;
 
@@ -700,7 +700,7 @@ export interface WriteArchiveRequest {
   /** of data's first byte in the archive */
   offset: number;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const WriteArchiveRequest: MessageType<WriteArchiveRequest>;
 
@@ -720,7 +720,7 @@ export interface ReadArchiveRequest {
   /** as in ExecuteRequest */
   windowBytes: number;
   /** instead of path: one that is not UTF-8 */
-  pathBytes: Uint8Array;
+  pathRaw: Uint8Array;
 }
 export const ReadArchiveRequest: MessageType<ReadArchiveRequest>;
 

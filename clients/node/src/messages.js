@@ -88,9 +88,9 @@ export const ExecuteRequest = message("berth.v1.ExecuteRequest", [
   [23, "language", "string"],
   [5, "env", "string", "map"],
   [6, "cwd", "string"],
-  [27, "argvBytes", "bytes", "repeated"],
-  [24, "envBytes", "bytes", "repeated"],
-  [25, "cwdBytes", "bytes"],
+  [27, "argvRaw", "bytes", "repeated"],
+  [24, "envRaw", "bytes", "repeated"],
+  [25, "cwdRaw", "bytes"],
   [7, "uid", "uint32"],
   [8, "stdin", "bytes"],
   [11, "keepStdinOpen", "bool"],
@@ -242,7 +242,7 @@ export const ExecutionInfo = message("berth.v1.ExecutionInfo", [
   [8, "stderrHeldFrom", "uint64"],
   [9, "resumableMs", "uint32"],
   [10, "ended", () => Ended, "optional"],
-  [11, "argvBytes", "bytes", "repeated"],
+  [11, "argvRaw", "bytes", "repeated"],
 ]);
 
 export const FileInfo = message("berth.v1.FileInfo", [
@@ -254,7 +254,7 @@ export const FileInfo = message("berth.v1.FileInfo", [
   [6, "uid", "uint32"],
   [7, "gid", "uint32"],
   [8, "linkTarget", "bytes"],
-  [9, "nameBytes", "bytes"],
+  [9, "nameRaw", "bytes"],
 ]);
 
 export const WriteFileRequest = message("berth.v1.WriteFileRequest", [
@@ -266,7 +266,7 @@ export const WriteFileRequest = message("berth.v1.WriteFileRequest", [
   [6, "more", "bool"],
   [7, "upload", "string"],
   [8, "offset", "uint64"],
-  [9, "pathBytes", "bytes"],
+  [9, "pathRaw", "bytes"],
 ]);
 
 export const WriteFileResponse = message("berth.v1.WriteFileResponse", [
@@ -280,7 +280,7 @@ export const ReadFileRequest = message("berth.v1.ReadFileRequest", [
   [3, "offset", "uint64"],
   [4, "length", "uint64"],
   [5, "windowBytes", "uint64"],
-  [6, "pathBytes", "bytes"],
+  [6, "pathRaw", "bytes"],
 ]);
 
 export const FileEvent = message("berth.v1.FileEvent", [
@@ -302,7 +302,7 @@ export const FileEnd = message("berth.v1.FileEnd", [
 export const ListDirectoryRequest = message("berth.v1.ListDirectoryRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
-  [3, "pathBytes", "bytes"],
+  [3, "pathRaw", "bytes"],
 ]);
 
 export const ListDirectoryResponse = message("berth.v1.ListDirectoryResponse", [
@@ -313,7 +313,7 @@ export const StatRequest = message("berth.v1.StatRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
   [3, "follow", "bool"],
-  [4, "pathBytes", "bytes"],
+  [4, "pathRaw", "bytes"],
 ]);
 
 export const StatResponse = message("berth.v1.StatResponse", [
@@ -325,7 +325,7 @@ export const MakeDirectoryRequest = message("berth.v1.MakeDirectoryRequest", [
   [2, "path", "string"],
   [3, "mode", "uint32"],
   [4, "parents", "bool"],
-  [5, "pathBytes", "bytes"],
+  [5, "pathRaw", "bytes"],
 ]);
 
 export const MakeDirectoryResponse = message("berth.v1.MakeDirectoryResponse", [
@@ -336,8 +336,8 @@ export const RenameFileRequest = message("berth.v1.RenameFileRequest", [
   [2, "from", "string"],
   [3, "to", "string"],
   [4, "noReplace", "bool"],
-  [5, "fromBytes", "bytes"],
-  [6, "toBytes", "bytes"],
+  [5, "fromRaw", "bytes"],
+  [6, "toRaw", "bytes"],
 ]);
 
 export const RenameFileResponse = message("berth.v1.RenameFileResponse", [
@@ -347,7 +347,7 @@ export const ChangeModeRequest = message("berth.v1.ChangeModeRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
   [3, "mode", "uint32"],
-  [4, "pathBytes", "bytes"],
+  [4, "pathRaw", "bytes"],
 ]);
 
 export const ChangeModeResponse = message("berth.v1.ChangeModeResponse", [
@@ -357,7 +357,7 @@ export const RemoveFileRequest = message("berth.v1.RemoveFileRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
   [3, "recursive", "bool"],
-  [4, "pathBytes", "bytes"],
+  [4, "pathRaw", "bytes"],
 ]);
 
 export const RemoveFileResponse = message("berth.v1.RemoveFileResponse", [
@@ -370,7 +370,7 @@ export const WriteArchiveRequest = message("berth.v1.WriteArchiveRequest", [
   [4, "more", "bool"],
   [5, "upload", "string"],
   [6, "offset", "uint64"],
-  [7, "pathBytes", "bytes"],
+  [7, "pathRaw", "bytes"],
 ]);
 
 export const WriteArchiveResponse = message("berth.v1.WriteArchiveResponse", [
@@ -383,7 +383,7 @@ export const ReadArchiveRequest = message("berth.v1.ReadArchiveRequest", [
   [1, "lease", "string"],
   [2, "path", "string"],
   [3, "windowBytes", "uint64"],
-  [4, "pathBytes", "bytes"],
+  [4, "pathRaw", "bytes"],
 ]);
 
 export const ReleaseRequest = message("berth.v1.ReleaseRequest", [

@@ -51,7 +51,7 @@ export function wellFormed(text, what) {
 /** What Linux knows as bytes: the field of text, or, where it is not UTF-8, that of bytes beside it. */
 export function pathField(name, value, what = name) {
   const data = toBuffer(value, what);
-  return isText(data) ? { [name]: data.toString() } : { [`${name}Bytes`]: data };
+  return isText(data) ? { [name]: data.toString() } : { [`${name}Raw`]: data };
 }
 
 const isText = (data) => data.equals(Buffer.from(data.toString()));
@@ -60,16 +60,16 @@ function wordFields(argv) {
   if (!Array.isArray(argv)) throw wrong("argv", 'an array, as ["echo", "hello"] (for a line of shell, say shell: …)', argv);
   if (argv.length === 0) throw new RangeError("argv is empty: it begins with the program");
   const words = argv.map((word, index) => toBuffer(word, `argv[${index}]`));
-  return words.every(isText) ? { argv: words.map(String) } : { argvBytes: words };
+  return words.every(isText) ? { argv: words.map(String) } : { argvRaw: words };
 }
 
 function environmentFields(env) {
   if (env === null || typeof env !== "object" || Array.isArray(env)) throw wrong("env", "an object or a Map", env);
-  const fields = { env: {}, envBytes: [] };
+  const fields = { env: {}, envRaw: [] };
   for (const [name, value] of env instanceof Map ? env : Object.entries(env)) {
     const words = [toBuffer(name, "a name in env"), toBuffer(value, `env[${JSON.stringify(String(name))}]`)];
     if (words.every(isText)) fields.env[words[0]] = words[1].toString();
-    else fields.envBytes.push(Buffer.concat([words[0], Buffer.from("="), words[1]]));
+    else fields.envRaw.push(Buffer.concat([words[0], Buffer.from("="), words[1]]));
   }
   return fields;
 }

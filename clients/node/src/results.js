@@ -31,7 +31,7 @@ export function endOf(ended) {
 export function fileInfoOf(info) {
   return {
     name: info.name,
-    nameBytes: info.nameBytes.length > 0 ? info.nameBytes : Buffer.from(info.name),
+    nameBytes: info.nameRaw.length > 0 ? info.nameRaw : Buffer.from(info.name),
     type: info.type === 0 ? "unknown" : FILE_TYPES.get(info.type) ?? "unknown",
     size: info.size,
     mode: info.mode,
@@ -46,7 +46,7 @@ export function executionInfoOf(info) {
   return {
     id: info.execution,
     argv: info.argv,
-    argvBytes: info.argvBytes.length > 0 ? info.argvBytes : info.argv.map((word) => Buffer.from(word)),
+    argvBytes: info.argvRaw.length > 0 ? info.argvRaw : info.argv.map((word) => Buffer.from(word)),
     age: info.ageMs,
     watchers: info.watchers,
     stdoutBytes: info.stdoutBytes,

@@ -208,17 +208,17 @@ test("what is not UTF-8 goes as bytes", async () => {
       asked.rename = messages.RenameFileRequest.decode(request.payload);
       request.answer();
     },
-    Stat: (request) => request.answer(messages.StatResponse, { info: { name: "\ufffd", nameBytes: Buffer.from([0xff]) } }),
+    Stat: (request) => request.answer(messages.StatResponse, { info: { name: "\ufffd", nameRaw: Buffer.from([0xff]) } }),
   });
   const lease = connect(double).lease("l1"), bytes = Buffer.from([0x61, 0xff]);
   await lease.run(["ls", bytes], { cwd: bytes, env: { A: bytes, B: "b" } });
   assert.deepEqual(asked.execute.argv, []);
-  assert.deepEqual(asked.execute.argvBytes, [Buffer.from("ls"), bytes]);
+  assert.deepEqual(asked.execute.argvRaw, [Buffer.from("ls"), bytes]);
   assert.deepEqual(asked.execute.env, { B: "b" });
-  assert.deepEqual(asked.execute.envBytes, [Buffer.concat([Buffer.from("A="), bytes])]);
-  assert.deepEqual([asked.execute.cwd, asked.execute.cwdBytes], ["", bytes]);
+  assert.deepEqual(asked.execute.envRaw, [Buffer.concat([Buffer.from("A="), bytes])]);
+  assert.deepEqual([asked.execute.cwd, asked.execute.cwdRaw], ["", bytes]);
   await lease.rename(bytes, Buffer.from("/tmp/a"));
-  assert.deepEqual([asked.rename.from, asked.rename.fromBytes, asked.rename.to], ["", bytes, "/tmp/a"]);
+  assert.deepEqual([asked.rename.from, asked.rename.fromRaw, asked.rename.to], ["", bytes, "/tmp/a"]);
   assert.deepEqual((await lease.stat("/tmp")).nameBytes, Buffer.from([0xff]));
 });
 

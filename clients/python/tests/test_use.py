@@ -255,14 +255,14 @@ class UseTests(unittest.TestCase):
         for word in (b"a\xff", os.fsdecode(b"a\xff")):
             lease.run(["ls", word], cwd=word, env={"A": word, "B": "b"})
             ran = pool_pb2.ExecuteRequest.FromString(double.next("Execute").payload)
-            self.assertEqual((list(ran.argv), list(ran.argv_bytes)), ([], [b"ls", b"a\xff"]))
-            self.assertEqual((dict(ran.env), list(ran.env_bytes)), ({"B": "b"}, [b"A=a\xff"]))
-            self.assertEqual((ran.cwd, ran.cwd_bytes), ("", b"a\xff"))
+            self.assertEqual((list(ran.argv), list(ran.argv_raw)), ([], [b"ls", b"a\xff"]))
+            self.assertEqual((dict(ran.env), list(ran.env_raw)), ({"B": "b"}, [b"A=a\xff"]))
+            self.assertEqual((ran.cwd, ran.cwd_raw), ("", b"a\xff"))
         double.handlers["RenameFile"] = lambda asked: (double.asked.put(asked), asked.answer())[0]  # type: ignore
         lease.rename(b"/tmp/\xff", "/tmp/a")
         renamed = pool_pb2.RenameFileRequest.FromString(double.next("RenameFile").payload)
-        self.assertEqual((getattr(renamed, "from_bytes"), renamed.to), (b"/tmp/\xff", "/tmp/a"))
-        info = berth.FileInfo.of(pool_pb2.FileInfo(name="\ufffd", name_bytes=b"\xff"))
+        self.assertEqual((renamed.from_raw, renamed.to), (b"/tmp/\xff", "/tmp/a"))
+        info = berth.FileInfo.of(pool_pb2.FileInfo(name="\ufffd", name_raw=b"\xff"))
         self.assertEqual((info.name, info.name_bytes, os.fsencode(info.name)), ("\udcff", b"\xff", b"\xff"))
 
     def test_a_url_is_refused_with_words(self) -> None:

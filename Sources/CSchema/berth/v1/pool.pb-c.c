@@ -3517,24 +3517,24 @@ static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descript
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "env_bytes",
+    "env_raw",
     24,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
-    offsetof(Berth__V1__ExecuteRequest, n_env_bytes),
-    offsetof(Berth__V1__ExecuteRequest, env_bytes),
+    offsetof(Berth__V1__ExecuteRequest, n_env_raw),
+    offsetof(Berth__V1__ExecuteRequest, env_raw),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "cwd_bytes",
+    "cwd_raw",
     25,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__ExecuteRequest, cwd_bytes),
+    offsetof(Berth__V1__ExecuteRequest, cwd_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -3553,12 +3553,12 @@ static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descript
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "argv_bytes",
+    "argv_raw",
     27,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
-    offsetof(Berth__V1__ExecuteRequest, n_argv_bytes),
-    offsetof(Berth__V1__ExecuteRequest, argv_bytes),
+    offsetof(Berth__V1__ExecuteRequest, n_argv_raw),
+    offsetof(Berth__V1__ExecuteRequest, argv_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -3567,13 +3567,13 @@ static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descript
 };
 static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
   3,   /* field[3] = argv */
-  26,   /* field[26] = argv_bytes */
+  26,   /* field[26] = argv_raw */
   21,   /* field[21] = code */
   16,   /* field[16] = cpu_time_ms */
   5,   /* field[5] = cwd */
-  24,   /* field[24] = cwd_bytes */
+  24,   /* field[24] = cwd_raw */
   4,   /* field[4] = env */
-  23,   /* field[23] = env_bytes */
+  23,   /* field[23] = env_raw */
   9,   /* field[9] = grace_ms */
   15,   /* field[15] = idle_timeout_ms */
   19,   /* field[19] = keep_background */
@@ -5028,12 +5028,12 @@ static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "argv_bytes",
+    "argv_raw",
     11,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
-    offsetof(Berth__V1__ExecutionInfo, n_argv_bytes),
-    offsetof(Berth__V1__ExecutionInfo, argv_bytes),
+    offsetof(Berth__V1__ExecutionInfo, n_argv_raw),
+    offsetof(Berth__V1__ExecutionInfo, argv_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5043,7 +5043,7 @@ static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descripto
 static const unsigned berth__v1__execution_info__field_indices_by_name[] = {
   2,   /* field[2] = age_ms */
   1,   /* field[1] = argv */
-  10,   /* field[10] = argv_bytes */
+  10,   /* field[10] = argv_raw */
   9,   /* field[9] = ended */
   0,   /* field[0] = execution */
   8,   /* field[8] = resumable_ms */
@@ -5172,12 +5172,12 @@ static const ProtobufCFieldDescriptor berth__v1__file_info__field_descriptors[9]
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "name_bytes",
+    "name_raw",
     9,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__FileInfo, name_bytes),
+    offsetof(Berth__V1__FileInfo, name_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5190,7 +5190,7 @@ static const unsigned berth__v1__file_info__field_indices_by_name[] = {
   3,   /* field[3] = mode */
   4,   /* field[4] = modified_us */
   0,   /* field[0] = name */
-  8,   /* field[8] = name_bytes */
+  8,   /* field[8] = name_raw */
   2,   /* field[2] = size */
   1,   /* field[1] = type */
   5,   /* field[5] = uid */
@@ -5314,12 +5314,12 @@ static const ProtobufCFieldDescriptor berth__v1__write_file_request__field_descr
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     9,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__WriteFileRequest, path_bytes),
+    offsetof(Berth__V1__WriteFileRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5334,7 +5334,7 @@ static const unsigned berth__v1__write_file_request__field_indices_by_name[] = {
   5,   /* field[5] = more */
   7,   /* field[7] = offset */
   1,   /* field[1] = path */
-  8,   /* field[8] = path_bytes */
+  8,   /* field[8] = path_raw */
   6,   /* field[6] = upload */
 };
 static const ProtobufCIntRange berth__v1__write_file_request__number_ranges[1 + 1] =
@@ -5471,12 +5471,12 @@ static const ProtobufCFieldDescriptor berth__v1__read_file_request__field_descri
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__ReadFileRequest, path_bytes),
+    offsetof(Berth__V1__ReadFileRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5488,7 +5488,7 @@ static const unsigned berth__v1__read_file_request__field_indices_by_name[] = {
   3,   /* field[3] = length */
   2,   /* field[2] = offset */
   1,   /* field[1] = path */
-  5,   /* field[5] = path_bytes */
+  5,   /* field[5] = path_raw */
   4,   /* field[4] = window_bytes */
 };
 static const ProtobufCIntRange berth__v1__read_file_request__number_ranges[1 + 1] =
@@ -5704,12 +5704,12 @@ static const ProtobufCFieldDescriptor berth__v1__list_directory_request__field_d
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__ListDirectoryRequest, path_bytes),
+    offsetof(Berth__V1__ListDirectoryRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5719,7 +5719,7 @@ static const ProtobufCFieldDescriptor berth__v1__list_directory_request__field_d
 static const unsigned berth__v1__list_directory_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
-  2,   /* field[2] = path_bytes */
+  2,   /* field[2] = path_raw */
 };
 static const ProtobufCIntRange berth__v1__list_directory_request__number_ranges[1 + 1] =
 {
@@ -5818,12 +5818,12 @@ static const ProtobufCFieldDescriptor berth__v1__stat_request__field_descriptors
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__StatRequest, path_bytes),
+    offsetof(Berth__V1__StatRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5834,7 +5834,7 @@ static const unsigned berth__v1__stat_request__field_indices_by_name[] = {
   2,   /* field[2] = follow */
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
-  3,   /* field[3] = path_bytes */
+  3,   /* field[3] = path_raw */
 };
 static const ProtobufCIntRange berth__v1__stat_request__number_ranges[1 + 1] =
 {
@@ -5945,12 +5945,12 @@ static const ProtobufCFieldDescriptor berth__v1__make_directory_request__field_d
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__MakeDirectoryRequest, path_bytes),
+    offsetof(Berth__V1__MakeDirectoryRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -5962,7 +5962,7 @@ static const unsigned berth__v1__make_directory_request__field_indices_by_name[]
   2,   /* field[2] = mode */
   3,   /* field[3] = parents */
   1,   /* field[1] = path */
-  4,   /* field[4] = path_bytes */
+  4,   /* field[4] = path_raw */
 };
 static const ProtobufCIntRange berth__v1__make_directory_request__number_ranges[1 + 1] =
 {
@@ -6053,24 +6053,24 @@ static const ProtobufCFieldDescriptor berth__v1__rename_file_request__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "from_bytes",
+    "from_raw",
     5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__RenameFileRequest, from_bytes),
+    offsetof(Berth__V1__RenameFileRequest, from_raw),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "to_bytes",
+    "to_raw",
     6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__RenameFileRequest, to_bytes),
+    offsetof(Berth__V1__RenameFileRequest, to_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -6079,11 +6079,11 @@ static const ProtobufCFieldDescriptor berth__v1__rename_file_request__field_desc
 };
 static const unsigned berth__v1__rename_file_request__field_indices_by_name[] = {
   1,   /* field[1] = from */
-  4,   /* field[4] = from_bytes */
+  4,   /* field[4] = from_raw */
   0,   /* field[0] = lease */
   3,   /* field[3] = no_replace */
   2,   /* field[2] = to */
-  5,   /* field[5] = to_bytes */
+  5,   /* field[5] = to_raw */
 };
 static const ProtobufCIntRange berth__v1__rename_file_request__number_ranges[1 + 1] =
 {
@@ -6162,12 +6162,12 @@ static const ProtobufCFieldDescriptor berth__v1__change_mode_request__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__ChangeModeRequest, path_bytes),
+    offsetof(Berth__V1__ChangeModeRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -6178,7 +6178,7 @@ static const unsigned berth__v1__change_mode_request__field_indices_by_name[] = 
   0,   /* field[0] = lease */
   2,   /* field[2] = mode */
   1,   /* field[1] = path */
-  3,   /* field[3] = path_bytes */
+  3,   /* field[3] = path_raw */
 };
 static const ProtobufCIntRange berth__v1__change_mode_request__number_ranges[1 + 1] =
 {
@@ -6257,12 +6257,12 @@ static const ProtobufCFieldDescriptor berth__v1__remove_file_request__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__RemoveFileRequest, path_bytes),
+    offsetof(Berth__V1__RemoveFileRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -6272,7 +6272,7 @@ static const ProtobufCFieldDescriptor berth__v1__remove_file_request__field_desc
 static const unsigned berth__v1__remove_file_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
-  3,   /* field[3] = path_bytes */
+  3,   /* field[3] = path_raw */
   2,   /* field[2] = recursive */
 };
 static const ProtobufCIntRange berth__v1__remove_file_request__number_ranges[1 + 1] =
@@ -6388,12 +6388,12 @@ static const ProtobufCFieldDescriptor berth__v1__write_archive_request__field_de
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     7,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__WriteArchiveRequest, path_bytes),
+    offsetof(Berth__V1__WriteArchiveRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -6406,7 +6406,7 @@ static const unsigned berth__v1__write_archive_request__field_indices_by_name[] 
   3,   /* field[3] = more */
   5,   /* field[5] = offset */
   1,   /* field[1] = path */
-  6,   /* field[6] = path_bytes */
+  6,   /* field[6] = path_raw */
   4,   /* field[4] = upload */
 };
 static const ProtobufCIntRange berth__v1__write_archive_request__number_ranges[1 + 1] =
@@ -6532,12 +6532,12 @@ static const ProtobufCFieldDescriptor berth__v1__read_archive_request__field_des
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "path_bytes",
+    "path_raw",
     4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Berth__V1__ReadArchiveRequest, path_bytes),
+    offsetof(Berth__V1__ReadArchiveRequest, path_raw),
     NULL,
     NULL,
     0,             /* flags */
@@ -6547,7 +6547,7 @@ static const ProtobufCFieldDescriptor berth__v1__read_archive_request__field_des
 static const unsigned berth__v1__read_archive_request__field_indices_by_name[] = {
   0,   /* field[0] = lease */
   1,   /* field[1] = path */
-  3,   /* field[3] = path_bytes */
+  3,   /* field[3] = path_raw */
   2,   /* field[2] = window_bytes */
 };
 static const ProtobufCIntRange berth__v1__read_archive_request__number_ranges[1 + 1] =

@@ -191,12 +191,12 @@ def _put_words(fields: Dict[str, Any], argv: List[bytes]) -> None:
     if all(map(is_text, argv)):
         fields["argv"] = [item.decode() for item in argv]
     else:
-        fields["argv_bytes"] = argv
+        fields["argv_raw"] = argv
 
 
 def _put_environment(fields: Dict[str, Any], pairs: List[Tuple[bytes, bytes]]) -> None:
     fields["env"] = {name.decode(): value.decode() for name, value in pairs if is_text(name + b"=" + value)}
-    fields["env_bytes"] = [name + b"=" + value for name, value in pairs if not is_text(name + b"=" + value)]
+    fields["env_raw"] = [name + b"=" + value for name, value in pairs if not is_text(name + b"=" + value)]
 
 
 def _terminal(value: Any, no_echo: bool) -> pool_pb2.Terminal:
@@ -211,7 +211,7 @@ def _terminal(value: Any, no_echo: bool) -> pool_pb2.Terminal:
 def path_fields(name: str, value: Word) -> Dict[str, Any]:
     """The field of text, or, where it is none, that of bytes beside it."""
     data = word(value, name.rstrip("_"))
-    return {name: data.decode()} if is_text(data) else {name + "_bytes": data}
+    return {name: data.decode()} if is_text(data) else {name + "_raw": data}
 
 
 def acquire(

@@ -239,7 +239,7 @@ class FileInfo:
     @staticmethod
     def of(info: pool_pb2.FileInfo) -> FileInfo:
         return FileInfo(
-            info.name_bytes.decode("utf-8", "surrogateescape") or info.name,
+            info.name_raw.decode("utf-8", "surrogateescape") or info.name,
             FileType(info.type),
             info.size,
             info.mode,
@@ -247,7 +247,7 @@ class FileInfo:
             info.uid,
             info.gid,
             info.link_target,
-            info.name_bytes or info.name.encode(),
+            info.name_raw or info.name.encode(),
         )
 
 
@@ -276,7 +276,7 @@ class ExecutionInfo:
     def of(info: pool_pb2.ExecutionInfo) -> ExecutionInfo:
         return ExecutionInfo(
             info.execution,
-            [word.decode("utf-8", "surrogateescape") for word in info.argv_bytes] or list(info.argv),
+            [word.decode("utf-8", "surrogateescape") for word in info.argv_raw] or list(info.argv),
             info.age_ms / 1e3,
             info.watchers,
             info.stdout_bytes,

@@ -81,13 +81,13 @@ pub struct ExecuteRequest {
     pub cwd: ::prost::alloc::string::String,
     /// instead of argv: arguments that are not UTF-8
     #[prost(bytes="bytes", repeated, tag="27")]
-    pub argv_bytes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    pub argv_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     /// "NAME=value" each, added after env: values that are not UTF-8
     #[prost(bytes="bytes", repeated, tag="24")]
-    pub env_bytes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    pub env_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     /// instead of cwd
     #[prost(bytes="bytes", tag="25")]
-    pub cwd_bytes: ::prost::bytes::Bytes,
+    pub cwd_raw: ::prost::bytes::Bytes,
     /// the user id it runs as; 0: the member's own. Others only where the pool allows them; root
     #[prost(uint32, tag="7")]
     pub uid: u32,
@@ -434,7 +434,7 @@ pub struct ExecutionInfo {
     pub ended: ::core::option::Option<Ended>,
     /// argv, where it is not UTF-8
     #[prost(bytes="bytes", repeated, tag="11")]
-    pub argv_bytes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    pub argv_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -462,7 +462,7 @@ pub struct FileInfo {
     pub link_target: ::prost::bytes::Bytes,
     /// the name, where it is not UTF-8
     #[prost(bytes="bytes", tag="9")]
-    pub name_bytes: ::prost::bytes::Bytes,
+    pub name_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -491,7 +491,7 @@ pub struct WriteFileRequest {
     pub offset: u64,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="9")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -521,7 +521,7 @@ pub struct ReadFileRequest {
     pub window_bytes: u64,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="6")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -571,7 +571,7 @@ pub struct ListDirectoryRequest {
     pub path: ::prost::alloc::string::String,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="3")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -592,7 +592,7 @@ pub struct StatRequest {
     pub follow: bool,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="4")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -616,7 +616,7 @@ pub struct MakeDirectoryRequest {
     pub parents: bool,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="5")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -636,10 +636,10 @@ pub struct RenameFileRequest {
     pub no_replace: bool,
     /// instead of from: one that is not UTF-8
     #[prost(bytes="bytes", tag="5")]
-    pub from_bytes: ::prost::bytes::Bytes,
+    pub from_raw: ::prost::bytes::Bytes,
     /// instead of to: one that is not UTF-8
     #[prost(bytes="bytes", tag="6")]
-    pub to_bytes: ::prost::bytes::Bytes,
+    pub to_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -657,7 +657,7 @@ pub struct ChangeModeRequest {
     pub mode: u32,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="4")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -674,7 +674,7 @@ pub struct RemoveFileRequest {
     pub recursive: bool,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="4")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -702,7 +702,7 @@ pub struct WriteArchiveRequest {
     pub offset: u64,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="7")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -729,7 +729,7 @@ pub struct ReadArchiveRequest {
     pub window_bytes: u64,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="4")]
-    pub path_bytes: ::prost::bytes::Bytes,
+    pub path_raw: ::prost::bytes::Bytes,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -489,17 +489,17 @@ struct  Berth__V1__ExecuteRequest
   /*
    * instead of argv: arguments that are not UTF-8
    */
-  size_t n_argv_bytes;
-  ProtobufCBinaryData *argv_bytes;
+  size_t n_argv_raw;
+  ProtobufCBinaryData *argv_raw;
   /*
    * "NAME=value" each, added after env: values that are not UTF-8
    */
-  size_t n_env_bytes;
-  ProtobufCBinaryData *env_bytes;
+  size_t n_env_raw;
+  ProtobufCBinaryData *env_raw;
   /*
    * instead of cwd
    */
-  ProtobufCBinaryData cwd_bytes;
+  ProtobufCBinaryData cwd_raw;
   /*
    * the user id it runs as; 0: the member's own. Others only where the pool allows them; root
    */
@@ -983,8 +983,8 @@ struct  Berth__V1__ExecutionInfo
   /*
    * argv, where it is not UTF-8
    */
-  size_t n_argv_bytes;
-  ProtobufCBinaryData *argv_bytes;
+  size_t n_argv_raw;
+  ProtobufCBinaryData *argv_raw;
 };
 #define BERTH__V1__EXECUTION_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execution_info__descriptor) \
@@ -1020,7 +1020,7 @@ struct  Berth__V1__FileInfo
   /*
    * the name, where it is not UTF-8
    */
-  ProtobufCBinaryData name_bytes;
+  ProtobufCBinaryData name_raw;
 };
 #define BERTH__V1__FILE_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__file_info__descriptor) \
@@ -1059,7 +1059,7 @@ struct  Berth__V1__WriteFileRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__WRITE_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_file_request__descriptor) \
@@ -1103,7 +1103,7 @@ struct  Berth__V1__ReadFileRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__READ_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__read_file_request__descriptor) \
@@ -1175,7 +1175,7 @@ struct  Berth__V1__ListDirectoryRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__LIST_DIRECTORY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_directory_request__descriptor) \
@@ -1208,7 +1208,7 @@ struct  Berth__V1__StatRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__STAT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__stat_request__descriptor) \
@@ -1244,7 +1244,7 @@ struct  Berth__V1__MakeDirectoryRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__MAKE_DIRECTORY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__make_directory_request__descriptor) \
@@ -1273,11 +1273,11 @@ struct  Berth__V1__RenameFileRequest
   /*
    * instead of from: one that is not UTF-8
    */
-  ProtobufCBinaryData from_bytes;
+  ProtobufCBinaryData from_raw;
   /*
    * instead of to: one that is not UTF-8
    */
-  ProtobufCBinaryData to_bytes;
+  ProtobufCBinaryData to_raw;
 };
 #define BERTH__V1__RENAME_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__rename_file_request__descriptor) \
@@ -1305,7 +1305,7 @@ struct  Berth__V1__ChangeModeRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__CHANGE_MODE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__change_mode_request__descriptor) \
@@ -1330,7 +1330,7 @@ struct  Berth__V1__RemoveFileRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__REMOVE_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__remove_file_request__descriptor) \
@@ -1373,7 +1373,7 @@ struct  Berth__V1__WriteArchiveRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__WRITE_ARCHIVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__write_archive_request__descriptor) \
@@ -1413,7 +1413,7 @@ struct  Berth__V1__ReadArchiveRequest
   /*
    * instead of path: one that is not UTF-8
    */
-  ProtobufCBinaryData path_bytes;
+  ProtobufCBinaryData path_raw;
 };
 #define BERTH__V1__READ_ARCHIVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__read_archive_request__descriptor) \

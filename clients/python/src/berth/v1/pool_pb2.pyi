@@ -133,16 +133,16 @@ class AttachRequest(_message.Message):
     def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ..., from_now: bool = ..., window_bytes: _Optional[int] = ..., observe: bool = ...) -> None: ...
 
 class ChangeModeRequest(_message.Message):
-    __slots__ = ["lease", "mode", "path", "path_bytes"]
+    __slots__ = ["lease", "mode", "path", "path_raw"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     lease: str
     mode: int
     path: str
-    path_bytes: bytes
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    path_raw: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class ChangeModeResponse(_message.Message):
     __slots__ = []
@@ -223,7 +223,7 @@ class ExecuteEvent(_message.Message):
     def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ...) -> None: ...
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ["argv", "argv_bytes", "code", "cpu_time_ms", "cwd", "cwd_bytes", "env", "env_bytes", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "merge_output", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
+    __slots__ = ["argv", "argv_raw", "code", "cpu_time_ms", "cwd", "cwd_raw", "env", "env_raw", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "merge_output", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
     class EnvEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -231,14 +231,14 @@ class ExecuteRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-    ARGV_BYTES_FIELD_NUMBER: _ClassVar[int]
     ARGV_FIELD_NUMBER: _ClassVar[int]
+    ARGV_RAW_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     CPU_TIME_MS_FIELD_NUMBER: _ClassVar[int]
-    CWD_BYTES_FIELD_NUMBER: _ClassVar[int]
     CWD_FIELD_NUMBER: _ClassVar[int]
-    ENV_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CWD_RAW_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
+    ENV_RAW_FIELD_NUMBER: _ClassVar[int]
     GRACE_MS_FIELD_NUMBER: _ClassVar[int]
     IDLE_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     KEEP_BACKGROUND_FIELD_NUMBER: _ClassVar[int]
@@ -259,13 +259,13 @@ class ExecuteRequest(_message.Message):
     WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     argv: _containers.RepeatedScalarFieldContainer[str]
-    argv_bytes: _containers.RepeatedScalarFieldContainer[bytes]
+    argv_raw: _containers.RepeatedScalarFieldContainer[bytes]
     code: str
     cpu_time_ms: int
     cwd: str
-    cwd_bytes: bytes
+    cwd_raw: bytes
     env: _containers.ScalarMap[str, str]
-    env_bytes: _containers.RepeatedScalarFieldContainer[bytes]
+    env_raw: _containers.RepeatedScalarFieldContainer[bytes]
     grace_ms: int
     idle_timeout_ms: int
     keep_background: bool
@@ -285,13 +285,13 @@ class ExecuteRequest(_message.Message):
     unwatched: Unwatched
     wait_ms: int
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., argv_bytes: _Optional[_Iterable[bytes]] = ..., env_bytes: _Optional[_Iterable[bytes]] = ..., cwd_bytes: _Optional[bytes] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., merge_output: bool = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., argv_raw: _Optional[_Iterable[bytes]] = ..., env_raw: _Optional[_Iterable[bytes]] = ..., cwd_raw: _Optional[bytes] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., merge_output: bool = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
 
 class ExecutionInfo(_message.Message):
-    __slots__ = ["age_ms", "argv", "argv_bytes", "ended", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
+    __slots__ = ["age_ms", "argv", "argv_raw", "ended", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
     AGE_MS_FIELD_NUMBER: _ClassVar[int]
-    ARGV_BYTES_FIELD_NUMBER: _ClassVar[int]
     ARGV_FIELD_NUMBER: _ClassVar[int]
+    ARGV_RAW_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     RESUMABLE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -302,7 +302,7 @@ class ExecutionInfo(_message.Message):
     WATCHERS_FIELD_NUMBER: _ClassVar[int]
     age_ms: int
     argv: _containers.RepeatedScalarFieldContainer[str]
-    argv_bytes: _containers.RepeatedScalarFieldContainer[bytes]
+    argv_raw: _containers.RepeatedScalarFieldContainer[bytes]
     ended: Ended
     execution: str
     resumable_ms: int
@@ -311,7 +311,7 @@ class ExecutionInfo(_message.Message):
     stdout_bytes: int
     stdout_held_from: int
     watchers: int
-    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., argv_bytes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., argv_raw: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FileEnd(_message.Message):
     __slots__ = ["bytes"]
@@ -330,13 +330,13 @@ class FileEvent(_message.Message):
     def __init__(self, start: _Optional[_Union[FileStart, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., end: _Optional[_Union[FileEnd, _Mapping]] = ...) -> None: ...
 
 class FileInfo(_message.Message):
-    __slots__ = ["gid", "link_target", "mode", "modified_us", "name", "name_bytes", "size", "type", "uid"]
+    __slots__ = ["gid", "link_target", "mode", "modified_us", "name", "name_raw", "size", "type", "uid"]
     GID_FIELD_NUMBER: _ClassVar[int]
     LINK_TARGET_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     MODIFIED_US_FIELD_NUMBER: _ClassVar[int]
-    NAME_BYTES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    NAME_RAW_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
@@ -345,11 +345,11 @@ class FileInfo(_message.Message):
     mode: int
     modified_us: int
     name: str
-    name_bytes: bytes
+    name_raw: bytes
     size: int
     type: FileType
     uid: int
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FileType, str]] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ..., modified_us: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., link_target: _Optional[bytes] = ..., name_bytes: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FileType, str]] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ..., modified_us: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., link_target: _Optional[bytes] = ..., name_raw: _Optional[bytes] = ...) -> None: ...
 
 class FileStart(_message.Message):
     __slots__ = ["execution", "info", "watcher"]
@@ -396,14 +396,14 @@ class InputResponse(_message.Message):
     def __init__(self, offset: _Optional[int] = ...) -> None: ...
 
 class ListDirectoryRequest(_message.Message):
-    __slots__ = ["lease", "path", "path_bytes"]
+    __slots__ = ["lease", "path", "path_raw"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     lease: str
     path: str
-    path_bytes: bytes
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    path_raw: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class ListDirectoryResponse(_message.Message):
     __slots__ = ["entries"]
@@ -436,18 +436,18 @@ class ListMembersResponse(_message.Message):
     def __init__(self, members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
 
 class MakeDirectoryRequest(_message.Message):
-    __slots__ = ["lease", "mode", "parents", "path", "path_bytes"]
+    __slots__ = ["lease", "mode", "parents", "path", "path_raw"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     PARENTS_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     lease: str
     mode: int
     parents: bool
     path: str
-    path_bytes: bytes
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., parents: bool = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    path_raw: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., parents: bool = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class MakeDirectoryResponse(_message.Message):
     __slots__ = []
@@ -553,32 +553,32 @@ class PoolStats(_message.Message):
     def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., target: _Optional[int] = ..., max: _Optional[int] = ..., starting: _Optional[int] = ..., idle: _Optional[int] = ..., leased: _Optional[int] = ..., stopping: _Optional[int] = ..., waiters: _Optional[int] = ..., oldest_wait_ms: _Optional[int] = ..., held: bool = ..., held_reason: _Optional[str] = ..., breaker: _Optional[_Union[BreakerState, str]] = ..., cause: _Optional[str] = ..., cause_message: _Optional[str] = ..., failures_in_row: _Optional[int] = ..., next_try_in_ms: _Optional[int] = ..., creates: _Optional[int] = ..., create_failures: _Optional[int] = ..., leases: _Optional[int] = ..., destroyed: _Optional[int] = ..., resetting: _Optional[int] = ..., outdated: _Optional[int] = ..., draining: bool = ..., recycled: _Optional[int] = ..., retired: _Optional[_Mapping[str, int]] = ..., acquire_p50_us: _Optional[int] = ..., acquire_p90_us: _Optional[int] = ..., acquire_p99_us: _Optional[int] = ..., arrivals_per_second: _Optional[float] = ..., create_us: _Optional[int] = ...) -> None: ...
 
 class ReadArchiveRequest(_message.Message):
-    __slots__ = ["lease", "path", "path_bytes", "window_bytes"]
+    __slots__ = ["lease", "path", "path_raw", "window_bytes"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     lease: str
     path: str
-    path_bytes: bytes
+    path_raw: bytes
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., window_bytes: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., window_bytes: _Optional[int] = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class ReadFileRequest(_message.Message):
-    __slots__ = ["lease", "length", "offset", "path", "path_bytes", "window_bytes"]
+    __slots__ = ["lease", "length", "offset", "path", "path_raw", "window_bytes"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     lease: str
     length: int
     offset: int
     path: str
-    path_bytes: bytes
+    path_raw: bytes
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., window_bytes: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., window_bytes: _Optional[int] = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class ReleaseRequest(_message.Message):
     __slots__ = ["lease"]
@@ -591,35 +591,35 @@ class ReleaseResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class RemoveFileRequest(_message.Message):
-    __slots__ = ["lease", "path", "path_bytes", "recursive"]
+    __slots__ = ["lease", "path", "path_raw", "recursive"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     RECURSIVE_FIELD_NUMBER: _ClassVar[int]
     lease: str
     path: str
-    path_bytes: bytes
+    path_raw: bytes
     recursive: bool
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class RemoveFileResponse(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
 
 class RenameFileRequest(_message.Message):
-    __slots__ = ["from_bytes", "lease", "no_replace", "to", "to_bytes"]
-    FROM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ["from_raw", "lease", "no_replace", "to", "to_raw"]
     FROM_FIELD_NUMBER: _ClassVar[int]
+    FROM_RAW_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     NO_REPLACE_FIELD_NUMBER: _ClassVar[int]
-    TO_BYTES_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
-    from_bytes: bytes
+    TO_RAW_FIELD_NUMBER: _ClassVar[int]
+    from_raw: bytes
     lease: str
     no_replace: bool
     to: str
-    to_bytes: bytes
-    def __init__(self, lease: _Optional[str] = ..., to: _Optional[str] = ..., no_replace: bool = ..., from_bytes: _Optional[bytes] = ..., to_bytes: _Optional[bytes] = ..., **kwargs) -> None: ...
+    to_raw: bytes
+    def __init__(self, lease: _Optional[str] = ..., to: _Optional[str] = ..., no_replace: bool = ..., from_raw: _Optional[bytes] = ..., to_raw: _Optional[bytes] = ..., **kwargs) -> None: ...
 
 class RenameFileResponse(_message.Message):
     __slots__ = []
@@ -714,16 +714,16 @@ class Started(_message.Message):
     def __init__(self, execution: _Optional[str] = ..., member: _Optional[str] = ..., watcher: _Optional[int] = ...) -> None: ...
 
 class StatRequest(_message.Message):
-    __slots__ = ["follow", "lease", "path", "path_bytes"]
+    __slots__ = ["follow", "lease", "path", "path_raw"]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     follow: bool
     lease: str
     path: str
-    path_bytes: bytes
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., follow: bool = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    path_raw: bytes
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., follow: bool = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class StatResponse(_message.Message):
     __slots__ = ["info"]
@@ -788,22 +788,22 @@ class WatchStatsRequest(_message.Message):
     def __init__(self, interval_ms: _Optional[int] = ...) -> None: ...
 
 class WriteArchiveRequest(_message.Message):
-    __slots__ = ["data", "lease", "more", "offset", "path", "path_bytes", "upload"]
+    __slots__ = ["data", "lease", "more", "offset", "path", "path_raw", "upload"]
     DATA_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     lease: str
     more: bool
     offset: int
     path: str
-    path_bytes: bytes
+    path_raw: bytes
     upload: str
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class WriteArchiveResponse(_message.Message):
     __slots__ = ["files", "offset", "upload"]
@@ -816,15 +816,15 @@ class WriteArchiveResponse(_message.Message):
     def __init__(self, upload: _Optional[str] = ..., offset: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
 
 class WriteFileRequest(_message.Message):
-    __slots__ = ["create_parents", "data", "lease", "mode", "more", "offset", "path", "path_bytes", "upload"]
+    __slots__ = ["create_parents", "data", "lease", "mode", "more", "offset", "path", "path_raw", "upload"]
     CREATE_PARENTS_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
-    PATH_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     create_parents: bool
     data: bytes
@@ -833,9 +833,9 @@ class WriteFileRequest(_message.Message):
     more: bool
     offset: int
     path: str
-    path_bytes: bytes
+    path_raw: bytes
     upload: str
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., mode: _Optional[int] = ..., create_parents: bool = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ..., path_bytes: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., data: _Optional[bytes] = ..., mode: _Optional[int] = ..., create_parents: bool = ..., more: bool = ..., upload: _Optional[str] = ..., offset: _Optional[int] = ..., path_raw: _Optional[bytes] = ...) -> None: ...
 
 class WriteFileResponse(_message.Message):
     __slots__ = ["offset", "upload"]
