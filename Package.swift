@@ -144,7 +144,7 @@ let package = Package(
             dependencies: ["DockerRuntime", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "Pool", "TestSupport", log] + nio,
+            name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "CLinux", "Pool", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",

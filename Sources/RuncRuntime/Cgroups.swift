@@ -3,12 +3,15 @@ internal import Glibc
 internal import Pool
 
 /// Where the cgroups of an instance's members are: `/<parent>/<member>`, in each hierarchy on v1 and hybrid
-/// hosts, once on v2.
+/// hosts, once on v2, there below the cgroup that was delegated to the server, if one was (`CgroupPlace`).
 struct Cgroups: Sendable {
     let isUnified: Bool
     let limitsSwap: Bool
-    private let mounts: [String]
-    private let parent: String
+    /// Nil on v1 and hybrid hosts, where nothing is delegated.
+    let place: CgroupPlace?
+    let mounts: [String]
+    /// Below each mount, without a slash at its ends.
+    let parent: String
 
     /// `berth-<instance>`; with a state directory that isn't the usual one, also a number made from its path: the lock
     /// is in that directory, so another server may have the same instance elsewhere.
@@ -21,11 +24,16 @@ struct Cgroups: Sendable {
 
     init(instance: String, stateDirectory: String, mount: String = "/sys/fs/cgroup") {
         isUnified = berth_runc_is_cgroup2(mount) != 0
-        parent = Self.parent(instance: instance, stateDirectory: stateDirectory)
+        let name = Self.parent(instance: instance, stateDirectory: stateDirectory)
         if isUnified {
+            let place = Self.place(mount)
+            self.place = place
+            parent = place.path.isEmpty ? name : "\(place.path)/\(name)"
             mounts = [mount]
             limitsSwap = true
         } else {
+            place = nil
+            parent = name
             // Links such as cpu → cpu,cpuacct name a hierarchy twice.
             mounts = Files.list(mount).map { "\(mount)/\($0)" }.filter {
                 if case .directory = Files.kind($0) { return true }
@@ -35,16 +43,52 @@ struct Cgroups: Sendable {
         }
     }
 
-    /// The controllers that limits need and this host doesn't offer.
+    private static func place(_ mount: String) -> CgroupPlace {
+        CgroupPlace.decide(
+            ownGroups: text("/proc/self/cgroup"), mounts: text("/proc/self/mountinfo", limit: 1 << 24), mount: mount,
+            // Every cgroup has this file but the host's root.
+            isHostRoot: !Files.exists("\(mount)/cgroup.type")
+        ) { path in
+            CgroupPlace.Candidate(
+                isDelegated: berth_runc_is_delegated("\(mount)/\(path)") != 0,
+                controllers: controllers("\(mount)/\(path)"))
+        }
+    }
+
+    static func text(_ path: String, limit: Int = 1 << 20) -> String {
+        String(decoding: Files.read(path, limit: limit) ?? [], as: UTF8.self)
+    }
+
+    private static func controllers(_ path: String) -> Set<String> {
+        Set(text("\(path)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
+    }
+
+    /// The controllers that limits need and this host, or what it has delegated, doesn't offer.
     var missingControllers: [String] {
-        let needed = ["memory", "pids", "cpu"]
-        guard isUnified else {
+        let needed = CgroupPlace.neededControllers
+        guard let place else {
             let names = mounts.flatMap { $0.split(separator: "/").last?.split(separator: ",") ?? [] }
             return needed.filter { !names.contains(Substring($0)) }
         }
-        let listed = Files.read("\(mounts[0])/cgroup.controllers") ?? []
-        let offered = String(decoding: listed, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-        return needed.filter { !offered.contains(Substring($0)) }
+        let offered = Self.controllers("\(mounts[0])/\(place.path)")
+        return needed.filter { !offered.contains($0) }
+    }
+
+    /// Those of the mounts that limits are set in.
+    var limitingMounts: [String] {
+        guard !isUnified else { return mounts }
+        return mounts.filter { mount in
+            let names = mount.split(separator: "/").last?.split(separator: ",").map(String.init) ?? []
+            return names.contains(where: CgroupPlace.neededControllers.contains)
+        }
+    }
+
+    /// For the log and for `berth doctor`: where members are, and why there.
+    var location: (path: String, reason: String) {
+        guard let place else {
+            return ("/sys/fs/cgroup/*/\(parent)", "the host's root: cgroup v1 can't be delegated")
+        }
+        return ("\(mounts[0])/\(parent)", place.explanation)
     }
 
     func relativePath(_ member: MemberID) -> String { "/\(parent)/\(member)" }
@@ -86,7 +130,7 @@ struct Cgroups: Sendable {
 
     /// Whether no process is in a member's cgroups.
     func isEmpty(_ member: MemberID) -> Bool {
-        paths(member).allSatisfy { processes(in: $0).isEmpty }
+        paths(member).allSatisfy { Self.processes(in: $0).isEmpty }
     }
 
     /// Kills every process in a member's cgroups; returns whether there was one.
@@ -103,21 +147,20 @@ struct Cgroups: Sendable {
         for child in Files.list(path) {
             if case .directory = Files.kind("\(path)/\(child)"), kill(in: "\(path)/\(child)") { found = true }
         }
-        for pid in processes(in: path) {
+        for pid in Self.processes(in: path) {
             found = true
             let descriptor = berth_runc_pidfd_open(pid)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
             // Only after a second look at the cgroup does the descriptor surely mean the process that was listed,
             // and not another that got its number since.
-            if processes(in: path).contains(pid) { _ = berth_runc_pidfd_kill(descriptor) }
+            if Self.processes(in: path).contains(pid) { _ = berth_runc_pidfd_kill(descriptor) }
         }
         return found
     }
 
-    private func processes(in path: String) -> [pid_t] {
-        let text = Files.read("\(path)/cgroup.procs") ?? []
-        return String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { pid_t($0) }.filter { $0 > 0 }
+    static func processes(in path: String) -> [pid_t] {
+        text("\(path)/cgroup.procs").split(separator: "\n").compactMap { pid_t($0) }.filter { $0 > 0 }
     }
 
     private func rmdirTree(_ path: String) -> Bool {

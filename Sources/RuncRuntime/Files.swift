@@ -108,6 +108,7 @@ enum Files {
     static func failure(_ what: String, _ path: String) -> RuntimeError {
         let code = errno
         let cause: RuntimeError.Cause = code == ENOSPC || code == ENOMEM ? .outOfMemory : .failed
-        return RuntimeError(cause, "\(what) \(path): \(String(cString: strerror(code)))")
+        let advice = code == EROFS ? Surroundings.current.advice(onReadOnly: path) : ""
+        return RuntimeError(cause, "\(what) \(path): \(String(cString: strerror(code)))\(advice)")
     }
 }

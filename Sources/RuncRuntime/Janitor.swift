@@ -25,7 +25,7 @@ public final class Janitor: Sendable {
         defer { close(ends[0]) }
         var argv = [
             "/bin/sh", "-c", Self.script, "berth-janitor", state.path,
-            Cgroups.parent(instance: instance, stateDirectory: state.path), runcPath ?? ":",
+            Cgroups(instance: instance, stateDirectory: state.path).parent, runcPath ?? ":",
         ]
         for command in commands {
             argv.append(command.map(Self.quoted).joined(separator: " "))
@@ -51,7 +51,7 @@ public final class Janitor: Sendable {
         "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
-    /// $1 state directory, $2 cgroup, $3 runc, $4… commands.
+    /// $1 state directory, $2 the members' cgroup, below the mount of v2 or each of v1's, $3 runc, $4… commands.
     ///
     /// - The agents end by themselves when their streams end: up to 2 s for that, then force.
     /// - Mounts below the state directory are detached before anything is deleted: a bind mount must not be emptied.
@@ -60,8 +60,7 @@ public final class Janitor: Sendable {
         state=$1 group=$2 runc=$3
         shift 3
         cd / && read -r _
-        groups() { find /sys/fs/cgroup -maxdepth "$1" -mindepth "$1" -type d -path "*/$group/*" 2>/dev/null; }
-        all() { groups 2; groups 3; }
+        all() { for g in /sys/fs/cgroup/"$group"/*/ /sys/fs/cgroup/*/"$group"/*/; do [ -d "$g" ] && echo "$g"; done; }
         alive() { for g in $(all); do [ -n "$(cat "$g/cgroup.procs" 2>/dev/null)" ] && return 0; done; return 1; }
         i=0
         while [ $i -lt 20 ] && alive; do sleep 0.1; i=$((i + 1)); done

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Pool
 
 /// What this machine has and lacks for the embedded runtime.
 public struct RuncProbe: Sendable {
@@ -15,6 +16,9 @@ public struct RuncProbe: Sendable {
     /// The OCI runtime found: runc, or crun where the host's cgroups let it run.
     public var runtimePath: String?
     public var problems: [Problem] = []
+    /// Where the cgroups of a server's members would be, and what that means for the limits of its unit.
+    public let location: (path: String, reason: String)
+    private let cgroups: Cgroups
 
     public var isUsable: Bool { runtimePath != nil && !problems.contains(where: \.isFatal) }
 
@@ -22,7 +26,9 @@ public struct RuncProbe: Sendable {
     ///
     /// - Parameter runcPath: the only runtime to consider, or nil for what is installed.
     public init(runcPath: String? = nil) {
-        let cgroups = Cgroups(instance: "probe", stateDirectory: "")
+        let cgroups = Cgroups(instance: "7411", stateDirectory: "/run/berth/7411")
+        self.cgroups = cgroups
+        location = cgroups.location
         if let runcPath {
             runtimePath = Subprocess.find(runcPath)
             if runtimePath == nil {
@@ -54,6 +60,17 @@ public struct RuncProbe: Sendable {
                     message: "images can't be pulled, the host's own programs alone can be used: "
                         + "\(tools.joined(separator: " and ")) not installed",
                     remedy: "apt-get install \(tools.joined(separator: " "))", isFatal: false))
+        }
+    }
+
+    /// What a unit, a container or a kernel forbids that every member needs: one line with what is in the way, or nil.
+    /// Makes nothing that stays: a child process in new namespaces ends at once.
+    public var obstacle: String? {
+        do throws(RuntimeError) {
+            try StartProbe(cgroups: cgroups).look()
+            return nil
+        } catch {
+            return error.message
         }
     }
 }

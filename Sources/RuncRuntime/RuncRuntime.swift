@@ -54,6 +54,16 @@ public final class RuncRuntime: ContainerRuntime {
         for name in ["members", "runc", "roots"] {
             try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)
         }
+        do throws(RuntimeError) {
+            try StartProbe(cgroups: cgroups).run(directory: "\(stateDirectory)/roots")
+        } catch {
+            cgroups.removeParent()
+            throw error
+        }
+        let location = cgroups.location
+        logger.info(
+            "the members' cgroups",
+            metadata: ["cgroup.path": "\(location.path)", "cgroup.reason": "\(location.reason)"])
     }
 
     public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
@@ -84,6 +94,9 @@ public final class RuncRuntime: ContainerRuntime {
         for descriptor in left.values { close(descriptor) }
         cgroups.removeParent()
     }
+
+    /// Bytes that the limits of this server's unit or container leave for members; nil where none holds for them.
+    public func memoryLeft() -> Int64? { cgroups.memoryLeft() }
 
     func bundle(_ member: MemberID) -> String { "\(stateDirectory)/members/\(member)" }
 

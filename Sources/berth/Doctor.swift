@@ -51,8 +51,14 @@ struct Doctor: AsyncParsableCommand {
         defer { print() }
         let probe = RuncProbe()
         if let path = probe.runtimePath { print("  ok       \(path)") }
+        print("  ok       members' cgroups: \(probe.location.path), \(probe.location.reason)")
         for problem in probe.problems { tell(problem.isFatal ? "missing" : "lacks", problem.message, problem.remedy) }
-        return probe.isUsable
+        guard probe.isUsable else { return false }
+        if let obstacle = probe.obstacle {
+            tell("missing", obstacle, nil)
+            return false
+        }
+        return true
     }
 
     private func checkDocker() async -> Bool {

@@ -23,6 +23,8 @@ struct RuntimeChoice {
     /// Gets what members like this need, their image above all: before the first create, whose time-out is
     /// not meant for that.
     var prepare: @Sendable (MemberTemplate) async throws -> Void = { _ in }
+    /// Bytes that members can have now; nil where the kernel does not tell.
+    var memory: @Sendable () -> Int64? = HostMemory.available
 
     /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
     static func make(
@@ -76,8 +78,8 @@ struct RuntimeChoice {
             logger: settings.logger)
         let choice = RuntimeChoice(
             runtime: runtime, image: standardImage,
-            sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)]
-        ) { try await prepare($0.image, runtime) }
+            sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)],
+            prepare: { try await prepare($0.image, runtime) })
         do {
             for template in settings.configuration.templates(standardImage: standardImage) {
                 try await choice.prepare(template)
@@ -108,9 +110,9 @@ struct RuntimeChoice {
         let runtime = try RuncRuntime(
             runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
             logger: settings.logger)
-        let choice = RuntimeChoice(runtime: runtime, image: "host", runc: RuncProbe().runtimePath) {
-            try await runtime.prepare($0)
-        }
+        var choice = RuntimeChoice(
+            runtime: runtime, image: "host", runc: RuncProbe().runtimePath, prepare: { try await runtime.prepare($0) })
+        choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }
         do {
             for template in settings.configuration.templates(standardImage: choice.image) {
                 try await choice.prepare(template)

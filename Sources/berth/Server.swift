@@ -77,7 +77,7 @@ struct Server {
             state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
-        let memory = HostMemory.available
+        let memory = choice.memory
         let budget = memory().map { $0 / 10 * 8 } ?? .max
         let members = Pool(
             configuration: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget),

@@ -8,6 +8,7 @@
 #include "files.h"
 #include "process.h"
 #include "reset.h"
+#include "runc_probe.h"
 #include "runc_spawn.h"
 #include "supervisor.h"
 #include "terminal.h"

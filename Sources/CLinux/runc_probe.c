@@ -1,0 +1,141 @@
+#define _GNU_SOURCE
+#include "runc_probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static const int namespaces[] = {CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET};
+
+// A fork into new namespaces. The child shares the parent's memory only by copying, and may call what is safe in a
+// signal handler: the parent has threads.
+static pid_t fork_into(int flags) { return (pid_t)syscall(SYS_clone, (long)flags | SIGCHLD, 0L, 0L, 0L, 0L); }
+
+static int ended_by(pid_t pid, int *status) {
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR) return errno;
+    return 0;
+}
+
+static int join(const char *procs) {
+    int fd = open(procs, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    int result = write(fd, "0", 1) == 1 ? 0 : errno;
+    close(fd);
+    return result;
+}
+
+// On cgroup v2 a container's devices are guarded by a program for the kernel.
+static int load_device_program(void) {
+    struct bpf_insn program[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attributes.insns = (unsigned long)program;
+    attributes.insn_cnt = sizeof program / sizeof program[0];
+    attributes.license = (unsigned long)"Apache";
+    int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+    if (fd < 0) return errno;
+    close(fd);
+    return 0;
+}
+
+// Each step tells its number before it is tried: a filter may end the process in the middle of it.
+static void try_steps(int pipe, int unified, const char *directory, char *const procs[]) {
+    int report[2];
+#define STEP(number, attempt) \
+    do { \
+        report[0] = (number), report[1] = 0; \
+        if (write(pipe, report, sizeof report) != sizeof report) _exit(1); \
+        if (!(attempt)) { \
+            report[1] = errno; \
+            ssize_t ignored = write(pipe, report, sizeof report); \
+            (void)ignored; \
+            _exit(1); \
+        } \
+    } while (0)
+
+    for (int i = 0; procs[i]; i++) STEP(BERTH_PROBE_CGROUP, (errno = join(procs[i])) == 0);
+    // After that: out of its own namespace's root a process can't be moved.
+    if (unified) STEP(BERTH_PROBE_NAMESPACES, unshare(CLONE_NEWCGROUP) == 0);
+    if (directory) {
+        STEP(BERTH_PROBE_MOUNT, mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+        STEP(BERTH_PROBE_MOUNT, mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "size=4k") == 0);
+        STEP(BERTH_PROBE_MOUNT, mount("proc", directory, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0);
+        STEP(BERTH_PROBE_MOUNT, umount2(directory, MNT_DETACH) == 0);
+    }
+    STEP(BERTH_PROBE_HOSTNAME, sethostname("berth", 5) == 0);
+    // runc brings the network's loopback up by it.
+    STEP(BERTH_PROBE_NETLINK, socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) >= 0);
+    if (unified) STEP(BERTH_PROBE_DEVICES, (errno = load_device_program()) == 0);
+    STEP(BERTH_PROBE_DONE, 1);
+    _exit(0);
+}
+
+// Which namespaces are refused when each is asked for alone.
+static int refused_namespaces(int flags) {
+    int refused = 0;
+    for (unsigned i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
+        if (!(flags & namespaces[i])) continue;
+        pid_t pid = fork_into(namespaces[i]);
+        if (pid == 0) _exit(0);
+        int status;
+        if (pid > 0) ended_by(pid, &status);
+        else refused |= namespaces[i];
+    }
+    return refused;
+}
+
+int berth_runc_try_container(
+    int unified, const char *directory, char *const procs[], struct berth_probe_failure *failure) {
+    memset(failure, 0, sizeof *failure);
+    int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        failure->error = errno;
+        return -1;
+    }
+    pid_t pid = fork_into(flags);
+    if (pid == 0) try_steps(ends[1], unified, directory, procs);
+    int error = errno;
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        failure->step = BERTH_PROBE_NAMESPACES;
+        failure->error = error;
+        failure->refused = refused_namespaces(flags);
+        return -1;
+    }
+    int report[2] = {BERTH_PROBE_NAMESPACES, 0};
+    int step[2];
+    while (read(ends[0], step, sizeof step) == sizeof step) memcpy(report, step, sizeof report);
+    close(ends[0]);
+    int status = 0;
+    failure->step = report[0];
+    failure->error = report[1];
+    error = ended_by(pid, &status);
+    if (error != 0) failure->error = error;
+    else if (WIFSIGNALED(status)) failure->signal = WTERMSIG(status);
+    if (failure->step == BERTH_PROBE_NAMESPACES) failure->refused = CLONE_NEWCGROUP;
+    return failure->step == BERTH_PROBE_DONE && failure->error == 0 && failure->signal == 0 ? 0 : -1;
+}
+
+int berth_runc_is_delegated(const char *cgroup) {
+    char value[2];
+    // A manager for users may not set the trusted one.
+    return (getxattr(cgroup, "trusted.delegate", value, sizeof value) == 1 && value[0] == '1')
+        || (getxattr(cgroup, "user.delegate", value, sizeof value) == 1 && value[0] == '1');
+}

@@ -1,0 +1,29 @@
+internal import Glibc
+
+extension Cgroups {
+    /// Bytes that the limits above the members leave: the unit's or container's, and of each slice above that is seen.
+    /// Nil where none holds for members.
+    func memoryLeft() -> Int64? {
+        guard let place, place.owner != .root else { return nil }
+        var components = place.path.split(separator: "/")
+        var least: Int64?
+        while true {
+            let cgroup = ([Substring(mounts[0])] + components).joined(separator: "/")
+            let left = Self.memoryLeft(
+                max: Self.text("\(cgroup)/memory.max"), current: Self.text("\(cgroup)/memory.current"),
+                stat: Self.text("\(cgroup)/memory.stat"))
+            if let left { least = min(least ?? left, left) }
+            if components.isEmpty { return least }
+            components.removeLast()
+        }
+    }
+
+    /// Of one cgroup, from the texts of its files. What files have left in memory is given up when others want it.
+    static func memoryLeft(max: String, current: String, stat: String) -> Int64? {
+        func number(_ text: Substring) -> Int64? { Int64(text.prefix { $0 != "\n" }) }
+        guard let limit = number(max[...]), let used = number(current[...]) else { return nil }
+        let cached = stat.split(separator: "\n").lazy.filter { $0.hasPrefix("inactive_file ") }
+            .compactMap { number($0.dropFirst("inactive_file ".count)) }.first
+        return Swift.max(0, limit - used + (cached ?? 0))
+    }
+}

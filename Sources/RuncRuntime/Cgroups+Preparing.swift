@@ -1,0 +1,69 @@
+internal import CLinux
+internal import Glibc
+internal import Pool
+
+extension Cgroups {
+    /// The cgroup of the server's own processes, below the delegated one: the kernel lets a cgroup have either
+    /// processes of its own or controllers for what is below it.
+    static let ownLeaf = "berth-server"
+
+    /// Makes the members' parent, and on v2 all that must be so that limits can be set below it.
+    func prepare() throws(RuntimeError) {
+        if let place, place.owner != .root {
+            let cgroup = place.path.isEmpty ? mounts[0] : "\(mounts[0])/\(place.path)"
+            try empty(cgroup)
+            try enableControllers(in: cgroup)
+        }
+        for mount in limitingMounts {
+            let path = "\(mount)/\(parent)"
+            if mkdir(path, 0o755) != 0, errno != EEXIST { throw failure("mkdir", path) }
+        }
+        // At the host's root systemd has them enabled, or runc enables them.
+        if isUnified { try enableControllers(in: "\(mounts[0])/\(parent)") }
+    }
+
+    /// Moves the processes of a cgroup, this one's and those of its unit or container, into a leaf below it.
+    private func empty(_ cgroup: String) throws(RuntimeError) {
+        let leaf = "\(cgroup)/\(Self.ownLeaf)"
+        // Some may fork while they are moved.
+        for _ in 0..<100 {
+            let processes = Self.text("\(cgroup)/cgroup.procs").split(separator: "\n")
+            if processes.isEmpty { return }
+            if mkdir(leaf, 0o755) != 0, errno != EEXIST { throw failure("mkdir", leaf) }
+            for process in processes {
+                // "0" is one that this pid namespace does not show.
+                guard process != "0" else { continue }
+                guard Self.write(process.utf8, to: "\(leaf)/cgroup.procs") || errno == ESRCH else {
+                    throw failure("move process \(process) to", leaf)
+                }
+            }
+        }
+        throw RuntimeError(
+            .runtimeUnreachable,
+            "processes of others stay in \(cgroup), so that no limits can be set below it: give the server a cgroup "
+                + "of its own, with Delegate=yes in a unit or a container's own cgroup namespace")
+    }
+
+    private func enableControllers(in cgroup: String) throws(RuntimeError) {
+        for controller in CgroupPlace.neededControllers {
+            guard Self.write("+\(controller)".utf8, to: "\(cgroup)/cgroup.subtree_control") else {
+                throw failure("enable the controller \(controller) in", cgroup)
+            }
+        }
+    }
+
+    func failure(_ what: String, _ path: String) -> RuntimeError {
+        let code = errno
+        return RuntimeError(
+            .runtimeUnreachable,
+            "\(what) \(path): \(String(cString: strerror(code)))\(Surroundings.current.advice(onCgroups: code))")
+    }
+
+    private static func write(_ text: some Sequence<UInt8>, to path: String) -> Bool {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let bytes = Array(text)
+        return Glibc.write(descriptor, bytes, bytes.count) == bytes.count
+    }
+}
