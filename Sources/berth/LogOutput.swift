@@ -7,7 +7,8 @@ import Logging
     import Musl
 #endif
 
-/// The server's log on stderr: a line a message, as text or as JSON.
+/// The server's log on stderr: a line a message, as text or as JSON. In the journal each has its level as a prefix, and
+/// text has no time, which the journal adds.
 struct LogOutput: LogHandler {
     enum Format: String, CaseIterable {
         case text
@@ -15,11 +16,13 @@ struct LogOutput: LogHandler {
     }
 
     let format: Format
+    private let isJournal: Bool
     var logLevel: Logger.Level = .info
     var metadata: Logger.Metadata = [:]
 
-    init(format: Format, level: Logger.Level) {
+    init(format: Format, level: Logger.Level, isJournal: Bool = Journal.holdsStandardError) {
         self.format = format
+        self.isJournal = isJournal
         logLevel = level
     }
 
@@ -30,17 +33,21 @@ struct LogOutput: LogHandler {
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
-        let line: String
+        _ = writeAll(Array((line(event.level, "\(event.message)", fields) + "\n").utf8), to: STDERR_FILENO)
+    }
+
+    func line(_ level: Logger.Level, _ message: String, _ fields: Logger.Metadata) -> String {
+        let prefix = isJournal ? Journal.prefix(level) : ""
         switch format {
         case .text:
             let details = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\(LogOutput.quoted("\($0.value)"))" }
-            line = "\(LogOutput.time()) \(event.level.rawValue) \(event.message)\(details.joined())"
+            let start = isJournal ? prefix : "\(LogOutput.time()) \(level.rawValue) "
+            return "\(start)\(message)\(details.joined())"
         case .json:
-            var object = ["time": LogOutput.time(), "level": event.level.rawValue, "message": "\(event.message)"]
+            var object = ["time": LogOutput.time(), "level": level.rawValue, "message": message]
             for (key, value) in fields { object[key] = "\(value)" }
-            line = JSON.line(object)
+            return prefix + JSON.line(object)
         }
-        _ = writeAll(Array((line + "\n").utf8), to: STDERR_FILENO)
     }
 
     private static func quoted(_ text: String) -> String {

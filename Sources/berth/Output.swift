@@ -48,7 +48,8 @@ func printError(_ message: String) {
 func printErrorLine(_ line: String) {
     // On a terminal that is passed through to a program, a new line is only a line further down.
     let line = line.printable
-    let text = LocalTerminal.needsReturns ? "\r\n\(line)\r\n" : "\(line)\n"
+    let level = Journal.holdsStandardError ? Journal.errorPrefix : ""
+    let text = LocalTerminal.needsReturns ? "\r\n\(line)\r\n" : "\(level)\(line)\n"
     _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
 }
 
