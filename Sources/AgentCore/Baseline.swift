@@ -8,6 +8,7 @@ internal import Glibc
 final class Baseline {
     private let mounts: [UInt8]
     private let places: [Place]
+    private let devices: [Device]
     private let own: berth_own_state
     private var sockets: [String: Int]
     private var hasRunPrograms = false
@@ -23,11 +24,15 @@ final class Baseline {
         }
         mounts = table
         places = try Baseline.places(in: all)
+        devices = all.filter(\.isWritable).compactMap(Device.init(mount:))
         guard all.contains(where: { $0.type == "mqueue" }) else {
             throw Unprovable("no mqueue is mounted, so that POSIX message queues cannot be seen")
         }
         guard berth_has_ipc() == 0 else { throw Unprovable("IPC objects are there from the start, or cannot be seen") }
-        guard berth_can_use_keyrings() == 0 else { throw Unprovable("programs may use the kernel's keyrings") }
+        // Podman's own filter lets programs use them.
+        guard berth_can_use_keyrings() == 0 || (berth_refuse_keyrings() == 0 && berth_can_use_keyrings() == 0) else {
+            throw Unprovable("programs may use the kernel's keyrings")
+        }
         own = Baseline.ownState()
         sockets = Baseline.socketCounts()
     }
@@ -56,6 +61,9 @@ final class Baseline {
                 case S_IFCHR: continue  // /dev/null over a file that is to be hidden
                 default: throw Unprovable("\(mount.path) is a file that can be written to")
                 }
+            case "devtmpfs" where Device(mount: mount) != nil:
+                // Rootless engines may not make devices, and mount the host's own.
+                continue
             default:
                 throw Unprovable("\(mount.path) can be written to and is not in memory, but \(mount.type)")
             }
@@ -96,6 +104,9 @@ final class Baseline {
         guard readAll(path: Baseline.mountTable) == mounts else { return "the mounts have changed" }
         for place in places {
             if let difference = try place.difference() { return difference }
+        }
+        for device in devices where Device(path: device.path) != device {
+            return "\(device.path) is not the device that it was"
         }
         guard berth_has_ipc() == 0 else { return "IPC objects are left, or cannot be seen" }
         var then = own

@@ -6,13 +6,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -290,6 +295,50 @@ int berth_can_use_keyrings(void) {
     // KEYCTL_GET_KEYRING_ID of KEY_SPEC_USER_KEYRING, which makes none. It is refused by a filter or not there at all;
     // where it is allowed, it answers with an id, or that there is none.
     return syscall(SYS_keyctl, 0, -4, 0) >= 0 || (errno != EPERM && errno != ENOSYS);
+}
+
+// add_key, request_key and keyctl follow on each other in every table of system calls.
+#if defined(__x86_64__)
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
+#define OTHER_ARCHITECTURE AUDIT_ARCH_I386
+#define OTHER_FIRST_KEY_CALL 286
+// The x32 ABI has the same numbers with this bit.
+#define NUMBER_MASK (~0x40000000u)
+#elif defined(__aarch64__)
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
+#define OTHER_ARCHITECTURE AUDIT_ARCH_ARM
+#define OTHER_FIRST_KEY_CALL 309
+#define NUMBER_MASK (~0u)
+#endif
+
+int berth_refuse_keyrings(void) {
+#ifdef NATIVE_ARCHITECTURE
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define SKIP_UNLESS(test, value, count) BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), 0, (count))
+#define ANSWER(value) BPF_STMT(BPF_RET | BPF_K, (value))
+    struct sock_filter program[] = {
+        LOAD(arch),
+        SKIP_UNLESS(BPF_JEQ, NATIVE_ARCHITECTURE, 6),
+        LOAD(nr),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, NUMBER_MASK),
+        SKIP_UNLESS(BPF_JGE, SYS_add_key, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_add_key + 2, 1, 0),
+        ANSWER(SECCOMP_RET_ERRNO | EPERM),
+        ANSWER(SECCOMP_RET_ALLOW),
+        SKIP_UNLESS(BPF_JEQ, OTHER_ARCHITECTURE, 4),
+        LOAD(nr),
+        SKIP_UNLESS(BPF_JGE, OTHER_FIRST_KEY_CALL, 3),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OTHER_FIRST_KEY_CALL + 2, 2, 0),
+        ANSWER(SECCOMP_RET_ERRNO | EPERM),
+        // An architecture that is not known here has numbers that are not known here.
+        ANSWER(SECCOMP_RET_ERRNO | ENOSYS),
+        ANSWER(SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof program / sizeof program[0], program};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0 ? 0 : errno;
+#else
+    return ENOSYS;
+#endif
 }
 
 ssize_t berth_attribute_names(int fd, char *names, size_t size) {

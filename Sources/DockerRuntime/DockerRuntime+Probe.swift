@@ -44,7 +44,8 @@ public struct EngineProbe: Sendable, Equatable {
 }
 
 extension DockerRuntime {
-    /// Asks whether the engine answers, and for the image. Takes at most a few seconds, makes and pulls nothing.
+    /// Asks whether the engine answers, and for the image. Takes seconds at most from an engine that is well (Podman on a busy
+    /// machine needs five to say its version), makes and pulls nothing.
     public func probe(image: String) async -> EngineProbe {
         await Self.probe(engine, image: image)
     }
@@ -72,7 +73,7 @@ extension DockerRuntime {
     private static func probe(_ engine: Engine, image: String) async -> EngineProbe {
         var result = EngineProbe(endpoint: engine.endpoint.description, image: .notAsked)
         do {
-            let (version, api) = try await engine.negotiate(timeout: .seconds(3))
+            let (version, api) = try await engine.negotiate(timeout: .seconds(10))
             (result.engine, result.apiVersion) = (version.engine, api.description)
             result.image = try await look(engine, image, canAskRegistry: !version.engine.hasPrefix("Podman"))
         } catch {

@@ -23,6 +23,10 @@ int berth_has_ipc(void);
 // Whether programs can leave keys in the kernel's keyrings, which outlive them.
 int berth_can_use_keyrings(void);
 
+// Refuses the calls for keyrings to this thread and all that it starts, for engines whose own filter allows them
+// (Podman's). Takes no-new-privileges or CAP_SYS_ADMIN.
+int berth_refuse_keyrings(void);
+
 // The names of a directory's extended attributes, as flistxattr gives them; 0 where there are none or can be none.
 ssize_t berth_attribute_names(int fd, char *names, size_t size);
 
