@@ -17,7 +17,7 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients check format protos install clean
+.PHONY: help serve build test simulate fuzz bench allocations test-clients test-vm check format protos install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -64,6 +64,12 @@ test-clients: ## build and test every client, then replay the scenarios with all
 	@$(SWIFT) build --product berth-agent
 	@$(SWIFT) build --product berth
 	@$(SUDO) clients/test $(CLIENTS)
+
+test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machine; CHECKS='podman journal' for some
+	@dev/bootstrap --vm
+	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth
+	@$(SUDO) Tests/VM/run $(CHECKS)
 
 check: ## format and lint, generated code, shell scripts
 	@dev/check
