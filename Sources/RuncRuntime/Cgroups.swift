@@ -12,6 +12,8 @@ struct Cgroups: Sendable {
     let mounts: [String]
     /// Below each mount, without a slash at its ends.
     let parent: String
+    /// Where members are looked for: also below the root, where those of an earlier start without delegation are.
+    private let parents: [String]
 
     /// `berth-<instance>`; with a state directory that isn't the usual one, also a number made from its path: the lock
     /// is in that directory, so another server may have the same instance elsewhere.
@@ -29,11 +31,13 @@ struct Cgroups: Sendable {
             let place = Self.place(mount)
             self.place = place
             parent = place.path.isEmpty ? name : "\(place.path)/\(name)"
+            parents = place.path.isEmpty ? [name] : [parent, name]
             mounts = [mount]
             limitsSwap = true
         } else {
             place = nil
             parent = name
+            parents = [name]
             // Links such as cpu → cpu,cpuacct name a hierarchy twice.
             mounts = Files.list(mount).map { "\(mount)/\($0)" }.filter {
                 if case .directory = Files.kind($0) { return true }
@@ -93,14 +97,16 @@ struct Cgroups: Sendable {
 
     func relativePath(_ member: MemberID) -> String { "/\(parent)/\(member)" }
 
-    func paths(_ member: MemberID) -> [String] { mounts.map { "\($0)/\(parent)/\(member)" } }
+    func paths(_ member: MemberID) -> [String] { directories.map { "\($0)/\(member)" } }
+
+    private var directories: [String] { mounts.flatMap { mount in parents.map { "\(mount)/\($0)" } } }
 
     /// The members that have a cgroup anywhere.
     func members() -> Set<String> {
         var names: Set<String> = []
-        for mount in mounts {
-            for name in Files.list("\(mount)/\(parent)") {
-                if case .directory = Files.kind("\(mount)/\(parent)/\(name)") { names.insert(name) }
+        for directory in directories {
+            for name in Files.list(directory) {
+                if case .directory = Files.kind("\(directory)/\(name)") { names.insert(name) }
             }
         }
         return names
@@ -125,7 +131,7 @@ struct Cgroups: Sendable {
 
     /// Removes the instance's own cgroups once they are empty.
     func removeParent() {
-        for mount in mounts { rmdir("\(mount)/\(parent)") }
+        for directory in directories { rmdir(directory) }
     }
 
     /// Whether no process is in a member's cgroups.
