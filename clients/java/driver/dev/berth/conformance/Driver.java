@@ -92,10 +92,10 @@ public final class Driver {
                     print("unsupported " + step.verb() + " " + unused);
                 }
             } catch (BerthException error) {
-                print(step.subject() + " error " + error.code());
+                print(failure(step, error));
             } catch (IOException | RuntimeException error) {
                 BerthException cause = error.getCause() instanceof BerthException berth ? berth : null;
-                print(cause != null ? step.subject() + " error " + cause.code() : "failed " + Bytes.encode(error));
+                print(cause != null ? failure(step, cause) : "failed " + Bytes.encode(error));
             }
             long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
             if (took > step.number("within_ms", Long.MAX_VALUE)) {
@@ -105,6 +105,15 @@ public final class Driver {
         streams.values().forEach(stream -> stream.execution.close());
         clients.values().forEach(Client::close);
         print("end");
+    }
+
+    private static String failure(Step step, BerthException error) {
+        String line = step.subject() + " error " + error.code();
+        if (step.number("reason", 0) == 1) {
+            boolean isNone = error.reason() == dev.berth.v1.ErrorReason.ERROR_REASON_UNSPECIFIED;
+            line += " reason=" + (isNone ? "NONE" : error.reason());
+        }
+        return line;
     }
 
     Client client(Step step) {

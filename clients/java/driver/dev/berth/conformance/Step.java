@@ -12,7 +12,7 @@ import java.util.Set;
 final class Step {
     private final String verb;
     private final Map<String, List<byte[]>> words = new LinkedHashMap<>();
-    private final Set<String> used = new HashSet<>(Set.of("client", "within_ms"));
+    private final Set<String> used = new HashSet<>(Set.of("client", "within_ms", "reason"));
 
     private Step(String verb) {
         this.verb = verb;
@@ -47,6 +47,11 @@ final class Step {
         return has(key) ? new String(bytes(key), StandardCharsets.UTF_8) : otherwise;
     }
 
+    List<byte[]> all(String key) {
+        used.add(key);
+        return words.getOrDefault(key, List.of());
+    }
+
     List<String> texts(String key) {
         used.add(key);
         return words.getOrDefault(key, List.of()).stream()
@@ -74,9 +79,10 @@ final class Step {
         String name = switch (verb) {
             case "acquire", "start", "attach", "read-archive" -> text("as", "");
             case "renew", "release", "executions" -> text("lease", "");
-            case "read", "finish" -> null;
+            case "read", "finish", "text" -> null;
             case "input", "signal", "cancel", "resize", "detach" -> text("exec", "");
-            case "write-file", "read-file", "list", "remove" -> Bytes.encode(text("path", ""));
+            case "write-file", "read-file", "list", "remove", "stat", "make-directory", "rename", "change-mode" ->
+                Bytes.encode(bytes("path"));
             case "write-archive" -> text("archive", "");
             default -> "";
         };

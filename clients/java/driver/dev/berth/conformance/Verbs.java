@@ -10,6 +10,7 @@ import dev.berth.Execution;
 import dev.berth.Lease;
 import dev.berth.RemoteFile;
 import dev.berth.Result;
+import dev.berth.Text;
 import dev.berth.v1.EndCause;
 import dev.berth.v1.Ended;
 import dev.berth.v1.ExecuteEvent;
@@ -23,7 +24,11 @@ import dev.berth.v1.Unwatched;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -64,6 +69,22 @@ final class Verbs {
             Map.entry("start", Verbs::start),
             Map.entry("read", Verbs::read),
             Map.entry("finish", Verbs::finish),
+            Map.entry("text", Verbs::text),
+            Map.entry("stat", Verbs::stat),
+            Map.entry("make-directory", (driver, step) -> {
+                int mode = Integer.parseInt(step.text("mode", "0"), 8);
+                driver.lease(step).makeDirectory(step.bytes("path"), mode, step.number("parents", 0) == 1);
+                print("made " + Bytes.encode(step.bytes("path")));
+            }),
+            Map.entry("rename", (driver, step) -> {
+                boolean noReplace = step.number("no_replace", 0) == 1;
+                driver.lease(step).rename(step.bytes("path"), step.bytes("to"), noReplace);
+                print("renamed " + Bytes.encode(step.bytes("path")));
+            }),
+            Map.entry("change-mode", (driver, step) -> {
+                driver.lease(step).changeMode(step.bytes("path"), Integer.parseInt(step.text("mode", "0"), 8));
+                print("changed " + Bytes.encode(step.bytes("path")));
+            }),
             Map.entry("input", Verbs::input),
             Map.entry("signal", (driver, step) -> {
                 String signal = step.text("signal", "");
@@ -93,7 +114,7 @@ final class Verbs {
                 print("executions running=" + (all.size() - ended) + " ended=" + ended);
             }),
             Map.entry("write-file", (driver, step) -> {
-                String path = step.text("path", "");
+                byte[] path = step.bytes("path");
                 byte[] data = step.repeated("data", "repeat");
                 driver.lease(step).writeFile(
                         path, new ByteArrayInputStream(data), Integer.parseInt(step.text("mode", "0"), 8),
@@ -103,7 +124,7 @@ final class Verbs {
             Map.entry("read-file", Verbs::readFile),
             Map.entry("list", Verbs::list),
             Map.entry("remove", (driver, step) -> {
-                String path = step.text("path", "");
+                byte[] path = step.bytes("path");
                 if (step.number("recursive", 0) == 1) {
                     driver.lease(step).removeTree(path);
                 } else {
@@ -112,14 +133,14 @@ final class Verbs {
                 print("removed " + Bytes.encode(path));
             }),
             Map.entry("read-archive", (driver, step) -> {
-                try (RemoteFile archive = driver.lease(step).readArchive(step.text("path", ""))) {
+                try (RemoteFile archive = driver.lease(step).readArchive(step.bytes("path"))) {
                     driver.archives.put(step.text("as", ""), archive.readAllBytes());
                 }
                 print("archive " + step.text("as", ""));
             }),
             Map.entry("write-archive", (driver, step) -> {
                 byte[] archive = driver.archives.get(step.text("archive", ""));
-                long files = driver.lease(step).writeArchive(step.text("path", ""), new ByteArrayInputStream(archive));
+                long files = driver.lease(step).writeArchive(step.bytes("path"), new ByteArrayInputStream(archive));
                 print("unpacked files=" + files);
             }),
             Map.entry("world", (driver, step) -> {
@@ -199,11 +220,18 @@ final class Verbs {
         Command command = step.has("shell")
                 ? Command.shell(step.text("shell", ""))
                 : step.has("code") ? Command.code(step.text("language", ""), step.text("code", ""))
-                : Command.of(step.texts("argv"));
-        command.pool(step.text("pool", "")).cwd(step.text("cwd", "")).stdin(step.repeated("stdin", "stdin_repeat"));
-        for (String variable : step.texts("env")) {
-            String[] parts = variable.split("=", 2);
-            command.env(parts[0], parts[1]);
+                : Command.ofBytes(argv(step));
+        command.pool(step.text("pool", "")).cwd(step.bytes("cwd")).stdin(step.repeated("stdin", "stdin_repeat"));
+        for (byte[] variable : step.all("env")) {
+            int equals = 0;
+            while (variable[equals] != '=') {
+                equals++;
+            }
+            command.env(
+                    Arrays.copyOf(variable, equals), Arrays.copyOfRange(variable, equals + 1, variable.length));
+        }
+        if (step.number("merge_output", 0) == 1) {
+            command.mergeOutput();
         }
         Map<String, java.util.function.Function<Duration, Command>> times = Map.of(
                 "wait_ms", command::waitTime,
@@ -236,6 +264,9 @@ final class Verbs {
             String[] size = step.text("terminal", "").split("x");
             command.terminal(Integer.parseInt(size[0]), Integer.parseInt(size[1]));
         }
+        if (step.number("no_echo", 0) == 1) {
+            command.noEcho();
+        }
         if (step.has("window")) {
             command.window((int) step.number("window", 0));
         }
@@ -245,6 +276,20 @@ final class Verbs {
                     Duration.ofMillis(step.number("resumable_ms", 0)), wait ? Unwatched.WAIT : Unwatched.RUN_ON);
         }
         return command;
+    }
+
+    private static List<byte[]> argv(Step step) {
+        List<byte[]> argv = new ArrayList<>(step.all("argv"));
+        if (step.has("argv_repeat")) {
+            byte[] word = argv.remove(argv.size() - 1);
+            int count = (int) step.number("argv_repeat", 1);
+            byte[] all = new byte[word.length * count];
+            for (int i = 0; i < count; i++) {
+                System.arraycopy(word, 0, all, i * word.length, word.length);
+            }
+            argv.add(all);
+        }
+        return argv;
     }
 
     private static void run(Driver driver, Step step) {
@@ -350,6 +395,23 @@ final class Verbs {
         print(name + " ended " + describe(stream.execution.ended().orElseThrow()));
     }
 
+    private static void text(Driver driver, Step step) {
+        String name = step.text("exec", "");
+        Execution execution = execution(driver, step);
+        StringBuilder[] texts = {new StringBuilder(), new StringBuilder()};
+        for (Text piece : execution.texts()) {
+            texts[piece.stream().getNumber()].append(piece.text());
+        }
+        String[] labels = {"stdout", "stderr"};
+        for (int i = 0; i < 2; i++) {
+            if (texts[i].length() > 0) {
+                print(name + " " + labels[i] + " "
+                        + Bytes.summary(texts[i].toString().getBytes(StandardCharsets.UTF_8)));
+            }
+        }
+        print(name + " ended " + describe(execution.ended().orElseThrow()));
+    }
+
     private static void input(Driver driver, Step step) throws IOException {
         OutputStream stdin = execution(driver, step).stdin();
         byte[] data = step.repeated("data", "repeat");
@@ -384,7 +446,7 @@ final class Verbs {
     // Files
 
     private static void readFile(Driver driver, Step step) throws IOException {
-        String path = step.text("path", "");
+        byte[] path = step.bytes("path");
         try (RemoteFile file =
                 driver.lease(step).readFile(path, step.number("offset", 0), step.number("length", 0))) {
             byte[] data = file.readAllBytes();
@@ -396,13 +458,26 @@ final class Verbs {
     }
 
     private static void list(Driver driver, Step step) {
-        var entries = driver.lease(step).list(step.text("path", ""));
+        var entries = driver.lease(step).list(step.bytes("path"));
         for (FileInfo entry : entries) {
             String size = entry.getType() == FileType.REGULAR ? " size=" + entry.getSize() : "";
-            print("entry " + Bytes.encode(entry.getName()) + " " + entry.getType().name().toLowerCase(Locale.ROOT)
+            print("entry " + Bytes.encode(name(entry)) + " " + entry.getType().name().toLowerCase(Locale.ROOT)
                     + size + " mode=" + mode(entry));
         }
         print("listed " + entries.size());
+    }
+
+    private static byte[] name(FileInfo info) {
+        return info.getNameRaw().isEmpty() ? info.getNameBytes().toByteArray() : info.getNameRaw().toByteArray();
+    }
+
+    private static void stat(Driver driver, Step step) {
+        FileInfo info = driver.lease(step).stat(step.bytes("path"), step.number("follow", 0) == 1);
+        String size = info.getType() == FileType.REGULAR ? " size=" + info.getSize() : "";
+        String target =
+                info.getLinkTarget().isEmpty() ? "" : " target=" + Bytes.encode(info.getLinkTarget().toByteArray());
+        print("info " + Bytes.encode(name(info)) + " " + info.getType().name().toLowerCase(Locale.ROOT) + size
+                + " mode=" + mode(info) + target);
     }
 
     private static String mode(FileInfo info) {

@@ -135,7 +135,7 @@ final class Channel {
             }
             try {
                 int millis = (int) Math.max(1, Math.min(Integer.MAX_VALUE, TimeUnit.NANOSECONDS.toMillis(left)));
-                current = new Connection(Transport.connect(options, millis), options.address.toString());
+                current = new Connection(Transport.connect(options, millis), options);
             } catch (IOException error) {
                 last = error;
                 // Half to all of it, so that many clients of one server don't come back at once.

@@ -32,6 +32,9 @@ import java.util.concurrent.CompletableFuture;
  * Nothing is ever run twice: a call that failed is made again by its caller only.
  */
 public final class Client implements AutoCloseable {
+    /** Up to here the standard input goes with the request itself; what is longer follows in pieces. */
+    private static final int INLINE_INPUT = 1 << 20;
+
     private final Channel channel;
 
     /** For the server at {@code BERTH_SERVER}, else {@code 127.0.0.1:7411}. */
@@ -82,7 +85,11 @@ public final class Client implements AutoCloseable {
         CompletableFuture<ByteString> answer = connection.unary(Channel.SERVICE, "Acquire", request, left);
         CompletableFuture<ByteString> mine = answer.copy();
         try {
-            return new Lease(channel, Channel.await(mine, "Acquire", AcquireResponse.parser(), left));
+            Lease lease = new Lease(channel, Channel.await(mine, "Acquire", AcquireResponse.parser(), left));
+            if (!request.getDetached()) {
+                lease.releaseWhenDropped(connection);
+            }
+            return lease;
         } catch (BerthException error) {
             if (mine.isCancelled()) {
                 answer.thenAccept(payload -> releaseLate(connection, payload));
@@ -103,20 +110,21 @@ public final class Client implements AutoCloseable {
 
     /** Runs a program in a container of its own, which is acquired and released around it, in one round trip. */
     public Execution execute(Command command) {
-        return execute(channel, "", command);
+        return execute(channel, null, command);
     }
 
     /** {@link #execute}, and waits for all that it writes and its end. */
     public Result run(Command command) {
-        return run(channel, "", command);
+        return run(channel, null, command);
     }
 
     /** A further stream of an execution without a lease; else see {@link Lease#attach}. */
     public Execution attach(String execution, AttachOptions options) {
-        return attach(channel, "", execution, options);
+        return attach(channel, null, execution, options);
     }
 
-    static Execution attach(Channel channel, String lease, String execution, AttachOptions options) {
+    static Execution attach(Channel channel, Lease of, String execution, AttachOptions options) {
+        String lease = Lease.token(of);
         AttachRequest.Builder request = options.request.clone().setLease(lease).setExecution(execution);
         if (request.getWindowBytes() == 0) {
             request.setWindowBytes(channel.options.window);
@@ -124,25 +132,40 @@ public final class Client implements AutoCloseable {
         EventQueue queue = new EventQueue(lease, (int) request.getWindowBytes(), null, Client::decode);
         queue.startAt(request.getStdoutOffset(), request.getStderrOffset());
         queue.start(channel.connection(null), "Attach", request.build());
-        return new Execution(channel, lease, queue, StdinStream.UNKNOWN);
+        return new Execution(channel, of, queue, StdinStream.UNKNOWN);
     }
 
-    static Result run(Channel channel, String lease, Command command) {
+    static Result run(Channel channel, Lease lease, Command command) {
+        if (command.request.getKeepStdinOpen()) {
+            throw new IllegalArgumentException(
+                    "run has no way to write to a standard input that is kept open: use execute");
+        }
         try (Execution execution = execute(channel, lease, command)) {
             return execution.collect();
         }
     }
 
-    static Execution execute(Channel channel, String lease, Command command) {
+    static Execution execute(Channel channel, Lease of, Command command) {
+        String lease = Lease.token(of);
         ExecuteRequest.Builder request = command.request.clone().setLease(lease);
         if (request.getWindowBytes() == 0) {
             request.setWindowBytes(channel.options.window);
+        }
+        ByteString stdin = request.getStdin();
+        boolean keepsOpen = request.getKeepStdinOpen();
+        int inline = stdin.size() > INLINE_INPUT ? StdinStream.CHUNK : stdin.size();
+        if (inline < stdin.size()) {
+            request.setStdin(stdin.substring(0, inline)).setKeepStdinOpen(true);
         }
         Long deadline = command.deadline == null ? null : Channel.deadline(command.deadline);
         Connection connection = channel.connection(deadline);
         EventQueue queue = new EventQueue(lease, (int) request.getWindowBytes(), deadline, Client::decode);
         queue.start(connection, "Execute", request.build());
-        return new Execution(channel, lease, queue, request.getStdin().size());
+        Execution execution = new Execution(channel, of, queue, inline);
+        if (inline < stdin.size()) {
+            execution.feed(stdin.substring(inline), !keepsOpen);
+        }
+        return execution;
     }
 
     /** Its output is the very bytes that came, not a copy. */

@@ -14,6 +14,7 @@ public final class ClientOptions {
     Duration connectTimeout = Duration.ofSeconds(5);
     Duration callTimeout = Duration.ofSeconds(30);
     int window = 256 << 10;
+    Duration keepalive = Duration.ofSeconds(60);
     SSLContext tls;
     boolean verifyHost = true;
 
@@ -29,6 +30,7 @@ public final class ClientOptions {
         connectTimeout = other.connectTimeout;
         callTimeout = other.callTimeout;
         window = other.window;
+        keepalive = other.keepalive;
         tls = other.tls;
         verifyHost = other.verifyHost;
     }
@@ -68,6 +70,18 @@ public final class ClientOptions {
      */
     public ClientOptions window(int bytes) {
         window = checkWindow(bytes);
+        return this;
+    }
+
+    /**
+     * How long a server may say nothing to calls that wait; 60 s if not set. After half of it, it is asked whether it is
+     * there; after all of it the connection counts as lost.
+     */
+    public ClientOptions keepalive(Duration time) {
+        if (time.isNegative() || time.isZero()) {
+            throw new IllegalArgumentException("a keepalive of " + time + " would give every call up");
+        }
+        keepalive = time;
         return this;
     }
 

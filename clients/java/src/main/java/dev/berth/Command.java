@@ -26,22 +26,34 @@ public final class Command {
     }
 
     public static Command of(List<String> argv) {
+        return ofBytes(argv.stream().map(word -> Words.bytes(word, "a word of argv")).toList());
+    }
+
+    /** The same of bytes, for what is not UTF-8. */
+    public static Command ofBytes(List<byte[]> argv) {
+        if (argv.isEmpty()) {
+            throw new IllegalArgumentException("argv is empty: it begins with the program");
+        }
         Command command = new Command();
-        command.request.addAllArgv(argv);
+        if (argv.stream().allMatch(Words::isText)) {
+            argv.forEach(word -> command.request.addArgv(new String(word, StandardCharsets.UTF_8)));
+        } else {
+            argv.forEach(word -> command.request.addArgvRaw(ByteString.copyFrom(word)));
+        }
         return command;
     }
 
     /** A line for the container's {@code /bin/sh}. */
     public static Command shell(String line) {
         Command command = new Command();
-        command.request.setShell(line);
+        command.request.setShell(Words.text(line, "shell"));
         return command;
     }
 
     /** Source text, less than 128 KiB, in a language that the server knows: {@code "python"}, {@code "sh"} … */
     public static Command code(String language, String source) {
         Command command = new Command();
-        command.request.setLanguage(language).setCode(source);
+        command.request.setLanguage(language).setCode(Words.text(source, "code"));
         return command;
     }
 
@@ -58,18 +70,34 @@ public final class Command {
     }
 
     public Command env(String name, String value) {
-        request.putEnv(name, value);
+        return env(Words.bytes(name, "a name in env"), Words.bytes(value, "env " + name));
+    }
+
+    /** The same of bytes, for what is not UTF-8. */
+    public Command env(byte[] name, byte[] value) {
+        if (Words.isText(name) && Words.isText(value)) {
+            request.putEnv(new String(name, StandardCharsets.UTF_8), new String(value, StandardCharsets.UTF_8));
+        } else {
+            request.addEnvRaw(ByteString.copyFrom(name)
+                    .concat(ByteString.copyFromUtf8("="))
+                    .concat(ByteString.copyFrom(value)));
+        }
         return this;
     }
 
     public Command env(Map<String, String> env) {
-        request.putAllEnv(env);
+        env.forEach(this::env);
         return this;
     }
 
     /** The directory it runs in; absolute. */
     public Command cwd(String directory) {
-        request.setCwd(directory);
+        return cwd(Words.bytes(directory, "cwd"));
+    }
+
+    /** The same of bytes, for what is not UTF-8. */
+    public Command cwd(byte[] directory) {
+        Words.put(directory, request.clearCwdRaw()::setCwd, request.clearCwd()::setCwdRaw);
         return this;
     }
 
@@ -79,7 +107,10 @@ public final class Command {
         return this;
     }
 
-    /** The first, and without {@link #openStdin} all, of its standard input. */
+    /**
+     * The first, and without {@link #openStdin} all, of its standard input. What is over 1 MiB follows in pieces, as the
+     * program reads.
+     */
     public Command stdin(byte[] bytes) {
         request.setStdin(ByteString.copyFrom(bytes));
         return this;
@@ -122,6 +153,18 @@ public final class Command {
     /** CPU time, of all that it started, at which it is ended: CPU_TIME_LIMIT. */
     public Command cpuTime(Duration limit) {
         request.setCpuTimeMs(millis(limit));
+        return this;
+    }
+
+    /** With {@link #terminal}: what is typed is not echoed. */
+    public Command noEcho() {
+        request.getTerminalBuilder().setNoEcho(true);
+        return this;
+    }
+
+    /** stdout and stderr are one pipe, in the order of writing: all is stdout. */
+    public Command mergeOutput() {
+        request.setMergeOutput(true);
         return this;
     }
 

@@ -6,10 +6,14 @@ import com.google.protobuf.MessageLite;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.berth.BerthException.Code;
 import dev.berth.ttrpc.Response;
+import dev.berth.v1.HelloRequest;
 import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -32,21 +36,62 @@ final class Connection {
         void end(BerthException error, ByteString payload);
     }
 
+    /** Looks after servers that say nothing, of all connections. */
+    private static final ScheduledThreadPoolExecutor WATCHER = new ScheduledThreadPoolExecutor(1, task -> {
+        Thread thread = new Thread(task, "berth-watcher");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    static {
+        WATCHER.setRemoveOnCancelPolicy(true);
+        WATCHER.setKeepAliveTime(1, TimeUnit.SECONDS);
+        WATCHER.allowCoreThreadTimeOut(true);
+    }
+
     private static final AtomicInteger COUNT = new AtomicInteger();
 
     private final Transport transport;
     private final String server;
+    private final ClientOptions options;
+    private final ScheduledFuture<?> watch;
+    private volatile boolean heard = true;
+    /** The reader waits for who takes what has come: then nothing more is read. */
+    private volatile boolean delivers;
+    private boolean asked; // of the watching thread's
     private final ReentrantLock writing = new ReentrantLock();
     private final Map<Integer, Receiver> calls = new ConcurrentHashMap<>();
     private final AtomicInteger lastId = new AtomicInteger(-1);
     private volatile BerthException end;
 
-    Connection(Transport transport, String server) {
+    Connection(Transport transport, ClientOptions options) {
         this.transport = transport;
-        this.server = server;
+        this.server = options.address.toString();
+        this.options = options;
+        long half = Math.max(1, options.keepalive.toNanos() / 2);
+        watch = WATCHER.scheduleWithFixedDelay(this::look, half, half, TimeUnit.NANOSECONDS);
         Thread reader = new Thread(this::read, "berth-reader-" + COUNT.incrementAndGet());
         reader.setDaemon(true);
         reader.start();
+    }
+
+    /** Asks a server that says nothing to open calls whether it is there, and gives it up if it is silent on. */
+    private void look() {
+        boolean silent = !heard && !delivers && !calls.isEmpty();
+        heard = false;
+        if (silent && asked) {
+            String time = options.keepalive.toMillis() + " ms";
+            fail(new BerthException(
+                    Code.UNAVAILABLE,
+                    "the server at " + server + " has said nothing for " + time + ", and did not answer a Hello"));
+        } else if (silent) {
+            // On a thread of its own: a server that does not read holds up who writes.
+            HelloRequest hello = HelloRequest.newBuilder().setClient(options.name).build();
+            Thread thread = new Thread(() -> unary(Channel.SERVICE, "Hello", hello, 0), "berth-asks");
+            thread.setDaemon(true);
+            thread.start();
+        }
+        asked = silent;
     }
 
     boolean isOpen() {
@@ -113,9 +158,15 @@ final class Connection {
     private void read() {
         BerthException why;
         try {
-            Frame.Reader reader = new Frame.Reader(transport);
+            Frame.Reader reader = new Frame.Reader(into -> {
+                int count = transport.read(into);
+                heard = true;
+                return count;
+            });
             for (Frame frame; (frame = reader.next()) != null; ) {
+                delivers = true;
                 deliver(frame);
+                delivers = false;
             }
             why = new BerthException(Code.UNAVAILABLE, "the server at " + server + " closed the connection");
         } catch (IOException error) {
@@ -156,8 +207,7 @@ final class Connection {
             finish(frame.stream(), receiver, internal("a response that is none: " + error.getMessage()), null);
             return;
         }
-        Code code = Code.of(response.getStatus().getCode());
-        BerthException error = code == Code.OK ? null : new BerthException(code, response.getStatus().getMessage());
+        BerthException error = response.getStatus().getCode() == 0 ? null : BerthException.of(response.getStatus());
         finish(frame.stream(), receiver, error, response.getPayload());
     }
 
@@ -174,6 +224,7 @@ final class Connection {
             }
         }
         transport.close();
+        watch.cancel(false);
         calls.forEach((id, receiver) -> finish(id, receiver, end, null));
     }
 

@@ -29,6 +29,9 @@ final class EventQueue implements Connection.Receiver {
         ExecuteEvent decode(ByteString message) throws InvalidProtocolBufferException;
     }
 
+    /** So many events are acknowledged at the latest: a server has no more than 60 on their way, however small they are. */
+    private static final int EVENTS_PER_CREDIT = 30;
+
     private final String lease;
     private final int window;
     private final Long deadline;
@@ -48,6 +51,7 @@ final class EventQueue implements Connection.Receiver {
     /** Where the caller is in each stream. */
     private final long[] offsets = new long[2];
     private long unacknowledged;
+    private int unacknowledgedEvents;
     private Runnable listener = () -> {};
 
     EventQueue(String lease, int window, Long deadline, Decoder decoder) {
@@ -221,7 +225,11 @@ final class EventQueue implements Connection.Receiver {
         return null;
     }
 
-    /** @return whether credit is to be given back. */
+    /**
+     * Never for little: a server that gets credit for each small piece has only small pieces to send.
+     *
+     * @return whether credit is to be given back.
+     */
     private boolean consume(ExecuteEvent event) {
         if (event.hasDropped()) {
             int stream = event.getDropped().getStreamValue() & 1;
@@ -236,9 +244,12 @@ final class EventQueue implements Connection.Receiver {
         buffered -= size;
         changed.signalAll(); // to the reading thread, if it is held up
         unacknowledged += size;
-        boolean due = unacknowledged >= window / 4 && !over && started != null && started.getWatcher() != 0;
+        unacknowledgedEvents++;
+        boolean much = unacknowledged >= window / 4 || unacknowledgedEvents >= EVENTS_PER_CREDIT;
+        boolean due = much && !over && started != null && started.getWatcher() != 0;
         if (due) {
             unacknowledged = 0;
+            unacknowledgedEvents = 0;
         }
         return due;
     }
@@ -327,15 +338,17 @@ final class EventQueue implements Connection.Receiver {
         offsets[1] = stderr;
     }
 
-    /** Nobody reads any more: what is here goes, and the server is told to send no more. */
-    void abandon() {
+    /** Nobody reads any more: what is here goes, and the server is told to send no more. @return false if it was over */
+    boolean abandon() {
         boolean detach;
+        boolean wasOver;
         lock.lock();
         try {
             if (abandoned) {
-                return;
+                return false;
             }
             abandoned = true;
+            wasOver = over;
             events.clear();
             buffered = 0;
             detach = !over && started != null;
@@ -346,6 +359,7 @@ final class EventQueue implements Connection.Receiver {
         if (detach) {
             detach();
         }
+        return !wasOver;
     }
 
     private void detach() {

@@ -1,5 +1,6 @@
 package dev.berth;
 
+import com.google.protobuf.ByteString;
 import dev.berth.v1.Dropped;
 import dev.berth.v1.Ended;
 import dev.berth.v1.ExecuteEvent;
@@ -12,6 +13,7 @@ import dev.berth.v1.Terminal;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
@@ -33,35 +35,62 @@ import java.util.concurrent.Flow;
 public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
     private final Channel channel;
     final String lease;
+    /** Which would be released under it if nobody held it. */
+    private final Lease of;
     private final EventQueue queue;
     private final StdinStream stdin;
     private final OutputReader stdout;
     private final OutputReader stderr;
 
-    Execution(Channel channel, String lease, EventQueue queue, long stdinOffset) {
+    Execution(Channel channel, Lease of, EventQueue queue, long stdinOffset) {
         this.channel = channel;
-        this.lease = lease;
+        this.of = of;
+        this.lease = Lease.token(of);
         this.queue = queue;
         stdin = new StdinStream(this, channel, stdinOffset);
-        stdout = new OutputReader(queue, OutputStream.STDOUT);
-        stderr = new OutputReader(queue, OutputStream.STDERR);
+        stdout = new OutputReader(this, queue, OutputStream.STDOUT);
+        stderr = new OutputReader(this, queue, OutputStream.STDERR);
+        Leftovers.watch(this, "an execution", queue::abandon);
+    }
+
+    /** Sends the standard input that did not go with the request, on a thread of its own. */
+    void feed(ByteString rest, boolean end) {
+        stdin.feed(rest, end);
     }
 
     /** For {@link Lease#attach}, on any connection; secret, like a lease. Waits until it has started. */
     public String id() {
-        return queue.awaitStarted().getExecution();
+        return held(queue.awaitStarted()).getExecution();
     }
 
     /** The container it runs in, for logs. Waits until it has started. */
     public String member() {
-        return queue.awaitStarted().getMember();
+        return held(queue.awaitStarted()).getMember();
     }
 
     // Output
 
     /** The next event: started, then output, last ended; null after that. Waits for it. */
     public ExecuteEvent next() {
-        return queue.next();
+        try {
+            return queue.next();
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** What was waited for, with the execution held until then. */
+    private <T> T held(T value) {
+        Reference.reachabilityFence(this);
+        return value;
+    }
+
+    /**
+     * What it writes as text, in the order it came; read this instead of the events or streams. A character whose bytes
+     * come in two pieces is held back until it is whole; what is not UTF-8 becomes U+FFFD.
+     */
+    public Iterable<Text> texts() {
+        return () -> new TextDecoder(this);
     }
 
     /** The events, in order; see {@link #next}. All iterators share them. */
@@ -73,7 +102,7 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
             @Override
             public boolean hasNext() {
                 if (ahead == null) {
-                    ahead = queue.next();
+                    ahead = Execution.this.next();
                 }
                 return ahead != null;
             }
@@ -109,7 +138,7 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
     public Result collect() {
         ByteArrayOutputStream[] outputs = {new ByteArrayOutputStream(), new ByteArrayOutputStream()};
         Ended ended = null;
-        for (ExecuteEvent event; (event = queue.next()) != null; ) {
+        for (ExecuteEvent event; (event = next()) != null; ) {
             switch (event.getEventCase()) {
                 case OUTPUT -> {
                     try {
@@ -128,7 +157,7 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
 
     /** Waits for the end of the program; output that nobody has read by then is dropped. */
     public Ended waitFor() {
-        return queue.awaitEnded();
+        return held(queue.awaitEnded());
     }
 
     /** The end of the program, if it is known. */

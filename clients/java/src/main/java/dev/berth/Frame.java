@@ -72,13 +72,18 @@ record Frame(int stream, byte type, byte flags, byte[] data) {
 
     /** Takes frames from a transport, however its bytes come in pieces. */
     static final class Reader {
-        private final Transport transport;
+        /** At least one byte; -1 at the end. */
+        interface Source {
+            int read(byte[] into) throws IOException;
+        }
+
+        private final Source source;
         private final byte[] buffer = new byte[64 << 10];
         private int begin;
         private int end;
 
-        Reader(Transport transport) {
-            this.transport = transport;
+        Reader(Source source) {
+            this.source = source;
         }
 
         /**
@@ -135,7 +140,7 @@ record Frame(int stream, byte type, byte flags, byte[] data) {
 
         private boolean fill() throws IOException {
             begin = 0;
-            end = Math.max(0, transport.read(buffer));
+            end = Math.max(0, source.read(buffer));
             return end > 0;
         }
     }

@@ -5,15 +5,19 @@ import dev.berth.v1.ExecuteEvent;
 import dev.berth.v1.OutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.ref.Reference;
 import java.util.Objects;
 
 /** One stream of an execution, as it comes. */
 final class OutputReader extends InputStream {
+    /** What is read: given up if nobody held it. */
+    private final Object of;
     private final EventQueue queue;
     private final OutputStream stream;
     private volatile ByteString current = ByteString.EMPTY;
 
-    OutputReader(EventQueue queue, OutputStream stream) {
+    OutputReader(Object of, EventQueue queue, OutputStream stream) {
+        this.of = of;
         this.queue = queue;
         this.stream = stream;
     }
@@ -36,6 +40,8 @@ final class OutputReader extends InputStream {
                 event = queue.next(stream);
             } catch (BerthException error) {
                 throw new IOException(error.getMessage(), error);
+            } finally {
+                Reference.reachabilityFence(of);
             }
             if (event == null) {
                 return -1;

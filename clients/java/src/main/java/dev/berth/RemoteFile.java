@@ -11,6 +11,7 @@ import dev.berth.v1.OutputStream;
 import dev.berth.v1.Started;
 import java.io.FilterInputStream;
 import java.io.IOException;
+import java.lang.ref.Reference;
 
 /**
  * A file of a container, or an archive of a directory, read while it is sent. A read throws {@link IOException} when the
@@ -20,19 +21,21 @@ public final class RemoteFile extends FilterInputStream {
     private final EventQueue queue;
     private final Info info;
 
-    private RemoteFile(EventQueue queue, Info info) {
-        super(new OutputReader(queue, OutputStream.STDOUT));
+    private RemoteFile(Lease lease, EventQueue queue, Info info) {
+        super(new OutputReader(lease, queue, OutputStream.STDOUT));
         this.queue = queue;
         this.info = info;
     }
 
     /** Waits for the file to be opened, so that what is wrong with it is told here. */
-    static RemoteFile open(Channel channel, String lease, String method, MessageLite request) {
+    static RemoteFile open(Channel channel, Lease lease, String method, MessageLite request) {
         Info info = new Info();
-        EventQueue queue = new EventQueue(lease, channel.options.window, null, info);
+        EventQueue queue = new EventQueue(lease.token(), channel.options.window, null, info);
         queue.start(channel.connection(null), method, request);
         queue.awaitStarted();
-        return new RemoteFile(queue, info);
+        RemoteFile file = new RemoteFile(lease, queue, info);
+        Leftovers.watch(file, "a file that is read", queue::abandon);
+        return file;
     }
 
     /** The file's size, mode, time …; of an archive, its default instance. */
@@ -43,7 +46,29 @@ public final class RemoteFile extends FilterInputStream {
     /** Reads what is left, in one piece. */
     @Override
     public byte[] readAllBytes() throws IOException {
-        return in.readAllBytes();
+        try {
+            return in.readAllBytes();
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    @Override
+    public int read() throws IOException {
+        try {
+            return in.read();
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    @Override
+    public int read(byte[] into, int offset, int length) throws IOException {
+        try {
+            return in.read(into, offset, length);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     @Override

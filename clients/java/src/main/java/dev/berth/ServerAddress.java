@@ -27,6 +27,10 @@ sealed interface ServerAddress {
             }
             return new Unix(path);
         }
+        int scheme = text.indexOf("://");
+        if (scheme >= 0) {
+            throw malformed(text, "it is a URL, and Berth does not speak " + text.substring(0, scheme));
+        }
         int colon = text.lastIndexOf(':');
         if (colon < 0) {
             throw malformed(text, "no \":PORT\" at its end");

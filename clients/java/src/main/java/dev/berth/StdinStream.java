@@ -8,6 +8,7 @@ import dev.berth.v1.InputResponse;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 
 /** The standard input of an execution. */
 final class StdinStream extends OutputStream {
@@ -19,11 +20,32 @@ final class StdinStream extends OutputStream {
     private final Channel channel;
     private long offset;
     private boolean closed;
+    private volatile CompletableFuture<Void> fed = CompletableFuture.completedFuture(null);
 
     StdinStream(Execution execution, Channel channel, long offset) {
         this.execution = execution;
         this.channel = channel;
         this.offset = offset;
+    }
+
+    /** What did not go with the request; what is written comes behind it. The program may end without reading it. */
+    void feed(ByteString rest, boolean end) {
+        fed = new CompletableFuture<>();
+        Thread thread = new Thread(() -> {
+            try {
+                for (int done = 0; done < rest.size(); ) {
+                    int count = Math.min(CHUNK, rest.size() - done);
+                    send(rest.substring(done, done + count), end && done + count == rest.size());
+                    done += count;
+                }
+            } catch (BerthException over) {
+                // Who writes on is told the same; the end of the program tells the rest.
+            } finally {
+                fed.complete(null);
+            }
+        }, "berth-input");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     @Override
@@ -32,7 +54,12 @@ final class StdinStream extends OutputStream {
     }
 
     @Override
-    public synchronized void write(byte[] bytes, int from, int length) throws IOException {
+    public void write(byte[] bytes, int from, int length) throws IOException {
+        fed.join();
+        put(bytes, from, length);
+    }
+
+    private synchronized void put(byte[] bytes, int from, int length) throws IOException {
         Objects.checkFromIndexSize(from, length, bytes.length);
         if (closed) {
             throw failure(new BerthException(Code.FAILED_PRECONDITION, "the input was closed"));
@@ -51,7 +78,12 @@ final class StdinStream extends OutputStream {
 
     /** End of file. That the program does not want it any more is no error. */
     @Override
-    public synchronized void close() throws IOException {
+    public void close() throws IOException {
+        fed.join();
+        end();
+    }
+
+    private synchronized void end() throws IOException {
         if (closed) {
             return;
         }

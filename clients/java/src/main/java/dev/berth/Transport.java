@@ -18,10 +18,7 @@ import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 
 /** A byte stream to the server, for one thread that reads and one at a time that writes. Interrupts do not break it. */
-interface Transport extends Closeable {
-    /** At least one byte; -1 at the end. */
-    int read(byte[] into) throws IOException;
-
+interface Transport extends Frame.Reader.Source, Closeable {
     void write(byte[] bytes) throws IOException;
 
     /** Ends reads and writes of other threads, too. */

@@ -145,6 +145,24 @@ final class StubServer implements Closeable {
             frame(stream, 2, 0, Response.newBuilder().setStatus(status).build().toByteArray());
         }
 
+        void fail(int stream, BerthException.Code code, String message, String reason, java.util.Map<String, String> metadata)
+                throws IOException {
+            ByteString info = dev.berth.ttrpc.ErrorInfo.newBuilder()
+                    .setReason(reason)
+                    .setDomain("berth.dev")
+                    .putAllMetadata(metadata)
+                    .build()
+                    .toByteString();
+            dev.berth.ttrpc.Any.Builder detail = dev.berth.ttrpc.Any.newBuilder().setValue(info);
+            Status status = Status.newBuilder()
+                    .setCode(code.ordinal())
+                    .setMessage(message)
+                    .addDetails(detail.setTypeUrl("x/other"))
+                    .addDetails(detail.setTypeUrl("type.googleapis.com/google.rpc.ErrorInfo"))
+                    .build();
+            frame(stream, 2, 0, Response.newBuilder().setStatus(status).build().toByteArray());
+        }
+
         void event(int stream, ExecuteEvent event) throws IOException {
             frame(stream, 3, 0, event.toByteArray());
         }
