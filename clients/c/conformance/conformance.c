@@ -18,6 +18,8 @@ typedef struct {
     berth_client *client;
     char *id, *lease; /* of lease: NULL when it runs in a member of its own */
     store kept[2];
+    berth_text texts[2];
+    store as_text[2]; /* what they made of it */
     uint64_t dropped[2];
     const Berth__V1__Ended *ended;
     berth_error error;
@@ -65,6 +67,8 @@ static void forget_all(void) {
                 berth_execution_free(e->handle);
                 free(e->kept[0].bytes);
                 free(e->kept[1].bytes);
+                free(e->as_text[0].bytes);
+                free(e->as_text[1].bytes);
                 free(e->id);
                 free(e->lease);
                 free(e);
@@ -116,7 +120,9 @@ static void say_error(const step *s, const char *key, const berth_error *error) 
         putchar(' ');
         encode_text(step_text(s, key));
     }
-    printf(" error %s\n", berth_code_name(error->code));
+    printf(" error %s", berth_code_name(error->code));
+    if (step_has(s, "reason")) printf(" reason=%s", berth_reason_name(error->reason));
+    putchar('\n');
 }
 
 /* Prints "VERB NAME", or the error. */
@@ -295,7 +301,17 @@ static berth_command command_of(const step *s) {
                        .pool = text_or_null(s, "pool"),
                        .wait_ms = (uint32_t)step_number(s, "wait_ms"),
                        .deadline_ms = (uint32_t)step_number(s, "deadline_ms")};
+    c.merge_output = step_has(s, "merge_output");
+    c.no_echo = step_has(s, "no_echo");
     c.input = step_bytes(s, "stdin", "stdin_repeat", &c.input_size);
+    if (step_has(s, "argv_repeat")) { /* the driver ends with its process: this is never freed */
+        const char **last = (const char **)c.argv;
+        while (last[0] && last[1]) last++;
+        size_t size = strlen(*last), times = step_number(s, "argv_repeat");
+        char *all = malloc(size * times + 1);
+        for (size_t i = 0; all && i < times; i++) memcpy(all + i * size, *last, size);
+        if (all) all[size * times] = 0, *last = all;
+    }
     if (c.terminal) sscanf(step_text(s, "terminal"), "%ux%u", &c.rows, &c.columns);
     return c;
 }
@@ -323,11 +339,14 @@ static void do_run(const step *s) {
     command_free(&command);
 }
 
+static void on_text(const char *text, size_t size, void *data) { append(data, text, size); }
+
 static void on_output(berth_execution *handle, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
                       void *data) {
     execution *e = data;
     (void)offset;
     append(&e->kept[stream], bytes, size);
+    berth_text_add(&e->texts[stream], bytes, size, on_text, &e->as_text[stream]);
     if ((int)stream == e->wanted && left(&e->kept[stream]) >= e->enough) berth_pause(handle);
 }
 
@@ -413,6 +432,28 @@ static void do_read(const step *s) {
     show(from->bytes + from->start, size);
     putchar('\n');
     from->start += size;
+}
+
+static void do_text(const step *s) {
+    execution *e = execution_of(s);
+    if (!e) return;
+    const char *name = step_text(s, "exec");
+    e->enough = SIZE_MAX;
+    if (!e->is_over && e->handle) berth_wait(e->handle, NULL, NULL);
+    for (int stream = 0; stream < 2; stream++) {
+        berth_text_end(&e->texts[stream], on_text, &e->as_text[stream]);
+        if (e->as_text[stream].size == 0) continue;
+        printf("%s %s ", name, stream ? "stderr" : "stdout");
+        show(e->as_text[stream].bytes, e->as_text[stream].size);
+        putchar('\n');
+    }
+    if (e->error.code) {
+        printf("%s error %s\n", name, berth_code_name(e->error.code));
+    } else {
+        printf("%s ended ", name);
+        show_end(e->ended);
+        putchar('\n');
+    }
 }
 
 static void do_finish(const step *s) {
@@ -540,14 +581,60 @@ static void do_read_file(const step *s) {
     free(content.bytes);
 }
 
-static void on_entry(const Berth__V1__FileInfo *info, void *data) {
-    (*(size_t *)data)++;
-    fputs("entry ", stdout);
-    encode_text(info->name);
+static void show_info(const char *what, const Berth__V1__FileInfo *info) {
+    printf("%s ", what);
+    if (info->name_raw.len > 0) {
+        encode(info->name_raw.data, info->name_raw.len);
+    } else {
+        encode_text(info->name);
+    }
     putchar(' ');
     show_enum(&berth__v1__file_type__descriptor, (int)info->type);
     if (info->type == BERTH__V1__FILE_TYPE__REGULAR) printf(" size=%llu", (unsigned long long)info->size);
-    printf(" mode=%04o\n", info->mode);
+    printf(" mode=%04o", info->mode);
+}
+
+static void on_entry(const Berth__V1__FileInfo *info, void *data) {
+    (*(size_t *)data)++;
+    show_info("entry", info);
+    putchar('\n');
+}
+
+static void do_stat(const step *s) {
+    berth_error error;
+    Berth__V1__FileInfo *info;
+    if (berth_stat(client_of(s), lease_of(s), step_text(s, "path"), step_has(s, "follow"), &info, &error) != 0) {
+        say_error(s, "path", &error);
+        return;
+    }
+    show_info("info", info);
+    if (info->link_target.len > 0) fputs(" target=", stdout), encode(info->link_target.data, info->link_target.len);
+    putchar('\n');
+    berth__v1__file_info__free_unpacked(info, NULL);
+}
+
+static uint32_t mode_of(const step *s) { return (uint32_t)strtoul(step_text(s, "mode"), NULL, 8); }
+
+static void do_make_directory(const step *s) {
+    berth_error error;
+    say(s,
+        berth_make_directory(client_of(s), lease_of(s), step_text(s, "path"), mode_of(s), step_has(s, "parents"),
+                             &error),
+        "made", "path", &error);
+}
+
+static void do_rename(const step *s) {
+    berth_error error;
+    say(s,
+        berth_rename(client_of(s), lease_of(s), step_text(s, "path"), step_text(s, "to"), step_has(s, "no_replace"),
+                     &error),
+        "renamed", "path", &error);
+}
+
+static void do_change_mode(const step *s) {
+    berth_error error;
+    say(s, berth_change_mode(client_of(s), lease_of(s), step_text(s, "path"), mode_of(s), &error), "changed", "path",
+        &error);
 }
 
 static void do_list(const step *s) {
@@ -603,7 +690,7 @@ static void do_world(const step *s) {
 
 #define PROGRAM                                                                                                        \
     " argv shell code language lease pool wait_ms env cwd uid stdin stdin_repeat timeout_ms grace_ms idle_timeout_ms " \
-    "cpu_time_ms max_output_bytes output_policy keep_background deadline_ms "
+    "cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output "
 
 static const struct {
     const char *verb;
@@ -620,9 +707,14 @@ static const struct {
     {"stats", do_stats, " field "},
     {"await", do_await, " field value timeout_ms "},
     {"run", do_run, PROGRAM},
-    {"start", do_start, PROGRAM " as stdin_open terminal window resumable_ms unwatched "},
+    {"start", do_start, PROGRAM " as stdin_open terminal no_echo window resumable_ms unwatched "},
     {"read", do_read, " exec bytes stream "},
     {"finish", do_finish, " exec "},
+    {"text", do_text, " exec "},
+    {"stat", do_stat, " lease path follow "},
+    {"make-directory", do_make_directory, " lease path mode parents "},
+    {"rename", do_rename, " lease path to no_replace "},
+    {"change-mode", do_change_mode, " lease path mode "},
     {"input", do_input, " exec data repeat end "},
     {"signal", do_signal, " exec signal "},
     {"cancel", do_cancel, " exec "},
@@ -645,7 +737,7 @@ static void perform(const step *s) {
         for (size_t i = 0; i < s->count; i++) {
             char key[64];
             snprintf(key, sizeof key, " %s ", s->words[i].key);
-            if (!strstr(verbs[v].keys, key) && !strstr(" client within_ms ", key)) {
+            if (!strstr(verbs[v].keys, key) && !strstr(" client within_ms reason ", key)) {
                 printf("unsupported %s %s\n", s->verb, s->words[i].key);
                 return;
             }

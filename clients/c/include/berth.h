@@ -10,7 +10,11 @@
  *
  * Functions that can fail return 0 or one of gRPC's codes, and say more in *error, which may be NULL.
  * Callbacks may begin calls, and must not wait: a function that waits fails there with BERTH_FAILED_PRECONDITION.
- * They must not free the client. All strings are UTF-8 and copied.
+ * They must not free the client. All strings are copied. Arguments, environment, directories and paths may be any bytes;
+ * all other strings are UTF-8.
+ *
+ * What is not freed is not given back: C has no finalizers. A lease lasts until berth_release, its time without use, or, if
+ * it is not detached, 10 s after berth_client_free or the end of the program.
  */
 #ifndef BERTH_H
 #define BERTH_H
@@ -51,10 +55,15 @@ enum {
 typedef struct {
     int code;
     char message[256]; /* one line: what was wrong and, where that is known, what would be right */
+    int reason;        /* BERTH__V1__ERROR_REASON__IS_A_DIRECTORY …: tells apart what has the same code; 0: none is known */
+    uint32_t retry_after_ms; /* with BREAKER_OPEN: when to try again; else 0 */
 } berth_error;
 
 /* "NOT_FOUND" for 5 … */
 BERTH_API const char *berth_code_name(int code);
+
+/* "IS_A_DIRECTORY" for 2 …, "NONE" for 0 */
+BERTH_API const char *berth_reason_name(int reason);
 
 typedef struct berth_client berth_client;
 typedef struct berth_execution berth_execution;
@@ -65,6 +74,9 @@ typedef struct {
     uint32_t connect_timeout_ms; /* how long a call tries to connect; 0: 5000 */
     uint32_t timeout_ms;         /* of every call that has none of its own, executions aside; 0: none */
     const char *token;           /* sent as "authorization: Bearer …" with every call; NULL: none */
+    /* How long the server may say nothing to calls that wait; 0: 60000. After half of it, it is asked whether it is there;
+     * after all of it the connection counts as lost. */
+    uint32_t keepalive_ms;
 } berth_options;
 
 /* A client for HOST:PORT, :PORT (loopback), [IPv6]:PORT or unix:PATH; NULL is $BERTH_SERVER, else 127.0.0.1:7411.
@@ -151,11 +163,13 @@ typedef struct {
     const char *cwd;
     uint32_t uid;
 
-    const void *input; /* the first bytes of its standard input … */
+    const void *input; /* the first bytes of its standard input …; over 1 MiB they follow in pieces, as it reads */
     size_t input_size;
     bool keep_stdin_open; /* … and more comes with berth_input; else these are all */
     bool terminal;        /* it has one: all that it writes is BERTH_STDOUT */
     uint32_t rows, columns;
+    bool no_echo;      /* what is typed on the terminal is not echoed */
+    bool merge_output; /* stdout and stderr are one pipe, in the order of writing: all is BERTH_STDOUT */
 
     uint32_t timeout_ms;      /* then it is ended with all it started */
     uint32_t grace_ms;        /* between TERM and KILL */
@@ -248,7 +262,22 @@ typedef struct {
     Berth__V1__Ended *ended;
 } berth_result;
 
-/* Runs a program to its end and collects what it writes; command->max_output bounds that. */
+/* Text of output: a piece may end within a character, and what is not whole yet, at most 3 bytes, is held back until the rest
+ * has come. What is not UTF-8 becomes U+FFFD. One of these for each stream; zero it at the beginning. */
+typedef struct {
+    unsigned char held[4];
+    unsigned char size;
+} berth_text;
+
+/* Gets whole characters of UTF-8; no 0 follows them. */
+typedef void (*berth_text_sink)(const char *text, size_t size, void *data);
+/* To be called from the output callback. */
+BERTH_API void berth_text_add(berth_text *text, const void *bytes, size_t size, berth_text_sink sink, void *data);
+/* At the end, and at a gap: what was never finished comes as U+FFFD. */
+BERTH_API void berth_text_end(berth_text *text, berth_text_sink sink, void *data);
+
+/* Runs a program to its end and collects what it writes; command->max_output bounds that. keep_stdin_open is refused, since
+ * nobody could write. */
 BERTH_API int berth_run(berth_client *client, const char *lease, const berth_command *command, berth_result *result,
                         berth_error *error);
 BERTH_API void berth_result_clear(berth_result *result);
@@ -270,6 +299,17 @@ BERTH_API int berth_read_file(berth_client *client, const char *lease, const cha
 typedef void (*berth_entry)(const Berth__V1__FileInfo *entry, void *data);
 BERTH_API int berth_list_directory(berth_client *client, const char *lease, const char *path, berth_entry entry,
                                    void *data, berth_error *error);
+/* What is at a path: a link itself, or, if follow, what it leads to. Freed with berth__v1__file_info__free_unpacked. */
+BERTH_API int berth_stat(berth_client *client, const char *lease, const char *path, bool follow,
+                         Berth__V1__FileInfo **info, berth_error *error);
+/* mode 0 is 0755. parents: directories that are missing on the way are made, and it may be there already. */
+BERTH_API int berth_make_directory(berth_client *client, const char *lease, const char *path, uint32_t mode,
+                                   bool parents, berth_error *error);
+/* What is at the new path is replaced, unless no_replace. */
+BERTH_API int berth_rename(berth_client *client, const char *lease, const char *from, const char *to, bool no_replace,
+                           berth_error *error);
+BERTH_API int berth_change_mode(berth_client *client, const char *lease, const char *path, uint32_t mode,
+                                berth_error *error);
 BERTH_API int berth_remove(berth_client *client, const char *lease, const char *path, bool recursive,
                            berth_error *error);
 /* A tar archive into, and out of, a directory. *files is how many were unpacked; NULL is allowed. */

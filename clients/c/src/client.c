@@ -17,6 +17,11 @@ static int set_address(berth_client *client, const char *text, berth_error *erro
         client->path = copy_string(path);
         return client->path ? 0 : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
     }
+    const char *scheme = strstr(text, "://");
+    if (scheme) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is a URL, and Berth does not speak %.*s: %s", text,
+                    (int)(scheme - text), text, help);
+    }
     const char *colon = strrchr(text, ':');
     char *end;
     long port = colon ? strtol(colon + 1, &end, 10) : -1;
@@ -49,6 +54,7 @@ berth_client *berth_client_new(const char *address, const berth_options *options
     client->pause = 50;
     client->connect_timeout = options->connect_timeout_ms ? options->connect_timeout_ms : 5000;
     client->timeout = options->timeout_ms;
+    client->keepalive = options->keepalive_ms ? options->keepalive_ms : 60000;
     snprintf(client->trouble, sizeof client->trouble, "no connection to the server was made in time");
     bool ready = set_address(client, address, error) == 0;
     if (ready && options->token && !(client->token = copy_string(options->token))) {

@@ -64,6 +64,12 @@ static void remember(berth_client *client, int64_t time) {
     if (time < client->next_timer) client->next_timer = time;
 }
 
+/* Silence counts from now on. */
+static void hear(berth_client *client) {
+    client->heard = now_ms();
+    client->asked = 0;
+}
+
 static bool send_bytes(berth_client *client, buffer *frame);
 static void connection_begin(berth_client *client);
 
@@ -101,6 +107,10 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
     c->give_up = NEVER;
     remember(client, c->deadline);
 
+    if (!client->first) {
+        hear(client);
+        remember(client, client->heard + client->keepalive / 2);
+    }
     call **bucket = bucket_of(client, c->id);
     c->in_bucket = *bucket;
     *bucket = c;
@@ -148,10 +158,33 @@ void call_post(berth_client *client, const char *method, const ProtobufCMessage 
     if (c) c->owner = NULL;
 }
 
+static void lost(berth_client *client, const char *how);
+
+/* A server that says nothing to calls that wait is asked whether it is there, and given up if it is silent on. What holds up
+ * the reading here is no silence of the server's. */
+static void look(berth_client *client, int64_t now) {
+    if (client->state != OPEN || !client->first || client->holds > 0) {
+        hear(client);
+    } else if (client->asked) {
+        if (now - client->asked >= client->keepalive / 2) {
+            char how[80];
+            snprintf(how, sizeof how, "it has said nothing for %lld ms, and did not answer a Hello",
+                     (long long)client->keepalive);
+            lost(client, how);
+        }
+    } else if (now - client->heard >= client->keepalive / 2) {
+        Berth__V1__HelloRequest request = BERTH__V1__HELLO_REQUEST__INIT;
+        request.client = "berth-c/0.1.0";
+        call_post(client, "Hello", &request.base);
+        client->asked = now;
+    }
+}
+
 /* Ends the calls whose time has come, and finds the next one's. */
 static void expire(berth_client *client) {
     int64_t now = now_ms();
     if (now < client->next_timer) return;
+    look(client, now);
     /* A callback may begin and end other calls, so that no call but the ended one is sure to be there: begin anew. */
     for (bool again = true; again;) {
         again = false;
@@ -181,6 +214,7 @@ static void expire(berth_client *client) {
             break;
         }
     }
+    if (client->first) remember(client, (client->asked ? client->asked : client->heard) + client->keepalive / 2);
 }
 
 /* --- Connecting */
@@ -439,6 +473,7 @@ static void receive(berth_client *client) {
             return;
         }
         client->in.size += (size_t)n;
+        hear(client);
         parse(client);
         if ((size_t)n < room) return; /* there is no more now */
     }

@@ -15,11 +15,20 @@ const char *berth_code_name(int code) {
     return code >= 0 && code <= 16 ? names[code] : "UNKNOWN";
 }
 
+const char *berth_reason_name(int reason) {
+    if (reason == 0) return "NONE";
+    const ProtobufCEnumValue *value =
+        protobuf_c_enum_descriptor_get_value(&berth__v1__error_reason__descriptor, reason);
+    return value ? value->name : "UNKNOWN";
+}
+
 int fail(berth_error *error, int code, const char *format, ...) {
     if (error) {
         va_list arguments;
         va_start(arguments, format);
         error->code = code;
+        error->reason = 0;
+        error->retry_after_ms = 0;
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
     }

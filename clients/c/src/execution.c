@@ -23,11 +23,17 @@ static void hold(berth_execution *e) {
     e->holds = must;
 }
 
-/* Gives credit back in quarters of the window. */
+/* So many events are acknowledged at the latest: a server has no more than 60 under way, however small they are. */
+enum { EVENTS_PER_CREDIT = 30 };
+
+/* Gives credit back in quarters of the window, or for many events. Never for less: a server that gets credit for each small
+ * piece has only small pieces to send. */
 static void consumed(berth_execution *e, berth_stream stream, uint64_t up_to) {
+    e->taken++;
     if (up_to > e->consumed[stream]) e->consumed[stream] = up_to;
     uint64_t owed = e->consumed[0] - e->acknowledged[0] + e->consumed[1] - e->acknowledged[1];
-    if (!e->call || owed < e->window / 4) return;
+    if (!e->call || (owed < e->window / 4 && e->taken < EVENTS_PER_CREDIT)) return;
+    e->taken = 0;
     memcpy(e->acknowledged, e->consumed, sizeof e->consumed);
     Berth__V1__AcknowledgeRequest request = BERTH__V1__ACKNOWLEDGE_REQUEST__INIT;
     request.lease = e->lease;
@@ -101,6 +107,7 @@ void execution_message(void *owner, const unsigned char *data, size_t size) {
         e->member = copy_string(event->started->member);
         e->watcher = event->started->watcher;
         e->has_begun = true;
+        execution_feed(e);
         if (e->handlers.started) e->handlers.started(e, e->data);
         break;
     case BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT:
@@ -138,6 +145,7 @@ void execution_end(void *owner, const unsigned char *payload, size_t size, const
     e->call = NULL;
     hold(e);
     e->has_begun = true;
+    e->is_fed = true;
     if (e->ended || e->error.code) {
         /* It is told already. */
     } else if (error) {
@@ -212,6 +220,8 @@ static void late_detach(berth_client *client, const char *lease, const unsigned 
 void berth_execution_free(berth_execution *e) {
     if (!e || e->is_freed) return;
     e->is_freed = true;
+    if (e->feeding) call_leave(e->client, e->feeding, NULL, NULL);
+    e->feeding = NULL;
     if (e->call) {
         call_leave(e->client, e->call, e->lease, e->id ? NULL : e->detaches ? late_detach : late_cancel);
         e->call = NULL;
@@ -233,6 +243,7 @@ void execution_destroy(berth_execution *e) {
         free(p);
     }
     if (e->ending) berth__v1__execute_event__free_unpacked(e->ending, NULL);
+    free(e->rest);
     free(e->lease);
     free(e->id);
     free(e->member);

@@ -24,6 +24,12 @@ struct berth_execution {
     berth_handlers handlers;
     void *data;
     uint64_t consumed[2], acknowledged[2], input_offset;
+    unsigned taken; /* events since the last credit */
+    /* Standard input that did not go with the request: sent once it has started, a piece after the other. */
+    unsigned char *rest;
+    size_t rest_size, rest_sent, rest_part;
+    bool rest_ends, is_fed;
+    call *feeding;
 
     bool is_paused, is_delivering, is_freed, holds;
     piece *first, *last;
@@ -40,5 +46,7 @@ struct berth_execution {
 void execution_message(void *owner, const unsigned char *data, size_t size);
 void execution_end(void *owner, const unsigned char *payload, size_t size, const berth_error *error);
 void execution_destroy(berth_execution *e);
+/* Sends the next piece of the input that did not go with the request. */
+void execution_feed(berth_execution *e);
 
 #endif

@@ -65,7 +65,7 @@ int berth_write_file(berth_client *client, const char *lease, const char *path, 
         ProtobufCMessage *answer;
         if ((code = parts_look(&p, source, data, error)) != 0) break;
         request.lease = (char *)lease;
-        request.path = (char *)path;
+        put_word(path, &request.path, &request.path_raw);
         request.data = (ProtobufCBinaryData){.len = p.size, .data = p.bytes};
         request.mode = mode;
         request.create_parents = create_parents;
@@ -90,7 +90,7 @@ int berth_write_archive(berth_client *client, const char *lease, const char *pat
         ProtobufCMessage *answer;
         if ((code = parts_look(&p, source, data, error)) != 0) break;
         request.lease = (char *)lease;
-        request.path = (char *)path;
+        put_word(path, &request.path, &request.path_raw);
         request.data = (ProtobufCBinaryData){.len = p.size, .data = p.bytes};
         request.more = p.next_size > 0;
         request.upload = p.upload;
@@ -118,12 +118,15 @@ typedef struct {
     void *data;
     Berth__V1__FileInfo **info;
     uint64_t consumed, acknowledged;
+    unsigned taken; /* events since the last credit */
     bool is_complete, done;
     berth_error error;
 } transfer;
 
 static void acknowledge(transfer *t) {
-    if (t->consumed - t->acknowledged < WINDOW / 4 || !t->execution) return;
+    bool is_much = t->consumed - t->acknowledged >= WINDOW / 4 || ++t->taken >= 30;
+    if (!is_much || !t->execution) return;
+    t->taken = 0;
     t->acknowledged = t->consumed;
     Berth__V1__AcknowledgeRequest request = BERTH__V1__ACKNOWLEDGE_REQUEST__INIT;
     request.lease = (char *)t->lease;
@@ -208,7 +211,7 @@ int berth_read_file(berth_client *client, const char *lease, const char *path, u
     Berth__V1__ReadFileRequest request = BERTH__V1__READ_FILE_REQUEST__INIT;
     if (info) *info = NULL;
     request.lease = (char *)lease;
-    request.path = (char *)path;
+    put_word(path, &request.path, &request.path_raw);
     request.offset = offset;
     request.length = length;
     request.window_bytes = WINDOW;
@@ -225,7 +228,7 @@ int berth_read_archive(berth_client *client, const char *lease, const char *path
     transfer t = {.client = client, .lease = lease, .sink = sink, .data = data};
     Berth__V1__ReadArchiveRequest request = BERTH__V1__READ_ARCHIVE_REQUEST__INIT;
     request.lease = (char *)lease;
-    request.path = (char *)path;
+    put_word(path, &request.path, &request.path_raw);
     request.window_bytes = WINDOW;
     return transfer_run(&t, "ReadArchive", &request.base, error);
 }
@@ -263,7 +266,7 @@ int berth_list_directory(berth_client *client, const char *lease, const char *pa
     Berth__V1__ListDirectoryRequest request = BERTH__V1__LIST_DIRECTORY_REQUEST__INIT;
     if (client->depth > 0) return fail(error, BERTH_FAILED_PRECONDITION, "a callback must not wait");
     request.lease = (char *)lease;
-    request.path = (char *)path;
+    put_word(path, &request.path, &request.path_raw);
     if (call_begin(client, FLAG_REMOTE_CLOSED, POOL, "ListDirectory", &request.base, client->timeout, listing_message,
                    listing_end, &l, &l.error)) {
         wait_until(client, &l.done, NULL);
@@ -271,10 +274,55 @@ int berth_list_directory(berth_client *client, const char *lease, const char *pa
     return l.error.code ? fail_with(error, &l.error) : 0;
 }
 
+int berth_stat(berth_client *client, const char *lease, const char *path, bool follow, Berth__V1__FileInfo **info,
+               berth_error *error) {
+    Berth__V1__StatRequest request = BERTH__V1__STAT_REQUEST__INIT;
+    ProtobufCMessage *answer;
+    *info = NULL;
+    request.lease = (char *)lease;
+    put_word(path, &request.path, &request.path_raw);
+    request.follow = follow;
+    int code = pool_call(client, "Stat", &request, &berth__v1__stat_response__descriptor, &answer, error);
+    if (code != 0) return code;
+    Berth__V1__StatResponse *response = (Berth__V1__StatResponse *)answer;
+    *info = response->info;
+    response->info = NULL;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    return *info ? 0 : fail(error, BERTH_INTERNAL, "the server sent no answer to Stat");
+}
+
+int berth_make_directory(berth_client *client, const char *lease, const char *path, uint32_t mode, bool parents,
+                         berth_error *error) {
+    Berth__V1__MakeDirectoryRequest request = BERTH__V1__MAKE_DIRECTORY_REQUEST__INIT;
+    request.lease = (char *)lease;
+    put_word(path, &request.path, &request.path_raw);
+    request.mode = mode;
+    request.parents = parents;
+    return pool_call(client, "MakeDirectory", &request, &berth__v1__make_directory_response__descriptor, NULL, error);
+}
+
+int berth_rename(berth_client *client, const char *lease, const char *from, const char *to, bool no_replace,
+                 berth_error *error) {
+    Berth__V1__RenameFileRequest request = BERTH__V1__RENAME_FILE_REQUEST__INIT;
+    request.lease = (char *)lease;
+    put_word(from, &request.from, &request.from_raw);
+    put_word(to, &request.to, &request.to_raw);
+    request.no_replace = no_replace;
+    return pool_call(client, "RenameFile", &request, &berth__v1__rename_file_response__descriptor, NULL, error);
+}
+
+int berth_change_mode(berth_client *client, const char *lease, const char *path, uint32_t mode, berth_error *error) {
+    Berth__V1__ChangeModeRequest request = BERTH__V1__CHANGE_MODE_REQUEST__INIT;
+    request.lease = (char *)lease;
+    put_word(path, &request.path, &request.path_raw);
+    request.mode = mode;
+    return pool_call(client, "ChangeMode", &request, &berth__v1__change_mode_response__descriptor, NULL, error);
+}
+
 int berth_remove(berth_client *client, const char *lease, const char *path, bool recursive, berth_error *error) {
     Berth__V1__RemoveFileRequest request = BERTH__V1__REMOVE_FILE_REQUEST__INIT;
     request.lease = (char *)lease;
-    request.path = (char *)path;
+    put_word(path, &request.path, &request.path_raw);
     request.recursive = recursive;
     return pool_call(client, "RemoveFile", &request, &berth__v1__remove_file_response__descriptor, NULL, error);
 }

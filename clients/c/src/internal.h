@@ -40,6 +40,10 @@ void frame_set_stream(unsigned char *frame, uint32_t stream);
 void response_parse(const unsigned char *data, size_t size, const unsigned char **payload, size_t *payload_size,
                     berth_error *error);
 
+bool is_utf8(const void *text, size_t size);
+/* A string of any bytes goes into the field of text, or, where it is not UTF-8, into that of bytes beside it. */
+void put_word(const char *word, char **text, ProtobufCBinaryData *raw);
+
 /* --- error.c */
 
 /* Fills in *error, which may be NULL, and returns code. */
@@ -90,6 +94,7 @@ struct berth_client {
     call *first, *last;
     uint32_t last_id;
     int64_t next_timer; /* no call's deadline or give_up is earlier */
+    int64_t keepalive, heard, asked; /* asked: 0 since something was heard */
     int depth;          /* > 0: within callbacks */
     bool is_closing;
     berth_error last_error;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 enum { MAX_PART = 256 << 10 };
+/* Up to here the standard input goes with the request itself. */
+enum { INLINE_INPUT = 1 << 20 };
 
 static berth_execution *execution_new(berth_client *client, const char *lease, const berth_handlers *handlers,
                                       void *data, uint64_t window, berth_error *error) {
@@ -17,6 +19,7 @@ static berth_execution *execution_new(berth_client *client, const char *lease, c
     e->client = client;
     if (handlers) e->handlers = *handlers;
     e->data = data;
+    e->is_fed = true;
     e->window = window_clamp(window);
     return e;
 }
@@ -42,7 +45,8 @@ static bool environment(const char *const *env, Berth__V1__ExecuteRequest *reque
     size_t n = count(env);
     if (n == 0) return true;
     request->env = calloc(n, sizeof *request->env);
-    for (size_t i = 0; request->env && i < n; i++) {
+    request->env_raw = calloc(n, sizeof *request->env_raw);
+    for (size_t i = 0; request->env && request->env_raw && i < n; i++) {
         const char *equals = strchr(env[i], '=');
         if (!equals || equals == env[i]) {
             fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" in env is not NAME=VALUE", env[i]);
@@ -55,6 +59,13 @@ static bool environment(const char *const *env, Berth__V1__ExecuteRequest *reque
         entry->key = strndup(env[i], (size_t)(equals - env[i]));
         entry->value = (char *)equals + 1;
         if (!entry->key) break;
+        if (!is_utf8(env[i], strlen(env[i]))) { /* it goes as bytes */
+            free(entry->key);
+            free(entry);
+            request->n_env--;
+            request->env_raw[request->n_env_raw++] =
+                (ProtobufCBinaryData){.len = strlen(env[i]), .data = (uint8_t *)env[i]};
+        }
         if (i + 1 == n) return true;
     }
     fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the environment");
@@ -67,6 +78,74 @@ static void free_environment(Berth__V1__ExecuteRequest *request) {
         free(request->env[i]);
     }
     free(request->env);
+    free(request->env_raw);
+}
+
+/* Arguments of any bytes. False: no memory. What is made is to be freed. */
+static bool arguments(const char *const *argv, Berth__V1__ExecuteRequest *request, berth_error *error) {
+    size_t n = count(argv);
+    bool is_text = true;
+    for (size_t i = 0; i < n; i++) is_text = is_text && is_utf8(argv[i], strlen(argv[i]));
+    if (is_text) {
+        request->argv = (char **)argv;
+        request->n_argv = n;
+        return true;
+    }
+    request->argv_raw = calloc(n, sizeof *request->argv_raw);
+    if (!request->argv_raw) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the arguments"), false;
+    for (size_t i = 0; i < n; i++) {
+        request->argv_raw[i] = (ProtobufCBinaryData){.len = strlen(argv[i]), .data = (uint8_t *)argv[i]};
+    }
+    request->n_argv_raw = n;
+    return true;
+}
+
+/* What of the standard input does not go with the request. False: no memory. */
+static bool keep_rest(berth_execution *e, const berth_command *command, Berth__V1__ExecuteRequest *request,
+                      berth_error *error) {
+    e->is_fed = command->input_size <= INLINE_INPUT;
+    if (e->is_fed) return true;
+    request->stdin.len = MAX_PART;
+    request->keep_stdin_open = true;
+    e->input_offset = MAX_PART;
+    e->rest_ends = !command->keep_stdin_open;
+    e->rest_size = command->input_size - MAX_PART;
+    e->rest = malloc(e->rest_size);
+    if (!e->rest) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the input"), false;
+    memcpy(e->rest, (const char *)command->input + MAX_PART, e->rest_size);
+    return true;
+}
+
+static void fed(void *owner, const unsigned char *payload, size_t size, const berth_error *error) {
+    berth_execution *e = owner;
+    (void)payload, (void)size;
+    e->feeding = NULL;
+    if (error) { /* the program has ended, or does not read; its end tells */
+        e->is_fed = true;
+        return;
+    }
+    e->rest_sent += e->rest_part;
+    e->input_offset += e->rest_part;
+    execution_feed(e);
+}
+
+void execution_feed(berth_execution *e) {
+    if (e->is_fed || e->feeding || !e->id) return;
+    e->rest_part = e->rest_size - e->rest_sent < MAX_PART ? e->rest_size - e->rest_sent : MAX_PART;
+    if (e->rest_part == 0) {
+        e->is_fed = true;
+        free(e->rest);
+        e->rest = NULL;
+        return;
+    }
+    Berth__V1__InputRequest request = BERTH__V1__INPUT_REQUEST__INIT;
+    request.lease = e->lease;
+    request.execution = e->id;
+    request.offset = e->input_offset;
+    request.data = (ProtobufCBinaryData){.len = e->rest_part, .data = e->rest + e->rest_sent};
+    request.end = e->rest_ends && e->rest_sent + e->rest_part == e->rest_size;
+    e->feeding = call_begin(e->client, 0, POOL, "Input", &request.base, 0, NULL, fed, e, NULL);
+    if (!e->feeding) e->is_fed = true;
 }
 
 berth_execution *berth_execute(berth_client *client, const char *lease, const berth_command *command,
@@ -82,18 +161,18 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
     e->input_offset = command->input_size;
     e->detaches = command->resumable_ms > 0;
     request.lease = e->lease;
-    request.argv = (char **)command->argv;
-    request.n_argv = count(command->argv);
     if (command->shell) request.shell = (char *)command->shell;
     if (command->code) request.code = (char *)command->code;
     if (command->language) request.language = (char *)command->language;
-    if (command->cwd) request.cwd = (char *)command->cwd;
+    if (command->cwd) put_word(command->cwd, &request.cwd, &request.cwd_raw);
+    request.merge_output = command->merge_output;
     request.uid = command->uid;
     request.stdin = (ProtobufCBinaryData){.len = command->input_size, .data = (uint8_t *)command->input};
     request.keep_stdin_open = command->keep_stdin_open;
     if (command->terminal) {
         terminal.rows = command->rows;
         terminal.columns = command->columns;
+        terminal.no_echo = command->no_echo;
         request.terminal = &terminal;
     }
     request.timeout_ms = command->timeout_ms;
@@ -110,13 +189,15 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
         if (command->pool) request.pool = (char *)command->pool;
         request.wait_ms = command->wait_ms;
     }
-    if (environment(command->env, &request, error)) {
+    if (keep_rest(e, command, &request, error) && arguments(command->argv, &request, error) &&
+        environment(command->env, &request, error)) {
         e = begin(e, "Execute", &request.base, command->deadline_ms, error);
     } else {
         execution_destroy(e);
         e = NULL;
     }
     free_environment(&request);
+    free(request.argv_raw);
     return e;
 }
 
@@ -150,6 +231,8 @@ static int not_started(berth_error *error) {
 
 int berth_input(berth_execution *e, const void *bytes, size_t size, bool end, berth_error *error) {
     if (!e->id) return not_started(error);
+    int waited = wait_until(e->client, &e->is_fed, error); /* what was to be first */
+    if (waited != 0) return waited;
     do {
         size_t part = size < MAX_PART ? size : MAX_PART;
         Berth__V1__InputRequest request = BERTH__V1__INPUT_REQUEST__INIT;
@@ -230,6 +313,10 @@ int berth_run(berth_client *client, const char *lease, const berth_command *comm
     collected c = {0};
     *result = (berth_result){0};
     if (client->depth > 0) return fail(error, BERTH_FAILED_PRECONDITION, "a callback must not wait");
+    if (command->keep_stdin_open) {
+        return fail(error, BERTH_INVALID_ARGUMENT,
+                    "berth_run has no way to write to a standard input that is kept open: use berth_execute");
+    }
     berth_error why;
     berth_execution *e = berth_execute(client, lease, command, &(berth_handlers){.output = collect}, &c, &why);
     if (!e) return fail_with(error, &why);

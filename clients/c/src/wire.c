@@ -163,6 +163,56 @@ static int next_field(reader *r) {
     return 1;
 }
 
+static bool equals(const reader *r, const char *text) {
+    return r->bytes && r->size == strlen(text) && memcmp(r->bytes, text, r->size) == 0;
+}
+
+/* Berth's google.rpc.ErrorInfo: the code and the message say enough where it cannot be read. */
+static void parse_info(reader info, berth_error *error) {
+    const ProtobufCEnumValue *reason = NULL;
+    bool is_ours = false;
+    uint32_t retry = 0;
+    while (next_field(&info) > 0) {
+        if (info.field == 1 && info.bytes) {
+            char name[64] = "";
+            if (info.size < sizeof name) memcpy(name, info.bytes, info.size);
+            reason = protobuf_c_enum_descriptor_get_value_by_name(&berth__v1__error_reason__descriptor, name);
+        } else if (info.field == 2) {
+            is_ours = equals(&info, "berth.dev");
+        } else if (info.field == 3 && info.bytes) {
+            reader entry = {.at = info.bytes, .end = info.bytes + info.size};
+            bool is_retry = false;
+            while (next_field(&entry) > 0) {
+                if (entry.field == 1) is_retry = equals(&entry, "retry_after_ms");
+                for (size_t i = 0; entry.field == 2 && is_retry && entry.bytes && i < entry.size; i++) {
+                    if (entry.bytes[i] >= '0' && entry.bytes[i] <= '9' && retry < UINT32_MAX / 10 - 1) {
+                        retry = retry * 10 + (uint32_t)(entry.bytes[i] - '0');
+                    }
+                }
+            }
+        }
+    }
+    if (!is_ours) return;
+    error->reason = reason ? reason->value : 0;
+    error->retry_after_ms = retry;
+}
+
+static void parse_detail(reader detail, berth_error *error) {
+    static const char kind[] = "google.rpc.ErrorInfo";
+    bool is_info = false;
+    reader info = {0};
+    while (next_field(&detail) > 0) {
+        if (detail.field == 1 && detail.bytes) {
+            size_t size = sizeof kind - 1;
+            is_info = detail.size > size && detail.bytes[detail.size - size - 1] == '/' &&
+                      memcmp(detail.bytes + detail.size - size, kind, size) == 0;
+        } else if (detail.field == 2 && detail.bytes) {
+            info = (reader){.at = detail.bytes, .end = detail.bytes + detail.size};
+        }
+    }
+    if (is_info && info.at) parse_info(info, error);
+}
+
 void response_parse(const unsigned char *data, size_t size, const unsigned char **payload, size_t *payload_size,
                     berth_error *error) {
     reader r = {.at = data, .end = data + size};
@@ -183,6 +233,8 @@ void response_parse(const unsigned char *data, size_t size, const unsigned char 
                     size_t length = status.size < sizeof error->message ? status.size : sizeof error->message - 1;
                     memcpy(error->message, status.bytes, length);
                     error->message[length] = 0;
+                } else if (status.field == 3 && status.bytes) {
+                    parse_detail((reader){.at = status.bytes, .end = status.bytes + status.size}, error);
                 }
             }
             if (more < 0) break;

@@ -82,14 +82,16 @@ static void a_request_over_4_mib_fails_and_the_connection_lives(void) {
     berth_error error;
     berth_result result;
     Berth__V1__HelloResponse *hello;
-    void *input = calloc(1, MAX_DATA);
-    CHECK(input);
-    berth_command command = {.shell = "cat", .input = input, .input_size = MAX_DATA};
+    char *code = malloc(MAX_DATA + 1);
+    CHECK(code);
+    memset(code, 'x', MAX_DATA);
+    code[MAX_DATA] = 0;
+    berth_command command = {.language = "sh", .code = code};
     CHECK_CODE(berth_run(client, NULL, &command, &result, &error), BERTH_RESOURCE_EXHAUSTED);
     CHECK_CODE(berth_run(client, NULL, &command, &result, NULL), BERTH_RESOURCE_EXHAUSTED);
     CHECK_CODE(berth_hello(client, &hello, &error), 0);
     berth__v1__hello_response__free_unpacked(hello, NULL);
-    free(input);
+    free(code);
     berth_client_free(client);
     fake_stop(server);
 }

@@ -76,7 +76,14 @@ impl Driver {
                     }
                 }
                 Err(error) => match verbs::berth_error(error.as_ref()) {
-                    Some(error) => print(&format!("{} error {}", step.subject(), error.name())),
+                    Some(error) => {
+                        let reason = match error.reason() {
+                            _ if !step.has("reason") => String::new(),
+                            berth::v1::ErrorReason::Unspecified => " reason=NONE".into(),
+                            reason => format!(" reason={}", reason.as_str_name()),
+                        };
+                        print(&format!("{} error {}{reason}", step.subject(), error.name()));
+                    }
                     None => print(&format!("failed {}", bytes::encode(error.to_string().as_bytes()))),
                 },
             }

@@ -19,13 +19,17 @@ impl Step {
             .filter_map(|part| part.split_once('='))
             .map(|(key, value)| (key.to_owned(), bytes::decode(value)))
             .collect();
-        let used = ["client", "within_ms"].into_iter().map(String::from).collect();
+        let used = ["client", "within_ms", "reason"].into_iter().map(String::from).collect();
         Step { verb, words, used: RefCell::new(used) }
     }
 
     pub fn all(&self, key: &str) -> Vec<Vec<u8>> {
         self.used.borrow_mut().insert(key.into());
         self.words.iter().filter(|(name, _)| name == key).map(|(_, value)| value.clone()).collect()
+    }
+
+    pub fn bytes(&self, key: &str) -> Vec<u8> {
+        self.all(key).into_iter().next().unwrap_or_default()
     }
 
     pub fn texts(&self, key: &str) -> Vec<String> {
@@ -63,9 +67,11 @@ impl Step {
         let key = match self.verb.as_str() {
             "acquire" | "start" | "attach" | "read-archive" => "as",
             "renew" | "release" | "executions" => "lease",
-            "read" | "finish" => return self.text("exec"),
+            "read" | "finish" | "text" => return self.text("exec"),
             "input" | "signal" | "cancel" | "resize" | "detach" => "exec",
-            "write-file" | "read-file" | "list" | "remove" => "path",
+            "write-file" | "read-file" | "list" | "remove" | "stat" | "make-directory" | "rename" | "change-mode" => {
+                return format!("{} {}", self.verb, bytes::encode(&self.bytes("path")))
+            }
             "write-archive" => "archive",
             _ => return self.verb.clone(),
         };

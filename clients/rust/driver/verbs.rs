@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -61,6 +63,7 @@ pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
         "attach" => attach(driver, step)?,
         "read" => read(driver, step)?,
         "finish" => finish(driver, step)?,
+        "text" => text(driver, step)?,
         "input" | "signal" | "cancel" | "resize" | "detach" => {
             act(&stream(driver, step)?.borrow().execution, step)?;
             print(&format!("{} {}", step.verb, step.text("exec")));
@@ -152,12 +155,24 @@ fn command(step: &Step) -> Command {
     let mut command = match (step.find("shell"), step.find("code")) {
         (Some(line), _) => Command::shell(line),
         (_, Some(source)) => Command::code(step.text("language"), source),
-        _ => Command::new(step.texts("argv")),
+        _ => {
+            let mut argv = step.all("argv");
+            if let (Some(count), Some(last)) = (step.number("argv_repeat"), argv.last_mut()) {
+                *last = last.repeat(count as usize);
+            }
+            Command::new(argv.into_iter().map(OsString::from_vec))
+        }
     };
-    command = command.pool(step.text("pool")).cwd(step.text("cwd")).stdin(step.repeated("stdin", "stdin_repeat"));
-    for variable in step.texts("env") {
-        let (name, value) = variable.split_once('=').expect("NAME=VALUE");
-        command = command.env(name, value);
+    command = command
+        .pool(step.text("pool"))
+        .cwd(OsString::from_vec(step.bytes("cwd")))
+        .stdin(step.repeated("stdin", "stdin_repeat"));
+    for variable in step.all("env") {
+        let at = variable.iter().position(|&byte| byte == b'=').expect("NAME=VALUE");
+        command = command.env(OsStr::from_bytes(&variable[..at]), OsStr::from_bytes(&variable[at + 1..]));
+    }
+    if step.has("merge_output") {
+        command = command.merge_output();
     }
     let times: [(&str, SetTime); 6] = [
         ("wait_ms", Command::wait),
@@ -188,6 +203,9 @@ fn command(step: &Step) -> Command {
     }
     if let Some((rows, columns)) = step.text("terminal").split_once('x') {
         command = command.terminal(rows.parse().expect("rows"), columns.parse().expect("columns"));
+    }
+    if step.has("no_echo") {
+        command = command.no_echo();
     }
     if let Some(window) = step.number("window") {
         command = command.window(window as u32);
@@ -310,6 +328,23 @@ fn finish(driver: &Driver, step: &Step) -> Outcome {
     Ok(())
 }
 
+fn text(driver: &Driver, step: &Step) -> Outcome {
+    let name = step.text("exec");
+    let stream = stream(driver, step)?;
+    let execution = &stream.borrow().execution;
+    let mut texts = [String::new(), String::new()];
+    while let Some(piece) = execution.next_text()? {
+        texts[piece.stream as usize] += &piece.text;
+    }
+    for (label, text) in ["stdout", "stderr"].iter().zip(&texts) {
+        if !text.is_empty() {
+            print(&format!("{name} {label} {}", summary(text.as_bytes())));
+        }
+    }
+    print(&format!("{name} ended {}", describe(&execution.ended().unwrap_or_default())));
+    Ok(())
+}
+
 fn act(execution: &Execution, step: &Step) -> Outcome {
     match step.verb.as_str() {
         "input" => {
@@ -356,7 +391,7 @@ fn describe(ended: &Ended) -> String {
 }
 
 fn files(driver: &mut Driver, step: &Step) -> Outcome {
-    let path = step.text("path");
+    let path = OsString::from_vec(step.bytes("path"));
     let shown = encode(path.as_bytes());
     match step.verb.as_str() {
         "write-file" => {
@@ -379,6 +414,26 @@ fn files(driver: &mut Driver, step: &Step) -> Outcome {
             let entries = driver.lease(step)?.list(&path)?;
             entries.iter().for_each(|entry| print(&describe_entry(entry)));
             print(&format!("listed {}", entries.len()));
+        }
+        "stat" => {
+            let mut info = driver.lease(step)?.stat(&path, step.has("follow"))?;
+            let target = std::mem::take(&mut info.link_target);
+            let target = if target.is_empty() { String::new() } else { format!(" target={}", encode(&target)) };
+            print(&format!("info{}{target}", &describe_entry(&info)["entry".len()..]));
+        }
+        "make-directory" => {
+            let mode = u32::from_str_radix(&step.text_or("mode", "0"), 8)?;
+            driver.lease(step)?.make_directory(&path, mode, step.has("parents"))?;
+            print(&format!("made {shown}"));
+        }
+        "rename" => {
+            let to = OsString::from_vec(step.bytes("to"));
+            driver.lease(step)?.rename(&path, &to, step.has("no_replace"))?;
+            print(&format!("renamed {shown}"));
+        }
+        "change-mode" => {
+            driver.lease(step)?.change_mode(&path, u32::from_str_radix(&step.text_or("mode", "0"), 8)?)?;
+            print(&format!("changed {shown}"));
         }
         "remove" => {
             let lease = driver.lease(step)?;
@@ -408,5 +463,6 @@ fn files(driver: &mut Driver, step: &Step) -> Outcome {
 fn describe_entry(entry: &FileInfo) -> String {
     let size = if entry.r#type() == FileType::Regular { format!(" size={}", entry.size) } else { String::new() };
     let kind = snake(&format!("{:?}", entry.r#type()));
-    format!("entry {} {kind}{size} mode={:04o}", encode(entry.name.as_bytes()), entry.mode)
+    let name = if entry.name_raw.is_empty() { entry.name.as_bytes() } else { &entry.name_raw };
+    format!("entry {} {kind}{size} mode={:04o}", encode(name), entry.mode)
 }

@@ -9,6 +9,7 @@ mod lease;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 pub use execution::Execution;
 pub use file::RemoteFile;
 pub use lease::Lease;
@@ -20,7 +21,7 @@ use crate::frame;
 use crate::options::Options;
 use crate::queue::{Queue, Source};
 use crate::v1::{AcquireResponse, HelloRequest, HelloResponse, ReleaseRequest, StatsRequest, StatsResponse};
-use crate::{channel, Output, Result};
+use crate::{channel, Error, Output, Result};
 
 /// A Berth server, for any number of calls at a time. Clones share one connection, which ends with the last of them and
 /// of their leases and executions.
@@ -87,6 +88,7 @@ impl Client {
 
     /// The same, and waits for all that it writes and its end.
     pub async fn run(&self, command: &Command) -> Result<Output> {
+        refuse_open_stdin(command)?;
         self.execute(command).await?.collect().await
     }
 
@@ -101,12 +103,22 @@ impl Client {
         if request.window_bytes == 0 {
             request.window_bytes = self.channel.options.window.into();
         }
+        let mut rest = Bytes::new();
+        let ends = !request.keep_stdin_open;
+        if request.stdin.len() > INLINE_INPUT {
+            rest = request.stdin.split_off(UPLOAD_CHUNK);
+            request.keep_stdin_open = true;
+        }
         let deadline = command.deadline.map(|deadline| Instant::now() + deadline);
         let connection = self.channel.connection(deadline).await?;
         let queue =
             Queue::new(connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, [0, 0]);
         self.channel.send(&connection, frame::REMOTE_CLOSED, "Execute", &request, deadline, queue.clone())?;
-        Ok(Execution::new(self.clone(), lease.into(), queue, Some(request.stdin.len() as u64)))
+        let execution = Execution::new(self.clone(), lease.into(), queue, Some(request.stdin.len() as u64));
+        if !rest.is_empty() {
+            execution.feed(rest, ends);
+        }
+        Ok(execution)
     }
 
     async fn attach_in(&self, lease: &str, execution: &str, options: &AttachOptions) -> Result<Execution> {
@@ -129,6 +141,17 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Client").field(&self.channel.options.address).finish()
     }
+}
+
+/// Up to here the standard input goes with the request itself; what is longer follows in pieces, as the program reads.
+const INLINE_INPUT: usize = 1 << 20;
+
+pub(crate) fn refuse_open_stdin(command: &Command) -> Result<()> {
+    if command.request.keep_stdin_open {
+        let why = "run has no way to write to a standard input that is kept open: use execute";
+        return Err(Error::InvalidArgument(why.into()));
+    }
+    Ok(())
 }
 
 fn release_late(connection: &crate::connection::Connection, payload: bytes::Bytes) {

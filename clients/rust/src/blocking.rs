@@ -1,5 +1,6 @@
 //! The API for threads that wait: each call is that of `aio`, waited for.
 
+use std::ffi::OsStr;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use crate::command::{AcquireOptions, AttachOptions, Command};
 use crate::options::Options;
 use crate::v1::execute_event::Event;
 use crate::v1::{Ended, ExecutionInfo, FileInfo, HelloResponse, OutputStream, StatsResponse};
-use crate::{Output, Result};
+use crate::{Output, Result, Text};
 
 /// How long a lease that is dropped waits for its release to be answered: a client that ends right after it would
 /// otherwise leave the container leased for a while.
@@ -33,7 +34,7 @@ impl Wake for Parker {
     }
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     wait_until(None, future).unwrap_or_else(|| unreachable!("there is no deadline"))
 }
 
@@ -186,47 +187,74 @@ impl Lease {
     }
 
     /// Writes a file, which is complete under its name or not there; readable by all.
-    pub fn write_file(&self, path: &str, data: impl Into<Bytes>) -> Result<()> {
+    pub fn write_file(&self, path: impl AsRef<OsStr>, data: impl Into<Bytes>) -> Result<()> {
         wait(self.0.write_file(path, data))
     }
 
     /// `mode`: permission bits, 0 is 0644; `create_parents`: directories that are missing on the way are made.
-    pub fn write_file_from(&self, path: &str, mut data: impl Read, mode: u32, create_parents: bool) -> io::Result<()> {
+    pub fn write_file_from(
+        &self,
+        path: impl AsRef<OsStr>,
+        mut data: impl Read,
+        mode: u32,
+        create_parents: bool,
+    ) -> io::Result<()> {
         upload(self.0.upload_file(path, mode, create_parents), &mut data).map(drop)
     }
 
     /// Unpacks a tar archive into a directory, which is made if it is missing. Returns how many files.
-    pub fn write_archive(&self, path: &str, mut tar: impl Read) -> io::Result<u64> {
+    pub fn write_archive(&self, path: impl AsRef<OsStr>, mut tar: impl Read) -> io::Result<u64> {
         upload(self.0.upload_archive(path), &mut tar)
     }
 
     /// Reads a file while it is sent.
-    pub fn read_file(&self, path: &str) -> Result<RemoteFile> {
+    pub fn read_file(&self, path: impl AsRef<OsStr>) -> Result<RemoteFile> {
         wait(self.0.read_file(path)).map(RemoteFile)
     }
 
     /// `length`: bytes at most; 0 is all to the end.
-    pub fn read_file_range(&self, path: &str, offset: u64, length: u64) -> Result<RemoteFile> {
+    pub fn read_file_range(&self, path: impl AsRef<OsStr>, offset: u64, length: u64) -> Result<RemoteFile> {
         wait(self.0.read_file_range(path, offset, length)).map(RemoteFile)
     }
 
     /// A directory, or a single file, as a tar archive.
-    pub fn read_archive(&self, path: &str) -> Result<RemoteFile> {
+    pub fn read_archive(&self, path: impl AsRef<OsStr>) -> Result<RemoteFile> {
         wait(self.0.read_archive(path)).map(RemoteFile)
     }
 
     /// What a directory holds, in the order of the names' bytes.
-    pub fn list(&self, path: &str) -> Result<Vec<FileInfo>> {
+    pub fn list(&self, path: impl AsRef<OsStr>) -> Result<Vec<FileInfo>> {
         wait(self.0.list(path))
     }
 
+    /// What is at a path: a link itself, or, if `follow`, what it leads to.
+    pub fn stat(&self, path: impl AsRef<OsStr>, follow: bool) -> Result<FileInfo> {
+        wait(self.0.stat(path, follow))
+    }
+
+    /// Makes a directory. `mode`: permission bits, 0 is 0755; `parents`: directories that are missing on the way are made, and
+    /// it may be there already.
+    pub fn make_directory(&self, path: impl AsRef<OsStr>, mode: u32, parents: bool) -> Result<()> {
+        wait(self.0.make_directory(path, mode, parents))
+    }
+
+    /// Gives a file, a link or a directory another path. What is there is replaced, unless `no_replace`.
+    pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>, no_replace: bool) -> Result<()> {
+        wait(self.0.rename(from, to, no_replace))
+    }
+
+    /// Changes the permission bits of a file or a directory.
+    pub fn change_mode(&self, path: impl AsRef<OsStr>, mode: u32) -> Result<()> {
+        wait(self.0.change_mode(path, mode))
+    }
+
     /// Removes a file, a link or an empty directory.
-    pub fn remove(&self, path: &str) -> Result<()> {
+    pub fn remove(&self, path: impl AsRef<OsStr>) -> Result<()> {
         wait(self.0.remove(path))
     }
 
     /// Removes a directory and all in it.
-    pub fn remove_tree(&self, path: &str) -> Result<()> {
+    pub fn remove_tree(&self, path: impl AsRef<OsStr>) -> Result<()> {
         wait(self.0.remove_tree(path))
     }
 }
@@ -278,6 +306,12 @@ impl Execution {
     /// The next event: started, then output, last ended; `None` after that.
     pub fn next_event(&self) -> Result<Option<Event>> {
         wait(self.0.next())
+    }
+
+    /// What it writes as text, in the order it came; `None` at the end. Take this instead of the events and readers. A character
+    /// whose bytes come in two pieces is held back until it is whole; what is not UTF-8 becomes U+FFFD.
+    pub fn next_text(&self) -> Result<Option<Text>> {
+        wait(self.0.next_text())
     }
 
     /// What it writes to stdout. A read fails with `DataLoss` where output was dropped.

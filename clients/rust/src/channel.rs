@@ -19,6 +19,7 @@ use crate::options::{Address, Options};
 use crate::timer::Timer;
 use crate::ttrpc;
 use crate::unary::{Answer, Late, Unary, UnaryFuture};
+use crate::v1::HelloRequest;
 use crate::{Error, Result};
 
 const SERVICE: &str = "berth.v1.Pool";
@@ -97,7 +98,10 @@ impl Channel {
         let address = Address::parse(&options.address)?;
         if !(64 << 10..=1 << 20).contains(&options.window) {
             let window = options.window;
-            return Err(Error::InvalidArgument(format!("a window is 65536 to 1048576 bytes, not {window}")));
+            return Err(Error::InvalidArgument(format!("a window is 65536 to 1048576 bytes, not {window}").into()));
+        }
+        if options.keepalive.is_zero() {
+            return Err(Error::InvalidArgument("a keepalive of no time would give every call up".into()));
         }
         Ok(Channel { options, address, queued, timer: Timer::default(), connecting: Arc::default() })
     }
@@ -145,7 +149,7 @@ impl Channel {
                 let thread = thread::Builder::new().name("berth-connect".into());
                 if let Err(error) = thread.spawn(move || attempt.run()) {
                     state.waiters.clear();
-                    return Err(Error::ResourceExhausted(format!("no thread to connect with: {error}")));
+                    return Err(Error::ResourceExhausted(format!("no thread to connect with: {error}").into()));
                 }
                 state.is_trying = true;
             }
@@ -196,6 +200,10 @@ impl Channel {
         UnaryFuture { call, connection, id }.await
     }
 
+    fn hello(&self) -> ttrpc::Request {
+        request("Hello", &HelloRequest { client: self.options.name.clone() }, 0)
+    }
+
     pub(crate) fn send(
         &self,
         connection: &Arc<Connection>,
@@ -207,6 +215,9 @@ impl Channel {
     ) -> Result<u32> {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = left.map_or(0, |left| i64::try_from(left.as_nanos()).unwrap_or(i64::MAX).max(1));
+        if connection.begin_watch() {
+            self.timer.watch(connection, self.options.keepalive, self.hello());
+        }
         let id = connection.call(flags, &request(method, message, timeout), receiver)?;
         if let Some(deadline) = deadline {
             self.timer.add(deadline, connection, id);
@@ -246,7 +257,12 @@ pub(crate) fn decode<R: Message + Default>(payload: Bytes) -> Result<R> {
 
 /// A unary call whose answer nobody needs.
 pub(crate) fn tell(connection: &Connection, method: &'static str, message: &impl Message) {
+    tell_with(connection, method, message, nobody());
+}
+
+pub(crate) fn nobody() -> Arc<dyn Receiver> {
     struct Nobody;
+
     impl Receiver for Nobody {
         fn message(&self, _: Bytes) {}
         fn end(&self, _: Result<Bytes>) {}
@@ -254,7 +270,7 @@ pub(crate) fn tell(connection: &Connection, method: &'static str, message: &impl
             false
         }
     }
-    tell_with(connection, method, message, Arc::new(Nobody));
+    Arc::new(Nobody)
 }
 
 pub(crate) fn tell_with(
@@ -338,10 +354,13 @@ impl Attempt {
     }
 
     fn unreachable(&self, why: &io::Error) -> Error {
-        Error::Unavailable(format!(
-            "no Berth server at {}: {why}; start one with \"berth serve\", or name another with BERTH_SERVER",
-            self.address
-        ))
+        Error::Unavailable(
+            format!(
+                "no Berth server at {}: {why}; start one with \"berth serve\", or name another with BERTH_SERVER",
+                self.address
+            )
+            .into(),
+        )
     }
 }
 

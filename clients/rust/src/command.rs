@@ -1,8 +1,10 @@
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::v1::{AcquireRequest, AttachRequest, ExecuteRequest, OutputPolicy, Terminal, Unwatched};
+use crate::words;
 
 /// A program to run, and how. What is not set is the server's choice.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,8 +16,16 @@ pub struct Command {
 
 impl Command {
     /// The program and its arguments; a program without a slash is looked up in PATH.
-    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Command {
-        Command::default().with(|request| request.argv = argv.into_iter().map(Into::into).collect())
+    ///
+    /// Any bytes are an argument, UTF-8 or not; so for the environment, directories and paths.
+    pub fn new<S: AsRef<OsStr>>(argv: impl IntoIterator<Item = S>) -> Command {
+        let argv: Vec<S> = argv.into_iter().collect();
+        Command::default().with(|request| {
+            match argv.iter().map(|word| word.as_ref().to_str().map(String::from)).collect::<Option<Vec<_>>>() {
+                Some(texts) => request.argv = texts,
+                None => request.argv_raw = argv.iter().map(words::bytes).collect(),
+            }
+        })
     }
 
     /// A line for the container's `/bin/sh`.
@@ -46,13 +56,19 @@ impl Command {
         self.with(|request| request.wait_ms = millis(wait))
     }
 
-    pub fn env(self, name: impl Into<String>, value: impl Into<String>) -> Command {
-        self.with(|request| drop(request.env.insert(name.into(), value.into())))
+    pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Command {
+        self.with(|request| match (name.as_ref().to_str(), value.as_ref().to_str()) {
+            (Some(name), Some(value)) => drop(request.env.insert(name.into(), value.into())),
+            _ => {
+                let pair = [&words::bytes(&name)[..], b"=", &words::bytes(&value)].concat();
+                request.env_raw.push(pair.into());
+            }
+        })
     }
 
     /// The directory it runs in; absolute.
-    pub fn cwd(self, directory: impl Into<String>) -> Command {
-        self.with(|request| request.cwd = directory.into())
+    pub fn cwd(self, directory: impl AsRef<OsStr>) -> Command {
+        self.with(|request| (request.cwd, request.cwd_raw) = words::fields(directory))
     }
 
     /// The user id it runs as.
@@ -60,7 +76,8 @@ impl Command {
         self.with(|request| request.uid = uid)
     }
 
-    /// The first, and without [`Command::open_stdin`] all, of its standard input.
+    /// The first, and without [`Command::open_stdin`] all, of its standard input. What is over 1 MiB follows in pieces, as
+    /// the program reads.
     pub fn stdin(self, bytes: impl Into<Bytes>) -> Command {
         self.with(|request| request.stdin = bytes.into())
     }
@@ -72,7 +89,17 @@ impl Command {
 
     /// It has a terminal of this size: all it writes is stdout, and its input is what is typed.
     pub fn terminal(self, rows: u32, columns: u32) -> Command {
-        self.with(|request| request.terminal = Some(Terminal { rows, columns }))
+        self.with(|request| request.terminal = Some(Terminal { rows, columns, no_echo: false }))
+    }
+
+    /// With [`Command::terminal`]: what is typed is not echoed.
+    pub fn no_echo(self) -> Command {
+        self.with(|request| request.terminal.get_or_insert_with(Terminal::default).no_echo = true)
+    }
+
+    /// Its stdout and stderr are one pipe, in the order of writing: all is stdout.
+    pub fn merge_output(self) -> Command {
+        self.with(|request| request.merge_output = true)
     }
 
     /// After this it is ended, with all it started: `TimedOut`.

@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc, Mutex, Weak};
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
@@ -33,6 +34,23 @@ pub(crate) struct Connection {
     shutdown: Arc<dyn Fn() + Send + Sync>,
     server: String,
     over: AtomicBool,
+    /// Something has come since the last look.
+    heard: Arc<AtomicBool>,
+    /// The reader waits for who takes what has come: then nothing more is read.
+    delivers: AtomicBool,
+    was_asked: AtomicBool,
+    is_watched: AtomicBool,
+}
+
+/// Reads, and notes that something came.
+struct Heeding<R>(R, Arc<AtomicBool>);
+
+impl<R: Read> Read for Heeding<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let result = self.0.read(into);
+        self.1.store(true, Ordering::Relaxed);
+        result
+    }
 }
 
 struct Calls {
@@ -66,6 +84,10 @@ impl Connection {
             shutdown: shutdown.clone(),
             server,
             over: AtomicBool::new(false),
+            heard: Arc::new(AtomicBool::new(true)),
+            delivers: AtomicBool::new(false),
+            was_asked: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
         });
         // The threads hold no more than what they need, so that the last handle's end is theirs.
         if let Some((receiver, mut writer)) = frames {
@@ -83,6 +105,7 @@ impl Connection {
             })?;
         }
         let weak = Arc::downgrade(&connection);
+        let reader = Heeding(reader, connection.heard.clone());
         thread::Builder::new()
             .name("berth-reader".into())
             .spawn(move || read_all(BufReader::with_capacity(64 << 10, reader), &weak))?;
@@ -91,6 +114,35 @@ impl Connection {
 
     pub(crate) fn is_open(&self) -> bool {
         !self.over.load(Ordering::Acquire)
+    }
+
+    /// True the first time.
+    pub(crate) fn begin_watch(&self) -> bool {
+        !self.is_watched.swap(true, Ordering::Relaxed)
+    }
+
+    /// The server has had half of what it may be silent for: asks whether it is there, the second time gives it up.
+    /// Whether to look again.
+    pub(crate) fn look(self: &Arc<Self>, keepalive: Duration, hello: &ttrpc::Request) -> bool {
+        let is_waited_for = !self.calls.lock().unwrap().open.is_empty();
+        let was_heard = self.heard.swap(false, Ordering::Relaxed);
+        let is_silent = is_waited_for && !was_heard && !self.delivers.load(Ordering::Relaxed);
+        let was_asked = self.was_asked.swap(is_silent, Ordering::Relaxed);
+        if is_silent && was_asked {
+            let why =
+                format!("the server at {} has said nothing for {keepalive:?}, and did not answer a Hello", self.server);
+            self.fail(Error::Unavailable(why.into()));
+        } else if is_silent {
+            // On a thread of its own: a server that does not read holds up who writes.
+            let (connection, hello) = (Arc::downgrade(self), hello.clone());
+            let ask = move || {
+                if let Some(connection) = connection.upgrade() {
+                    drop(connection.call(frame::UNARY, &hello, crate::channel::nobody()));
+                }
+            };
+            drop(thread::Builder::new().name("berth-asks".into()).spawn(ask));
+        }
+        self.is_open()
     }
 
     /// Sends a request; what comes of it is the receiver's. The call's id, for [`Connection::forget`].
@@ -179,7 +231,9 @@ impl Connection {
     }
 
     fn lost(&self, error: &io::Error) {
-        self.fail(Error::Unavailable(format!("the connection to the server at {} was lost: {error}", self.server)));
+        self.fail(Error::Unavailable(
+            format!("the connection to the server at {} was lost: {error}", self.server).into(),
+        ));
     }
 
     fn deliver(&self, frame: Frame) {
@@ -211,7 +265,7 @@ fn answer(data: Bytes) -> Result<Bytes> {
     let response = ttrpc::Response::decode(data)
         .map_err(|error| Error::server_sent(format!("a response that is none: {error}")))?;
     match response.status {
-        Some(status) if status.code != 0 => Err(Error::new(status.code, status.message)),
+        Some(status) if status.code != 0 => Err(Error::from_status(status)),
         _ => Ok(response.payload),
     }
 }
@@ -224,10 +278,14 @@ fn read_all(mut from: impl Read, connection: &Weak<Connection>) {
             None => return,
         };
         match frame {
-            Ok(Some(frame)) => connection.deliver(frame),
+            Ok(Some(frame)) => {
+                connection.delivers.store(true, Ordering::Relaxed);
+                connection.deliver(frame);
+                connection.delivers.store(false, Ordering::Relaxed);
+            }
             Ok(None) => {
                 let why = format!("the server at {} closed the connection", connection.server);
-                return connection.fail(Error::Unavailable(why));
+                return connection.fail(Error::Unavailable(why.into()));
             }
             Err(error) => return connection.lost(&error),
         }

@@ -1,6 +1,45 @@
+use std::collections::BTreeMap;
 use std::{fmt, io};
 
+use prost::Message;
+
+use crate::ttrpc;
+use crate::v1::ErrorReason;
+
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What is known of a failure beside its code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Detail {
+    /// What was wrong, in one line.
+    pub message: String,
+    /// Tells apart what has the same code; unspecified where the server gives none that is known here.
+    pub reason: ErrorReason,
+    /// What the server says beside the reason, as `retry_after_ms`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl<T: Into<String>> From<T> for Detail {
+    fn from(message: T) -> Detail {
+        Detail { message: message.into(), ..Detail::default() }
+    }
+}
+
+/// Its message, for callers who want the words of a variant.
+impl std::ops::Deref for Detail {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
 
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $code:literal $grpc:literal,)*) => {
@@ -9,14 +48,14 @@ macro_rules! errors {
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Error {
-            $($(#[$doc])* $name(String),)*
+            $($(#[$doc])* $name(Detail),)*
         }
 
         impl Error {
-            pub(crate) fn new(code: i32, message: String) -> Error {
+            pub(crate) fn new(code: i32, detail: Detail) -> Error {
                 match code {
-                    $($code => Error::$name(message),)*
-                    _ => Error::Unknown(message),
+                    $($code => Error::$name(detail),)*
+                    _ => Error::Unknown(detail),
                 }
             }
 
@@ -32,7 +71,11 @@ macro_rules! errors {
 
             /// What was wrong, in one line.
             pub fn message(&self) -> &str {
-                match self { $(Error::$name(message) => message,)* }
+                &self.detail().message
+            }
+
+            fn detail(&self) -> &Detail {
+                match self { $(Error::$name(detail) => detail,)* }
             }
         }
     };
@@ -67,14 +110,45 @@ errors! {
 }
 
 impl Error {
+    /// Tells apart what has the same code: `ErrorReason::IsADirectory` …
+    pub fn reason(&self) -> ErrorReason {
+        self.detail().reason
+    }
+
+    /// What the server says beside the reason, as `retry_after_ms`.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.detail().metadata
+    }
+
+    /// With the reason, if the server gives one that is known here.
+    pub(crate) fn from_status(status: ttrpc::Status) -> Error {
+        let mut detail = Detail::from(status.message);
+        for any in status.details {
+            if any.type_url.rsplit('/').next() != Some("google.rpc.ErrorInfo") {
+                continue;
+            }
+            // Where it cannot be read, the code and the message say enough.
+            if let Ok(info) = ttrpc::ErrorInfo::decode(any.value) {
+                if info.domain == "berth.dev" {
+                    detail.reason = ErrorReason::from_str_name(&info.reason).unwrap_or_default();
+                    detail.metadata = info.metadata;
+                }
+            }
+        }
+        Error::new(status.code, detail)
+    }
+
     pub(crate) fn server_sent(what: impl fmt::Display) -> Error {
-        Error::Internal(format!("the server sent {what}"))
+        Error::Internal(format!("the server sent {what}").into())
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
+        match self.reason() {
+            ErrorReason::Unspecified => f.write_str(self.message()),
+            reason => write!(f, "{}: {}", reason.as_str_name(), self.message()),
+        }
     }
 }
 

@@ -33,10 +33,9 @@ pub(crate) struct Frame {
 pub(crate) fn request(stream: u32, flags: u8, request: &ttrpc::Request) -> Result<Vec<u8>> {
     let length = request.encoded_len();
     if length > MAX_DATA {
-        return Err(Error::ResourceExhausted(format!(
-            "a {} request of {length} bytes is over the limit of {MAX_DATA}",
-            request.method
-        )));
+        return Err(Error::ResourceExhausted(
+            format!("a {} request of {length} bytes is over the limit of {MAX_DATA}", request.method).into(),
+        ));
     }
     let mut frame = Vec::with_capacity(HEADER + length);
     frame.extend_from_slice(&(length as u32).to_be_bytes());

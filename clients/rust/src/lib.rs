@@ -15,13 +15,16 @@ mod error;
 mod frame;
 mod options;
 mod queue;
+mod text;
 mod timer;
 mod unary;
+mod words;
 
 pub use blocking::{Client, Execution, Lease, Reader, RemoteFile, Writer};
 pub use command::{AcquireOptions, AttachOptions, Command};
-pub use error::{Error, Result};
+pub use error::{Detail, Error, Result};
 pub use options::{ByteStream, Connector, Options};
+pub use text::Text;
 pub use v1::execute_event::Event;
 
 /// The messages of `proto/berth/v1/pool.proto`, as prost makes them.

@@ -24,6 +24,9 @@ pub struct Options {
     /// Bytes of output of one execution that may wait here for a slow reader, before its program has to wait too:
     /// 64 KiB to 1 MiB; 256 KiB.
     pub window: u32,
+    /// How long a server may say nothing to calls that wait; 60 s. After half of it, it is asked whether it is there; after all
+    /// of it the connection counts as lost.
+    pub keepalive: Duration,
     /// Connects in another way than by the address, for example through TLS.
     pub connector: Option<Arc<Connector>>,
 }
@@ -54,6 +57,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(30),
             window: 256 << 10,
+            keepalive: Duration::from_secs(60),
             connector: None,
         }
     }
@@ -74,6 +78,7 @@ impl fmt::Debug for Options {
             .field("connect_timeout", &self.connect_timeout)
             .field("call_timeout", &self.call_timeout)
             .field("window", &self.window)
+            .field("keepalive", &self.keepalive)
             .finish_non_exhaustive()
     }
 }
@@ -87,9 +92,12 @@ pub(crate) enum Address {
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Address> {
         let malformed = |why: &str| {
-            Err(Error::InvalidArgument(format!(
+            Err(Error::InvalidArgument(
+                format!(
                 "{text:?} is no address: {why}; write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:/path/to/socket"
-            )))
+            )
+                .into(),
+            ))
         };
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -97,6 +105,9 @@ impl Address {
                 "" => malformed("no path follows \"unix:\""),
                 path => Ok(Address::Unix(path.into())),
             };
+        }
+        if let Some((scheme, _)) = text.split_once("://") {
+            return malformed(&format!("it is a URL, and Berth does not speak {scheme}"));
         }
         let (host, port) = match text.rsplit_once(':') {
             Some(parts) => parts,
@@ -167,7 +178,7 @@ mod tests {
         assert_eq!(Address::parse(":1").unwrap().to_string(), "127.0.0.1:1");
         assert_eq!(Address::parse("[::1]:7411").unwrap().to_string(), "[::1]:7411");
         assert_eq!(Address::parse("unix:///run/b").unwrap().to_string(), "unix:/run/b");
-        for wrong in ["", "host", "host:", "host:70000", "::1:7411", "unix:"] {
+        for wrong in ["", "host", "host:", "host:70000", "::1:7411", "unix:", "http://berth:7411"] {
             assert!(matches!(Address::parse(wrong), Err(Error::InvalidArgument(_))), "{wrong}");
         }
     }

@@ -22,6 +22,9 @@ use crate::{Error, Result};
 /// No server with windows lets so much come unread.
 const LAST_RESORT: usize = 2 << 20;
 
+/// So many events are acknowledged at the latest: a server has no more than 60 on their way, however small they are.
+const EVENTS_PER_CREDIT: usize = 30;
+
 /// How a message of the stream becomes an event.
 pub(crate) enum Source {
     Execution,
@@ -59,6 +62,7 @@ struct State {
     /// Where the caller is in each stream.
     offsets: [u64; 2],
     unacknowledged: usize,
+    unacknowledged_events: usize,
     wakers: Vec<Waker>,
 }
 
@@ -131,7 +135,7 @@ impl Queue {
             Event::Output(output) => {
                 let size = output.data.len();
                 let end = output.offset + size as u64;
-                self.consume(state, output.stream, end, size);
+                self.consume(state, output.stream, end, size, 1);
             }
             Event::Dropped(dropped) => skip(&mut state, dropped),
             Event::Started(_) | Event::Ended(_) => {}
@@ -165,7 +169,7 @@ impl Queue {
                 if is_empty {
                     state.events.remove(at);
                 }
-                self.consume(state, stream as i32, end, size);
+                self.consume(state, stream as i32, end, size, is_empty.into());
                 Poll::Ready(Ok(Ok(size)))
             }
             Event::Dropped(dropped) => {
@@ -178,12 +182,16 @@ impl Queue {
         }
     }
 
-    fn consume(&self, mut state: MutexGuard<'_, State>, stream: i32, end: u64, size: usize) {
+    /// Credit is never given back for little: a server that gets it for each small piece has only small pieces to send.
+    fn consume(&self, mut state: MutexGuard<'_, State>, stream: i32, end: u64, size: usize, events: usize) {
         state.offsets[stream as usize & 1] = end;
         let was_held_back = state.buffered > LAST_RESORT;
         state.buffered -= size;
         state.unacknowledged += size;
-        let is_due = state.unacknowledged >= self.window as usize / 4 && !state.is_over;
+        state.unacknowledged_events += events;
+        let is_much =
+            state.unacknowledged >= self.window as usize / 4 || state.unacknowledged_events >= EVENTS_PER_CREDIT;
+        let is_due = is_much && !state.is_over;
         let request = match &state.started {
             Some(started) if is_due && started.watcher != 0 => Some(AcknowledgeRequest {
                 lease: self.lease.clone(),
@@ -196,6 +204,7 @@ impl Queue {
         };
         if request.is_some() {
             state.unacknowledged = 0;
+            state.unacknowledged_events = 0;
         }
         drop(state);
         if was_held_back {

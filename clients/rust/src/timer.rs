@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::ttrpc;
 
 #[derive(Default)]
 pub(crate) struct Timer {
@@ -31,12 +32,39 @@ struct State {
 struct Entry {
     when: Instant,
     connection: Weak<Connection>,
-    id: u32,
+    what: What,
+}
+
+enum What {
+    /// A call's time is over.
+    Expire(u32),
+    /// It is time to see whether the server has said anything.
+    Look(Duration, Arc<ttrpc::Request>),
 }
 
 impl Entry {
     fn is_open(&self) -> bool {
-        self.connection.upgrade().map_or(false, |connection| connection.has(self.id))
+        self.connection.upgrade().map_or(false, |connection| match self.what {
+            What::Expire(id) => connection.has(id),
+            What::Look(..) => connection.is_open(),
+        })
+    }
+}
+
+impl Entry {
+    /// Does it. What is to be done again, and when.
+    fn act(self) -> Option<Entry> {
+        let connection = self.connection.upgrade()?;
+        match &self.what {
+            What::Expire(id) => {
+                connection.expire(*id);
+                None
+            }
+            What::Look(keepalive, hello) => {
+                let when = Instant::now() + *keepalive / 2;
+                connection.look(*keepalive, hello).then(|| Entry { when, ..self })
+            }
+        }
     }
 }
 
@@ -62,6 +90,15 @@ impl Ord for Entry {
 
 impl Timer {
     pub(crate) fn add(&self, when: Instant, connection: &Arc<Connection>, id: u32) {
+        self.push(when, connection, What::Expire(id));
+    }
+
+    /// Looks at it again and again, for as long as it is open.
+    pub(crate) fn watch(&self, connection: &Arc<Connection>, keepalive: Duration, hello: ttrpc::Request) {
+        self.push(Instant::now() + keepalive / 2, connection, What::Look(keepalive, Arc::new(hello)));
+    }
+
+    fn push(&self, when: Instant, connection: &Arc<Connection>, what: What) {
         let mut state = self.shared.state.lock().unwrap();
         if state.entries.len() >= state.prune_at.max(1024) {
             let kept: Vec<_> = state.entries.drain().filter(|entry| entry.0.is_open()).collect();
@@ -69,7 +106,7 @@ impl Timer {
             state.entries = kept.into();
         }
         let is_first = state.entries.peek().map_or(true, |first| when < first.0.when);
-        state.entries.push(Reverse(Entry { when, connection: Arc::downgrade(connection), id }));
+        state.entries.push(Reverse(Entry { when, connection: Arc::downgrade(connection), what }));
         if !state.is_running && !state.is_closed {
             let shared = self.shared.clone();
             // Without a thread the server still keeps to the deadline.
@@ -97,10 +134,9 @@ impl Shared {
                 Some(_) => {
                     let due = state.entries.pop();
                     drop(state);
-                    if let Some((connection, id)) = due.and_then(|due| Some((due.0.connection.upgrade()?, due.0.id))) {
-                        connection.expire(id);
-                    }
+                    let again = due.and_then(|due| due.0.act());
                     state = self.state.lock().unwrap();
+                    state.entries.extend(again.map(Reverse));
                 }
             }
         }

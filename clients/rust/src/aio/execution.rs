@@ -1,11 +1,14 @@
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Client;
+use crate::blocking::wait;
 use crate::command::millis;
 use crate::queue::{poll_fn, Queue};
+use crate::text::{Text, TextDecoder};
 use crate::v1::execute_event::Event;
 use crate::v1::{
     Dropped, Ended, InputRequest, InputResponse, OutputStream, ResizeTerminalRequest, ResizeTerminalResponse,
@@ -26,7 +29,38 @@ pub struct Execution {
     client: Client,
     lease: String,
     queue: Arc<Queue>,
-    input: Mutex<Input>,
+    input: Arc<Mutex<Input>>,
+    fed: Arc<Fed>,
+    texts: Mutex<TextDecoder>,
+}
+
+/// Whether the standard input that did not go with the request has been sent.
+#[derive(Debug, Default)]
+struct Fed {
+    state: Mutex<(bool, Vec<Waker>)>,
+}
+
+impl Fed {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock().unwrap();
+        if !state.0 {
+            return Poll::Ready(());
+        }
+        state.1.push(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn begin(&self) {
+        self.state.lock().unwrap().0 = true;
+    }
+
+    fn end(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 = false;
+        let wakers = std::mem::take(&mut state.1);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +72,53 @@ struct Input {
 
 impl Execution {
     pub(super) fn new(client: Client, lease: String, queue: Arc<Queue>, offset: Option<u64>) -> Execution {
-        let input = Mutex::new(Input { offset, is_closed: false });
-        Execution { client, lease, queue, input }
+        let input = Arc::new(Mutex::new(Input { offset, is_closed: false }));
+        Execution { client, lease, queue, input, fed: Arc::default(), texts: Mutex::default() }
+    }
+
+    /// Sends the standard input that did not go with the request, on a thread of its own: whoever reads the output need not
+    /// write. A program that ends without reading it ends as it does.
+    pub(super) fn feed(&self, mut rest: Bytes, end: bool) {
+        self.fed.begin();
+        let (fed, input, queue) = (self.fed.clone(), self.input.clone(), self.queue.clone());
+        let (channel, lease) = (Arc::downgrade(&self.client.channel), self.lease.clone());
+        let send = move || {
+            let started = wait(poll_fn(|context| queue.poll_started(context)));
+            let execution = started.map(|started| started.execution);
+            while let (Ok(execution), false) = (&execution, rest.is_empty()) {
+                let data = rest.split_to(rest.len().min(CHUNK));
+                let offset = input.lock().unwrap().offset.unwrap_or_default();
+                let (lease, execution, end) = (lease.clone(), execution.clone(), end && rest.is_empty());
+                let request = InputRequest { lease, execution, offset, data, end };
+                let channel = match channel.upgrade() {
+                    Some(channel) => channel,
+                    None => break,
+                };
+                match wait(channel.call::<InputResponse>("Input", &request, None)) {
+                    Ok(response) => input.lock().unwrap().offset = Some(response.offset),
+                    Err(_) => break, // The end of the program tells the rest.
+                }
+            }
+            fed.end();
+        };
+        if std::thread::Builder::new().name("berth-input".into()).spawn(send).is_err() {
+            self.fed.end();
+            self.queue.abandon(); // Rather than a program that waits for what never comes.
+        }
+    }
+
+    /// What it writes as text, in the order it came; `None` at the end. Take this instead of the events. A character whose
+    /// bytes come in two pieces is held back until it is whole; what is not UTF-8 becomes U+FFFD.
+    pub async fn next_text(&self) -> Result<Option<Text>> {
+        loop {
+            if let Some(text) = self.texts.lock().unwrap().pop() {
+                return Ok(Some(text));
+            }
+            match self.next().await? {
+                Some(event) => self.texts.lock().unwrap().push(&event),
+                None => return Ok(None),
+            }
+        }
     }
 
     /// For [`Lease::attach`](super::Lease::attach), on any connection; secret, like a lease. Waits until it has started.
@@ -129,6 +208,7 @@ impl Execution {
     }
 
     async fn send(&self, data: Bytes, end: bool) -> Result<()> {
+        poll_fn(|context| self.fed.poll(context)).await;
         let Input { offset, is_closed } = *self.input.lock().unwrap();
         if is_closed {
             return Err(Error::FailedPrecondition("the input was closed".into()));
@@ -176,7 +256,7 @@ impl Execution {
         let request = ResizeTerminalRequest {
             lease: self.lease.clone(),
             execution: self.id().await?,
-            terminal: Some(Terminal { rows, columns }),
+            terminal: Some(Terminal { rows, columns, no_echo: false }),
         };
         let timeout = self.client.call_timeout();
         let ResizeTerminalResponse {} = self.client.channel.call("Resize", &request, timeout).await?;
@@ -190,12 +270,15 @@ impl Execution {
 }
 
 fn loss(dropped: Dropped) -> Error {
-    Error::DataLoss(format!(
-        "{} bytes of {:?} were no longer held, from offset {} on",
-        dropped.bytes,
-        dropped.stream(),
-        dropped.offset
-    ))
+    Error::DataLoss(
+        format!(
+            "{} bytes of {:?} were no longer held, from offset {} on",
+            dropped.bytes,
+            dropped.stream(),
+            dropped.offset
+        )
+        .into(),
+    )
 }
 
 impl Drop for Execution {

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -6,12 +7,13 @@ use bytes::Bytes;
 use super::{Client, Execution, RemoteFile};
 use crate::command::{millis, AttachOptions, Command};
 use crate::v1::{
-    AcquireResponse, ExecutionInfo, FileInfo, ListDirectoryRequest, ListDirectoryResponse, ListExecutionsRequest,
-    ListExecutionsResponse, ReadArchiveRequest, ReadFileRequest, ReleaseRequest, ReleaseResponse, RemoveFileRequest,
-    RemoveFileResponse, RenewRequest, RenewResponse, WriteArchiveRequest, WriteArchiveResponse, WriteFileRequest,
-    WriteFileResponse,
+    AcquireResponse, ChangeModeRequest, ChangeModeResponse, ExecutionInfo, FileInfo, ListDirectoryRequest,
+    ListDirectoryResponse, ListExecutionsRequest, ListExecutionsResponse, MakeDirectoryRequest, MakeDirectoryResponse,
+    ReadArchiveRequest, ReadFileRequest, ReleaseRequest, ReleaseResponse, RemoveFileRequest, RemoveFileResponse,
+    RenameFileRequest, RenameFileResponse, RenewRequest, RenewResponse, StatRequest, StatResponse, WriteArchiveRequest,
+    WriteArchiveResponse, WriteFileRequest, WriteFileResponse,
 };
-use crate::{channel, frame, Output, Result};
+use crate::{channel, frame, words, Output, Result};
 
 pub(crate) const CHUNK: usize = 256 << 10;
 
@@ -88,6 +90,7 @@ impl Lease {
 
     /// The same, and waits for all that it writes and its end.
     pub async fn run(&self, command: &Command) -> Result<Output> {
+        super::refuse_open_stdin(command)?;
         self.execute(command).await?.collect().await
     }
 
@@ -105,14 +108,14 @@ impl Lease {
     }
 
     /// Writes a file, which is complete under its name or not there; readable by all.
-    pub async fn write_file(&self, path: &str, data: impl Into<Bytes>) -> Result<()> {
+    pub async fn write_file(&self, path: impl AsRef<OsStr>, data: impl Into<Bytes>) -> Result<()> {
         self.write_file_with(path, data, 0, false).await
     }
 
     /// `mode`: permission bits, 0 is 0644; `create_parents`: directories that are missing on the way are made.
     pub async fn write_file_with(
         &self,
-        path: &str,
+        path: impl AsRef<OsStr>,
         data: impl Into<Bytes>,
         mode: u32,
         create_parents: bool,
@@ -129,7 +132,7 @@ impl Lease {
     }
 
     /// Unpacks a tar archive into a directory, which is made if it is missing. Returns how many files.
-    pub async fn write_archive(&self, path: &str, tar: impl Into<Bytes>) -> Result<u64> {
+    pub async fn write_archive(&self, path: impl AsRef<OsStr>, tar: impl Into<Bytes>) -> Result<u64> {
         let mut tar = tar.into();
         let mut upload = self.upload_archive(path);
         loop {
@@ -141,35 +144,34 @@ impl Lease {
         }
     }
 
-    pub(crate) fn upload_file(&self, path: &str, mode: u32, create_parents: bool) -> Upload<'_> {
+    pub(crate) fn upload_file(&self, path: impl AsRef<OsStr>, mode: u32, create_parents: bool) -> Upload<'_> {
+        let (path, path_raw) = words::fields(path);
+        let lease = self.token().into();
         Upload::File(
             self,
-            WriteFileRequest {
-                lease: self.token().into(),
-                path: path.into(),
-                mode,
-                create_parents,
-                ..WriteFileRequest::default()
-            },
+            WriteFileRequest { lease, path, path_raw, mode, create_parents, ..WriteFileRequest::default() },
         )
     }
 
-    pub(crate) fn upload_archive(&self, path: &str) -> Upload<'_> {
+    pub(crate) fn upload_archive(&self, path: impl AsRef<OsStr>) -> Upload<'_> {
+        let (path, path_raw) = words::fields(path);
         let request =
-            WriteArchiveRequest { lease: self.token().into(), path: path.into(), ..WriteArchiveRequest::default() };
+            WriteArchiveRequest { lease: self.token().into(), path, path_raw, ..WriteArchiveRequest::default() };
         Upload::Archive(self, request, 0)
     }
 
     /// Reads a file while it is sent.
-    pub async fn read_file(&self, path: &str) -> Result<RemoteFile> {
+    pub async fn read_file(&self, path: impl AsRef<OsStr>) -> Result<RemoteFile> {
         self.read_file_range(path, 0, 0).await
     }
 
     /// `length`: bytes at most; 0 is all to the end.
-    pub async fn read_file_range(&self, path: &str, offset: u64, length: u64) -> Result<RemoteFile> {
+    pub async fn read_file_range(&self, path: impl AsRef<OsStr>, offset: u64, length: u64) -> Result<RemoteFile> {
+        let (path, path_raw) = words::fields(path);
         let request = ReadFileRequest {
             lease: self.token().into(),
-            path: path.into(),
+            path,
+            path_raw,
             offset,
             length,
             window_bytes: self.client.channel.options.window.into(),
@@ -178,18 +180,21 @@ impl Lease {
     }
 
     /// A directory, or a single file, as a tar archive.
-    pub async fn read_archive(&self, path: &str) -> Result<RemoteFile> {
+    pub async fn read_archive(&self, path: impl AsRef<OsStr>) -> Result<RemoteFile> {
+        let (path, path_raw) = words::fields(path);
         let request = ReadArchiveRequest {
             lease: self.token().into(),
-            path: path.into(),
+            path,
+            path_raw,
             window_bytes: self.client.channel.options.window.into(),
         };
         RemoteFile::open(&self.client, self.token(), "ReadArchive", &request).await
     }
 
     /// What a directory holds, in the order of the names' bytes.
-    pub async fn list(&self, path: &str) -> Result<Vec<FileInfo>> {
-        let request = ListDirectoryRequest { lease: self.token().into(), path: path.into() };
+    pub async fn list(&self, path: impl AsRef<OsStr>) -> Result<Vec<FileInfo>> {
+        let (path, path_raw) = words::fields(path);
+        let request = ListDirectoryRequest { lease: self.token().into(), path, path_raw };
         let timeout = self.client.call_timeout();
         let answer = self.client.channel.start(frame::REMOTE_CLOSED, "ListDirectory", &request, timeout, None).await?;
         let mut entries = Vec::new();
@@ -199,18 +204,55 @@ impl Lease {
         Ok(entries)
     }
 
+    /// What is at a path: a link itself, or, if `follow`, what it leads to.
+    pub async fn stat(&self, path: impl AsRef<OsStr>, follow: bool) -> Result<FileInfo> {
+        let (path, path_raw) = words::fields(path);
+        let request = StatRequest { lease: self.token().into(), path, path_raw, follow };
+        let response: StatResponse = self.client.channel.call("Stat", &request, self.client.call_timeout()).await?;
+        Ok(response.info.unwrap_or_default())
+    }
+
+    /// Makes a directory. `mode`: permission bits, 0 is 0755; `parents`: directories that are missing on the way are made, and
+    /// it may be there already.
+    pub async fn make_directory(&self, path: impl AsRef<OsStr>, mode: u32, parents: bool) -> Result<()> {
+        let (path, path_raw) = words::fields(path);
+        let request = MakeDirectoryRequest { lease: self.token().into(), path, path_raw, mode, parents };
+        let timeout = self.client.call_timeout();
+        let MakeDirectoryResponse {} = self.client.channel.call("MakeDirectory", &request, timeout).await?;
+        Ok(())
+    }
+
+    /// Gives a file, a link or a directory another path. What is there is replaced, unless `no_replace`.
+    pub async fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>, no_replace: bool) -> Result<()> {
+        let ((from, from_raw), (to, to_raw)) = (words::fields(from), words::fields(to));
+        let request = RenameFileRequest { lease: self.token().into(), from, from_raw, to, to_raw, no_replace };
+        let timeout = self.client.call_timeout();
+        let RenameFileResponse {} = self.client.channel.call("RenameFile", &request, timeout).await?;
+        Ok(())
+    }
+
+    /// Changes the permission bits of a file or a directory.
+    pub async fn change_mode(&self, path: impl AsRef<OsStr>, mode: u32) -> Result<()> {
+        let (path, path_raw) = words::fields(path);
+        let request = ChangeModeRequest { lease: self.token().into(), path, path_raw, mode };
+        let timeout = self.client.call_timeout();
+        let ChangeModeResponse {} = self.client.channel.call("ChangeMode", &request, timeout).await?;
+        Ok(())
+    }
+
     /// Removes a file, a link or an empty directory.
-    pub async fn remove(&self, path: &str) -> Result<()> {
+    pub async fn remove(&self, path: impl AsRef<OsStr>) -> Result<()> {
         self.remove_with(path, false).await
     }
 
     /// Removes a directory and all in it.
-    pub async fn remove_tree(&self, path: &str) -> Result<()> {
+    pub async fn remove_tree(&self, path: impl AsRef<OsStr>) -> Result<()> {
         self.remove_with(path, true).await
     }
 
-    async fn remove_with(&self, path: &str, recursive: bool) -> Result<()> {
-        let request = RemoveFileRequest { lease: self.token().into(), path: path.into(), recursive };
+    async fn remove_with(&self, path: impl AsRef<OsStr>, recursive: bool) -> Result<()> {
+        let (path, path_raw) = words::fields(path);
+        let request = RemoveFileRequest { lease: self.token().into(), path, path_raw, recursive };
         let timeout = self.client.call_timeout();
         let RemoveFileResponse {} = self.client.channel.call("RemoveFile", &request, timeout).await?;
         Ok(())

@@ -45,6 +45,26 @@ struct Status {
     code: i32,
     #[prost(string, tag = "2")]
     message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+    #[prost(btree_map = "string, string", tag = "3")]
+    metadata: std::collections::BTreeMap<String, String>,
 }
 
 pub struct StubServer {
@@ -138,7 +158,16 @@ impl Peer {
     }
 
     pub fn fail(&self, stream: u32, code: i32, message: &str) {
-        let status = Some(Status { code, message: message.into() });
+        let status = Some(Status { code, message: message.into(), details: Vec::new() });
+        self.frame(stream, 2, 0, &Response { status, payload: Vec::new() }.encode_to_vec());
+    }
+
+    pub fn fail_with(&self, stream: u32, code: i32, message: &str, reason: &str, metadata: &[(&str, &str)]) {
+        let metadata = metadata.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+        let value = ErrorInfo { reason: reason.into(), domain: "berth.dev".into(), metadata }.encode_to_vec();
+        let other = Any { type_url: "x/other".into(), value: value.clone() };
+        let info = Any { type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(), value };
+        let status = Some(Status { code, message: message.into(), details: vec![other, info] });
         self.frame(stream, 2, 0, &Response { status, payload: Vec::new() }.encode_to_vec());
     }
 
