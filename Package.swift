@@ -67,9 +67,13 @@ let package = Package(
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
+        // What holds a member, on whatever runtime, and the directories that a server may rely on
+        .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
         .target(name: "CurlHTTP", dependencies: ["CCurl"], swiftSettings: strict),
-        .target(name: "DockerRuntime", dependencies: ["Pool", "CurlHTTP", "CLinux", log], swiftSettings: strict),
-        .target(name: "RuncRuntime", dependencies: ["Pool", "CLinux", log], swiftSettings: strict),
+        .target(
+            name: "DockerRuntime", dependencies: ["Pool", "Hardening", "CurlHTTP", "CLinux", log],
+            swiftSettings: strict),
+        .target(name: "RuncRuntime", dependencies: ["Pool", "Hardening", "CLinux", log], swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
         .target(name: "FileTree", dependencies: ["CLinux"], swiftSettings: strict),
@@ -103,7 +107,8 @@ let package = Package(
         .executableTarget(
             name: "berth",
             dependencies: [
-                "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "AgentLink", "DockerRuntime",
+                "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "Hardening", "AgentLink",
+                "DockerRuntime",
                 "RuncRuntime", "FileTree",
                 "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -144,7 +149,8 @@ let package = Package(
             dependencies: ["DockerRuntime", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "RuncRuntimeTests", dependencies: ["RuncRuntime", "CLinux", "Pool", "TestSupport", log] + nio,
+            name: "RuncRuntimeTests",
+            dependencies: ["RuncRuntime", "CLinux", "Hardening", "Pool", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",

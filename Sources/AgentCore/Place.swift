@@ -1,4 +1,5 @@
 internal import CLinux
+internal import FileTree
 internal import Glibc
 
 /// A directory that programs can write to: the root of a file system in memory.
@@ -21,6 +22,8 @@ final class Place {
         var gid: UInt32
         /// The names of its extended attributes.
         var attributes: [UInt8]
+        /// Those of `chattr`.
+        var flags: Int32
         /// In use, deleted files that something holds included; 0 where the file system does not count.
         var blocks: UInt64
         var files: UInt64
@@ -30,8 +33,8 @@ final class Place {
 
     let path: String
     private let descriptor: Descriptor
-    private let times: [timespec]
-    private(set) var start = State(mode: 0, uid: 0, gid: 0, attributes: [], blocks: 0, files: 0, entries: [])
+    private let times: (timespec, timespec)
+    private(set) var start = State(mode: 0, uid: 0, gid: 0, attributes: [], flags: 0, blocks: 0, files: 0, entries: [])
 
     /// - Throws: `Unprovable` when what is there now could not be told from what a program made of it.
     init(path: String) throws(Unprovable) {
@@ -45,9 +48,8 @@ final class Place {
         descriptor = high
         var status = stat()
         fstat(descriptor.raw, &status)
-        times = [status.st_atim, status.st_mtim]
+        times = (status.st_atim, status.st_mtim)
         start = try state()
-        guard start.uid == 0 else { throw Unprovable("\(path) belongs to user \(start.uid), not to root") }
         for entry in start.entries {
             switch entry.mode & S_IFMT {
             case S_IFREG:
@@ -60,10 +62,20 @@ final class Place {
         }
     }
 
+    /// Opens a place of a user's to all, as it was mounted: runc 1.1 gives it the mode of the image's directory instead. To
+    /// be called before any program runs.
+    static func makeWritable(_ mount: Mount) {
+        guard mount.type == "tmpfs", mount.isWritable else { return }
+        var status = stat()
+        // What is root's (/dev, an image's read-only parts) is as the runtime wants it.
+        guard stat(mount.path, &status) == 0, status.isDirectory, status.st_uid != 0 else { return }
+        if status.permissions != 0o1777 { berth_change_mode(mount.path, status.st_uid, 0o1777) }
+    }
+
     /// Removes what was not there at the start, and gives the directory its mode and times back.
     func restore(deadline: UInt64) throws(Unprovable) {
-        // Root's programs may have changed that, and nothing could be removed then.
-        fchmod(descriptor.raw, start.mode & 0o7777)
+        // Its owner's programs may have changed that, and nothing could be removed then.
+        try giveBack()
         var names = start.entries.map { entry in
             UnsafePointer(strdup(entry.name.map(CChar.init(bitPattern:)) + [0]))
         }
@@ -73,7 +85,15 @@ final class Place {
         guard problem == 0 else {
             throw Unprovable("\(path) could not be emptied: \(String(cString: strerror(problem)))")
         }
-        futimens(descriptor.raw, times)
+        try giveBack()
+    }
+
+    /// Mode, attributes and times, in its owner's name.
+    private func giveBack() throws(Unprovable) {
+        var before = berth_directory(
+            mode: start.mode, flags: start.flags, has_attributes: start.attributes.isEmpty ? 0 : 1, times: times)
+        let problem = berth_restore_directory(descriptor.raw, &before)
+        guard problem == 0 else { throw Unprovable("\(path): \(String(cString: strerror(problem)))") }
     }
 
     /// What of it is not as it was at the start; nil: all is.
@@ -82,6 +102,7 @@ final class Place {
         if now == start { return nil }
         if now.entries != start.entries { return "\(path) does not hold what it held" }
         if now.mode != start.mode || now.uid != start.uid || now.gid != start.gid || now.attributes != start.attributes
+            || now.flags != start.flags
         {
             return "\(path) has another mode, owner or attributes"
         }
@@ -96,7 +117,8 @@ final class Place {
         }
         return State(
             mode: status.st_mode, uid: status.st_uid, gid: status.st_gid, attributes: try attributes(),
-            blocks: UInt64(usage.f_blocks &- usage.f_bfree), files: UInt64(usage.f_files &- usage.f_ffree),
+            flags: berth_directory_flags(descriptor.raw), blocks: UInt64(usage.f_blocks &- usage.f_bfree),
+            files: UInt64(usage.f_files &- usage.f_ffree),
             entries: try entries())
     }
 

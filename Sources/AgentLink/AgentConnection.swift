@@ -15,6 +15,8 @@ public final class AgentConnection: MemberLink {
     public let member: MemberID
     /// The environment that the image gives its programs, as `NAME=value`.
     public let imageEnvironment: [String]
+    /// Who programs run as that do not say; nil where the runtime leaves that to others.
+    public let user: MemberUser?
     let rpc: ClientConnection
 
     private struct State {
@@ -26,10 +28,11 @@ public final class AgentConnection: MemberLink {
     }
     private let state = Mutex(State())
 
-    init(member: MemberID, rpc: ClientConnection, imageEnvironment: [String]) {
+    init(member: MemberID, rpc: ClientConnection, imageEnvironment: [String], user: MemberUser? = nil) {
         self.member = member
         self.rpc = rpc
         self.imageEnvironment = imageEnvironment
+        self.user = user
     }
 
     public func close(_ reason: LinkCloseReason) {

@@ -15,6 +15,7 @@ public struct AgentConnector: MemberConnector {
     public func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
+        let user = stream.user
         let (input, output) = stream.take()
         let rpc: ClientConnection
         do {
@@ -37,7 +38,8 @@ public struct AgentConnector: MemberConnector {
         }
         switch answer {
         case .success(let response):
-            let connection = AgentConnection(member: member, rpc: rpc, imageEnvironment: response.env)
+            let connection = AgentConnection(
+                member: member, rpc: rpc, imageEnvironment: response.env, user: user)
             rpc.onClose.whenComplete { _ in onClose() }
             return connection
         case .failure(let error):

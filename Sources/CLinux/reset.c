@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
@@ -197,11 +199,48 @@ static int take_outer(struct emptying *job, int top, uid_t owner, const struct e
 
 int berth_empty_directory(int top, const char *const *kept, uint64_t deadline) {
     struct emptying job = {top, kept, deadline, 0, 0};
-    int is_empty = clear(&job, top, names_of_top, take_outer, 0);
+    struct stat status;
+    if (fstat(top, &status) != 0) return errno;
+    touch_as(status.st_uid);
+    int is_empty = clear(&job, top, names_of_top, take_outer, status.st_uid);
     touch_as(0);
     // Where the machine is set to dump privileged programs, a change of user has undone this.
     berth_become_undumpable();
     return is_empty ? 0 : (job.problem ? job.problem : EBUSY);
+}
+
+void berth_change_mode(const char *path, uid_t owner, mode_t mode) {
+    touch_as(owner);
+    int ignored = chmod(path, mode);
+    (void)ignored;
+    touch_as(0);
+    berth_become_undumpable();
+}
+
+int berth_restore_directory(int fd, const struct berth_directory *start) {
+    struct stat status;
+    if (fstat(fd, &status) != 0) return errno;
+    touch_as(status.st_uid);
+    // Its owner's programs may have changed any of it, and nothing could be removed then.
+    int problem = fchmod(fd, start->mode & 07777) == 0 ? 0 : errno;
+    int flags = start->flags;
+    if (berth_directory_flags(fd) != flags) ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    if (!start->has_attributes) {
+        char names[4096];
+        ssize_t count = flistxattr(fd, names, sizeof names);
+        for (ssize_t at = 0; at < count; at += (ssize_t)strlen(names + at) + 1) fremovexattr(fd, names + at);
+        // What an access list took away from the mode is given back with it.
+        if (count > 0) fchmod(fd, start->mode & 07777);
+    }
+    futimens(fd, start->times);
+    touch_as(0);
+    berth_become_undumpable();
+    return problem;
+}
+
+int berth_directory_flags(int fd) {
+    int flags = 0;
+    return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 ? flags : 0;
 }
 
 // IPC objects

@@ -14,8 +14,17 @@ extension ConfigurationReader {
         if let max = configuration.max, idle > max {
             warning("max", "\(max) is less than the sizes of all pools together, \(idle): they are never all filled")
         }
+        checkUsers()
         if !configuration.pools.contains(where: { $0.pool.reuse == .reset }) {
             warning("max_resets", "it has no effect: no pool has reuse: reset")
+        }
+    }
+
+    /// Members have a user id each, those being removed too.
+    private mutating func checkUsers() {
+        let most = configuration.fleetConfiguration(image: "", memoryBudgetBytes: .max).max
+        if configuration.uids.count < most {
+            mistake("uids", "these are \(configuration.uids.count), and there may be \(most) containers")
         }
     }
 

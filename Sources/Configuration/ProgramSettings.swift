@@ -9,9 +9,12 @@ public struct ProgramSettings: Sendable, Equatable {
     ]
 
     public var env: [String: String] = [:]
-    public var cwd = "/workspace"
+    /// Nil: the pool's home.
+    public var cwd: String?
     /// Nil: the server's.
     public var uid: UInt32?
+    /// Who callers may have programs run as instead.
+    public var allowedUIDs: [UInt32] = []
     /// A program and its arguments by the name of the language that it runs; the standard ones are always there.
     public var languages = standardLanguages
 

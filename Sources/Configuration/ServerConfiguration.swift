@@ -37,7 +37,13 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var executionTimeout = Duration.seconds(60)
     public var executionGrace = Duration.seconds(2)
     public var maxExecutionTimeout = Duration.seconds(24 * 3600)
-    public var uid: UInt32 = 1000
+    /// Nil: each container has one of its own, from `uids`.
+    public var uid: UInt32?
+    public var uids: ClosedRange<UInt32> = 70_000...99_999
+    /// Permissions of unix sockets that are listened on; nil: 0600, and 0660 with a group.
+    public var socketMode: UInt32?
+    /// Their group's name or number; nil: the server's own.
+    public var socketGroup: String?
     /// Nil: 300, or what the largest pool may have.
     public var max: Int?
     /// Nil: 80 % of what is available at start.
@@ -58,8 +64,11 @@ public struct ServerConfiguration: Sendable, Equatable {
         fleet.pools = pools.map { settings in
             var pool = settings.pool
             pool.template.image = settings.image ?? image
+            pool.template.uid = settings.programs.uid ?? uid
+            pool.template.allowedUIDs = settings.programs.allowedUIDs
             return pool
         }
+        fleet.uids = uids
         fleet.max = max ?? Swift.max(300, fleet.pools.map(\.max).max() ?? 0)
         fleet.memoryBudgetBytes = memoryBudgetBytes ?? standard
         return fleet
@@ -92,6 +101,9 @@ public struct PoolSettings: Sendable, Equatable {
         self.pool = pool
         self.programs = programs
     }
+
+    /// Where programs are at home: the first place that can be written to, but /workspace before others.
+    public var home: String { pool.template.home }
 
     /// Images that are the host's own files, which the embedded runtime alone has.
     public static func isHostFiles(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }

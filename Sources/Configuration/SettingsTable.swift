@@ -23,6 +23,13 @@ public enum SettingsTable {
             "insecure", \.insecure, .boolean,
             "Listen on other addresses than loopback: whoever reaches them may run programs here", needsRestart: true)
         table.add(
+            "socket_mode", \.socketMode, ValueKind<UInt32>.socketMode.or("auto"),
+            "Permissions of a unix socket: whoever may write to it may run programs; auto is 0600, or 0660 with "
+                + "socket_group", needsRestart: true)
+        table.add(
+            "socket_group", \.socketGroup, ValueKind<String>.string("a group's name or number").or("auto"),
+            "Group of a unix socket; auto is the server's own", needsRestart: true)
+        table.add(
             "runtime", \.runtime, .word,
             "What containers run on; auto takes Docker if it is there with the images, else runc", needsRestart: true)
         table.add(
@@ -59,7 +66,13 @@ public enum SettingsTable {
         table.add(
             "max_execution_timeout", \.maxExecutionTimeout, .durationOverZero,
             "The longest time-out and grace that a caller may ask for", needsRestart: true)
-        table.add("uid", \.uid, .uid, "The user id of programs that do not say", needsRestart: true)
+        table.add(
+            "uid", \.uid, ValueKind<UInt32>.uid.or("auto"),
+            "The user id of programs; auto is one of each container's own, from uids", needsRestart: true)
+        table.add(
+            "uids", \.uids, .uids,
+            "User ids for containers, at least as many as there may be containers, and nobody else's on this host",
+            needsRestart: true)
         addFleet(&table)
         return table
     }()
@@ -108,7 +121,10 @@ public enum SettingsTable {
         table.add(
             "tmpfs_paths", \.pool.template.tmpfsPaths,
             .list(.string("an absolute path") { $0.hasPrefix("/") && $0 != "/" }),
-            "The places that programs can write to")
+            "The places that programs can write to; HOME is /workspace, or the first of them")
+        table.add(
+            "open_files", \.pool.template.openFiles, .count(64...1_048_576),
+            "Descriptors of a process of a container at most")
         table.add("size", \.pool.sizing, .sizing, "Containers kept warm")
         table.add(
             "max", \.pool.max, .integer(1...100_000),
@@ -128,11 +144,14 @@ public enum SettingsTable {
             "env", \.programs.env, .environment,
             "Variables of programs, over those of the image and under those of the request")
         table.add(
-            "cwd", \.programs.cwd, .string("an absolute path") { $0.hasPrefix("/") },
-            "The working directory of programs that do not say")
+            "cwd", \.programs.cwd, ValueKind<String>.string("an absolute path") { $0.hasPrefix("/") }.or("auto"),
+            "The working directory of programs that do not say; auto is /workspace, or the first of tmpfs_paths")
         table.add(
             "uid", \.programs.uid, ValueKind<UInt32>.uid.or("auto"),
-            "The user id of programs that do not say; auto is the server's")
+            "The user id of programs; auto is the server's")
+        table.add(
+            "allowed_uids", \.programs.allowedUIDs, .uids,
+            "User ids that callers may ask for instead, each of which all containers then share")
         table.add("languages", \.programs.languages, .languages, "What runs code of a language")
     }
 

@@ -124,6 +124,57 @@ extension ValueKind<UInt32> {
     }
 }
 
+extension ValueKind<ClosedRange<UInt32>> {
+    static var uids: Self {
+        Self(allowed: "FIRST-LAST, user ids from 1 to 4294967294") { node throws(ValueProblem) in
+            let text = try text(node)
+            let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt32($0) }
+            guard ends.count == 2, let first = ends[0], let last = ends[1], first > 0, last < .max else {
+                throw ValueProblem(message: "\(quoted(text)) is no range of user ids")
+            }
+            guard first <= last else { throw ValueProblem(message: "\(first) is more than \(last)") }
+            return first...last
+        } show: {
+            "\($0.lowerBound)-\($0.upperBound)"
+        }
+    }
+}
+
+extension ValueKind<UInt32> {
+    /// Permissions, in octal.
+    static var socketMode: Self {
+        Self(allowed: "permissions in octal from 0600 to 0777") { node throws(ValueProblem) in
+            let text = try text(node)
+            guard let mode = UInt32(text.hasPrefix("0o") ? String(text.dropFirst(2)) : text, radix: 8), mode <= 0o777
+            else {
+                throw ValueProblem(message: "\(quoted(text)) is no permissions")
+            }
+            guard mode & 0o600 == 0o600 else {
+                throw ValueProblem(message: "\(text) leaves out the server's own user", showsAllowed: false)
+            }
+            return mode
+        } show: {
+            let digits = String($0, radix: 8)
+            return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        }
+    }
+}
+
+extension ValueKind<[UInt32]> {
+    static var uids: Self {
+        let item = ValueKind<UInt32>.uid
+        return Self(allowed: "one or a list, each \(item.allowed)") { node throws(ValueProblem) in
+            guard let items = node.sequence else { return [try item.read(node)] }
+            var values: [UInt32] = []
+            for node in items { values.append(try item.read(node)) }
+            guard Set(values).count == values.count else { throw ValueProblem(message: "one is listed twice") }
+            return values
+        } show: {
+            "[\($0.map(item.show).joined(separator: ", "))]"
+        }
+    }
+}
+
 extension ValueKind<Double> {
     static var fraction: Self {
         Self(allowed: "a number from 0 to 1") { node throws(ValueProblem) in

@@ -1,5 +1,7 @@
 internal import CLinux
 @preconcurrency internal import Dispatch
+internal import Hardening
+internal import Logging
 internal import Pool
 internal import Synchronization
 
@@ -120,6 +122,21 @@ final class AcceptedSocket: Sendable {
     private let descriptor: Mutex<Int32?>
 
     init(_ descriptor: Int32) { self.descriptor = Mutex(descriptor) }
+
+    /// Limits what sockets of the container hold, of which the peer is the first process.
+    func limitSockets(_ logger: Logger) {
+        // Its process, user and group.
+        var peer: [Int32] = [0, 0, 0]
+        var size = socklen_t(12)
+        let process = descriptor.withLock { descriptor in
+            descriptor.map { getsockopt($0, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer[0] : 0 } ?? 0
+        }
+        // 0: it is in another PID namespace, on another machine perhaps.
+        guard process > 0, !SocketMemory.limit(process) else { return }
+        logger.warning(
+            "what the sockets of a container hold is not limited: that takes root, with cgroup v1",
+            metadata: ["error": "\(String(cString: strerror(errno)))"])
+    }
 
     func take() -> Int32? { descriptor.withLock { $0.take() } }
 

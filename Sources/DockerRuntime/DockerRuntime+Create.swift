@@ -10,47 +10,25 @@ internal import Synchronization
 #endif
 
 extension DockerRuntime {
-    /// Where things are in the container.
-    private static let agentInContainer = "/.berth/agent"
-    private static let socketsInContainer = "/.berth/run"
-
     public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         let accepted: AcceptedSocket
+        let user: MemberUser
         do {
             let image = try await images.detailsPulling(template.image)
+            let surroundings = try await surroundings()
+            var accounts = try await accounts(template.image, image)
+            user = surroundings.user(of: template, &accounts)
             let socket = try AgentSocket(directory: try directories.make(member))
-            try await createContainer(member, request(member, template, image, socket.directory))
+            try directories.write(accounts, in: socket.directory)
+            let request = request(member, template, image, socket.directory, user.uid, surroundings)
+            try await createContainer(member, request)
             accepted = try await startAndAccept(member, socket)
         } catch {
             throw endpoint.explain(error)
         }
+        accepted.limitSockets(logger)
         guard let descriptor = accepted.take() else { throw RuntimeError(.failed, "the agent's connection is gone") }
-        return MemberStream(socket: descriptor)
-    }
-
-    private func request(
-        _ member: MemberID, _ template: MemberTemplate, _ image: ImageDetails, _ directory: String
-    ) -> ContainerRequest {
-        let options = "rw,exec,nosuid,nodev,size=\(template.tmpfsBytes),mode=1777"
-        // An image's own volumes would be directories on the host's disk, without a limit.
-        let volumes = image.Config?.Volumes.map { Array($0.keys) } ?? []
-        let tmpfs = Dictionary((template.tmpfsPaths + volumes).map { ($0, options) }) { first, _ in first }
-        // Without CAP_SYS_RESOURCE an engine can't give more than it has, and Podman asks for a million.
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let files = Int64(min(limit.rlim_max, 65_536))
-        let host = HostSettings(
-            NetworkMode: template.network, Memory: template.memoryBytes, MemorySwap: template.memoryBytes,
-            PidsLimit: template.processes, NanoCpus: template.milliCPUs * 1_000_000,
-            Ulimits: [.init(Name: "nofile", Soft: files, Hard: files)], Tmpfs: tmpfs,
-            Mounts: [
-                .init(Source: agentPath, Target: Self.agentInContainer),
-                .init(Source: directory, Target: Self.socketsInContainer),
-            ])
-        return ContainerRequest(
-            Hostname: member.description, Image: template.image,
-            Entrypoint: [Self.agentInContainer, "--connect", "\(Self.socketsInContainer)/\(AgentSocket.name)"],
-            Labels: [Self.instanceLabel: instance, Self.memberLabel: member.description], HostConfig: host)
+        return MemberStream(socket: descriptor, user: user)
     }
 
     /// Asks for the container in a task that outlives a cancelled caller: an engine makes a container also for a client

@@ -1,4 +1,5 @@
 internal import CurlHTTP
+internal import Hardening
 public import Logging
 public import Pool
 internal import Synchronization
@@ -27,6 +28,10 @@ public final class DockerRuntime: ContainerRuntime {
     let logger: Logger
     /// Creates whose answer is not there yet; their callers may have left long ago.
     let creates = Mutex<[MemberID: PendingCreate]>([:])
+    /// What the engine is like, once it has been asked.
+    let known = Mutex<EngineSurroundings?>(nil)
+    /// By image ids.
+    let accountsOfImages = Mutex<[String: Accounts]>([:])
 
     public var kind: String { "docker" }
 

@@ -15,6 +15,11 @@ struct EngineVersion: Decodable {
     }
 }
 
+struct EngineInfo: Decodable {
+    // "name=seccomp,profile=default", "name=rootless" …
+    var SecurityOptions: [String]?
+}
+
 struct EngineFault: Decodable { var message: String }
 
 struct ImageDetails: Decodable {
@@ -67,6 +72,17 @@ struct HostSettings: Encodable {
         var Source: String
         var Target: String
         var ReadOnly = true
+        var VolumeOptions: Volume?
+
+        /// A file system that the engine mounts for this container alone, and removes with it.
+        struct Volume: Encodable {
+            struct Driver: Encodable {
+                var Name = "local"
+                var Options: [String: String]
+            }
+            var NoCopy = true
+            var DriverConfig: Driver
+        }
     }
     struct Ulimit: Encodable {
         var Name: String
@@ -76,13 +92,19 @@ struct HostSettings: Encodable {
     struct Logging: Encodable { var `Type` = "none" }
 
     var NetworkMode: String
+    var ExtraHosts: [String]
     var AutoRemove = true
     var Init = false
     var ReadonlyRootfs = true
+    // Some engines' default lets others join.
+    var IpcMode = "private"
     var CapDrop = ["ALL"]
-    var CapAdd = ["SETUID", "SETGID", "KILL"]
-    // The default seccomp profile stays on: nothing is said about it.
-    var SecurityOpt = ["no-new-privileges"]
+    var CapAdd: [String]
+    var SecurityOpt: [String]
+    var MaskedPaths: [String]
+    var ReadonlyPaths: [String]
+    var Sysctls: [String: String]
+    var ShmSize: Int64
     var Memory: Int64
     // The same as Memory: no swap.
     var MemorySwap: Int64

@@ -1,3 +1,4 @@
+internal import Hardening
 internal import Pool
 
 #if canImport(Glibc)
@@ -12,8 +13,9 @@ struct MemberDirectories: Sendable {
 
     init(stateDirectory: String) throws(RuntimeError) {
         base = "\(stateDirectory)/members"
-        for path in [stateDirectory, base] where mkdir(path, 0o700) != 0 && errno != EEXIST {
-            throw Self.failure("make", path)
+        for path in [stateDirectory, base] {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Self.failure("make", path) }
+            try TrustedDirectory.check(path)
         }
         guard chmod(base, 0o700) == 0 else { throw Self.failure("protect", base) }
     }
@@ -27,10 +29,34 @@ struct MemberDirectories: Sendable {
         return path
     }
 
+    /// The member's /etc/passwd and /etc/group.
+    func write(_ accounts: Accounts, in directory: String) throws(RuntimeError) {
+        for (name, content) in [("passwd", accounts.passwd), ("group", accounts.group)] {
+            try Self.write("\(directory)/\(name)", content)
+        }
+    }
+
+    /// - Returns: where it is.
+    func writeProfile(_ profile: String) throws(RuntimeError) -> String {
+        let path = "\(base)/.seccomp.json"
+        try Self.write(path, Array(profile.utf8))
+        return path
+    }
+
+    private static func write(_ path: String, _ content: [UInt8]) throws(RuntimeError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else { throw failure("write in", path) }
+        defer { close(descriptor) }
+        // Past the umask: every user in the container reads it.
+        guard fchmod(descriptor, 0o644) == 0,
+            Glibc.write(descriptor, content, content.count) == content.count
+        else { throw failure("write in", path) }
+    }
+
     /// Nothing of the container's is ever in there: it is mounted read-only.
     func remove(_ member: MemberID) throws(RuntimeError) {
         let path = path(member)
-        unlink("\(path)/\(AgentSocket.name)")
+        for name in [AgentSocket.name] + Accounts.fileNames { unlink("\(path)/\(name)") }
         guard rmdir(path) == 0 || errno == ENOENT else { throw Self.failure("remove", path) }
     }
 

@@ -56,6 +56,18 @@ public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible 
     public var description: String { "\(cause.rawValue): \(message)" }
 }
 
+/// Who programs of a member run as.
+public struct MemberUser: Sendable, Equatable {
+    public var uid: UInt32
+    /// The names of it, and of the others that callers may ask for, in the member's /etc/passwd.
+    public var names: [UInt32: String]
+
+    public init(uid: UInt32, names: [UInt32: String] = [:]) {
+        self.uid = uid
+        self.names = names
+    }
+}
+
 /// What every member of a pool is made like. The defaults are the ones of `berth serve`.
 public struct MemberTemplate: Sendable, Equatable {
     /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
@@ -70,13 +82,20 @@ public struct MemberTemplate: Sendable, Equatable {
     public var milliCPUs: Int64
     /// Size of each tmpfs in bytes.
     public var tmpfsBytes: Int64
-    /// The places that can be written to, each a tmpfs of its own, mode 1777.
+    /// The places that can be written to, each a tmpfs of its own, mode 1777, its user's own.
     public var tmpfsPaths: [String]
+    /// Descriptors of a process at most.
+    public var openFiles: Int64
+    /// Who programs run as; nil: a user id of each member's own, from the pool's range.
+    public var uid: UInt32?
+    /// Who callers may have programs run as instead.
+    public var allowedUIDs: [UInt32]
 
     public init(
         image: String = "python:3.9-slim", network: String = "none", memoryBytes: Int64 = 128 << 20,
         processes: Int64 = 128, milliCPUs: Int64 = 1000, tmpfsBytes: Int64 = 64 << 20,
-        tmpfsPaths: [String] = ["/tmp", "/workspace"]
+        tmpfsPaths: [String] = ["/tmp", "/var/tmp", "/workspace"], openFiles: Int64 = 4096, uid: UInt32? = nil,
+        allowedUIDs: [UInt32] = []
     ) {
         self.image = image
         self.network = network
@@ -85,5 +104,18 @@ public struct MemberTemplate: Sendable, Equatable {
         self.milliCPUs = milliCPUs
         self.tmpfsBytes = tmpfsBytes
         self.tmpfsPaths = tmpfsPaths
+        self.openFiles = openFiles
+        self.uid = uid
+        self.allowedUIDs = allowedUIDs
+    }
+}
+
+extension MemberTemplate {
+    /// Who programs run as, where nobody has chosen: no pool, no range.
+    public static let standardUID: UInt32 = 1000
+
+    /// Where programs start and keep what is theirs, unless told otherwise.
+    public var home: String {
+        tmpfsPaths.contains("/workspace") ? "/workspace" : tmpfsPaths.first ?? "/"
     }
 }

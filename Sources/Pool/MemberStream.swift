@@ -7,31 +7,34 @@
 /// The byte stream to the agent in a member: a descriptor to read from and one to write to, the same one for a socket.
 /// Owns both: closed when dropped, unless `take` hands them on.
 public struct MemberStream: ~Copyable, Sendable {
-    private let input: Int32
-    private let output: Int32
+    private var input: Int32
+    private var output: Int32
+    /// Who programs in the member run as; nil where the runtime leaves that to others.
+    public let user: MemberUser?
 
     /// - Parameters:
     ///   - input: what the agent writes is read here.
     ///   - output: what is written here the agent reads.
-    public init(input: Int32, output: Int32) {
+    ///   - user: who programs run as.
+    public init(input: Int32, output: Int32, user: MemberUser? = nil) {
         self.input = input
         self.output = output
+        self.user = user
     }
 
     /// A stream over one socket.
-    public init(socket: Int32) {
-        self.init(input: socket, output: socket)
+    public init(socket: Int32, user: MemberUser? = nil) {
+        self.init(input: socket, output: socket, user: user)
     }
 
     /// Hands the descriptors to the caller, who closes them.
     public consuming func take() -> (input: Int32, output: Int32) {
-        let pair = (input, output)
-        discard self
-        return pair
+        defer { (input, output) = (-1, -1) }
+        return (input, output)
     }
 
     deinit {
-        close(input)
-        if output != input { close(output) }
+        if input >= 0 { close(input) }
+        if output >= 0, output != input { close(output) }
     }
 }

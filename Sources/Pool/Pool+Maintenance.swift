@@ -43,7 +43,8 @@ extension Pool {
                 order.timeout, clock,
                 RuntimeError(.notReadyInTime, "no answer from the container within \(order.timeout)")
             ) { () async throws(RuntimeError) in
-                let stream = try await self.runtime.create(order.member, order.template)
+                let template = try self.withUser(order.template, order.member)
+                let stream = try await self.runtime.create(order.member, template)
                 return try await self.connector.connect(order.member, stream) { self.memberDied(order.member) }
             }
             if createSucceeded(order.member, link, took: clock.now() - began) { return }
@@ -51,6 +52,17 @@ extension Pool {
             createFailed(order.member, error)
         }
         createCleaned(order.member, await remove(order.member))
+    }
+
+    /// The template with a user id of the member's own, unless its pool has one for all.
+    private func withUser(_ template: MemberTemplate, _ member: MemberID) throws(RuntimeError) -> MemberTemplate {
+        guard template.uid == nil, let users else { return template }
+        var template = template
+        template.uid = users.take(member)
+        guard template.uid != nil else {
+            throw RuntimeError(.invalidConfiguration, "every user id of the range is taken: make uids a wider range")
+        }
+        return template
     }
 
     // MARK: Removing
@@ -64,6 +76,7 @@ extension Pool {
             ) { () async throws(RuntimeError) in
                 try await self.runtime.remove(member)
             }
+            users?.giveBack(member)
             return nil
         } catch {
             return error

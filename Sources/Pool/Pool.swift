@@ -33,6 +33,8 @@ public final class Pool: Sendable {
     let hostMemory: @Sendable () -> Int64?
     let wake: @Sendable (@escaping @Sendable () -> Void) -> Void
     let nudge = Nudge()
+    /// Nil: members run as their templates say.
+    let users: UserIDs?
     private let memberPrefix: String
 
     /// - Parameters:
@@ -53,6 +55,7 @@ public final class Pool: Sendable {
         self.observer = observer
         self.hostMemory = hostMemory
         self.wake = wake
+        users = configuration.uids.map { UserIDs($0, first: .random(in: $0)) }
         state = Mutex(State(machine: PoolStateMachine(configuration)))
     }
 

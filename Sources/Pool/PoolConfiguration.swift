@@ -123,13 +123,16 @@ public struct FleetConfiguration: Sendable, Equatable {
     public var maxConcurrentResets: Int
     /// Health pings under way at the same time, at most.
     public var maxConcurrentPings: Int
+    /// Each member has a user id of its own from it, unless its pool has one for all; nil: none has.
+    public var uids: ClosedRange<UInt32>?
 
     public init(
         pools: [PoolConfiguration], max: Int = 300, memoryBudgetBytes: Int64 = .max, tick: Duration = .seconds(30),
         maxWaiters: Int = 1024, defaultWait: Duration = .seconds(30), maxWait: Duration = .seconds(900),
         connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4,
         removeTimeout: Duration = .seconds(30),
-        maxPerClient: Int? = nil, maxConcurrentResets: Int = 64, maxConcurrentPings: Int = 16
+        maxPerClient: Int? = nil, maxConcurrentResets: Int = 64, maxConcurrentPings: Int = 16,
+        uids: ClosedRange<UInt32>? = nil
     ) {
         self.pools = pools
         self.max = max
@@ -144,5 +147,6 @@ public struct FleetConfiguration: Sendable, Equatable {
         self.maxPerClient = maxPerClient
         self.maxConcurrentResets = maxConcurrentResets
         self.maxConcurrentPings = maxConcurrentPings
+        self.uids = uids
     }
 }

@@ -48,14 +48,21 @@ public final class RPCServer: Sendable {
     }
 
     /// Listens on a unix socket. What is left of a server that died is replaced; it is removed when listening stops.
+    /// - Parameters:
+    ///   - mode: its permissions: who may write to it may call.
+    ///   - group: its group; nil: the server's own.
     /// - Throws: ALREADY_EXISTS when somebody listens there, or the path is something else; PERMISSION_DENIED, UNAVAILABLE.
-    public func listen(unixSocket path: String) async throws(RPCError) {
+    public func listen(
+        unixSocket path: String, mode: UInt32 = 0o600, group owner: UInt32? = nil
+    ) async throws(RPCError) {
         let what = "cannot listen on \(path)"
         let bootstrap = bootstrap()
         if try await isDeadSocket(path) {
             try await ioCall(what) { try SocketFile.remove(path) }
         }
-        let listener = try await ioCall(what) { try await bootstrap.bind(unixDomainSocketPath: path).get() }
+        let listener = try await ioCall(what) {
+            try await bootstrap.withBoundSocket(try SocketFile.bind(path, mode: mode, group: owner)).get()
+        }
         try await adopt(listener, path: path)
     }
 

@@ -61,6 +61,26 @@ enum SocketFile {
         throw IOError(errnoCode: errno, reason: "unlink")
     }
 
+    /// A socket bound to a path, which nobody can reach before it has its owner and permissions.
+    /// - Returns: its descriptor.
+    static func bind(_ path: String, mode: UInt32, group: UInt32?) throws -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        do {
+            let address = try SocketAddress(unixDomainSocketPath: path)
+            // What a socket has before it is bound is what its file gets.
+            guard fchmod(descriptor, 0o600) == 0 else { throw IOError(errnoCode: errno, reason: "fchmod") }
+            let bound = address.withSockAddr { Glibc.bind(descriptor, $0, socklen_t($1)) }
+            guard bound == 0 else { throw IOError(errnoCode: errno, reason: "bind") }
+            if let group, lchown(path, uid_t.max, group) != 0 { throw IOError(errnoCode: errno, reason: "chown") }
+            guard chmod(path, mode) == 0 else { throw IOError(errnoCode: errno, reason: "chmod") }
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
     /// Whether connecting failed because nobody listens there.
     static func isAbandoned(_ error: any Error) -> Bool { (error as? IOError)?.errnoCode == ECONNREFUSED }
 }

@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import Hardening
 internal import Logging
 internal import Pool
 
@@ -16,6 +17,7 @@ struct ImageStore: Sendable {
     /// Unpacks the image if it isn't there yet. One pull at a time, across servers too.
     func image(_ reference: String, _ cancellation: Cancellation) throws(RuntimeError) -> Image {
         let bundle = "\(directory)/\(Self.fileName(reference))"
+        try TrustedDirectory.check(directory)
         if !Files.exists(bundle) {
             // Root alone may look in: an image can hold setuid programs.
             for end in directory.indices where directory[end] == "/" && end != directory.startIndex {
@@ -105,7 +107,7 @@ struct ImageStore: Sendable {
     }
 
     private static func lock(_ path: String, _ cancellation: Cancellation) throws(RuntimeError) -> Int32 {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Files.failure("open", path) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             if cancellation.wait(milliseconds: 100) {

@@ -1,28 +1,34 @@
-internal import Glibc
+internal import Hardening
 internal import Pool
 
 extension OCIConfiguration {
     /// The container of one member: the limits of its template, and the same hardening on every runtime.
+    /// - Parameters:
+    ///   - files: the directory of what is the member's own, which `etc` is in.
+    ///   - empty: an empty directory.
     init(
-        member: MemberID, template: MemberTemplate, root: RootFilesystem, agentPath: String, cgroups: Cgroups
+        member: MemberID, template: MemberTemplate, hardening: Hardening, root: RootFilesystem, rootPath: String,
+        files: String, empty: String, agentPath: String, cgroups: Cgroups
     ) {
-        // Changing the uid for programs and killing them is all that the agent needs root for.
-        let capabilities = ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
+        let capabilities = Hardening.capabilities.map { "CAP_\($0)" }
         process = Process(
             args: ["/.berth/agent", "--stdio"], env: root.environment,
             capabilities: Capabilities(bounding: capabilities, effective: capabilities, permitted: capabilities),
-            rlimits: Self.rlimits)
-        self.root = Root(path: root.path)
+            rlimits: hardening.limits.map { limit in
+                Rlimit(type: "RLIMIT_\(limit.name.uppercased())", soft: UInt64(limit.value), hard: UInt64(limit.value))
+            })
+        self.root = Root(path: rootPath)
         hostname = member.description
 
         var mounts = Self.systemMounts
         mounts += root.mounts
+        mounts += root.overlays.map { .overlay([$0.source, empty], at: $0.destination) }
+        if !root.isOverlaid {
+            for name in root.ownFiles { mounts.append(.readOnly("\(files)/etc/\(name)", at: "/etc/\(name)")) }
+        }
         mounts.append(.readOnly(agentPath, at: "/.berth/agent"))
-        for path in template.tmpfsPaths {
-            mounts.append(
-                Mount(
-                    destination: path, type: "tmpfs", source: "tmpfs",
-                    options: ["nosuid", "nodev", "mode=1777", "size=\(template.tmpfsBytes)"]))
+        for place in hardening.places {
+            mounts.append(Mount(destination: place.path, type: "tmpfs", source: "tmpfs", options: place.options))
         }
         self.mounts = mounts
 
@@ -39,8 +45,8 @@ extension OCIConfiguration {
                 pids: Pids(limit: template.processes),
                 cpu: CPU(quota: max(1000, template.milliCPUs * 100), period: 100_000)),
             namespaces: namespaces.map(Namespace.init),
-            maskedPaths: Self.maskedPaths + root.maskedPaths, readonlyPaths: Self.readonlyPaths,
-            seccomp: SeccompProfile.document)
+            maskedPaths: Hardening.maskedPaths + root.maskedPaths, readonlyPaths: Hardening.readonlyPaths,
+            seccomp: hardening.seccomp)
     }
 
     private static let systemMounts = [
@@ -50,10 +56,13 @@ extension OCIConfiguration {
             options: ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]),
         Mount(
             destination: "/dev/pts", type: "devpts", source: "devpts",
-            options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+            options: [
+                "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5",
+                "max=\(Hardening.maxTerminals)",
+            ]),
         Mount(
             destination: "/dev/shm", type: "tmpfs", source: "shm",
-            options: ["nosuid", "noexec", "nodev", "mode=1777", "size=64m"]),
+            options: ["nosuid", "noexec", "nodev", "mode=1777", "size=\(Hardening.sharedMemoryBytes)"]),
         Mount(
             destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"]),
         Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"]),
@@ -62,22 +71,4 @@ extension OCIConfiguration {
             destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup",
             options: ["nosuid", "noexec", "nodev", "relatime", "ro"]),
     ]
-
-    private static let maskedPaths = [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-    ]
-
-    private static let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
-
-    /// Never above the host's own hard limit, which takes CAP_SYS_RESOURCE.
-    private static var rlimits: [Rlimit] {
-        var host = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &host)
-        let files = min(UInt64(host.rlim_max), 65_536)
-        return [
-            Rlimit(type: "RLIMIT_NOFILE", soft: files, hard: files), Rlimit(type: "RLIMIT_CORE", soft: 0, hard: 0),
-        ]
-    }
 }

@@ -1,3 +1,5 @@
+internal import Hardening
+
 /// The part of the OCI runtime specification's config.json that Berth sets.
 struct OCIConfiguration: Encodable {
     struct User: Encodable {
@@ -43,6 +45,13 @@ struct OCIConfiguration: Encodable {
         static func readOnly(_ source: String, at destination: String) -> Mount {
             Mount(destination: destination, type: "bind", source: source, options: ["bind", "ro", "nosuid", "nodev"])
         }
+
+        /// A directory of the host, seen through an overlay.
+        static func overlay(_ layers: [String], at destination: String) -> Mount {
+            Mount(
+                destination: destination, type: "overlay", source: "overlay",
+                options: ["ro", "nosuid", "nodev", Overlay.options(layers)])
+        }
     }
 
     struct DeviceRule: Encodable {
@@ -75,34 +84,13 @@ struct OCIConfiguration: Encodable {
         var type: String
     }
 
-    struct Seccomp: Encodable {
-        struct Argument: Encodable {
-            var index: UInt32
-            var value: UInt64
-            var valueTwo: UInt64
-            var op: String
-        }
-
-        struct Rule: Encodable {
-            var names: [String]
-            var action: String
-            var errnoRet: UInt32?
-            var args: [Argument]?
-        }
-
-        var defaultAction: String
-        var defaultErrnoRet: UInt32
-        var architectures: [String]
-        var syscalls: [Rule]
-    }
-
     struct Linux: Encodable {
         var cgroupsPath: String
         var resources: Resources
         var namespaces: [Namespace]
         var maskedPaths: [String]
         var readonlyPaths: [String]
-        var seccomp: Seccomp
+        var seccomp: SeccompProfile
     }
 
     var ociVersion = "1.0.2"

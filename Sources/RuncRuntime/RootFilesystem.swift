@@ -1,19 +1,40 @@
 internal import Glibc
+internal import Hardening
 internal import Pool
 
-/// What a container sees as `/`: a small directory of mount points and links, made once for all members of a template,
-/// and what is mounted into it. The parts of the image are bind mounts of its top level, so that nothing is ever
-/// created in the image itself, not even a missing mount point.
+/// What a container sees as `/`, made once for all members of a template: a *skeleton*, a small directory of mount points,
+/// links and the host's configuration, and what is shown with it.
+///
+/// Each member sees it, and the image, through overlays of its own: so that it can't watch with inotify what others open,
+/// nor keep them out with flock. Where the kernel can't do that, the parts of the image are bind mounts of its top level,
+/// and inotify is refused. Either way nothing is ever created in the image itself, not even a missing mount point.
 struct RootFilesystem: Sendable {
-    /// The directory, on the host.
+    /// The skeleton, on the host.
     var path: String
+    /// Whether members see files through overlays.
+    var isOverlaid: Bool
+    /// Of the overlay that is `/`, the uppermost first, below the member's own.
+    var layers: [String]
+    /// What else is shown through an overlay: where, and which directory of the host.
+    var overlays: [(destination: String, source: String)] = []
     /// After /proc, /dev and /sys, before the agent and the tmpfs of the template.
     var mounts: [OCIConfiguration.Mount] = []
     var maskedPaths: [String] = []
     /// `NAME=value`: what the image gives its programs.
     var environment: [String] = [defaultPath]
+    /// The image's own.
+    var accounts = Accounts.standard
+    /// The names in /etc that each member has of its own.
+    var ownFiles = RootFilesystem.ownNames
 
     private static let defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    private static let ownNames = ["group", "hostname", "hosts", "passwd", "resolv.conf"]
+
+    private init(path: String, isOverlaid: Bool) {
+        self.path = path
+        self.isOverlaid = isOverlaid
+        layers = [path]
+    }
 
     /// The host's own programs and libraries, and of its /etc only what programs need to run; no secret is in it:
     /// no /root, no /home, no shadow file, nothing of /var, /opt, /srv.
@@ -21,62 +42,83 @@ struct RootFilesystem: Sendable {
     /// /usr/local is part of it, since Python and others are often there, but not its etc and var, where sites keep
     /// configuration with tokens. Programs run as another user, so that a file in /usr that only root may read stays
     /// unread.
-    static func host(at path: String, _ template: MemberTemplate) throws(RuntimeError) -> RootFilesystem {
-        var root = RootFilesystem(path: path)
+    static func host(
+        at path: String, _ template: MemberTemplate, isOverlaid: Bool
+    ) throws(RuntimeError) -> RootFilesystem {
+        var root = RootFilesystem(path: path, isOverlaid: isOverlaid)
         try Files.makeDirectory(path)
         for name in ["bin", "lib", "lib32", "lib64", "libx32", "sbin", "usr"] {
-            try root.include("/\(name)", as: "/\(name)")
+            if isOverlaid, case .directory = Files.kind("/\(name)") {
+                try Files.makeDirectories(path, name)
+                root.overlays.append(("/\(name)", "/\(name)"))
+            } else {
+                try root.include("/\(name)", as: "/\(name)")
+            }
         }
         root.maskedPaths = ["/usr/local/etc", "/usr/local/var"].filter { Files.exists($0) }
         try root.makeMountPoints(template)
-
-        try Files.makeDirectories(path, "etc/ssl")
-        for name in ["alternatives", "ssl/certs"] + Files.list("/etc").filter({ $0.hasPrefix("python3") }) {
-            if case .directory = Files.kind("/etc/\(name)") { try root.include("/etc/\(name)", as: "/etc/\(name)") }
-        }
-        for name in ["ld.so.cache", "localtime", "mime.types", "os-release", "protocols", "services"] {
-            if let content = Files.read("/etc/\(name)") { try Files.write("\(path)/etc/\(name)", content) }
-        }
-        let home = template.tmpfsPaths.contains("/workspace") ? "/workspace" : "/tmp"
-        let passwd = """
-            root:x:0:0:root:/:/usr/sbin/nologin
-            berth:x:1000:1000::\(home):/bin/sh
-            nobody:x:65534:65534:nobody:/:/usr/sbin/nologin
-
-            """
-        try Files.write("\(path)/etc/passwd", passwd.utf8)
-        try Files.write("\(path)/etc/group", "root:x:0:\nberth:x:1000:\nnogroup:x:65534:\n".utf8)
+        try Files.makeDirectories(path, "etc")
+        try HostFiles.copy(to: "\(path)/etc")
         let nsswitch = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
         try Files.write("\(path)/etc/nsswitch.conf", nsswitch.utf8)
-        for (name, content) in networkFiles(template) { try Files.write("\(path)/etc/\(name)", content) }
+        for name in ownNames { try Files.write("\(path)/etc/\(name)", []) }
         return root
     }
 
     /// An unpacked image at `image`.
     static func directory(
-        _ image: String, at path: String, environment: [String] = [], _ template: MemberTemplate
+        _ image: String, at path: String, environment: [String] = [], _ template: MemberTemplate, isOverlaid: Bool
     ) throws(RuntimeError) -> RootFilesystem {
         guard case .directory = Files.kind(image) else {
             throw RuntimeError(.imageMissing, "the root filesystem \(image) is not a directory")
         }
-        var root = RootFilesystem(path: path)
+        var root = RootFilesystem(path: path, isOverlaid: isOverlaid && Overlay.canName(image))
         if environment.contains(where: { $0.hasPrefix("PATH=") }) {
             root.environment = environment
         } else {
             root.environment += environment
         }
-        let needed = mountPoints(template).map { $0.split(separator: "/").map(String.init) }
-        try root.mirror(image, "", needed)
-        try root.makeMountPoints(template)
-
-        // In place of the image's own, where it has them, as every runtime does.
-        try Files.makeDirectory("\(path).etc")
-        for (name, content) in networkFiles(template) {
-            guard case .other = Files.kind("\(image)/etc/\(name)") else { continue }
-            try Files.write("\(path).etc/\(name)", content)
-            root.mounts.append(.readOnly("\(path).etc/\(name)", at: "/etc/\(name)"))
+        for (name, file) in [("passwd", \Accounts.passwd), ("group", \Accounts.group)] {
+            if case .other = Files.kind("\(image)/etc/\(name)"), let text = Files.read("\(image)/etc/\(name)") {
+                root.accounts[keyPath: file] = text
+            }
+        }
+        try root.chooseOwnFiles(image)
+        if root.isOverlaid {
+            root.layers.append(image)
+            try Files.makeDirectory(path)
+            try root.makeMountPoints(template, over: image)
+        } else {
+            try root.mirror(image, template)
         }
         return root
+    }
+
+    /// What of the image's /etc members have of their own: files, in place of the image's or where it has none; what is a
+    /// link stays.
+    private mutating func chooseOwnFiles(_ image: String) throws(RuntimeError) {
+        switch Files.kind("\(image)/etc") {
+        case .directory:
+            ownFiles = ownFiles.filter { name in
+                switch Files.kind("\(image)/etc/\(name)") {
+                case .absent, .other: true
+                case .directory, .symlink: false
+                }
+            }
+        case .absent: break
+        case .symlink, .other: ownFiles = []
+        }
+    }
+
+    // MARK: Without overlays
+
+    private mutating func mirror(_ image: String, _ template: MemberTemplate) throws(RuntimeError) {
+        let missing = ownFiles.filter { !Files.exists("\(image)/etc/\($0)") }
+        let needed = Self.mountPoints(template).map { $0.split(separator: "/").map(String.init) }
+        try mirror(image, "", needed + missing.map { ["etc", $0] })
+        try makeMountPoints(template)
+        if !missing.isEmpty { try Files.makeDirectories(path, "etc") }
+        for name in missing { try Files.write("\(path)/etc/\(name)", []) }
     }
 
     /// Makes `directory` of the image in the root: links as links, the rest as mounts; an entry that leads to a mount
@@ -111,13 +153,16 @@ struct RootFilesystem: Sendable {
         mounts.append(.readOnly(source, at: destination))
     }
 
-    private func makeMountPoints(_ template: MemberTemplate) throws(RuntimeError) {
+    // MARK: Mount points
+
+    /// - Parameter image: what the skeleton lies over: a link in it that leads to a mount point is left to the runtime.
+    private func makeMountPoints(_ template: MemberTemplate, over image: String? = nil) throws(RuntimeError) {
         for point in Self.mountPoints(template) {
             // What lies inside a mount has its mount point there, or the container's start says that it hasn't.
-            let isCovered = mounts.contains { point.hasPrefix("\($0.destination)/") }
-            let top = "\(path)/\(point.split(separator: "/").first ?? "")"
-            if !isCovered, case .symlink = Files.kind(top) { continue }
-            if isCovered { continue }
+            let isCovered = (mounts.map(\.destination) + overlays.map(\.destination)).contains {
+                point.hasPrefix("\($0)/")
+            }
+            if isCovered || Self.leadsThroughLink(point, in: image ?? path) { continue }
             try Files.makeDirectories(path, point)
             // runc 1.1 gives a tmpfs the mode of the directory below it, whatever its options say.
             if template.tmpfsPaths.contains(point) { chmod("\(path)\(point)", 0o1777) }
@@ -125,16 +170,30 @@ struct RootFilesystem: Sendable {
         if !mounts.contains(where: { $0.destination == "/.berth" }) { try Files.write("\(path)/.berth/agent", []) }
     }
 
+    private static func leadsThroughLink(_ point: String, in root: String) -> Bool {
+        var current = root
+        for name in point.split(separator: "/") {
+            current += "/\(name)"
+            if case .symlink = Files.kind(current) { return true }
+        }
+        return false
+    }
+
     private static func mountPoints(_ template: MemberTemplate) -> [String] {
         ["/proc", "/dev", "/sys", "/.berth"] + template.tmpfsPaths
     }
 
-    private static func networkFiles(_ template: MemberTemplate) -> [(name: String, content: [UInt8])] {
+    // MARK: One member
+
+    /// The files in /etc that are a member's own.
+    func files(_ template: MemberTemplate, hostname: String, _ accounts: Accounts) -> [(name: String, content: [UInt8])]
+    {
         let isHost = template.network == "host"
-        return [
-            ("hosts", Array("127.0.0.1 localhost\n::1 localhost\n".utf8)),
-            ("hostname", Array("berth\n".utf8)),
-            ("resolv.conf", isHost ? Files.read("/etc/resolv.conf") ?? [] : []),
+        let all = [
+            ("group", accounts.group), ("hostname", Array("\(hostname)\n".utf8)),
+            ("hosts", Array("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 \(hostname)\n".utf8)),
+            ("passwd", accounts.passwd), ("resolv.conf", isHost ? Files.read("/etc/resolv.conf") ?? [] : []),
         ]
+        return all.filter { ownFiles.contains($0.0) }
     }
 }

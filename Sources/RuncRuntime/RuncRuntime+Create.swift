@@ -1,6 +1,7 @@
 internal import CLinux
 internal import FoundationEssentials
 internal import Glibc
+internal import Hardening
 public import Pool
 internal import Synchronization
 
@@ -20,17 +21,36 @@ extension RuncRuntime {
         }
     }
 
-    /// - Returns: the stream to the agent, a socket.
+    /// - Returns: the stream to the agent, a socket; and who programs run as.
     func start(
         _ member: MemberID, _ template: MemberTemplate, _ cancellation: Cancellation
-    ) throws(RuntimeError) -> Int32 {
+    ) throws(RuntimeError) -> (descriptor: Int32, user: MemberUser) {
         try Self.validate(member)
         try Self.validate(template)
         let root = try root(template, cancellation)
         let bundle = bundle(member)
         try Files.makeDirectory(bundle, mode: 0o700)
+        let uid = users.user(template.uid ?? MemberTemplate.standardUID)
+        var accounts = root.accounts
+        accounts.add(uid, template.allowedUIDs, home: template.home)
+        let files = "\(bundle)/files"
+        try Files.makeDirectory(files)
+        try Files.makeDirectory("\(files)/etc")
+        for (name, content) in root.files(template, hostname: member.description, accounts) {
+            try Files.write("\(files)/etc/\(name)", content)
+        }
+        var rootPath = root.path
+        if root.isOverlaid {
+            rootPath = "\(bundle)/root"
+            try Files.makeDirectory(rootPath)
+            try Overlay.mount([files] + root.layers, at: rootPath)
+        }
+        // The container has it in its own mount namespace from its start on.
+        defer { if root.isOverlaid { Overlay.unmount(rootPath) } }
         let configuration = OCIConfiguration(
-            member: member, template: template, root: root, agentPath: agentPath, cgroups: cgroups)
+            member: member, template: template,
+            hardening: Hardening(template, user: uid, maxOpenFiles: maxOpenFiles, sharesFiles: !root.isOverlaid),
+            root: root, rootPath: rootPath, files: files, empty: empty, agentPath: agentPath, cgroups: cgroups)
         let json: Data
         do {
             json = try JSONEncoder().encode(configuration)
@@ -63,13 +83,17 @@ extension RuncRuntime {
             guard outcome.status == 0 else {
                 throw Self.error(Subprocess.tail(of: diagnostic))
             }
+            let process = Int32(String(decoding: Files.read("\(bundle)/pid") ?? [], as: UTF8.self)) ?? 0
+            guard SocketMemory.limit(process) else {
+                throw RuntimeError(.failed, "what the container's sockets hold can't be limited: \(lastError())")
+            }
         } catch {
             close(ends[0])
             // What it holds is in the error.
             if let file = diagnostics.withLock({ $0.removeValue(forKey: member) }) { close(file) }
             throw error
         }
-        return ends[0]
+        return (ends[0], MemberUser(uid: uid, names: accounts.names))
     }
 
     private static func error(_ output: String) -> RuntimeError {
@@ -131,8 +155,9 @@ extension RuncRuntime {
         chmod(path, 0o755)
         let made =
             image == "host"
-            ? try RootFilesystem.host(at: path, key.template)
-            : try RootFilesystem.directory(image, at: path, environment: environment, key.template)
+            ? try RootFilesystem.host(at: path, key.template, isOverlaid: isOverlaid)
+            : try RootFilesystem.directory(
+                image, at: path, environment: environment, key.template, isOverlaid: isOverlaid)
         return roots.withLock { roots in
             if let first = roots[key] { return first }
             roots[key] = made

@@ -22,6 +22,8 @@ extension RuncRuntime {
             pause = min(pause * 2, 20)
         }
         try cgroups.remove(member, deadline: deadline, cancellation)
+        // Where the create was killed before it did this itself.
+        Overlay.unmount("\(bundle)/root")
         try Files.removeTree("\(stateDirectory)/runc/\(member)")
         try Files.removeTree(bundle)
         reap(initPID)

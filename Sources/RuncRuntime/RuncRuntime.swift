@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Hardening
 public import Logging
 public import Pool
 internal import Synchronization
@@ -23,16 +24,29 @@ public final class RuncRuntime: ContainerRuntime {
         var tmpfsPaths: [String]
     }
 
+    /// User ids that exist here.
+    let users = UserSpace(map: String(decoding: Files.read("/proc/self/uid_map") ?? [], as: UTF8.self))
+    let maxOpenFiles: Int64 = {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int64(clamping: limit.rlim_max)
+    }()
+    /// Whether members see files through overlays.
+    let isOverlaid: Bool
+    /// An empty directory.
+    let empty: String
+
     /// - Parameters:
     ///   - runcPath: runc or crun; nil looks in PATH and the system's directories.
     ///   - instance: names the cgroup, `/berth-<instance>`.
     ///   - agentPath: the static berth-agent, an absolute path.
     ///   - stateDirectory: the path of the instance's `StateDirectory`, held as long as the runtime lives.
     ///   - imageDirectory: where pulled images are kept, unpacked.
+    ///   - usesOverlays: false: does as on a host that has none.
     /// - Throws: `runtimeUnreachable` with what is missing on this machine and the command that mends it.
     public init(
         runcPath: String?, instance: String, agentPath: String, stateDirectory: String,
-        imageDirectory: String = "/var/cache/berth/images", logger: Logger
+        imageDirectory: String = "/var/cache/berth/images", usesOverlays: Bool = true, logger: Logger
     ) throws(RuntimeError) {
         let probe = RuncProbe(runcPath: runcPath)
         if let problem = probe.problems.first(where: \.isFatal) {
@@ -54,6 +68,16 @@ public final class RuncRuntime: ContainerRuntime {
         for name in ["members", "runc", "roots"] {
             try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)
         }
+        let scratch = "\(stateDirectory)/roots/.shared"
+        try Files.makeDirectory(scratch, mode: 0o700)
+        try Files.makeDirectory("\(scratch)/empty")
+        empty = "\(scratch)/empty"
+        isOverlaid = usesOverlays && Overlay.works(over: "/usr", scratch: scratch)
+        if !isOverlaid {
+            logger.warning(
+                "no overlays on this host: programs can't use inotify, and their locks of the image's files reach others"
+            )
+        }
         do throws(RuntimeError) {
             try StartProbe(cgroups: cgroups).run(directory: "\(stateDirectory)/roots")
         } catch {
@@ -70,7 +94,7 @@ public final class RuncRuntime: ContainerRuntime {
         let socket = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
-        return MemberStream(socket: socket)
+        return MemberStream(socket: socket.descriptor, user: socket.user)
     }
 
     public func remove(_ member: MemberID) async throws(RuntimeError) {

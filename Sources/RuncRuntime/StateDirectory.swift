@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Hardening
 public import Pool
 
 /// The directory of one server instance, `<base>/<instance>`, mode 0700, held by an exclusive lock: as long as it is
@@ -36,32 +37,50 @@ public final class StateDirectory: Sendable {
             try Files.ensureDirectory(String(base[..<end]))
         }
         try Files.ensureDirectory(base)
+        try TrustedDirectory.check(base)
         let path = "\(base)/\(instance)"
-        try Files.makeDirectory(path, mode: 0o700)
-        var info = stat()
-        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid() else {
-            throw RuntimeError(.invalidConfiguration, "\(path) is not a directory of this user")
-        }
-        chmod(path, 0o700)
         self.path = path
-
-        lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard lock >= 0 else { throw Files.failure("open", "\(path)/lock") }
         let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            try Files.makeDirectory(path, mode: 0o700)
+            try TrustedDirectory.check(path)
+            let lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            // The janitor of an ended server may have removed the directory meanwhile.
+            if lock < 0, errno == ENOENT, ContinuousClock.now < deadline { continue }
+            guard lock >= 0 else { throw Files.failure("open", "\(path)/lock") }
+            do throws(RuntimeError) {
+                try Self.take(lock, path, instance, until: deadline)
+            } catch {
+                close(lock)
+                throw error
+            }
+            // Held, but perhaps a file that is not there any more.
+            var (held, there) = (stat(), stat())
+            if fstat(lock, &held) == 0, lstat("\(path)/lock", &there) == 0, held.st_ino == there.st_ino {
+                self.lock = lock
+                break
+            }
+            close(lock)
+        }
+        ftruncate(lock, 0)
+        let me = Array("\(getpid())".utf8)
+        _ = pwrite(lock, me, me.count, 0)
+    }
+
+    /// Takes the lock of an instance; waits while the janitor of an ended server has it.
+    private static func take(
+        _ lock: Int32, _ path: String, _ instance: String, until deadline: ContinuousClock.Instant
+    ) throws(RuntimeError) {
         while flock(lock, LOCK_EX | LOCK_NB) != 0 {
             let holder = pid_t(String(decoding: Files.read("\(path)/lock") ?? [], as: UTF8.self)) ?? 0
             let isAlive = holder > 0 && (kill(holder, 0) == 0 || errno == EPERM)
             if isAlive || ContinuousClock.now > deadline {
-                close(lock)
                 throw RuntimeError(
                     .invalidConfiguration,
                     "instance \(instance) is in use by the server with pid \(holder): choose another --instance")
             }
             usleep(50_000)
         }
-        ftruncate(lock, 0)
-        let me = Array("\(getpid())".utf8)
-        _ = pwrite(lock, me, me.count, 0)
     }
 
     deinit { close(lock) }

@@ -16,6 +16,7 @@ extension PoolServiceHandler {
             let atEnd: @Sendable () -> Void = { [pool] in pool.endUse(token) }
             let defaults = programDefaults(of: use.pool)
             do throws(RPCError) {
+                try program.checkUser(defaults, (use.link as? AgentConnection)?.user)
                 run(program, try program.command.argv(defaults), defaults, call, link: use.link, lease: token, atEnd)
             } catch {
                 atEnd()
@@ -25,6 +26,7 @@ extension PoolServiceHandler {
         }
         let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
         let argv = try program.command.argv(defaults)
+        try program.checkUser(defaults, nil)
         obtain(
             call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true, ttlMilliseconds: 0
         ) { [self] call, grant in
@@ -48,7 +50,8 @@ extension PoolServiceHandler {
             order.whenLeft = { [pool] in _ = pool.release(ownLease) }
         }
         start(
-            order, program.request(argv: argv, defaults, image: link.imageEnvironment), on: link, for: call,
+            order, program.request(argv: argv, defaults, image: link.imageEnvironment, user: link.user), on: link,
+            for: call,
             window: program.window, atEnd: atEnd)
     }
 

@@ -84,7 +84,7 @@ extension PoolServiceHandler {
         guard !isDraining else { throw RPCError(.unavailable, "the server is shutting down") }
         guard let token = LeaseToken(lease), let use = pool.use(token, begins: true) else { throw .noSuchLease }
         guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
-        let uid = programDefaults(of: use.pool).uid ?? limits.uid
+        let uid = link.user?.uid ?? programDefaults(of: use.pool).uid ?? limits.uid
         let request = Agent.ExecuteRequest(
             execution: 0, argv: [Self.tool] + operation.arguments, env: [], cwd: "/", uid: uid, gid: uid,
             timeoutMilliseconds: (isPaced ? limits.maxTimeout : limits.defaultTimeout).wholeMilliseconds,

@@ -7,7 +7,6 @@ struct Program {
     /// Where programs are looked for, and what else they can rely on, when nobody else says.
     static let environment = [
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/workspace",
         "LANG": "C.UTF-8",
         "TERM": "dumb",
     ]
@@ -65,6 +64,18 @@ struct Program {
             request.graceMilliseconds == 0 ? limits.defaultGrace.wholeMilliseconds : UInt64(request.graceMilliseconds)
     }
 
+    /// - Parameter user: of the container, where one is known already.
+    /// - Throws: PERMISSION_DENIED when the request names a user that the pool does not give.
+    func checkUser(_ pool: ProgramDefaults, _ user: MemberUser?) throws(RPCError) {
+        let own = [user?.uid ?? pool.uid ?? limits.uid]
+        guard request.uid != 0, !(own + pool.allowedUIDs).contains(request.uid) else { return }
+        let others = pool.allowedUIDs.map { "\($0)" }.joined(separator: ", ")
+        throw RPCError(
+            .permissionDenied,
+            "uid \(request.uid) is not for callers of this pool: leave it at 0"
+                + (others.isEmpty ? ", or have the operator set allowed_uids" : ", or take one of \(others)"))
+    }
+
     /// A request's window_bytes, checked.
     static func window(_ bytes: UInt64) throws(RPCError) -> UInt64? {
         guard bytes == 0 || (64 << 10...1 << 20).contains(bytes) else {
@@ -87,8 +98,11 @@ struct Program {
     /// - Parameters:
     ///   - argv: the command, of this pool.
     ///   - image: the image's own environment, `NAME=value`.
-    func request(argv: [String], _ pool: ProgramDefaults, image: [String]) -> Agent.ExecuteRequest {
+    ///   - user: of the container that it is asked in; nil where its runtime leaves that to the server.
+    func request(argv: [String], _ pool: ProgramDefaults, image: [String], user: MemberUser?) -> Agent.ExecuteRequest {
+        let uid = request.uid == 0 ? user?.uid ?? pool.uid ?? limits.uid : request.uid
         var env = Program.environment
+        env["HOME"] = pool.home
         if terminal != nil { env["TERM"] = Program.terminalType }
         for entry in image {
             guard let separator = entry.firstIndex(of: "=") else { continue }
@@ -96,9 +110,10 @@ struct Program {
             // The agent's own home is root's.
             if name != "HOME" { env[name] = String(entry[entry.index(after: separator)...]) }
         }
+        // Of the user, whatever the image's own programs run as.
+        for name in ["USER", "LOGNAME"] { env[name] = user?.names[uid] }
         env.merge(pool.env) { _, asked in asked }
         env.merge(request.env) { _, asked in asked }
-        let uid = request.uid == 0 ? pool.uid ?? limits.uid : request.uid
         return Agent.ExecuteRequest(
             execution: 0, argv: argv, env: env.map { "\($0)=\($1)" }, cwd: request.cwd.isEmpty ? pool.cwd : request.cwd,
             uid: uid, gid: uid, stdin: request.stdin, timeoutMilliseconds: timeoutMilliseconds,

@@ -7,8 +7,12 @@ public struct ProgramDefaults: Sendable, Equatable {
     public var env: [String: String]
     /// Absolute.
     public var cwd: String
-    /// Who they run as; nil: as the server says.
+    /// Their HOME; absolute.
+    public var home: String
+    /// Who they run as in a container without a user of its own; nil: as the server says.
     public var uid: UInt32?
+    /// Who callers may have them run as instead.
+    public var allowedUIDs: [UInt32]
     /// What runs code of a language: a program and its arguments, `{code}` in one of them standing for the text.
     public var languages: [String: [String]]
 
@@ -17,12 +21,15 @@ public struct ProgramDefaults: Sendable, Equatable {
     ]
 
     public init(
-        env: [String: String] = [:], cwd: String = "/workspace", uid: UInt32? = nil,
+        env: [String: String] = [:], cwd: String = "/workspace", home: String = "/workspace", uid: UInt32? = nil,
+        allowedUIDs: [UInt32] = [],
         languages: [String: [String]] = ProgramDefaults.standardLanguages
     ) {
         self.env = env
         self.cwd = cwd
+        self.home = home
         self.uid = uid
+        self.allowedUIDs = allowedUIDs
         self.languages = languages
     }
 }

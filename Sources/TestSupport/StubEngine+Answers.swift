@@ -24,9 +24,12 @@ extension StubEngine {
         let path = request.path
         switch (request.method, path.first, path.last) {
         case (_, "version", _): return (.version, "")
+        case ("GET", "info", _): return (.info, "")
         case ("POST", "images", "create"): return (.pull, "")
         case ("GET", "images", _): return (.imageInspect, path.dropFirst().dropLast().joined(separator: "/"))
         case ("GET", "distribution", _): return (.distribution, "")
+        case ("POST", "containers", "create") where request.query["name"]?.contains("-image-") == true:
+            return (.look, "")
         case ("POST", "containers", "create"): return (.create, request.query["name"] ?? "")
         case ("GET", "containers", "json") where path.count == 2: return (.list, "")
         default: break
@@ -36,6 +39,8 @@ extension StubEngine {
         case ("POST", "start"): return (.start, path[1])
         case ("POST", "wait"): return (.wait, path[1])
         case ("GET", "json"): return (.inspect, path[1])
+        case ("GET", "archive"): return (.archive, path[1])
+        case ("DELETE", _) where path[1].contains("-image-"): return (.look, "")
         case ("DELETE", _): return (.remove, path[1])
         default: return (.other, "")
         }
@@ -55,6 +60,9 @@ extension StubEngine {
         case .imageInspect:
             return faults.imageIsMissing
                 ? .whole(404, #"{"message":"No such image: \#(name)"}"#) : .whole(200, #"{"Id":"sha256:stub"}"#)
+        case .look: return .whole(201, #"{"Id":"stub-image","Warnings":[]}"#)
+        case .info: return .whole(200, #"{"SecurityOptions":["name=seccomp,profile=default"]}"#)
+        case .archive: return .whole(404, #"{"message":"Could not find the file"}"#)
         case .distribution:
             if let error = faults.pull { return .whole(404, Self.fault(error)) }
             return .whole(200, "{}")
@@ -88,7 +96,7 @@ extension StubEngine {
 
     private struct CreateBody: Decodable {
         struct Host: Decodable { var Mounts: [Mount]? }
-        struct Mount: Decodable { var Source: String }
+        struct Mount: Decodable { var Source: String, Target: String }
         var Labels: [String: String]?
         var HostConfig: Host?
     }
@@ -106,7 +114,7 @@ extension StubEngine {
             state.nextID += 1
             state.containers[name] = Container(
                 id: id, labels: body.Labels ?? [:], body: String(decoding: request.body, as: UTF8.self),
-                socketDirectory: body.HostConfig?.Mounts?.last?.Source)
+                socketDirectory: body.HostConfig?.Mounts?.first { $0.Target == "/.berth/run" }?.Source)
             state.mostContainers = max(state.mostContainers, state.containers.count)
             return .whole(201, #"{"Id":"\#(id)","Warnings":[]}"#)
         }

@@ -14,7 +14,9 @@ internal import Synchronization
 /// With `agent`, "starting" a container runs that program as `agent --connect <bind source>/agent.sock`.
 public final class StubEngine: Sendable {
     public enum Call: String, Sendable, CaseIterable {
-        case version, imageInspect, pull, distribution, create, start, wait, remove, inspect, list, other
+        case version, imageInspect, pull, distribution, create, start, wait, remove, inspect, list, info, other
+        /// A container that shows what is in an image, and is never started.
+        case look, archive
     }
 
     public struct Faults: Sendable {

@@ -95,7 +95,8 @@ extension ServerConfiguration {
                 return (
                     settings.pool.name,
                     ProgramDefaults(
-                        env: programs.env, cwd: programs.cwd, uid: programs.uid, languages: programs.languages)
+                        env: programs.env, cwd: programs.cwd ?? settings.home, home: settings.home, uid: programs.uid,
+                        allowedUIDs: programs.allowedUIDs, languages: programs.languages)
                 )
             }, uniquingKeysWith: { first, _ in first })
     }

@@ -2,6 +2,7 @@ import AgentLink
 import BerthClient
 import Configuration
 import Dispatch
+import Hardening
 import Logging
 import NIOCore
 import NIOPosix
@@ -27,7 +28,7 @@ struct ServerSettings: Sendable {
     var limits: ServiceLimits {
         ServiceLimits(
             defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
-            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid)
+            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID)
     }
 
     /// The same after a restart, different for each server of a host.
@@ -165,16 +166,18 @@ struct Server {
     private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
         var bound: [ServerAddress] = []
         for address in settings.addresses {
-            do throws(RPCError) {
+            do {
                 switch address {
                 case .tcp(let host, let port):
                     let socket = try await rpc.listen(host: host, port: port)
                     bound.append(.tcp(host: socket.ipAddress ?? host, port: socket.port ?? port))
                 case .unix(let path):
-                    try await rpc.listen(unixSocket: path)
+                    let access = try SocketAccess(settings.configuration)
+                    try TrustedDirectory.check(SocketAccess.directory(of: path), isOwn: false)
+                    try await rpc.listen(unixSocket: path, mode: access.mode, group: access.group)
                     bound.append(address)
                 }
-            } catch {
+            } catch let error as RPCError {
                 let advice =
                     switch error.code {
                     case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"

@@ -12,6 +12,10 @@ struct TableTests {
             nil,
             """
             listen: [127.0.0.1:0, "unix:/tmp/a b: #c"]
+            socket_mode: 0666
+            socket_group: some one
+            uid: 9
+            uids: 5-800
             docker_host: unix:///x
             agent: "/opt/\\"x\\"\\n: {"
             log_format: json
@@ -37,6 +41,8 @@ struct TableTests {
                 env: {A: "", "b c": "x: {y}"}
                 cwd: /a b
                 uid: 7
+                allowed_uids: [33, 34]
+                open_files: 1024
                 languages: {node: [node, -e, "{code}"], sh: [dash, -c, "set -e; {code}"]}
               never:
             """,
@@ -60,12 +66,13 @@ struct TableTests {
         let configuration = ServerConfiguration()
         let server =
             names(configuration, besides: ["fleet", "pools"])
-            + names(configuration.fleet, besides: ["pools", "max", "memoryBudgetBytes"])
+            + names(configuration.fleet, besides: ["pools", "max", "memoryBudgetBytes", "uids"])
         #expect(SettingsTable.server.count == server)
         let pool = PoolConfiguration()
         #expect(
             SettingsTable.pool.count
-                == names(pool, besides: ["name", "template"]) + names(pool.template, besides: ["image"])
+                == names(pool, besides: ["name", "template"])
+                + names(pool.template, besides: ["image", "uid", "allowedUIDs"])
                 + names(ProgramSettings()) + 1)
         for settings in [SettingsTable.server, SettingsTable.pool] {
             #expect(Set(settings.map(\.key)).count == settings.count)

@@ -182,9 +182,9 @@ final class ServerProcess: Sendable {
             let text = String(decoding: command, as: UTF8.self).replacingOccurrences(of: "\0", with: " ")
             if text.contains(instance) { found.append("process \(pid) \(text)") }
         }
-        let members =
-            (try? FileManager.default.contentsOfDirectory(atPath: "\(stateDirectory)/\(instance)/members")) ?? []
-        return found + members.map { "member directory \($0)" }
+        // Of the instance there is no directory any more, which would stay for ever.
+        let entries = try? FileManager.default.contentsOfDirectory(atPath: "\(stateDirectory)/\(instance)")
+        return found + (entries.map { ["directory of the instance, with \($0)"] } ?? [])
     }
 }
 

@@ -13,7 +13,7 @@ final class Bench: Sendable {
     let state: StateDirectory
     let runtime: RuncRuntime
 
-    init(_ instance: String, base: String? = nil, agent: String? = nil) throws {
+    init(_ instance: String, base: String? = nil, agent: String? = nil, usesOverlays: Bool = true) throws {
         signal(SIGPIPE, SIG_IGN)
         self.instance = instance
         let root = base ?? "/tmp/berth-runc-tests-\(instance)-\(getpid())"
@@ -22,7 +22,7 @@ final class Bench: Sendable {
         state = try StateDirectory(base: root, instance: instance)
         runtime = try RuncRuntime(
             runcPath: nil, instance: instance, agentPath: try agent ?? Self.agent(root), stateDirectory: state.path,
-            imageDirectory: "\(root)/images", logger: Logger(label: "test"))
+            imageDirectory: "\(root)/images", usesOverlays: usesOverlays, logger: Logger(label: "test"))
     }
 
     static func agent(_ root: String) throws -> String {
@@ -51,8 +51,10 @@ final class Bench: Sendable {
         runtime.cgroups.members().sorted()
     }
 
-    static func with(_ instance: String, agent: String? = nil, _ body: (Bench) async throws -> Void) async throws {
-        let bench = try Bench(instance, agent: agent)
+    static func with(
+        _ instance: String, agent: String? = nil, usesOverlays: Bool = true, _ body: (Bench) async throws -> Void
+    ) async throws {
+        let bench = try Bench(instance, agent: agent, usesOverlays: usesOverlays)
         do {
             try await body(bench)
         } catch {

@@ -55,7 +55,9 @@ struct ImageTests {
                 })
 
             let container = try await bench.container("one", MemberTemplate(image: reference))
-            #expect(try container.run("echo $FROM_IMAGE; busybox ls /") == "yes\nbin\ndev\nproc\nsys\ntmp\nworkspace")
+            #expect(
+                try container.run("echo $FROM_IMAGE; busybox ls /")
+                    == "yes\nbin\ndev\netc\nproc\nsys\ntmp\nvar\nworkspace")
             kill(pid, SIGKILL)
             let second = try await bench.container("two", MemberTemplate(image: "docker://\(reference)"))
             #expect(try second.run("echo ok") == "ok")

@@ -16,10 +16,10 @@ struct InsideTests {
             #expect(status.contains("NoNewPrivs:\t1"))
             #expect(status.contains("Seccomp:\t2"))
             #expect(try container.run("touch /x /etc/x /usr/x").split(separator: "\n").count == 3)
-            #expect(try container.run("touch /tmp/x /workspace/x /dev/shm/x && echo ok") == "ok")
+            #expect(try container.run("touch /tmp/x /var/tmp/x /workspace/x /dev/shm/x && echo ok") == "ok")
             #expect(try container.run("echo 1 > /proc/sys/kernel/panic || echo no").contains("Read-only"))
             #expect(try container.run("wc -c < /proc/keys") == "0")
-            #expect(try container.run("stat -c %a /tmp /workspace") == "1777\n1777")
+            #expect(try container.run("stat -c %a:%u:%g /tmp /var/tmp /workspace | uniq") == "1777:1000:1000")
             #expect(
                 try container.run("ls /dev")
                     == "fd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero")
@@ -64,7 +64,8 @@ struct InsideTests {
             let container = try await bench.container("one")
             #expect(try container.run("python3 -c 'print(1+1)'") == "2")
             #expect(try container.run("ls /") == rootEntries())
-            #expect(try container.run("ls -d /etc/shadow /root /home /var /opt 2>/dev/null; echo none") == "none")
+            #expect(try container.run("ls -d /etc/shadow /root /home /opt 2>/dev/null; echo none") == "none")
+            #expect(try container.run("ls /var; ls /var/tmp | wc -l") == "tmp\n0")
             #expect(try container.run("ls /usr/local/etc | wc -l") == "0")
             #expect(try container.run("id -un 1000; readlink -f /bin/sh | grep -c usr").hasPrefix("berth"))
         }
@@ -72,7 +73,7 @@ struct InsideTests {
 
     private func rootEntries() -> String {
         let host = ["bin", "lib", "lib32", "lib64", "libx32", "sbin", "usr"].filter { Files.exists("/\($0)") }
-        return (host + ["dev", "etc", "proc", "sys", "tmp", "workspace"]).sorted().joined(separator: "\n")
+        return (host + ["dev", "etc", "proc", "sys", "tmp", "var", "workspace"]).sorted().joined(separator: "\n")
     }
 
     @Test("there is no network but lo, which is up; on request there is the host's")

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 // What a container is cleaned with, by its process 1, as root with CAP_SETUID and CAP_KILL and nothing else. Deadlines
 // are nanoseconds of CLOCK_MONOTONIC. Each returns 0 or an errno, ETIME past its deadline.
@@ -10,9 +11,26 @@
 // Kills and reaps every other process of the PID namespace. Only for process 1: it fails with EPERM elsewhere.
 int berth_end_all_others(uint64_t deadline);
 
-// The directory `top`, which root owns, loses everything but the names in `kept` (ends with NULL), whoever owns it and
+// The directory `top` loses everything but the names in `kept` (ends with NULL), whoever owns it and
 // however deep it is.
 int berth_empty_directory(int top, const char *const *kept, uint64_t deadline);
+
+// What a directory's owner can change of it, but for what is in it.
+struct berth_directory {
+    uint32_t mode;
+    int flags; // of FS_IOC_GETFLAGS
+    int has_attributes;
+    struct timespec times[2];
+};
+
+// Changes a mode in the name of its owner.
+void berth_change_mode(const char *path, uid_t owner, mode_t mode);
+
+// Gives a directory back what it had.
+int berth_restore_directory(int fd, const struct berth_directory *start);
+
+// The flags of `chattr`; 0 where the file system has none.
+int berth_directory_flags(int fd);
 
 // Removes all SysV shared memory, semaphores and message queues of the IPC namespace.
 int berth_remove_ipc(uint64_t deadline);

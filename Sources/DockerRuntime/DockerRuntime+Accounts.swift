@@ -1,0 +1,74 @@
+internal import CurlHTTP
+internal import Hardening
+internal import Pool
+internal import Synchronization
+
+/// The image's own /etc/passwd and /etc/group, which members' are made from.
+extension DockerRuntime {
+    /// Looked up once for each image, in a container that is made for that and never started.
+    func accounts(_ reference: String, _ image: ImageDetails) async throws -> Accounts {
+        let key = image.Id ?? reference
+        if let known = accountsOfImages.withLock({ $0[key] }) { return known }
+        // It has a label as members have: should this server end meanwhile, the next one's sweep removes it.
+        let probe = MemberID("image-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
+        let body = ProbeRequest(
+            Image: reference, Entrypoint: [Self.agentInContainer],
+            Labels: [Self.instanceLabel: instance, Self.memberLabel: probe.description])
+        try await engine.call(
+            HTTPRequest(
+                .post, "/containers/create", query: [("name", containerName(probe))], body: try Engine.encode(body),
+                timeout: .seconds(120)))
+        var accounts = Accounts.standard
+        do {
+            if let passwd = try await file("/etc/passwd", in: probe) { accounts.passwd = passwd }
+            if let group = try await file("/etc/group", in: probe) { accounts.group = group }
+        } catch {
+            try? await discard(probe)
+            throw error
+        }
+        try await discard(probe)
+        accountsOfImages.withLock { $0[key] = accounts }
+        return accounts
+    }
+
+    private func discard(_ probe: MemberID) async throws {
+        do {
+            let query = [("force", "true"), ("v", "true")]
+            try await engine.call(HTTPRequest(.delete, containerPath(probe), query: query, timeout: .seconds(30)))
+        } catch let refusal as EngineRefusal where refusal.status == 404 {}
+    }
+
+    /// The content of a file; nil where there is none, or something else.
+    private func file(_ path: String, in member: MemberID) async throws -> [UInt8]? {
+        do {
+            let request = HTTPRequest(
+                .get, containerPath(member, "/archive"), query: [("path", path)], maxBodyBytes: 2 << 20)
+            return Self.onlyFile(inTar: try await engine.call(request).body)
+        } catch let refusal as EngineRefusal where refusal.status == 404 {
+            return nil
+        }
+    }
+
+    /// The content of an archive's first entry, if that is a file: 512 bytes of header, of which 12 at 124 are the size in
+    /// octal and one at 156 the kind, then the content.
+    static func onlyFile(inTar archive: [UInt8]) -> [UInt8]? {
+        guard archive.count >= 512, archive[156] == 0 || archive[156] == UInt8(ascii: "0") else { return nil }
+        let digits = archive[124..<136].prefix { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }
+        guard let size = Int(String(decoding: digits, as: UTF8.self), radix: 8), archive.count - 512 >= size else {
+            return nil
+        }
+        return Array(archive[512..<512 + size])
+    }
+}
+
+/// A container that is never started.
+struct ProbeRequest: Encodable {
+    struct Host: Encodable {
+        var NetworkMode = "none"
+        var ReadonlyRootfs = true
+    }
+    var Image: String
+    var Entrypoint: [String]
+    var Labels: [String: String]
+    var HostConfig = Host()
+}

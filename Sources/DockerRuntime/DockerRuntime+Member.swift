@@ -1,0 +1,105 @@
+internal import CurlHTTP
+internal import Hardening
+internal import Pool
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// How a member is asked for: its template and the hardening that is the same on every runtime, in the engine's words.
+extension DockerRuntime {
+    /// Where things are in the container.
+    static let agentInContainer = "/.berth/agent"
+    static let socketsInContainer = "/.berth/run"
+
+    /// - Parameters:
+    ///   - directory: the member's own on this host.
+    ///   - uid: who programs run as.
+    func request(
+        _ member: MemberID, _ template: MemberTemplate, _ image: ImageDetails, _ directory: String, _ uid: UInt32,
+        _ surroundings: EngineSurroundings
+    ) -> ContainerRequest {
+        // Without CAP_SYS_RESOURCE an engine can't give more than it has, and Podman asks for a million.
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let hardening = Hardening(template, user: uid, maxOpenFiles: Int64(clamping: limit.rlim_max))
+        var tmpfs: [String: String] = [:]
+        for place in hardening.places { tmpfs[place.path] = (["rw", "exec"] + place.options).joined(separator: ",") }
+        // An image's own volumes would be directories on the host's disk, without a limit.
+        for (path, _) in image.Config?.Volumes ?? [:] where tmpfs[path] == nil {
+            tmpfs[path] = (["rw", "exec"] + hardening.options).joined(separator: ",")
+        }
+        var mounts: [HostSettings.Mount] = [
+            .init(Source: agentPath, Target: Self.agentInContainer),
+            .init(Source: directory, Target: Self.socketsInContainer),
+        ]
+        for name in Accounts.fileNames { mounts.append(.init(Source: "\(directory)/\(name)", Target: "/etc/\(name)")) }
+        if surroundings.limitsTerminals { mounts.append(Self.terminals) }
+        let host = HostSettings(
+            NetworkMode: template.network,
+            // A network of the engine's gives the name an address itself.
+            ExtraHosts: template.network == "none" ? ["\(member):127.0.0.1"] : [],
+            CapAdd: Hardening.capabilities,
+            SecurityOpt: ["no-new-privileges", "seccomp=\(surroundings.seccomp)"],
+            MaskedPaths: Hardening.maskedPaths, ReadonlyPaths: Hardening.readonlyPaths,
+            // Newer engines make it so themselves to let programs ping.
+            Sysctls: template.network == "host" ? [:] : ["net.ipv4.ping_group_range": "1 0"],
+            ShmSize: Hardening.sharedMemoryBytes, Memory: template.memoryBytes, MemorySwap: template.memoryBytes,
+            PidsLimit: template.processes, NanoCpus: template.milliCPUs * 1_000_000,
+            Ulimits: hardening.limits.map { .init(Name: $0.name, Soft: $0.value, Hard: $0.value) }, Tmpfs: tmpfs,
+            Mounts: mounts)
+        return ContainerRequest(
+            Hostname: member.description, Image: template.image,
+            Entrypoint: [Self.agentInContainer, "--connect", "\(Self.socketsInContainer)/\(AgentSocket.name)"],
+            Labels: [Self.instanceLabel: instance, Self.memberLabel: member.description], HostConfig: host)
+    }
+
+    /// The engine's own devpts has no limit, and no way to ask for one.
+    private static let terminals = HostSettings.Mount(
+        Type: "volume", Source: "", Target: "/dev/pts", ReadOnly: false,
+        VolumeOptions: .init(
+            DriverConfig: .init(Options: [
+                "type": "devpts", "device": "devpts",
+                "o": "newinstance,max=\(Hardening.maxTerminals),ptmxmode=0666,mode=0620,gid=5,nosuid,noexec",
+            ])))
+
+    /// What the engine is like, asked once.
+    func surroundings() async throws -> EngineSurroundings {
+        if let known = known.withLock({ $0 }) { return known }
+        let (version, _) = try await engine.negotiate()
+        let info = try await engine.call(HTTPRequest(.get, "/info"), returning: EngineInfo.self)
+        let profile = String(decoding: try Engine.encode(SeccompProfile()), as: UTF8.self)
+        var seccomp = profile
+        let isPodman = version.engine.hasPrefix("Podman")
+        if isPodman {
+            // Where Docker takes the profile itself, Podman takes the name of a file.
+            seccomp = try directories.writeProfile(profile)
+        }
+        let isMapped = (info.SecurityOptions ?? []).contains {
+            $0.hasPrefix("name=rootless") || $0.hasPrefix("name=userns")
+        }
+        let surroundings = EngineSurroundings(
+            seccomp: seccomp, users: isMapped ? .namespace : .whole, limitsTerminals: !isPodman && !isMapped)
+        known.withLock { $0 = surroundings }
+        return surroundings
+    }
+}
+
+/// What of an engine its members' configuration depends on.
+struct EngineSurroundings: Sendable {
+    /// The profile, or where it is.
+    var seccomp: String
+    var users: UserSpace
+    /// It mounts file systems of its own for a container.
+    var limitsTerminals: Bool
+
+    /// Who programs run as; adds them to the image's accounts.
+    func user(of template: MemberTemplate, _ accounts: inout Accounts) -> MemberUser {
+        let uid = users.user(template.uid ?? MemberTemplate.standardUID)
+        accounts.add(uid, template.allowedUIDs, home: template.home)
+        return MemberUser(uid: uid, names: accounts.names)
+    }
+}

@@ -1,0 +1,80 @@
+internal import Glibc
+internal import Pool
+
+/// What of the host's /etc its programs need to run, as Debian's packages put it there; no secret is in it.
+///
+/// A list of what is known to be harmless, not of what is known to be secret: where sites write passwords and tokens
+/// (`environment`, `wgetrc`, `npmrc`, `pip.conf`, `gitconfig`, Maven's settings, a database's, /etc/ssl/private …) is left
+/// out. Only what every user of the host may read is copied.
+enum HostFiles {
+    /// Directories with all that is in them; a last `*` stands for the rest of a name.
+    private static let directories = [
+        "alternatives", "alsa", "chromium", "common-lisp", "dictionaries-common", "dotnet", "emacs", "firefox-esr",
+        "fonts", "gdb", "ghostscript", "glvnd", "groff", "gtk-2.0", "gtk-3.0", "gtk-4.0", "ImageMagick-*", "java",
+        "java-*", "julia", "ld.so.conf.d", "libnl-3", "libreoffice", "lynx", "maven", "mono", "mpi*", "ocaml",
+        "OpenCL", "openal", "openmpi", "pango", "perl", "php", "proj", "pki/tls/certs",
+        "pki/ca-trust/extracted", "python*", "R", "ssl/certs", "terminfo", "texmf", "vdpau", "vim", "vulkan", "xdg",
+        "xml", "sgml",
+    ]
+    private static let files = [
+        "ant.conf", "bash.bashrc", "bindresvport.blacklist", "crypto-policies/back-ends/opensslcnf.config",
+        "debian_version", "drirc", "environment-modules", "ethertypes", "gai.conf", "gnuplotrc", "gprofng.rc",
+        "host.conf", "inputrc", "issue", "java.conf", "ld.so.cache", "ld.so.conf", "locale.alias", "localtime",
+        "lsb-release", "magic", "magic.mime", "mailcap", "manpath.config", "matplotlibrc", "mime.types", "nanorc",
+        "networks", "octave.conf", "ocamlfind.conf", "os-release", "papersize", "protocols", "redhat-release", "rpc",
+        "sbclrc", "services", "ssl/openssl.cnf", "system-release", "timezone", "X11/rgb.txt",
+    ]
+    /// In the directories above, and left out all the same: what servers read, and where sites write passwords.
+    private static let secrets: Set = ["maven/settings.xml", "maven/settings-security.xml", "xdg/rclone"]
+    private static let suspects = ["password", "passwd", "secret", "token", "credential", "private", "netrc"]
+    /// What is larger is no configuration, and is left out.
+    private static let maxFile = 4 << 20
+    private static let maxBytes = 64 << 20
+
+    /// Copies what there is from `/etc` to `target`, which exists.
+    static func copy(from source: String = "/etc", to target: String) throws(RuntimeError) {
+        var left = maxBytes
+        for pattern in directories + files {
+            for name in expanded(pattern, in: source) { try copy(source, target, name, &left) }
+        }
+    }
+
+    private static func expanded(_ pattern: String, in source: String) -> [String] {
+        guard pattern.hasSuffix("*") else { return [pattern] }
+        let parts = pattern.split(separator: "/")
+        let directory = parts.dropLast().map { "\($0)/" }.joined()
+        let start = parts.last.map { String($0.dropLast()) } ?? ""
+        return Files.list("\(source)/\(directory)").filter { $0.hasPrefix(start) }.map { directory + $0 }
+    }
+
+    private static func copy(
+        _ source: String, _ target: String, _ name: String, _ left: inout Int
+    ) throws(RuntimeError) {
+        let lower = name.lowercased()
+        guard !secrets.contains(name), !suspects.contains(where: { lower.contains($0) }) else { return }
+        var info = stat()
+        guard lstat("\(source)/\(name)", &info) == 0 else { return }
+        switch info.st_mode & S_IFMT {
+        case S_IFLNK:
+            guard case .symlink(let link) = Files.kind("\(source)/\(name)") else { return }
+            try makeParents(target, name)
+            guard symlink(link, "\(target)/\(name)") == 0 || errno == EEXIST else {
+                throw Files.failure("link", "\(target)/\(name)")
+            }
+        case S_IFDIR where info.st_mode & 0o005 == 0o005:
+            try Files.makeDirectories(target, name)
+            for entry in Files.list("\(source)/\(name)") { try copy(source, target, "\(name)/\(entry)", &left) }
+        case S_IFREG where info.st_mode & 0o004 != 0:
+            guard let content = Files.read("\(source)/\(name)", limit: min(maxFile, left)) else { return }
+            left -= content.count
+            try makeParents(target, name)
+            try Files.write("\(target)/\(name)", content, mode: info.st_mode & 0o111 == 0 ? 0o644 : 0o755)
+        default: return
+        }
+    }
+
+    private static func makeParents(_ target: String, _ name: String) throws(RuntimeError) {
+        let parent = name.split(separator: "/").dropLast().joined(separator: "/")
+        if !parent.isEmpty { try Files.makeDirectories(target, parent) }
+    }
+}
