@@ -25,7 +25,8 @@ def expect(condition: object, words: str) -> None:
 def run(*command: str, stdin: str | None = None, timeout: float = 120, user: str | None = None) -> "Outcome":
     """Runs a program to its end. As the ordinary user, in that user's session."""
     if user:
-        command = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--machine={user}@.host", "--user", *command)
+        session = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--machine={user}@.host", "--user")
+        command = session + command
     done = subprocess.run(command, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, text=True,
                           capture_output=True, timeout=timeout, errors="replace")
     return Outcome(done.returncode, done.stdout, done.stderr)
@@ -169,7 +170,8 @@ class Service:
         """The members' cgroups, wherever they are."""
         # They may go away meanwhile; find(1) passes that over.
         return [path.removeprefix(str(CGROUPS)) for parent in directories_named(f"berth-{self.port}")
-                for path in run("find", f"{CGROUPS}{parent}", "-mindepth", "1", "-maxdepth", "1", "-type", "d").out.split()]
+                for path in run("find", f"{CGROUPS}{parent}", "-mindepth", "1", "-maxdepth", "1", "-type", "d"
+                                ).out.split()]
 
     def await_member(self) -> str:
         return eventually(self.members, f"there is a member's cgroup of {self.name}")[0]
