@@ -175,6 +175,7 @@ def serves_in_container(engine: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         run(engine, "import", host_root(directory), "berth-check-host", timeout=300).ok
     name, address = f"berth-check-{engine}", {"docker": "127.0.0.1:7471", "podman": "127.0.0.1:7472"}[engine]
+    run(engine, "rm", "--force", name, timeout=300)
     try:
         # The shell stays process 1: also what was there before the server has to make room.
         serve = f"/berth/berth serve --runtime runc --listen {address} --size 1 --memory 600m; exit 1"
