@@ -266,7 +266,8 @@ class Podman:
 
 def resets_on_podman(user: str | None, runtime: str | None) -> None:
     with Podman(user, runtime) as podman:
-        server = Service(runtime="docker", arguments=(
+        # A Podman that takes longer for its first answers than a server waits is asked again.
+        server = Service("Restart=on-failure", "StartLimitIntervalSec=0", runtime="docker", arguments=(
             "--docker-host", f"unix://{podman.socket}", "--image", "busybox", "--reuse", "reset", "--max", "1"))
         if user:
             # As the user who has no other rights.
