@@ -285,3 +285,48 @@ fn errors_have_a_reason_where_the_code_is_too_coarse() {
     assert_eq!(client.acquire().unwrap_err().metadata()["retry_after_ms"], "1500");
     assert_eq!(client.hello().unwrap_err().reason(), ErrorReason::Unspecified);
 }
+
+#[test]
+fn every_name_of_the_readme_is_there() {
+    let readme = include_str!("../README.md");
+    let table = &readme[readme.find("## API").unwrap()..readme.find("**Flow control**").unwrap()];
+    let sources: String = ["blocking", "command", "options", "error", "lib", "aio", "text"]
+        .iter()
+        .map(|name| std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).unwrap())
+        .collect();
+    let mut found = 0;
+    for quoted in table.split('`').skip(1).step_by(2) {
+        let word = quoted.rsplit(&['.', ':', ' '][..]).next().unwrap_or(quoted);
+        let word = if quoted.contains('(') { quoted.split('(').next().unwrap() } else { word };
+        let name = word.rsplit(&['.', ':', ' '][..]).next().unwrap();
+        if name.is_empty() || !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.contains('-') {
+            continue;
+        }
+        if ["for", "async", "drop", "execution", "fn", "aio", "port"].contains(&name) {
+            continue;
+        }
+        found += 1;
+        let is_there = [format!("fn {name}("), format!("fn {name}<"), format!("pub {name}:"), format!("data.{name}")]
+            .iter()
+            .any(|declared| sources.contains(declared.as_str()));
+        assert!(is_there || quoted == "output.data", "{quoted}: there is no {name}");
+    }
+    assert!(found > 50, "only {found} names were looked at");
+}
+
+#[test]
+fn nothing_is_run_twice_by_itself() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = ran.clone();
+    let server = StubServer::start(move |peer, stream, request| {
+        if request.method == "Execute" {
+            count.fetch_add(1, Ordering::Relaxed);
+            return peer.close();
+        }
+        hello(peer, stream);
+    });
+    let client = client(&server);
+    assert!(matches!(client.run(&Command::new(["x"])), Err(Error::Unavailable(_))));
+    client.hello().unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 1);
+}

@@ -6,7 +6,7 @@ import os
 from typing import Any, Iterator, List, Optional, Protocol, Tuple, Union
 
 #: Text, or what Linux knows as bytes; a ``pathlib`` path too. A str may have surrogates, as ``os.fsdecode`` makes them.
-Word = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+Word = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
 #: Bytes, or text that is sent as UTF-8.
 Data = Union[bytes, bytearray, memoryview, str]
 

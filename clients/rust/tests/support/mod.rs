@@ -152,6 +152,10 @@ impl Peer {
         drop(self.0.lock().unwrap().write_all(&frame));
     }
 
+    pub fn close(&self) {
+        drop(self.0.lock().unwrap().shutdown(Shutdown::Both));
+    }
+
     pub fn answer(&self, stream: u32, message: &impl Message) {
         let response = Response { status: None, payload: message.encode_to_vec() };
         self.frame(stream, 2, 0, &response.encode_to_vec());
