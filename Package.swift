@@ -69,11 +69,15 @@ let package = Package(
             swiftSettings: strict),
         // What holds a member, on whatever runtime, and the directories that a server may rely on
         .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
-        .target(name: "CurlHTTP", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(name: "CurlHTTP", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
+        // What `docker login` and `docker context` leave, for both runtimes
+        .target(name: "DockerConfig", dependencies: ["Pool", "CLinux"], swiftSettings: strict),
         .target(
-            name: "DockerRuntime", dependencies: ["Pool", "Hardening", "CurlHTTP", "CLinux", log],
+            name: "DockerRuntime", dependencies: ["Pool", "Hardening", "CurlHTTP", "DockerConfig", "CLinux", log],
             swiftSettings: strict),
-        .target(name: "RuncRuntime", dependencies: ["Pool", "Hardening", "CLinux", log], swiftSettings: strict),
+        .target(
+            name: "RuncRuntime", dependencies: ["Pool", "Hardening", "DockerConfig", "CLinux", log],
+            swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
         .target(name: "FileTree", dependencies: ["CLinux"], swiftSettings: strict),
@@ -107,9 +111,8 @@ let package = Package(
         .executableTarget(
             name: "berth",
             dependencies: [
-                "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "Hardening", "AgentLink",
-                "DockerRuntime",
-                "RuncRuntime", "FileTree",
+                "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "Hardening", "AgentLink", "CurlHTTP",
+                "DockerConfig", "DockerRuntime", "RuncRuntime", "FileTree",
                 "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -146,11 +149,11 @@ let package = Package(
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "DockerRuntimeTests",
-            dependencies: ["DockerRuntime", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
+            dependencies: ["DockerRuntime", "DockerConfig", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "RuncRuntimeTests",
-            dependencies: ["RuncRuntime", "CLinux", "Hardening", "Pool", "TestSupport", log] + nio,
+            dependencies: ["RuncRuntime", "DockerConfig", "CLinux", "Hardening", "Pool", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",

@@ -31,6 +31,15 @@ static inline CURLcode berth_getinfo_pointer(CURL *easy, CURLINFO info, void *va
 static inline CURLMcode berth_multi_setopt_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
 }
+static inline CURLcode berth_setopt_open_socket(CURL *easy, curl_opensocket_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, value);
+}
+static inline CURLcode berth_setopt_close_socket(CURL *easy, curl_closesocket_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, value);
+}
+static inline CURLcode berth_getinfo_socket(CURL *easy, curl_socket_t *value) {
+    return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, value);
+}
 /// The result that a message about a finished transfer carries.
 static inline CURLcode berth_result(const CURLMsg *message) { return message->data.result; }
 

@@ -33,8 +33,11 @@ public enum SettingsTable {
             "runtime", \.runtime, .word,
             "What containers run on; auto takes Docker if it is there with the images, else runc", needsRestart: true)
         table.add(
-            "docker_host", \.dockerHost, ValueKind<String>.string("unix://PATH or tcp://HOST:PORT").or("auto"),
-            "The Docker engine; auto is $DOCKER_HOST, else unix:///var/run/docker.sock", needsRestart: true)
+            "docker_host", \.dockerHost,
+            ValueKind<String>.string("unix://PATH, tcp://HOST:PORT or ssh://USER@HOST").or("auto"),
+            "The Docker engine; auto is what docker itself would take ($DOCKER_HOST, its context), else the first socket "
+                + "that answers: /var/run/docker.sock, docker.sock or podman/podman.sock in $XDG_RUNTIME_DIR",
+            needsRestart: true)
         table.add(
             "agent", \.agent, ValueKind<String>.string("a path").or("auto"),
             "The berth-agent binary; auto is the one beside berth",
@@ -109,6 +112,9 @@ public enum SettingsTable {
         table.add(
             "image", \.image, ValueKind<String>.string("a reference, host, or a directory").or("auto"),
             "The image; host is the host's own /usr, read-only (runc); auto is python:3.9-slim, and host on runc")
+        table.add(
+            "pull", \.pool.template.pull, .word,
+            "When the image is pulled: if it is missing, always (at start and at SIGHUP), or never")
         table.add(
             "network", \.pool.template.network, .string("none, or a network's name in the runtime"),
             "The containers' network")

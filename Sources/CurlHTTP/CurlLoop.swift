@@ -28,6 +28,7 @@ final class CurlLoop: Sendable {
     private static let isGloballyReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     private let endpoint: HTTPEndpoint
+    private let commands: CommandConnector?
     private let mailbox: Mutex<Mailbox>
 
     init(endpoint: HTTPEndpoint) throws(HTTPError) {
@@ -35,6 +36,7 @@ final class CurlLoop: Sendable {
             throw HTTPError(.invalidRequest, "libcurl could not be set up")
         }
         self.endpoint = endpoint
+        commands = CommandConnector.of(endpoint)
         // Kept for the next request; more than these are closed after theirs.
         berth_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, 8)
         mailbox = Mutex(Mailbox(multi: Multi(handle: multi)))
@@ -124,7 +126,7 @@ final class CurlLoop: Sendable {
         switch command {
         case .start(let transfer):
             do throws(HTTPError) {
-                try transfer.prepare(for: endpoint)
+                try transfer.prepare(for: endpoint, commands: commands)
                 guard let easy = transfer.easy, curl_multi_add_handle(multi, easy) == CURLM_OK else {
                     throw HTTPError(.invalidRequest, "libcurl is out of memory")
                 }

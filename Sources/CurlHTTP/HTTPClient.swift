@@ -5,9 +5,11 @@
 /// handful, none of them on the data path, and this has half the code. Connections are kept and used again.
 public final class HTTPClient: Sendable {
     private let loop: CurlLoop
+    let endpoint: HTTPEndpoint
 
     /// - Throws: `HTTPError` when libcurl or its thread can't be set up.
     public init(endpoint: HTTPEndpoint) throws(HTTPError) {
+        self.endpoint = endpoint
         loop = try CurlLoop(endpoint: endpoint)
     }
 

@@ -4,6 +4,9 @@ public enum HTTPEndpoint: Sendable, Equatable {
     case unixSocket(String)
     /// - Parameter tls: nil for plain HTTP.
     case tcp(host: String, port: Int, tls: HTTPTLS? = nil)
+    /// A program's standard input and output, the program started for each connection: `ssh HOST docker system
+    /// dial-stdio`. It is looked for in PATH.
+    case command([String])
 }
 
 /// What TLS needs to know, as paths of PEM files.

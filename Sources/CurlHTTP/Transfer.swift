@@ -19,6 +19,7 @@ final class Transfer: @unchecked Sendable {
     private var body: [UInt8] = []
     private var status = 0
     private var isUnixSocket = false
+    private var commands: CommandConnector?
     /// Why a callback ended the transfer.
     private var ownError: HTTPError?
     var continuation: CheckedContinuation<Result<HTTPResponse, HTTPError>, Never>?
@@ -30,7 +31,8 @@ final class Transfer: @unchecked Sendable {
     }
 
     /// Makes the easy handle; `release` ends it.
-    func prepare(for endpoint: HTTPEndpoint) throws(HTTPError) {
+    /// - Parameter commands: makes the connections of an endpoint that is a command; outlives the multi handle.
+    func prepare(for endpoint: HTTPEndpoint, commands: CommandConnector?) throws(HTTPError) {
         guard let easy = curl_easy_init() else { throw HTTPError(.invalidRequest, "libcurl is out of memory") }
         self.easy = easy
         let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(berth_error_size))
@@ -50,7 +52,13 @@ final class Transfer: @unchecked Sendable {
         berth_setopt_long(easy, CURLOPT_TIMEOUT_MS, max(1, request.timeout.wholeMilliseconds))
         berth_setopt_long(easy, CURLOPT_CONNECTTIMEOUT_MS, 10_000)
         try setMethod(easy)
-        try setTarget(easy, endpoint)
+        self.commands = commands
+        let base = try easySetEndpoint(easy, endpoint, commands)
+        if case .unixSocket = endpoint { isUnixSocket = true }
+        let code = berth_setopt_string(easy, CURLOPT_URL, base + request.target)
+        guard code == CURLE_OK, request.path.first == "/" else {
+            throw HTTPError(.invalidRequest, "no valid path: \(request.path)")
+        }
     }
 
     private func setMethod(_ easy: UnsafeMutableRawPointer) throws(HTTPError) {
@@ -85,39 +93,6 @@ final class Transfer: @unchecked Sendable {
             headerList = list
         }
         berth_setopt_list(easy, CURLOPT_HTTPHEADER, headerList)
-    }
-
-    private func setTarget(_ easy: UnsafeMutableRawPointer, _ endpoint: HTTPEndpoint) throws(HTTPError) {
-        let base: String
-        switch endpoint {
-        case .unixSocket(let path):
-            guard path.utf8.count < 108 else {
-                throw HTTPError(.invalidRequest, "the socket's path is longer than 107 bytes: \(path)")
-            }
-            berth_setopt_string(easy, CURLOPT_UNIX_SOCKET_PATH, path)
-            isUnixSocket = true
-            base = "http://localhost"
-        case .tcp(let host, let port, let tls):
-            let authority = host.contains(":") ? "[\(host)]" : host
-            base = "\(tls == nil ? "http" : "https")://\(authority):\(port)"
-            if let tls { setTLS(easy, tls) }
-        }
-        berth_setopt_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-        let code = berth_setopt_string(easy, CURLOPT_URL, base + request.target)
-        guard code == CURLE_OK, request.path.first == "/" else {
-            throw HTTPError(.invalidRequest, "no valid path: \(request.path)")
-        }
-    }
-
-    private func setTLS(_ easy: UnsafeMutableRawPointer, _ tls: HTTPTLS) {
-        if let authorities = tls.authorities { berth_setopt_string(easy, CURLOPT_CAINFO, authorities) }
-        if let certificate = tls.certificate { berth_setopt_string(easy, CURLOPT_SSLCERT, certificate) }
-        if let key = tls.key { berth_setopt_string(easy, CURLOPT_SSLKEY, key) }
-        berth_setopt_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        if !tls.verifies {
-            berth_setopt_long(easy, CURLOPT_SSL_VERIFYPEER, 0)
-            berth_setopt_long(easy, CURLOPT_SSL_VERIFYHOST, 0)
-        }
     }
 
     /// The end of the easy handle; it must have left its multi handle.
@@ -184,36 +159,15 @@ final class Transfer: @unchecked Sendable {
     }
 
     private func error(_ code: CURLcode) -> HTTPError {
-        var words = errorText.map { String(cString: $0) } ?? ""
-        if words.isEmpty { words = String(cString: curl_easy_strerror(code)) }
-        var number = 0
-        if let easy { berth_getinfo_long(easy, CURLINFO_OS_ERRNO, &number) }
-        switch code {
-        case CURLE_OPERATION_TIMEDOUT: return HTTPError(.timedOut, words)
-        case CURLE_COULDNT_CONNECT:
-            if number != 0 {
-                let cause = String(cString: strerror(Int32(number)))
-                // curl speaks of the host and port that stand for the socket in the URL.
-                words = isUnixSocket ? cause : "\(words) (\(cause))"
-            }
-            switch Int32(number) {
-            case ENOENT: return HTTPError(.noSuchSocket, words)
-            case EACCES, EPERM: return HTTPError(.permissionDenied, words)
-            case ECONNREFUSED: return HTTPError(.connectionRefused, words)
-            default: return HTTPError(.cannotConnect, words)
-            }
-        case CURLE_COULDNT_RESOLVE_HOST, CURLE_INTERFACE_FAILED: return HTTPError(.cannotConnect, words)
-        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE,
-            CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
-            return HTTPError(.tls, words)
-        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return HTTPError(.invalidRequest, words)
-        default: return HTTPError(.protocolViolation, words)
-        }
+        let error = easyError(easy, code, errorText, isUnixSocket: isUnixSocket)
+        // What the program says of itself is more than curl can know: "Permission denied (publickey)".
+        guard let words = commands?.takeLastWords(), error.kind != .cancelled else { return error }
+        return HTTPError(error.kind == .timedOut ? .timedOut : .cannotConnect, words)
     }
 }
 
 extension Duration {
-    fileprivate var wholeMilliseconds: Int {
+    var wholeMilliseconds: Int {
         let (seconds, attoseconds) = components
         // A day is as good as for ever, and fits every long.
         return seconds >= 86_400 ? 86_400_000 : Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)

@@ -12,8 +12,10 @@ extension DockerRuntime {
         // It has a label as members have: should this server end meanwhile, the next one's sweep removes it.
         let probe = MemberID("image-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
         let body = ProbeRequest(
-            Image: reference, Entrypoint: [Self.agentInContainer],
-            Labels: [Self.instanceLabel: instance, Self.memberLabel: probe.description])
+            Image: image.Id ?? reference, Entrypoint: [Self.agentInContainer],
+            Labels: [
+                Self.instanceLabel: instance, Self.hostLabel: hostIdentity, Self.memberLabel: probe.description,
+            ])
         try await engine.call(
             HTTPRequest(
                 .post, "/containers/create", query: [("name", containerName(probe))], body: try Engine.encode(body),

@@ -1,4 +1,5 @@
 internal import CurlHTTP
+internal import Hardening
 internal import Logging
 public import Pool
 internal import Synchronization
@@ -14,21 +15,120 @@ extension DockerRuntime {
         let accepted: AcceptedSocket
         let user: MemberUser
         do {
-            let image = try await images.detailsPulling(template.image)
+            let image = try await images.forCreate(template)
             let surroundings = try await surroundings()
             var accounts = try await accounts(template.image, image)
             user = surroundings.user(of: template, &accounts)
-            let socket = try AgentSocket(directory: try directories.make(member))
-            try directories.write(accounts, in: socket.directory)
-            let request = request(member, template, image, socket.directory, user.uid, surroundings)
-            try await createContainer(member, request)
-            accepted = try await startAndAccept(member, socket)
+            let order = Order(
+                member: member, template: template, image: image, uid: user.uid, accounts: accounts,
+                surroundings: surroundings)
+            accepted = try await carry(order)
         } catch {
             throw endpoint.explain(error)
         }
-        accepted.limitSockets(logger)
         guard let descriptor = accepted.take() else { throw RuntimeError(.failed, "the agent's connection is gone") }
         return MemberStream(socket: descriptor, user: user)
+    }
+
+    /// Agent and stream by the carrier that this engine allows. Which one that is shows the first create: an engine in
+    /// another container, on another machine or in a virtual one has no such file as we ask it to mount, and one whose
+    /// containers have a kernel of their own (gVisor, Kata) mounts the socket, but nothing can connect to it.
+    private func carry(_ order: Order) async throws -> AcceptedSocket {
+        switch carrier.withLock({ $0 }) {
+        case .mounted: return try await createMounted(order)
+        case .attached: return try await createAttached(order, isDoubtful: false)
+        case .unknown: break
+        }
+        let doubt: any Error
+        do {
+            let accepted = try await createMounted(order)
+            carrier.withLock { $0 = .mounted }
+            return accepted
+        } catch {
+            guard !Task.isCancelled, isAboutFiles(error) else { throw error }
+            doubt = error
+        }
+        try await removeContainer(order.member, ContinuousClock.now + .seconds(30))
+        let accepted: AcceptedSocket
+        do {
+            accepted = try await createAttached(order, isDoubtful: true)
+        } catch {
+            // What is wrong with a container that runs its agent in neither way is its own.
+            guard !Task.isCancelled, doubt is EngineRefusal else { throw doubt }
+            throw RuntimeError(
+                .invalidConfiguration,
+                "the engine at \(endpoint) does not see this server's files (\(endpoint.explain(doubt).message)), and the "
+                    + "agent can't be brought to it: \(endpoint.explain(error).message); run berth where the engine runs, "
+                    + "or mount \(directories.base) and \(agentPath) at the same paths for both")
+        }
+        carrier.withLock { $0 = .attached }
+        logger.notice(
+            "the engine does not see this server's files: the agent goes there in a volume, its stream through the engine",
+            metadata: ["docker.endpoint": "\(endpoint)", "runtime.reason": "\(endpoint.explain(doubt).message)"])
+        return accepted
+    }
+
+    /// Whether it may come of an engine that has not the files that we asked it to mount, or others in their place.
+    private func isAboutFiles(_ error: any Error) -> Bool {
+        switch error {
+        case let refusal as EngineRefusal:
+            [directories.base, agentPath, AgentVolume.mountPoint].contains { refusal.message.contains($0) }
+        // The agent's own code for a socket that it can't connect to.
+        case let end as EndedEarly: end.code == 1
+        default: false
+        }
+    }
+
+    private func createMounted(_ order: Order) async throws -> AcceptedSocket {
+        let socket = try AgentSocket(directory: try directories.make(order.member))
+        try directories.write(order.accounts, in: socket.directory)
+        var mounts: [HostSettings.Mount] = [
+            .init(Source: agentPath, Target: Self.agentInContainer),
+            .init(Source: socket.directory, Target: Self.socketsInContainer),
+        ]
+        for name in Accounts.fileNames {
+            mounts.append(.init(Source: "\(socket.directory)/\(name)", Target: "/etc/\(name)"))
+        }
+        let command = [Self.agentInContainer, "--connect", "\(Self.socketsInContainer)/\(AgentSocket.name)"]
+        try await createContainer(order.member, request(order, command, mounts))
+        let accepted = try await start(order.member) { try await socket.accept() }
+        accepted.limitSockets(logger)
+        return accepted
+    }
+
+    /// The image's own accounts stay: the engine mounts no file of ours, and lets nothing be copied into a container
+    /// whose root is read-only.
+    private func createAttached(_ order: Order, isDoubtful: Bool) async throws -> AcceptedSocket {
+        let member = order.member
+        let volume = try await agentVolume.name(image: order.image.Id ?? order.template.image)
+        var body = request(
+            order, [Self.agentInContainer, "--stdio"],
+            [.init(Type: "volume", Source: volume, Target: AgentVolume.mountPoint, VolumeOptions: .init())])
+        (body.AttachStdin, body.AttachStdout, body.AttachStderr) = (true, true, true)
+        (body.OpenStdin, body.StdinOnce) = (true, true)
+        try await createContainer(member, body)
+        let stream = try await attach(member)
+        do {
+            let accepted = try await start(member) { stream }
+            if isDoubtful {
+                // The other carrier's agent had ended: this one has to live a moment before it is believed.
+                try await Task.sleep(for: .milliseconds(300))
+                if case .ended(let end) = try await condition(of: member) { throw end }
+            }
+            return accepted
+        } catch let refusal as EngineRefusal where refusal.message.contains(AgentVolume.mountPoint) {
+            // Somebody has removed the volume, and the engine made an empty one in its place.
+            agentVolume.forget()
+            throw refusal
+        }
+    }
+
+    /// The container's standard input and output, before it is started.
+    private func attach(_ member: MemberID) async throws -> AcceptedSocket {
+        let request = HTTPRequest(
+            .post, containerPath(member, "/attach"),
+            query: ["stream", "stdin", "stdout", "stderr"].map { ($0, "1") }, timeout: .seconds(30))
+        return AcceptedSocket(try await engine.upgrade(request, decoder: Demultiplexer()))
     }
 
     /// Asks for the container in a task that outlives a cancelled caller: an engine makes a container also for a client
@@ -62,12 +162,14 @@ extension DockerRuntime {
     private enum Progress {
         case started
         case connected(AcceptedSocket)
-        case ended(String)
+        case ended(EndedEarly)
         case nothing
     }
 
     /// Starts the container and waits for its agent, or for its end, whichever is first.
-    private func startAndAccept(_ member: MemberID, _ socket: AgentSocket) async throws -> AcceptedSocket {
+    private func start(
+        _ member: MemberID, _ accept: @escaping @Sendable () async throws -> AcceptedSocket
+    ) async throws -> AcceptedSocket {
         let (watched, watching) = AsyncStream.makeStream(of: Void.self)
         return try await withThrowingTaskGroup(of: Progress.self) { group in
             group.addTask { [self] in
@@ -81,7 +183,7 @@ extension DockerRuntime {
                 try await engine.call(HTTPRequest(.post, containerPath(member, "/start"), timeout: .seconds(60)))
                 return .started
             }
-            group.addTask { .connected(try await socket.accept()) }
+            group.addTask { .connected(try await accept()) }
             group.addTask {
                 try? await Task.sleep(for: .seconds(1))
                 watching.finish()
@@ -97,7 +199,7 @@ extension DockerRuntime {
     private static func decide(_ group: inout ThrowingTaskGroup<Progress, any Error>) async throws -> AcceptedSocket {
         var isStarted = false
         var accepted: AcceptedSocket?
-        var ended: String?
+        var ended: EndedEarly?
         while let progress = try await group.next() {
             switch progress {
             case .started: isStarted = true
@@ -107,20 +209,78 @@ extension DockerRuntime {
             }
             guard isStarted else { continue }
             if let accepted { return accepted }
-            if let ended {
-                throw RuntimeError(.failed, "the container ended before its agent had connected, \(ended)")
-            }
+            if let ended { throw ended }
         }
         throw CancellationError()
     }
 
     /// Waits for the container's next end; calls `onWatching` when the engine has begun to watch.
-    private func end(_ member: MemberID, onWatching: @escaping @Sendable () -> Void) async throws -> String {
+    ///
+    /// An engine's word alone is no end: Podman was seen to answer -1, with an error, for a container that went on.
+    private func end(_ member: MemberID, onWatching: @escaping @Sendable () -> Void) async throws -> EndedEarly {
         // A day: the caller cancels it.
         let request = HTTPRequest(
             .post, containerPath(member, "/wait"), query: [("condition", "next-exit")], timeout: .seconds(86_400))
-        let response = try await engine.call(request) { _ in onWatching() }
-        let reply: WaitReply = try Engine.decode(response.body)
-        return "with code \(reply.StatusCode)\(reply.Error?.Message.map { ": \($0)" } ?? "")"
+        while true {
+            var said: EndedEarly
+            do {
+                let response = try await engine.call(request) { _ in onWatching() }
+                let reply: WaitReply = try Engine.decode(response.body)
+                said = EndedEarly(code: reply.StatusCode, words: reply.Error?.Message)
+            } catch {
+                try Task.checkCancellation()
+                said = EndedEarly(code: nil, words: endpoint.explain(error).message)
+            }
+            if case .ended(let seen) = try await condition(of: member) {
+                if said.code == nil || said.code == -1 { said.code = seen.code }
+                return said
+            }
+            logger.debug(
+                "the engine told of an end that has not been",
+                metadata: ["member": "\(member)", "engine.said": "\(said.how)"])
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private enum Condition {
+        case alive
+        case ended(EndedEarly)
+    }
+
+    /// What the container is by inspection. One that is not yet started is alive.
+    private func condition(of member: MemberID) async throws -> Condition {
+        do {
+            let details = try await engine.call(
+                HTTPRequest(.get, containerPath(member, "/json")), returning: ContainerDetails.self)
+            guard let state = details.State else { return .alive }
+            let isOver = ["exited", "dead", "removing", "stopped"].contains(state.Status ?? "")
+            return isOver ? .ended(EndedEarly(code: state.ExitCode, words: state.Error)) : .alive
+        } catch let refusal as EngineRefusal where refusal.status == 404 {
+            return .ended(EndedEarly(code: nil, words: nil))
+        }
+    }
+}
+
+/// A member that is to be made.
+struct Order: Sendable {
+    var member: MemberID
+    var template: MemberTemplate
+    var image: ImageDetails
+    /// Who programs run as.
+    var uid: UInt32
+    /// Its /etc/passwd and /etc/group.
+    var accounts: Accounts
+    var surroundings: EngineSurroundings
+}
+
+/// A container that ended before its agent had connected.
+struct EndedEarly: Error {
+    var code: Int?
+    /// The engine's.
+    var words: String?
+
+    var how: String {
+        let words = words.flatMap { $0.isEmpty ? nil : ": \($0)" } ?? ""
+        return (code.map { "with code \($0)" } ?? "without a word") + words
     }
 }

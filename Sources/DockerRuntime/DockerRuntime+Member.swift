@@ -16,28 +16,21 @@ extension DockerRuntime {
     static let socketsInContainer = "/.berth/run"
 
     /// - Parameters:
-    ///   - directory: the member's own on this host.
-    ///   - uid: who programs run as.
-    func request(
-        _ member: MemberID, _ template: MemberTemplate, _ image: ImageDetails, _ directory: String, _ uid: UInt32,
-        _ surroundings: EngineSurroundings
-    ) -> ContainerRequest {
+    ///   - command: what starts the agent.
+    ///   - mounts: what that needs.
+    func request(_ order: Order, _ command: [String], _ mounts: [HostSettings.Mount]) -> ContainerRequest {
+        let (member, template, image, surroundings) = (order.member, order.template, order.image, order.surroundings)
         // Without CAP_SYS_RESOURCE an engine can't give more than it has, and Podman asks for a million.
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let hardening = Hardening(template, user: uid, maxOpenFiles: Int64(clamping: limit.rlim_max))
+        let hardening = Hardening(template, user: order.uid, maxOpenFiles: Int64(clamping: limit.rlim_max))
         var tmpfs: [String: String] = [:]
         for place in hardening.places { tmpfs[place.path] = (["rw", "exec"] + place.options).joined(separator: ",") }
         // An image's own volumes would be directories on the host's disk, without a limit.
         for (path, _) in image.Config?.Volumes ?? [:] where tmpfs[path] == nil {
             tmpfs[path] = (["rw", "exec"] + hardening.options).joined(separator: ",")
         }
-        var mounts: [HostSettings.Mount] = [
-            .init(Source: agentPath, Target: Self.agentInContainer),
-            .init(Source: directory, Target: Self.socketsInContainer),
-        ]
-        for name in Accounts.fileNames { mounts.append(.init(Source: "\(directory)/\(name)", Target: "/etc/\(name)")) }
-        if surroundings.limitsTerminals { mounts.append(Self.terminals) }
+        let mounts = mounts + (surroundings.limitsTerminals ? [Self.terminals] : [])
         let host = HostSettings(
             NetworkMode: template.network,
             // A network of the engine's gives the name an address itself.
@@ -52,9 +45,10 @@ extension DockerRuntime {
             Ulimits: hardening.limits.map { .init(Name: $0.name, Soft: $0.value, Hard: $0.value) }, Tmpfs: tmpfs,
             Mounts: mounts)
         return ContainerRequest(
-            Hostname: member.description, Image: template.image,
-            Entrypoint: [Self.agentInContainer, "--connect", "\(Self.socketsInContainer)/\(AgentSocket.name)"],
-            Labels: [Self.instanceLabel: instance, Self.memberLabel: member.description], HostConfig: host)
+            Hostname: member.description, Image: image.Id ?? template.image, Entrypoint: command,
+            Labels: [
+                Self.instanceLabel: instance, Self.hostLabel: hostIdentity, Self.memberLabel: member.description,
+            ], HostConfig: host)
     }
 
     /// The engine's own devpts has no limit, and no way to ask for one.

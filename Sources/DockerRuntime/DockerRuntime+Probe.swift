@@ -1,4 +1,6 @@
 internal import CurlHTTP
+public import DockerConfig
+internal import Logging
 public import Pool
 
 /// What an engine can do now, without making anything.
@@ -47,15 +49,18 @@ extension DockerRuntime {
     /// Asks whether the engine answers, and for the image. Takes seconds at most from an engine that is well (Podman on a busy
     /// machine needs five to say its version), makes and pulls nothing.
     public func probe(image: String) async -> EngineProbe {
-        await Self.probe(engine, image: image)
+        await Self.probe(engine, image: image, images)
     }
 
     /// The same for an engine that no runtime is made for yet.
-    public static func probe(endpoint: DockerEndpoint, image: String) async -> EngineProbe {
+    public static func probe(
+        endpoint: DockerEndpoint, image: String, config: DockerConfig = .none
+    ) async -> EngineProbe {
         do throws(RuntimeError) {
             let engine = try Engine(endpoint)
             defer { engine.shutdown() }
-            return await probe(engine, image: image)
+            return await probe(
+                engine, image: image, Images(engine, config, Logger(label: "berth") { _ in SwiftLogNoOpLogHandler() }))
         } catch {
             return EngineProbe(endpoint: endpoint.description, problem: error, image: .notAsked)
         }
@@ -70,28 +75,29 @@ extension DockerRuntime {
         }
     }
 
-    private static func probe(_ engine: Engine, image: String) async -> EngineProbe {
+    private static func probe(_ engine: Engine, image: String, _ images: Images) async -> EngineProbe {
         var result = EngineProbe(endpoint: engine.endpoint.description, image: .notAsked)
         do {
             let (version, api) = try await engine.negotiate(timeout: .seconds(10))
             (result.engine, result.apiVersion) = (version.engine, api.description)
-            result.image = try await look(engine, image, canAskRegistry: !version.engine.hasPrefix("Podman"))
+            result.image = try await look(engine, image, images, canAskRegistry: !version.engine.hasPrefix("Podman"))
+            if let foreign = Self.foreignMachine(version) { result.problem = foreign }
         } catch {
             result.problem = engine.endpoint.explain(error)
         }
         return result
     }
 
-    private static func look(_ engine: Engine, _ image: String, canAskRegistry: Bool) async throws -> EngineProbe.Image
-    {
-        let path = Images.inPath(image)
+    private static func look(
+        _ engine: Engine, _ image: String, _ images: Images, canAskRegistry: Bool
+    ) async throws -> EngineProbe.Image {
         do {
-            try await engine.call(HTTPRequest(.get, "/images/\(path)/json", timeout: .seconds(5)))
+            try await engine.call(HTTPRequest(.get, "/images/\(Images.inPath(image))/json", timeout: .seconds(5)))
             return .present
         } catch let refusal as EngineRefusal where refusal.status == 404 {}
         guard canAskRegistry else { return .unknown }
         do {
-            try await engine.call(HTTPRequest(.get, "/distribution/\(path)/json", timeout: .seconds(15)))
+            _ = try await images.registryDigest(image)
             return .pullable
         } catch let refusal as EngineRefusal {
             return .missing(refusal.message)

@@ -39,7 +39,7 @@ extension DockerRuntime {
         }
     }
 
-    private func removeContainer(_ member: MemberID, _ deadline: ContinuousClock.Instant) async throws {
+    func removeContainer(_ member: MemberID, _ deadline: ContinuousClock.Instant) async throws {
         var pause = Duration.milliseconds(5)
         while true {
             do {

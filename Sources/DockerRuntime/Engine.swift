@@ -56,6 +56,14 @@ final class Engine: Sendable {
         guard response.isSuccess else { throw Self.refusal(response) }
     }
 
+    /// Takes over the connection of a request that the engine answers with 101.
+    /// - Returns: a socket, the caller's to close.
+    func upgrade(_ request: HTTPRequest, decoder: any StreamDecoder) async throws -> Int32 {
+        let upgrade = try await http.upgrade(try await versioned(request), decoder: decoder)
+        guard let descriptor = upgrade.descriptor else { throw Self.refusal(upgrade.response) }
+        return descriptor
+    }
+
     private func versioned(_ request: HTTPRequest) async throws -> HTTPRequest {
         var request = request
         let api: APIVersion

@@ -27,6 +27,12 @@ struct EngineRefusal: Error {
 extension DockerEndpoint {
     /// What a failed exchange means, and what to do about it.
     func explain(_ error: HTTPError) -> RuntimeError {
+        if case .command(let argv) = http, error.kind != .cancelled {
+            return RuntimeError(
+                .runtimeUnreachable,
+                "the Docker engine at \(self) is not reached: \(error); try: \(argv.prefix { $0 != "docker" }.joined(separator: " ")) "
+                    + "docker version (a key that needs no typing, the host among the known ones, and docker there)")
+        }
         switch error.kind {
         case .permissionDenied:
             return RuntimeError(
@@ -57,6 +63,8 @@ extension DockerEndpoint {
         case let error as RuntimeError: error
         case let error as HTTPError: explain(error)
         case let error as EngineRefusal: error.asRuntimeError
+        case let end as EndedEarly:
+            RuntimeError(.failed, "the container ended before its agent had connected, \(end.how)")
         case is CancellationError: RuntimeError(.notReadyInTime, "given up before the container was ready")
         default: RuntimeError(.failed, "\(error)")
         }

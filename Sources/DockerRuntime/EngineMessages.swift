@@ -4,6 +4,8 @@ struct EngineVersion: Decodable {
     var Version: String?
     var ApiVersion: String
     var MinAPIVersion: String?
+    /// What its machine is, in Go's words: "amd64", "arm64".
+    var Arch: String?
     var Components: [Component]?
 
     struct Component: Decodable { var Name: String }
@@ -25,7 +27,26 @@ struct EngineFault: Decodable { var message: String }
 struct ImageDetails: Decodable {
     struct Config: Decodable { var Volumes: [String: EmptyObject]? }
     var Id: String?
+    var Architecture: String?
+    var RepoDigests: [String]?
     var Config: Config?
+}
+
+/// What a registry says of a reference, asked through the engine.
+struct DistributionReply: Decodable {
+    struct Descriptor: Decodable { var digest: String? }
+    var Descriptor: Descriptor?
+}
+
+struct ContainerDetails: Decodable {
+    struct Condition: Decodable {
+        /// "created", "running", "exited", …
+        var Status: String?
+        var Running: Bool?
+        var ExitCode: Int?
+        var Error: String?
+    }
+    var State: Condition?
 }
 
 struct EmptyObject: Codable {}
@@ -61,8 +82,12 @@ struct ContainerRequest: Encodable {
     var Labels: [String: String]
     // The engine would run it in the container, again and again.
     var Healthcheck = ContainerRequest.Healthcheck()
+    // With the stream through the engine: attached to, and at its end the agent's input ends, and so does the agent.
+    var AttachStdin = false
     var AttachStdout = false
     var AttachStderr = false
+    var OpenStdin = false
+    var StdinOnce = false
     var HostConfig: HostSettings
 }
 
@@ -81,7 +106,7 @@ struct HostSettings: Encodable {
                 var Options: [String: String]
             }
             var NoCopy = true
-            var DriverConfig: Driver
+            var DriverConfig: Driver?
         }
     }
     struct Ulimit: Encodable {

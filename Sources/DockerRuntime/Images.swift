@@ -1,20 +1,23 @@
 internal import CurlHTTP
+internal import DockerConfig
 internal import Logging
 internal import Pool
 internal import Synchronization
 
-/// Images looked up, and pulled when they are missing: one pull at a time for each.
+/// Images looked up, and pulled when they are missing or wanted new: one pull at a time for each.
 ///
 /// A pull outlives the create that wanted it: a large image takes longer than a create may, and a pull begun anew each
 /// time would never end.
 final class Images: Sendable {
     private let engine: Engine
+    private let logins: Logins
     private let logger: Logger
     private let pulls = Mutex<[String: Task<Void, any Error>]>([:])
 
-    init(_ engine: Engine, _ logger: Logger) {
+    init(_ engine: Engine, _ config: DockerConfig, _ logger: Logger) {
         self.engine = engine
         self.logger = logger
+        logins = Logins(config, logger)
     }
 
     func details(_ reference: String) async throws -> ImageDetails {
@@ -32,12 +35,53 @@ final class Images: Sendable {
         }
     }
 
+    /// What a member is made of: the image that its pool was resolved to, although the tag may have moved since. Should
+    /// that image be gone, what the tag means now.
+    func forCreate(_ template: MemberTemplate) async throws -> ImageDetails {
+        let current: ImageDetails
+        if template.pull == .never {
+            do {
+                current = try await details(template.image)
+            } catch let refusal as EngineRefusal where refusal.status == 404 {
+                throw Self.isNotThere(template.image)
+            }
+        } else {
+            current = try await detailsPulling(template.image)
+        }
+        guard let wanted = template.imageIdentity, wanted != current.Id else { return current }
+        do {
+            return try await details(wanted)
+        } catch let refusal as EngineRefusal where refusal.status == 404 {
+            logger.warning(
+                "the image of the pool is gone, its tag means another now",
+                metadata: ["image": "\(template.image)", "image.was": "\(wanted)", "image.is": "\(current.Id ?? "")"])
+            return current
+        }
+    }
+
+    /// What the registry has under the reference: the digest of its manifest; nil when it does not tell.
+    func registryDigest(_ reference: String) async throws -> String? {
+        try await engine.call(
+            HTTPRequest(
+                .get, "/distribution/\(Self.inPath(reference))/json", headers: await logins.headers(reference),
+                timeout: .seconds(15)), returning: DistributionReply.self
+        ).Descriptor?.digest
+    }
+
+    static func isNotThere(_ reference: String) -> RuntimeError {
+        RuntimeError(
+            .imageMissing,
+            "image \(reference) is not there, and `pull: never` forbids to pull it: docker pull \(reference), or docker "
+                + "load -i FILE")
+    }
+
     func cancelAll() {
         let tasks = pulls.withLock { Array($0.values) }
         for task in tasks { task.cancel() }
     }
 
-    private func pull(_ reference: String) async throws {
+    /// Pulls it, whether it is there or not.
+    func pull(_ reference: String) async throws {
         let task = pulls.withLock { pulls in
             if let task = pulls[reference] { return task }
             let task = Task { [self] in
@@ -57,13 +101,13 @@ final class Images: Sendable {
     private func download(_ reference: String) async throws {
         var logger = logger
         logger[metadataKey: "image"] = "\(reference)"
-        logger.info("pulling the image, which is not there")
+        logger.info("pulling the image")
         let began = ContinuousClock.now
         var lastNote = began
         let name = ImageName(reference)
         let request = HTTPRequest(
-            .post, "/images/create", query: [("fromImage", name.name), ("tag", name.tag)], timeout: .seconds(3600),
-            maxBodyBytes: 1 << 20)
+            .post, "/images/create", query: [("fromImage", name.name), ("tag", name.tag)],
+            headers: await logins.headers(reference), timeout: .seconds(3600), maxBodyBytes: 1 << 20)
         do {
             try await engine.lines(request) { line in
                 guard !line.allSatisfy({ $0 == 13 || $0 == 32 }) else { return }
@@ -83,7 +127,7 @@ final class Images: Sendable {
             let invalid = refusal.status == 400 || refusal.message.contains("invalid reference format")
             throw RuntimeError(
                 invalid ? .invalidConfiguration : .imageMissing,
-                "image \(reference) is not there and can't be pulled; the engine says: \(refusal.message)")
+                "image \(reference) can't be pulled; the engine says: \(refusal.message)")
         }
         logger.info("the image is pulled", metadata: ["duration": "\(ContinuousClock.now - began)"])
     }

@@ -9,7 +9,7 @@ internal import Pool
 
 /// `<stateDirectory>/members/<member>/`: one directory a member, nobody else's to enter.
 struct MemberDirectories: Sendable {
-    private let base: String
+    let base: String
 
     init(stateDirectory: String) throws(RuntimeError) {
         base = "\(stateDirectory)/members"

@@ -68,10 +68,23 @@ public struct MemberUser: Sendable, Equatable {
     }
 }
 
+/// When an image is pulled.
+public enum PullPolicy: String, Sendable, CaseIterable {
+    /// When it is not there.
+    case missing
+    /// At every start and reload of a server.
+    case always
+    case never
+}
+
 /// What every member of a pool is made like. The defaults are the ones of `berth serve`.
 public struct MemberTemplate: Sendable, Equatable {
     /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
     public var image: String
+    /// The very image that `image` meant when the server last looked, in the runtime's words; nil: nobody has looked.
+    /// Members are made of it although a tag moves, and a pool whose image is another at a reload exchanges its members.
+    public var imageIdentity: String?
+    public var pull: PullPolicy
     /// "none", or a network's name in the runtime ("bridge", "host", …).
     public var network: String
     /// Memory limit in bytes, without swap.
@@ -92,12 +105,13 @@ public struct MemberTemplate: Sendable, Equatable {
     public var allowedUIDs: [UInt32]
 
     public init(
-        image: String = "python:3.9-slim", network: String = "none", memoryBytes: Int64 = 128 << 20,
-        processes: Int64 = 128, milliCPUs: Int64 = 1000, tmpfsBytes: Int64 = 64 << 20,
+        image: String = "python:3.9-slim", pull: PullPolicy = .missing, network: String = "none",
+        memoryBytes: Int64 = 128 << 20, processes: Int64 = 128, milliCPUs: Int64 = 1000, tmpfsBytes: Int64 = 64 << 20,
         tmpfsPaths: [String] = ["/tmp", "/var/tmp", "/workspace"], openFiles: Int64 = 4096, uid: UInt32? = nil,
         allowedUIDs: [UInt32] = []
     ) {
         self.image = image
+        self.pull = pull
         self.network = network
         self.memoryBytes = memoryBytes
         self.processes = processes

@@ -1,37 +1,114 @@
+internal import DockerConfig
 internal import FoundationEssentials
 internal import Glibc
 internal import Hardening
 internal import Logging
 internal import Pool
+internal import Synchronization
 
-/// Images pulled from registries and unpacked, each once: `<directory>/<name>/rootfs`.
+/// Images pulled from registries and unpacked: `<directory>/<name>` is a link to `<name>@<digest>`, the one that the
+/// reference meant when it was pulled last, and there `rootfs` is the image. Those of an older Berth are a directory in the
+/// link's place.
 struct ImageStore: Sendable {
     var directory: String
+    var logins = DockerConfig.none
     var logger: Logger
+    private let holds = BundleHolds()
+
+    init(directory: String, logins: DockerConfig = .none, logger: Logger) {
+        self.directory = directory
+        self.logins = logins
+        self.logger = logger
+    }
 
     struct Image {
         var rootfs: String
         var environment: [String]
+        /// The digest of what the registry had; nil of an older Berth's, who did not note it.
+        var identity: String?
+        /// What machines it is made for, in Go's words.
+        var architecture: String?
+    }
+
+    /// What to do about an image that is there already.
+    enum Wanted {
+        case any
+        /// This very one, if it is still there.
+        case identity(String)
+        /// What the registry has now.
+        case newest
     }
 
     /// Unpacks the image if it isn't there yet. One pull at a time, across servers too.
-    func image(_ reference: String, _ cancellation: Cancellation) throws(RuntimeError) -> Image {
-        let bundle = "\(directory)/\(Self.fileName(reference))"
+    func image(
+        _ reference: String, _ wanted: Wanted = .any, _ policy: PullPolicy = .missing, _ cancellation: Cancellation
+    ) throws(RuntimeError) -> Image {
+        let name = Self.fileName(reference)
         try TrustedDirectory.check(directory)
-        if !Files.exists(bundle) {
-            // Root alone may look in: an image can hold setuid programs.
-            for end in directory.indices where directory[end] == "/" && end != directory.startIndex {
-                try Files.ensureDirectory(String(directory[..<end]))
-            }
-            try Files.makeDirectory(directory, mode: 0o700)
-            let lock = try Self.lock("\(directory)/.lock", cancellation)
-            defer { close(lock) }
-            if !Files.exists(bundle) { try pull(reference, to: bundle, cancellation) }
+        var isNewest = false
+        switch wanted {
+        case .any: break
+        case .identity(let identity):
+            let bundle = bundle(name, identity)
+            if Files.exists(bundle) { return try use(bundle) }
+        case .newest: isNewest = true
         }
-        return Image(rootfs: "\(bundle)/rootfs", environment: Self.environment(bundle))
+        if !isNewest, let current = current(name) { return try use(current) }
+        guard policy != .never else {
+            throw RuntimeError(
+                .imageMissing,
+                "\(reference) is not here, and `pull: never` forbids to pull it: take `pull: missing` once")
+        }
+        // Root alone may look in: an image can hold setuid programs.
+        for end in directory.indices where directory[end] == "/" && end != directory.startIndex {
+            try Files.ensureDirectory(String(directory[..<end]))
+        }
+        try Files.makeDirectory(directory, mode: 0o700)
+        let lock = try Self.lock("\(directory)/.lock", cancellation)
+        defer { close(lock) }
+        // Another server may have pulled it meanwhile.
+        if !isNewest, let current = current(name) { return try use(current) }
+        return try use(try pull(reference, cancellation))
     }
 
-    private func pull(_ reference: String, to bundle: String, _ cancellation: Cancellation) throws(RuntimeError) {
+    /// The digest of what the registry has under a reference.
+    func registryDigest(_ reference: String, _ cancellation: Cancellation) throws(RuntimeError) -> String {
+        guard let skopeo = Subprocess.find("skopeo") else {
+            throw RuntimeError(.imageMissing, "skopeo is not installed")
+        }
+        return try withLogin(reference, "--authfile") { flags throws(RuntimeError) in
+            try self.look(skopeo, reference, flags, cancellation).digest
+        }
+    }
+
+    private func bundle(_ name: String, _ identity: String) -> String {
+        "\(directory)/\(name)@\(identity.replacing(":", with: "-"))"
+    }
+
+    private func current(_ name: String) -> String? {
+        let path = "\(directory)/\(name)"
+        switch Files.kind(path) {
+        case .symlink(let target):
+            let bundle = "\(directory)/\(target)"
+            return !target.contains("/") && Files.exists(bundle) ? bundle : nil
+        case .directory: return path
+        case .absent, .other: return nil
+        }
+    }
+
+    /// Keeps it from being removed as long as this process lives.
+    private func use(_ bundle: String) throws(RuntimeError) -> Image {
+        try holds.hold(bundle)
+        let identity = bundle.lastIndex(of: "@").map {
+            String(bundle[bundle.index(after: $0)...]).replacing("-", with: ":", maxReplacements: 1)
+        }
+        return Image(
+            rootfs: "\(bundle)/rootfs", environment: Self.environment(bundle), identity: identity,
+            architecture: Files.read("\(bundle)/architecture").map { String(decoding: $0, as: UTF8.self) })
+    }
+
+    /// - Returns: the bundle, which may be the one that is there already.
+    private func pull(_ reference: String, _ cancellation: Cancellation) throws(RuntimeError) -> String {
         let tools = ["skopeo", "umoci"].map { ($0, Subprocess.find($0)) }
         let missing = tools.filter { $0.1 == nil }.map(\.0)
         guard missing.isEmpty, let skopeo = tools[0].1, let umoci = tools[1].1 else {
@@ -40,25 +117,117 @@ struct ImageStore: Sendable {
                 "\(reference) is not here, and to pull it \(missing.joined(separator: " and ")) is not installed: "
                     + "apt-get install \(missing.joined(separator: " "))")
         }
-        let work = "\(directory)/.pull"
-        try Files.removeTree(work)
-        try Files.makeDirectory(work, mode: 0o700)
-        defer { try? Files.removeTree(work) }
+        let name = Self.fileName(reference)
+        let (digest, architecture) = try withLogin(reference, "--authfile") { flags throws(RuntimeError) in
+            try self.look(skopeo, reference, flags, cancellation)
+        }
+        let bundle = bundle(name, digest)
+        let before = current(name)
+        if before == bundle { return bundle }
+        var logger = logger
+        logger[metadataKey: "image.reference"] = "\(reference)"
+        if !Files.exists(bundle) {
+            let work = "\(directory)/.pull"
+            try Files.removeTree(work)
+            try Files.makeDirectory(work, mode: 0o700)
+            defer { try? Files.removeTree(work) }
+            logger.info("pulling an image")
+            let started = ContinuousClock.now
+            try withLogin(reference, "--src-authfile") { flags throws(RuntimeError) in
+                var copy = [skopeo] + Self.policyFlags + ["copy", "--quiet"] + flags
+                if Self.isLoopback(reference) { copy.append("--src-tls-verify=false") }
+                // By its digest: the tag may move meanwhile.
+                copy += [Self.source(reference, digest: digest), "oci:\(work)/image:latest"]
+                try self.run(copy, reference, cancellation)
+            }
+            try run([umoci, "unpack", "--image", "\(work)/image:latest", "\(work)/bundle"], reference, cancellation)
+            try Files.write("\(work)/bundle/architecture", architecture.utf8)
+            guard rename("\(work)/bundle", bundle) == 0 else { throw Files.failure("rename to", bundle) }
+            logger.info("pulled an image", metadata: ["image.duration": "\(ContinuousClock.now - started)"])
+        }
+        try point(name, to: bundle)
+        if let before {
+            logger.notice(
+                "the image's tag has moved",
+                metadata: ["image.was": "\(before.split(separator: "@").last ?? "")", "image.is": "\(digest)"])
+        }
+        removeUnused(name, but: bundle)
+        return bundle
+    }
 
-        logger.info("pulling an image", metadata: ["image.reference": "\(reference)"])
-        let started = ContinuousClock.now
-        var copy = [skopeo]
-        // Where the administrator wrote no policy, skopeo would refuse every image.
-        if !Files.exists("/etc/containers/policy.json") { copy.append("--insecure-policy") }
-        copy += ["copy", "--quiet"]
-        if Self.isLoopback(reference) { copy.append("--src-tls-verify=false") }
-        copy += [Self.source(reference), "oci:\(work)/image:latest"]
-        try run(copy, reference, cancellation)
-        try run([umoci, "unpack", "--image", "\(work)/image:latest", "\(work)/bundle"], reference, cancellation)
-        guard rename("\(work)/bundle", bundle) == 0 else { throw Files.failure("rename to", bundle) }
-        logger.info(
-            "pulled an image",
-            metadata: ["image.reference": "\(reference)", "image.duration": "\(ContinuousClock.now - started)"])
+    /// In one step, so that another server finds the one or the other.
+    private func point(_ name: String, to bundle: String) throws(RuntimeError) {
+        let (link, path) = ("\(directory)/.link", "\(directory)/\(name)")
+        unlink(link)
+        guard let target = bundle.split(separator: "/").last, symlink(String(target), link) == 0 else {
+            throw Files.failure("link", link)
+        }
+        if case .directory = Files.kind(path) {
+            guard rename(path, "\(path)@older") == 0 else { throw Files.failure("rename", path) }
+        }
+        guard rename(link, path) == 0 else { throw Files.failure("rename to", path) }
+    }
+
+    /// Earlier images of the same reference, unless a server still has members of them.
+    private func removeUnused(_ name: String, but bundle: String) {
+        for entry in Files.list(directory) where entry.hasPrefix("\(name)@") && "\(directory)/\(entry)" != bundle {
+            let path = "\(directory)/\(entry)"
+            guard BundleHolds.isFree(path) else { continue }
+            do {
+                try Files.removeTree(path)
+            } catch {
+                logger.warning(
+                    "an old image could not be removed", metadata: ["image.path": "\(path)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func look(
+        _ skopeo: String, _ reference: String, _ flags: [String], _ cancellation: Cancellation
+    ) throws(RuntimeError) -> (digest: String, architecture: String) {
+        var argv = [skopeo] + Self.policyFlags + ["inspect", "--no-tags", "--format", "{{.Digest}} {{.Architecture}}"]
+        argv += flags
+        if Self.isLoopback(reference) { argv.append("--tls-verify=false") }
+        let outcome = try Subprocess.run(argv + [Self.source(reference)], seconds: 60, cancellation)
+        guard outcome.status == 0 else {
+            throw RuntimeError(.imageMissing, "\(reference) can't be had: \(RuncMessage.lastLine(outcome.output))")
+        }
+        let words = outcome.output.split(whereSeparator: \.isWhitespace)
+        guard let digest = words.first, digest.hasPrefix("sha256:") || digest.hasPrefix("sha512:"),
+            !digest.contains("/")
+        else { throw RuntimeError(.failed, "skopeo tells no digest of \(reference): \(outcome.output.prefix(200))") }
+        return (String(digest), words.count > 1 ? String(words[1]) : "")
+    }
+
+    /// Where the administrator wrote no policy, skopeo would refuse every image.
+    private static var policyFlags: [String] {
+        Files.exists("/etc/containers/policy.json") ? [] : ["--insecure-policy"]
+    }
+
+    /// With the flags by which skopeo gets what Docker's client is logged in with; without such a log-in it looks for one
+    /// of its own.
+    private func withLogin<Result>(
+        _ reference: String, _ flag: String, _ body: ([String]) throws(RuntimeError) -> Result
+    ) throws(RuntimeError) -> Result {
+        var login: RegistryLogin?
+        do throws(RuntimeError) {
+            login = try logins.login(forImage: reference)
+        } catch {
+            logger.warning(
+                "no log-in for the image's registry",
+                metadata: ["image.reference": "\(reference)", "error": "\(error.message)"])
+        }
+        guard let login else { return try body([]) }
+        var template = Array("/run/berth-login-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw Files.failure("make a file in", "/run") }
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer {
+            close(descriptor)
+            unlink(path)
+        }
+        try Files.write(path, login.authenticationFile, mode: 0o600)
+        return try body([flag, path])
     }
 
     private func run(_ argv: [String], _ reference: String, _ cancellation: Cancellation) throws(RuntimeError) {
@@ -82,6 +251,15 @@ struct ImageStore: Sendable {
     /// A reference as skopeo takes it.
     static func source(_ reference: String) -> String {
         reference.hasPrefix("docker://") ? reference : "docker://\(reference)"
+    }
+
+    /// The same with a digest in place of its tag.
+    static func source(_ reference: String, digest: String) -> String {
+        let source = source(reference)
+        if source.contains("@") { return source }
+        let last = source.lastIndex(of: "/") ?? source.startIndex
+        let name = source[last...].firstIndex(of: ":").map { source[..<$0] } ?? source[...]
+        return "\(name)@\(digest)"
     }
 
     /// Whether the registry is on this machine, where no TLS is asked for.
@@ -124,4 +302,35 @@ extension Files {
     static func ensureDirectory(_ path: String) throws(RuntimeError) {
         if mkdir(path, 0o755) != 0 && errno != EEXIST { throw failure("mkdir", path) }
     }
+}
+
+/// The unpacked images that this process uses: a shared lock on the directory of each, until the process ends.
+final class BundleHolds: Sendable {
+    private let held = Mutex<[String: Int32]>([:])
+
+    func hold(_ bundle: String) throws(RuntimeError) {
+        if held.withLock({ $0[bundle] }) != nil { return }
+        let descriptor = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Files.failure("open", bundle) }
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw RuntimeError(.failed, "\(bundle) is being removed by another server")
+        }
+        let isSecond = held.withLock { held in
+            if held[bundle] != nil { return true }
+            held[bundle] = descriptor
+            return false
+        }
+        if isSecond { close(descriptor) }
+    }
+
+    /// Whether nobody holds it.
+    static func isFree(_ bundle: String) -> Bool {
+        let descriptor = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    }
+
+    deinit { held.withLock { for descriptor in $0.values { close(descriptor) } } }
 }

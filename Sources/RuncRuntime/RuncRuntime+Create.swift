@@ -2,6 +2,7 @@ internal import CLinux
 internal import FoundationEssentials
 internal import Glibc
 internal import Hardening
+internal import Logging
 public import Pool
 internal import Synchronization
 
@@ -13,12 +14,69 @@ extension RuncRuntime {
 
     /// Checks a template and makes its root filesystem, for which a missing image is pulled: before the first create, whose
     /// time-out is not meant for that.
+    /// - Returns: the template with the image that its reference means now.
     /// - Throws: `invalidConfiguration`, or `imageMissing` with what would help.
-    public func prepare(_ template: MemberTemplate) async throws(RuntimeError) {
+    @discardableResult
+    public func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
         try await blocking { cancellation throws(RuntimeError) in
             try Self.validate(template)
+            var template = template
+            template.imageIdentity = nil
+            if !Self.isLocal(template.image) { template.imageIdentity = try self.resolve(template, cancellation) }
             _ = try self.root(template, cancellation)
+            return template
         }
+    }
+
+    private static func isLocal(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }
+
+    /// The image that a reference means, pulled as the policy says.
+    private func resolve(_ template: MemberTemplate, _ cancellation: Cancellation) throws(RuntimeError) -> String? {
+        let reference = template.image
+        let image = try images.image(
+            reference, template.pull == .always ? .newest : .any, template.pull, cancellation)
+        var logger = logger
+        logger[metadataKey: "image.reference"] = "\(reference)"
+        logger.info("the image is there", metadata: ["image.digest": "\(image.identity ?? "not known")"])
+        if let theirs = image.architecture, !theirs.isEmpty, !Self.architecture.isEmpty, theirs != Self.architecture {
+            logger.warning(
+                "the image is made for another kind of machine: its programs start only where that one is emulated",
+                metadata: ["image.architecture": "\(theirs)", "host.architecture": "\(Self.architecture)"])
+        }
+        if template.pull == .missing { compareLater(reference, image.identity) }
+        return image.identity
+    }
+
+    /// Says when the registry has another image under the reference than is here, which `pull: missing` keeps. Nobody
+    /// waits for it: a registry may be far, or away.
+    private func compareLater(_ reference: String, _ identity: String?) {
+        let comparison = Task { [images, logger] in
+            let digest = try? await blocking { cancellation throws(RuntimeError) in
+                try images.registryDigest(reference, cancellation)
+            }
+            guard let digest, digest != identity else { return }
+            logger.notice(
+                "the registry has another image under this tag, `pull: missing` keeps the one that is there",
+                metadata: [
+                    "image.reference": "\(reference)", "image.digest": "\(identity ?? "not known")",
+                    "registry.digest": "\(digest)",
+                ])
+        }
+        comparisons.withLock { comparisons in
+            comparisons[reference]?.cancel()
+            comparisons[reference] = comparison
+        }
+    }
+
+    /// What Go, and so every image, calls the machine that this program is made for.
+    static var architecture: String {
+        #if arch(x86_64)
+            "amd64"
+        #elseif arch(arm64)
+            "arm64"
+        #else
+            ""
+        #endif
     }
 
     /// - Returns: the stream to the agent, a socket; and who programs run as.
@@ -139,13 +197,16 @@ extension RuncRuntime {
     private func root(
         _ template: MemberTemplate, _ cancellation: Cancellation
     ) throws(RuntimeError) -> RootFilesystem {
-        let key = RootKey(image: template.image, network: template.network, tmpfsPaths: template.tmpfsPaths)
+        let key = RootKey(
+            image: template.image, identity: template.imageIdentity, network: template.network,
+            tmpfsPaths: template.tmpfsPaths)
         if let known = roots.withLock({ $0[key] }) { return known }
 
         var image = template.image
         var environment: [String] = []
-        if image != "host" && !image.hasPrefix("/") {
-            let pulled = try images.image(image, cancellation)
+        if !Self.isLocal(image) {
+            let pulled = try images.image(
+                image, template.imageIdentity.map { .identity($0) } ?? .any, template.pull, cancellation)
             (image, environment) = (pulled.rootfs, pulled.environment)
         }
         // A name of its own for each attempt: a concurrent one, or a failed one before, is in nobody's way.

@@ -1,3 +1,4 @@
+public import DockerConfig
 internal import Glibc
 internal import Hardening
 public import Logging
@@ -17,9 +18,12 @@ public final class RuncRuntime: ContainerRuntime {
     /// Roots made so far, by what they are made from; and what members' agents say on standard error.
     let roots = Mutex<[RootKey: RootFilesystem]>([:])
     let diagnostics = Mutex<[MemberID: Int32]>([:])
+    /// Registries being asked whether a tag has moved.
+    let comparisons = Mutex<[String: Task<Void, Never>]>([:])
 
     struct RootKey: Hashable {
         var image: String
+        var identity: String?
         var network: String
         var tmpfsPaths: [String]
     }
@@ -42,11 +46,13 @@ public final class RuncRuntime: ContainerRuntime {
     ///   - agentPath: the static berth-agent, an absolute path.
     ///   - stateDirectory: the path of the instance's `StateDirectory`, held as long as the runtime lives.
     ///   - imageDirectory: where pulled images are kept, unpacked.
+    ///   - logins: what Docker's client is logged in with, for pulls.
     ///   - usesOverlays: false: does as on a host that has none.
     /// - Throws: `runtimeUnreachable` with what is missing on this machine and the command that mends it.
     public init(
         runcPath: String?, instance: String, agentPath: String, stateDirectory: String,
-        imageDirectory: String = "/var/cache/berth/images", usesOverlays: Bool = true, logger: Logger
+        imageDirectory: String = "/var/cache/berth/images", logins: DockerConfig = .none, usesOverlays: Bool = true,
+        logger: Logger
     ) throws(RuntimeError) {
         let probe = RuncProbe(runcPath: runcPath)
         if let problem = probe.problems.first(where: \.isFatal) {
@@ -64,7 +70,7 @@ public final class RuncRuntime: ContainerRuntime {
         self.stateDirectory = stateDirectory
         self.logger = logger
         cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
-        images = ImageStore(directory: imageDirectory, logger: logger)
+        images = ImageStore(directory: imageDirectory, logins: logins, logger: logger)
         for name in ["members", "runc", "roots"] {
             try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)
         }
@@ -111,6 +117,7 @@ public final class RuncRuntime: ContainerRuntime {
     }
 
     public func shutdown() async {
+        for comparison in comparisons.withLock({ Array($0.values) }) { comparison.cancel() }
         let left = diagnostics.withLock { files in
             defer { files = [:] }
             return files

@@ -56,7 +56,8 @@ extension StubEngine {
         if let delay = faults.delay { try? await Task.sleep(for: delay) }
         switch call {
         case .version:
-            return .whole(200, #"{"Version":"1.0-stub","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#)
+            return .whole(
+                200, faults.version ?? #"{"Version":"1.0-stub","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#)
         case .imageInspect:
             return faults.imageIsMissing
                 ? .whole(404, #"{"message":"No such image: \#(name)"}"#) : .whole(200, #"{"Id":"sha256:stub"}"#)
@@ -70,10 +71,20 @@ extension StubEngine {
         case .list: return .whole(200, list(request))
         case .create: return create(name, request, faults)
         case .start: return start(name, faults)
+        case .wait where isFalseEnd():
+            return .whole(200, #"{"StatusCode":-1,"Error":{"Message":"database is locked"}}"#)
         case .wait: return state.withLock { $0.containers[name] != nil } ? .whenEnded(name) : noContainer(name)
         case .inspect: return state.withLock { $0.containers[name] != nil } ? .whole(200, "{}") : noContainer(name)
         case .remove: return remove(name, faults)
         case .other: return .whole(404, Self.words404)
+        }
+    }
+
+    private func isFalseEnd() -> Bool {
+        state.withLock { state in
+            guard state.faults.falseEnds > 0 else { return false }
+            state.faults.falseEnds -= 1
+            return true
         }
     }
 

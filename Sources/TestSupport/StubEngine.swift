@@ -32,6 +32,10 @@ public final class StubEngine: Sendable {
         /// How long each answer takes, and each pull.
         public var delay: Duration?
         public var pullDuration: Duration?
+        /// So many waits are answered as if the container had ended in an error, while it goes on (seen of Podman).
+        public var falseEnds = 0
+        /// What it says of its version, in place of its own words.
+        public var version: String?
         /// A started container ends at once with this code.
         public var exitsAtOnce: Int?
         /// So many removes are answered with 409, "already in progress".

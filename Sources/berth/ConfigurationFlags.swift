@@ -34,6 +34,9 @@ struct ConfigurationFlags: ParsableArguments {
     @Option(help: help(.pools, "image", "reference"))
     var image: String?
 
+    @Option(help: help(.pools, "pull", "when"))
+    var pull: String?
+
     @Option(help: help(.pools, "size", "number"))
     var size: String?
 
@@ -116,7 +119,7 @@ struct ConfigurationFlags: ParsableArguments {
             ("log_format", logFormat), ("log_level", logLevel), ("insecure", insecure ? "true" : nil),
         ]
         let pools: [(String, String?)] = [
-            ("image", image), ("size", size), ("max", max), ("batch", batch), ("backoff", backoff),
+            ("image", image), ("pull", pull), ("size", size), ("max", max), ("batch", batch), ("backoff", backoff),
             ("create_timeout", createTimeout), ("memory", memory), ("processes", processes), ("cpus", cpus),
             ("tmpfs", tmpfs), ("network", network), ("lease", lease), ("reuse", reuse),
         ]

@@ -24,20 +24,32 @@ struct ConfigurationReload {
     /// - Parameter current: what the server was started with.
     func run(_ signals: AsyncStream<Void>, _ current: ServerConfiguration) async {
         var current = current
+        var resolved = choice.resolved
         for await _ in signals {
-            if let new = await load(current) { current = new }
+            if let new = await load(current, &resolved) { current = new }
         }
     }
 
     /// - Returns: the configuration now in force; nil: the old one stays.
-    private func load(_ current: ServerConfiguration) async -> ServerConfiguration? {
+    private func load(
+        _ current: ServerConfiguration, _ resolved: inout ResolvedTemplates
+    ) async -> ServerConfiguration? {
+        var prepared = ResolvedTemplates()
         let (read, warnings): (ServerConfiguration, [ConfigurationIssue])
         do {
             (read, warnings) = try source.read()
             // An image that is not to be had would open the breaker of its pool.
             let known = current.templates(standardImage: choice.image)
-            for template in read.templates(standardImage: choice.image) where !known.contains(template) {
-                try await choice.prepare(template)
+            for template in read.templates(standardImage: choice.image) {
+                do {
+                    prepared[template] = try await choice.prepare(template)
+                } catch let error as RuntimeError where known.contains(template) {
+                    // Its members go on: what is there was good before.
+                    prepared[template] = resolved[template]
+                    logger.warning(
+                        "a pool's image could not be looked at again, what is there is kept",
+                        metadata: ["image": "\(template.image)", "error": "\(error.message)"])
+                }
             }
         } catch {
             for reason in reasons(error) {
@@ -52,13 +64,28 @@ struct ConfigurationReload {
             logger.warning(
                 "a setting has changed that counts only after a restart", metadata: ["config.key": "\(setting.key)"])
         }
+        tellOfNewImages(prepared, resolved, read)
+        resolved = prepared
         let new = current.reloaded(read)
-        pool.reload(new.fleetConfiguration(image: choice.image, memoryBudgetBytes: memoryBudgetBytes))
+        pool.reload(
+            resolved.applied(to: new.fleetConfiguration(image: choice.image, memoryBudgetBytes: memoryBudgetBytes)))
         service.setPrograms(new.programDefaults)
         logger.notice(
             "the configuration is reloaded",
             metadata: ["config.pools": "\(new.pools.map(\.pool.name).joined(separator: ","))"])
         return new
+    }
+
+    private func tellOfNewImages(_ new: ResolvedTemplates, _ old: ResolvedTemplates, _ read: ServerConfiguration) {
+        for template in read.templates(standardImage: choice.image) {
+            guard let before = old[template]?.imageIdentity, let now = new[template]?.imageIdentity, before != now
+            else {
+                continue
+            }
+            logger.notice(
+                "an image's tag means another image now, its pools exchange their containers",
+                metadata: ["image": "\(template.image)", "image.was": "\(before)", "image.is": "\(now)"])
+        }
     }
 
     private func reasons(_ error: any Error) -> [String] {

@@ -10,7 +10,7 @@ struct Doctor: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The Docker engine (default: $DOCKER_HOST, else unix:///var/run/docker.sock).", valueName: "url"))
+            "The Docker engine (default: what serve takes).", valueName: "url"))
     var dockerHost: String?
 
     @Option(help: ArgumentHelp("The image to look for with Docker.", valueName: "reference"))
@@ -64,24 +64,28 @@ struct Doctor: AsyncParsableCommand {
     private func checkDocker() async -> Bool {
         print("Docker")
         defer { print() }
-        let endpoint: DockerEndpoint
-        do {
-            endpoint = try RuntimeChoice.endpoint(dockerHost)
+        let engines: EngineSearch.Outcome
+        do throws(RuntimeError) {
+            engines = await (try EngineSearch(dockerHost)).run(image: image)
         } catch {
-            tell("missing", (error as? RuntimeError)?.message ?? "\(error)", nil)
+            tell("missing", error.message, nil)
             return false
         }
-        let probe = await DockerRuntime.probe(endpoint: endpoint, image: image)
+        for (_, probe) in engines.asked { tell(probe) }
+        return engines.usable != nil
+    }
+
+    private func tell(_ probe: EngineProbe) {
         if let engine = probe.engine {
             print("  ok       \(engine) at \(probe.endpoint), API \(probe.apiVersion ?? "unknown")")
         }
+        if let problem = probe.problem { return tell("missing", problem.message, nil) }
         switch probe.image {
         case .present: print("  ok       image \(image)")
         case .pullable: print("  ok       image \(image) is not there yet, and can be pulled")
         case .unknown: print("  ok       image \(image) is not there; whether it can be pulled shows when it is tried")
         case .missing, .notAsked: tell("missing", probe.advice(image: image) ?? "image \(image)", nil)
         }
-        return probe.isUsable
     }
 
     private func tell(_ state: String, _ what: String, _ remedy: String?) {

@@ -152,7 +152,7 @@ struct Load: AsyncParsableCommand {
                 .closed(concurrency: concurrency ?? 1)
             }
         let address = try server.address()
-        let engine = try baseline.map { _ in try RuntimeChoice.endpoint(dockerHost) }
+        let engine = try baseline.flatMap { _ in try EngineSearch(dockerHost).first }
         do {
             return try LoadPlan(
                 scenario: scenario, arrivals: arrivals, server: address, pool: pool, command: command,

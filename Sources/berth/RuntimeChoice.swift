@@ -1,4 +1,5 @@
 import Configuration
+import DockerConfig
 import DockerRuntime
 import Logging
 import Pool
@@ -21,10 +22,12 @@ struct RuntimeChoice {
     /// Commands by which the janitor removes what a dead server has left in an engine.
     var sweeps: [[String]] = []
     /// Gets what members like this need, their image above all: before the first create, whose time-out is
-    /// not meant for that.
-    var prepare: @Sendable (MemberTemplate) async throws -> Void = { _ in }
+    /// not meant for that. Gives the template with the image that its reference means now.
+    var prepare: @Sendable (MemberTemplate) async throws -> MemberTemplate = { $0 }
     /// Bytes that members can have now; nil where the kernel does not tell.
     var memory: @Sendable () -> Int64? = HostMemory.available
+    /// The pools' templates, prepared.
+    var resolved = ResolvedTemplates()
 
     /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
     static func make(
@@ -40,13 +43,13 @@ struct RuntimeChoice {
         }
     }
 
-    /// Docker if it answers and has the image or can get it, else runc; says which and why.
+    /// Docker if it answers and has the image or can get it, else runc, whatever is wrong with Docker; says which and why.
     private static func auto(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
-        let against: String
+        let against: RuntimeError
         if let image = settings.configuration.pools.lazy.compactMap(\.image).first(where: PoolSettings.isHostFiles) {
-            against = "the image \(image) is the host's own files, which runc alone has"
+            against = RuntimeError(.failed, "the image \(image) is the host's own files, which runc alone has")
         } else {
             do {
                 let choice = try await docker(settings, agent: agent, directory: directory)
@@ -54,54 +57,51 @@ struct RuntimeChoice {
                     "taking Docker",
                     metadata: ["runtime.reason": "it answers and has the image \(images(settings, choice))"])
                 return choice
-            } catch let error as RuntimeError where error.cause != .invalidConfiguration {
-                against = error.message
+            } catch let error as RuntimeError {
+                against = error
             }
         }
         do {
             let choice = try await runc(settings, agent: agent, directory: directory)
             settings.logger.notice(
                 "taking the embedded runtime, runc",
-                metadata: ["runtime.reason": "\(against)", "pool.image": "\(images(settings, choice))"])
+                metadata: ["runtime.reason": "\(against.message)", "pool.image": "\(images(settings, choice))"])
             return choice
         } catch let error as RuntimeError {
-            throw Failure("neither Docker nor runc can be used: \(against); \(error.message); see: berth doctor")
+            throw Failure(
+                "neither Docker nor runc can be used: \(against.message); \(error.message); see: berth doctor",
+                code: against.cause == .invalidConfiguration && error.cause == .invalidConfiguration ? 2 : 1)
         }
     }
 
     private static func docker(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
-        let endpoint = try endpoint(settings.configuration.dockerHost)
+        let configuration = settings.configuration
+        let templates = configuration.templates(standardImage: standardImage)
+        for template in templates where PoolSettings.isHostFiles(template.image) {
+            throw hostFiles(template.image)
+        }
+        let engines = try await EngineSearch(configuration.dockerHost).run(
+            image: templates.first?.image ?? standardImage)
+        guard let endpoint = engines.found else { throw engines.problem(image: templates.first?.image) }
         let runtime = try DockerRuntime(
             endpoint: endpoint, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
-            logger: settings.logger)
+            config: EngineSearch.config, logger: settings.logger)
         let choice = RuntimeChoice(
             runtime: runtime, image: standardImage,
             sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)],
-            prepare: { try await prepare($0.image, runtime) })
-        do {
-            for template in settings.configuration.templates(standardImage: standardImage) {
-                try await choice.prepare(template)
-            }
-        } catch {
-            await runtime.shutdown()
-            throw error
-        }
-        return choice
+            prepare: { template in
+                // At a reload.
+                if PoolSettings.isHostFiles(template.image) { throw hostFiles(template.image) }
+                return try await runtime.prepare(template)
+            })
+        return try await choice.resolving(templates)
     }
 
-    private static func prepare(_ image: String, _ runtime: DockerRuntime) async throws {
-        guard !PoolSettings.isHostFiles(image) else {
-            throw RuntimeError(
-                .invalidConfiguration, "the image \(image) is the host's own files, which the runtime runc alone has")
-        }
-        let probe = await runtime.probe(image: image)
-        if let problem = probe.problem { throw problem }
-        if !probe.isUsable {
-            throw RuntimeError(.imageMissing, probe.advice(image: image) ?? "image \(image) is not to be had")
-        }
-        if probe.image != .present { try await runtime.pull(image) }
+    private static func hostFiles(_ image: String) -> RuntimeError {
+        RuntimeError(
+            .invalidConfiguration, "the image \(image) is the host's own files, which the runtime runc alone has")
     }
 
     private static func runc(
@@ -109,14 +109,18 @@ struct RuntimeChoice {
     ) async throws -> RuntimeChoice {
         let runtime = try RuncRuntime(
             runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
-            logger: settings.logger)
+            logins: EngineSearch.config, logger: settings.logger)
         var choice = RuntimeChoice(
             runtime: runtime, image: "host", runc: RuncProbe().runtimePath, prepare: { try await runtime.prepare($0) })
         choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }
+        return try await choice.resolving(settings.configuration.templates(standardImage: choice.image))
+    }
+
+    /// With all templates prepared; ends the runtime if that fails.
+    private func resolving(_ templates: [MemberTemplate]) async throws -> RuntimeChoice {
+        var choice = self
         do {
-            for template in settings.configuration.templates(standardImage: choice.image) {
-                try await choice.prepare(template)
-            }
+            for template in templates { choice.resolved[template] = try await prepare(template) }
         } catch {
             await runtime.shutdown()
             throw error
@@ -128,13 +132,26 @@ struct RuntimeChoice {
         let templates = settings.configuration.templates(standardImage: choice.image)
         return Set(templates.map(\.image)).sorted().joined(separator: ", ")
     }
+}
 
-    static func endpoint(_ given: String?) throws -> DockerEndpoint {
-        if let given { return try DockerEndpoint(given) }
-        var environment: [String: String] = [:]
-        for name in ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
-            if let value = getenv(name) { environment[name] = String(cString: value) }
+/// Templates as they are configured, and with the images that their references meant when the server last looked.
+struct ResolvedTemplates: Sendable {
+    private var pairs: [(configured: MemberTemplate, resolved: MemberTemplate)] = []
+
+    subscript(_ template: MemberTemplate) -> MemberTemplate? {
+        get { pairs.first { $0.configured == template }?.resolved }
+        set {
+            pairs.removeAll { $0.configured == template }
+            if let newValue { pairs.append((template, newValue)) }
         }
-        return try DockerEndpoint.fromEnvironment(environment)
+    }
+
+    /// The same pools, made of the very images that were looked up.
+    func applied(to fleet: FleetConfiguration) -> FleetConfiguration {
+        var fleet = fleet
+        for index in fleet.pools.indices {
+            if let resolved = self[fleet.pools[index].template] { fleet.pools[index].template = resolved }
+        }
+        return fleet
     }
 }

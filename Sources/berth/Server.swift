@@ -81,7 +81,8 @@ struct Server {
         let memory = choice.memory
         let budget = memory().map { $0 / 10 * 8 } ?? .max
         let members = Pool(
-            configuration: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget),
+            configuration: choice.resolved.applied(
+                to: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)),
             runtime: choice.runtime, connector: AgentConnector(group: group), memberPrefix: Server.memberPrefix(),
             observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
@@ -94,6 +95,7 @@ struct Server {
         let addresses = try await listen(rpc)
 
         let maintenance = Task { await members.run() }
+        tellOfReuse(choice)
         for address in addresses { announce("berth: listening on \(address)") }
 
         let reload = ConfigurationReload(
@@ -120,6 +122,31 @@ struct Server {
         await choice.runtime.shutdown()
         try? await group.shutdownGracefully()
         withExtendedLifetime((directory, janitor, hangups)) {}
+    }
+
+    /// Once, what the pools' choice costs and means: the figures are this project's own, on two cores (docs/benchmarks.md).
+    private func tellOfReuse(_ choice: RuntimeChoice) {
+        let pools = settings.configuration.pools.map(\.pool)
+        let rate = choice.runtime.kind == "docker" ? (new: "6", again: "80") : (new: "25", again: "750")
+        for reuse in [PoolConfiguration.Reuse.never, .reset] {
+            let names = pools.filter { $0.reuse == reuse }.map(\.name)
+            guard !names.isEmpty else { continue }
+            let meaning: Logger.Message =
+                switch reuse {
+                case .never:
+                    "every lease has a new container, destroyed after it: safest, and slow when leases are short"
+                case .reset:
+                    "containers are made as new after a lease and used again: fast, for programs that trust the reset"
+                }
+            logger.notice(
+                meaning,
+                metadata: [
+                    "pool.reuse": reuse == .never ? "never" : "reset", "pools": "\(names.joined(separator: ","))",
+                    "leases.per_second":
+                        "about \(reuse == .never ? rate.new : rate.again) on 2 cores with \(choice.runtime.kind)",
+                    "see": reuse == .never ? "--reuse reset, if they may share" : "docs/threat-model.md",
+                ])
+        }
     }
 
     /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.

@@ -1,3 +1,4 @@
+import DockerConfig
 import DockerRuntime
 import FoundationEssentials
 import Glibc
@@ -12,19 +13,23 @@ final class Bench: Sendable {
     let runtime: DockerRuntime
     let instance: String
 
-    private init(_ endpoint: String, instance: String, base: String, agent: String, logger: Logger) throws {
+    private init(
+        _ endpoint: String, instance: String, base: String, agent: String, config: DockerConfig, logger: Logger
+    ) throws {
         signal(SIGPIPE, SIG_IGN)
         self.base = base
         self.instance = instance
         runtime = try DockerRuntime(
-            endpoint: endpoint, instance: instance, agentPath: agent, stateDirectory: "\(base)/state", logger: logger)
+            endpoint: try DockerEndpoint(endpoint), instance: instance, agentPath: agent,
+            stateDirectory: "\(base)/state", config: config, logger: logger)
     }
 
     /// With a dockerd, as dev/with-docker starts it.
     static func withDocker(
-        _ instance: String, agent: String? = nil, _ body: (Bench) async throws -> Void
+        _ instance: String, agent: String? = nil, config: DockerConfig = .none,
+        _ body: (Bench) async throws -> Void
     ) async throws {
-        try await with(try dockerEndpoint(), instance, agent: agent, body)
+        try await with(try dockerEndpoint(), instance, agent: agent, config: config, body)
     }
 
     /// With a stub engine, on which real agents run as processes.
@@ -44,14 +49,15 @@ final class Bench: Sendable {
     }
 
     static func with(
-        _ endpoint: String, _ instance: String, agent: String? = nil, logger: Logger = Logger(label: "test"),
+        _ endpoint: String, _ instance: String, agent: String? = nil, config: DockerConfig = .none,
+        logger: Logger = Logger(label: "test"),
         _ body: (Bench) async throws -> Void
     ) async throws {
         let base = "/tmp/berth-docker-tests-\(instance)-\(getpid())"
         try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: base) }
         let bench = try Bench(
-            endpoint, instance: instance, base: base, agent: try agent ?? standIn(base), logger: logger)
+            endpoint, instance: instance, base: base, agent: try agent ?? standIn(base), config: config, logger: logger)
         do {
             try await body(bench)
         } catch {

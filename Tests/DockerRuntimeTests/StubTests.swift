@@ -55,6 +55,18 @@ struct StubTests {
         }
     }
 
+    /// J50: Podman answered a wait so once in 45 creates.
+    @Test("an end that the engine tells of is none while the container is there")
+    func falseEnd() async throws {
+        try await Bench.withStub("s-false") { bench, engine in
+            engine.setFaults { $0.falseEnds = 3 }
+            let line = Line(try await bench.runtime.create(MemberID("one"), template))
+            #expect(engine.count(.wait) >= 1 && engine.now.faults.falseEnds < 3)
+            #expect(engine.now.containers["berth-s-false-one"]?.isRunning == true)
+            withExtendedLifetime(line) {}
+        }
+    }
+
     @Test("an engine that never answers: cancelling returns at once, and the create is known to be under way")
     func neverAnswers() async throws {
         try await Bench.withStub("s-never") { bench, engine in
@@ -145,6 +157,8 @@ struct StubTests {
         "a malformed endpoint is told as one",
         arguments: [
             "", "docker", "http://x", "unix://", "unix://relative", "tcp://", "tcp://host", "tcp://host:0", "tcp://:80",
+            "ssh://", "ssh://me@", "ssh://-oProxyCommand=x", "ssh://me:secret@host", "ssh://host:x", "ssh://host/path",
+            "ssh://-l@host",
         ])
     func malformed(_ text: String) throws {
         #expect { try DockerEndpoint(text) } throws: { error in

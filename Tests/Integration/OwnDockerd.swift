@@ -5,19 +5,24 @@ import TestSupport
 /// A dockerd of one test, which it may stop, kill and start again. That of the test run, of which it gets its image, goes on.
 final class OwnDockerd: Sendable {
     private let directory: String
+    /// Sees another /tmp and another /run than this process, as one in a container or a virtual machine does.
+    private let isElsewhere: Bool
     private let running = Mutex<pid_t?>(nil)
 
     var endpoint: String { "unix://\(directory)/docker.sock" }
 
-    private init() throws {
+    private init(isElsewhere: Bool) throws {
+        self.isElsewhere = isElsewhere
         // A socket's path is short, so this is too.
-        directory = "/tmp/berth-dockerd-\(UUID().uuidString.prefix(8).lowercased())"
+        directory = "\(isElsewhere ? "/var" : "")/tmp/berth-dockerd-\(UUID().uuidString.prefix(8).lowercased())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
     /// Runs `body` with one that has `image`; whatever happens, nothing of it is left.
-    static func with(image: String, _ body: (OwnDockerd) async throws -> Void) async throws {
-        let dockerd = try OwnDockerd()
+    static func with(
+        image: String, isElsewhere: Bool = false, _ body: (OwnDockerd) async throws -> Void
+    ) async throws {
+        let dockerd = try OwnDockerd(isElsewhere: isElsewhere)
         var failure: (any Error)?
         do {
             try await dockerd.start()
@@ -46,11 +51,16 @@ final class OwnDockerd: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        let arguments = [
-            try tool("dockerd"), "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec", "--host",
-            endpoint,
-            "--pidfile", "\(directory)/docker.pid", "--iptables=false", "--bridge=none", "--shutdown-timeout", "2",
+        let elsewhere = [
+            try tool("unshare"), "--mount", "--propagation", "private", try tool("sh"), "-c",
+            "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /run && exec \"$@\"", "sh",
         ]
+        let arguments =
+            (isElsewhere ? elsewhere : []) + [
+                try tool("dockerd"), "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec", "--host",
+                endpoint,
+                "--pidfile", "\(directory)/docker.pid", "--iptables=false", "--bridge=none", "--shutdown-timeout", "2",
+            ]
         var argv = arguments.map { strdup($0) } + [nil]
         defer { for pointer in argv { free(pointer) } }
         var pid: pid_t = 0

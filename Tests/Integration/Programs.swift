@@ -97,16 +97,19 @@ final class ServerProcess: Sendable {
         self.endpoint = endpoint
     }
 
-    /// - Parameter engine: where its containers are looked for; nil: the dockerd of this test run, with Docker.
+    /// - Parameters:
+    ///   - engine: where its containers are looked for; nil: the dockerd of this test run, with Docker.
+    ///   - choice: in place of the flags that choose the runtime.
     static func start(
-        _ on: Runtime, _ arguments: [String] = [], engine: String? = nil
+        _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
+        environment: [String: String] = [:]
     ) async throws -> ServerProcess {
         let instance = "it-\(UUID().uuidString.prefix(8).lowercased())"
         let base = "/tmp/berth-\(instance)"
         let program = try Program(
             BuildProducts.program("berth"),
             ["serve", "--listen", "127.0.0.1:0", "--instance", instance, "--state-dir", base, "--log-level", "debug"]
-                + (try on.arguments()) + arguments)
+                + (try choice ?? on.arguments()) + arguments, environment: environment)
         let greeting = "berth: listening on "
         do {
             try await eventually("the server listens") {
@@ -126,9 +129,10 @@ final class ServerProcess: Sendable {
 
     /// Runs `body` against a server, ends the server, and looks that nothing of it is left.
     static func with(
-        _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, _ body: (ServerProcess) async throws -> Void
+        _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
+        environment: [String: String] = [:], _ body: (ServerProcess) async throws -> Void
     ) async throws {
-        let server = try await start(on, arguments, engine: engine)
+        let server = try await start(on, arguments, engine: engine, choice: choice, environment: environment)
         do {
             try await body(server)
         } catch {

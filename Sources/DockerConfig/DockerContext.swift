@@ -1,0 +1,70 @@
+internal import FoundationEssentials
+public import Pool
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// An engine that `docker context` knows by a name.
+public struct DockerContext: Sendable, Equatable {
+    public var name: String
+    /// As DOCKER_HOST says it.
+    public var host: String
+    /// Where `ca.pem`, `cert.pem` and `key.pem` are; nil: the context has none.
+    public var certificates: String?
+    public var skipsVerification = false
+
+    public func file(_ name: String) -> String? {
+        guard let path = certificates.map({ "\($0)/\(name)" }), access(path, R_OK) == 0 else { return nil }
+        return path
+    }
+
+    /// Whether it says anything of TLS.
+    public var hasTLS: Bool { certificates != nil || skipsVerification }
+}
+
+extension DockerConfig {
+    private struct Meta: Decodable {
+        struct Endpoint: Decodable {
+            var Host: String?
+            var SkipTLSVerify: Bool?
+        }
+        var Name: String
+        var Endpoints: [String: Endpoint]?
+    }
+
+    /// The context in force: the one that DOCKER_CONTEXT names, else what `docker context use` has chosen; nil: the
+    /// default one, which says nothing.
+    /// - Throws: `invalidConfiguration` when there is no context of that name.
+    public func context(environment: [String: String]) throws(RuntimeError) -> DockerContext? {
+        let chosen: (name: String, by: String)
+        if let name = environment["DOCKER_CONTEXT"], !name.isEmpty {
+            chosen = (name, "DOCKER_CONTEXT")
+        } else if let name = try file().currentContext, !name.isEmpty {
+            chosen = (name, "\(directory ?? "")/config.json")
+        } else {
+            return nil
+        }
+        guard chosen.name != "default" else { return nil }
+        let root = "\(directory ?? "")/contexts"
+        for id in Self.list("\(root)/meta") {
+            guard let bytes = try Self.read("\(root)/meta/\(id)/meta.json"),
+                let meta = try? JSONDecoder().decode(Meta.self, from: Data(bytes)), meta.Name == chosen.name
+            else { continue }
+            guard let endpoint = meta.Endpoints?["docker"], let host = endpoint.Host, !host.isEmpty else {
+                throw RuntimeError(.invalidConfiguration, "the Docker context \"\(chosen.name)\" names no engine")
+            }
+            let certificates = "\(root)/tls/\(id)/docker"
+            return DockerContext(
+                name: chosen.name, host: host,
+                certificates: Self.list(certificates).isEmpty ? nil : certificates,
+                skipsVerification: endpoint.SkipTLSVerify ?? false)
+        }
+        throw RuntimeError(
+            .invalidConfiguration,
+            "there is no Docker context \"\(chosen.name)\", which \(chosen.by) names: see docker context ls, or name an "
+                + "engine with --docker-host")
+    }
+}

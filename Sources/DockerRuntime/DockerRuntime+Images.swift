@@ -1,0 +1,87 @@
+internal import CurlHTTP
+internal import Logging
+public import Pool
+
+extension DockerRuntime {
+    /// What Go, and so every engine, calls the machine that this program, and the agent beside it, is made for.
+    static var architecture: String {
+        #if arch(x86_64)
+            "amd64"
+        #elseif arch(arm64)
+            "arm64"
+        #else
+            ""
+        #endif
+    }
+
+    /// Looks that members like this can be made, and gets their image as their pool's policy says: before the first
+    /// create, whose time-out is not meant for that.
+    /// - Returns: the template with the image that its reference means now.
+    /// - Throws: `RuntimeError` with what to do: the engine does not answer, or the image is not to be had.
+    @discardableResult
+    public func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
+        let reference = template.image
+        if template.pull == .missing {
+            let probe = await self.probe(image: reference)
+            if let problem = probe.problem { throw problem }
+            if !probe.isUsable {
+                throw RuntimeError(
+                    .imageMissing, probe.advice(image: reference) ?? "image \(reference) is not to be had")
+            }
+        }
+        do {
+            let (version, _) = try await engine.negotiate()
+            if let foreign = Self.foreignMachine(version) { throw foreign }
+            let before = try? await images.details(reference)
+            if template.pull == .always { try await images.pull(reference) }
+            if template.pull == .never, before == nil { throw Images.isNotThere(reference) }
+            let image = try await images.detailsPulling(reference)
+            note(image, reference, before, version)
+            if template.pull == .missing, before != nil, version.engine.hasPrefix("Docker") {
+                // A registry may be slow, or far: nobody waits for it.
+                Task { [images, logger] in await Self.compare(image, reference, images, logger) }
+            }
+            var template = template
+            template.imageIdentity = image.Id
+            return template
+        } catch {
+            throw endpoint.explain(error)
+        }
+    }
+
+    static func foreignMachine(_ version: EngineVersion) -> RuntimeError? {
+        guard let theirs = version.Arch, !theirs.isEmpty, !architecture.isEmpty, theirs != architecture else {
+            return nil
+        }
+        return RuntimeError(
+            .runtimeUnreachable,
+            "\(version.engine) runs on \(theirs), and the berth-agent here is made for \(architecture): run Berth on a "
+                + "machine of the engine's kind")
+    }
+
+    private func note(_ image: ImageDetails, _ reference: String, _ before: ImageDetails?, _ version: EngineVersion) {
+        var logger = logger
+        logger[metadataKey: "image"] = "\(reference)"
+        logger[metadataKey: "image.id"] = "\(image.Id ?? "unknown")"
+        if let before, before.Id != image.Id {
+            logger.notice("the image's tag has moved", metadata: ["image.was": "\(before.Id ?? "unknown")"])
+        } else {
+            logger.info("the image is there")
+        }
+        if let theirs = image.Architecture, let engine = version.Arch, !theirs.isEmpty, theirs != engine {
+            logger.warning(
+                "the image is made for another kind of machine: its programs start only where that one is emulated",
+                metadata: ["image.architecture": "\(theirs)", "engine.architecture": "\(engine)"])
+        }
+    }
+
+    /// Says when the registry has another image under the tag than the engine, which `pull: missing` keeps.
+    private static func compare(_ image: ImageDetails, _ reference: String, _ images: Images, _ logger: Logger) async {
+        guard !reference.contains("@"), let digest = try? await images.registryDigest(reference),
+            let known = image.RepoDigests, !known.isEmpty, !known.contains(where: { $0.hasSuffix("@\(digest)") })
+        else { return }
+        logger.notice(
+            "the registry has another image under this tag, `pull: missing` keeps the one that is there",
+            metadata: ["image": "\(reference)", "image.id": "\(image.Id ?? "unknown")", "registry.digest": "\(digest)"])
+    }
+}
