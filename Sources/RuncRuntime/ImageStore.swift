@@ -41,7 +41,7 @@ struct ImageStore: Sendable {
 
     /// Unpacks the image if it isn't there yet. One pull at a time, across servers too.
     func image(
-        _ reference: String, _ wanted: Wanted = .any, _ policy: PullPolicy = .missing, _ cancellation: Cancellation
+        _ reference: String, _ cancellation: Cancellation, wanted: Wanted = .any, policy: PullPolicy = .missing
     ) throws(RuntimeError) -> Image {
         let name = Self.fileName(reference)
         try TrustedDirectory.check(directory)

@@ -34,7 +34,7 @@ extension RuncRuntime {
     private func resolve(_ template: MemberTemplate, _ cancellation: Cancellation) throws(RuntimeError) -> String? {
         let reference = template.image
         let image = try images.image(
-            reference, template.pull == .always ? .newest : .any, template.pull, cancellation)
+            reference, cancellation, wanted: template.pull == .always ? .newest : .any, policy: template.pull)
         var logger = logger
         logger[metadataKey: "image.reference"] = "\(reference)"
         logger.info("the image is there", metadata: ["image.digest": "\(image.identity ?? "not known")"])
@@ -206,7 +206,8 @@ extension RuncRuntime {
         var environment: [String] = []
         if !Self.isLocal(image) {
             let pulled = try images.image(
-                image, template.imageIdentity.map { .identity($0) } ?? .any, template.pull, cancellation)
+                image, cancellation, wanted: template.imageIdentity.map { .identity($0) } ?? .any, policy: template.pull
+            )
             (image, environment) = (pulled.rootfs, pulled.environment)
         }
         // A name of its own for each attempt: a concurrent one, or a failed one before, is in nobody's way.
