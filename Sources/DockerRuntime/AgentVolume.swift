@@ -21,6 +21,9 @@ final class AgentVolume: Sendable {
     private let prefix: String
     private let logger: Logger
     private let making = Mutex<Task<String, any Error>?>(nil)
+    private let asked = Mutex(false)
+    /// Whether there may be anything to remove.
+    var isUsed: Bool { asked.withLock { $0 } }
 
     /// - Parameters:
     ///   - owner: tells this server's volumes from others', on an engine that several use.
@@ -36,6 +39,7 @@ final class AgentVolume: Sendable {
     /// The volume's name; made when it is first asked for.
     /// - Parameter image: any that the engine has; nothing of it is run.
     func name(image: String) async throws -> String {
+        asked.withLock { $0 = true }
         let task = making.withLock { making in
             if let task = making { return task }
             let task = Task { [self] in

@@ -129,7 +129,7 @@ public final class DockerRuntime: ContainerRuntime {
 
     public func shutdown() async {
         images.cancelAll()
-        if carrier.withLock({ $0 == .attached }) { await agentVolume.removeOld() }
+        if agentVolume.isUsed { await agentVolume.removeOld() }
         engine.shutdown()
     }
 

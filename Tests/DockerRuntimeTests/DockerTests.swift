@@ -164,6 +164,35 @@ struct DockerTests {
         }
     }
 
+    /// F30: as under gVisor and Kata, whose containers have the socket's file, and cannot connect to it.
+    @Test("where nothing connects to the socket out of a container, the stream goes through the engine")
+    func socketsEndAtTheContainer() async throws {
+        let agent = "/tmp/berth-deaf-agent-\(getpid())"
+        let script = """
+            #!/usr/bin/python3
+            import os, sys
+            if sys.argv[1] == "--connect":
+                sys.exit(1)
+            os.execv("/bin/sh", ["sh"])
+
+            """
+        try Data(script.utf8).write(to: URL(filePath: agent))
+        chmod(agent, 0o755)
+        defer { unlink(agent) }
+        try await Bench.withDocker("deaf", agent: agent) { bench in
+            for member in ["one", "two"] {
+                let line = Line(try await bench.runtime.create(MemberID(member), MemberTemplate()))
+                #expect(try line.ask("echo heard") == "heard\n")
+                #expect(
+                    try line.ask("echo not this one >&2; echo x 2>/dev/null > /.berth/agent || echo refused")
+                        == "refused\n")
+                try await bench.runtime.remove(MemberID(member))
+            }
+            #expect(try await bench.runtime.members().isEmpty)
+        }
+        #expect(try !Bench.ask("GET", "/volumes").contains("berth-deaf-agent"))
+    }
+
     @Test("creates cancelled at any time leave nothing after their remove")
     func cancelled() async throws {
         try await Bench.withDocker("cancel", agent: try BuildProducts.program("berth-agent")) { bench in
