@@ -18,6 +18,7 @@ public final class AgentConnection: MemberLink {
     /// Who programs run as that do not say; nil where the runtime leaves that to others.
     public let user: MemberUser?
     let rpc: ClientConnection
+    private let memoryKills: MemoryKills?
 
     private struct State {
         var nextExecution: UInt64 = 1
@@ -25,14 +26,20 @@ public final class AgentConnection: MemberLink {
         var open = 0
         var reason: LinkCloseReason?
         var violation: String?
+        /// Of the member's kills for lack of memory, those that an execution's end has told.
+        var knownKills: UInt64 = 0
     }
     private let state = Mutex(State())
 
-    init(member: MemberID, rpc: ClientConnection, imageEnvironment: [String], user: MemberUser? = nil) {
+    init(
+        member: MemberID, rpc: ClientConnection, imageEnvironment: [String], user: MemberUser? = nil,
+        memoryKills: MemoryKills? = nil
+    ) {
         self.member = member
         self.rpc = rpc
         self.imageEnvironment = imageEnvironment
         self.user = user
+        self.memoryKills = memoryKills
     }
 
     public func close(_ reason: LinkCloseReason) {
@@ -62,6 +69,24 @@ public final class AgentConnection: MemberLink {
         return execution
     }
 
+    /// An execution's end has told of kills for lack of memory: they say nothing of a later end of the agent.
+    func killsAreKnown() {
+        guard let count = memoryKills?.count else { return }
+        state.withLock { $0.knownKills = max($0.knownKills, count) }
+    }
+
+    /// The agent's stream has ended without a reason of ours.
+    private func wentAway() -> Agent.Ended {
+        let known = state.withLock { $0.knownKills }
+        guard let count = memoryKills?.count, count > known else {
+            return Agent.Ended(cause: .containerLost, message: "the container went away")
+        }
+        return Agent.Ended(
+            cause: .outOfMemory, signal: 9,
+            message: "the container's memory was used up: the kernel killed its agent, and all that ran in it",
+            outOfMemoryKills: count - known)
+    }
+
     /// An execution has had its end, of whatever kind.
     func executionEnded() { state.withLock { $0.open -= 1 } }
 
@@ -81,7 +106,7 @@ public final class AgentConnection: MemberLink {
             return Agent.Ended(cause: .containerLost, message: "the container broke the protocol: \(violation)")
         }
         switch reason {
-        case nil, .memberDied: return Agent.Ended(cause: .containerLost, message: "the container went away")
+        case nil, .memberDied: return wentAway()
         case .released: return Agent.Ended(cause: .cancelled, message: "the lease was released")
         case .leaseExpired: return Agent.Ended(cause: .cancelled, message: "the lease's time passed")
         case .connectionClosed:

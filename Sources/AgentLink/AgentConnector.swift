@@ -15,7 +15,7 @@ public struct AgentConnector: MemberConnector {
     public func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
-        let user = stream.user
+        let (user, memoryKills) = (stream.user, stream.memoryKills)
         let (input, output) = stream.take()
         let rpc: ClientConnection
         do {
@@ -39,7 +39,7 @@ public struct AgentConnector: MemberConnector {
         switch answer {
         case .success(let response):
             let connection = AgentConnection(
-                member: member, rpc: rpc, imageEnvironment: response.env, user: user)
+                member: member, rpc: rpc, imageEnvironment: response.env, user: user, memoryKills: memoryKills)
             rpc.onClose.whenComplete { _ in onClose() }
             return connection
         case .failure(let error):

@@ -89,7 +89,9 @@ public final class Execution: Sendable {
         watchdog?.cancel()
         link.executionEnded()
         switch end {
-        case .ended(let ended): sink(.ended(ended))
+        case .ended(let ended):
+            if ended.outOfMemoryKills > 0 { link.killsAreKnown() }
+            sink(.ended(ended))
         case .endedEarly:
             // Without an end event: either the whole stream is gone, or the agent refused this one execution.
             if let error, error.code != .unavailable {

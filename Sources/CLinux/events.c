@@ -30,6 +30,12 @@ int berth_set_pipe_size(int fd, int bytes) {
     return fcntl(fd, F_SETPIPE_SZ, bytes);
 }
 
+pid_t berth_peer(int socket) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
 int berth_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
 
 ssize_t berth_splice(int pipe, int stream, size_t count) {

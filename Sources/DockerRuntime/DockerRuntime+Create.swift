@@ -1,3 +1,4 @@
+internal import CLinux
 internal import CurlHTTP
 internal import Hardening
 internal import Logging
@@ -27,7 +28,11 @@ extension DockerRuntime {
             throw endpoint.explain(error)
         }
         guard let descriptor = accepted.take() else { throw RuntimeError(.failed, "the agent's connection is gone") }
-        return MemberStream(socket: descriptor, user: user)
+        // Otherwise its other end is not the agent's.
+        let isAgents = carrier.withLock { if case .mounted = $0 { true } else { false } }
+        return MemberStream(
+            socket: descriptor, user: user,
+            memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : nil)
     }
 
     /// Agent and stream by the carrier that this engine allows. Which one that is shows the first create: an engine in

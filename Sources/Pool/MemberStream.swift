@@ -11,20 +11,24 @@ public struct MemberStream: ~Copyable, Sendable {
     private var output: Int32
     /// Who programs in the member run as; nil where the runtime leaves that to others.
     public let user: MemberUser?
+    /// Tells whether it was the kernel that ended the agent, for lack of memory; nil where that cannot be found out.
+    public let memoryKills: MemoryKills?
 
     /// - Parameters:
     ///   - input: what the agent writes is read here.
     ///   - output: what is written here the agent reads.
     ///   - user: who programs run as.
-    public init(input: Int32, output: Int32, user: MemberUser? = nil) {
+    ///   - memoryKills: of the member.
+    public init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
         self.input = input
         self.output = output
         self.user = user
+        self.memoryKills = memoryKills
     }
 
     /// A stream over one socket.
-    public init(socket: Int32, user: MemberUser? = nil) {
-        self.init(input: socket, output: socket, user: user)
+    public init(socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
+        self.init(input: socket, output: socket, user: user, memoryKills: memoryKills)
     }
 
     /// Hands the descriptors to the caller, who closes them.

@@ -100,7 +100,9 @@ public final class RuncRuntime: ContainerRuntime {
         let socket = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
-        return MemberStream(socket: socket.descriptor, user: socket.user)
+        let pid = Files.read("\(bundle(member))/pid").flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
+        return MemberStream(
+            socket: socket.descriptor, user: socket.user, memoryKills: pid.flatMap { MemoryKills(process: $0) })
     }
 
     public func remove(_ member: MemberID) async throws(RuntimeError) {

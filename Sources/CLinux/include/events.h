@@ -17,6 +17,9 @@ int berth_pipe_of(uint32_t uid, int ends[2]);
 // accept4(2) with SOCK_CLOEXEC, the peer's address left out.
 int berth_accept(int listener);
 
+// The process that has connected a unix socket, as this one sees it; 0 where it cannot.
+pid_t berth_peer(int socket);
+
 // Bytes a pipe holds; an error where `fd` is no pipe or the user may not.
 int berth_set_pipe_size(int fd, int bytes);
 
