@@ -137,7 +137,9 @@ extension AgentServer {
         guard !request.keepsBackground || canKeepBackground else {
             throw CallError(.resourceExhausted, "\(AgentServer.maxBackground) programs have left something running")
         }
-        start(RunningExecution(request, streamID: streamID, processors: processors), at: place)
+        let execution = RunningExecution(request, streamID: streamID, processors: processors)
+        execution.machine.willStart(now: monotonicNow())
+        start(execution, at: place)
     }
 
     func place(of number: UInt64) throws(CallError) -> (RunningExecution, Int) {

@@ -14,30 +14,34 @@ extension AgentServer {
             if info.ssi_signo != UInt32(SIGCHLD) { stop(128 + Int32(info.ssi_signo)) }
         }
         let direct = executions.firstIndex { $0?.direct != nil }
+        var exit: (WaitStatus, Usage)?
         var report = berth_report()
         while true {
             let pid = berth_reap(&report)
             guard pid > 0 else {
-                if let direct { continueDirect(at: direct, hasChildren: pid == 0) }
+                if let direct { continueDirect(at: direct, exit, hasChildren: pid == 0) }
                 break
             }
             if supervisors.remove(pid) != nil {
                 forgetBackground(pid, report.status)
-            } else if let direct, let execution = executions[direct],
-                let (status, usage) = execution.direct?.reaped(pid, report)
-            {
-                let kills = execution.outOfMemoryKills(outOfMemory)
-                perform(
-                    execution.machine.exited(status, usage, outOfMemoryKills: kills), on: execution, at: direct)
+            } else if let direct, let reaped = executions[direct]?.direct?.reaped(pid, report) {
+                exit = reaped
             }
         }
         killStrays()
     }
 
-    private func continueDirect(at place: Int, hasChildren: Bool) {
-        guard let execution = executions[place],
-            let usage = execution.direct?.remains(sparing: supervisors, hasChildren: hasChildren)
-        else { return }
+    /// - Parameter exit: how the program has just ended, if it has.
+    private func continueDirect(at place: Int, _ exit: (status: WaitStatus, usage: Usage)?, hasChildren: Bool) {
+        guard let execution = executions[place] else { return }
+        let last = execution.direct?.remains(sparing: supervisors, hasChildren: hasChildren)
+        if let exit {
+            let kills = execution.outOfMemoryKills(outOfMemory)
+            let actions = execution.machine.exited(
+                exit.status, exit.usage, outOfMemoryKills: kills, hasLeft: last == nil, now: monotonicNow())
+            perform(actions, on: execution, at: place)
+        }
+        guard let usage = last else { return }
         execution.direct = nil
         let kills = execution.outOfMemoryKills(outOfMemory)
         perform(execution.machine.gone(usage, outOfMemoryKills: kills), on: execution, at: place)

@@ -14,7 +14,7 @@ class AgentServer {
 
     private let input: Descriptor
     let signals: Descriptor
-    private let epoll: Epoll
+    let epoll: Epoll
     let receiveBuffer = ReceiveBuffer()
     let sendBuffer: SendBuffer
     let arena = Arena()
@@ -66,12 +66,14 @@ class AgentServer {
         for mount in mounts { Place.makeWritable(mount) }
     }
 
-    private enum Token {
+    enum Token {
         static let input: UInt64 = 0
         static let output: UInt64 = 1
         static let signals: UInt64 = 2
         /// Executions' begin here.
         static let first: UInt64 = 8
+        /// What is read for programs that have ended begins here.
+        static let background: UInt64 = 1 << 32
 
         static func of(_ place: Int, _ source: RunningExecution.Source) -> UInt64 {
             first + UInt64(place) << 2 | source.rawValue
@@ -121,6 +123,7 @@ class AgentServer {
         for event in events[..<count] { take(event) }
         serve()
         pump()
+        dropOutputOfBackground()
         passTime()
         flush()
         return exitCode
@@ -138,6 +141,7 @@ class AgentServer {
         case Token.signals:
             takeSignals()
         case let token:
+            if token >= Token.background { return backgroundBecameReadable(token - Token.background) }
             let place = Int((token - Token.first) >> 2)
             guard let source = RunningExecution.Source(rawValue: token & 3), let execution = executions[place] else {
                 // Of a descriptor that has been closed meanwhile.
@@ -156,10 +160,10 @@ class AgentServer {
 
     /// Milliseconds until something is due; 0 when there is more to do now.
     private func timeout() -> Int32 {
-        if hasMoreToPump || (isInputReadable && sendBuffer.canTakeRequest) { return 0 }
+        if hasMoreToPump || hasMoreToDrop || (isInputReadable && sendBuffer.canTakeRequest) { return 0 }
         // Memory is given back when nothing has happened for a while: output that goes on would fetch it again at once.
         let idle: Int32 = sendBuffer.isTrimmable && sendBuffer.isEmpty ? 100 : -1
-        guard let due = executions.lazy.compactMap({ $0?.machine.deadline }).min() else { return idle }
+        guard let due = executions.lazy.compactMap({ $0?.deadline }).min() else { return idle }
         let now = monotonicNow()
         let wait = due <= now ? 0 : Int32(clamping: (due - now + 999_999) / 1_000_000)
         return idle < 0 ? wait : min(wait, idle)
@@ -244,17 +248,23 @@ class AgentServer {
             case .terminate: execution.terminate(sparing: supervisors)
             case .kill: execution.kill(sparing: supervisors)
             case .signal(let number): execution.signal(number)
+            case .lookAtStart:
+                guard execution.killStoppedStart() else { break }
+                let message = "the start of \(execution.program.arguments.first ?? "") was stopped by another program"
+                perform(execution.machine.startFailed(.noResources, message), on: execution, at: place)
             case .measureCPUTime:
                 let used = execution.cpuTime(sparing: supervisors)
                 perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)
             case .detach:
-                if let left = execution.detach(from: epoll) { background.append(left) }
+                // One that has been reaped by now has left nothing.
+                if let left = execution.detach(from: epoll), supervisors.contains(left.pid) { background.append(left) }
             case .seal:
                 endInput(of: execution)
                 perform(execution.seal(sendBuffer), on: execution, at: place)
             case .sendEnded(var ended):
                 executions[place] = nil
                 endInput(of: execution)
+                keepPipes(of: execution)
                 ended.message = ended.message.clipped(toUTF8: SendBuffer.maxEndSize / 2)
                 sendBuffer.append(Agent.ExecuteEvent.ended(ended), type: .data, streamID: execution.streamID)
                 sendBuffer.append(Empty(), type: .data, flags: [.remoteClosed, .noData], streamID: execution.streamID)
@@ -263,7 +273,8 @@ class AgentServer {
     }
 
     private func takeReports(of execution: RunningExecution, at place: Int) {
-        for report in execution.reports() {
+        let reports = execution.reports()
+        for (index, report) in reports.enumerated() {
             let actions: [Execution.Action]
             switch report {
             case .started(let pid):
@@ -273,7 +284,9 @@ class AgentServer {
                 actions = execution.machine.startFailed(failure, message)
             case .exited(let status, let usage):
                 let kills = execution.outOfMemoryKills(outOfMemory)
-                actions = execution.machine.exited(status, usage, outOfMemoryKills: kills)
+                actions = execution.machine.exited(
+                    status, usage, outOfMemoryKills: kills, hasLeft: !reports[index...].contains { $0.isGone },
+                    now: monotonicNow())
             case .gone(let usage):
                 execution.dropSupervisor(isLost: false)
                 actions = execution.machine.gone(usage, outOfMemoryKills: execution.outOfMemoryKills(outOfMemory))
@@ -289,19 +302,16 @@ class AgentServer {
     }
 
     private func passTime() {
-        guard executions.contains(where: { $0?.machine.deadline != nil }) else { return }
+        guard executions.contains(where: { $0?.deadline != nil }) else { return }
         let now = monotonicNow()
         for (place, execution) in executions.enumerated() {
-            guard let execution, execution.machine.deadline != nil else { continue }
+            guard let execution, execution.deadline != nil else { continue }
+            if let due = execution.input.endDue, due <= now { feed(execution, at: place) }
             let hasUnread = execution.wantsToRead(.stdout) || execution.wantsToRead(.stderr)
             perform(execution.machine.timePassed(now: now, hasUnread: hasUnread), on: execution, at: place)
         }
     }
 
-    var canKeepBackground: Bool {
-        let coming = executions.count { $0?.program.keepsBackground == true }
-        return background.count + coming < AgentServer.maxBackground
-    }
 }
 
 /// Nanoseconds that only go forward.

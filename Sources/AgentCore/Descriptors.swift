@@ -67,6 +67,12 @@ struct Epoll: ~Copyable {
         guard epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event) == 0 else { throw SystemError("epoll_ctl") }
     }
 
+    /// Reports what is added already as `token` from now on, and once more where it is ready.
+    func change(_ raw: Int32, _ events: EPOLL_EVENTS, token: UInt64) {
+        var event = epoll_event(events: events.rawValue | EPOLLET.rawValue, data: epoll_data(u64: token))
+        epoll_ctl(descriptor.raw, EPOLL_CTL_MOD, raw, &event)
+    }
+
     /// Reports no more of `raw`, whatever copies of it are open.
     func remove(_ raw: Int32) { epoll_ctl(descriptor.raw, EPOLL_CTL_DEL, raw, nil) }
 

@@ -11,7 +11,6 @@ struct DirectProgram {
     private let start: UInt64
     /// It is reaped: its number may be another's.
     private(set) var hasExited = false
-    private(set) var isTerminating = false
     private(set) var isKilling = false
     /// Of what was reaped.
     private var usage = Usage()
@@ -48,9 +47,8 @@ struct DirectProgram {
         if !hasExited { Glibc.kill(-pid, number) }
     }
 
-    /// TERM to all of it. From then on, the program's own end does not end the rest.
-    mutating func terminate(sparing supervisors: Set<pid_t>) {
-        isTerminating = true
+    /// TERM to all of it.
+    func terminate(sparing supervisors: Set<pid_t>) {
         signal(SIGTERM)
         signal(SIGCONT)
         // Those in the group have had theirs: a handler that runs twice may not be what it expects.
@@ -72,7 +70,6 @@ struct DirectProgram {
         usage.peakMemoryBytes = max(usage.peakMemoryBytes, report.peak_memory_bytes)
         guard child == pid, !hasExited else { return nil }
         hasExited = true
-        if !isTerminating { isKilling = true }
         usage.wallMicroseconds = (monotonicNow() - start) / 1000
         return (WaitStatus(report.status), usage)
     }

@@ -18,6 +18,11 @@ extension Execution {
         var cpuTime: UInt64?
         var keepsBackground: Bool
         var hasTerminal: Bool
+        /// All output is stdout.
+        var hasOneStream: Bool
+        /// How long what a program has left may be silent, and may go on in all, while it holds the program's output.
+        var outputGrace: UInt64
+        var maxOutputGrace: UInt64
 
         init(_ request: Agent.ExecuteRequest) {
             window = request.windowBytes
@@ -29,6 +34,9 @@ extension Execution {
             cpuTime = Limits.some(request.cpuTimeMilliseconds)
             keepsBackground = request.keepsBackground
             hasTerminal = request.terminal != nil
+            hasOneStream = hasTerminal || request.mergesOutput
+            outputGrace = Limits.nanoseconds(request.outputGraceMilliseconds)
+            maxOutputGrace = Limits.nanoseconds(request.outputGraceMaxMilliseconds)
         }
 
         private static func some(_ milliseconds: UInt64) -> UInt64? {
@@ -53,6 +61,8 @@ extension Execution {
     static let terminalCapacity = 256 << 10
     /// CPU time is not looked at more often.
     private static let shortestLook: UInt64 = 10_000_000
+    /// A start takes less than a thousandth of a second; one that takes so long is looked at.
+    private static let startPatience: UInt64 = 100_000_000
 
     /// Which limit ended it, and what that was; empty where the cause was none.
     func words(for cause: EndCause) -> String {
@@ -71,7 +81,7 @@ extension Execution {
 
     /// When `timePassed` is to be called; nil: not needed.
     var deadline: UInt64? {
-        [due, idleDue, cpuLook, quietDue].lazy.compactMap { $0 }.min()
+        [due, idleDue, cpuLook, quietDue, lingerDue, startLook].lazy.compactMap { $0 }.min()
     }
 
     /// While the reader withholds credit a program may be unable to write: then its silence is not its own.
@@ -89,11 +99,18 @@ extension Execution {
     mutating func timePassed(now: UInt64, hasUnread: Bool) -> [Action] {
         if hasUnread { lastOutput = now }
         if let quietDue, quietDue <= now { return didClose(.stdout) }
+        if let lingerDue, lingerDue <= now { return endLinger() }
         if let due, due <= now {
             self.due = nil
+            // What has not started has no use for a grace.
+            if phase == .starting, termination == nil { return terminate(.timedOut, grace: 0, now: now) }
             return termination == nil ? terminate(.timedOut, grace: limits.grace, now: now) : [.kill]
         }
         if let idleDue, idleDue <= now { return terminate(.idleTimeout, grace: limits.grace, now: now) }
+        if let look = startLook, look <= now {
+            startLook = now + Execution.startPatience
+            return [.lookAtStart]
+        }
         if let look = cpuLook, look <= now {
             cpuLook = nil
             return [.measureCPUTime]
@@ -101,11 +118,18 @@ extension Execution {
         return []
     }
 
-    /// The program has started: no time of it has passed.
+    /// It is to be started: its time-out counts from here, as another process may hold its start up.
+    mutating func willStart(now: UInt64) {
+        requested = now
+        due = limits.timeout.map { now + $0 }
+        startLook = now + Execution.startPatience
+    }
+
+    /// The program has started: it has used nothing, and was not silent.
     mutating func startClocks(now: UInt64) {
         lastOutput = now
         guard termination == nil else { return }
-        due = limits.timeout.map { now + $0 }
+        due = limits.timeout.map { (requested ?? now) + $0 }
         look(after: limits.cpuTime, now: now)
     }
 

@@ -40,6 +40,7 @@ extension Execution {
         outstanding += UInt64(count)
         self[stream].sent += UInt64(count)
         didRead(count, of: stream, now: now())
+        if linger != nil { creditChanged(now: lastOutput) }
         if phase == .gone, termination == .cancelled { abandonWhatHasNoCredit() }
         return endIfDrained()
     }
@@ -58,7 +59,7 @@ extension Execution {
 
     private mutating func didRead(_ count: Int, of stream: OutputStream, now: @autoclosure () -> UInt64) {
         self[stream].produced += UInt64(count)
-        if limits.idle != nil || phase == .gone { lastOutput = now() }
+        if limits.idle != nil || phase == .gone || phase == .exited { lastOutput = now() }
         guard let remaining = self[stream].remaining else { return }
         self[stream].remaining = remaining - count
         if remaining == count { self[stream].isOpen = false }
@@ -67,7 +68,7 @@ extension Execution {
     /// The end of a stream: no writer is left.
     mutating func didClose(_ stream: OutputStream) -> [Action] {
         self[stream].isOpen = false
-        return endIfDrained()
+        return endLingerIfClosed() + endIfDrained()
     }
 
     /// There was nothing to read. What a pipe held when all of the execution was gone, and holds no more, was taken by
@@ -81,7 +82,13 @@ extension Execution {
     mutating func acknowledge(_ bytes: UInt64, now: @autoclosure () -> UInt64) -> Bool {
         guard bytes <= outstanding else { return false }
         // While it could write nothing, its silence was the reader's.
-        if outstanding == limits.window, bytes > 0 { lastOutput = now() }
+        if outstanding == limits.window, bytes > 0 {
+            let now = now()
+            lastOutput = now
+            outstanding -= bytes
+            creditChanged(now: now)
+            return true
+        }
         outstanding -= bytes
         return true
     }

@@ -10,7 +10,8 @@ struct Execution {
         case starting
         /// The program runs. Goes to `exited`; to `gone` if its supervisor is lost.
         case running
-        /// The program was reaped; what it left is being killed, or has its grace. Goes to `gone`.
+        /// The program was reaped; what it left may still write (`linger`), is being killed, or has its grace. Goes to
+        /// `gone`.
         case exited
         /// No process is left. What the pipes still hold is sent, then it goes to `ended`.
         case gone
@@ -45,6 +46,8 @@ struct Execution {
         case kill
         /// A signal to the program's process group.
         case signal(Int32)
+        /// It should have started by now: if it was stopped on the way, kill it, and tell `startFailed`.
+        case lookAtStart
         /// Measure what its processes have used, and tell `measuredCPUTime`.
         case measureCPUTime
         /// What the program has left is no longer the execution's, and lives on.
@@ -54,12 +57,18 @@ struct Execution {
         case sendEnded(Agent.Ended)
     }
 
-    private(set) var phase = Phase.starting
-    private(set) var termination: Termination?
+    var phase = Phase.starting
+    var termination: Termination?
     /// Why it ended, where that is not how the program did.
     var cause: EndCause?
     /// When its time is up, or its grace.
     var due: UInt64?
+    /// When it was asked for, if that was told.
+    var requested: UInt64?
+    /// When its start is to be looked at.
+    var startLook: UInt64?
+    /// What it has left may go on writing.
+    var linger: Linger?
     /// When its CPU time is to be looked at.
     var cpuLook: UInt64?
     /// When output was last read, or could be written again.
@@ -77,8 +86,7 @@ struct Execution {
     init(_ limits: Limits, processors: UInt64 = 1) {
         self.limits = limits
         self.processors = max(processors, 1)
-        // A terminal is one stream.
-        outputs.stderr.isOpen = !limits.hasTerminal
+        outputs.stderr.isOpen = !limits.hasOneStream
     }
 
     // MARK: The program
@@ -86,6 +94,7 @@ struct Execution {
     mutating func started(pid: UInt32, now: UInt64) -> [Action] {
         guard phase == .starting else { return [] }
         phase = .running
+        startLook = nil
         startClocks(now: now)
         return [.sendStarted(pid: pid)]
     }
@@ -94,24 +103,28 @@ struct Execution {
         guard phase == .starting else { return [] }
         phase = .ended
         due = nil
+        startLook = nil
         return [.sendEnded(Agent.Ended(cause: .startFailed, message: message, startFailure: failure))]
     }
 
-    /// The program has ended. What it has left is being killed, has the rest of its grace if it was given one, or is kept.
+    /// The program has ended. What it has left has the rest of its grace if it was given one; else it may go on writing for
+    /// a moment, and is then killed, or kept.
     /// - Parameters:
     ///   - usage: until now; its wall time is from the program's start to its end.
     ///   - outOfMemoryKills: how many processes of the container the kernel killed for lack of memory meanwhile.
-    mutating func exited(_ status: WaitStatus, _ usage: Usage, outOfMemoryKills: UInt64) -> [Action] {
+    ///   - hasLeft: it has left processes; else `gone` follows at once.
+    mutating func exited(
+        _ status: WaitStatus, _ usage: Usage, outOfMemoryKills: UInt64, hasLeft: Bool, now: UInt64
+    ) -> [Action] {
         guard phase == .running else { return [] }
         phase = .exited
         self.status = status
         self.usage = usage
-        guard termination == nil else { return [] }
-        due = nil
-        guard limits.keepsBackground else { return [] }
-        phase = .gone
         self.outOfMemoryKills = outOfMemoryKills
-        return [.detach, .seal]
+        cpuLook = nil
+        guard termination == nil, hasLeft else { return [] }
+        beginLinger(now: now)
+        return endLingerIfClosed()
     }
 
     /// No process of it is left.
@@ -119,11 +132,14 @@ struct Execution {
     mutating func gone(_ usage: Usage?, outOfMemoryKills: UInt64) -> [Action] {
         switch phase {
         case .gone, .ended: return []
-        case .starting: return startFailed(.noResources, "the program's supervisor ended before the program started")
-        case .running, .exited: break
+        case .starting where termination == nil:
+            return startFailed(.noResources, "the program's supervisor ended before the program started")
+        case .starting, .running, .exited: break
         }
         phase = .gone
         due = nil
+        linger = nil
+        startLook = nil
         self.outOfMemoryKills = outOfMemoryKills
         if var usage {
             usage.wallMicroseconds = self.usage.wallMicroseconds
@@ -144,7 +160,7 @@ struct Execution {
             // It ended by itself, and that is its cause. Only what it wrote and nobody acknowledges is given up.
             guard termination != nil else {
                 termination = .cancelled
-                return []
+                return linger == nil ? [] : endLinger()
             }
             return hurry(grace: grace, now: now)
         case .gone:
@@ -187,6 +203,8 @@ struct Execution {
         }
         phase = .ended
         due = nil
+        linger = nil
+        startLook = nil
         for (stream, count) in [(OutputStream.stdout, stdout), (.stderr, stderr)] where self[stream].isOpen {
             self[stream].produced += UInt64(min(count, self[stream].remaining ?? .max))
             self[stream].isOpen = false

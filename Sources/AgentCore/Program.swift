@@ -14,6 +14,7 @@ struct Program {
     let gid: UInt32
     let hasTerminal: Bool
     let keepsBackground: Bool
+    let mergesOutput: Bool
 
     init(_ request: Agent.ExecuteRequest) {
         arguments = request.argv
@@ -23,6 +24,7 @@ struct Program {
         gid = request.gid
         hasTerminal = request.terminal != nil
         keepsBackground = request.keepsBackground
+        mergesOutput = request.mergesOutput
     }
 
     private var name: String { arguments.first ?? "" }
@@ -75,7 +77,6 @@ struct Program {
                         program.uid = uid
                         program.gid = gid
                         program.has_terminal = hasTerminal ? 1 : 0
-                        program.keeps_background = keepsBackground ? 1 : 0
                         return body(&program)
                     }
                 }

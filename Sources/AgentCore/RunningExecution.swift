@@ -13,6 +13,8 @@ final class RunningExecution {
     /// The supervisor is gone without a word; its processes have become the agent's own children.
     private(set) var isLost = false
     private var supervisor: Supervisor?
+    /// What it has left is no longer its own.
+    private var isDetached = false
     /// It has no supervisor, but is the agent's own.
     var direct: DirectProgram?
     var stdout: Descriptor?
@@ -69,26 +71,33 @@ final class RunningExecution {
 
     private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
         let output = try Pipe(owner: program.uid)
-        let error = try Pipe(owner: program.uid)
         // Fewer turns between program and agent in bulk. Not every kernel or user may.
         _ = berth_set_pipe_size(output.output.raw, 256 << 10)
         try output.input.makeNonblocking()
-        try error.input.makeNonblocking()
+        let error = try errorEnd(beside: output.output.raw)
         let actions: [Execution.Action]
         if input.isEmpty {
             // Its own: what a program does to what it has open, as a lock or a flag, would be there for the next one too.
             let null = try Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC), of: "open /dev/null")
-            actions = try begin(surroundings, input: null.raw, output: output.output.raw, error: error.output.raw)
+            actions = try begin(surroundings, input: null.raw, output: output.output.raw, error: error.raw)
         } else {
             let pipe = try Pipe(owner: program.uid)
             try pipe.output.makeNonblocking()
             actions = try begin(
-                surroundings, input: pipe.input.raw, output: output.output.raw, error: error.output.raw)
+                surroundings, input: pipe.input.raw, output: output.output.raw, error: error.raw)
             input.descriptor = .some(pipe.output)
         }
         stdout = .some(output.input)
-        stderr = .some(error.input)
         return actions
+    }
+
+    /// The program's end of its standard error.
+    private func errorEnd(beside output: Int32) throws(SystemError) -> Descriptor {
+        guard !program.mergesOutput else { return try .copy(of: output, minimum: 3) }
+        let pipe = try Pipe(owner: program.uid)
+        try pipe.input.makeNonblocking()
+        stderr = .some(pipe.input)
+        return pipe.output
     }
 
     private func startInTerminal(
@@ -139,6 +148,8 @@ final class RunningExecution {
     }
 
     func kill(sparing supervisors: Set<pid_t>) {
+        // A supervisor hears nothing until what it starts has been executed, which another process may hold up.
+        if machine.phase == .starting, supervisorPID > 0 { _ = berth_kill_below(supervisorPID, 0) }
         direct?.kill(sparing: supervisors)
         supervisor?.kill()
     }
@@ -153,7 +164,21 @@ final class RunningExecution {
     func detach(from epoll: borrowing Epoll) -> Background? {
         guard let supervisor = supervisor.take() else { return nil }
         epoll.remove(supervisor.raw)
-        return Background(supervisor)
+        isDetached = true
+        return Background(supervisor, streamID: streamID)
+    }
+
+    /// It may still leave something running.
+    var mayLeaveBackground: Bool { program.keepsBackground && !isDetached }
+
+    /// Ends a start that another process has stopped: between setuid and exec, one of its user can.
+    /// - Returns: whether there was one.
+    func killStoppedStart() -> Bool { supervisorPID > 0 && berth_kill_below(supervisorPID, 1) > 0 }
+
+    /// When time is to be passed to it.
+    var deadline: UInt64? {
+        guard let due = input.endDue else { return machine.deadline }
+        return min(due, machine.deadline ?? .max)
     }
 
     func outOfMemoryKills(_ counter: OutOfMemoryCounter) -> UInt64 {
@@ -177,7 +202,7 @@ final class RunningExecution {
     }
 
     /// Writes input, as much as is taken now.
-    func feed() -> RunningInput.Answers { input.feed(isTerminal: terminal != nil) }
+    func feed() -> RunningInput.Answers { input.feed(isTerminal: terminal != nil, now: monotonicNow()) }
 
     /// Nothing reads any more.
     /// - Returns: calls that wait.

@@ -6,8 +6,11 @@ internal import Schema
 struct RunningInput: ~Copyable {
     var queue: InputQueue
     var descriptor: Descriptor?
-    /// It was told its end.
-    private var isAtEnd = false
+    /// A terminal's is at its end: when its program is to be told next, as often as it has read all that was typed.
+    private(set) var endDue: UInt64?
+    private var endDelay = RunningInput.firstDelay
+    private static let firstDelay: UInt64 = 10_000_000
+    private static let longestDelay: UInt64 = 500_000_000
 
     init(_ request: Agent.ExecuteRequest) {
         queue = InputQueue(first: request.stdin, hasEnd: !request.keepsStdinOpen)
@@ -31,7 +34,7 @@ struct RunningInput: ~Copyable {
     var isEmpty: Bool { queue.hasEnd && queue.waiting == 0 }
 
     /// Writes what is taken now, and the end after the last byte.
-    mutating func feed(isTerminal: Bool) -> Answers {
+    mutating func feed(isTerminal: Bool, now: @autoclosure () -> UInt64) -> Answers {
         // At its end, a call that is repeated is answered.
         guard let raw = descriptor?.raw else { return Answers(taken: queue.answerable()) }
         var isBroken = false
@@ -47,26 +50,33 @@ struct RunningInput: ~Copyable {
         queue.drain(put)
         if isBroken { return Answers(refused: close()) }
         let answers = Answers(taken: queue.answerable())
-        guard isEmpty, !isAtEnd else { return answers }
-        if isTerminal {
-            var keys: (UInt8, UInt8) = (0, 0)
-            let hasLineBegun = queue.last.map { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") } ?? false
-            withUnsafeMutableBytes(of: &keys) { keys in
-                let base = keys.bindMemory(to: UInt8.self).baseAddress
-                let count = base.map { berth_end_of_file_keys(raw, hasLineBegun ? 1 : 0, $0) } ?? 0
-                isAtEnd = count == 0 || put(UnsafeRawBufferPointer(rebasing: keys[..<Int(count)])) > 0
-            }
-        } else {
-            isAtEnd = true
-            descriptor = nil
-        }
+        guard isEmpty else { return answers }
+        if isTerminal { typeEnd(raw, now: now()) } else { descriptor = nil }
         return answers
+    }
+
+    /// Types the end-of-file character, once the program has read all that came before, and again whenever it has read that:
+    /// a character that is typed before the program, a shell or an interpreter, has set its terminal up is lost, and another
+    /// program at the same terminal has not seen an end. So the end stays one, as that of a pipe does.
+    private mutating func typeEnd(_ raw: Int32, now: UInt64) {
+        if let endDue, now < endDue { return }
+        endDue = now + endDelay
+        endDelay = min(2 * endDelay, RunningInput.longestDelay)
+        guard berth_has_unread_input(raw) <= 0 else { return }
+        var keys: (UInt8, UInt8) = (0, 0)
+        let hasLineBegun = queue.last.map { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") } ?? false
+        withUnsafeMutableBytes(of: &keys) { keys in
+            let base = keys.bindMemory(to: UInt8.self).baseAddress
+            let count = base.map { berth_end_of_file_keys(raw, hasLineBegun ? 1 : 0, $0) } ?? 0
+            if count > 0 { _ = write(raw, base, Int(count)) }
+        }
     }
 
     /// Nothing reads any more.
     /// - Returns: calls that wait.
     mutating func close() -> [InputQueue.Call] {
         descriptor = nil
+        endDue = nil
         return queue.close()
     }
 }

@@ -15,6 +15,8 @@ struct Supervisor: ~Copyable {
         case gone(Usage)
         /// It ended, or was killed, without a `failed` or `gone` before.
         case lost
+
+        var isGone: Bool { if case .gone = self { true } else { false } }
     }
 
     private init(pid: pid_t, control: consuming Descriptor) {

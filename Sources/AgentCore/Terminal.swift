@@ -11,7 +11,7 @@ struct Terminal: ~Copyable {
     init(owner: UInt32, _ size: Agent.Terminal) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
         let (rows, columns) = Terminal.size(size)
-        let problem = berth_open_terminal(owner, rows, columns, &ends)
+        let problem = berth_open_terminal(owner, rows, columns, size.hidesInput ? 0 : 1, &ends)
         guard problem == 0 else {
             errno = problem
             throw SystemError("open a terminal")

@@ -85,7 +85,8 @@ struct ExecutionState {
             return "an end with exit code \(ended.exitCode) and signal \(ended.signal)"
         }
         switch phase {
-        case .starting where ended.cause != .startFailed && ended.cause != .cancelled: return "an end without a start"
+        case .starting where ![.startFailed, .cancelled, .timedOut].contains(ended.cause):
+            return "an end without a start"
         case .running where ended.cause == .startFailed: return "a start that failed after the start"
         default: break
         }

@@ -44,6 +44,8 @@ public struct Command: Sendable, Equatable {
     public var outputPolicy = OutputPolicy.truncate
     /// What it leaves running goes on until the lease ends; else that is killed with it.
     public var keepsBackground = false
+    /// Its stdout and stderr are one pipe: all it writes is stdout, in the order of writing.
+    public var mergesOutput = false
     /// When nobody watches it any more, it goes on for so long, and can be attached to and resumed; when it has ended, its
     /// end and its last output are kept for so long. Nil: it is killed with the connection.
     public var resumable: Duration?
@@ -101,7 +103,8 @@ public struct Command: Sendable, Equatable {
             idleTimeoutMilliseconds: idleTimeout?.milliseconds ?? 0, cpuTimeMilliseconds: cpuTime?.milliseconds ?? 0,
             keepsBackground: keepsBackground, windowBytes: UInt64(window),
             maxOutputBytes: UInt64(max(0, maxOutput ?? 0)),
-            outputPolicy: outputPolicy, resumableMilliseconds: resumable?.milliseconds ?? 0, unwatched: unwatched)
+            outputPolicy: outputPolicy, resumableMilliseconds: resumable?.milliseconds ?? 0, unwatched: unwatched,
+            mergesOutput: mergesOutput)
         switch program {
         case .argv(let argv): request.argv = argv
         case .shell(let line): request.shell = line

@@ -172,6 +172,27 @@ int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except
     return all;
 }
 
+struct killing {
+    int only_stopped;
+    int count;
+};
+
+static void kill_if_asked(pid_t pid, void *context) {
+    struct killing *killing = context;
+    if (killing->only_stopped) {
+        char text[512], state;
+        const char *fields = read_stat(pid, text, sizeof text);
+        if (!fields || sscanf(fields, " %c", &state) != 1 || state != 'T') return;
+    }
+    if (kill(pid, SIGKILL) == 0) killing->count++;
+}
+
+int berth_kill_below(pid_t root, int only_stopped) {
+    struct killing killing = {only_stopped, 0};
+    berth_visit_descendants(root, BERTH_CHILDREN_AUTO, kill_if_asked, &killing);
+    return killing.count;
+}
+
 struct times {
     unsigned long long own;    // of the processes themselves
     unsigned long long reaped; // of children they have waited for

@@ -145,8 +145,6 @@ struct supervision {
     pid_t program; // 0 once it is reaped
     pid_t group;
     uint64_t started_us;
-    int keeps_background;
-    int is_terminating;
     int is_killing;
 };
 
@@ -171,7 +169,6 @@ static void obey(struct supervision *state) {
         // The group's number is not given to another while the program is not reaped, and its orphans keep it too.
         if (commands[i] <= 64 && state->program) kill(-state->group, commands[i]);
         if (commands[i] != BERTH_TERMINATE) continue;
-        state->is_terminating = 1;
         if (state->program) {
             kill(-state->group, SIGTERM);
             kill(-state->group, SIGCONT);
@@ -206,7 +203,6 @@ static void reap(struct supervision *state) {
         reports[count].wall_us = now_us() - state->started_us;
         add_usage(&reports[count]);
         count++;
-        if (!state->is_terminating && !state->keeps_background) state->is_killing = 1;
     }
     if (pid < 0 && errno == ECHILD) {
         reports[count].kind = BERTH_GONE;
@@ -265,7 +261,7 @@ static void run_supervisor(const struct berth_program *program) {
     arrange_descriptors(program);
 
     volatile struct berth_failure failure = {BERTH_STAGE_FORK, 0};
-    struct supervision state = {.started_us = now_us(), .keeps_background = program->keeps_background};
+    struct supervision state = {.started_us = now_us()};
     // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
     // when the child has exec'd or is gone.
     pid_t pid = vfork();

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@ static int open_both(int ends[2]) {
     return error;
 }
 
-int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int ends[2]) {
+int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int echoes, int ends[2]) {
     // The kernel gives a terminal to whose file system user opens its master; to change that later takes CAP_CHOWN.
     uid_t own = geteuid();
     syscall(SYS_setfsuid, uid);
@@ -44,6 +45,7 @@ int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int ends[
     struct termios settings;
     if (tcgetattr(ends[1], &settings) == 0) {
         settings.c_iflag |= IUTF8;
+        if (!echoes) settings.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(ends[1], TCSANOW, &settings);
     }
     berth_resize_terminal(ends[0], rows, columns);
@@ -53,6 +55,17 @@ int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int ends[
 int berth_resize_terminal(int master, uint16_t rows, uint16_t columns) {
     struct winsize size = {.ws_row = rows, .ws_col = columns};
     return ioctl(master, TIOCSWINSZ, &size);
+}
+
+int berth_has_unread_input(int master) {
+    int side = open_program_side(master);
+    if (side < 0) return -1;
+    // poll knows of what is on its way, and of an end of file that was typed; FIONREAD of less than a read waits for.
+    struct pollfd ready = {.fd = side, .events = POLLIN};
+    int count = 0;
+    int unread = (poll(&ready, 1, 0) > 0 && (ready.revents & POLLIN)) || (ioctl(side, FIONREAD, &count) == 0 && count > 0);
+    close(side);
+    return unread;
 }
 
 int berth_end_of_file_keys(int master, int line_has_begun, uint8_t keys[2]) {

@@ -36,6 +36,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var drainTime = Duration.seconds(10)
     public var executionTimeout = Duration.seconds(60)
     public var executionGrace = Duration.seconds(2)
+    public var outputGrace = Duration.milliseconds(100)
+    public var maxOutputGrace = Duration.seconds(1)
     public var maxExecutionTimeout = Duration.seconds(24 * 3600)
     /// Nil: each container has one of its own, from `uids`.
     public var uid: UInt32?

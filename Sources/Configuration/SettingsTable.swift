@@ -67,6 +67,13 @@ public enum SettingsTable {
             "execution_grace", \.executionGrace, .durationOverZero,
             "How long a program has between TERM and KILL that does not say", needsRestart: true)
         table.add(
+            "output_grace", \.outputGrace, .duration,
+            "How long what a program has left, and still holds its output, may be silent before it is killed",
+            needsRestart: true)
+        table.add(
+            "max_output_grace", \.maxOutputGrace, .duration,
+            "How long in all what a program has left may go on writing to its output", needsRestart: true)
+        table.add(
             "max_execution_timeout", \.maxExecutionTimeout, .durationOverZero,
             "The longest time-out and grace that a caller may ask for", needsRestart: true)
         table.add(

@@ -172,19 +172,26 @@ public struct ServiceLimits: Sendable, Equatable {
     public var defaultTimeout: Duration
     /// Between TERM and KILL, of an execution that does not say.
     public var defaultGrace: Duration
-    /// The longest of both.
+    /// How long what a program has left may be silent, while it holds the program's output.
+    public var outputGrace: Duration
+    /// How long that may go on in all.
+    public var maxOutputGrace: Duration
+    /// The longest time-out, and grace.
     public var maxTimeout: Duration
     /// Who a program runs as that does not say.
     public var uid: UInt32
 
     public init(
         defaultTimeout: Duration = .seconds(60), defaultGrace: Duration = .seconds(2),
-        maxTimeout: Duration = .seconds(24 * 3600), uid: UInt32 = 1000
+        maxTimeout: Duration = .seconds(24 * 3600), uid: UInt32 = 1000,
+        outputGrace: Duration = .milliseconds(100), maxOutputGrace: Duration = .seconds(1)
     ) {
         self.defaultTimeout = defaultTimeout
         self.defaultGrace = defaultGrace
         self.maxTimeout = maxTimeout
         self.uid = uid
+        self.outputGrace = outputGrace
+        self.maxOutputGrace = maxOutputGrace
     }
 }
 

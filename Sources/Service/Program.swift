@@ -90,7 +90,7 @@ struct Program {
         for (field, value) in [("rows", asked.rows), ("columns", asked.columns)] where value > UInt16.max {
             throw RPCError(.invalidArgument, "terminal.\(field) is \(value), more than the most, \(UInt16.max)")
         }
-        return Agent.Terminal(rows: asked.rows, columns: asked.columns)
+        return Agent.Terminal(rows: asked.rows, columns: asked.columns, hidesInput: asked.hidesInput)
     }
 
     /// What the agent is asked. The request goes before the pool, that before the image, that before the server's own.
@@ -121,6 +121,8 @@ struct Program {
             terminal: terminal, maxOutputBytes: request.maxOutputBytes,
             killsAtMaxOutput: request.outputPolicy == .kill,
             idleTimeoutMilliseconds: UInt64(request.idleTimeoutMilliseconds),
-            cpuTimeMilliseconds: UInt64(request.cpuTimeMilliseconds), keepsBackground: request.keepsBackground)
+            cpuTimeMilliseconds: UInt64(request.cpuTimeMilliseconds), keepsBackground: request.keepsBackground,
+            mergesOutput: request.mergesOutput, outputGraceMilliseconds: limits.outputGrace.wholeMilliseconds,
+            outputGraceMaxMilliseconds: limits.maxOutputGrace.wholeMilliseconds)
     }
 }

@@ -86,6 +86,12 @@ struct Run: AsyncParsableCommand {
         transform: OutputLimitArgument.init(parsing:))
     var maxOutput: OutputLimitArgument?
 
+    @Flag(help: "Join stderr to stdout, as one pipe: all output in the order of writing, on stdout.")
+    var merge = false
+
+    @Flag(help: "With -t: the terminal echoes nothing of what is typed.")
+    var noEcho = false
+
     @Flag(help: "With --lease: what the program leaves running goes on until the lease ends.")
     var keepBackground = false
 
@@ -132,6 +138,9 @@ struct Run: AsyncParsableCommand {
         }
         guard !keepBackground || lease != nil else {
             throw ValidationError("--keep-background needs --lease: without one, the container goes with the program")
+        }
+        guard !noEcho || terminal else {
+            throw ValidationError("--no-echo needs -t: without a terminal, nothing is echoed")
         }
         guard unwatched == nil || resumable != nil || detach else {
             throw ValidationError("--unwatched needs --resumable: other programs are always watched")
@@ -200,13 +209,15 @@ struct Run: AsyncParsableCommand {
         if terminal {
             let size = LocalTerminal.size
             program.terminal = Terminal(
-                rows: UInt32(clamping: size?.rows ?? 0), columns: UInt32(clamping: size?.columns ?? 0))
+                rows: UInt32(clamping: size?.rows ?? 0), columns: UInt32(clamping: size?.columns ?? 0),
+                hidesInput: noEcho)
         }
         program.idleTimeout = idleTimeout?.duration
         program.cpuTime = cpuTime?.duration
         program.maxOutput = maxOutput?.bytes
         program.outputPolicy = maxOutput?.policy ?? .truncate
         program.keepsBackground = keepBackground
+        program.mergesOutput = merge
         program.resumable = resumable?.duration ?? (detach ? Run.detachedTime : nil)
         program.unwatched = unwatched?.value ?? .runOn
         return program

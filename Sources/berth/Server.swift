@@ -28,7 +28,8 @@ struct ServerSettings: Sendable {
     var limits: ServiceLimits {
         ServiceLimits(
             defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
-            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID)
+            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID,
+            outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
     }
 
     /// The same after a restart, different for each server of a host.

@@ -117,6 +117,35 @@ struct EndTests {
         #expect(ended.stdoutBytes == 65536)
     }
 
+    @Test("a start that another program of its user stops is ended, and harms nothing else")
+    func stoppedStart() throws {
+        let agent = try AgentProcess(.direct)
+        let other = try agent.start(["python3", "-c", "import os, signal\nwhile True: os.kill(-1, signal.SIGSTOP)"]) {
+            ($0.uid, $0.gid) = (61234, 61234)
+        }
+        guard case .started = try agent.event(other.streamID) else { throw AgentProcess.StreamEnded() }
+        // The user is changed before the program is looked for: so that the search can hardly be missed, it is long.
+        let slow: (inout Agent.ExecuteRequest) -> Void = {
+            ($0.uid, $0.gid) = (61234, 61234)
+            $0.env = ["PATH=" + String(repeating: "/none:", count: 10_000) + "/usr/bin:/bin"]
+        }
+        var stopped = 0
+        for _ in 0..<100 where stopped == 0 {
+            let ended = try agent.run(["true"]) {
+                slow(&$0)
+                $0.timeoutMilliseconds = 5000
+            }.ended
+            guard ended.cause == .startFailed else { continue }
+            #expect(ended.startFailure == .noResources)
+            #expect(ended.message == "the start of true was stopped by another program")
+            stopped += 1
+        }
+        #expect(stopped == 1)
+        try agent.signal(other.execution, SIGKILL)
+        #expect(try agent.finish(other).ended.signal == SIGKILL)
+        #expect(try agent.run(["true"], slow).ended.exitCode == 0)
+    }
+
     @Test(
         "a program that cannot start says why",
         arguments: [

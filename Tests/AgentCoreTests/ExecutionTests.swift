@@ -34,7 +34,7 @@ struct ExecutionTests {
     func plain() {
         var execution = running()
         #expect(execution.didSend(10, of: .stdout, now: 0) == [])
-        _ = execution.exited(.exited(code: 3), .init(wallMicroseconds: 5), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 3), .init(wallMicroseconds: 5), outOfMemoryKills: 0, hasLeft: true, now: 0)
         #expect(execution.gone(Usage(userMicroseconds: 1), outOfMemoryKills: 0) == [.seal])
         #expect(execution.sealed(stdout: 4, stderr: 0, now: 0) == [])
         #expect(execution.intake(.stdout) == .send(4))
@@ -50,7 +50,7 @@ struct ExecutionTests {
     func taken() {
         var execution = running()
         #expect(execution.didFindEmpty(.stdout) == [])
-        _ = execution.exited(.exited(code: 3), .init(), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 3), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)
         #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal])
         #expect(execution.sealed(stdout: 9, stderr: 0, now: 0) == [])
         _ = execution.didSend(4, of: .stdout, now: 0)
@@ -82,7 +82,7 @@ struct ExecutionTests {
         #expect(execution.timePassed(now: 10_999_999, hasUnread: false) == [])
         #expect(execution.timePassed(now: 11_000_000, hasUnread: false) == [.terminate])
         #expect(execution.deadline == 16_000_000)
-        _ = execution.exited(.exited(code: 0), .init(wallMicroseconds: 15), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 0), .init(wallMicroseconds: 15), outOfMemoryKills: 0, hasLeft: true, now: 0)
         #expect(execution.timePassed(now: 16_000_000, hasUnread: false) == [.kill])
         #expect(execution.deadline == nil)
         #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal])
@@ -119,7 +119,7 @@ struct ExecutionTests {
     func cancelWhileDraining() {
         var execution = running(window: 10)
         _ = execution.didSend(10, of: .stdout, now: 0)
-        _ = execution.exited(.exited(code: 1), .init(wallMicroseconds: 1), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 1), .init(wallMicroseconds: 1), outOfMemoryKills: 0, hasLeft: true, now: 0)
         _ = execution.gone(nil, outOfMemoryKills: 0)
         #expect(execution.sealed(stdout: 5, stderr: 2, now: 0) == [])
         let ended = ended(execution.cancel(graceMilliseconds: 0, now: 0))
@@ -135,7 +135,7 @@ struct ExecutionTests {
             (.exited(code: 0), .exited),
         ] {
             var execution = running()
-            _ = execution.exited(status, .init(wallMicroseconds: 1), outOfMemoryKills: 0)
+            _ = execution.exited(status, .init(wallMicroseconds: 1), outOfMemoryKills: 0, hasLeft: true, now: 0)
             _ = execution.gone(nil, outOfMemoryKills: 1)
             #expect(ended(execution.sealed(stdout: 0, stderr: 0, now: 0))?.cause == expected)
         }
@@ -149,7 +149,7 @@ struct ExecutionTests {
         #expect(execution.intake(.stdout) == .count(SendBuffer.maxChunk))
         #expect(execution.intake(.stderr) == .send(2), "each stream has its own limit; the window is common")
         #expect(execution.didCount(500, of: .stdout, now: 0) == [])
-        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)
         _ = execution.gone(nil, outOfMemoryKills: 0)
         #expect(execution.sealed(stdout: 7, stderr: 0, now: 0) == [])
         #expect(execution.intake(.stdout) == .count(7))
@@ -170,19 +170,19 @@ struct ExecutionTests {
         var execution = limited()
         #expect(execution.didCount(1, of: .stdout, now: 0) == [.terminate])
         #expect(execution.didCount(1, of: .stdout, now: 0) == [])
-        _ = execution.exited(.signalled(15), .init(), outOfMemoryKills: 0)
+        _ = execution.exited(.signalled(15), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)
         _ = execution.gone(nil, outOfMemoryKills: 0)
         let killed = ended(execution.sealed(stdout: 0, stderr: 0, now: 0))
         #expect(killed?.cause == .outputLimit)
         #expect(killed?.stdoutTruncated == 2)
         #expect(killed?.message == "the program wrote more than 10 bytes to stdout, its limit")
         execution = limited()
-        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)
         #expect(execution.didCount(1, of: .stdout, now: 0) == [])
         _ = execution.gone(nil, outOfMemoryKills: 0)
         #expect(ended(execution.sealed(stdout: 0, stderr: 0, now: 0))?.cause == .outputLimit)
         execution = limited()
-        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0)
+        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)
         _ = execution.gone(nil, outOfMemoryKills: 0)
         #expect(ended(execution.sealed(stdout: 0, stderr: 0, now: 0))?.cause == .exited, "exactly as much as allowed")
     }
@@ -223,12 +223,90 @@ struct ExecutionTests {
     func background() {
         var execution = running { $0.keepsBackground = true }
         let usage: AgentCore.Usage = .init(wallMicroseconds: 3, userMicroseconds: 2)
-        #expect(execution.exited(.exited(code: 4), usage, outOfMemoryKills: 0) == [.detach, .seal])
+        #expect(
+            execution.exited(.exited(code: 4), usage, outOfMemoryKills: 0, hasLeft: true, now: 0) == [.detach, .seal])
         let told = ended(execution.sealed(stdout: 0, stderr: 0, now: 0))
         #expect(told == Agent.Ended(cause: .exited, exitCode: 4, wallMicroseconds: 3, userMicroseconds: 2))
         execution = running { $0.keepsBackground = true }
         _ = execution.cancel(graceMilliseconds: 5, now: 0)
-        #expect(execution.exited(.exited(code: 4), usage, outOfMemoryKills: 0) == [])
+        #expect(execution.exited(.exited(code: 4), usage, outOfMemoryKills: 0, hasLeft: true, now: 0) == [])
+    }
+
+    @Test("after the program's end its output is read until it closes, is quiet for the grace, or its time is up")
+    func linger() {
+        func exited(window: UInt64 = 100, timeout: UInt64 = 0, keeps: Bool = false) -> Execution {
+            var execution = running(timeout: timeout, window: window) {
+                $0.outputGraceMilliseconds = 10
+                $0.outputGraceMaxMilliseconds = 30
+                $0.keepsBackground = keeps
+            }
+            let actions = execution.exited(
+                .exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 100_000_000)
+            #expect(actions == [])
+            return execution
+        }
+        var execution = exited()
+        #expect(execution.deadline == 110_000_000)
+        _ = execution.didSend(1, of: .stdout, now: 109_000_000)
+        #expect(execution.timePassed(now: 118_999_999, hasUnread: false) == [])
+        #expect(execution.timePassed(now: 119_000_000, hasUnread: false) == [.kill])
+        #expect(execution.deadline == nil)
+
+        execution = exited()
+        #expect(execution.timePassed(now: 125_000_000, hasUnread: true) == [])
+        #expect(execution.deadline == 130_000_000, "its time in all")
+        #expect(execution.timePassed(now: 130_000_000, hasUnread: true) == [.kill])
+
+        execution = exited()
+        #expect(execution.didClose(.stdout) == [])
+        #expect(execution.didClose(.stderr) == [.kill], "no writer is left")
+
+        execution = exited(keeps: true)
+        #expect(execution.timePassed(now: 110_000_000, hasUnread: false) == [.detach, .seal])
+
+        execution = exited(keeps: true)
+        #expect(execution.cancel(graceMilliseconds: 5, now: 101_000_000) == [.kill], "what is cancelled keeps nothing")
+
+        execution = exited()
+        #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal], "nothing has been left")
+        #expect(execution.deadline == nil)
+    }
+
+    @Test("after the program's end, time without credit is not the writer's, but its time-out holds")
+    func lingerWithoutCredit() {
+        var execution = running(timeout: 500, window: 10) {
+            $0.outputGraceMilliseconds = 10
+            $0.outputGraceMaxMilliseconds = 30
+        }
+        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 100_000_000)
+        _ = execution.didSend(10, of: .stdout, now: 105_000_000)
+        #expect(execution.deadline == 501_000_000, "only that of the program itself")
+        #expect(execution.timePassed(now: 300_000_000, hasUnread: false) == [])
+        let taken = execution.acknowledge(10, now: 305_000_000)
+        #expect(taken)
+        #expect(execution.deadline == 315_000_000)
+        #expect(execution.timePassed(now: 314_000_000, hasUnread: true) == [])
+        #expect(execution.deadline == 324_000_000)
+        #expect(execution.timePassed(now: 323_000_000, hasUnread: true) == [])
+        #expect(execution.deadline == 330_000_000, "30 ms in all, and 200 of waiting for credit")
+        _ = execution.didSend(10, of: .stdout, now: 329_000_000)
+        #expect(execution.timePassed(now: 501_000_000, hasUnread: false) == [.kill])
+    }
+
+    @Test("a start that lasts is looked at, and its time-out counts from the request")
+    func slowStart() {
+        var execution = self.execution(timeout: 250, grace: 50)
+        execution.willStart(now: 1_000_000)
+        #expect(execution.deadline == 101_000_000)
+        #expect(execution.timePassed(now: 101_000_000, hasUnread: false) == [.lookAtStart])
+        #expect(execution.timePassed(now: 201_000_000, hasUnread: false) == [.lookAtStart])
+        var late = execution
+        #expect(execution.timePassed(now: 251_000_000, hasUnread: false) == [.kill], "there is none to have a grace")
+        #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal])
+        #expect(ended(execution.sealed(stdout: 0, stderr: 0, now: 0))?.cause == .timedOut)
+        #expect(late.started(pid: 7, now: 240_000_000) == [.sendStarted(pid: 7)])
+        #expect(late.deadline == 251_000_000)
+        #expect(late.timePassed(now: 251_000_000, hasUnread: false) == [.terminate])
     }
 
     @Test("a terminal is one stream, read to its end, or until it is quiet while there is credit")
@@ -236,7 +314,7 @@ struct ExecutionTests {
         func gone() -> Execution {
             var execution = running(window: 10) { $0.terminal = Agent.Terminal() }
             #expect(execution.intake(.stderr) == .none)
-            _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0)
+            _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)
             _ = execution.gone(nil, outOfMemoryKills: 0)
             #expect(execution.sealed(stdout: 0, stderr: 0, now: 1) == [])
             return execution

@@ -4,6 +4,19 @@ import Testing
 
 @Suite("Output and input")
 struct OutputTests {
+    @Test(
+        "merged, both streams are one pipe: all output is stdout, in the order of writing",
+        arguments: AgentProcess.Way.allCases)
+    func merged(way: AgentProcess.Way) throws {
+        let agent = try AgentProcess(way)
+        let script = "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; echo > /dev/stderr"
+        let outcome = try agent.run(shell: script) { $0.mergesOutput = true }
+        #expect(outcome.text == (0..<500).map { "out \($0)\nerr \($0)\n" }.joined() + "\n")
+        #expect(outcome.stderr.isEmpty)
+        #expect(outcome.ended.stderrBytes == 0)
+        #expect(outcome.ended.exitCode == 0)
+    }
+
     @Test("output arrives while the program runs")
     func streaming() throws {
         let agent = try AgentProcess()

@@ -132,7 +132,7 @@ struct ResetTests {
                 Agent.ExecuteRequest(
                     execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         _ = exited.started(pid: 5, now: 0)
-        _ = exited.exited(.exited(code: 3), .init(wallMicroseconds: 1), outOfMemoryKills: 0)
+        _ = exited.exited(.exited(code: 3), .init(wallMicroseconds: 1), outOfMemoryKills: 0, hasLeft: true, now: 0)
         guard case .sendEnded(let ended) = exited.discard(stdout: 0, stderr: 0).first else {
             Issue.record("no end")
             return

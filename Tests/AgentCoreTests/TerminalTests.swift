@@ -173,6 +173,37 @@ struct TerminalTests {
         }
     }
 
+    @Test("the end of the input reaches a program that sets its terminal up late", arguments: 1...5)
+    func endBeforeRawMode(round: Int) throws {
+        let agent = try AgentProcess()
+        for text in ["print(6 * 7)\n", ""] {
+            let typist = try Typist(agent, ["python3", "-q"])
+            try typist.type(text, end: true)
+            let ended = try typist.finish()
+            #expect(ended.cause == .exited)
+            #expect(text.isEmpty || typist.shown.contains("42\r\n"))
+        }
+    }
+
+    @Test("the end of the input stays one, for whoever reads the terminal next")
+    func endOfAll() throws {
+        let agent = try AgentProcess()
+        let typist = try Typist(agent, ["bash", "--norc", "--noprofile", "-i"])
+        try typist.type("cat\nsleep 0.1; exec cat\n", end: true)
+        #expect(try typist.finish().exitCode == 0)
+    }
+
+    @Test("a terminal without echo shows nothing of what is typed, from the first byte on")
+    func noEcho() throws {
+        let agent = try AgentProcess()
+        let typist = try Typist(agent, ["sh", "-c", "read line; echo got-$line"]) {
+            $0.terminal = Agent.Terminal(hidesInput: true)
+        }
+        try typist.type("secret\n")
+        #expect(try typist.finish().exitCode == 0)
+        #expect(typist.shown == "got-secret\r\n")
+    }
+
     @Test("input that ends with the request ends the terminal's too")
     func endOfRequest() throws {
         let agent = try AgentProcess()

@@ -23,6 +23,10 @@ int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t pid, voi
 // Returns how many processes there are, one that has not been reaped included.
 int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except_group);
 
+// Sends KILL to everything that descends from `root`; with `only_stopped`, to those that are stopped.
+// Returns how many got it.
+int berth_kill_below(pid_t root, int only_stopped);
+
 // CPU time in microseconds, as exact as the kernel's ticks, of all that descends from `root` and of what was reaped among
 // it: by its parents, and by `root` itself. Children whose parents ignore their end count for nobody, as in `times`.
 uint64_t berth_cpu_time_below(pid_t root);

@@ -14,7 +14,6 @@ struct berth_program {
     uint32_t gid;
     const char *oom_score_adj;      // text to write to /proc/self/oom_score_adj; NULL: leave it
     int has_terminal;               // all three of the following are one: it becomes the session's
-    int keeps_background;           // what the program leaves when it ends by itself lives on
     // Descriptors, each 3 or more; control is not one of the others.
     int input;
     int output;
@@ -26,7 +25,7 @@ struct berth_program {
 enum berth_report_kind {
     BERTH_STARTED = 1, // pid
     BERTH_FAILED = 2,  // stage, error: the program never ran; nothing follows
-    BERTH_EXITED = 3,  // status, wall_us, and usage as in BERTH_GONE so far: the program was reaped
+    BERTH_EXITED = 3,  // status, wall_us, and usage as in BERTH_GONE so far: the program was reaped. What it left goes on.
     BERTH_GONE = 4,    // user_us, system_us, peak_memory_bytes: nothing that descended from it is left; nothing follows
 };
 
@@ -60,18 +59,17 @@ struct berth_report {
 
 // What the supervisor reads from its control socket: one byte each.
 //   1 to 64                a signal for the program's process group
-//   BERTH_TERMINATE        TERM to the process group and to everything that descends from the program; from then on, the
-//                          program's own end does not end the rest
+//   BERTH_TERMINATE        TERM to the process group and to everything that descends from the program
 //   end of the stream      KILL to everything. So the death of the caller, too, ends all of it.
 enum { BERTH_TERMINATE = 0x80 };
 
 // Forks a supervisor, which starts the program and is the reaper of all that descends from it. It ends when nothing of
-// that is left. What is left when the program ends by itself is killed, unless it is to be kept.
+// that is left. What is left when the program ends goes on until the caller kills it, or is gone.
 // The caller must have all signals blocked and all dispositions at their default (SIGPIPE may be ignored).
 // Returns the supervisor's pid, or -1 with errno.
 pid_t berth_supervise(const struct berth_program *program);
 
-// Starts the program as the caller's own child; `control` and `keeps_background` mean nothing. The caller stands still
+// Starts the program as the caller's own child; `control` means nothing. The caller stands still
 // until it runs, and has to reap it and all that it leaves. While any other process could stop the child before it has
 // exec'd, being of the same user, that process could hold up the caller: so it is only for a caller that knows of none.
 // The same holds for the caller's signals as for berth_supervise. Returns the program's pid, or -1 with why not.

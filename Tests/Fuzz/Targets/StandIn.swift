@@ -95,7 +95,9 @@ final class StandIn: AgentServer {
 
     func exited(_ status: WaitStatus, kills: UInt64, _ place: Int) {
         guard let (execution, _) = at(place) else { return }
-        perform(execution.machine.exited(status, Usage(), outOfMemoryKills: kills), on: execution, at: place)
+        perform(
+            execution.machine.exited(
+                status, Usage(), outOfMemoryKills: kills, hasLeft: true, now: monotonicNow()), on: execution, at: place)
     }
 
     /// - Parameter isLost: its supervisor was killed.
