@@ -106,7 +106,7 @@ struct LingerTests {
         let agent = try AgentProcess(way)
         let took = try ContinuousClock().measure {
             let timed = try agent.run(
-                shell: "sleep 1000 & exit 3", withGrace(20_000, max: 20_000) { $0.timeoutMilliseconds = 300 })
+                shell: "sleep 1000 & exit 3", withGrace(20_000, max: 20_000) { $0.timeoutMilliseconds = 3000 })
             #expect(timed.ended.cause == .exited, "it ended by itself before")
             #expect(timed.ended.exitCode == 3)
             let started = try agent.start(shell: "sleep 1000 & echo on; exit 3", withGrace(20_000, max: 20_000))
@@ -121,7 +121,7 @@ struct LingerTests {
     func terminal(way: AgentProcess.Way) throws {
         let agent = try AgentProcess(way)
         // Who leads a terminal's session takes the others with it by SIGHUP, if they let it.
-        let script = "(trap '' HUP; sleep 0.05; seq 300; echo LAST) & exit 4"
+        let script = "trap '' HUP; (sleep 0.05; seq 300; echo LAST) & exit 4"
         for _ in 0..<10 {
             let outcome = try agent.run(
                 shell: script, withGrace(10_000, max: 10_000) { $0.terminal = Agent.Terminal() })
@@ -150,7 +150,7 @@ struct LingerTests {
         let agent = try AgentProcess()
         let folder = try temporaryDirectory("kept")
         defer { for path in ["\(folder)/done", folder] { remove(path) } }
-        let script = "(trap '' HUP; sleep 0.3; seq 30000 && : > \(folder)/done; sleep 1000) & echo first"
+        let script = "trap '' HUP; (sleep 0.3; seq 30000 && : > \(folder)/done; sleep 1000) & echo first"
         let change = withGrace(10) {
             $0.keepsBackground = true
             $0.terminal = Agent.Terminal()
