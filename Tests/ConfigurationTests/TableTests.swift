@@ -72,7 +72,7 @@ struct TableTests {
         #expect(
             SettingsTable.pool.count
                 == names(pool, besides: ["name", "template"])
-                + names(pool.template, besides: ["image", "uid", "allowedUIDs"])
+                + names(pool.template, besides: ["image", "imageIdentity", "uid", "allowedUIDs"])
                 + names(ProgramSettings()) + 1)
         for settings in [SettingsTable.server, SettingsTable.pool] {
             #expect(Set(settings.map(\.key)).count == settings.count)
