@@ -88,10 +88,9 @@ final class Place {
         try giveBack()
     }
 
-    /// Mode, attributes and times, in its owner's name.
+    /// Mode, flags and times, in its owner's name.
     private func giveBack() throws(Unprovable) {
-        var before = berth_directory(
-            mode: start.mode, flags: start.flags, has_attributes: start.attributes.isEmpty ? 0 : 1, times: times)
+        var before = berth_directory(mode: start.mode, flags: start.flags, times: times)
         let problem = berth_restore_directory(descriptor.raw, &before)
         guard problem == 0 else { throw Unprovable("\(path): \(String(cString: strerror(problem)))") }
     }

@@ -225,13 +225,6 @@ int berth_restore_directory(int fd, const struct berth_directory *start) {
     int problem = fchmod(fd, start->mode & 07777) == 0 ? 0 : errno;
     int flags = start->flags;
     if (berth_directory_flags(fd) != flags) ioctl(fd, FS_IOC_SETFLAGS, &flags);
-    if (!start->has_attributes) {
-        char names[4096];
-        ssize_t count = flistxattr(fd, names, sizeof names);
-        for (ssize_t at = 0; at < count; at += (ssize_t)strlen(names + at) + 1) fremovexattr(fd, names + at);
-        // What an access list took away from the mode is given back with it.
-        if (count > 0) fchmod(fd, start->mode & 07777);
-    }
     futimens(fd, start->times);
     touch_as(0);
     berth_become_undumpable();

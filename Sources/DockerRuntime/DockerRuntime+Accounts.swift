@@ -5,10 +5,29 @@ internal import Synchronization
 
 /// The image's own /etc/passwd and /etc/group, which members' are made from.
 extension DockerRuntime {
-    /// Looked up once for each image, in a container that is made for that and never started.
+    /// Looked up once for each image, in a container that is made for that and never started; by a task that outlives a
+    /// cancelled caller, so that the container is removed.
     func accounts(_ reference: String, _ image: ImageDetails) async throws -> Accounts {
         let key = image.Id ?? reference
-        if let known = accountsOfImages.withLock({ $0[key] }) { return known }
+        let task = accountsOfImages.withLock { looks in
+            if let task = looks[key] { return task }
+            let task = Task<Accounts, any Error> { [self] in
+                do {
+                    return try await look(reference, image)
+                } catch {
+                    // The next create looks again.
+                    accountsOfImages.withLock { $0[key] = nil }
+                    throw error
+                }
+            }
+            looks[key] = task
+            return task
+        }
+        guard let outcome = await abandonable(task) else { throw CancellationError() }
+        return try outcome.get()
+    }
+
+    private func look(_ reference: String, _ image: ImageDetails) async throws -> Accounts {
         // It has a label as members have: should this server end meanwhile, the next one's sweep removes it.
         let probe = MemberID("image-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
         let body = ProbeRequest(
@@ -29,7 +48,6 @@ extension DockerRuntime {
             throw error
         }
         try await discard(probe)
-        accountsOfImages.withLock { $0[key] = accounts }
         return accounts
     }
 

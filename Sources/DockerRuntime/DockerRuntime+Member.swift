@@ -63,7 +63,7 @@ extension DockerRuntime {
     /// What the engine is like, asked once.
     func surroundings() async throws -> EngineSurroundings {
         if let known = known.withLock({ $0 }) { return known }
-        let (version, _) = try await engine.negotiate()
+        let version = try await engine.version()
         let info = try await engine.call(HTTPRequest(.get, "/info"), returning: EngineInfo.self)
         let profile = String(decoding: try Engine.encode(SeccompProfile()), as: UTF8.self)
         var seccomp = profile

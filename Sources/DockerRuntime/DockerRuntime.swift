@@ -39,7 +39,7 @@ public final class DockerRuntime: ContainerRuntime {
     /// What the engine is like, once it has been asked.
     let known = Mutex<EngineSurroundings?>(nil)
     /// By image ids.
-    let accountsOfImages = Mutex<[String: Accounts]>([:])
+    let accountsOfImages = Mutex<[String: Task<Accounts, any Error>]>([:])
 
     public var kind: String { "docker" }
 

@@ -39,6 +39,12 @@ final class Engine: Sendable {
         return (version, api)
     }
 
+    /// Which version it is, asked once.
+    func version() async throws -> EngineVersion {
+        if let known = known.withLock({ $0?.version }) { return known }
+        return try await negotiate().version
+    }
+
     /// Sends a request under the negotiated version; a status that is no success is thrown as `EngineRefusal`.
     @discardableResult
     func call(_ request: HTTPRequest, onHead: (@Sendable (Int) -> Void)? = nil) async throws -> HTTPResponse {

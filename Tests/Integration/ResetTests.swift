@@ -197,7 +197,8 @@ struct ResetTests {
                 """
                 import os
                 open("/tmp/f", "w").close(); os.makedirs("/dev/d/e"); open("/dev/f", "w").close()
-                os.chmod("/tmp", 0); os.chmod("/dev/shm", 0o700); os.chmod("/dev", 0o777)
+                os.seteuid(1000); os.chmod("/tmp", 0); os.seteuid(0)
+                os.chmod("/dev/shm", 0o700); os.chmod("/dev", 0o777)
                 """, uid: 0)
             try await bench.link.reset()
             try await bench.looks(uid: 0, like: before)
@@ -207,7 +208,7 @@ struct ResetTests {
     @Test("what cannot be undone makes the reset fail, and says what it is", arguments: Runtime.allCases)
     func unproven(_ runtime: Runtime) async throws {
         let cases = [
-            ("import os; os.setxattr('/tmp', 'user.mark', b'x')", "attributes"),
+            ("import os; os.seteuid(1000); os.setxattr('/tmp', 'user.mark', b'x')", "attributes"),
             ("import resource as r; r.prlimit(1, r.RLIMIT_CPU, (77, 99))", "limits"),
             ("import os; os.setpriority(os.PRIO_PROCESS, 1, 7)", "priorities"),
             ("open('/proc/1/oom_score_adj', 'w').write('777')", "priorities"),

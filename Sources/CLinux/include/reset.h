@@ -19,7 +19,6 @@ int berth_empty_directory(int top, const char *const *kept, uint64_t deadline);
 struct berth_directory {
     uint32_t mode;
     int flags; // of FS_IOC_GETFLAGS
-    int has_attributes;
     struct timespec times[2];
 };
 
