@@ -67,8 +67,9 @@ struct Program {
     /// - Parameter user: of the container, where one is known already.
     /// - Throws: PERMISSION_DENIED when the request names a user that the pool does not give.
     func checkUser(_ pool: ProgramDefaults, _ user: MemberUser?) throws(RPCError) {
-        let own = [user?.uid ?? pool.uid ?? limits.uid]
-        guard request.uid != 0, !(own + pool.allowedUIDs).contains(request.uid) else { return }
+        // Before a container is there, its user is known only where the configuration says one for all.
+        let own = user?.uid ?? pool.uid
+        guard request.uid != 0, request.uid != own, !pool.allowedUIDs.contains(request.uid) else { return }
         let others = pool.allowedUIDs.map { "\($0)" }.joined(separator: ", ")
         throw RPCError(
             .permissionDenied,

@@ -122,7 +122,8 @@ extension ServerConfiguration {
                 return (
                     settings.pool.name,
                     ProgramDefaults(
-                        env: programs.env, cwd: programs.cwd ?? settings.home, home: settings.home, uid: programs.uid,
+                        env: programs.env, cwd: programs.cwd ?? settings.home, home: settings.home,
+                        uid: programs.uid ?? uid,
                         allowedUIDs: programs.allowedUIDs, languages: programs.languages)
                 )
             }, uniquingKeysWith: { first, _ in first })
