@@ -252,6 +252,9 @@ class AgentServer {
                 guard execution.killStoppedStart() else { break }
                 let message = "the start of \(execution.program.arguments.first ?? "") was stopped by another program"
                 perform(execution.machine.startFailed(.noResources, message), on: execution, at: place)
+            case .lookAtLeft:
+                let runs = execution.runs(sparing: supervisors)
+                perform(execution.machine.lookedAtLeft(runs: runs, now: monotonicNow()), on: execution, at: place)
             case .measureCPUTime:
                 let used = execution.cpuTime(sparing: supervisors)
                 perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)

@@ -99,7 +99,7 @@ extension Execution {
     mutating func timePassed(now: UInt64, hasUnread: Bool) -> [Action] {
         if hasUnread { lastOutput = now }
         if let quietDue, quietDue <= now { return didClose(.stdout) }
-        if let lingerDue, lingerDue <= now { return endLinger() }
+        if let lingerDue, lingerDue <= now { return lingerPassed(now: now) }
         if let due, due <= now {
             self.due = nil
             // What has not started has no use for a grace.

@@ -31,6 +31,21 @@ extension Execution {
         return [.detach, .seal]
     }
 
+    /// Silence alone does not end it while something of it runs: on a busy machine a helper may be waiting for a processor.
+    mutating func lingerPassed(now: UInt64) -> [Action] {
+        guard let linger, outstanding < limits.window, now < min(linger.end, linger.timeout ?? .max) else {
+            return endLinger()
+        }
+        return [.lookAtLeft]
+    }
+
+    mutating func lookedAtLeft(runs: Bool, now: UInt64) -> [Action] {
+        guard linger != nil else { return [] }
+        guard runs else { return endLinger() }
+        lastOutput = now
+        return []
+    }
+
     /// Where no writer is left, there is nothing to wait for.
     mutating func endLingerIfClosed() -> [Action] {
         guard linger != nil else { return [] }

@@ -48,6 +48,8 @@ struct Execution {
         case signal(Int32)
         /// It should have started by now: if it was stopped on the way, kill it, and tell `startFailed`.
         case lookAtStart
+        /// What it has left has been silent: see whether any of that runs, and tell `lookedAtLeft`.
+        case lookAtLeft
         /// Measure what its processes have used, and tell `measuredCPUTime`.
         case measureCPUTime
         /// What the program has left is no longer the execution's, and lives on.
@@ -134,12 +136,16 @@ struct Execution {
         case .gone, .ended: return []
         case .starting where termination == nil:
             return startFailed(.noResources, "the program's supervisor ended before the program started")
-        case .starting, .running, .exited: break
+        case .starting:
+            // Ended before its start: it has written nothing.
+            phase = .ended
+            startLook = nil
+            return [.sendEnded(ended)]
+        case .running, .exited: break
         }
         phase = .gone
         due = nil
         linger = nil
-        startLook = nil
         self.outOfMemoryKills = outOfMemoryKills
         if var usage {
             usage.wallMicroseconds = self.usage.wallMicroseconds

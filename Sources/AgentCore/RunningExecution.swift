@@ -192,6 +192,12 @@ final class RunningExecution {
         return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
     }
 
+    /// Whether any of its processes does something, or would if it had a processor.
+    func runs(sparing supervisors: Set<pid_t>) -> Bool {
+        if direct != nil { return berth_strays_run(Array(supervisors), Int32(supervisors.count)) != 0 }
+        return supervisorPID > 0 && berth_runs_below(supervisorPID) != 0
+    }
+
     // MARK: Input
 
     /// Bytes of input that are not written, and calls that wait for that.

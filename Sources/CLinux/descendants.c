@@ -193,6 +193,27 @@ int berth_kill_below(pid_t root, int only_stopped) {
     return killing.count;
 }
 
+static void note_running(pid_t pid, void *context) {
+    char text[512], state;
+    const char *fields = read_stat(pid, text, sizeof text);
+    if (fields && sscanf(fields, " %c", &state) == 1 && (state == 'R' || state == 'D')) *(int *)context = 1;
+}
+
+int berth_runs_below(pid_t root) {
+    int runs = 0;
+    berth_visit_descendants(root, BERTH_CHILDREN_AUTO, note_running, &runs);
+    return runs;
+}
+
+int berth_strays_run(const pid_t *spared, int count) {
+    int runs = 0, found = collect_strays(spared, count);
+    for (int i = 0; i < found; i++) {
+        note_running(strays[i], &runs);
+        berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, note_running, &runs);
+    }
+    return runs;
+}
+
 struct times {
     unsigned long long own;    // of the processes themselves
     unsigned long long reaped; // of children they have waited for

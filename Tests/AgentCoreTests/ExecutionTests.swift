@@ -249,7 +249,10 @@ struct ExecutionTests {
         #expect(execution.deadline == 110_000_000)
         _ = execution.didSend(1, of: .stdout, now: 109_000_000)
         #expect(execution.timePassed(now: 118_999_999, hasUnread: false) == [])
-        #expect(execution.timePassed(now: 119_000_000, hasUnread: false) == [.kill])
+        #expect(execution.timePassed(now: 119_000_000, hasUnread: false) == [.lookAtLeft])
+        #expect(execution.lookedAtLeft(runs: true, now: 119_000_000) == [], "it may only be waiting for a processor")
+        #expect(execution.timePassed(now: 129_000_000, hasUnread: false) == [.lookAtLeft])
+        #expect(execution.lookedAtLeft(runs: false, now: 129_000_000) == [.kill])
         #expect(execution.deadline == nil)
 
         execution = exited()
@@ -262,7 +265,8 @@ struct ExecutionTests {
         #expect(execution.didClose(.stderr) == [.kill], "no writer is left")
 
         execution = exited(keeps: true)
-        #expect(execution.timePassed(now: 110_000_000, hasUnread: false) == [.detach, .seal])
+        #expect(execution.timePassed(now: 110_000_000, hasUnread: false) == [.lookAtLeft])
+        #expect(execution.lookedAtLeft(runs: false, now: 110_000_000) == [.detach, .seal])
 
         execution = exited(keeps: true)
         #expect(execution.cancel(graceMilliseconds: 5, now: 101_000_000) == [.kill], "what is cancelled keeps nothing")
@@ -302,8 +306,7 @@ struct ExecutionTests {
         #expect(execution.timePassed(now: 201_000_000, hasUnread: false) == [.lookAtStart])
         var late = execution
         #expect(execution.timePassed(now: 251_000_000, hasUnread: false) == [.kill], "there is none to have a grace")
-        #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal])
-        #expect(ended(execution.sealed(stdout: 0, stderr: 0, now: 0))?.cause == .timedOut)
+        #expect(ended(execution.gone(nil, outOfMemoryKills: 0))?.cause == .timedOut)
         #expect(late.started(pid: 7, now: 240_000_000) == [.sendStarted(pid: 7)])
         #expect(late.deadline == 251_000_000)
         #expect(late.timePassed(now: 251_000_000, hasUnread: false) == [.terminate])

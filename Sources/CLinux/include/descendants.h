@@ -27,6 +27,12 @@ int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except
 // Returns how many got it.
 int berth_kill_below(pid_t root, int only_stopped);
 
+// Whether anything that descends from `root` runs, or would if it had a processor, or waits for a disk.
+int berth_runs_below(pid_t root);
+
+// Likewise of what berth_signal_strays would find.
+int berth_strays_run(const pid_t *spared, int count);
+
 // CPU time in microseconds, as exact as the kernel's ticks, of all that descends from `root` and of what was reaped among
 // it: by its parents, and by `root` itself. Children whose parents ignore their end count for nobody, as in `times`.
 uint64_t berth_cpu_time_below(pid_t root);
