@@ -7,7 +7,7 @@ internal import Synchronization
 extension AgentConnection {
     /// How long an agent may take for its proof, and how long it is waited for: the pool's own time-outs are at most that.
     private static let resetLimit: TimeAmount = .seconds(30)
-    private static let answerLimit: TimeAmount = .seconds(30)
+    static let answerLimit: TimeAmount = .seconds(30)
 
     /// Asks the agent whether it is well. Returns when it has answered.
     ///

@@ -1,6 +1,6 @@
 internal import NIOCore
 public import Pool
-internal import RPC
+public import RPC
 public import Schema
 internal import Synchronization
 
@@ -47,14 +47,24 @@ public final class AgentConnection: MemberLink {
         rpc.close()
     }
 
+    /// The longest that an agent may say nothing of an execution while it could: then it has failed.
+    public enum Silence: Sendable {
+        case ofStart(Duration)
+        /// Of its start, and of its output as long as there is credit for it.
+        case ofOutput(Duration)
+    }
+
     /// Starts a program.
     ///
     /// - Parameters:
     ///   - request: its `execution` and `windowBytes` are set here.
+    ///   - window: bytes of output that the agent may send and that are not passed on; at most `AgentConnection.window`.
+    ///   - silence: how long the agent may say nothing of it; nil: as long as the execution's time lasts.
     ///   - sink: gets the events, in order, on one thread: started, output …, and in every case exactly one `ended`, the
     ///     last.
     public func execute(
-        _ request: Agent.ExecuteRequest, sink: @escaping @Sendable (ExecutionEvent) -> Void
+        _ request: Agent.ExecuteRequest, window: Int = AgentConnection.window, silence: Silence? = nil,
+        sink: @escaping @Sendable (ExecutionEvent) -> Void
     ) -> Execution {
         let number = state.withLock { state in
             defer { state.nextExecution += 1 }
@@ -63,9 +73,9 @@ public final class AgentConnection: MemberLink {
         }
         var request = request
         request.execution = number
-        request.windowBytes = UInt64(AgentConnection.window)
+        request.windowBytes = UInt64(min(window, AgentConnection.window))
         let execution = Execution(request, link: self, sink: sink)
-        execution.start(request)
+        execution.start(request, silence: silence)
         return execution
     }
 
@@ -91,7 +101,7 @@ public final class AgentConnection: MemberLink {
     func executionEnded() { state.withLock { $0.open -= 1 } }
 
     /// Executions that the agent has not ended.
-    var openExecutions: Int { state.withLock { $0.open } }
+    public var openExecutions: Int { state.withLock { $0.open } }
 
     /// The stream broke the rules.
     func violate(_ what: String) {
@@ -121,6 +131,10 @@ public final class AgentConnection: MemberLink {
 public enum ExecutionEvent: Sendable {
     case started(pid: UInt32)
     case output(OutputChunk)
+    /// Its time is over and output that nobody takes holds up its end: it is to be taken now, and kept or thrown away.
+    case overdue
+    /// The agent has no room for it, and it never ran; the end follows.
+    case refused(RPCError)
     /// The last event.
     case ended(Agent.Ended)
 }

@@ -18,8 +18,12 @@ public struct AgentConnector: MemberConnector {
         let (user, memoryKills) = (stream.user, stream.memoryKills)
         let (input, output) = stream.take()
         let rpc: ClientConnection
+        var limits = ClientConnection.Limits()
+        // An agent that was taken over may read nothing: what callers send it is not to gather here without a bound.
+        limits.maxPendingBytes = 16 << 20
+        limits.maxCalls = 8192
         do {
-            rpc = try await ClientConnection.adopt(input: input, output: output, group: group)
+            rpc = try await ClientConnection.adopt(input: input, output: output, group: group, limits: limits)
         } catch {
             throw RuntimeError(.failed, "the stream to the container could not be opened: \(error)")
         }

@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Pool
 public import RPC
 internal import Schema
 internal import Synchronization
@@ -10,17 +11,21 @@ extension Execution {
     ///   - offset: of the first byte of `data`; what the request began with counts.
     ///   - data: at most 256 KiB.
     ///   - isEnd: end of file follows; on a terminal, its end-of-file character.
+    ///   - limit: how long it may take until they are taken, with which it fails as `deadlineExceeded`; nil: any.
     ///   - completion: is called once, on the connection's thread, when the bytes were taken: with the offset that is
     ///     expected next. `failedPrecondition`: bytes before them are missing, the input has ended, or the execution has.
     ///     `resourceExhausted`: too much is waiting already. `notFound`: there is no such execution any more.
     public func input(
-        offset: UInt64, data: [UInt8], isEnd: Bool,
+        offset: UInt64, data: [UInt8], isEnd: Bool, within limit: Duration? = nil,
         completion: @escaping @Sendable (Result<UInt64, RPCError>) -> Void
     ) {
         state.withLock { $0.gives(data.count, at: offset) }
         let request = Agent.InputRequest(execution: number, offset: offset, data: data, isEnd: isEnd)
         let count = data.count
-        link.rpc.unary(service: Agent.service, method: "Input", request) { [self] answer in
+        link.rpc.unary(
+            service: Agent.service, method: "Input", request,
+            timeout: limit.map { .nanoseconds($0.saturatedNanoseconds) }
+        ) { [self] answer in
             switch answer {
             case .failure(let error): completion(.failure(error))
             case .success(let buffer): completion(checked(buffer, after: count, at: offset))
@@ -48,6 +53,8 @@ extension Execution {
     ) {
         let request = Agent.ResizeRequest(execution: number, terminal: Agent.Terminal(rows: rows, columns: columns))
         // What it answers says nothing more.
-        link.rpc.unary(service: Agent.service, method: "Resize", request) { completion($0.map { _ in }) }
+        link.rpc.unary(service: Agent.service, method: "Resize", request, timeout: AgentConnection.answerLimit) {
+            completion($0.map { _ in })
+        }
     }
 }

@@ -32,9 +32,18 @@ public final class Execution: Sendable {
         call("Signal", Agent.SignalRequest(execution: number, signal: signal))
     }
 
-    /// Ends it: TERM, after `graceMilliseconds` KILL, to all that it started. The end event follows.
+    /// Ends it: TERM, after `graceMilliseconds` KILL, to all that it started. The end event follows, also where the agent
+    /// says nothing.
     public func end(graceMilliseconds: UInt64) {
+        let first = state.withLock { $0.watchdog.ends(within: .milliseconds(Int64(clamping: graceMilliseconds))) }
+        look(after: first)
         call("Signal", Agent.SignalRequest(execution: number, signal: 0, graceMilliseconds: graceMilliseconds))
+    }
+
+    /// All that it was to take in, it has: from now on it has so long for its end.
+    public func mustEnd(within limit: Duration) {
+        let first = state.withLock { $0.watchdog.ends(within: .nanoseconds(limit.saturatedNanoseconds)) }
+        look(after: first)
     }
 
     /// The agent answers these with nothing of interest; that it no longer knows the execution is no error either, since
@@ -43,15 +52,14 @@ public final class Execution: Sendable {
         link.rpc.unary(service: Agent.service, method: method, message) { _ in }
     }
 
-    func start(_ request: Agent.ExecuteRequest) {
-        // An agent that lets the program outlive its time-out by so much has been taken over, or is stuck.
-        if request.timeoutMilliseconds > 0 {
-            let latest = request.timeoutMilliseconds + request.graceMilliseconds + 10_000
-            let watchdog = link.rpc.eventLoop.scheduleTask(in: .milliseconds(Int64(clamping: latest))) { [link] in
-                link.violate("the execution was not ended \(latest) ms after its start")
-            }
-            state.withLock { $0.watchdog = watchdog }
+    func start(_ request: Agent.ExecuteRequest, silence: AgentConnection.Silence? = nil) {
+        let first = state.withLock { state in
+            state.watchdog.begin(
+                limit: request.timeoutMilliseconds == 0
+                    ? nil : .milliseconds(Int64(clamping: request.timeoutMilliseconds + request.graceMilliseconds)),
+                silence: silence)
         }
+        if let first { look(after: first) }
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: link.rpc.eventLoop)
         link.rpc.stream(service: Agent.service, method: "Execute", request) { [self] event in
             switch event {
@@ -82,19 +90,50 @@ public final class Execution: Sendable {
         }
     }
 
-    private func streamEnded(_ error: RPCError?) {
-        let (end, written, watchdog) = state.withLock { state in
-            (state.streamEnded(), state.written, state.watchdog)
+    private func look(after time: TimeAmount) {
+        let task = link.rpc.eventLoop.scheduleTask(in: time) { self.look() }
+        state.withLock { state in
+            if state.isOver { task.cancel() } else { state.watchdog.set(task) }
         }
-        watchdog?.cancel()
+    }
+
+    /// An agent that lets the program outlive its time, with credit to say so, has been taken over or is stuck. What that
+    /// costs is this one execution: others may be well. Its member is not used again, as one with an execution under way
+    /// cannot be reset.
+    private func look() {
+        switch state.withLock({ $0.watchdog.look() }) {
+        case .look(let time): look(after: time)
+        case .overdue(let time):
+            sink(.overdue)
+            look(after: time)
+        case .late(let what): giveUp(what)
+        }
+    }
+
+    private func giveUp(_ what: String) {
+        let (isGivenUp, written) = state.withLock { ($0.giveUp(), $0.written) }
+        guard isGivenUp else { return }
+        call("Signal", Agent.SignalRequest(execution: number, signal: 0, graceMilliseconds: 0))
+        var ended = Agent.Ended(cause: .containerLost, message: "the container broke the protocol: \(what)")
+        (ended.stdoutBytes, ended.stderrBytes) = written
+        sink(.ended(ended))
+    }
+
+    private func streamEnded(_ error: RPCError?) {
+        let (end, written) = state.withLock { state in
+            state.watchdog.set(nil)
+            return (state.streamEnded(), state.written)
+        }
         link.executionEnded()
         switch end {
+        case nil: break
         case .ended(let ended):
             if ended.outOfMemoryKills > 0 { link.killsAreKnown() }
             sink(.ended(ended))
         case .endedEarly:
             // Without an end event: either the whole stream is gone, or the agent refused this one execution.
             if let error, error.code != .unavailable {
+                if error.code == .resourceExhausted { sink(.refused(error)) }
                 sink(.ended(Agent.Ended(cause: .startFailed, message: error.message, startFailure: .noResources)))
             } else {
                 var ended = link.lost()

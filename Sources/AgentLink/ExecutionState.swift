@@ -21,6 +21,8 @@ struct ExecutionState {
         case running
         /// The end event has come; the stream's own end has yet to. It is passed on then: nothing may follow it.
         case over(Agent.Ended)
+        /// Its caller has been told that it is lost. What the agent still says of it is of no interest.
+        case givenUp
         case closed
     }
 
@@ -37,7 +39,7 @@ struct ExecutionState {
     private var offsets: [UInt64] = [0, 0]
     /// End of the standard input that was handed over, in bytes.
     private var givenInput: UInt64
-    var watchdog: Scheduled<Void>?
+    var watchdog = Watchdog()
 
     private struct Limits {
         let maxOutput: UInt64
@@ -63,10 +65,11 @@ struct ExecutionState {
 
     mutating func receive(_ event: Agent.ExecuteEvent) -> Reception {
         switch (event, phase) {
-        case (.unknown, _):
+        case (.unknown, _), (_, .givenUp):
             return .ignore
         case (.started(let pid), .starting):
             phase = .running
+            watchdog.started()
             return .pass(.started(pid: pid))
         case (.ended(let ended), .running), (.ended(let ended), .starting):
             if let problem = problem(of: ended) { return .violation(problem) }
@@ -112,6 +115,7 @@ struct ExecutionState {
     }
 
     mutating func receive(_ chunk: OutputChunk) -> Reception {
+        if case .givenUp = phase { return .ignore }
         guard case .running = phase else { return .violation("output before the start or after the end") }
         guard chunk.stream < 2 else { return .violation("output on stream \(chunk.stream), not 0 or 1") }
         let stream = Int(chunk.stream)
@@ -130,17 +134,41 @@ struct ExecutionState {
             return .violation("\(unacknowledged + count) bytes without credit, which is \(window)")
         }
         unacknowledged += count
+        if unacknowledged == window { watchdog.creditEnds() }
+        if watchdog.looksForSilence { watchdog.heard() }
         offsets[stream] += count
         return .pass(.output(chunk))
+    }
+
+    /// Its end has been told, or is about to be.
+    var isOver: Bool {
+        switch phase {
+        case .starting, .running: false
+        case .over, .givenUp, .closed: true
+        }
     }
 
     /// Bytes that have come of its output.
     var written: (stdout: UInt64, stderr: UInt64) { (offsets[0], offsets[1]) }
 
-    mutating func streamEnded() -> End {
+    /// - Returns: nil when the execution was given up before.
+    mutating func streamEnded() -> End? {
         defer { phase = .closed }
-        if case .over(let ended) = phase { return .ended(ended) }
-        return .endedEarly
+        switch phase {
+        case .over(let ended): return .ended(ended)
+        case .givenUp: return nil
+        default: return .endedEarly
+        }
+    }
+
+    /// The agent did not end it in time. False when its end has come meanwhile.
+    mutating func giveUp() -> Bool {
+        switch phase {
+        case .starting, .running:
+            phase = .givenUp
+            return true
+        case .over, .closed, .givenUp: return false
+        }
     }
 
     /// Credit goes back in large pieces: the bytes to acknowledge now, if any.
@@ -148,6 +176,7 @@ struct ExecutionState {
         passedOn += bytes
         guard passedOn >= window / 4, case .running = phase else { return nil }
         defer {
+            if unacknowledged == window { watchdog.creditComes() }
             unacknowledged -= min(passedOn, unacknowledged)
             passedOn = 0
         }

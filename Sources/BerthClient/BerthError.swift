@@ -1,4 +1,5 @@
 internal import RPC
+public import Schema
 
 /// Why a call failed.
 public struct BerthError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -23,14 +24,21 @@ public struct BerthError: Error, Sendable, Equatable, CustomStringConvertible {
     public var code: Code
     /// What was wrong and, where that is known, what would be right; one line.
     public var message: String
+    /// The finer kind; nil where the server names none, or one that is not known here.
+    public var reason: ErrorReason?
+    /// What goes with the reason, e.g. "retry_after_ms".
+    public var metadata: [String: String]
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
         self.code = code
         self.message = message
+        self.reason = reason
+        self.metadata = metadata
     }
 
     init(_ error: RPCError) {
-        self.init(Code(rawValue: error.code.rawValue) ?? .unknown, error.message)
+        self.init(
+            Code(rawValue: error.code.rawValue) ?? .unknown, error.message, error.reason, metadata: error.metadata)
     }
 
     public var description: String { message }

@@ -43,17 +43,22 @@ struct EventQueue<Event: CreditedEvent> {
     /// With more than so many events here, outputs are joined over those of the other stream in between: a program may
     /// write its window byte by byte, in turns.
     private static var manyEvents: Int { 1024 }
+    /// Events after which credit is due, however few bytes they have: a server leaves no more than 60 unacknowledged.
+    private static var eventsPerCredit: Int { 30 }
 
     private let window: Int
     private var events: Deque<Event> = []
+    /// How many of the wire's outputs each of them is.
+    private var pieces: Deque<Int> = []
     /// How many events were ever taken out: what is at an index now is counted from here.
     private var taken = 0
     /// The newest output of each stream, counted from the first event ever; nil when a dropped event has come after it.
     private var newest: [Int?] = [nil, nil]
     /// Bytes of output that wait.
     private var bytes = 0
-    /// Bytes of output that were taken since credit was last given.
+    /// Bytes of output that were taken since credit was last given, and how many of the wire's outputs they were.
     private var unacknowledged = 0
+    private var unacknowledgedEvents = 0
     /// What the reader has.
     private(set) var consumed: OutputOffsets
 
@@ -79,6 +84,7 @@ struct EventQueue<Event: CreditedEvent> {
             break
         }
         events.append(event)
+        pieces.append(1)
         return true
     }
 
@@ -93,42 +99,49 @@ struct EventQueue<Event: CreditedEvent> {
         events[index] = .output(Output())
         joined.data += output.data
         events[index] = .output(joined)
+        pieces[index] += 1
         return true
     }
 
     mutating func next() -> Event? {
-        guard let event = events.popFirst() else { return nil }
+        guard let event = events.popFirst(), let count = pieces.popFirst() else { return nil }
         taken += 1
         if case .output(let output) = event.meaning { bytes -= output.data.count }
-        consume(event)
+        consume(event, pieces: count)
         return event
     }
 
     /// The reader has the event, which may never have waited here.
-    mutating func consume(_ event: Event) {
+    /// - Parameter pieces: how many of the wire's outputs it is.
+    mutating func consume(_ event: Event, pieces: Int = 1) {
         switch event.meaning {
         case .output(let output):
             consumed.advance(output.stream, to: output.offset + UInt64(output.data.count))
             unacknowledged += output.data.count
+            unacknowledgedEvents += pieces
         case .dropped(let dropped):
+            unacknowledgedEvents += 1
             consumed.advance(dropped.stream, to: dropped.offset + dropped.bytes)
         case .started, .last, .other:
             break
         }
     }
 
-    /// Whether a quarter of the window has been consumed since credit was last given.
-    var isCreditDue: Bool { unacknowledged * 4 >= window }
+    /// Whether a quarter of the window has been consumed since credit was last given, or many events. Never less: credit for
+    /// each small piece would be answered by small pieces.
+    var isCreditDue: Bool { unacknowledged * 4 >= window || unacknowledgedEvents >= Self.eventsPerCredit }
 
     /// The offsets to acknowledge now.
     mutating func giveCredit() -> OutputOffsets {
         unacknowledged = 0
+        unacknowledgedEvents = 0
         return consumed
     }
 
     /// Nobody will read: all that waits goes.
     mutating func discard() {
         events = []
+        pieces = []
         bytes = 0
     }
 }

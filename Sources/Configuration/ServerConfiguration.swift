@@ -39,6 +39,12 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var outputGrace = Duration.milliseconds(100)
     public var maxOutputGrace = Duration.seconds(1)
     public var maxExecutionTimeout = Duration.seconds(24 * 3600)
+    public var heldMemoryBytes: Int64 = 256 << 20
+    /// Nil: a half of that.
+    public var heldMemoryPerClientBytes: Int64?
+    public var maxExecutions = 64
+    public var maxWatchers = 64
+    public var unreadTime = Duration.seconds(600)
     /// Nil: each container has one of its own, from `uids`.
     public var uid: UInt32?
     public var uids: ClosedRange<UInt32> = 70_000...99_999

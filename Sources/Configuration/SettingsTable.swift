@@ -76,6 +76,7 @@ public enum SettingsTable {
         table.add(
             "max_execution_timeout", \.maxExecutionTimeout, .durationOverZero,
             "The longest time-out and grace that a caller may ask for", needsRestart: true)
+        addCallers(&table)
         table.add(
             "uid", \.uid, ValueKind<UInt32>.uid.or("auto"),
             "The user id of programs; auto is one of each container's own, from uids", needsRestart: true)
@@ -86,6 +87,27 @@ public enum SettingsTable {
         addFleet(&table)
         return table
     }()
+
+    /// What callers may hold of the server.
+    private static func addCallers(_ table: inout SettingTable<ServerConfiguration>) {
+        table.add(
+            "held_memory", \.heldMemoryBytes, .size(atLeast: 16 << 20),
+            "Memory of the server that is held for callers: requests that wait, unfinished frames, queues, output",
+            needsRestart: true)
+        table.add(
+            "held_memory_per_client", \.heldMemoryPerClientBytes, ValueKind<Int64>.size(atLeast: 8 << 20).or("auto"),
+            "What of it one client may have, on all its connections; auto is a half", needsRestart: true)
+        table.add(
+            "max_executions", \.maxExecutions, .integer(1...64),
+            "Programs and file operations at a time in one lease", needsRestart: true)
+        table.add(
+            "max_watchers", \.maxWatchers, .integer(1...10_000), "Streams that watch one execution at a time",
+            needsRestart: true)
+        table.add(
+            "unread_time", \.unreadTime, .durationOverZero,
+            "How long the output of a program that has ended is held for a client that does not read it",
+            needsRestart: true)
+    }
 
     private static func addFleet(_ table: inout SettingTable<ServerConfiguration>) {
         table.add(

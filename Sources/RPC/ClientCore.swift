@@ -178,7 +178,7 @@ final class ClientCore {
         while !isPaused, !isOver, let item = reader.next() {
             switch item {
             case .frame(let header, let data): received(header, data)
-            case .oversized(let header):
+            case .oversized(let header), .large(let header):
                 close(
                     .protocolViolation(
                         "a frame of \(header.length) bytes of data, the limit is \(limits.maxMessageLength)"))

@@ -7,9 +7,14 @@ package struct FrameReader {
         case frame(FrameHeader, ByteBuffer)
         /// Its data is dropped as it comes.
         case oversized(FrameHeader)
+        /// A large one that has not come whole; asked for by `asksAbove`. Either `admit` or `skip` it, then go on.
+        case large(FrameHeader)
     }
 
     private var decoder: FrameDecoder
+    /// Frames that have more bytes than this and have yet to come are asked about before they are gathered.
+    private let asksAbove: Int
+    private var isAdmitted = false
     /// What the next step is looked for in.
     private var unread = ByteBuffer()
     /// Whether `unread` was made here, rather than by the channel, which may still share it.
@@ -18,7 +23,8 @@ package struct FrameReader {
     /// `unread`. Frames that lie in one read as a whole are never copied.
     private var following = ByteBuffer()
 
-    package init(maxDataLength: Int) {
+    package init(maxDataLength: Int, asksAbove: Int = .max) {
+        self.asksAbove = asksAbove
         decoder = FrameDecoder(maxDataLength: maxDataLength)
     }
 
@@ -52,6 +58,8 @@ package struct FrameReader {
             let step = unread.withUnsafeReadableBytes { decoder.next($0) }
             self.decoder = decoder
             switch step {
+            case .needMore(let total) where total > asksAbove && !isAdmitted:
+                return .large(unread.withUnsafeReadableBytes { FrameHeader(decoding: $0) })
             case .needMore(let total):
                 guard following.readableBytes > 0 else {
                     // The channel's buffer, of which this is only the end, is free to be read into again.
@@ -67,9 +75,18 @@ package struct FrameReader {
             case .frame(let header, let data):
                 let slice = unread.getSlice(at: unread.readerIndex + data.lowerBound, length: data.count)
                 take(data.upperBound)
+                isAdmitted = false
                 return .frame(header, slice ?? ByteBuffer())
             }
         }
+    }
+
+    /// The large frame that was asked about is to be gathered.
+    mutating func admit() { isAdmitted = true }
+
+    /// The large frame that was asked about is to be dropped as it comes.
+    mutating func skip(_ header: FrameHeader) {
+        take(decoder.skip(header, readable: unread.readableBytes))
     }
 
     /// Makes `unread` a buffer of its own, in which `total` bytes are to gather. Room is made for a few times what has come,

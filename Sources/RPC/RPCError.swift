@@ -1,4 +1,4 @@
-internal import Schema
+public import Schema
 
 /// Why a call failed: gRPC's code, and a message that says what was wrong and what would be right.
 public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -24,10 +24,16 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var code: Code
     public var message: String
+    /// The finer kind, where the code is too coarse to act on.
+    public var reason: ErrorReason?
+    /// What goes with the reason, by the names that the contract gives.
+    public var metadata: [String: String]
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
         self.code = code
         self.message = message
+        self.reason = reason
+        self.metadata = metadata
     }
 
     public static func unimplemented(service: String, method: String) -> RPCError {
@@ -36,11 +42,16 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { "\(code): \(message)" }
 
-    var status: Status { Status(code: code.rawValue, message: message) }
+    var status: Status {
+        Status(code: code.rawValue, message: message, info: reason.map { ErrorInfo($0, metadata: metadata) })
+    }
 
     /// nil for the status of a success. Codes that gRPC does not know are `unknown`, as it has it.
     init?(_ status: Status?) {
         guard let status, status.code != 0 else { return nil }
-        self.init(Code(rawValue: status.code) ?? .unknown, status.message)
+        let reason = status.info.flatMap { ErrorReason(name: $0.reason) }
+        self.init(
+            Code(rawValue: status.code) ?? .unknown, status.message, reason,
+            metadata: reason == nil ? [:] : status.info?.metadata ?? [:])
     }
 }

@@ -19,6 +19,10 @@ extension RPCServer {
         public var callHighWatermark = 64 << 10
         /// A stream that sends on in spite of `isWritable` fails with RESOURCE_EXHAUSTED when this much waits in its queue.
         public var maxQueuedBytesPerCall = 8 << 20
+        /// A frame with more bytes than this that has not come whole is gathered only if there is memory for all of it.
+        public var largeFrame = 16 << 10
+        /// What may be held for clients.
+        public var memory = MemoryBudget(limit: 256 << 20)
         /// A connection whose peer leaves this much unread is not read from, until the peer reads.
         public var pauseReadingBytes = 1 << 20
 

@@ -1,5 +1,6 @@
 public import NIOCore
 internal import NIOPosix
+internal import Schema
 internal import Synchronization
 
 /// Serves an `RPCService` on any number of TCP ports and unix sockets.
@@ -91,6 +92,12 @@ public final class RPCServer: Sendable {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptPause { [service = self.service] in service.acceptingPaused(because: $0) })
+                }
+            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
             }
@@ -139,7 +146,8 @@ public final class RPCServer: Sendable {
             RefusalHandler(
                 RPCError(
                     .resourceExhausted,
-                    "\(limit) connections are open, the limit; close some, or raise the server's limit"),
+                    "\(limit) connections are open, the limit; close some, or raise the server's limit",
+                    .clientLimit),
                 timeout: configuration.refusalTimeout))
     }
 

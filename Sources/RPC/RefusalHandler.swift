@@ -12,6 +12,7 @@ final class RefusalHandler: ChannelInboundHandler {
     /// Requests are not read, so that none needs to be held.
     private var reader = FrameReader(maxDataLength: 0)
     private var timer: Scheduled<Void>?
+    private var hasBegun = false
     private var hasAnswered = false
 
     init(_ error: RPCError, timeout: TimeAmount) {
@@ -26,11 +27,16 @@ final class RefusalHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        reader.append(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        if !hasBegun {
+            guard !ForeignProtocol.begins(bytes) else { return refuse(bytes, context) }
+            hasBegun = true
+        }
+        reader.append(bytes)
         while let item = reader.next() {
             let header =
                 switch item {
-                case .frame(let header, _), .oversized(let header): header
+                case .frame(let header, _), .oversized(let header), .large(let header): header
                 }
             guard header.type == .request, !hasAnswered else { continue }
             hasAnswered = true
@@ -39,6 +45,12 @@ final class RefusalHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// Another protocol's client.
+    private func refuse(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        if let answer = ForeignProtocol.answer(bytes) { context.writeAndFlush(wrapOutboundOut(answer), promise: nil) }
+        context.close(promise: nil)
+    }
 
     private func answer(_ id: UInt32, _ context: ChannelHandlerContext) {
         var buffer = ByteBuffer()

@@ -17,7 +17,12 @@ public final class ServerCall {
     /// When the call is answered DEADLINE_EXCEEDED, if it has not ended by then.
     public let deadline: NIODeadline?
     /// The encoded request message.
-    let payloadBuffer: ByteBuffer
+    private(set) var payloadBuffer: ByteBuffer
+    /// A stream's request is read again after `serve` has returned. That of a unary call is taken to be held until its end,
+    /// encoded or decoded.
+    public var keepsPayload = false
+    /// Counted for it in the budget.
+    var heldBytes = 0
 
     public internal(set) var isEnded = false
     /// The call wants to know when there is room again.
@@ -94,8 +99,36 @@ public final class ServerCall {
         connection.fail(self, error)
     }
 
+    /// The call goes on after `serve` has returned: lets go of what is not needed any more, and of the larger memory that
+    /// the rest may be a slice of.
+    /// - Returns: bytes that are held for its request.
+    func keepOwnPayload() -> Int {
+        let count = payloadBuffer.readableBytes
+        if keepsPayload {
+            if payloadBuffer.storageCapacity > 2 * count {
+                payloadBuffer = ByteBuffer(bytes: payloadBuffer.readableBytesView)
+            }
+            return payloadBuffer.storageCapacity
+        }
+        payloadBuffer = ByteBuffer()
+        return isServerStreaming ? 0 : count
+    }
+
+    /// Lets go of a request that was kept, and of what was counted for it.
+    public func dropPayload() {
+        keepsPayload = false
+        payloadBuffer = ByteBuffer()
+        guard heldBytes > HeldMemory.ofCall else { return }
+        connection.memory.give(heldBytes - HeldMemory.ofCall)
+        heldBytes = HeldMemory.ofCall
+    }
+
     /// Marks the call as ended and lets go of what it holds.
     func end() {
+        if heldBytes > 0 {
+            connection.memory.give(heldBytes)
+            heldBytes = 0
+        }
         isEnded = true
         onCancel = nil
         onWritable = nil

@@ -63,7 +63,8 @@ extension ServerConnection {
         guard queued > limits.maxQueuedBytesPerCall else { return nil }
         return RPCError(
             .resourceExhausted,
-            "\(queued) bytes wait for the client to read them, the limit is \(limits.maxQueuedBytesPerCall)")
+            "\(queued) bytes wait for the client to read them, the limit is \(limits.maxQueuedBytesPerCall)",
+            .memoryLimit)
     }
 
     func finish(_ call: ServerCall) {
@@ -157,7 +158,9 @@ extension ServerConnection {
 
     private func updateFull() {
         let waiting = output.pendingBytes + queues.totalBytes
-        isFull = waiting >= (isFull ? limits.lowWatermark : limits.highWatermark)
+        held.output(waiting)
+        let isTight = isFull || (waiting > 0 && memory.isFull)
+        isFull = waiting >= (isTight ? limits.lowWatermark : limits.highWatermark)
     }
 
     /// Always false: there is no room, and the call is told when there is.
@@ -172,13 +175,17 @@ extension ServerConnection {
 
 extension RPCError {
     static func tooLarge(_ what: String, _ size: Int) -> RPCError {
-        RPCError(.resourceExhausted, "\(what) has \(size) bytes, the limit is \(FrameHeader.maxDataLength)")
+        RPCError(
+            .resourceExhausted, "\(what) has \(size) bytes, the limit is \(FrameHeader.maxDataLength)", .messageTooLarge
+        )
     }
 
     /// The status as it fits a frame.
     var boundedStatus: Status {
         let limit = 64 << 10
         guard message.utf8.count > limit else { return status }
-        return Status(code: code.rawValue, message: String(message.prefix(limit / 4)) + "…")
+        var bounded = status
+        bounded.message = String(message.prefix(limit / 4)) + "…"
+        return bounded
     }
 }

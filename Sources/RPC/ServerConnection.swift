@@ -19,6 +19,7 @@ public final class ServerConnection {
     let output: FrameOutput
     var streams: ServerStreams<ServerCall>
     var queues = StreamQueues()
+    var held: HeldMemory
     /// Calls that found no room, the one that waits longest first.
     var awaitingRoom: [ServerCall] = []
     /// What waits has reached the high watermark, and has not come down to the low one.
@@ -28,6 +29,8 @@ public final class ServerConnection {
     var turns: UInt = 0
     private var context: ChannelHandlerContext?
     private var reader: FrameReader
+    /// Its first byte has come, and was one with which a frame can begin.
+    private var hasBegun = false
     private var isParsing = false
     /// The channel asked to read while answers were piling up.
     private var isReadDue = false
@@ -37,6 +40,7 @@ public final class ServerConnection {
     init(
         id: UInt64, peer: String, eventLoop: any EventLoop, service: any RPCService, limits: RPCServer.Configuration
     ) {
+        held = HeldMemory(limits.memory.account(of: ServerConnection.host(peer)))
         self.id = id
         self.peer = peer
         self.eventLoop = eventLoop
@@ -44,8 +48,18 @@ public final class ServerConnection {
         self.limits = limits
         output = FrameOutput(eventLoop: eventLoop)
         streams = ServerStreams(maxCalls: limits.maxCallsPerConnection)
-        reader = FrameReader(maxDataLength: FrameHeader.maxDataLength)
+        reader = FrameReader(maxDataLength: FrameHeader.maxDataLength, asksAbove: limits.largeFrame)
     }
+
+    /// The peer's address without its port, so that all connections of a host are one client; or "unix".
+    public var host: String { ServerConnection.host(peer) }
+
+    private static func host(_ peer: String) -> String {
+        peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
+    }
+
+    /// What is held for this client, on all its connections.
+    public var memory: MemoryAccount { held.account }
 
     /// Whether streams should send now.
     public var isWritable: Bool { context != nil && !isFull }
@@ -75,10 +89,17 @@ public final class ServerConnection {
         queues.removeAll()
         awaitingRoom = []
         for call in streams.closed() { call.cancel(RPCError(.cancelled, "the client's connection closed")) }
+        held.closed()
         service.connectionClosed(self)
     }
 
     func received(_ bytes: ByteBuffer) {
+        // What comes after the decision to close is not read.
+        guard context != nil else { return }
+        if !hasBegun {
+            guard !ForeignProtocol.begins(bytes) else { return refuse(bytes) }
+            hasBegun = true
+        }
         output.beginBurst()
         reader.append(bytes)
         parse()
@@ -89,6 +110,16 @@ public final class ServerConnection {
     }
 
     func writabilityChanged() { output.writabilityChanged() }
+
+    /// Another protocol's client.
+    private func refuse(_ bytes: ByteBuffer) {
+        guard let context else { return }
+        service.connectionRefused(self, speaking: ForeignProtocol.name(bytes))
+        if let answer = ForeignProtocol.answer(bytes) { context.write(NIOAny(answer), promise: nil) }
+        context.flush()
+        closed()
+        context.close(promise: nil)
+    }
 
     /// Whether the channel may read; if not, it does later.
     func mayRead() -> Bool {
@@ -118,15 +149,24 @@ public final class ServerConnection {
         while context != nil, !isBackedUp, let item = reader.next() {
             switch item {
             case .frame(let header, let data):
+                held.frameIsWhole()
                 switch streams.received(header) {
                 case .open(let streaming): open(header.streamID, streaming: streaming, data)
                 case let decision: carryOut(decision, header.streamID)
                 }
             case .oversized(let header):
                 carryOut(streams.receivedOversized(header, limit: FrameHeader.maxDataLength), header.streamID)
+            case .large(let header):
+                if held.admitFrame(FrameHeader.size + Int(header.length)) {
+                    reader.admit()
+                } else {
+                    reader.skip(header)
+                    carryOut(streams.receivedTooLarge(header, memory.refusal), header.streamID)
+                }
             }
             output.continueBurst()
         }
+        if context != nil { held.unread(reader.capacity) }
     }
 
     private func carryOut(_ decision: ServerStreams<ServerCall>.Decision, _ id: UInt32) {
@@ -162,7 +202,21 @@ public final class ServerConnection {
             isServerStreaming: streaming, deadline: deadline)
         streams.opened(id, call, streaming: streaming, deadline: deadline)
         service.serve(call)
-        if let deadline, !call.isEnded { arm(deadline) }
+        guard !call.isEnded else { return }
+        if let deadline { arm(deadline) }
+        hold(call)
+    }
+
+    /// A call that was not answered at once: what is held for it is counted.
+    private func hold(_ call: ServerCall) {
+        let bytes = HeldMemory.ofCall + call.keepOwnPayload()
+        guard memory.reserve(bytes) else {
+            let error = memory.refusal
+            streams.ended(call.streamID)
+            answer(call.streamID, error)
+            return call.cancel(error)
+        }
+        call.heldBytes = bytes
     }
 
     // MARK: deadlines

@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Schema
 internal import Wire
 
 /// The calls of one server connection, and what each frame that comes means to them. Decides, and does nothing: the
@@ -43,7 +44,8 @@ struct ServerStreams<Call> {
                 return .refuse(
                     RPCError(
                         .resourceExhausted,
-                        "\(streams.count) calls are open on this connection, the limit; end some, or use another one"))
+                        "\(streams.count) calls are open on this connection, the limit; end some, or use another one",
+                        .clientLimit))
             }
             return .open(streaming: !header.flags.isDisjoint(with: [.remoteClosed, .remoteOpen]))
         case .data:
@@ -62,7 +64,14 @@ struct ServerStreams<Call> {
 
     /// A frame whose data is too long to be taken.
     mutating func receivedOversized(_ header: FrameHeader, limit: Int) -> Decision {
-        end(header.streamID, .resourceExhausted, "a frame of \(header.length) bytes of data, the limit is \(limit)")
+        end(
+            header.streamID, .resourceExhausted, "a frame of \(header.length) bytes of data, the limit is \(limit)",
+            .messageTooLarge)
+    }
+
+    /// A frame for which there is no memory.
+    mutating func receivedTooLarge(_ header: FrameHeader, _ error: RPCError) -> Decision {
+        end(header.streamID, error)
     }
 
     mutating func opened(_ id: UInt32, _ call: Call, streaming: Bool, deadline: NIODeadline?) {
@@ -88,8 +97,13 @@ struct ServerStreams<Call> {
         return streams.sorted { $0.key < $1.key }.map(\.value.call)
     }
 
-    private mutating func end(_ id: UInt32, _ code: RPCError.Code, _ message: String) -> Decision {
-        let error = RPCError(code, message)
+    private mutating func end(_ id: UInt32, _ code: RPCError.Code, _ message: String, _ reason: ErrorReason? = nil)
+        -> Decision
+    {
+        end(id, RPCError(code, message, reason))
+    }
+
+    private mutating func end(_ id: UInt32, _ error: RPCError) -> Decision {
         guard let stream = streams.removeValue(forKey: id) else { return .refuse(error) }
         return .abort(stream.call, error)
     }

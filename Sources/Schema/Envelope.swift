@@ -64,15 +64,17 @@ public struct KeyValue: Sendable, Equatable {
     }
 }
 
-/// google.rpc.Status without its details, which Berth neither sends nor reads.
+/// google.rpc.Status. Of its details, Berth sends and reads the one that says a finer kind.
 public struct Status: Sendable, Equatable {
     /// gRPC's status code.
     public var code: Int32
     public var message: String
+    public var info: ErrorInfo?
 
-    public init(code: Int32, message: String) {
+    public init(code: Int32, message: String, info: ErrorInfo? = nil) {
         self.code = code
         self.message = message
+        self.info = info
     }
 }
 
@@ -91,7 +93,16 @@ public struct Response: Message, Bridged {
 
     init(_ c: Ttrpc__Response, _ arena: Arena) throws(SchemaError) {
         if let given = c.status {
-            status = Status(code: given.pointee.code, message: try arena.swift(given.pointee.message, "status message"))
+            var status = Status(
+                code: given.pointee.code, message: try arena.swift(given.pointee.message, "status message"))
+            for index in 0..<given.pointee.n_details where status.info == nil {
+                guard let detail = given.pointee.details[index]?.pointee,
+                    try arena.swift(detail.type_url, "type URL") == ErrorInfo.typeURL
+                else { continue }
+                status.info = try ErrorInfo(
+                    value: UnsafeRawBufferPointer(start: detail.value.data, count: detail.value.len))
+            }
+            self.status = status
         } else {
             status = nil
         }
@@ -103,6 +114,13 @@ public struct Response: Message, Bridged {
             let given = arena.make { ttrpc__status__init($0) }
             given.pointee.code = status.code
             given.pointee.message = arena.string(status.message)
+            if let info = status.info {
+                let detail = arena.make { ttrpc__any__init($0) }
+                detail.pointee.type_url = arena.string(ErrorInfo.typeURL)
+                detail.pointee.value = arena.bytes(info.value)
+                given.pointee.n_details = 1
+                given.pointee.details = arena.list([detail])
+            }
             c.pointee.status = given
         }
         c.pointee.payload = arena.bytes(payload)

@@ -107,13 +107,17 @@ public struct ResponseHead: Sendable, Equatable {
             writer.lengthPrefix(1, status.size)
             if status.code != 0 { writer.varint(1, UInt64(bitPattern: Int64(status.code))) }
             writer.text(2, status.message)
+            if let info = status.info {
+                writer.lengthPrefix(3, info.size)
+                info.write(&writer)
+            }
         }
         writer.bytes(2, payloadSize, pack)
     }
 }
 
 extension KeyValue {
-    fileprivate init(reading bytes: UnsafeRawBufferPointer) throws(SchemaError) {
+    init(reading bytes: UnsafeRawBufferPointer) throws(SchemaError) {
         self.init(key: "", value: "")
         var reader = FieldReader(bytes, of: "ttrpc.KeyValue")
         while let field = try reader.next() {
@@ -125,7 +129,7 @@ extension KeyValue {
         }
     }
 
-    fileprivate var size: Int { FieldWriter.size(ofText: key) + FieldWriter.size(ofText: value) }
+    var size: Int { FieldWriter.size(ofText: key) + FieldWriter.size(ofText: value) }
 }
 
 extension Status {
@@ -136,6 +140,8 @@ extension Status {
             switch field {
             case .varint(1, let value): code = Int32(truncatingIfNeeded: value)
             case .bytes(2, let range): message = try reader.text(range, "status message")
+            case .bytes(3, let range) where info == nil:
+                info = try ErrorInfo(any: UnsafeRawBufferPointer(rebasing: bytes[range]))
             default: try reader.requireUnknown(field, above: 2)
             }
         }
@@ -143,6 +149,6 @@ extension Status {
 
     fileprivate var size: Int {
         (code == 0 ? 0 : 1 + FieldWriter.size(ofVarint: UInt64(bitPattern: Int64(code))))
-            + FieldWriter.size(ofText: message)
+            + FieldWriter.size(ofText: message) + (info.map { FieldWriter.size(ofField: $0.size) } ?? 0)
     }
 }

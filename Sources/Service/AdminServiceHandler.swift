@@ -6,11 +6,11 @@ internal import Schema
 /// The service `berth.v1.Admin`: what an operator changes while the server runs. Each change is logged with who made it.
 final class AdminServiceHandler: Sendable {
     private let pool: Pool
-    private let logger: Logger
+    private let gate: LogGate
 
-    init(pool: Pool, logger: Logger) {
+    init(pool: Pool, gate: LogGate) {
         self.pool = pool
-        self.logger = logger
+        self.gate = gate
     }
 
     /// - Throws: what the call is to be answered with.
@@ -96,9 +96,10 @@ final class AdminServiceHandler: Sendable {
         return found
     }
 
-    private func log(_ message: Logger.Message, _ call: ServerCall, _ metadata: Logger.Metadata) {
-        logger.notice(
-            message, metadata: metadata.merging(["connection.peer": "\(call.connection.peer)"]) { mine, _ in mine })
+    private func log(_ message: String, _ call: ServerCall, _ metadata: Logger.Metadata) {
+        gate.log(
+            .notice, message, burst: 20,
+            metadata: metadata.merging(["connection.peer": "\(call.connection.peer)"]) { mine, _ in mine })
     }
 }
 

@@ -11,6 +11,8 @@ final class ExecutionRegistry: Sendable {
         var kept = 4096
         /// Bytes of output, of all together.
         var keptBytes = 64 << 20
+        /// How long the output of one that has ended is held for a client that does not read it.
+        var unreadTime = Duration.seconds(600)
         /// Ids of those that are kept no longer, for `was`.
         var remembered = 1024
     }
@@ -42,24 +44,49 @@ final class ExecutionRegistry: Sendable {
         var gone: [String: LeaseToken?] = [:]
         var goneOrder: [String] = []
         var goneNext = 0
+        var isLooking = false
     }
 
     private let state = Mutex(State())
     private let limits: Limits
+    private let clock: any MonotonicClock
 
-    init(limits: Limits = Limits()) {
+    init(limits: Limits = Limits(), clock: any MonotonicClock) {
         self.limits = limits
+        self.clock = clock
     }
 
     /// Those that run.
     var count: Int { state.withLock { $0.running } }
 
     func insert(_ execution: ServedExecution) {
-        state.withLock { state in
+        let begins = state.withLock { state in
+            defer { state.isLooking = true }
             state.executions[execution.id] = execution
             if let lease = execution.order.lease { state.ofLease[lease, default: []].append(execution) }
             state.running += 1
+            return !state.isLooking
         }
+        if begins { Task { [weak self, clock] in await ExecutionRegistry.look(clock) { self } } }
+    }
+
+    /// How often it is looked at whether what is written is read.
+    static let lookInterval = Duration.seconds(5)
+
+    /// For as long as there are executions; one task for all, so that none needs a timer of its own.
+    private static func look(_ clock: any MonotonicClock, _ registry: () -> ExecutionRegistry?) async {
+        repeat {
+            do { try await clock.sleep(until: clock.now() + lookInterval) } catch { return }
+        } while registry()?.look() == true
+    }
+
+    private func look() -> Bool {
+        let executions = state.withLock { state in
+            state.isLooking = !state.executions.isEmpty
+            return Array(state.executions.values)
+        }
+        for execution in executions { execution.look(limit: limits.unreadTime) }
+        return !executions.isEmpty
     }
 
     /// - Parameter lease: the lease it runs or ran in.

@@ -20,7 +20,7 @@ struct FileOutcome {
     /// - Returns: the end, with the last event.
     mutating func receive(_ event: ExecutionEvent) -> Result<FileOutcome, RPCError>? {
         switch event {
-        case .started: return nil
+        case .started, .overdue, .refused: return nil
         case .output(let chunk):
             if chunk.stream == 1 { report(chunk) }
             return nil
@@ -127,7 +127,7 @@ final class FileRelay: Sendable {
                 return true
             }
             if isTooMuch { execution.cancel(graceMilliseconds: 0) } else { execution.receive(event) }
-        case .ended:
+        case .overdue, .refused, .ended:
             execution.receive(event)
         }
     }

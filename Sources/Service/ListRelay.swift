@@ -36,10 +36,13 @@ final class ListRelay {
     }
 
     private func receive(_ event: ExecutionEvent) {
-        if case .output(let chunk) = event, chunk.stream == 0 {
+        if case .overdue = event {
+            error = error ?? RPCError(.deadlineExceeded, "the operation on files took too long")
+            giveCredit()
+        } else if case .output(let chunk) = event, chunk.stream == 0 {
             withheld += chunk.count
             if error == nil, !call.isEnded { pass(chunk) }
-            if call.isWritable || call.isEnded { giveCredit() }
+            if call.isWritable || call.isEnded || error != nil { giveCredit() }
         } else if let result = outcome.receive(event) {
             isOver = true
             execution = nil

@@ -11,8 +11,11 @@ internal import Schema
 struct OutputHub {
     /// Output in one event, in bytes.
     static let largestOutput = 32 << 10
-    /// Gaps that an observer with a window was told of and has not acknowledged; with so many it has to, first.
-    static let mostGaps = 64
+    /// Events, gaps among them, that a watcher with a window was sent and has not acknowledged. A Go client closes a stream
+    /// when 64 wait for their reader for a second.
+    static let mostEvents = 60
+    /// Credit beyond what is taken, for a program that nobody reads: if it has ended, the rest of its pipes and its end come.
+    static let probe: UInt64 = 256 << 10
 
     /// What a watcher's stream is sent next.
     enum Step {
@@ -33,7 +36,8 @@ struct OutputHub {
         case kept
     }
 
-    let ringSize: UInt64
+    /// What the ring of a stream holds for who comes late. Grows while there is memory.
+    private(set) var ringSize: UInt64
     let agentWindow: UInt64
     private var unread: Unread
     private(set) var rings = PerStream(ReplayRing())
@@ -46,6 +50,10 @@ struct OutputHub {
     private var floor = PerStream<UInt64>(0)
     /// Bytes for which the agent was given credit.
     private var credited: UInt64 = 0
+    /// The execution's time is over: what is left of its output is taken, whoever reads it.
+    private var isOverdue = false
+    /// Nobody has read for a while.
+    private var isProbing = false
 
     init(unread: Unread, ringSize: Int = 1 << 20, agentWindow: Int = AgentConnection.window) {
         self.unread = unread
@@ -85,6 +93,31 @@ struct OutputHub {
         for stream in OutputStream.both { evict(stream) }
     }
 
+    /// Its time is over, and its end is behind output that nobody takes. That is taken now, and the last of it kept for
+    /// watchers that come to it after all.
+    mutating func takeOver() {
+        isOverdue = true
+    }
+
+    /// Nobody has read for a while, or somebody has.
+    mutating func probe(_ isOn: Bool) {
+        isProbing = isOn
+    }
+
+    /// Changes with whatever a watcher takes or acknowledges.
+    var progress: UInt64 {
+        watchers.reduce(UInt64(lastWatcher)) { $0 &+ $1.sent.sum &+ $1.acknowledged.sum }
+    }
+
+    static let largestRing: UInt64 = 1 << 20
+
+    /// Whether so much more output would push out what a larger ring could hold.
+    func wantsLargerRing(for count: Int) -> Bool {
+        ringSize < OutputHub.largestRing && max(rings.stdout.count, rings.stderr.count) + count > ringSize
+    }
+
+    mutating func growRing() { ringSize *= 2 }
+
     /// For keeping it when it has ended.
     mutating func compact() {
         rings.stdout.compact()
@@ -101,6 +134,13 @@ struct OutputHub {
 
     /// What the agent may send before there is news here, in bytes.
     private var allowance: UInt64 {
+        guard !isOverdue else { return agentWindow }
+        let taken = taken
+        return isProbing ? min(agentWindow, taken + OutputHub.probe) : taken
+    }
+
+    /// What it may send by what was taken.
+    private var taken: UInt64 {
         var least = agentWindow
         var isGoverned = false
         // By index, here and below: no copy of a watcher for each piece of output.
@@ -128,6 +168,7 @@ struct OutputHub {
             first = min(first, watchers[index].acknowledged[stream])
         }
         if !isGoverned, unread == .kept { first = min(first, floor[stream]) }
+        if isOverdue { first = max(first, rings[stream].end.less(2 * ringSize)) }
         rings[stream].discard(before: first)
     }
 
@@ -233,94 +274,32 @@ struct OutputHub {
             if isStarted || watchers[index].mayStart { return .start }
             return ended.map { .end($0) }
         }
-        let room = watchers[index].room
+        let room = watchers[index].hasEventsLeft ? watchers[index].room : 0
         var first: (stream: OutputStream, sequence: UInt64)?
         for stream in OutputStream.both {
             let position = watchers[index].sent[stream]
             guard position >= rings[stream].start else {
                 // Only when output follows: else each piece that goes by would be told of.
-                return room > 0 && watchers[index].gapCount < OutputHub.mostGaps ? .gap(stream) : nil
+                return room > 0 ? .gap(stream) : nil
             }
             guard let sequence = rings[stream].sequence(at: position) else { continue }
             if let first, first.sequence < sequence { continue }
             first = (stream, sequence)
         }
         guard let first else { return ended.map { .end($0) } }
-        return room > 0 ? .output(first.stream) : nil
+        let waiting = rings[first.stream].end - watchers[index].sent[first.stream]
+        return room > 0 && watchers[index].goesOn(waiting: waiting) ? .output(first.stream) : nil
     }
 
     /// What comes next of a stream, as far as the watcher has room.
     private func slice(of stream: OutputStream, for index: Int) -> OutputSlice {
         let position = watchers[index].sent[stream]
-        let data = rings[stream].slice(at: position, upTo: min(OutputHub.largestOutput, watchers[index].room))
+        let other: OutputStream = stream == .stdout ? .stderr : .stdout
+        let limit = min(OutputHub.largestOutput, watchers[index].room)
+        let otherPosition = watchers[index].sent[other]
+        let next = otherPosition >= rings[other].start ? rings[other].sequence(at: otherPosition) : nil
+        let data = rings[stream].joined(at: position, upTo: limit, before: next)
         return OutputSlice(stream: stream, offset: position, data: data)
-    }
-}
-
-/// How far a watcher has come.
-struct WatcherState {
-    let id: UInt32
-    /// Output sent and not acknowledged, in bytes, at most; nil: what is sent counts as acknowledged.
-    let window: UInt64?
-    let isObserver: Bool
-    /// Its stream may start before the program.
-    let mayStart: Bool
-    var isStarted = false
-    /// Its stream looks for more by itself: it has been woken, or waits for room.
-    var isAwake = true
-    private(set) var sent: PerStream<UInt64>
-    private(set) var acknowledged: PerStream<UInt64>
-    /// Sent and not acknowledged, both streams together.
-    private(set) var unacknowledged: UInt64 = 0
-    /// What it was told that it does not get, after what is acknowledged. It is not in `unacknowledged`.
-    private var gaps = PerStream<[Range<UInt64>]>([])
-
-    init(id: UInt32, window: UInt64?, isObserver: Bool, mayStart: Bool, position: PerStream<UInt64>) {
-        self.id = id
-        self.window = window
-        self.isObserver = isObserver
-        self.mayStart = mayStart
-        sent = position
-        acknowledged = position
-    }
-
-    /// Bytes that it may be sent now.
-    var room: Int { window.map { Int($0 - unacknowledged) } ?? .max }
-    var gapCount: Int { gaps.stdout.count + gaps.stderr.count }
-
-    mutating func sent(_ slice: OutputSlice) {
-        let count = UInt64(slice.data.readableBytes)
-        sent[slice.stream] += count
-        if window == nil {
-            acknowledged[slice.stream] = sent[slice.stream]
-        } else {
-            unacknowledged += count
-        }
-    }
-
-    mutating func skipped(_ gap: Dropped) {
-        sent[gap.stream] += gap.bytes
-        if acknowledged[gap.stream] == gap.offset {
-            acknowledged[gap.stream] = sent[gap.stream]
-        } else {
-            gaps[gap.stream].append(gap.offset..<gap.offset + gap.bytes)
-        }
-    }
-
-    mutating func acknowledge(_ offset: UInt64, _ stream: OutputStream) {
-        guard window != nil, offset > acknowledged[stream] else { return }
-        var consumed = offset - acknowledged[stream]
-        var position = offset
-        var passed = 0
-        for gap in gaps[stream] where gap.lowerBound <= offset {
-            consumed -= min(gap.upperBound, offset) - gap.lowerBound
-            // All of the gap, which there is nothing to acknowledge of.
-            position = max(position, gap.upperBound)
-            passed += 1
-        }
-        gaps[stream].removeFirst(passed)
-        unacknowledged -= consumed
-        acknowledged[stream] = position
     }
 }
 

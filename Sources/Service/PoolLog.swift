@@ -1,12 +1,24 @@
 public import Logging
 public import Pool
 
-/// Every decision of the pool as a log line.
+/// Every decision of the pool as a log line. Those that clients can bring about as often as they like go through a gate.
 public struct PoolLog: PoolObserver {
-    private let logger: Logger
+    /// Lines of a kind before they are counted: of single members, it is worth knowing which.
+    private static let burst = 10
 
-    public init(_ logger: Logger) {
+    private let logger: Logger
+    private let gate: LogGate
+
+    public init(_ logger: Logger, clock: any MonotonicClock = SystemClock()) {
         self.logger = logger
+        gate = LogGate(logger, clock: clock)
+    }
+
+    private func gated(
+        _ level: Logger.Level, _ message: String, _ pool: String, burst: Int = PoolLog.burst,
+        metadata: @autoclosure () -> Logger.Metadata
+    ) {
+        gate.log(level, message, subject: pool, burst: burst, metadata: metadata())
     }
 
     public func record(_ event: PoolEvent) {
@@ -16,27 +28,30 @@ public struct PoolLog: PoolObserver {
                 "creating a member",
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "create.on_demand": "\(onDemand)"])
         case .created(let member, let pool, let took):
-            logger.info(
-                "member is ready",
+            gated(
+                .info, "member is ready", pool,
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "create.ms": "\(took.wholeMilliseconds)"])
         case .createFailed(let member, let pool, let error, let failures, let nextTry):
-            logger.error(
-                "create failed, backing off",
+            gated(
+                .error, "create failed, backing off", pool,
                 metadata: [
                     "member.id": "\(member)", "pool.name": "\(pool)", "error.cause": "\(error.cause.rawValue)",
                     "error.message": "\(error.message)", "breaker.failures": "\(failures)",
                     "breaker.next_try_s": "\(nextTry.wholeMilliseconds / 1000)",
                 ])
         case .breakerClosed(let pool):
-            logger.info("create succeeded again, breaker closed", metadata: ["pool.name": "\(pool)"])
+            gated(.info, "create succeeded again, breaker closed", pool, metadata: ["pool.name": "\(pool)"])
         case .held(let pool, let reason):
-            logger.warning(
-                "a create is held by a limit", metadata: ["pool.name": "\(pool)", "held.reason": "\(reason)"])
+            gated(
+                .warning, "a create is held by a limit", pool, burst: 1,
+                metadata: ["pool.name": "\(pool)", "held.reason": "\(reason)"])
         case .leaseExpired(let member, let pool):
-            logger.info("lease expired", metadata: ["member.id": "\(member)", "pool.name": "\(pool)"])
+            gated(
+                .info, "lease expired", pool,
+                metadata: ["member.id": "\(member)", "pool.name": "\(pool)"])
         case .memberDied(let member, let pool, let wasLeased):
-            logger.warning(
-                "member died",
+            gated(
+                .warning, "member died", pool,
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "member.leased": "\(wasLeased)"])
         case .retired(let member, let pool, let reason, let uses):
             logger.debug(
@@ -46,20 +61,20 @@ public struct PoolLog: PoolObserver {
                     "member.uses": "\(uses)",
                 ])
         case .diedYoung(let member, let pool, let error, let failures, let nextTry):
-            logger.error(
-                "member died unused soon after its creation, backing off",
+            gated(
+                .error, "member died unused soon after its creation, backing off", pool,
                 metadata: [
                     "member.id": "\(member)", "pool.name": "\(pool)", "error.cause": "\(error.cause.rawValue)",
                     "error.message": "\(error.message)", "breaker.failures": "\(failures)",
                     "breaker.next_try_s": "\(nextTry.wholeMilliseconds / 1000)",
                 ])
         case .resetFailed(let member, let pool, let error):
-            logger.warning(
-                "reset failed, member is destroyed",
+            gated(
+                .warning, "reset failed, member is destroyed", pool,
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error)"])
         case .pingFailed(let member, let pool, let error):
-            logger.warning(
-                "health ping failed",
+            gated(
+                .warning, "health ping failed", pool,
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error)"])
         case .targetChanged(let pool, let from, let to):
             logger.debug(
@@ -70,8 +85,8 @@ public struct PoolLog: PoolObserver {
         case .removed(let member, let pool):
             logger.debug("member removed", metadata: ["member.id": "\(member)", "pool.name": "\(pool)"])
         case .removeFailed(let member, let pool, let error, let retry):
-            logger.warning(
-                "member not removed, trying again",
+            gated(
+                .warning, "member not removed, trying again", pool,
                 metadata: [
                     "member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error.message)",
                     "remove.retry_ms": "\(retry.wholeMilliseconds)",

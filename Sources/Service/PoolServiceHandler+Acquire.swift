@@ -8,24 +8,27 @@ extension PoolServiceHandler {
         let request = try call.decode(AcquireRequest.self)
         obtain(
             call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: request.isDetached,
-            ttlMilliseconds: request.ttlMilliseconds
-        ) { call, grant in
-            call.respond(
-                AcquireResponse(
-                    lease: grant.token.description, member: grant.member.description,
-                    ttlMilliseconds: UInt32(clamping: grant.leaseTime.wholeMilliseconds), isWarm: grant.isWarm))
-        }
+            ttlMilliseconds: request.ttlMilliseconds, now: { respond(call, $0) }, later: { self.respond($0, $1) })
     }
 
-    /// Leases a member for `call`: at once, without leaving the loop, when one is warm. `use` runs on the call's loop; it
-    /// is not called when the call has ended by then, and the member then goes back as it was.
+    private func respond(_ call: ServerCall, _ grant: Grant) {
+        call.respond(
+            AcquireResponse(
+                lease: grant.token.description, member: grant.member.description,
+                ttlMilliseconds: UInt32(clamping: grant.leaseTime.wholeMilliseconds), isWarm: grant.isWarm))
+    }
+
+    /// Leases a member for `call`: at once, without leaving the loop, when one is warm: then `now` gets it. Else `later` does,
+    /// on the call's loop; it is not called when the call has ended by then, and the member then goes back as it was.
+    /// While it waits, of the request only the bytes are kept that came, and nothing that was made of them: `later` is to
+    /// hold nothing, and reads the request again.
     func obtain(
         _ call: ServerCall, pool name: String, waitMilliseconds: UInt32, isDetached: Bool, ttlMilliseconds: UInt32,
-        use: @escaping (ServerCall, Grant) -> Void
+        now: (Grant) -> Void, later: @escaping (ServerCall, Grant) -> Void
     ) {
         var random = SystemRandomNumberGenerator()
         let loop = call.connection.eventLoop
-        let pending = NIOLoopBound((call: call, use: use), eventLoop: loop)
+        let pending = NIOLoopBound((call: call, use: later), eventLoop: loop)
         let (waiter, outcome) = pool.acquire(
             pool: name, token: LeaseToken(using: &random), connection: ConnectionID(call.connection.id),
             isDetached: isDetached,
@@ -45,10 +48,12 @@ extension PoolServiceHandler {
             }
         }
         switch outcome {
-        case .granted(let grant): use(call, grant)
+        case .granted(let grant): now(grant)
         case .refused(let error): call.fail(RPCError(error))
         // When the grant is on its way already, the callback above finds the call ended, and gives it back.
-        case .waiting: call.onCancel = { [pool] _ in _ = pool.cancel(waiter) }
+        case .waiting:
+            call.keepsPayload = true
+            call.onCancel = { [pool] _ in _ = pool.cancel(waiter) }
         }
     }
 }
@@ -60,23 +65,27 @@ extension RPCError {
         case .unknownPool(let name, let known):
             self = .unknownPool(name, known: known)
         case .unavailable(let cause, let next):
-            self.init(.unavailable, "no warm container, and none can be created: \(cause); next try in \(next.inWords)")
+            self.init(
+                .unavailable, "no warm container, and none can be created: \(cause); next try in \(next.inWords)",
+                .breakerOpen, metadata: ["retry_after_ms": "\(next.wholeMilliseconds)"])
         case .lineFull(let waiting):
             self.init(
                 .resourceExhausted,
-                "the line is full with \(waiting) waiting; this acquire would be number \(waiting + 1) in it")
+                "the line is full with \(waiting) waiting; this acquire would be number \(waiting + 1) in it",
+                .waiterLimit)
         case .timedOut(let waited):
             self.init(.deadlineExceeded, "no container was ready within \(waited.inWords)")
         case .exhausted(let reason, let waited):
             self.init(.resourceExhausted, "no container came free within \(waited.inWords): \(reason)")
         case .draining:
-            self.init(.unavailable, "the server is shutting down")
+            self = .shuttingDown
         case .clientLimit(let most):
             self.init(
                 .resourceExhausted,
-                "this client has or awaits \(most) containers, the most for one client; release one, then try again")
+                "this client has or awaits \(most) containers, the most for one client; release one, then try again",
+                .clientLimit)
         case .poolDraining(let name):
-            self.init(.unavailable, "the pool \"\(name)\" is being drained")
+            self.init(.unavailable, "the pool \"\(name)\" is being drained", .drainingPool)
         }
     }
 }

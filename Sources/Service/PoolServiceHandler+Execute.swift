@@ -8,7 +8,7 @@ extension PoolServiceHandler {
     func execute(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ExecuteRequest.self)
         let program = try Program(request, limits)
-        guard !isDraining else { throw RPCError(.unavailable, "the server is shutting down") }
+        guard !isDraining else { throw .shuttingDown }
         guard request.lease.isEmpty else {
             guard let token = LeaseToken(request.lease), let use = pool.use(token, begins: true) else {
                 throw .noSuchLease
@@ -17,6 +17,7 @@ extension PoolServiceHandler {
             let defaults = programDefaults(of: use.pool)
             do throws(RPCError) {
                 try program.checkUser(defaults, (use.link as? AgentConnection)?.user)
+                try checkRoom(use.link)
                 run(program, try program.command.argv(defaults), defaults, call, link: use.link, lease: token, atEnd)
             } catch {
                 atEnd()
@@ -24,17 +25,50 @@ extension PoolServiceHandler {
             }
             return
         }
-        let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
-        let argv = try program.command.argv(defaults)
-        try program.checkUser(defaults, nil)
+        let (argv, defaults) = try arguments(program, of: request)
         obtain(
-            call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true, ttlMilliseconds: 0
-        ) { [self] call, grant in
-            _ = pool.use(grant.token, begins: true)
-            run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [pool] in
-                _ = pool.release(grant.token)
-            }
+            call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true, ttlMilliseconds: 0,
+            now: { run(program, argv, defaults, call, in: $0) }, later: { self.runLater($0, in: $1) })
+    }
+
+    /// An execution that has waited for its member.
+    private func runLater(_ call: ServerCall, in grant: Grant) {
+        do throws(RPCError) {
+            let request = try call.decode(ExecuteRequest.self)
+            let program = try Program(request, limits)
+            let (argv, defaults) = try arguments(program, of: request)
+            call.dropPayload()
+            run(program, argv, defaults, call, in: grant)
+        } catch {
+            pool.returnUnused(grant.token)
+            call.fail(error)
         }
+    }
+
+    private func arguments(
+        _ program: Program, of request: ExecuteRequest
+    ) throws(RPCError) -> ([String], ProgramDefaults) {
+        let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
+        try program.checkUser(defaults, nil)
+        return (try program.command.argv(defaults), defaults)
+    }
+
+    private func run(
+        _ program: Program, _ argv: [String], _ defaults: ProgramDefaults, _ call: ServerCall, in grant: Grant
+    ) {
+        _ = pool.use(grant.token, begins: true)
+        run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [pool] in
+            _ = pool.release(grant.token)
+        }
+    }
+
+    /// - Throws: RESOURCE_EXHAUSTED when the lease has as many programs as it may.
+    func checkRoom(_ link: any MemberLink) throws(RPCError) {
+        guard let link = link as? AgentConnection, link.openExecutions >= limits.maxExecutionsPerLease else { return }
+        throw RPCError(
+            .resourceExhausted,
+            "\(link.openExecutions) programs and file operations run in this lease, the most (max_executions); wait for "
+                + "one to end, or acquire another lease", .executionLimit)
     }
 
     private func run(
@@ -44,7 +78,13 @@ extension PoolServiceHandler {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }
         var order = ServedExecution.Order(
             lease: lease, client: call.client, member: link.member, argv: Command.listed(argv),
-            graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched)
+            graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
+            maxWatchers: limits.maxWatchers)
+        if program.keepsBackground { order.refusedFor = .backgroundLimit }
+        guard order.reserve(call.connection.memory, stdin: program.inputBytes) else {
+            atEnd()
+            return call.fail(call.connection.memory.refusal)
+        }
         if let ownLease, program.resumable == nil {
             // In a member of its own, the member's end is the execution's end: nothing needs a grace then.
             order.whenLeft = { [pool] in _ = pool.release(ownLease) }
@@ -67,7 +107,7 @@ extension PoolServiceHandler {
         atEnd: @escaping @Sendable () -> Void
     ) -> ServedExecution {
         start(order, for: call, events, window: window) { execution in
-            link.execute(request) { event in
+            link.execute(request, window: order.agentWindow) { event in
                 if case .ended = event { atEnd() }
                 execution.receive(event)
             }

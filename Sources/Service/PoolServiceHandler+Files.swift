@@ -57,12 +57,14 @@ extension PoolServiceHandler {
         /// - Parameter sink: as of `AgentConnection.execute`.
         @discardableResult
         func run(
-            stdin: [UInt8], keepsOpen: Bool, _ sink: @escaping @Sendable (ExecutionEvent) -> Void
+            stdin: [UInt8], keepsOpen: Bool, window: Int = AgentConnection.window,
+            silence: AgentConnection.Silence? = nil,
+            _ sink: @escaping @Sendable (ExecutionEvent) -> Void
         ) -> Execution {
             var request = request
             request.stdin = stdin
             request.keepsStdinOpen = keepsOpen
-            return link.execute(request) { [atEnd] event in
+            return link.execute(request, window: window, silence: silence) { [atEnd] event in
                 if case .ended = event { atEnd() }
                 sink(event)
             }
@@ -81,8 +83,14 @@ extension PoolServiceHandler {
             throw RPCError(
                 .invalidArgument, "path has \(path.utf8.count) bytes, more than the most, \(Self.longestPath - 1)")
         }
-        guard !isDraining else { throw RPCError(.unavailable, "the server is shutting down") }
+        guard !isDraining else { throw .shuttingDown }
         guard let token = LeaseToken(lease), let use = pool.use(token, begins: true) else { throw .noSuchLease }
+        do throws(RPCError) {
+            try checkRoom(use.link)
+        } catch {
+            pool.endUse(token)
+            throw error
+        }
         guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
         let uid = link.user?.uid ?? programDefaults(of: use.pool).uid ?? limits.uid
         let request = Agent.ExecuteRequest(
@@ -111,12 +119,19 @@ extension PoolServiceHandler {
     ) throws(RPCError) {
         let window = try Program.window(window)
         let job = try begin(operation, path: path, lease: lease, isPaced: true)
-        let order = ServedExecution.Order(
+        var order = ServedExecution.Order(
             lease: job.lease, client: call.client, member: job.link.member,
             argv: Command.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
+        guard order.reserve(call.connection.memory, stdin: 0) else {
+            job.atEnd()
+            throw call.connection.memory.refusal
+        }
         start(order, for: call, relay.events, window: window) { execution in
-            job.run(stdin: [], keepsOpen: false) { event in relay.pass(event, to: execution) }
+            // The client may take all the time it likes, the agent not.
+            job.run(
+                stdin: [], keepsOpen: false, window: order.agentWindow, silence: .ofOutput(limits.defaultTimeout)
+            ) { event in relay.pass(event, to: execution) }
         }
     }
 }

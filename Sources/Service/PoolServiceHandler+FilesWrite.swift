@@ -44,7 +44,7 @@ extension PoolServiceHandler {
         }
         var random = SystemRandomNumberGenerator()
         let upload = Upload(
-            id: LeaseToken(using: &random).description, lease: job.lease, grace: limits.defaultGrace, clock: clock,
+            id: LeaseToken(using: &random).description, lease: job.lease, limits: limits, clock: clock,
             first: piece.data)
         do throws(RPCError) {
             try uploads.insert(upload, clock: clock)
@@ -53,11 +53,12 @@ extension PoolServiceHandler {
             throw error
         }
         let answer = FirstAnswer(call)
-        let execution = job.run(stdin: stdin, keepsOpen: true) { [uploads] event in
+        let execution = job.run(stdin: stdin, keepsOpen: true, silence: .ofStart(limits.defaultTimeout)) {
+            [uploads] event in
             upload.receive(event)
             switch event {
             case .started: answer.give(.success(response(Upload.Progress(offset: size), upload.id)))
-            case .output: break
+            case .output, .overdue, .refused: break
             case .ended(let ended):
                 let error = FileOutcome().error(ended) ?? RPCError(.internal, "the upload ended before it began")
                 // Unknown to the client, if it was not told of its start.

@@ -6,24 +6,26 @@ internal import Synchronization
 
 extension PoolServiceHandler {
     func stats(_ call: ServerCall) {
-        call.respond(statsNow())
+        call.respond(statsNow(call.connection.memory.budget))
     }
 
     func watchStats(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(WatchStatsRequest.self)
+        let held = call.connection.memory.budget
         StatsWatch(call, interval: StatsWatch.interval(milliseconds: request.intervalMilliseconds)) { [self] in
-            statsNow()
+            statsNow(held)
         }.begin()
     }
 
-    private func statsNow() -> StatsResponse {
+    private func statsNow(_ held: MemoryBudget) -> StatsResponse {
         let budget = pool.memoryBudgetBytes
         return StatsResponse(
             server: server, uptimeMilliseconds: (clock.now() - started).wholeMilliseconds, runtime: runtimeKind,
             connections: UInt32(clamping: connections.withLock { $0 }), executions: UInt32(clamping: executions.count),
             pools: pool.snapshot().map(PoolStats.init),
             memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
-            memoryUsedBytes: UInt64(clamping: pool.usedMemoryBytes))
+            memoryUsedBytes: UInt64(clamping: pool.usedMemoryBytes), heldBytes: UInt64(clamping: held.held),
+            heldBudgetBytes: UInt64(clamping: held.limit))
     }
 }
 

@@ -20,7 +20,9 @@ extension PoolServiceHandler {
     func detach(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(DetachRequest.self)
         let execution = try find(request.execution, lease: request.lease)
-        guard execution.leave(request.watcher, detaches: true) else { throw .noSuchWatcher(request.watcher) }
+        guard execution.leave(request.watcher, RPCError(.cancelled, "the stream was detached")) else {
+            throw .noSuchWatcher(request.watcher)
+        }
         call.respond(Empty())
     }
 
@@ -77,7 +79,7 @@ extension PoolServiceHandler {
 extension RPCError {
     /// The same words for one that never was, one of another lease, and one that is no longer kept.
     static var noSuchExecution: RPCError {
-        RPCError(.notFound, "no such execution in this lease, or it has ended and is no longer kept")
+        RPCError(.notFound, "no such execution in this lease, or it has ended and is no longer kept", .noSuchExecution)
     }
 
     static func noSuchWatcher(_ number: UInt32) -> RPCError {

@@ -13,9 +13,11 @@ public final class PoolServiceHandler: RPCService {
     let server: String
     let runtimeKind: String
     let logger: Logger
+    /// For what clients can bring about as often as they like.
+    let gate: LogGate
     let clock: any MonotonicClock
     let started: MonotonicInstant
-    let executions = ExecutionRegistry()
+    let executions: ExecutionRegistry
     let uploads = UploadRegistry()
     let connections = Mutex(0)
     /// By the names of pools.
@@ -35,9 +37,13 @@ public final class PoolServiceHandler: RPCService {
         self.runtimeKind = runtimeKind
         self.limits = limits
         self.logger = logger
+        gate = LogGate(logger, clock: clock)
+        var kept = ExecutionRegistry.Limits()
+        kept.unreadTime = limits.unreadTime
+        executions = ExecutionRegistry(limits: kept, clock: clock)
         self.clock = clock
         started = clock.now()
-        admin = AdminServiceHandler(pool: pool, logger: logger)
+        admin = AdminServiceHandler(pool: pool, gate: gate)
     }
 
     public func connectionOpened(_ connection: ServerConnection) {
@@ -48,6 +54,16 @@ public final class PoolServiceHandler: RPCService {
     public func connectionClosed(_ connection: ServerConnection) {
         connections.withLock { $0 -= 1 }
         pool.connectionClosed(ConnectionID(connection.id))
+    }
+
+    public func connectionRefused(_ connection: ServerConnection, speaking name: String) {
+        gate.log(
+            .warning, "a connection that does not speak ttrpc was closed",
+            metadata: ["connection.peer": "\(connection.peer)", "connection.protocol": "\(name)"])
+    }
+
+    public func acceptingPaused(because words: String) {
+        gate.log(.warning, "connections are not accepted for a moment", metadata: ["error": "\(words)"])
     }
 
     public func serve(_ call: ServerCall) {
@@ -140,14 +156,6 @@ final class Session {
     }
 }
 
-extension ServerConnection {
-    /// The peer's address without its port, so that all connections of a host are one client; or "unix".
-    var host: String {
-        guard let colon = peer.lastIndex(of: ":") else { return peer }
-        return String(peer[..<colon])
-    }
-}
-
 extension ServerCall {
     /// - Throws: INVALID_ARGUMENT when the client awaits a stream.
     func unary() throws(RPCError) -> ServerCall {
@@ -180,6 +188,12 @@ public struct ServiceLimits: Sendable, Equatable {
     public var maxTimeout: Duration
     /// Who a program runs as that does not say.
     public var uid: UInt32
+    /// How long the output of a program that has ended is held for a client that does not read it.
+    public var unreadTime = Duration.seconds(600)
+    /// Programs at a time in one lease.
+    public var maxExecutionsPerLease = 64
+    /// Watchers of one execution.
+    public var maxWatchers = 64
 
     public init(
         defaultTimeout: Duration = .seconds(60), defaultGrace: Duration = .seconds(2),
@@ -197,9 +211,11 @@ public struct ServiceLimits: Sendable, Equatable {
 
 extension RPCError {
     static func unknownPool(_ name: String, known: [String]) -> RPCError {
-        RPCError(.notFound, "there is no pool \"\(name)\"; there is: \(known.joined(separator: ", "))")
+        RPCError(.notFound, "there is no pool \"\(name)\"; there is: \(known.joined(separator: ", "))", .noSuchPool)
     }
 
     /// The same words for a lease that never was and one that ended: whoever guesses learns nothing.
-    static var noSuchLease: RPCError { RPCError(.notFound, "no such lease, or it has ended") }
+    static var noSuchLease: RPCError { RPCError(.notFound, "no such lease, or it has ended", .noSuchLease) }
+
+    static var shuttingDown: RPCError { RPCError(.unavailable, "the server is shutting down", .shuttingDown) }
 }

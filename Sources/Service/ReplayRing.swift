@@ -22,6 +22,9 @@ struct ReplayRing {
     /// A piece smaller than this fraction of the memory that it would keep alive is copied.
     private static let leastUse = 4
 
+    /// Larger pieces go out as they are: to copy them costs more than an event.
+    private static let joinedBelow = 4096
+
     private var segments = CircularBuffer<Segment>(initialCapacity: 0)
     /// Of the byte that comes next.
     private(set) var end: UInt64 = 0
@@ -79,6 +82,29 @@ struct ReplayRing {
             preconditionFailure("a segment without its bytes")
         }
         return data
+    }
+
+    /// What is held at `offset`, as `slice`, but small pieces that follow one another are joined, in a buffer of their own.
+    /// - Parameter sequence: pieces from this one on come after something of the other stream, and are not joined.
+    func joined(at offset: UInt64, upTo limit: Int, before sequence: UInt64?) -> ByteBuffer {
+        let first = slice(at: offset, upTo: limit)
+        guard first.readableBytes < min(limit, ReplayRing.joinedBelow), var index = index(of: offset) else {
+            return first
+        }
+        var joined = ByteBuffer()
+        segments.formIndex(after: &index)
+        while index < segments.endIndex, joined.readableBytes < limit, segments[index].sequence < sequence ?? .max {
+            if joined.readableBytes == 0 {
+                let left = Int(min(UInt64(limit), end - offset))
+                joined.reserveCapacity(left)
+                joined.writeImmutableBuffer(first)
+            }
+            let data = segments[index].data
+            let count = min(data.readableBytes, limit - joined.readableBytes)
+            joined.writeBytes(data.readableBytesView.prefix(count))
+            segments.formIndex(after: &index)
+        }
+        return joined.readableBytes > 0 ? joined : first
     }
 
     /// The segment that holds `offset`: mostly the last one.

@@ -22,11 +22,21 @@ final class ServedExecution: Sendable {
         /// How long it goes on without a watcher, and is kept after its end; nil: not at all.
         var resumable: Duration?
         var unwatched = Unwatched.runOn
+        var maxWatchers = 64
+        /// What it holds is counted there.
+        var memory: MemoryAccount?
+        /// Counted when it was started.
+        var reservedBytes = 0
+        /// Of them, what its standard input begins with.
+        var inputBytes = 0
+        /// Bytes that the agent may send before they are taken.
+        var agentWindow = AgentConnection.window
+        /// The limit that an agent has reached which has no room for it.
+        var refusedFor = ErrorReason.executionLimit
         /// What ends it when nobody watches; nil: the agent's cancel.
         var whenLeft: (@Sendable () -> Void)?
     }
 
-    static let mostWatchers = 64
     static let mostPendingInput = 1 << 20
 
     let id: String
@@ -49,6 +59,11 @@ final class ServedExecution: Sendable {
         /// A timer that has another number was stopped too late.
         var timerNumber = 0
         var pendingInput = 0
+        var refusal: RPCError?
+        /// Bytes that are counted for it.
+        var reserved: Int
+        /// When a look last found that its watchers had come on.
+        var reading = Reading()
 
         mutating func stopTimer() {
             timer?.cancel()
@@ -65,6 +80,12 @@ final class ServedExecution: Sendable {
 
         /// Nobody can want anything of it any more.
         var isOver: Bool { hub.ended != nil && streams.isEmpty && !isKept }
+    }
+
+    /// What a look at its watchers found.
+    private struct Reading {
+        var progress: UInt64 = .max
+        var since = MonotonicInstant(nanoseconds: 0)
     }
 
     private struct Credit {
@@ -84,7 +105,11 @@ final class ServedExecution: Sendable {
         started = clock.now()
         let keepsUnread = order.resumable != nil && order.unwatched == .wait
         state = Mutex(
-            State(hub: OutputHub(unread: keepsUnread ? .kept : .overwritten), isKept: order.resumable != nil))
+            State(
+                hub: OutputHub(
+                    unread: keepsUnread ? .kept : .overwritten, ringSize: Order.firstRing,
+                    agentWindow: order.agentWindow),
+                isKept: order.resumable != nil, reserved: order.reservedBytes))
     }
 
     // MARK: The program
@@ -92,11 +117,34 @@ final class ServedExecution: Sendable {
     /// Its events come in order, from one thread.
     func receive(_ event: ExecutionEvent) {
         switch event {
-        case .started: notify { $0.started() }
-        case .output(let chunk): notify { $0.append(chunk.data, to: chunk.stream == 0 ? .stdout : .stderr) }
+        case .started:
+            notify { state in
+                // The agent has its input.
+                give(order.inputBytes, &state)
+                return state.hub.started()
+            }
+        case .output(let chunk):
+            notify { state in
+                makeRoom(chunk.count, &state)
+                return state.hub.append(chunk.data, to: chunk.stream == 0 ? .stdout : .stderr)
+            }
+        case .overdue:
+            notify { state in
+                state.hub.takeOver()
+                return []
+            }
+        case .refused(let error):
+            // What the agent says is not passed on as it is.
+            let most = "the lease has as many programs as it can"
+            state.withLock {
+                $0.refusal = RPCError(.resourceExhausted, "\(most): \(error.message.prefix(256))", order.refusedFor)
+            }
         case .ended(let ended): receive(ended)
         }
     }
+
+    /// Why it was not started, where that is for want of room; its calls fail with this.
+    var refusal: RPCError? { state.withLock { $0.refusal } }
 
     private func receive(_ ended: Agent.Ended) {
         // Counted as ended before anybody is told.
@@ -108,6 +156,8 @@ final class ServedExecution: Sendable {
                 state.hub.compact()
                 startTimer(&state)
             }
+            // Nothing more comes.
+            give(state.reserved - min(state.reserved, state.hub.heldBytes), &state)
             return (streams, state.isKept ? state.hub.heldBytes : nil, state.isOver)
         }
         if let keptBytes { registry.keep(self, bytes: keptBytes) }
@@ -167,9 +217,12 @@ final class ServedExecution: Sendable {
         _ call: ServerCall, at position: PerStream<UInt64>?, window: UInt64?, isObserver: Bool
     ) throws(RPCError) {
         let result = state.withLock { state -> Result<NIOLoopBound<Watcher>, RPCError> in
-            guard state.streams.count < ServedExecution.mostWatchers else {
+            guard state.streams.count < order.maxWatchers else {
                 return .failure(
-                    RPCError(.resourceExhausted, "\(state.streams.count) watch this execution already, the most"))
+                    RPCError(
+                        .resourceExhausted,
+                        "\(state.streams.count) watch this execution already, the most; detach one, or raise max_watchers",
+                        .clientLimit))
             }
             let written = state.hub.written
             for stream in OutputStream.both {
@@ -216,9 +269,9 @@ final class ServedExecution: Sendable {
         _ number: UInt32, _ offsets: PerStream<UInt64>
     ) throws(OutputHub.OverAcknowledged) -> Bool {
         var result: Result<Bool, OutputHub.OverAcknowledged> = .success(false)
-        notify { hub in
+        notify { state in
             do throws(OutputHub.OverAcknowledged) {
-                guard let woken = try hub.acknowledge(number, offsets) else { return [] }
+                guard let woken = try state.hub.acknowledge(number, offsets) else { return [] }
                 result = .success(true)
                 return woken
             } catch {
@@ -229,9 +282,10 @@ final class ServedExecution: Sendable {
         return try result.get()
     }
 
-    /// A watcher's stream is no more; or it is to be ended, with `detaches`. False when it was no more before.
+    /// A watcher's stream is no more, or is to be ended. False when it was no more before.
+    /// - Parameter error: what the stream is ended with; nil: it is no more.
     @discardableResult
-    func leave(_ number: UInt32, detaches: Bool = false) -> Bool {
+    func leave(_ number: UInt32, _ error: RPCError? = nil) -> Bool {
         let (stream, isLeft, isOver, credit) = state.withLock { state in
             let wasGoverned = state.hub.isGoverned
             guard state.hub.remove(number) else {
@@ -248,18 +302,42 @@ final class ServedExecution: Sendable {
         credit?.give()
         if isLeft { abandon() }
         if isOver { registry.forget(self) }
-        if detaches { stream?.onLoop { $0.detached() } }
+        if let error { stream?.onLoop { $0.fail(error) } }
         return stream != nil
     }
 
     /// Does something to the hub; wakes who has something to do then, and gives the agent what credit that frees.
-    private func notify(_ change: (inout OutputHub) -> [UInt32]) {
+    private func notify(_ change: (inout State) -> [UInt32]) {
         let (streams, credit) = state.withLock { state in
-            let streams = change(&state.hub).compactMap { state.streams[$0] }
+            let streams = change(&state).compactMap { state.streams[$0] }
             return (streams, state.takeCredit())
         }
         credit?.give()
         for stream in streams { stream.onLoop { $0.pump() } }
+    }
+
+    // MARK: Memory
+
+    /// Lets the ring grow before output would push out what it still could hold, as long as there is memory for that.
+    private func makeRoom(_ count: Int, _ state: inout State) {
+        guard state.hub.wantsLargerRing(for: count) else { return }
+        // Of either stream.
+        let bytes = 2 * Int(state.hub.ringSize)
+        // The last quarter is for what has yet to start.
+        guard order.memory?.reserve(bytes, quarters: 3) != false else { return }
+        state.reserved += bytes
+        state.hub.growRing()
+    }
+
+    private func give(_ bytes: Int, _ state: inout State) {
+        guard bytes > 0 else { return }
+        state.reserved -= bytes
+        order.memory?.give(bytes)
+    }
+
+    deinit {
+        let reserved = state.withLock { $0.reserved }
+        if reserved > 0 { order.memory?.give(reserved) }
     }
 
     // MARK: Time
@@ -301,6 +379,30 @@ final class ServedExecution: Sendable {
         if isOver { registry.forget(self) }
     }
 
+    /// Looks at whether its watchers read. While they do not, the agent gets a little more credit, so that the end of a
+    /// program that has ended is known; and what is held after the end is held for a limited time.
+    /// - Parameter limit: how long what has ended is held for watchers that do not come on.
+    func look(limit: Duration) {
+        let now = clock.now()
+        let (late, credit) = state.withLock { state -> ([UInt32], Credit?) in
+            let progress = state.hub.progress
+            guard progress == state.reading.progress else {
+                state.reading = Reading(progress: progress, since: now)
+                state.hub.probe(false)
+                return ([], nil)
+            }
+            guard state.hub.ended != nil else {
+                state.hub.probe(true)
+                return ([], state.takeCredit())
+            }
+            return (now - state.reading.since >= limit ? Array(state.streams.keys) : [], nil)
+        }
+        credit?.give()
+        let error = RPCError(
+            .resourceExhausted, "what the program wrote was not read for \(limit.inWords) after its end", .memoryLimit)
+        for number in late { leave(number, error) }
+    }
+
     // MARK: What is told of it
 
     func info() -> ExecutionInfo {
@@ -315,6 +417,23 @@ final class ServedExecution: Sendable {
                 resumableMilliseconds: UInt32(clamping: order.resumable?.wholeMilliseconds ?? 0),
                 ended: state.hub.ended.map { Ended($0) })
         }
+    }
+}
+
+extension ServedExecution.Order {
+    /// What the ring of a stream begins with.
+    static let firstRing = 64 << 10
+
+    /// Counts what an execution holds at first: the less there is left, the less it gets, and the slower its output is.
+    /// - Returns: false when there is no memory for it.
+    mutating func reserve(_ account: MemoryAccount, stdin: Int) -> Bool {
+        for (window, quarters) in [(AgentConnection.window, 2), (256 << 10, 3), (64 << 10, 4)] {
+            let bytes = window + Self.firstRing + stdin
+            guard account.reserve(bytes, quarters: quarters) else { continue }
+            (memory, reservedBytes, inputBytes, agentWindow) = (account, bytes, stdin, window)
+            return true
+        }
+        return false
     }
 }
 

@@ -28,6 +28,8 @@ final class Upload: Sendable {
     let id: String
     let lease: LeaseToken
     private let grace: UInt64
+    /// How long the operation may take for what it was given.
+    private let patience: Duration
 
     private struct State {
         var execution: Execution?
@@ -50,10 +52,11 @@ final class Upload: Sendable {
     private let clock: any MonotonicClock
 
     /// - Parameter first: the content that the operation begins with.
-    init(id: String, lease: LeaseToken, grace: Duration, clock: any MonotonicClock, first: [UInt8]) {
+    init(id: String, lease: LeaseToken, limits: ServiceLimits, clock: any MonotonicClock, first: [UInt8]) {
         self.id = id
         self.lease = lease
-        self.grace = grace.wholeMilliseconds
+        grace = limits.defaultGrace.wholeMilliseconds
+        patience = limits.defaultTimeout
         self.clock = clock
         state = Mutex(
             State(
@@ -178,7 +181,7 @@ final class Upload: Sendable {
     /// In inputs of the size that the agent takes.
     private func feed(_ execution: Execution, _ bytes: ArraySlice<UInt8>, at offset: UInt64) {
         let part = bytes.prefix(FileOperation.maxPiece)
-        execution.input(offset: offset, data: Array(part), isEnd: false) { [self] result in
+        execution.input(offset: offset, data: Array(part), isEnd: false, within: patience) { [self] result in
             switch result {
             // The operation ends, or has ended: its end says why.
             case .failure: giveUp()
@@ -190,13 +193,14 @@ final class Upload: Sendable {
     }
 
     private func taken(inputOffset: UInt64) {
-        let progress = state.withLock { state -> Progress? in
-            guard let piece = state.current else { return nil }
+        let (progress, last) = state.withLock { state -> (Progress?, Execution?) in
+            guard let piece = state.current else { return (nil, nil) }
             state.inputOffset = inputOffset
             state.offset = max(state.offset, piece.offset + UInt64(piece.data.count))
             state.isComplete = piece.isLast
-            return piece.isLast ? nil : Progress(offset: state.offset)
+            return piece.isLast ? (nil, state.execution) : (Progress(offset: state.offset), nil)
         }
+        last?.mustEnd(within: patience)
         if let progress { finish(.success(progress)) }
     }
 

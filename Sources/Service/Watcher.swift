@@ -53,16 +53,17 @@ final class Watcher {
             case .start: events.started(call, execution, number)
             case .output(let slice): slice.send(on: call)
             case .dropped(let dropped): events.dropped(call, dropped)
-            case .end(let ended): return events.ended(call, ended)
+            case .end(let ended):
+                // Asked for only where it can be: a start that failed is not the hot path.
+                if ended.cause == .startFailed, let refusal = execution.refusal { return call.fail(refusal) }
+                return events.ended(call, ended)
             case .wait: return
             }
         }
     }
 
-    /// Ended by the client's wish; the execution knows.
-    func detached() {
-        call.fail(RPCError(.cancelled, "the stream was detached"))
-    }
+    /// Ends the stream; the execution knows.
+    func fail(_ error: RPCError) { call.fail(error) }
 }
 
 extension OutputSlice: Message {

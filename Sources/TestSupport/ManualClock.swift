@@ -18,6 +18,9 @@ public final class ManualClock: MonotonicClock {
 
     public init() {}
 
+    /// Those who wait for the time to pass.
+    public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
+
     public func now() -> MonotonicInstant { state.withLock { $0.now } }
 
     /// Moves the time on and wakes who has slept enough.

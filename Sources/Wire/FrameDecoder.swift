@@ -51,6 +51,15 @@ public struct FrameDecoder: Sendable, Equatable {
         return .frame(header, data: FrameHeader.size..<total)
     }
 
+    /// Has the frame skipped whose header was the first that `needMore` was told for, as if it were oversized. It then takes
+    /// `count` bytes of the `readable` ones; the rest follows as `skip`.
+    public mutating func skip(_ header: FrameHeader, readable: Int) -> Int {
+        let total = FrameHeader.size + Int(header.length)
+        let count = min(total, readable)
+        remainingToSkip = total - count
+        return count
+    }
+
     /// False in the middle of an oversized frame.
     public var isBetweenFrames: Bool { remainingToSkip == 0 }
 }

@@ -26,6 +26,10 @@ struct ConfigurationReload {
         var current = current
         var resolved = choice.resolved
         for await _ in signals {
+            guard source.file != nil else {
+                logger.warning("told to reload, but the server was started without a configuration file")
+                continue
+            }
             if let new = await load(current, &resolved) { current = new }
         }
     }

@@ -26,10 +26,14 @@ struct ServerSettings: Sendable {
     var logger: Logger
 
     var limits: ServiceLimits {
-        ServiceLimits(
+        var limits = ServiceLimits(
             defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
             maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID,
             outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
+        limits.maxExecutionsPerLease = configuration.maxExecutions
+        limits.maxWatchers = configuration.maxWatchers
+        limits.unreadTime = configuration.unreadTime
+        return limits
     }
 
     /// The same after a restart, different for each server of a host.
@@ -48,8 +52,10 @@ struct ServerSettings: Sendable {
 
 /// A whole server: the pieces put together, run, and taken apart in order.
 struct Server {
-    /// How long the removal of all containers may take at the end.
-    private static let removalTime = Duration.seconds(20)
+    /// How long the removal of all containers may take at the end, and all that comes after it: together 5 s, whatever an
+    /// engine does.
+    private static let removalTime = Duration.milliseconds(4500)
+    private static let closingTime = Duration.milliseconds(500)
 
     /// Half of the cores: programs need the others, and a command whose client and container share a loop saves four
     /// switches of threads.
@@ -66,9 +72,10 @@ struct Server {
     /// Serves until it is told to end by a signal, and all is removed.
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
-        let hangups = settings.source.file.map { _ in HangupSignals() }
+        // Without a file too: else a SIGHUP, as it ends a terminal's programs, would end the server.
+        let hangups = HangupSignals()
         let configuration = settings.configuration
-        raiseFileLimit()
+        let descriptors = descriptors()
         let agent = try AgentBinary.find(configuration.agent)
         let directory = try StateDirectory(
             base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
@@ -84,14 +91,18 @@ struct Server {
         let members = Pool(
             configuration: choice.resolved.applied(
                 to: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)),
-            runtime: choice.runtime, connector: AgentConnector(group: group), memberPrefix: Server.memberPrefix(),
+            runtime: patient(choice.runtime), connector: AgentConnector(group: group),
+            memberPrefix: Server.memberPrefix(),
             observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
             pool: members, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
         service.setPrograms(configuration.programDefaults)
         var bounds = RPCServer.Configuration()
-        bounds.maxConnections = configuration.maxConnections
+        bounds.maxConnections = descriptors.maxConnections
+        bounds.memory = MemoryBudget(
+            limit: Int(clamping: configuration.heldMemoryBytes),
+            clientLimit: configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) })
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let addresses = try await listen(rpc)
 
@@ -102,10 +113,10 @@ struct Server {
         let reload = ConfigurationReload(
             source: settings.source, pool: members, service: service, choice: choice, memoryBudgetBytes: budget,
             logger: logger)
-        let reloads = (hangups?.stream).map { signals in Task { await reload.run(signals, configuration) } }
+        let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
 
         await signals.next()
-        reloads?.cancel()
+        reloads.cancel()
         logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
         await rpc.stopListening()
         service.drain()
@@ -119,9 +130,12 @@ struct Server {
         service.endAll()
         await removeAll(members, maintenance)
         hurry.cancel()
-        await rpc.close()
-        await choice.runtime.shutdown()
-        try? await group.shutdownGracefully()
+        // The kernel closes what is not closed by then.
+        _ = await finishes(within: Server.closingTime) { [runtime = choice.runtime] in
+            await rpc.close()
+            await runtime.shutdown()
+            try? await group.shutdownGracefully()
+        }
         withExtendedLifetime((directory, janitor, hangups)) {}
     }
 
@@ -150,37 +164,41 @@ struct Server {
         }
     }
 
+    private func patient(_ runtime: some ContainerRuntime) -> any ContainerRuntime {
+        PatientRuntime(base: runtime, areDescriptorsLeft: Descriptors.areLeft)
+    }
+
     /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
-    private func raiseFileLimit() {
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        _ = setrlimit(resource, &limit)
-        // A connection has one; a container's stream, and what the runtime needs for a moment, a few more.
-        let needed =
-            settings.configuration.maxConnections
-            + 4 * settings.configuration.pools.reduce(0) { $0 + $1.pool.max } + 256
-        guard limit.rlim_max < UInt(needed) else { return }
-        logger.warning(
-            "fewer descriptors than all connections and containers would take",
-            metadata: ["limit.nofile": "\(limit.rlim_max)", "limit.needed": "\(needed)"])
+    private func descriptors() -> Descriptors {
+        let configuration = settings.configuration
+        let members = min(configuration.pools.reduce(0) { $0 + $1.pool.max }, configuration.max ?? 300)
+        let descriptors = Descriptors(
+            limit: Descriptors.raiseLimit(), maxConnections: configuration.maxConnections, maxMembers: members,
+            refused: RPCServer.Configuration().maxRefusedConnections)
+        if descriptors.limit < descriptors.needed {
+            logger.warning(
+                "fewer descriptors than all connections and containers would take",
+                metadata: [
+                    "limit.nofile": "\(descriptors.limit)", "limit.needed": "\(descriptors.needed)",
+                    "connections.max": "\(descriptors.maxConnections)",
+                ])
+        }
+        return descriptors
     }
 
     /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
     private func removeAll(_ pool: Pool, _ maintenance: Task<Void, Never>) async {
-        let limit = Task {
-            try await Task.sleep(for: Server.removalTime)
+        guard await finishes(within: Server.removalTime, { await maintenance.value }) else {
+            let left = pool.listMembers().map(\.id.description)
             logger.error(
                 "containers could not be removed in time, leaving them to the janitor",
                 metadata: [
-                    "members.count": "\(pool.memberCount)", "limit.s": "\(Server.removalTime.components.seconds)",
+                    "members.count": "\(left.count)", "members.ids": "\(left.joined(separator: ","))",
+                    "limit.ms": "\(Server.removalTime.wholeMilliseconds)",
                 ])
-            maintenance.cancel()
+            return maintenance.cancel()
         }
-        await maintenance.value
-        limit.cancel()
-        if pool.memberCount == 0 { logger.notice("ended, every container is removed") }
+        logger.notice("ended, every container is removed")
     }
 
     /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
@@ -232,6 +250,26 @@ struct Server {
         let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
         return String((0..<6).map { _ in digits[Int.random(in: 0..<digits.count)] })
     }
+}
+
+/// Whether `body` ends in time. If not, it goes on by itself: what hangs cannot be waited for.
+func finishes(within limit: Duration, _ body: @escaping @Sendable () async -> Void) async -> Bool {
+    let (ends, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
+    let timer = Task {
+        try await Task.sleep(for: limit)
+        continuation.yield(false)
+    }
+    Task {
+        await body()
+        continuation.yield(true)
+    }
+    var isInTime = false
+    for await end in ends {
+        isInTime = end
+        break
+    }
+    timer.cancel()
+    return isInTime
 }
 
 /// SIGTERM and SIGINT, one after the other.

@@ -76,7 +76,7 @@ final class ResetBench: Sendable {
         func take(_ event: ExecutionEvent) -> Outcome? {
             outcome.withLock { outcome in
                 switch event {
-                case .started: break
+                case .started, .overdue, .refused: break
                 case .output(let chunk):
                     let event = try? Agent.ExecuteEvent(decoding: Array(chunk.encoded.readableBytesView))
                     if case .output(let output) = event {

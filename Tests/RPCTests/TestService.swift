@@ -24,6 +24,8 @@ final class TestService: RPCService {
         note("opened \(connection.peer.split(separator: ":")[0])")
     }
 
+    func connectionRefused(_ connection: ServerConnection, speaking name: String) { note("refused \(name)") }
+
     func connectionClosed(_ connection: ServerConnection) { note("closed") }
 
     func serve(_ call: ServerCall) {

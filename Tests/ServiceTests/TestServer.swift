@@ -18,7 +18,8 @@ final class TestServer: Sendable {
     private let maintenance: Task<Void, Never>
 
     private init(
-        runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits, clock: any MonotonicClock
+        runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits, clock: any MonotonicClock,
+        memory: MemoryBudget
     ) async throws {
         self.runtime = runtime
         var logger = Logger(label: "test")
@@ -31,7 +32,9 @@ final class TestServer: Sendable {
         service = PoolServiceHandler(
             pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger,
             clock: clock)
-        rpc = RPCServer(group: group, service: service)
+        var bounds = RPCServer.Configuration()
+        bounds.memory = memory
+        rpc = RPCServer(group: group, service: service, configuration: bounds)
         let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
         address = .tcp(host: "127.0.0.1", port: bound.port ?? 0)
         maintenance = Task { await pool.run() }
@@ -49,9 +52,11 @@ final class TestServer: Sendable {
     /// The same with any number of pools.
     static func with(
         _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
-        clock: any MonotonicClock = SystemClock(), _ body: (TestServer, BerthClient) async throws -> Void
+        clock: any MonotonicClock = SystemClock(), memory: MemoryBudget = MemoryBudget(limit: 256 << 20),
+        _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
-        let server = try await TestServer(runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock)
+        let server = try await TestServer(
+            runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock, memory: memory)
         let client = try await BerthClient.connect(to: server.address)
         var failure: (any Error)?
         do {

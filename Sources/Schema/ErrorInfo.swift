@@ -1,0 +1,153 @@
+internal import CProtobufC
+internal import CSchema
+
+/// The finer kind of a failure (berth.v1.ErrorReason; the raw values are the contract's, the wire has the names).
+public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
+    case noSuchFile = 1
+    case isADirectory = 2
+    case notADirectory = 3
+    case alreadyExists = 4
+    case directoryNotEmpty = 5
+    case notAFile = 6
+    case readOnly = 7
+    case outside = 8
+    case notPermitted = 9
+    case noSpace = 10
+    case tooManyLinks = 11
+    case nameTooLong = 12
+    case badArchive = 13
+    case noSuchLease = 20
+    case noSuchExecution = 21
+    case noSuchPool = 22
+    case executionLimit = 23
+    case backgroundLimit = 24
+    case waiterLimit = 25
+    case clientLimit = 26
+    case memoryLimit = 27
+    case messageTooLarge = 28
+    case inputEnded = 29
+    case inputGap = 30
+    case noTerminal = 31
+    case breakerOpen = 32
+    case shuttingDown = 33
+    case drainingPool = 34
+
+    private static let names: [String: ErrorReason] = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0.name, $0) })
+
+    /// nil for one that is not known here.
+    public init?(name: String) {
+        guard let reason = ErrorReason.names[name] else { return nil }
+        self = reason
+    }
+
+    /// As in `berth.v1.ErrorReason`, e.g. "IS_A_DIRECTORY".
+    public var name: String {
+        let value = withUnsafePointer(to: berth__v1__error_reason__descriptor) { descriptor in
+            protobuf_c_enum_descriptor_get_value(descriptor, Int32(rawValue))
+        }
+        guard let value else { preconditionFailure("the contract has no reason \(rawValue)") }
+        return String(cString: value.pointee.name)
+    }
+}
+
+/// google.rpc.ErrorInfo, as it comes in a status' details.
+public struct ErrorInfo: Sendable, Equatable {
+    public static let domain = "berth.dev"
+    static let typeURL = "type.googleapis.com/google.rpc.ErrorInfo"
+    /// Entries of metadata that are read.
+    private static let maxMetadata = 16
+
+    /// The name of an `ErrorReason`, which may be one that is not known here.
+    public var reason: String
+    public var metadata: [String: String]
+
+    public init(reason: String, metadata: [String: String] = [:]) {
+        self.reason = reason
+        self.metadata = metadata
+    }
+
+    public init(_ reason: ErrorReason, metadata: [String: String] = [:]) {
+        self.init(reason: reason.name, metadata: metadata)
+    }
+
+    /// Reads a google.protobuf.Any; nil when it is something else, or of another domain.
+    init?(any bytes: UnsafeRawBufferPointer) throws(SchemaError) {
+        var reader = FieldReader(bytes, of: "google.protobuf.Any")
+        var url = ""
+        var value = 0..<0
+        while let field = try reader.next() {
+            switch field {
+            case .bytes(1, let range): url = try reader.text(range, "type URL")
+            case .bytes(2, let range): value = range
+            default: try reader.requireUnknown(field, above: 2)
+            }
+        }
+        guard url == ErrorInfo.typeURL else { return nil }
+        try self.init(value: UnsafeRawBufferPointer(rebasing: bytes[value]))
+    }
+
+    /// Reads a google.rpc.ErrorInfo; nil for one of another domain.
+    init?(value bytes: UnsafeRawBufferPointer) throws(SchemaError) {
+        self.init(reason: "")
+        var reader = FieldReader(bytes, of: "google.rpc.ErrorInfo")
+        var domain = ""
+        while let field = try reader.next() {
+            switch field {
+            case .bytes(1, let range): reason = try reader.text(range, "reason")
+            case .bytes(2, let range): domain = try reader.text(range, "domain")
+            case .bytes(3, let range):
+                guard metadata.count < ErrorInfo.maxMetadata else { continue }
+                // An entry of a map has the fields of a KeyValue.
+                let entry = try KeyValue(reading: UnsafeRawBufferPointer(rebasing: bytes[range]))
+                metadata[entry.key] = entry.value
+            default: try reader.requireUnknown(field, above: 3)
+            }
+        }
+        guard domain == ErrorInfo.domain else { return nil }
+    }
+
+    private var entries: [KeyValue] {
+        metadata.sorted { $0.key < $1.key }.map { KeyValue(key: $0.key, value: $0.value) }
+    }
+
+    private func valueSize(_ entries: [KeyValue]) -> Int {
+        entries.reduce(FieldWriter.size(ofText: reason) + FieldWriter.size(ofText: ErrorInfo.domain)) {
+            $0 + FieldWriter.size(ofField: $1.size)
+        }
+    }
+
+    /// Bytes of the google.protobuf.Any that holds it.
+    var size: Int {
+        FieldWriter.size(ofText: ErrorInfo.typeURL) + FieldWriter.size(ofField: valueSize(entries))
+    }
+
+    /// Writes the google.protobuf.Any: `size` bytes.
+    func write(_ writer: inout FieldWriter) {
+        let entries = entries
+        writer.text(1, ErrorInfo.typeURL)
+        writer.lengthPrefix(2, valueSize(entries))
+        write(entries, &writer)
+    }
+
+    /// The encoded google.rpc.ErrorInfo.
+    var value: [UInt8] {
+        let entries = entries
+        var bytes = [UInt8](repeating: 0, count: valueSize(entries))
+        bytes.withUnsafeMutableBytes { raw in
+            var writer = FieldWriter(raw)
+            write(entries, &writer)
+        }
+        return bytes
+    }
+
+    private func write(_ entries: [KeyValue], _ writer: inout FieldWriter) {
+        writer.text(1, reason)
+        writer.text(2, ErrorInfo.domain)
+        for entry in entries {
+            writer.lengthPrefix(3, entry.size)
+            writer.text(1, entry.key)
+            writer.text(2, entry.value)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+public import Logging
+public import Pool
+internal import Synchronization
+
+/// Keeps what goes on for long, or what a client can bring about again and again, from filling the log: a condition is
+/// logged when it begins, then at most every 30 s with a count of what was left out, and when it ends.
+public final class LogGate: Sendable {
+    public static let interval = Duration.seconds(30)
+    /// Conditions with a time of their own. Names of pools are from the configuration, so that there are few.
+    private static let mostConditions = 1024
+
+    private struct Key: Hashable {
+        var message: String
+        var subject: String
+    }
+
+    private struct Condition {
+        var level: Logger.Level
+        var metadata: Logger.Metadata
+        /// Lines since it began, and what was left out since the last of them.
+        var lines: Int
+        var leftOut = 0
+        var total = 1
+    }
+
+    private let logger: Logger
+    private let clock: any MonotonicClock
+    private let conditions = Mutex<[Key: Condition]>([:])
+
+    public init(_ logger: Logger, clock: any MonotonicClock = SystemClock()) {
+        self.logger = logger
+        self.clock = clock
+    }
+
+    /// Logs a line, or counts it.
+    ///
+    /// - Parameters:
+    ///   - subject: what it is about, a pool's name: each has a count of its own.
+    ///   - burst: lines that are logged before any is counted.
+    public func log(
+        _ level: Logger.Level, _ message: String, subject: String = "", burst: Int = 1,
+        metadata: @autoclosure () -> Logger.Metadata
+    ) {
+        guard level >= logger.logLevel else { return }
+        let metadata = metadata()
+        let key = Key(message: message, subject: subject)
+        let (isLogged, begins) = conditions.withLock { conditions -> (Bool, Bool) in
+            guard var condition = conditions[key] else {
+                guard conditions.count < LogGate.mostConditions else { return (false, false) }
+                conditions[key] = Condition(level: level, metadata: metadata, lines: 1)
+                return (true, true)
+            }
+            condition.total += 1
+            condition.metadata = metadata
+            if condition.lines < burst { condition.lines += 1 } else { condition.leftOut += 1 }
+            let isLogged = condition.leftOut == 0
+            conditions[key] = condition
+            return (isLogged, false)
+        }
+        if isLogged { logger.log(level: level, "\(message)", metadata: metadata) }
+        if begins { Task { [weak self, clock] in await LogGate.watch(key, clock) { self } } }
+    }
+
+    /// Looks at a condition at each interval, until it has ended.
+    private static func watch(_ key: Key, _ clock: any MonotonicClock, _ gate: () -> LogGate?) async {
+        repeat {
+            do { try await clock.sleep(until: clock.now() + interval) } catch { return }
+        } while gate()?.goesOn(key) == true
+    }
+
+    /// - Returns: false when it happened no more since the last time.
+    private func goesOn(_ key: Key) -> Bool {
+        let (condition, leftOut) = conditions.withLock { conditions -> (Condition?, Int) in
+            guard var condition = conditions[key] else { return (nil, 0) }
+            let leftOut = condition.leftOut
+            condition.leftOut = 0
+            conditions[key] = leftOut > 0 ? condition : nil
+            return (condition, leftOut)
+        }
+        guard let condition else { return false }
+        var metadata = condition.metadata
+        if leftOut > 0 {
+            metadata["log.count"] = "\(leftOut)"
+            logger.log(level: condition.level, "\(key.message)", metadata: metadata)
+        } else if condition.total > condition.lines {
+            logger.log(
+                level: condition.level, "it has ended",
+                metadata: [
+                    "log.condition": "\(key.message)", "log.subject": "\(key.subject)",
+                    "log.count": "\(condition.total)",
+                ])
+        }
+        return leftOut > 0
+    }
+}
