@@ -43,7 +43,7 @@ struct RootFilesystem: Sendable {
     /// configuration with tokens. Programs run as another user, so that a file in /usr that only root may read stays
     /// unread.
     static func host(
-        at path: String, _ template: MemberTemplate, isOverlaid: Bool
+        at path: String, _ template: MemberTemplate, isOverlaid: Bool, _ cancellation: Cancellation
     ) throws(RuntimeError) -> RootFilesystem {
         var root = RootFilesystem(path: path, isOverlaid: isOverlaid)
         try Files.makeDirectory(path)
@@ -58,7 +58,7 @@ struct RootFilesystem: Sendable {
         root.maskedPaths = ["/usr/local/etc", "/usr/local/var"].filter { Files.exists($0) }
         try root.makeMountPoints(template)
         try Files.makeDirectories(path, "etc")
-        try HostFiles.copy(to: "\(path)/etc")
+        try HostFiles.copy(to: "\(path)/etc", cancellation)
         let nsswitch = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
         try Files.write("\(path)/etc/nsswitch.conf", nsswitch.utf8)
         for name in ownNames { try Files.write("\(path)/etc/\(name)", []) }

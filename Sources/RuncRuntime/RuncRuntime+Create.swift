@@ -217,7 +217,7 @@ extension RuncRuntime {
         chmod(path, 0o755)
         let made =
             image == "host"
-            ? try RootFilesystem.host(at: path, key.template, isOverlaid: isOverlaid)
+            ? try RootFilesystem.host(at: path, key.template, isOverlaid: isOverlaid, cancellation)
             : try RootFilesystem.directory(
                 image, at: path, environment: environment, key.template, isOverlaid: isOverlaid)
         return roots.withLock { roots in

@@ -34,7 +34,7 @@ struct HostFilesTests {
         }
         symlink("../conf.avail/10-hinting.conf", "\(source)/fonts/link")
         try Files.makeDirectory("\(base)/copy")
-        try HostFiles.copy(from: source, to: "\(base)/copy")
+        try HostFiles.copy(from: source, to: "\(base)/copy", Cancellation())
         for name in needed { #expect(Files.read("\(base)/copy/\(name)") == Array(name.utf8), "\(name)") }
         for name in kept + ["fonts/unread.conf"] { #expect(!Files.exists("\(base)/copy/\(name)"), "\(name)") }
         guard case .symlink("../conf.avail/10-hinting.conf") = Files.kind("\(base)/copy/fonts/link") else {
