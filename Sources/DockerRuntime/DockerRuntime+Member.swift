@@ -25,10 +25,10 @@ extension DockerRuntime {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let hardening = Hardening(template, user: order.uid, maxOpenFiles: Int64(clamping: limit.rlim_max))
         var tmpfs: [String: String] = [:]
-        for place in hardening.places { tmpfs[place.path] = (["rw", "exec"] + place.options).joined(separator: ",") }
+        for place in hardening.places { tmpfs[place.path] = surroundings.tmpfs(place.options) }
         // An image's own volumes would be directories on the host's disk, without a limit.
         for (path, _) in image.Config?.Volumes ?? [:] where tmpfs[path] == nil {
-            tmpfs[path] = (["rw", "exec"] + hardening.options).joined(separator: ",")
+            tmpfs[path] = surroundings.tmpfs(hardening.options)
         }
         let mounts = mounts + (surroundings.limitsTerminals ? [Self.terminals] : [])
         let host = HostSettings(
@@ -76,7 +76,8 @@ extension DockerRuntime {
             $0.hasPrefix("name=rootless") || $0.hasPrefix("name=userns")
         }
         let surroundings = EngineSurroundings(
-            seccomp: seccomp, users: isMapped ? .namespace : .whole, limitsTerminals: !isPodman && !isMapped)
+            seccomp: seccomp, users: isMapped ? .namespace : .whole, limitsTerminals: !isPodman && !isMapped,
+            ownsPlaces: !isPodman)
         known.withLock { $0 = surroundings }
         return surroundings
     }
@@ -89,6 +90,13 @@ struct EngineSurroundings: Sendable {
     var users: UserSpace
     /// It mounts file systems of its own for a container.
     var limitsTerminals: Bool
+    /// A tmpfs can belong to another than root. Podman refuses the options for that; there the mode lets everybody write.
+    var ownsPlaces = true
+
+    func tmpfs(_ options: [String]) -> String {
+        let known = options.filter { ownsPlaces || !$0.hasPrefix("uid=") && !$0.hasPrefix("gid=") }
+        return (["rw", "exec"] + known).joined(separator: ",")
+    }
 
     /// Who programs run as; adds them to the image's accounts.
     func user(of template: MemberTemplate, _ accounts: inout Accounts) -> MemberUser {
