@@ -26,6 +26,8 @@ final class TestService: RPCService {
 
     func connectionRefused(_ connection: ServerConnection, speaking name: String) { note("refused \(name)") }
 
+    func acceptingPaused(because words: String) { note("paused: \(words)") }
+
     func connectionClosed(_ connection: ServerConnection) { note("closed") }
 
     func serve(_ call: ServerCall) {
