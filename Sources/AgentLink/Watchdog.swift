@@ -19,6 +19,9 @@ struct Watchdog {
     /// … and before credit that is withheld stands in the way of an end.
     static let patience = TimeAmount.seconds(1)
 
+    /// What counts as any time at all: sums with it stay within the clock's range.
+    private static let longest = TimeAmount.hours(24 * 3650)
+
     private(set) var task: Scheduled<Void>?
     private let start = NIODeadline.now()
     /// When the execution must have ended, by the time that counts: from its start, but for that without credit.
@@ -37,14 +40,17 @@ struct Watchdog {
     /// - Parameter limit: the time it has, its grace included; nil: any.
     /// - Returns: when to look first; nil: never.
     mutating func begin(limit: TimeAmount?, silence: AgentConnection.Silence?) -> TimeAmount? {
+        let limit = limit.map { min($0, Watchdog.longest) }
         due = limit
         switch silence {
-        case .ofStart(let time): (self.silence, isOfStart) = (.nanoseconds(time.saturatedNanoseconds), true)
-        case .ofOutput(let time): self.silence = .nanoseconds(time.saturatedNanoseconds)
+        case .ofStart(let time): (self.silence, isOfStart) = (Watchdog.amount(time), true)
+        case .ofOutput(let time): self.silence = Watchdog.amount(time)
         case nil: break
         }
         return [limit.map { $0 + Watchdog.patience }, self.silence].compactMap { $0 }.min()
     }
+
+    private static func amount(_ time: Duration) -> TimeAmount { min(.nanoseconds(time.saturatedNanoseconds), longest) }
 
     mutating func started() {
         if isOfStart { silence = nil }
@@ -52,6 +58,7 @@ struct Watchdog {
 
     /// It was told to end: from now on it has `limit` for that.
     mutating func ends(within limit: TimeAmount, now: NIODeadline = .now()) -> TimeAmount {
+        let limit = min(limit, Watchdog.longest)
         let soon = used(now) + limit
         due = min(due ?? soon, soon)
         silence = nil
