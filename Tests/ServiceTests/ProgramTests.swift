@@ -86,7 +86,7 @@ struct ProgramTests {
             let script = "echo $A $IMAGE_SAYS $TERM $PWD $(id -u) $COLUMNS"
             server.service.setPrograms([
                 "default": ProgramDefaults(
-                    env: ["A": "pool", "IMAGE_SAYS": "no"], cwd: "/usr", uid: 1234,
+                    env: ["A": "pool", "IMAGE_SAYS": "no"], cwd: "/usr", uid: 1234, allowedUIDs: [1001],
                     languages: ["echo": ["echo", "<{code}>"]])
             ])
             for token in ["", lease.token] {
