@@ -82,7 +82,7 @@ struct HostileTests {
             """
             import os
             for folder, names, _ in os.walk("/"):
-                if folder.startswith(("/proc", "/tmp", "/workspace", "/dev/shm", "/dev/mqueue")): names[:] = []; continue
+                if folder.startswith(("/proc", "/tmp", "/var/tmp", "/workspace", "/dev/shm", "/dev/mqueue")): names[:] = []; continue
                 try: open(os.path.join(folder, "hostile"), "w"); print("wrote in", folder)
                 except OSError: pass
             """
@@ -90,7 +90,7 @@ struct HostileTests {
         (
             "fills the tmpfs",
             """
-            for place in ("/tmp", "/workspace", "/dev/shm"):
+            for place in ("/tmp", "/var/tmp", "/workspace", "/dev/shm"):
                 try:
                     with open(place + "/full", "wb") as file:
                         while True: file.write(bytes(1 << 20))
