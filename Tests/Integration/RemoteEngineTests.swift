@@ -137,7 +137,14 @@ private struct SSHServer {
         try "#!/bin/sh\nexec \(try tool("ssh")) -F \(directory)/ssh_config \"$@\"\n"
             .write(toFile: wrapper, atomically: true, encoding: .utf8)
         chmod(wrapper, 0o755)
-        let server = try Program(try tool("sshd"), ["-D", "-e", "-f", "\(directory)/sshd_config"])
+        // Below a shell: sshd closes every descriptor that it finds, also the one by which Foundation sees a program's end,
+        // and would be waited for before any other.
+        let server = try Program(
+            try tool("sh"),
+            [
+                "-c", "trap 'kill $p' TERM; \"$0\" \"$@\" & p=$!; wait $p; wait $p", try tool("sshd"), "-D", "-e", "-f",
+                "\(directory)/sshd_config",
+            ])
         do {
             try await eventually("sshd listens") {
                 guard server.isRunning else { throw NeverHappened(description: server.err) }
