@@ -137,14 +137,17 @@ private struct SSHServer {
         try "#!/bin/sh\nexec \(try tool("ssh")) -F \(directory)/ssh_config \"$@\"\n"
             .write(toFile: wrapper, atomically: true, encoding: .utf8)
         chmod(wrapper, 0o755)
-        // Below a shell: sshd closes every descriptor that it finds, also the one by which Foundation sees a program's end,
-        // and would be waited for before any other.
+        // Below another program: sshd closes every descriptor that it finds, also the one by which Foundation sees a program's
+        // end, and would be waited for before any other.
+        let above = """
+            import signal, subprocess, sys
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            sshd = subprocess.Popen(sys.argv[1:])
+            signal.signal(signal.SIGTERM, lambda *_: sshd.terminate())
+            sys.exit(sshd.wait())
+            """
         let server = try Program(
-            try tool("sh"),
-            [
-                "-c", "trap 'kill $p' TERM; \"$0\" \"$@\" & p=$!; wait $p; wait $p", try tool("sshd"), "-D", "-e", "-f",
-                "\(directory)/sshd_config",
-            ])
+            try tool("python3"), ["-c", above, try tool("sshd"), "-D", "-e", "-f", "\(directory)/sshd_config"])
         do {
             try await eventually("sshd listens") {
                 guard server.isRunning else { throw NeverHappened(description: server.err) }

@@ -218,10 +218,8 @@ fn an_execution_that_nobody_reads_takes_its_window_blocks_no_other_call_and_come
     assert_eq!(flood.state.lock().unwrap().1, 0, "nothing was read");
     assert_eq!(execution.collect_output().unwrap().stdout.len() as u64, FLOOD);
     assert!(flood.state.lock().unwrap().2 <= 65536, "more than the window");
-    // The last credit may still be on its way.
-    support::eventually("all but a quarter of the window and a piece is acknowledged", || {
-        FLOOD - flood.state.lock().unwrap().1 <= 65536 / 4 + (32 << 10)
-    });
+    // The last credit may still be on its way; what was outstanding when the end had come is not given back any more.
+    support::eventually("all but a window is acknowledged", || FLOOD - flood.state.lock().unwrap().1 <= 65536);
 }
 
 #[test]

@@ -93,9 +93,9 @@ class ExecutionTest {
             assertEquals(0, flooder.acknowledged.get(), "nothing was read");
             assertEquals(Flooder.TOTAL, execution.collect().stdout().length);
             assertTrue(flooder.mostUnacknowledged.get() <= 65536, "window, " + flooder.mostUnacknowledged);
+            // What was outstanding when the end had come is not given back any more.
             assertTrue(
-                    Flooder.TOTAL - flooder.acknowledged.get() <= 65536 / 4 + (32 << 10),
-                    "acknowledged " + flooder.acknowledged);
+                    Flooder.TOTAL - flooder.acknowledged.get() <= 65536, "acknowledged " + flooder.acknowledged);
         }
     }
 

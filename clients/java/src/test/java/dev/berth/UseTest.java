@@ -35,6 +35,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.logging.Handler;
@@ -163,16 +165,21 @@ class UseTest {
             void run() throws IOException, InterruptedException;
         }
 
-        private static void start(Work work) {
-            Thread thread = new Thread(() -> {
+        // One after another: what comes by Input is behind what came with the request.
+        private final ExecutorService works = Executors.newSingleThreadExecutor(work -> {
+            Thread thread = new Thread(work);
+            thread.setDaemon(true);
+            return thread;
+        });
+
+        private void start(Work work) {
+            works.execute(() -> {
                 try {
                     work.run();
                 } catch (IOException | InterruptedException gone) {
                     Thread.currentThread().interrupt();
                 }
             });
-            thread.setDaemon(true);
-            thread.start();
         }
 
         private synchronized void write(ByteString data) throws IOException, InterruptedException {
