@@ -50,7 +50,9 @@ let package = Package(
     targets: [
         // C
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        // Headers alone: the library is loaded when it is first wanted, see CCurlLoader.
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CCurlLoader"),
         .target(name: "CLinux"),
         .target(name: "CSchema", dependencies: ["CProtobufC"]),
 
@@ -69,7 +71,7 @@ let package = Package(
             swiftSettings: strict),
         // What holds a member, on whatever runtime, and the directories that a server may rely on
         .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
-        .target(name: "CurlHTTP", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
+        .target(name: "CurlHTTP", dependencies: ["CCurl", "CCurlLoader", "CLinux"], swiftSettings: strict),
         // What `docker login` and `docker context` leave, for both runtimes
         .target(name: "DockerConfig", dependencies: ["Pool", "CLinux"], swiftSettings: strict),
         .target(

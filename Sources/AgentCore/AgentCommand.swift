@@ -15,7 +15,7 @@ public enum AgentCommand {
         do throws(SystemError) {
             switch (options.first, options.count) {
             case (FileOperation.flag, _):
-                return FileTool.run(Array(options))
+                return FileTool.run(FileTool.ownArguments)
             case ("--version", 1):
                 print("berth-agent \(version)")
                 return 0

@@ -7,9 +7,9 @@ struct Program {
     /// Where a program without a slash is looked for when the environment has no PATH.
     static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    let arguments: [String]
-    let environment: [String]
-    let directory: String
+    let arguments: [SystemString]
+    let environment: [SystemString]
+    let directory: SystemString
     let uid: UInt32
     let gid: UInt32
     let hasTerminal: Bool
@@ -27,15 +27,28 @@ struct Program {
         mergesOutput = request.mergesOutput
     }
 
-    private var name: String { arguments.first ?? "" }
+    /// For words about it.
+    private var name: String { arguments.first?.description ?? "" }
+
+    private var isPath: Bool { arguments.first?.contains(UInt8(ascii: "/")) ?? false }
 
     /// The files to try, in turn.
-    var paths: [String] {
-        guard !name.utf8.contains(UInt8(ascii: "/")) else { return [name] }
-        let path = environment.first { $0.hasPrefix("PATH=") }.map { $0.dropFirst(5) } ?? Program.standardPath[...]
-        return path.split(separator: ":", omittingEmptySubsequences: false).map { directory in
-            // An empty entry is the working directory, as in every shell.
-            directory.isEmpty ? "./\(name)" : "\(directory)/\(name)"
+    var paths: [SystemString] {
+        guard let name = arguments.first, !isPath else { return arguments.first.map { [$0] } ?? [] }
+        let variable = environment.first { $0.hasPrefix("PATH=") } ?? "PATH=\(Program.standardPath)"
+        // An empty entry is the working directory, as in every shell.
+        if let name = name.text, let path = variable.text?.dropFirst(5) {
+            return path.split(separator: ":", omittingEmptySubsequences: false).map { directory in
+                directory.isEmpty ? "./\(name)" : "\(directory)/\(name)"
+            }
+        }
+        let directories = variable.bytes.dropFirst(5).split(
+            separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        return directories.map { directory in
+            var path: [UInt8] = directory.isEmpty ? [UInt8(ascii: ".")] : Array(directory)
+            path.append(UInt8(ascii: "/"))
+            path += name.bytes
+            return SystemString(path)
         }
     }
 
@@ -53,7 +66,6 @@ struct Program {
         case BERTH_STAGE_INTERPRETER.rawValue:
             return (.programNotExecutable, "\(name): the interpreter or loader it names is missing")
         case BERTH_STAGE_EXEC.rawValue where error == ENOENT || error == ENOTDIR:
-            let isPath = name.utf8.contains(UInt8(ascii: "/"))
             return (.programNotFound, isPath ? "\(name): no such file" : "\(name): not found in PATH")
         case BERTH_STAGE_EXEC.rawValue:
             return (.programNotExecutable, "\(name): \(reason)")
@@ -67,7 +79,7 @@ struct Program {
         withStrings(paths) { paths in
             withStrings(arguments) { arguments in
                 withStrings(environment) { environment in
-                    withStrings([directory, oomScore ?? ""]) { texts in
+                    withStrings([directory, SystemString(oomScore ?? "")]) { texts in
                         var program = berth_program()
                         program.paths = paths
                         program.arguments = arguments
@@ -87,10 +99,10 @@ struct Program {
 
 /// The strings as C's NULL-terminated list, valid within `body`.
 private func withStrings<R>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> R
+    _ strings: [SystemString], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> R
 ) -> R {
     // One block for all texts: a request may hold many thousands.
-    let size = strings.reduce(0) { $0 + $1.utf8.count + 1 }
+    let size = strings.reduce(0) { $0 + $1.count + 1 }
     let texts = UnsafeMutablePointer<CChar>.allocate(capacity: max(size, 1))
     let list = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: strings.count + 1)
     defer {
@@ -100,10 +112,11 @@ private func withStrings<R>(
     var next = texts
     for (index, string) in strings.enumerated() {
         list[index] = UnsafePointer(next)
-        for byte in string.utf8 {
-            next.pointee = CChar(bitPattern: byte)
-            next += 1
+        string.withBytes { bytes in
+            UnsafeMutableRawBufferPointer(start: next, count: bytes.count).copyMemory(
+                from: UnsafeRawBufferPointer(bytes))
         }
+        next += string.count
         next.pointee = 0
         next += 1
     }

@@ -3,9 +3,10 @@ internal import RPC
 public import Schema
 internal import Synchronization
 
-/// Files of a leased container. Paths are absolute and lead to a place that programs can write to (/tmp, /workspace …);
-/// all is done as the pool's user. Errors of all: `notFound`, `permissionDenied` (also for what is outside of those
-/// places), `failedPrecondition` (a directory where a file is wanted, and the like), `resourceExhausted` (no space left).
+/// Files of a leased container. Paths are absolute; what is changed is in a place that programs can write to (/tmp,
+/// /workspace …), what is read may be anywhere. All is done as the pool's user. Errors of all: `notFound`,
+/// `permissionDenied` (also for a change outside of those places), `failedPrecondition` (a directory where a file is wanted,
+/// and the like), `resourceExhausted` (no space left); `BerthError.reason` says it more finely.
 extension BerthClient {
     /// Bytes of content in one call.
     private static let pieceSize = 256 << 10
@@ -18,9 +19,9 @@ extension BerthClient {
     ///   - mode: its permission bits; nil: 0644.
     ///   - createsParents: directories that are missing on the way are made.
     public func writeFile(
-        _ path: String, _ bytes: [UInt8], in lease: Lease, mode: UInt32? = nil, createsParents: Bool = false
+        _ path: some SystemText, _ bytes: [UInt8], in lease: Lease, mode: UInt32? = nil, createsParents: Bool = false
     ) async throws(BerthError) {
-        var upload = FileUpload(path: path, lease: lease, mode: mode ?? 0, createsParents: createsParents)
+        var upload = FileUpload(path: path.systemString, lease: lease, mode: mode ?? 0, createsParents: createsParents)
         var rest = bytes[...]
         while rest.count > Self.pieceSize {
             try await upload.send(Array(rest.prefix(Self.pieceSize)), hasMore: true, on: self)
@@ -32,10 +33,11 @@ extension BerthClient {
     /// Writes a file as its content comes, in pieces of any size; parameters as above. When the sequence throws, nothing is
     /// written, and this throws the same.
     public func writeFile(
-        _ path: String, from pieces: some AsyncSequence<[UInt8], any Error>, in lease: Lease, mode: UInt32? = nil,
+        _ path: some SystemText, from pieces: some AsyncSequence<[UInt8], any Error>, in lease: Lease,
+        mode: UInt32? = nil,
         createsParents: Bool = false
     ) async throws {
-        var upload = FileUpload(path: path, lease: lease, mode: mode ?? 0, createsParents: createsParents)
+        var upload = FileUpload(path: path.systemString, lease: lease, mode: mode ?? 0, createsParents: createsParents)
         let last = try await Self.send(pieces) { piece in try await upload.send(piece, hasMore: true, on: self) }
         try await upload.send(last, hasMore: false, on: self)
     }
@@ -49,21 +51,24 @@ extension BerthClient {
     ///   - length: bytes at most; nil: all to the end.
     ///   - window: bytes that may wait here for their reader.
     public func readFile(
-        _ path: String, in lease: Lease, offset: UInt64 = 0, length: UInt64? = nil, window: Int = standardWindow
+        _ path: some SystemText, in lease: Lease, offset: UInt64 = 0, length: UInt64? = nil,
+        window: Int = standardWindow
     ) -> FileContent {
         FileContent(
             EventStream(
                 rpc, method: "ReadFile",
                 ReadFileRequest(
-                    lease: lease.token, path: path, offset: offset, length: length ?? 0, windowBytes: UInt64(window)),
+                    lease: lease.token, path: path.systemString.description, offset: offset, length: length ?? 0,
+                    windowBytes: UInt64(window), pathBytes: path.systemString.bytesBesideText),
                 lease: lease.token, window: window, leaving: .detach), isEmpty: length == 0)
     }
 
-    /// What a directory holds, in the order of the names' bytes. A name that is not UTF-8 is shown with U+FFFD for what is
-    /// no character; such a file is reached only through its directory.
-    public func list(_ path: String, in lease: Lease) async throws(BerthError) -> [FileInfo] {
+    /// What a directory holds, in the order of the names' bytes. `FileInfo.name` shows U+FFFD for what is not UTF-8;
+    /// `FileInfo.systemName` is the name itself.
+    public func list(_ path: some SystemText, in lease: Lease) async throws(BerthError) -> [FileInfo] {
         let entries = Mutex<Result<[FileInfo], BerthError>>(.success([]))
-        let request = ListDirectoryRequest(lease: lease.token, path: path)
+        let request = ListDirectoryRequest(
+            lease: lease.token, path: path.systemString.description, pathBytes: path.systemString.bytesBesideText)
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
         let result = await withCheckedContinuation { continuation in
             rpc.stream(service: PoolService.name, method: "ListDirectory", request) { event in
@@ -96,9 +101,64 @@ extension BerthClient {
 
     /// Removes a file, a link or an empty directory.
     /// - Parameter recursive: a directory goes with all that is in it.
-    public func remove(_ path: String, in lease: Lease, recursive: Bool = false) async throws(BerthError) {
+    public func remove(_ path: some SystemText, in lease: Lease, recursive: Bool = false) async throws(BerthError) {
         let _: Empty = try await call(
-            "RemoveFile", RemoveFileRequest(lease: lease.token, path: path, isRecursive: recursive))
+            "RemoveFile",
+            RemoveFileRequest(
+                lease: lease.token, path: path.systemString.description, isRecursive: recursive,
+                pathBytes: path.systemString.bytesBesideText))
+    }
+
+    /// What is at a path.
+    /// - Parameter followsLink: of a link, what it leads to; else the link itself.
+    public func stat(
+        _ path: some SystemText, in lease: Lease, followsLink: Bool = false
+    ) async throws(BerthError) -> FileInfo {
+        let path = path.systemString
+        let response: StatResponse = try await call(
+            "Stat",
+            StatRequest(
+                lease: lease.token, path: path.description, followsLink: followsLink, pathBytes: path.bytesBesideText))
+        return response.info
+    }
+
+    /// Makes a directory.
+    /// - Parameters:
+    ///   - mode: its permission bits; nil: 0755.
+    ///   - createsParents: directories that are missing on the way are made, and it may be there already.
+    /// - Throws: `failedPrecondition` with the reason `alreadyExists`, among others.
+    public func makeDirectory(
+        _ path: some SystemText, in lease: Lease, mode: UInt32? = nil, createsParents: Bool = false
+    ) async throws(BerthError) {
+        let path = path.systemString
+        let _: MakeDirectoryResponse = try await call(
+            "MakeDirectory",
+            MakeDirectoryRequest(
+                lease: lease.token, path: path.description, mode: mode ?? 0, makesParents: createsParents,
+                pathBytes: path.bytesBesideText))
+    }
+
+    /// Gives a file, a link or a directory another path, as rename(2) does.
+    /// - Parameter neverReplaces: fails with the reason `alreadyExists` when something is at the new path.
+    public func rename(
+        _ from: some SystemText, to: some SystemText, in lease: Lease, neverReplaces: Bool = false
+    ) async throws(BerthError) {
+        let (from, to) = (from.systemString, to.systemString)
+        let _: RenameFileResponse = try await call(
+            "RenameFile",
+            RenameFileRequest(
+                lease: lease.token, from: from.description, to: to.description, neverReplaces: neverReplaces,
+                fromBytes: from.bytesBesideText, toBytes: to.bytesBesideText))
+    }
+
+    /// Changes the permission bits of a file or a directory.
+    /// - Parameter mode: 0 to 0777.
+    public func changeMode(_ path: some SystemText, to mode: UInt32, in lease: Lease) async throws(BerthError) {
+        let path = path.systemString
+        let _: ChangeModeResponse = try await call(
+            "ChangeMode",
+            ChangeModeRequest(
+                lease: lease.token, path: path.description, mode: mode, pathBytes: path.bytesBesideText))
     }
 
     // MARK: Archives
@@ -107,9 +167,10 @@ extension BerthClient {
     /// - Returns: how many files and links were unpacked.
     /// - Throws: `invalidArgument` also for entries that lead outside of the directory, and for devices.
     @discardableResult
-    public func writeArchive(into path: String, _ archive: [UInt8], in lease: Lease) async throws(BerthError) -> UInt64
+    public func writeArchive(into path: some SystemText, _ archive: [UInt8], in lease: Lease) async throws(BerthError)
+        -> UInt64
     {
-        var upload = ArchiveUpload(path: path, lease: lease)
+        var upload = ArchiveUpload(path: path.systemString, lease: lease)
         var rest = archive[...]
         while rest.count > Self.pieceSize {
             try await upload.send(Array(rest.prefix(Self.pieceSize)), hasMore: true, on: self)
@@ -121,9 +182,9 @@ extension BerthClient {
     /// Unpacks a tar archive as it comes, in pieces of any size. What was unpacked stays when the sequence throws.
     @discardableResult
     public func writeArchive(
-        into path: String, from pieces: some AsyncSequence<[UInt8], any Error>, in lease: Lease
+        into path: some SystemText, from pieces: some AsyncSequence<[UInt8], any Error>, in lease: Lease
     ) async throws -> UInt64 {
-        var upload = ArchiveUpload(path: path, lease: lease)
+        var upload = ArchiveUpload(path: path.systemString, lease: lease)
         let last = try await Self.send(pieces) { piece in try await upload.send(piece, hasMore: true, on: self) }
         return try await upload.send(last, hasMore: false, on: self)
     }
@@ -131,11 +192,13 @@ extension BerthClient {
     /// A directory, or one file, as a tar archive (POSIX pax), as it comes. Names in it are relative to the directory, which
     /// itself is "./"; sockets, pipes and devices are left out.
     /// - Parameter window: bytes that may wait here for their reader.
-    public func readArchive(_ path: String, in lease: Lease, window: Int = standardWindow) -> FileContent {
+    public func readArchive(_ path: some SystemText, in lease: Lease, window: Int = standardWindow) -> FileContent {
         FileContent(
             EventStream(
                 rpc, method: "ReadArchive",
-                ReadArchiveRequest(lease: lease.token, path: path, windowBytes: UInt64(window)),
+                ReadArchiveRequest(
+                    lease: lease.token, path: path.systemString.description, windowBytes: UInt64(window),
+                    pathBytes: path.systemString.bytesBesideText),
                 lease: lease.token, window: window, leaving: .detach))
     }
 
@@ -233,7 +296,7 @@ extension FileEvent: CreditedEvent {
 
 /// The calls that write one file.
 private struct FileUpload {
-    let path: String
+    let path: SystemString
     let lease: Lease
     let mode: UInt32
     let createsParents: Bool
@@ -244,8 +307,8 @@ private struct FileUpload {
         let response: WriteFileResponse = try await client.call(
             "WriteFile",
             WriteFileRequest(
-                lease: lease.token, path: path, data: data, mode: mode, createsParents: createsParents,
-                hasMore: hasMore, upload: id, offset: offset))
+                lease: lease.token, path: path.description, data: data, mode: mode, createsParents: createsParents,
+                hasMore: hasMore, upload: id, offset: offset, pathBytes: path.bytesBesideText))
         if hasMore { id = response.upload }
         offset += UInt64(data.count)
     }
@@ -253,7 +316,7 @@ private struct FileUpload {
 
 /// The calls that write one archive.
 private struct ArchiveUpload {
-    let path: String
+    let path: SystemString
     let lease: Lease
     var id = ""
     var offset: UInt64 = 0
@@ -263,7 +326,8 @@ private struct ArchiveUpload {
         let response: WriteArchiveResponse = try await client.call(
             "WriteArchive",
             WriteArchiveRequest(
-                lease: lease.token, path: path, data: data, hasMore: hasMore, upload: id, offset: offset))
+                lease: lease.token, path: path.description, data: data, hasMore: hasMore, upload: id, offset: offset,
+                pathBytes: path.bytesBesideText))
         if hasMore { id = response.upload }
         offset += UInt64(data.count)
         return response.files

@@ -10,6 +10,8 @@ public struct Command: Sendable, Equatable {
     public enum Program: Sendable, Equatable {
         /// The program and its arguments; a program without a slash is looked up in PATH.
         case argv([String])
+        /// The same, where an argument may be no UTF-8.
+        case systemArgv([SystemString])
         /// A line for the container's /bin/sh.
         case shell(String)
         /// Source text, less than 128 KiB; "python" and "sh" are languages of every pool.
@@ -19,8 +21,12 @@ public struct Command: Sendable, Equatable {
     public var program: Program
     /// Added to the environment that the server and the image give.
     public var env: [String: String]
+    /// `NAME=value` each, over `env`: for values that may be no UTF-8.
+    public var systemEnv: [SystemString] = []
     /// Absolute; nil is the server's choice, /workspace.
     public var cwd: String?
+    /// Instead of `cwd`: one that may be no UTF-8.
+    public var systemCwd: SystemString?
     /// The user id it runs as; nil is the server's choice, 1000.
     public var uid: UInt32?
     /// The first bytes of its standard input; all of it, unless `keepsStdinOpen` or `terminal` is set.
@@ -92,7 +98,11 @@ public struct Command: Sendable, Equatable {
 
     /// The program and its arguments; empty for a shell's line and for code.
     public var argv: [String] {
-        if case .argv(let argv) = program { argv } else { [] }
+        switch program {
+        case .argv(let argv): argv
+        case .systemArgv(let argv): argv.map(\.description)
+        case .shell, .code: []
+        }
     }
 
     func request(lease: String, pool: String, wait: Duration?, window: Int) -> ExecuteRequest {
@@ -105,8 +115,18 @@ public struct Command: Sendable, Equatable {
             maxOutputBytes: UInt64(max(0, maxOutput ?? 0)),
             outputPolicy: outputPolicy, resumableMilliseconds: resumable?.milliseconds ?? 0, unwatched: unwatched,
             mergesOutput: mergesOutput)
+        for entry in systemEnv {
+            guard let text = entry.text, let separator = text.firstIndex(of: "=") else {
+                request.envBytes.append(entry.bytes)
+                continue
+            }
+            request.env[String(text[..<separator])] = String(text[text.index(after: separator)...])
+        }
+        if let systemCwd { (request.cwd, request.cwdBytes) = (systemCwd.description, systemCwd.bytesBesideText) }
         switch program {
         case .argv(let argv): request.argv = argv
+        case .systemArgv(let argv) where argv.allSatisfy { $0.text != nil }: request.argv = argv.map(\.description)
+        case .systemArgv(let argv): request.argvBytes = argv.map(\.bytes)
         case .shell(let line): request.shell = line
         case .code(let text, let language): (request.code, request.language) = (text, language)
         }

@@ -1,4 +1,8 @@
 #define _GNU_SOURCE
+#include <unistd.h>
+#include <sys/vfs.h>
+#include <sys/syscall.h>
+#include <linux/magic.h>
 #include "files.h"
 
 #include <fcntl.h>
@@ -22,4 +26,22 @@ int berth_terminations(void) {
     sigaddset(&termination, SIGTERM);
     if (sigprocmask(SIG_BLOCK, &termination, 0) != 0) return -1;
     return signalfd(-1, &termination, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int berth_rename(int from_directory, const char *from, int to_directory, const char *to, int never_replaces) {
+    return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, never_replaces ? 1U /* NOREPLACE */ : 0U);
+}
+
+int berth_is_kernels_file(int descriptor) {
+    struct statfs system;
+    if (fstatfs(descriptor, &system) != 0) return 0;
+    switch ((unsigned long)system.f_type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+        return 1;
+    default:
+        return 0;
+    }
 }

@@ -1,4 +1,5 @@
 internal import CCurl
+internal import CCurlLoader
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -25,16 +26,19 @@ final class CurlLoop: Sendable {
     /// curl_multi_wakeup may be called from any thread, and from other threads it is the only call.
     private struct Multi: @unchecked Sendable { let handle: UnsafeMutableRawPointer }
 
-    private static let isGloballyReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+    /// Nil when libcurl is there and ready.
+    private static let failure: String? = {
+        if let words = berth_load_curl() { return "libcurl can't be loaded: \(String(cString: words))" }
+        return curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK ? nil : "libcurl could not be set up"
+    }()
 
     private let endpoint: HTTPEndpoint
     private let commands: CommandConnector?
     private let mailbox: Mutex<Mailbox>
 
     init(endpoint: HTTPEndpoint) throws(HTTPError) {
-        guard CurlLoop.isGloballyReady, let multi = curl_multi_init() else {
-            throw HTTPError(.invalidRequest, "libcurl could not be set up")
-        }
+        if let failure = CurlLoop.failure { throw HTTPError(.invalidRequest, failure) }
+        guard let multi = curl_multi_init() else { throw HTTPError(.invalidRequest, "libcurl is out of memory") }
         self.endpoint = endpoint
         commands = CommandConnector.of(endpoint)
         // Kept for the next request; more than these are closed after theirs.

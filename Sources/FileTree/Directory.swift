@@ -72,6 +72,37 @@ package final class Directory: Sendable {
     }
 }
 
+extension Directory {
+    /// The target of a link; nil with errno.
+    package static func link(_ path: [UInt8]) -> [UInt8]? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { room in
+            guard let base = room.baseAddress else { return nil }
+            let count = path.withC { readlink($0, base, room.count) }
+            return count >= 0 ? room[..<count].map { UInt8(bitPattern: $0) } : nil
+        }
+    }
+
+    /// rename(2). False with errno.
+    package func rename(_ name: [UInt8], to new: [UInt8], in target: Directory, neverReplaces: Bool) -> Bool {
+        name.withC { old in
+            new.withC { berth_rename(raw, old, target.raw, $0, neverReplaces ? 1 : 0) == 0 }
+        }
+    }
+
+    /// chmod(2) of what stands at a name, or of the directory itself; a link is not followed. False with errno.
+    package func changeMode(_ name: [UInt8]?, _ mode: UInt32) -> Bool {
+        // It may be unreadable, so that it can't be opened as usual; and what is opened so has a mode by its path alone.
+        let opened = open(name ?? [UInt8(ascii: ".")], berth_o_path | O_NOFOLLOW)
+        guard opened >= 0 else { return false }
+        let entry = Directory(adopting: opened)
+        guard !entry.status.isLink else {
+            errno = ELOOP
+            return false
+        }
+        return chmod("/proc/self/fd/\(opened)", mode) == 0
+    }
+}
+
 extension stat {
     package var kind: UInt32 { st_mode & S_IFMT }
     package var isDirectory: Bool { kind == S_IFDIR }

@@ -1,3 +1,4 @@
+internal import CLinux
 package import Glibc
 
 /// An open file.
@@ -37,4 +38,7 @@ package final class File: Sendable {
             }
         }
     }
+
+    /// It is made by the kernel as it is read, and has no size before.
+    package var isKernels: Bool { berth_is_kernels_file(raw) != 0 }
 }

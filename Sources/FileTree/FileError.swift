@@ -12,27 +12,55 @@ package struct FileError: Error, Equatable, Sendable {
         case `internal` = 13
     }
 
+    /// The finer kind, in the numbers of berth.v1.ErrorReason.
+    package enum Reason: UInt32, Sendable {
+        case noSuchFile = 1
+        case isADirectory = 2
+        case notADirectory = 3
+        case alreadyExists = 4
+        case directoryNotEmpty = 5
+        /// A device, a pipe, a socket.
+        case notAFile = 6
+        case readOnly = 7
+        case outside = 8
+        case notPermitted = 9
+        case noSpace = 10
+        case tooManyLinks = 11
+        case nameTooLong = 12
+        case badArchive = 13
+    }
+
     package let code: Code
+    package let reason: Reason?
     /// One line that names the file.
     package let message: String
 
-    package init(_ code: Code, _ message: String) {
+    package init(_ code: Code, _ message: String, _ reason: Reason? = nil) {
         self.code = code
+        self.reason = reason
         self.message = message
     }
 
     /// - Parameter number: an errno.
     package init(_ number: Int32, _ path: String) {
-        let words = String(cString: strerror(number))
+        let message = "\(path): \(String(cString: strerror(number)))"
         switch number {
-        case ENOENT, ENOTDIR: self.init(.notFound, "\(path): \(words)")
-        case EACCES, EPERM, EROFS: self.init(.permissionDenied, "\(path): \(words)")
-        case ENOSPC, EDQUOT, ENOMEM, EMFILE, ENFILE, EMLINK: self.init(.resourceExhausted, "\(path): \(words)")
-        case EFBIG: self.init(.resourceExhausted, "\(path): \(words)")
-        case EISDIR, ENOTEMPTY, EEXIST, ELOOP, EBUSY, EXDEV: self.init(.failedPrecondition, "\(path): \(words)")
+        case ENOENT: self.init(.notFound, message, .noSuchFile)
+        case EACCES, EPERM: self.init(.permissionDenied, message, .notPermitted)
+        case EROFS: self.init(.permissionDenied, message, .readOnly)
+        case ENOSPC, EDQUOT: self.init(.resourceExhausted, message, .noSpace)
+        case ENOMEM, EMFILE, ENFILE, EMLINK, EFBIG: self.init(.resourceExhausted, message)
+        case ENOTDIR: self.init(.failedPrecondition, message, .notADirectory)
+        case EISDIR: self.init(.failedPrecondition, message, .isADirectory)
+        case ENOTEMPTY: self.init(.failedPrecondition, message, .directoryNotEmpty)
+        case EEXIST: self.init(.failedPrecondition, message, .alreadyExists)
+        case ELOOP: self.init(.failedPrecondition, message, .tooManyLinks)
+        case EBUSY, ETXTBSY: self.init(.failedPrecondition, message)
+        case EXDEV: self.init(.failedPrecondition, "\(path): is in another of the places that programs can write to")
         case EWOULDBLOCK: self.init(.failedPrecondition, "\(path): a program holds it (a lease or a lock)")
-        case ENAMETOOLONG, EINVAL, EILSEQ: self.init(.invalidArgument, "\(path): \(words)")
-        default: self.init(.internal, "\(path): \(words)")
+        case ENAMETOOLONG: self.init(.invalidArgument, message, .nameTooLong)
+        case EINVAL, EILSEQ: self.init(.invalidArgument, message)
+        default: self.init(.internal, message)
         }
     }
 }

@@ -30,13 +30,65 @@ package final class NewFile {
 
     deinit { removeTemporary() }
 
+    /// Runs of zeros at least this long become holes: a sparse file stays one, whatever way it came.
+    private static let shortestHole = 32 << 10
+    private static let block = 4 << 10
+    /// Zeros at its end that are not written yet.
+    private var hole = 0
+
     package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        try file.write(bytes, path: path)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let zeros = NewFile.zeros(UnsafeRawBufferPointer(rebasing: rest))
+            if zeros > 0 {
+                hole += zeros
+                rest = rest.dropFirst(zeros)
+                continue
+            }
+            try closeHole()
+            // Up to the next block that is nothing but zeros.
+            var count = min(NewFile.block, rest.count)
+            while count < rest.count, NewFile.zeros(UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))) == 0 {
+                count = min(count + NewFile.block, rest.count)
+            }
+            try file.write(UnsafeRawBufferPointer(rebasing: rest.prefix(count)), path: path)
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// How many zeros it begins with, in whole blocks; less than a block at its end.
+    private static func zeros(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard let start = bytes.baseAddress else { return 0 }
+        var count = 0
+        while count < bytes.count {
+            let size = min(block, bytes.count - count)
+            guard bytes[count] == 0, memcmp(start + count, start + count + 1, size - 1) == 0 else { break }
+            count += size
+        }
+        return count
+    }
+
+    /// What follows is written after the zeros, which are skipped if there are enough of them.
+    private func closeHole() throws(FileError) {
+        guard hole > 0 else { return }
+        defer { hole = 0 }
+        if hole >= NewFile.shortestHole {
+            guard lseek(file.raw, off_t(hole), SEEK_CUR) >= 0 else { throw FileError(errno, path) }
+            return
+        }
+        let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: hole, alignment: 16)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        try file.write(UnsafeRawBufferPointer(zeros), path: path)
     }
 
     /// Gives it its name, mode and time.
     /// - Parameter modified: nil: now.
     package func commit(as name: [UInt8], mode: UInt32, modified: timespec? = nil) throws(FileError) {
+        if hole > 0 {
+            let size = lseek(file.raw, 0, SEEK_CUR) + off_t(hole)
+            guard ftruncate(file.raw, size) == 0 else { throw FileError(errno, path) }
+        }
         guard fchmod(file.raw, mode) == 0 else { throw FileError(errno, path) }
         if let modified {
             var times = [timespec(tv_sec: 0, tv_nsec: NewFile.omit), modified]

@@ -15,6 +15,11 @@ package struct Packer {
         var names: ArraySlice<[UInt8]>
     }
 
+    /// What is at most told of.
+    private static let mostLeftOut = 1000
+
+    /// Names, each with what it is, that are no part of the archive: a reader finds the same in it (`TarReader.leftOut`).
+    package private(set) var leftOut: [String] = []
     private var tar: TarWriter
     private var stored: [Identity: [UInt8]] = [:]
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 16)
@@ -58,11 +63,20 @@ package struct Packer {
                 try tar.begin(TarEntry(name: full, kind: .symbolicLink(target), status: status))
             case S_IFREG:
                 try addFile(level.directory, name, full, path: "\(path)/\(full.shown)")
-            default:
-                continue
+            case S_IFDIR: try leaveOut(full, "is on another file system")
+            case S_IFIFO: try leaveOut(full, "is a pipe")
+            case S_IFSOCK: try leaveOut(full, "is a socket")
+            default: try leaveOut(full, "is a device")
             }
         }
         try tar.finish()
+    }
+
+    private mutating func leaveOut(_ name: [UInt8], _ why: String) throws(FileError) {
+        guard leftOut.count < Packer.mostLeftOut else { return }
+        let words = "\(name.shown): \(why)"
+        leftOut.append(words)
+        try tar.comment(TarReader.leftOutPrefix + words)
     }
 
     private mutating func addFile(

@@ -10,6 +10,17 @@ package struct Spot {
     package let status: stat?
 }
 
+/// Directories that a walk has made, by their inodes.
+package final class MadeDirectories {
+    private var inodes: Set<UInt64> = []
+
+    package init() {}
+
+    package func insert(_ status: stat) { inodes.insert(UInt64(status.st_ino)) }
+
+    package func contains(_ status: stat) -> Bool { inodes.contains(UInt64(status.st_ino)) }
+}
+
 /// Follows paths from a directory and never leaves it, nor the file system it is on.
 ///
 /// Each component is opened by itself and then looked at, so that nobody can put a link in its place in between; ".." goes
@@ -25,6 +36,7 @@ package struct PathWalk {
     /// The root's own path, for links that are absolute; nil: those are not followed.
     private let prefix: [[UInt8]]?
     private let outside: FileError.Code
+    private let reason: FileError.Reason
 
     /// - Parameters:
     ///   - prefix: the components of the root's path.
@@ -33,6 +45,7 @@ package struct PathWalk {
         self.root = root
         self.prefix = prefix
         self.outside = outside
+        reason = outside == .invalidArgument ? .badArchive : .outside
         device = UInt64(root.status.st_dev)
     }
 
@@ -43,10 +56,12 @@ package struct PathWalk {
     /// - Parameters:
     ///   - followsLast: a link at the path's end is followed.
     ///   - makesParents: directories that are missing on the way are made.
+    ///   - made: is told of those.
     ///   - path: for messages.
     /// - Throws: `FileError`: nothing on the way, no directory on the way, not allowed, leads outside.
     package func callAsFunction(
-        _ components: [[UInt8]], followsLast: Bool = true, makesParents: Bool = false, path: String
+        _ components: [[UInt8]], followsLast: Bool = true, makesParents: Bool = false, made: MadeDirectories? = nil,
+        path: String
     ) throws(FileError) -> Spot {
         var stack = [root]
         var pending = Array(components.reversed())
@@ -63,8 +78,9 @@ package struct PathWalk {
                 guard errno == ENOENT else { throw FileError(errno, path) }
                 if pending.isEmpty { return Spot(directory: directory, name: component, status: nil) }
                 guard makesParents else { throw FileError(ENOENT, path) }
-                let made = component.withC { mkdirat(directory.raw, $0, 0o755) }
-                guard made == 0 || errno == EEXIST else { throw FileError(errno, path) }
+                let result = component.withC { mkdirat(directory.raw, $0, 0o755) }
+                guard result == 0 || errno == EEXIST else { throw FileError(errno, path) }
+                if result == 0, let made, let status = directory.status(component) { made.insert(status) }
                 links += 1
                 guard links <= PathWalk.maxLinks + components.count else { throw FileError(ELOOP, path) }
                 pending.append(component)
@@ -95,7 +111,7 @@ package struct PathWalk {
     }
 
     private func leaves(_ path: String) -> FileError {
-        FileError(outside, "\(path): leads outside")
+        FileError(outside, "\(path): leads outside", reason)
     }
 }
 
@@ -107,7 +123,7 @@ extension Spot {
         guard status != nil else { throw FileError(ENOENT, path) }
         guard let opened = directory.directory(name) else {
             throw errno == ENOTDIR
-                ? FileError(.failedPrecondition, "\(path): not a directory") : FileError(errno, path)
+                ? FileError(.failedPrecondition, "\(path): not a directory", .notADirectory) : FileError(errno, path)
         }
         return opened
     }
@@ -137,6 +153,7 @@ extension FileError {
             case S_IFLNK: "a link"
             default: "a device"
             }
-        self.init(.failedPrecondition, "\(path): is \(kind), not a file")
+        self.init(
+            .failedPrecondition, "\(path): is \(kind), not a file", status.isDirectory ? .isADirectory : .notAFile)
     }
 }

@@ -8,6 +8,11 @@ package final class TarReader {
     /// Bytes of one extended header or long name.
     private static let maxExtension: UInt64 = 1 << 20
 
+    package static let leftOutPrefix = "berth: left out "
+    private static let mostLeftOut = 1000
+
+    /// What the archive's maker says is no part of it.
+    package private(set) var leftOut: [String] = []
     private let source: Source
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
     private var filled = 0..<0
@@ -41,7 +46,7 @@ package final class TarReader {
             case UInt8(ascii: "x"), UInt8(ascii: "g"):
                 // Global ones hold comments in practice; the names of single files do not belong there.
                 let records = try readExtension(size)
-                if type == UInt8(ascii: "x") { try changes.add(records) }
+                if type == UInt8(ascii: "x") { try changes.add(records) } else { try readComments(records) }
             case UInt8(ascii: "L"): changes.name = Tar.text(try readExtension(size)[...])
             case UInt8(ascii: "K"): changes.link = Tar.text(try readExtension(size)[...])
             case UInt8(ascii: "V"): begin(size)
@@ -108,6 +113,14 @@ package final class TarReader {
             modifiedNanoseconds: changes.modified?.nanoseconds ?? 0)
     }
 
+    private func readComments(_ records: [UInt8]) throws(FileError) {
+        var comments = Changes()
+        try comments.add(records)
+        guard let comment = comments.comment, comment.hasPrefix(TarReader.leftOutPrefix) else { return }
+        guard leftOut.count < TarReader.mostLeftOut else { return }
+        leftOut.append(String(comment.dropFirst(TarReader.leftOutPrefix.count).prefix(4096)))
+    }
+
     /// What the headers before an entry's own say of it.
     private struct Changes {
         var name: [UInt8]?
@@ -115,6 +128,7 @@ package final class TarReader {
         var size: UInt64?
         var modified: (seconds: Int64, nanoseconds: Int64)?
         var isSparse = false
+        var comment: String?
 
         /// Records are `LENGTH KEY=VALUE\n`, LENGTH counts all of it.
         mutating func add(_ records: [UInt8]) throws(FileError) {
@@ -123,7 +137,10 @@ package final class TarReader {
                 let digits = rest.prefix { $0 != 0x20 }
                 guard digits.count <= 8, let length = Int(String(decoding: digits, as: UTF8.self)),
                     length > digits.count + 2, length <= rest.count
-                else { throw FileError(.invalidArgument, "the archive is damaged: an extended header makes no sense") }
+                else {
+                    throw FileError(
+                        .invalidArgument, "the archive is damaged: an extended header makes no sense", .badArchive)
+                }
                 let record = rest.prefix(length - 1).dropFirst(digits.count + 1)
                 rest = rest.dropFirst(length)
                 guard let equals = record.firstIndex(of: UInt8(ascii: "=")) else { continue }
@@ -133,6 +150,7 @@ package final class TarReader {
                 case "linkpath": link = Array(value)
                 case "size": size = UInt64(String(decoding: value, as: UTF8.self)).map { min($0, UInt64(Int64.max)) }
                 case "mtime": modified = Changes.time(String(decoding: value, as: UTF8.self))
+                case "comment": comment = String(decoding: value, as: UTF8.self)
                 case let key where key.hasPrefix("GNU.sparse."): isSparse = true
                 default: break
                 }
@@ -217,7 +235,7 @@ package final class TarReader {
         return FileError(
             .invalidArgument,
             compressed.contains { start.starts(with: $0) }
-                ? "the archive is compressed: unpack it first, to a plain tar" : "this is no tar archive")
+                ? "the archive is compressed: unpack it first, to a plain tar" : "this is no tar archive", .badArchive)
     }
 
     private func fill() throws(FileError) {
@@ -240,10 +258,10 @@ package final class TarReader {
     }
 
     private func damaged(_ what: String) -> FileError {
-        FileError(.invalidArgument, "the archive is damaged: \(what)")
+        FileError(.invalidArgument, "the archive is damaged: \(what)", .badArchive)
     }
 
     private func unusable(_ what: String) -> FileError {
-        FileError(.invalidArgument, "\(current): \(what)")
+        FileError(.invalidArgument, "\(current): \(what)", .badArchive)
     }
 }

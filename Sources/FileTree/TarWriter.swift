@@ -59,6 +59,19 @@ package struct TarWriter {
         try flush(above: TarWriter.flushSize)
     }
 
+    /// Words for whoever reads the archive: all programs pass over them.
+    package mutating func comment(_ words: String) throws(FileError) {
+        precondition(left == 0, "a comment within an entry")
+        var records: [UInt8] = []
+        TarWriter.add("comment", Array(words.utf8), to: &records)
+        put(
+            TarEntry(name: Array("pax_global_header".utf8), kind: .file, mode: 0o644), type: UInt8(ascii: "g"),
+            size: Tar.octal(UInt64(records.count), size: Tar.size.size))
+        buffer += records
+        buffer += [UInt8](repeating: 0, count: Tar.padding(UInt64(records.count)))
+        try flush(above: TarWriter.flushSize)
+    }
+
     /// Content of the entry that was begun.
     package mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         precondition(UInt64(bytes.count) <= left, "more content than the entry's header says")

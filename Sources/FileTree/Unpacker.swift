@@ -8,13 +8,17 @@ internal import Glibc
 package struct Unpacker {
     private let root: Directory
     private let walk: PathWalk
+    private let made = MadeDirectories()
     /// Directories get mode and time last: what is unpacked into them needs the one and changes the other.
     private var directories: [TarEntry] = []
     /// Entries that are no directories.
     package private(set) var files: UInt64 = 0
 
-    package init(into root: Directory) {
+    /// - Parameter isNew: the directory was made for this, and gets the mode and time that the archive has for it. One that
+    ///   was there before keeps its own, and so do all below it.
+    package init(into root: Directory, isNew: Bool = false) {
         self.root = root
+        if isNew { made.insert(root.status) }
         walk = PathWalk(root: root, outside: .invalidArgument)
     }
 
@@ -30,10 +34,12 @@ package struct Unpacker {
         let path = entry.name.shown
         let steps = try Unpacker.steps(entry.name, path: path)
         if entry.kind == .directory { return try unpackDirectory(entry, steps, path) }
-        guard !steps.isEmpty else { throw FileError(.invalidArgument, "\(path): is the directory itself") }
+        guard !steps.isEmpty else { throw FileError(.invalidArgument, "\(path): is the directory itself", .badArchive) }
         // What stands at the name is replaced, a link too: nothing is written through one.
-        let spot = try walk(steps, followsLast: false, makesParents: true, path: path)
-        guard let name = spot.name else { throw FileError(.invalidArgument, "\(path): is the directory itself") }
+        let spot = try walk(steps, followsLast: false, makesParents: true, made: made, path: path)
+        guard let name = spot.name else {
+            throw FileError(.invalidArgument, "\(path): is the directory itself", .badArchive)
+        }
         if let status = spot.status, status.isDirectory { throw FileError(EISDIR, path) }
         switch entry.kind {
         case .file:
@@ -43,7 +49,8 @@ package struct Unpacker {
         case .hardLink(let target):
             let old = try walk(try Unpacker.steps(target, path: path), followsLast: false, path: path)
             guard let oldName = old.name, let status = old.status else {
-                throw FileError(.invalidArgument, "\(path): is a link to \(target.shown), which is not there")
+                throw FileError(
+                    .invalidArgument, "\(path): is a link to \(target.shown), which is not there", .badArchive)
             }
             guard !status.isDirectory else { throw FileError(wrongKind: status, "\(path): \(target.shown)") }
             try NewFile.link((old.directory, oldName), in: spot.directory, as: name, path: path)
@@ -88,25 +95,27 @@ package struct Unpacker {
     private mutating func unpackDirectory(
         _ entry: TarEntry, _ steps: [[UInt8]], _ path: String
     ) throws(FileError) {
-        let spot = try walk(steps, makesParents: true, path: path)
+        let spot = try walk(steps, makesParents: true, made: made, path: path)
         if let status = spot.status {
             // A link that leads to a directory within stays: it was put there for this.
             guard status.isDirectory else {
-                throw FileError(.failedPrecondition, "\(path): is there, and not a directory")
+                throw FileError(.failedPrecondition, "\(path): is there, and not a directory", .notADirectory)
             }
+            if made.contains(status) { directories.append(entry) }
         } else if let name = spot.name {
             guard name.withC({ mkdirat(spot.directory.raw, $0, 0o700) }) == 0 else { throw FileError(errno, path) }
+            if let status = spot.directory.status(name) { made.insert(status) }
+            directories.append(entry)
         }
-        directories.append(entry)
     }
 
     private static func steps(_ name: [UInt8], path: String) throws(FileError) -> [[UInt8]] {
         guard name.first != UInt8(ascii: "/") else {
-            throw FileError(.invalidArgument, "\(path): is absolute, which would lead outside")
+            throw FileError(.invalidArgument, "\(path): is absolute, which would lead outside", .badArchive)
         }
         let steps = PathWalk.components(name)
         guard !steps.contains([0x2e, 0x2e]) else {
-            throw FileError(.invalidArgument, "\(path): has \"..\" in it, which would lead outside")
+            throw FileError(.invalidArgument, "\(path): has \"..\" in it, which would lead outside", .badArchive)
         }
         return steps
     }

@@ -46,10 +46,10 @@ public enum Agent {
     public struct ExecuteRequest: Message, Bridged {
         /// The server's number for the execution, unique on its stream, not 0.
         public var execution: UInt64
-        public var argv: [String]
+        public var argv: [SystemString]
         /// `NAME=value`, complete.
-        public var env: [String]
-        public var cwd: String
+        public var env: [SystemString]
+        public var cwd: SystemString
         public var uid: UInt32
         public var gid: UInt32
         /// The first bytes of standard input.
@@ -81,7 +81,8 @@ public enum Agent {
         public var outputGraceMaxMilliseconds: UInt64
 
         public init(
-            execution: UInt64, argv: [String], env: [String] = [], cwd: String = "/", uid: UInt32 = 0, gid: UInt32 = 0,
+            execution: UInt64, argv: [SystemString], env: [SystemString] = [], cwd: SystemString = "/", uid: UInt32 = 0,
+            gid: UInt32 = 0,
             stdin: [UInt8] = [], timeoutMilliseconds: UInt64 = 0, graceMilliseconds: UInt64 = 2000,
             windowBytes: UInt64 = 256 << 10, keepsStdinOpen: Bool = false, terminal: Terminal? = nil,
             maxOutputBytes: UInt64 = 0, killsAtMaxOutput: Bool = false, idleTimeoutMilliseconds: UInt64 = 0,
@@ -140,10 +141,10 @@ public enum Agent {
         func fill(_ c: UnsafeMutablePointer<Berth__Agent__V1__ExecuteRequest>, _ arena: Arena) {
             c.pointee.execution = execution
             c.pointee.n_argv = argv.count
-            c.pointee.argv = arena.list(argv.map(arena.string))
+            c.pointee.argv = arena.byteList(argv)
             c.pointee.n_env = env.count
-            c.pointee.env = arena.list(env.map(arena.string))
-            c.pointee.cwd = arena.string(cwd)
+            c.pointee.env = arena.byteList(env)
+            c.pointee.cwd = arena.bytes(cwd)
             c.pointee.uid = uid
             c.pointee.gid = gid
             c.pointee.stdin = arena.bytes(stdin)

@@ -130,6 +130,23 @@ public final class Arena {
         return pointer
     }
 
+    func bytes(_ value: SystemString) -> ProtobufCBinaryData {
+        value.withBytes { source in
+            guard let base = source.baseAddress, !source.isEmpty else { return ProtobufCBinaryData(len: 0, data: nil) }
+            let pointer = allocate(source.count).bindMemory(to: UInt8.self, capacity: source.count)
+            pointer.update(from: base, count: source.count)
+            return ProtobufCBinaryData(len: source.count, data: pointer)
+        }
+    }
+
+    func byteList(_ values: [SystemString]) -> UnsafeMutablePointer<ProtobufCBinaryData>? {
+        guard !values.isEmpty else { return nil }
+        let pointer = allocate(values.count * MemoryLayout<ProtobufCBinaryData>.stride)
+            .bindMemory(to: ProtobufCBinaryData.self, capacity: values.count)
+        for (index, value) in values.enumerated() { (pointer + index).initialize(to: bytes(value)) }
+        return pointer
+    }
+
     /// A list of what `make` makes of each value.
     func list<V, T>(_ values: [V], _ make: (V) -> T) -> UnsafeMutablePointer<T?>? {
         guard !values.isEmpty else { return nil }
@@ -165,5 +182,20 @@ public final class Arena {
     func swift(_ list: UnsafeMutablePointer<ProtobufCBinaryData>?, count: Int) -> [[UInt8]] {
         guard let list, count > 0 else { return [] }
         return (0..<count).map { swift(list[$0]) }
+    }
+
+    /// - Throws: `SchemaError` when it holds a NUL.
+    func swift(_ data: ProtobufCBinaryData, _ field: StaticString) throws(SchemaError) -> SystemString {
+        try SystemString(UnsafeRawBufferPointer(start: data.data, count: data.len), field: field)
+    }
+
+    func swift(
+        _ list: UnsafeMutablePointer<ProtobufCBinaryData>?, count: Int, _ field: StaticString
+    ) throws(SchemaError) -> [SystemString] {
+        guard let list, count > 0 else { return [] }
+        var values: [SystemString] = []
+        values.reserveCapacity(count)
+        for index in 0..<count { values.append(try swift(list[index], field)) }
+        return values
     }
 }

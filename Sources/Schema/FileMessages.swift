@@ -73,6 +73,14 @@ public struct FileInfo: Message, Bridged {
     }
 }
 
+extension FileInfo {
+    /// The name as Linux knows it.
+    public var systemName: SystemString {
+        get { SystemString(name, bytes: nameBytes) }
+        set { (name, nameBytes) = (newValue.description, newValue.bytesBesideText) }
+    }
+}
+
 /// berth.v1.WriteFileRequest.
 public struct WriteFileRequest: Message, Bridged {
     public var lease: String

@@ -10,43 +10,71 @@
 /// - Exit code: 0, or 1 with a `failure` reported.
 public enum FileOperation: Sendable, Equatable {
     /// - `length`: 0 is all to the end.
-    case read(path: String, offset: UInt64, length: UInt64)
-    case write(path: String, mode: UInt32, createsParents: Bool)
-    case list(path: String)
-    case remove(path: String, isRecursive: Bool)
-    case unpack(path: String)
-    case pack(path: String)
+    case read(path: SystemString, offset: UInt64, length: UInt64)
+    case write(path: SystemString, mode: UInt32, createsParents: Bool)
+    case list(path: SystemString)
+    /// - `followsLink`: of a link, what it leads to.
+    case stat(path: SystemString, followsLink: Bool)
+    case makeDirectory(path: SystemString, mode: UInt32, makesParents: Bool)
+    case rename(from: SystemString, to: SystemString, neverReplaces: Bool)
+    case changeMode(path: SystemString, mode: UInt32)
+    case remove(path: SystemString, isRecursive: Bool)
+    case unpack(path: SystemString)
+    case pack(path: SystemString)
 
     /// The first argument.
     public static let flag = "--file"
     /// Bytes of one piece or message, at most.
     public static let maxPiece = 256 << 10
 
-    public var arguments: [String] {
-        switch self {
-        case .read(let path, let offset, let length): [Self.flag, "read", path, "\(offset)", "\(length)"]
-        case .write(let path, let mode, let createsParents):
-            [Self.flag, "write", path, "\(mode)", createsParents ? "1" : "0"]
-        case .list(let path): [Self.flag, "list", path]
-        case .remove(let path, let isRecursive): [Self.flag, "remove", path, isRecursive ? "1" : "0"]
-        case .unpack(let path): [Self.flag, "unpack", path]
-        case .pack(let path): [Self.flag, "pack", path]
-        }
+    public var arguments: [SystemString] {
+        let rest: [SystemString] =
+            switch self {
+            case .read(let path, let offset, let length): ["read", path, "\(offset)", "\(length)"]
+            case .write(let path, let mode, let createsParents): ["write", path, "\(mode)", Self.flag(createsParents)]
+            case .list(let path): ["list", path]
+            case .stat(let path, let followsLink): ["stat", path, Self.flag(followsLink)]
+            case .makeDirectory(let path, let mode, let makesParents):
+                ["mkdir", path, "\(mode)", Self.flag(makesParents)]
+            case .rename(let from, let to, let neverReplaces): ["rename", from, to, Self.flag(neverReplaces)]
+            case .changeMode(let path, let mode): ["chmod", path, "\(mode)"]
+            case .remove(let path, let isRecursive): ["remove", path, Self.flag(isRecursive)]
+            case .unpack(let path): ["unpack", path]
+            case .pack(let path): ["pack", path]
+            }
+        return [SystemString(Self.flag)] + rest
     }
 
+    private static func flag(_ isSet: Bool) -> SystemString { isSet ? "1" : "0" }
+
     /// nil for arguments that are no operation.
-    public init?(arguments: [String]) {
-        guard arguments.count >= 3, arguments[0] == Self.flag else { return nil }
+    public init?(arguments: [SystemString]) {
+        guard arguments.count >= 3, arguments[0] == SystemString(Self.flag), let name = arguments[1].text else {
+            return nil
+        }
         let path = arguments[2]
-        switch (arguments[1], arguments.count) {
+        func number<N: FixedWidthInteger>(_ index: Int, upTo most: N) -> N? {
+            arguments[index].text.flatMap { N($0) }.flatMap { $0 <= most ? $0 : nil }
+        }
+        let modes: UInt32 = 0o7777
+        let isSet = arguments[arguments.count - 1] == "1"
+        switch (name, arguments.count) {
         case ("read", 5):
-            guard let offset = UInt64(arguments[3]), let length = UInt64(arguments[4]) else { return nil }
+            guard let offset = number(3, upTo: UInt64.max), let length = number(4, upTo: UInt64.max) else { return nil }
             self = .read(path: path, offset: offset, length: length)
         case ("write", 5):
-            guard let mode = UInt32(arguments[3]), mode <= 0o7777 else { return nil }
-            self = .write(path: path, mode: mode, createsParents: arguments[4] == "1")
+            guard let mode = number(3, upTo: modes) else { return nil }
+            self = .write(path: path, mode: mode, createsParents: isSet)
         case ("list", 3): self = .list(path: path)
-        case ("remove", 4): self = .remove(path: path, isRecursive: arguments[3] == "1")
+        case ("stat", 4): self = .stat(path: path, followsLink: isSet)
+        case ("mkdir", 5):
+            guard let mode = number(3, upTo: modes) else { return nil }
+            self = .makeDirectory(path: path, mode: mode, makesParents: isSet)
+        case ("rename", 5): self = .rename(from: path, to: arguments[3], neverReplaces: isSet)
+        case ("chmod", 4):
+            guard let mode = number(3, upTo: modes) else { return nil }
+            self = .changeMode(path: path, mode: mode)
+        case ("remove", 4): self = .remove(path: path, isRecursive: isSet)
         case ("unpack", 3): self = .unpack(path: path)
         case ("pack", 3): self = .pack(path: path)
         default: return nil
@@ -61,10 +89,10 @@ public enum FileOperation: Sendable, Equatable {
 
 /// What an operation says of itself, beside its bytes.
 public enum FileReport: Sendable, Equatable {
-    /// First thing, of `read`: what is about to be sent. Of `pack`, the path's own.
+    /// First thing, of `read`: what is about to be sent. Of `pack`, the path's own. Of `stat`, the answer.
     case info(FileInfo)
-    /// Last thing: one of gRPC's codes, and words that name the file.
-    case failure(code: Int32, message: String)
+    /// Last thing: one of gRPC's codes, the number of an `ErrorReason` or 0, and words that name the file.
+    case failure(code: Int32, reason: UInt32, message: String)
     /// Last thing, of `unpack`: files unpacked.
     case count(UInt64)
 
@@ -75,8 +103,8 @@ public enum FileReport: Sendable, Equatable {
         let (kind, content): (UInt8, [UInt8]) =
             switch self {
             case .info(let info): (UInt8(ascii: "i"), info.encoded())
-            case .failure(let code, let message):
-                (UInt8(ascii: "e"), Array("\(code) \(message.prefix(1024))".utf8))
+            case .failure(let code, let reason, let message):
+                (UInt8(ascii: "e"), Array("\(code) \(reason) \(message.prefix(1024))".utf8))
             case .count(let count): (UInt8(ascii: "n"), Array("\(count)".utf8))
             }
         return FileOperation.header(1 + content.count) + [kind] + content
@@ -94,9 +122,12 @@ public enum FileReport: Sendable, Equatable {
         switch bytes[4] {
         case UInt8(ascii: "i"): return .info(try FileInfo(decoding: content))
         case UInt8(ascii: "e"):
-            let words = String(decoding: content, as: UTF8.self).split(separator: " ", maxSplits: 1)
-            guard let code = words.first.flatMap({ Int32($0) }) else { throw SchemaError("a failure without a code") }
-            return .failure(code: code, message: words.count > 1 ? String(words[1]) : "")
+            let words = String(decoding: content, as: UTF8.self).split(
+                separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            guard words.count == 3, let code = Int32(words[0]), let reason = UInt32(words[1]) else {
+                throw SchemaError("a failure without a code and a reason")
+            }
+            return .failure(code: code, reason: reason, message: String(words[2]))
         case UInt8(ascii: "n"):
             guard let count = UInt64(String(decoding: content, as: UTF8.self)) else {
                 throw SchemaError("a count that is no number")

@@ -3,7 +3,7 @@ internal import Schema
 
 /// What an `Execute` request runs: argv, or shell, or code.
 enum Command {
-    case argv([String])
+    case argv([SystemString])
     case code(String, language: String)
 
     /// What the kernel takes as one argument, without its NUL, in bytes.
@@ -11,7 +11,7 @@ enum Command {
 
     init(_ request: ExecuteRequest) throws(RPCError) {
         var given: [String] = []
-        if !request.argv.isEmpty { given.append("argv") }
+        if !request.argv.isEmpty || !request.argvBytes.isEmpty { given.append("argv") }
         if !request.shell.isEmpty { given.append("shell") }
         if !request.code.isEmpty { given.append("code") }
         guard given.count == 1 else {
@@ -27,24 +27,33 @@ enum Command {
         if request.code.isEmpty, !request.language.isEmpty {
             throw RPCError(.invalidArgument, "language is given with \(given[0]): it belongs to code")
         }
-        if request.argv.first?.isEmpty == true {
+        let argv =
+            request.argvBytes.isEmpty
+            ? request.argv.map { SystemString($0) } : request.argvBytes.map { SystemString($0) }
+        if argv.first?.isEmpty == true {
             throw RPCError(.invalidArgument, "argv[0] is empty: it is the program")
         }
         if !request.code.isEmpty {
-            try Command.check("code", request.code)
+            try Command.check("code", request.code.utf8.count)
             self = .code(request.code, language: request.language)
         } else if !request.shell.isEmpty {
-            try Command.check("shell", request.shell)
-            self = .argv(["/bin/sh", "-c", request.shell])
+            try Command.check("shell", request.shell.utf8.count)
+            self = .argv(["/bin/sh", "-c", SystemString(request.shell)])
         } else {
-            for (index, argument) in request.argv.enumerated() { try Command.check("argv[\(index)]", argument) }
-            self = .argv(request.argv)
+            for (index, argument) in argv.enumerated() {
+                try Command.check("argv[\(index)]", argument.count)
+                // Text has been looked at as it was decoded.
+                guard request.argvBytes.isEmpty || !argument.contains(0) else {
+                    throw RPCError(.invalidArgument, "argv_raw[\(index)] holds a NUL byte")
+                }
+            }
+            self = .argv(argv)
         }
     }
 
     /// The program and its arguments.
     /// - Throws: INVALID_ARGUMENT when the pool does not know the language.
-    func argv(_ pool: ProgramDefaults) throws(RPCError) -> [String] {
+    func argv(_ pool: ProgramDefaults) throws(RPCError) -> [SystemString] {
         switch self {
         case .argv(let argv): return argv
         case .code(let text, let language):
@@ -54,38 +63,44 @@ enum Command {
                     "there is no language \"\(language)\" in this pool; there is: "
                         + pool.languages.keys.sorted().joined(separator: ", "))
             }
-            var argv: [String] = []
+            var argv: [SystemString] = []
             for part in template {
                 let argument = part.replacing(ProgramDefaults.codePlaceholder, with: text)
-                try Command.check("code with what runs it", argument)
-                argv.append(argument)
+                try Command.check("code with what runs it", argument.utf8.count)
+                argv.append(SystemString(argument))
             }
             return argv
         }
     }
 
     /// As it is told: what is long is cut.
-    static func listed(_ argv: [String]) -> [String] {
+    static func listed(_ argv: [SystemString]) -> [SystemString] {
         var left = 1024
-        var listed: [String] = []
+        var listed: [SystemString] = []
         for argument in argv {
             guard left > 0, listed.count < 64 else {
                 listed.append("…")
                 break
             }
             let length = min(256, left)
-            left -= min(length, argument.utf8.count) + 1
-            let isWhole = argument.utf8.count <= length
-            listed.append(isWhole ? argument : String(decoding: argument.utf8.prefix(length), as: UTF8.self) + "…")
+            left -= min(length, argument.count) + 1
+            listed.append(argument.count <= length ? argument : cut(argument, to: length))
         }
         return listed
     }
 
-    private static func check(_ what: String, _ argument: String) throws(RPCError) {
-        guard argument.utf8.count <= longestArgument else {
+    private static func cut(_ argument: SystemString, to length: Int) -> SystemString {
+        guard let text = argument.text else { return SystemString(argument.bytes.prefix(length) + Array("…".utf8)) }
+        // Not within a character: that would be shown as one that was not there.
+        var end = text.utf8.index(text.startIndex, offsetBy: length)
+        while end > text.startIndex, text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }
+        return SystemString(String(text[..<end]) + "…")
+    }
+
+    private static func check(_ what: String, _ count: Int) throws(RPCError) {
+        guard count <= longestArgument else {
             throw RPCError(
-                .invalidArgument,
-                "\(what) has \(argument.utf8.count) bytes, more than an argument can have, \(longestArgument)")
+                .invalidArgument, "\(what) has \(count) bytes, more than an argument can have, \(longestArgument)")
         }
     }
 }

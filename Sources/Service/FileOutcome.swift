@@ -40,7 +40,7 @@ struct FileOutcome {
                 switch report {
                 case .info(let info): self.info = info
                 case .count(let count): self.count = count
-                case .failure(let code, let message): failure = FileOutcome.error(code, message)
+                case .failure(let code, let reason, let message): failure = FileOutcome.error(code, reason, message)
                 }
             }
         } catch {
@@ -70,13 +70,18 @@ struct FileOutcome {
         }
     }
 
-    private static func error(_ code: Int32, _ message: String) -> RPCError {
+    /// Those of files: no other is believed of an operation on files.
+    private static let reasons = ErrorReason.noSuchFile.rawValue...ErrorReason.badArchive.rawValue
+
+    private static func error(_ code: Int32, _ reason: UInt32, _ message: String) -> RPCError {
         let codes: [RPCError.Code] = [
             .cancelled, .invalidArgument, .notFound, .permissionDenied, .resourceExhausted, .failedPrecondition,
         ]
         let line = String(
             message.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : Character($0) })
-        return RPCError(codes.first { $0.rawValue == code } ?? .internal, line)
+        return RPCError(
+            codes.first { $0.rawValue == code } ?? .internal, line,
+            reasons.contains(reason) ? ErrorReason(rawValue: reason) : nil)
     }
 }
 
@@ -91,7 +96,7 @@ final class FileRelay: Sendable {
         var violation: RPCError?
     }
 
-    private let path: String
+    private let path: SystemString
     private let limit: UInt64?
     private let tellsInfo: Bool
     private let state = Mutex(State())
@@ -99,7 +104,7 @@ final class FileRelay: Sendable {
     /// - Parameters:
     ///   - limit: bytes that were asked for at most.
     ///   - tellsInfo: the client is told what the file is like.
-    init(path: String, limit: UInt64? = nil, tellsInfo: Bool = false) {
+    init(path: SystemString, limit: UInt64? = nil, tellsInfo: Bool = false) {
         self.path = path
         self.limit = limit
         self.tellsInfo = tellsInfo
@@ -138,7 +143,7 @@ final class FileRelay: Sendable {
                 let info = tellsInfo ? state.withLock { $0.outcome.info } : nil
                 call.send(
                     FileEvent.start(
-                        FileStart(execution: execution.id, watcher: number, info: info.map(checked))))
+                        FileStart(execution: execution.id, watcher: number, info: info.map { $0.checked(path) })))
             },
             dropped: { call, _ in call.fail(RPCError(.internal, "bytes of the file were lost on their way")) },
             ended: { [self] call, ended in
@@ -153,10 +158,13 @@ final class FileRelay: Sendable {
                 call.finish()
             })
     }
+}
 
-    private func checked(_ info: FileInfo) -> FileInfo {
-        var info = info
-        info.name = path
+extension FileInfo {
+    /// With the name that was asked for, and nothing but permissions in its mode.
+    func checked(_ path: SystemString) -> FileInfo {
+        var info = self
+        info.systemName = path
         info.mode &= 0o7777
         return info
     }

@@ -47,14 +47,14 @@ extension PoolServiceHandler {
 
     private func arguments(
         _ program: Program, of request: ExecuteRequest
-    ) throws(RPCError) -> ([String], ProgramDefaults) {
+    ) throws(RPCError) -> ([SystemString], ProgramDefaults) {
         let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
         try program.checkUser(defaults, nil)
         return (try program.command.argv(defaults), defaults)
     }
 
     private func run(
-        _ program: Program, _ argv: [String], _ defaults: ProgramDefaults, _ call: ServerCall, in grant: Grant
+        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, in grant: Grant
     ) {
         _ = pool.use(grant.token, begins: true)
         run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [pool] in
@@ -72,7 +72,8 @@ extension PoolServiceHandler {
     }
 
     private func run(
-        _ program: Program, _ argv: [String], _ defaults: ProgramDefaults, _ call: ServerCall, link: any MemberLink,
+        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall,
+        link: any MemberLink,
         lease: LeaseToken? = nil, ownLease: LeaseToken? = nil, _ atEnd: @escaping @Sendable () -> Void
     ) {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }

@@ -9,7 +9,7 @@ internal import Synchronization
 /// `FileOperation`'s arguments: so it may do what programs may, and can be limited and ended like one.
 extension PoolServiceHandler {
     /// The agent's own file, for a child of it.
-    private static let tool = "/proc/self/exe"
+    private static let tool: SystemString = "/proc/self/exe"
 
     /// Bytes of data in one call.
     static let longestData = 256 << 10
@@ -19,30 +19,78 @@ extension PoolServiceHandler {
 
     func readFile(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ReadFileRequest.self)
+        let path = SystemString(request.path, bytes: request.pathBytes)
         try stream(
-            .read(path: request.path, offset: request.offset, length: request.length), path: request.path,
-            FileRelay(path: request.path, limit: request.length == 0 ? nil : request.length, tellsInfo: true),
+            .read(path: path, offset: request.offset, length: request.length), path: path,
+            FileRelay(path: path, limit: request.length == 0 ? nil : request.length, tellsInfo: true),
             lease: request.lease, window: request.windowBytes, call)
     }
 
     func readArchive(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ReadArchiveRequest.self)
+        let path = SystemString(request.path, bytes: request.pathBytes)
         try stream(
-            .pack(path: request.path), path: request.path, FileRelay(path: request.path), lease: request.lease,
-            window: request.windowBytes, call)
+            .pack(path: path), path: path, FileRelay(path: path), lease: request.lease, window: request.windowBytes,
+            call)
     }
 
     func listDirectory(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ListDirectoryRequest.self)
-        let job = try begin(.list(path: request.path), path: request.path, lease: request.lease)
+        let path = SystemString(request.path, bytes: request.pathBytes)
+        let job = try begin(.list(path: path), path: path, lease: request.lease)
         ListRelay(call, grace: limits.defaultGrace).begin { sink in job.run(stdin: [], keepsOpen: false, sink) }
     }
 
     func removeFile(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(RemoveFileRequest.self)
+        let path = SystemString(request.path, bytes: request.pathBytes)
         let job = try begin(
-            .remove(path: request.path, isRecursive: request.isRecursive), path: request.path, lease: request.lease)
+            .remove(path: path, isRecursive: request.isRecursive), path: path, lease: request.lease)
         run(job, stdin: [], for: call) { _ in .success(Empty()) }
+    }
+
+    func stat(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(StatRequest.self)
+        let path = SystemString(request.path, bytes: request.pathBytes)
+        let job = try begin(.stat(path: path, followsLink: request.followsLink), path: path, lease: request.lease)
+        run(job, stdin: [], for: call) { outcome -> Result<StatResponse, RPCError> in
+            guard let info = outcome.info else {
+                return .failure(RPCError(.internal, "the operation on files said nothing"))
+            }
+            return .success(StatResponse(info: info.checked(path)))
+        }
+    }
+
+    func makeDirectory(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(MakeDirectoryRequest.self)
+        let path = SystemString(request.path, bytes: request.pathBytes)
+        try Self.checkMode(request.mode)
+        let operation = FileOperation.makeDirectory(
+            path: path, mode: request.mode == 0 ? 0o755 : request.mode, makesParents: request.makesParents)
+        let job = try begin(operation, path: path, lease: request.lease)
+        run(job, stdin: [], for: call) { _ in .success(MakeDirectoryResponse()) }
+    }
+
+    func renameFile(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(RenameFileRequest.self)
+        let from = SystemString(request.from, bytes: request.fromBytes)
+        let to = SystemString(request.to, bytes: request.toBytes)
+        try Self.check("to", to)
+        let operation = FileOperation.rename(from: from, to: to, neverReplaces: request.neverReplaces)
+        let job = try begin(operation, path: from, named: "from", lease: request.lease)
+        run(job, stdin: [], for: call) { _ in .success(RenameFileResponse()) }
+    }
+
+    func changeMode(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ChangeModeRequest.self)
+        let path = SystemString(request.path, bytes: request.pathBytes)
+        try Self.checkMode(request.mode)
+        let job = try begin(.changeMode(path: path, mode: request.mode), path: path, lease: request.lease)
+        run(job, stdin: [], for: call) { _ in .success(ChangeModeResponse()) }
+    }
+
+    private static func checkMode(_ mode: UInt32) throws(RPCError) {
+        guard mode <= 0o777 else { throw RPCError(.invalidArgument, "mode is \(mode), more than 0777") }
     }
 
     // MARK: How
@@ -74,15 +122,10 @@ extension PoolServiceHandler {
     /// - Parameter isPaced: how long it takes is the client's matter.
     /// - Throws: INVALID_ARGUMENT for a path that can't be right, NOT_FOUND without such a lease.
     func begin(
-        _ operation: FileOperation, path: String, lease: String, isPaced: Bool = false
+        _ operation: FileOperation, path: SystemString, named field: String = "path", lease: String,
+        isPaced: Bool = false
     ) throws(RPCError) -> FileJob {
-        guard path.utf8.first == UInt8(ascii: "/") else {
-            throw RPCError(.invalidArgument, "path \"\(path.prefix(256))\" is not absolute")
-        }
-        guard path.utf8.count < Self.longestPath else {
-            throw RPCError(
-                .invalidArgument, "path has \(path.utf8.count) bytes, more than the most, \(Self.longestPath - 1)")
-        }
+        try Self.check(field, path)
         guard !isDraining else { throw .shuttingDown }
         guard let token = LeaseToken(lease), let use = pool.use(token, begins: true) else { throw .noSuchLease }
         do throws(RPCError) {
@@ -100,6 +143,18 @@ extension PoolServiceHandler {
         return FileJob(request: request, link: link, lease: token) { [pool] in pool.endUse(token) }
     }
 
+    private static func check(_ field: String, _ path: SystemString) throws(RPCError) {
+        guard path.hasPrefix("/") else {
+            throw RPCError(.invalidArgument, "\(field) \"\(path.description.prefix(256))\" is not absolute")
+        }
+        guard !path.contains(0) else { throw RPCError(.invalidArgument, "\(field) holds a NUL byte") }
+        guard path.count < longestPath else {
+            throw RPCError(
+                .invalidArgument, "\(field) has \(path.count) bytes, more than the most, \(longestPath - 1)",
+                .nameTooLong)
+        }
+    }
+
     /// Runs an operation that has nothing to send, for a unary call.
     func run<M: Message>(
         _ job: FileJob, stdin: [UInt8], for call: ServerCall,
@@ -115,7 +170,8 @@ extension PoolServiceHandler {
     }
 
     private func stream(
-        _ operation: FileOperation, path: String, _ relay: FileRelay, lease: String, window: UInt64, _ call: ServerCall
+        _ operation: FileOperation, path: SystemString, _ relay: FileRelay, lease: String, window: UInt64,
+        _ call: ServerCall
     ) throws(RPCError) {
         let window = try Program.window(window)
         let job = try begin(operation, path: path, lease: lease, isPaced: true)

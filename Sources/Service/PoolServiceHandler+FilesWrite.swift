@@ -12,19 +12,19 @@ extension PoolServiceHandler {
             throw RPCError(.invalidArgument, "mode is \(request.mode), more than 07777")
         }
         let piece = try FilePiece(
-            lease: request.lease, path: request.path, upload: request.upload, offset: request.offset,
-            data: request.data, hasMore: request.hasMore)
+            lease: request.lease, path: SystemString(request.path, bytes: request.pathBytes), upload: request.upload,
+            offset: request.offset, data: request.data, hasMore: request.hasMore)
         let operation = FileOperation.write(
-            path: request.path, mode: request.mode == 0 ? 0o644 : request.mode, createsParents: request.createsParents)
+            path: piece.path, mode: request.mode == 0 ? 0o644 : request.mode, createsParents: request.createsParents)
         try write(operation, piece, call) { progress, id in WriteFileResponse(upload: id, offset: progress.offset) }
     }
 
     func writeArchive(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(WriteArchiveRequest.self)
         let piece = try FilePiece(
-            lease: request.lease, path: request.path, upload: request.upload, offset: request.offset,
-            data: request.data, hasMore: request.hasMore)
-        try write(.unpack(path: request.path), piece, call) { progress, id in
+            lease: request.lease, path: SystemString(request.path, bytes: request.pathBytes), upload: request.upload,
+            offset: request.offset, data: request.data, hasMore: request.hasMore)
+        try write(.unpack(path: piece.path), piece, call) { progress, id in
             WriteArchiveResponse(upload: id, offset: progress.offset, files: progress.files)
         }
     }
@@ -85,14 +85,14 @@ extension PoolServiceHandler {
 /// What the calls that bring content have in common, checked.
 struct FilePiece {
     var lease: String
-    var path: String
+    var path: SystemString
     var upload: String
     var offset: UInt64
     var data: [UInt8]
     var hasMore: Bool
 
     init(
-        lease: String, path: String, upload: String, offset: UInt64, data: [UInt8], hasMore: Bool
+        lease: String, path: SystemString, upload: String, offset: UInt64, data: [UInt8], hasMore: Bool
     ) throws(RPCError) {
         guard data.count <= PoolServiceHandler.longestData else {
             throw RPCError(

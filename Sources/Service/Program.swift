@@ -34,8 +34,18 @@ struct Program {
         guard request.lease.isEmpty || request.pool.isEmpty else {
             throw RPCError(.invalidArgument, "both lease and pool are given: a lease has its pool already")
         }
-        guard request.cwd.isEmpty || request.cwd.hasPrefix("/") else {
-            throw RPCError(.invalidArgument, "cwd \"\(request.cwd)\" is not absolute")
+        let cwd = SystemString(request.cwd, bytes: request.cwdBytes)
+        guard cwd.isEmpty || cwd.hasPrefix("/") else {
+            throw RPCError(.invalidArgument, "cwd \"\(cwd)\" is not absolute")
+        }
+        guard request.cwdBytes.isEmpty || !cwd.contains(0) else {
+            throw RPCError(.invalidArgument, "cwd_raw holds a NUL byte")
+        }
+        for (index, entry) in request.envBytes.enumerated() {
+            guard let separator = entry.firstIndex(of: UInt8(ascii: "=")), separator > 0, !entry.contains(0) else {
+                throw RPCError(
+                    .invalidArgument, "env_raw[\(index)] is not NAME=value, with a name and without a NUL byte")
+            }
         }
         for name in request.env.keys where name.isEmpty || name.contains("=") {
             throw RPCError(.invalidArgument, "env has the name \"\(name)\": a name is not empty and has no \"=\"")
@@ -102,7 +112,9 @@ struct Program {
     ///   - argv: the command, of this pool.
     ///   - image: the image's own environment, `NAME=value`.
     ///   - user: of the container that it is asked in; nil where its runtime leaves that to the server.
-    func request(argv: [String], _ pool: ProgramDefaults, image: [String], user: MemberUser?) -> Agent.ExecuteRequest {
+    func request(argv: [SystemString], _ pool: ProgramDefaults, image: [String], user: MemberUser?)
+        -> Agent.ExecuteRequest
+    {
         let uid = request.uid == 0 ? user?.uid ?? pool.uid ?? limits.uid : request.uid
         var env = Program.environment
         env["HOME"] = pool.home
@@ -117,9 +129,19 @@ struct Program {
         for name in ["USER", "LOGNAME"] { env[name] = user?.names[uid] }
         env.merge(pool.env) { _, asked in asked }
         env.merge(request.env) { _, asked in asked }
+        // Of two values of a name, a program finds the first.
+        var last: [[UInt8]: [UInt8]] = [:]
+        for entry in request.envBytes {
+            let name = Array(entry.prefix { $0 != UInt8(ascii: "=") })
+            if let text = String(validating: name, as: UTF8.self) { env[text] = nil }
+            last[name] = entry
+        }
+        let cwd = SystemString(request.cwd, bytes: request.cwdBytes)
+        let variables: [SystemString] = env.map { SystemString("\($0)=\($1)") }
         return Agent.ExecuteRequest(
-            execution: 0, argv: argv, env: env.map { "\($0)=\($1)" }, cwd: request.cwd.isEmpty ? pool.cwd : request.cwd,
-            uid: uid, gid: uid, stdin: request.stdin, timeoutMilliseconds: timeoutMilliseconds,
+            execution: 0, argv: argv, env: variables + last.values.map { SystemString($0) },
+            cwd: cwd.isEmpty ? SystemString(pool.cwd) : cwd, uid: uid, gid: uid, stdin: request.stdin,
+            timeoutMilliseconds: timeoutMilliseconds,
             graceMilliseconds: graceMilliseconds, keepsStdinOpen: request.keepsStdinOpen || terminal != nil,
             terminal: terminal, maxOutputBytes: request.maxOutputBytes,
             killsAtMaxOutput: request.outputPolicy == .kill,

@@ -16,7 +16,7 @@ final class ServedExecution: Sendable {
         var client: ClientID
         var member: MemberID
         /// As it is listed.
-        var argv: [String]
+        var argv: [SystemString]
         /// Between TERM and KILL, when it is cancelled.
         var graceMilliseconds: UInt64
         /// How long it goes on without a watcher, and is kept after its end; nil: not at all.
@@ -411,11 +411,12 @@ final class ServedExecution: Sendable {
             let written = state.hub.written
             let held = state.hub.heldFrom
             return ExecutionInfo(
-                execution: id, argv: order.argv, ageMilliseconds: age.wholeMilliseconds,
+                execution: id, argv: order.argv.map(\.description), ageMilliseconds: age.wholeMilliseconds,
                 watchers: UInt32(clamping: state.hub.watchers.count), stdoutBytes: written.stdout,
                 stderrBytes: written.stderr, stdoutHeldFrom: held.stdout, stderrHeldFrom: held.stderr,
                 resumableMilliseconds: UInt32(clamping: order.resumable?.wholeMilliseconds ?? 0),
-                ended: state.hub.ended.map { Ended($0) })
+                ended: state.hub.ended.map { Ended($0) },
+                argvBytes: order.argv.contains { $0.text == nil } ? order.argv.map(\.bytes) : [])
         }
     }
 }

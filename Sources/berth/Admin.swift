@@ -42,7 +42,7 @@ struct AdminResetBackoff: AsyncParsableCommand {
             try printLine(
                 pools.isEmpty
                     ? "no breaker was open"
-                    : "closed the breaker of \(pools.joined(separator: ", ")); the next create is tried now")
+                    : "closed the breaker of \(pools.joined(separator: ", ").printable); the next create is tried now")
         }
     }
 }
@@ -80,7 +80,7 @@ struct AdminResize: AsyncParsableCommand {
     mutating func run() async throws {
         try await server.call { [pool, size, max] client in
             let now = try await client.resize(pool: pool, size: size.map { Int($0) }, max: max.map { Int($0) })
-            try printLine("\(pool): size \(now.size), max \(now.max)")
+            try printLine("\(pool.printable): size \(now.size), max \(now.max)")
         }
     }
 }
@@ -108,7 +108,7 @@ struct AdminDrain: AsyncParsableCommand {
         try await server.call { [pool] client in
             let leases = try await client.drain(pool: pool)
             try printLine(
-                "\(pool): draining, \(leases == 0 ? "no lease is" : leases == 1 ? "1 lease is" : "\(leases) leases are") left"
+                "\(pool.printable): draining, \(leases == 0 ? "no lease is" : leases == 1 ? "1 lease is" : "\(leases) leases are") left"
             )
         }
     }

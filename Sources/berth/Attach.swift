@@ -26,8 +26,7 @@ struct Attach: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: ArgumentHelp("The lease it runs in, if it was started in one.", valueName: "token"))
-    var lease: String?
+    @OptionGroup var leases: LeaseOptions
 
     @Flag(help: "Begin with all output that is still held, instead of what comes from now on.")
     var fromStart = false
@@ -53,9 +52,10 @@ struct Attach: AsyncParsableCommand {
 
     private func watch() async throws -> Int32 {
         let address = try server.address()
+        let lease = try leases.optional()
         let client = try await BerthClient.connect(to: address)
         let watched = client.attach(
-            execution, in: lease.map { Lease(token: $0) }, from: fromStart ? .held : .now, observes: observe)
+            execution, in: lease, from: fromStart ? .held : .now, observes: observe)
         let session = RunSession(
             RunSession.Settings(
                 address: address, json: json, sendsInput: interactive, hasTerminal: terminal,

@@ -55,7 +55,7 @@ struct Berth: AsyncParsableCommand {
         // What nobody reads any more is an error like others, told by `OutputFailure`.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(Arguments.own)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

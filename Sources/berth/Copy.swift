@@ -19,19 +19,20 @@ struct Copy: AsyncParsableCommand {
               berth cp $lease:/workspace - | tar -t
               tar -C project -c . | berth cp - $lease:/workspace
 
-            One of both is in the container: LEASE:/PATH, or :/PATH with --lease or BERTH_LEASE. Its path leads to a place \
-            that programs can write to (/tmp, /workspace …). A local name with a colon in it is written ./NAME.
+            One of both is in the container: LEASE:/PATH, or :/PATH with --lease, --lease-file or BERTH_LEASE. To copy from, \
+            it is anything that programs may read; to copy to, a place that they can write to (/tmp, /workspace …). A local \
+            name with a colon in it is written ./NAME.
 
             Into a directory that exists, the source is copied under its own name; a source DIR/. copies what is in the \
             directory. Otherwise the target is the copy's name. Links in a directory are copied as links, with modes and \
-            times; sockets, pipes and devices are left out. A source that is itself a link is followed. "-" is a tar archive on standard input or output; of a directory, \
-            its names are relative to it.
+            times; sockets, pipes and devices are left out, and named. A directory that is there keeps its mode. A source that is \
+            itself a link is followed. "-" is a tar archive on standard input or output; of a directory, its names are \
+            relative to it. On input it may be compressed with gzip, zstd, xz or bzip2.
             """)
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: ArgumentHelp("The lease, from berth acquire (default: $BERTH_LEASE).", valueName: "token"))
-    var lease: String?
+    @OptionGroup var leases: LeaseOptions
 
     @Argument(help: ArgumentHelp("A local path, LEASE:/PATH, or \"-\".", valueName: "from"))
     var source: String
@@ -80,11 +81,8 @@ struct Copy: AsyncParsableCommand {
                 "\"\(path)\" in \"\(argument)\" is not absolute; a local name with a colon is written ./NAME", code: 2)
         }
         guard argument.startIndex == colon else { return .container(Lease(token: String(argument[..<colon])), path) }
-        if let lease, !lease.isEmpty { return .container(Lease(token: lease), path) }
-        if let variable = getenv("BERTH_LEASE"), variable.pointee != 0 {
-            return .container(Lease(token: String(cString: variable)), path)
-        }
-        throw Failure("\"\(argument)\" names no lease, nor do --lease and BERTH_LEASE", code: 2)
+        if let lease = try leases.optional() { return .container(lease, path) }
+        throw Failure("\"\(argument)\" names no lease, nor do --lease, --lease-file and BERTH_LEASE", code: 2)
     }
 
     private func withClient(_ body: (BerthClient) async throws -> Void) async throws {

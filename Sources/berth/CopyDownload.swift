@@ -14,7 +14,7 @@ struct Download {
     let source: String
 
     func copy(to target: String) async throws {
-        let content = client.readArchive(source, in: lease)
+        let content = client.readArchive(source.argumentString, in: lease)
         try await withTaskExecutorPreference(BlockingExecutor("copy")) {
             if target == "-" {
                 for try await piece in content {
@@ -71,13 +71,15 @@ private struct Arrival: Sendable {
         } else if target.hasSuffix("/") {
             path = String(target.dropLast())
         }
-        if !isDirectory(path) {
-            guard mkdir(path, 0o700) == 0 else { throw FileError(errno, path) }
+        let isNew = !isDirectory(path)
+        if isNew {
+            guard path.argumentBytes.withC({ mkdir($0, 0o700) }) == 0 else { throw FileError(errno, path) }
         }
-        var unpacker = Unpacker(into: try Directory(path: Array(path.utf8)))
+        var unpacker = Unpacker(into: try Directory(path: path.argumentBytes), isNew: isNew)
         do throws(FileError) {
             try unpacker.unpack(first, reader)
             try unpacker.unpack(reader)
+            LeftOut.tell(reader.leftOut)
         } catch {
             unpacker.finish()
             throw FileError(error.code, "\(path): \(error.message)")
@@ -87,17 +89,18 @@ private struct Arrival: Sendable {
     private func unpackFile(_ entry: TarEntry, _ reader: TarReader, name: [UInt8]) throws(FileError) {
         var (directory, name) = (target, name)
         if !target.hasSuffix("/"), !isDirectory(target) {
-            name = Array((ownName(target) ?? target).utf8)
-            directory = target.contains("/") ? String(target.dropLast(name.count)) : "."
+            let last = ownName(target) ?? target
+            name = last.argumentBytes
+            directory = target.contains("/") ? String(target.dropLast(last.count)) : "."
         }
         let path = joined(directory, name.shown)
-        let parent = try Directory(path: Array(directory.utf8))
+        let parent = try Directory(path: directory.argumentBytes)
         try Unpacker.write(entry, reader, to: NewFile(in: parent, path: path), as: name)
         try reader.drain()
     }
 
     private func isDirectory(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.isDirectory
+        return path.argumentBytes.withC { stat($0, &status) } == 0 && status.isDirectory
     }
 }

@@ -1,5 +1,6 @@
 import BerthClient
 import FileTree
+import Schema
 
 #if canImport(Glibc)
     import Glibc
@@ -15,12 +16,12 @@ struct Upload {
 
     func copy(_ source: String) async throws {
         if source == "-" {
-            let input = LocalPieces.reading(File(adopting: dup(STDIN_FILENO)), path: "standard input")
-            try await client.writeArchive(into: target, from: input, in: lease)
+            let input = try Decompression.archive(File(adopting: dup(STDIN_FILENO)), path: "standard input")
+            try await client.writeArchive(into: target.argumentString, from: input, in: lease)
             return
         }
         var status = stat()
-        guard stat(source, &status) == 0 else { throw FileError(errno, source) }
+        guard source.argumentBytes.withC({ stat($0, &status) }) == 0 else { throw FileError(errno, source) }
         if status.isDirectory {
             try await copyDirectory(source)
         } else if status.isRegular {
@@ -35,21 +36,16 @@ struct Upload {
         guard !target.hasSuffix("/") else { return try await write(source, status, to: joined(target, name)) }
         do {
             try await write(source, status, to: target)
-        } catch let error as BerthError where error.code == .failedPrecondition {
-            // A directory, most likely: then the file goes into it.
-            do {
-                try await write(source, status, to: joined(target, name))
-            } catch let second as BerthError where second.code == .notFound {
-                throw error
-            }
+        } catch let error as BerthError where error.reason == .isADirectory {
+            try await write(source, status, to: joined(target, name))
         }
     }
 
     private func write(_ source: String, _ status: stat, to path: String) async throws {
-        let raw = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let raw = source.argumentBytes.withC { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard raw >= 0 else { throw FileError(errno, source) }
         try await client.writeFile(
-            path, from: LocalPieces.reading(File(adopting: raw), path: source), in: lease,
+            path.argumentString, from: LocalPieces.reading(File(adopting: raw), path: source), in: lease,
             mode: status.permissions & 0o777)
     }
 
@@ -58,17 +54,16 @@ struct Upload {
         if !source.hasSuffix("/."), source != ".", let name = ownName(source), try await isDirectory(target) {
             path = joined(target, name)
         }
-        let directory = try Directory(path: Array(source.utf8))
-        let archive = try LocalPieces.packing(directory, path: source)
-        try await client.writeArchive(into: path, from: archive, in: lease)
+        let directory = try Directory(path: source.argumentBytes)
+        let archive = try LocalPieces.packing(directory, path: source) { LeftOut.tell($0) }
+        try await client.writeArchive(into: path.argumentString, from: archive, in: lease)
     }
 
     private func isDirectory(_ path: String) async throws -> Bool {
         do throws(BerthError) {
-            _ = try await client.list(path, in: lease)
-            return true
+            return try await client.stat(path.argumentString, in: lease, followsLink: true).type == .directory
         } catch {
-            guard error.code == .notFound else { throw error }
+            guard error.code == .notFound, error.reason == .noSuchFile else { throw error }
             return false
         }
     }

@@ -96,5 +96,5 @@ struct Doctor: AsyncParsableCommand {
 
 /// What can't be printed ends the command.
 private func print(_ line: String = "") {
-    do throws(OutputFailure) { try printLine(line) } catch { error.exit() }
+    do throws(OutputFailure) { try printLine(line.printableLines) } catch { error.exit() }
 }

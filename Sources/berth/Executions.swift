@@ -1,5 +1,6 @@
 import ArgumentParser
 import BerthClient
+import FoundationEssentials
 import Schema
 
 #if canImport(Glibc)
@@ -10,19 +11,19 @@ import Schema
 
 struct Executions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List what runs in a lease, and what has ended and is still kept.")
+        abstract: "List what runs in a lease, and what has ended and is still kept.", aliases: ["ps"])
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: ArgumentHelp("The lease, from berth acquire.", valueName: "token"))
-    var lease: String
+    @OptionGroup var leases: LeaseOptions
 
     @Flag(help: "Print JSON, one execution a line.")
     var json = false
 
     mutating func run() async throws {
-        try await server.call { [lease, json] client in
-            let executions = try await client.executions(in: Lease(token: lease))
+        let lease = try leases.required()
+        try await server.call { [json] client in
+            let executions = try await client.executions(in: lease)
             let lines =
                 json
                 ? executions.map { JSON.line(ExecutionLine($0)) }
@@ -36,6 +37,8 @@ struct Executions: AsyncParsableCommand {
 private struct ExecutionLine: Encodable {
     var execution: String
     var argv: [String]
+    /// Base64, where an argument is no text.
+    var argv_raw: [Data]?
     var age_ms: UInt64
     var watchers: UInt32
     var stdout_bytes, stderr_bytes, stdout_held_from, stderr_held_from: UInt64
@@ -47,6 +50,7 @@ private struct ExecutionLine: Encodable {
     init(_ info: ExecutionInfo) {
         execution = info.execution
         argv = info.argv
+        if !info.argvBytes.isEmpty { argv_raw = info.argvBytes.map { Data($0) } }
         age_ms = info.ageMilliseconds
         watchers = info.watchers
         (stdout_bytes, stderr_bytes) = (info.stdoutBytes, info.stderrBytes)
@@ -56,6 +60,12 @@ private struct ExecutionLine: Encodable {
         cause = ended.cause.name
         if ended.signal != 0 { signal = ended.signal }
         if ended.signal == 0, ended.cause != .startFailed { exit_code = ended.exitCode }
+    }
+
+    /// A line break is shown as a blank: a script is readable then.
+    private var command: String {
+        let words = argv_raw.map { $0.map { Arguments.text(of: [UInt8]($0)) } } ?? argv
+        return words.map { $0.split(separator: "\n").joined(separator: " ") }.joined(separator: " ")
     }
 
     private var state: String {
@@ -72,9 +82,9 @@ private struct ExecutionLine: Encodable {
                 [
                     line.execution, line.state, "\(line.age_ms / 1000)s", "\(line.watchers)", "\(line.stdout_bytes)",
                     "\(line.stderr_bytes)",
-                    line.argv.map { $0.split(separator: "\n").joined(separator: " ") }
-                        .joined(separator: " "),
+                    line.command,
                 ]
+                .map(\.printable)
             }
         let widths = rows[0].indices.dropLast().map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
@@ -93,8 +103,12 @@ struct Signal: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: ArgumentHelp("The lease it runs in, if it was started in one.", valueName: "token"))
-    var lease: String?
+    @OptionGroup var leases: LeaseOptions
+
+    @Option(
+        help: "How long it has before it is killed, when it is ended (default: the server's, 2s).",
+        transform: DurationArgument.init(parsing:))
+    var grace: DurationArgument?
 
     @Argument(help: "The execution's id.")
     var execution: String
@@ -102,15 +116,22 @@ struct Signal: AsyncParsableCommand {
     @Argument(help: "INT, SIGINT or 2; left out, the program is ended.")
     var signal: String?
 
+    mutating func validate() throws {
+        guard grace == nil || signal == nil else {
+            throw ValidationError("--grace belongs to ending a program: no signal is named then")
+        }
+    }
+
     mutating func run() async throws {
+        let lease = try leases.optional()
         do throws(BerthError) {
             let client = try await BerthClient.connect(to: try server.address())
             defer { client.close() }
-            let watched = client.attach(execution, in: lease.map { Lease(token: $0) }, from: .now, observes: true)
+            let watched = client.attach(execution, in: lease, from: .now, observes: true)
             if let signal {
                 try await watched.signal(Int32(signal).map { ProgramSignal($0) } ?? ProgramSignal(signal))
             } else {
-                try await watched.cancel()
+                try await watched.cancel(grace: grace?.duration)
             }
         } catch {
             throw Failure(error.askingForLease(lease))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BerthClient
+import FileTree
 
 #if canImport(Glibc)
     import Glibc
@@ -16,7 +17,14 @@ struct Acquire: AsyncParsableCommand {
               berth run --lease $lease -- cat answer
               berth release $lease
 
-            Who knows the lease may use it. It ends when it was not used for a while.
+            Who knows the lease may use it, and everybody on this machine sees the arguments of all programs; so it may be \
+            kept in the variable BERTH_LEASE, or in a file:
+
+              berth acquire --lease-file ~/lease
+              berth run --lease-file ~/lease -- true
+              berth release --lease-file ~/lease
+
+            It ends when it was not used for a while.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -34,12 +42,16 @@ struct Acquire: AsyncParsableCommand {
         transform: DurationArgument.init(parsing:))
     var time: DurationArgument?
 
+    @Option(help: ArgumentHelp("Write it to this file, for its owner alone, and print nothing.", valueName: "file"))
+    var leaseFile: String?
+
     mutating func run() async throws {
+        let file = try leaseFile.map { try LeaseFile($0) }
         try await server.call { [pool, wait, time] client in
             let lease = try await client.acquire(
                 pool: pool, wait: wait?.duration, isDetached: true, leaseTime: time?.duration)
-            do throws(OutputFailure) {
-                try printLine(lease.token)
+            do {
+                if let file { try file.write(lease) } else { try printLine(lease.token.printable) }
             } catch {
                 try await client.release(lease)
                 throw error
@@ -54,10 +66,40 @@ struct Release: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Argument(help: "The lease.")
-    var lease: String
+    @OptionGroup var leases: LeaseOptions
+
+    @Argument(help: ArgumentHelp("The lease; instead of --lease.", valueName: "token"))
+    var token: String?
+
+    mutating func validate() throws {
+        guard token == nil || !leases.isGiven else { throw ValidationError("two leases are given: one is released") }
+    }
 
     mutating func run() async throws {
-        try await server.call { [lease] client in try await client.release(Lease(token: lease)) }
+        var options = leases
+        options.lease = options.lease ?? token
+        let lease = try options.required()
+        try await server.call { client in try await client.release(lease) }
+    }
+}
+
+/// Where a lease is written to, found out before there is one.
+private struct LeaseFile {
+    private let path: String
+    private let descriptor: Int32
+
+    init(_ path: String) throws {
+        self.path = path
+        // One that is there keeps its mode: it is made anew, so that nobody else has it open, or may.
+        let bytes = path.argumentBytes
+        _ = bytes.withC { unlink($0) }
+        descriptor = bytes.withC { open($0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }
+        guard descriptor >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
+    }
+
+    func write(_ lease: Lease) throws {
+        guard writeAll(Array("\(lease.token)\n".utf8), to: descriptor) else {
+            throw Failure("\(path): \(String(cString: strerror(errno)))")
+        }
     }
 }

@@ -129,7 +129,7 @@ struct Load: AsyncParsableCommand {
             let report = try await test.run { progress.print($0) }
             withExtendedLifetime(interrupts) {}
             progress.end()
-            try printLine("\(TextReport(report))")
+            try printLine("\(TextReport(report))".printableLines)
             try files.write(report)
             if report.total.count == 0 { throw ExitCode(1) }
         } catch let error as LoadError {
@@ -192,7 +192,7 @@ struct LoadCompare: AsyncParsableCommand {
     mutating func run() async throws {
         do {
             let comparison = LoadComparison(try ReportFiles.read(before), try ReportFiles.read(after))
-            try printLine(comparison.text(before: before, after: after))
+            try printLine(comparison.text(before: before, after: after).printableLines)
         } catch let error as LoadError {
             throw Failure(error.message)
         }

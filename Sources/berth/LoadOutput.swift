@@ -22,7 +22,7 @@ final class ProgressPrinter: Sendable {
         if isTerminal {
             next.withLock { $0.hasLine = true }
             // To the line's start; what stood there is cleared. A line that wraps would leave its first half behind.
-            write("\r\u{1B}[K\(progress.line.prefix(Screen.size(of: STDERR_FILENO).columns - 1))")
+            write("\r\u{1B}[K\(progress.line.printable.prefix(Screen.size(of: STDERR_FILENO).columns - 1))")
             return
         }
         let isDue = next.withLock { next in
@@ -30,7 +30,7 @@ final class ProgressPrinter: Sendable {
             next.time = progress.seconds + step - 0.1
             return true
         }
-        if isDue { write(progress.line + "\n") }
+        if isDue { write(progress.line.printable + "\n") }
     }
 
     /// The report comes next.

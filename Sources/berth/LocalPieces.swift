@@ -33,15 +33,30 @@ struct LocalPieces: AsyncSequence {
     }
 
     /// All of a file.
-    static func reading(_ file: File, path: String) -> LocalPieces {
-        LocalPieces {
+    /// - Parameters:
+    ///   - start: what was read of it already.
+    ///   - atEnd: called before the end is told.
+    static func reading(
+        _ file: File, path: String, after start: [UInt8] = [], atEnd: @escaping @Sendable () throws -> Void = {}
+    ) -> LocalPieces {
+        let start = Mutex(start)
+        return LocalPieces {
+            let first = start.withLock { start in
+                defer { start = [] }
+                return start
+            }
+            if !first.isEmpty { return first }
             let piece = try piece(of: file, path: path)
+            if piece.isEmpty { try atEnd() }
             return piece.isEmpty ? nil : piece
         }
     }
 
     /// A directory as an archive, made as it is read.
-    static func packing(_ directory: Directory, path: String) throws(FileError) -> LocalPieces {
+    /// - Parameter leftOut: gets what is no part of it, at its end.
+    static func packing(
+        _ directory: Directory, path: String, leftOut: @escaping @Sendable ([String]) -> Void
+    ) throws(FileError) -> LocalPieces {
         let (reader, writer) = try pipe()
         let failure = SharedFailure()
         DispatchQueue(label: "berth.packing").async {
@@ -50,6 +65,7 @@ struct LocalPieces: AsyncSequence {
                     guard writeAll([UInt8](bytes), to: writer) else { throw FileError(errno, path) }
                 }
                 try packer.pack(directory, path: path)
+                leftOut(packer.leftOut)
             } catch {
                 failure.error.withLock { $0 = error }
             }

@@ -2,12 +2,6 @@ import ArgumentParser
 import BerthClient
 import Configuration
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Which server run and stats speak to.
 struct ServerOptions: ParsableArguments {
     @Option(
@@ -18,9 +12,9 @@ struct ServerOptions: ParsableArguments {
 
     func address() throws(BerthError) -> ServerAddress {
         if let server { return try ServerAddress(server) }
-        if let variable = getenv("BERTH_SERVER"), variable.pointee != 0 {
+        if let variable = Arguments.variable("BERTH_SERVER") {
             do throws(BerthError) {
-                return try ServerAddress(String(cString: variable))
+                return try ServerAddress(variable)
             } catch {
                 throw BerthError(error.code, "BERTH_SERVER: \(error.message)")
             }
@@ -51,7 +45,7 @@ struct DurationArgument: CustomStringConvertible {
 
 extension BerthError {
     /// An execution that was started in a lease is found with that lease alone, which is easily forgotten.
-    func askingForLease(_ lease: String?) -> BerthError {
+    func askingForLease(_ lease: Lease?) -> BerthError {
         guard code == .notFound, lease == nil else { return self }
         return BerthError(code, "\(message); one that was started in a lease needs --lease")
     }

@@ -39,9 +39,7 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The pool to run in (default: the server's default pool).")
     var pool: String?
 
-    @Option(
-        help: ArgumentHelp("Run in this lease, from berth acquire, instead of a new container.", valueName: "token"))
-    var lease: String?
+    @OptionGroup var leases: LeaseOptions
 
     @Option(
         help: "How long to wait for a container when none is warm (default: the server's, 30s).",
@@ -73,6 +71,11 @@ struct Run: AsyncParsableCommand {
         help: "End the program after this time: 250ms, 5s, 2m (default: the server's, 60s; with -t 8h).",
         transform: DurationArgument.init(parsing:))
     var timeout: DurationArgument?
+
+    @Option(
+        help: "How long it has, when it is to end, before it is killed (default: the server's, 2s).",
+        transform: DurationArgument.init(parsing:))
+    var grace: DurationArgument?
 
     @Option(
         help: "End the program when it has written nothing for this time.", transform: DurationArgument.init(parsing:))
@@ -133,10 +136,10 @@ struct Run: AsyncParsableCommand {
         guard code != "-" || !interactive else {
             throw ValidationError("--code - reads standard input, which -i would send to the program")
         }
-        guard lease == nil || pool == nil && wait == nil else {
+        guard !leases.isGiven || pool == nil && wait == nil else {
             throw ValidationError("--lease is a container already: --pool and --wait choose another")
         }
-        guard !keepBackground || lease != nil else {
+        guard !keepBackground || leases.isGiven || Arguments.variable("BERTH_LEASE") != nil else {
             throw ValidationError("--keep-background needs --lease: without one, the container goes with the program")
         }
         guard !noEcho || terminal else {
@@ -146,7 +149,7 @@ struct Run: AsyncParsableCommand {
             throw ValidationError("--unwatched needs --resumable: other programs are always watched")
         }
         for (flag, value) in [("--timeout", timeout), ("--idle-timeout", idleTimeout), ("--cpu-time", cpuTime)]
-            + [("--resumable", resumable)]
+            + [("--resumable", resumable), ("--grace", grace)]
         {
             if let value, value.duration < .milliseconds(1) {
                 throw ValidationError("\(flag) \(value) is less than 1ms, the shortest")
@@ -177,13 +180,15 @@ struct Run: AsyncParsableCommand {
     private func execute() async throws -> Int32 {
         let program = try programToRun()
         let address = try server.address()
+        // Who asks for a pool wants a container of it, whatever the environment says.
+        let lease = try pool == nil && wait == nil ? leases.optional() : nil
         let client = try await BerthClient.connect(to: address)
         let execution =
-            lease.map { client.execute(program, in: Lease(token: $0)) }
+            lease.map { client.execute(program, in: $0) }
             ?? client.execute(program, pool: pool, wait: wait?.duration)
         guard !detach else {
             defer { client.close() }
-            try printLine(try await execution.id)
+            try printLine(try await execution.id.printable)
             return 0
         }
         let session = RunSession(
@@ -196,15 +201,26 @@ struct Run: AsyncParsableCommand {
 
     private func programToRun() throws -> Command {
         var variables: [String: String] = [:]
+        // What is given twice has its last value.
+        var others: [String: SystemString] = [:]
         for entry in env {
             guard let separator = entry.firstIndex(of: "=") else { continue }
-            variables[String(entry[..<separator])] = String(entry[entry.index(after: separator)...])
+            let name = String(entry[..<separator])
+            if entry.argumentString.text == nil {
+                others[name] = entry.argumentString
+            } else {
+                others[name] = nil
+                variables[name] = String(entry[entry.index(after: separator)...])
+            }
         }
-        if terminal, variables["TERM"] == nil, let name = getenv("TERM"), name.pointee != 0 {
-            variables["TERM"] = String(cString: name)
+        if terminal, variables["TERM"] == nil, let name = Arguments.variable("TERM")?.argumentString.text {
+            variables["TERM"] = name
         }
         var program = Command(
-            try what(), env: variables, cwd: cwd, timeout: timeout?.duration ?? (terminal ? Run.terminalTimeout : nil))
+            try what(), env: variables, timeout: timeout?.duration ?? (terminal ? Run.terminalTimeout : nil),
+            grace: grace?.duration)
+        program.systemEnv = Array(others.values)
+        program.systemCwd = cwd.map(\.argumentString)
         program.keepsStdinOpen = interactive
         if terminal {
             let size = LocalTerminal.size
@@ -224,9 +240,18 @@ struct Run: AsyncParsableCommand {
     }
 
     private func what() throws -> Command.Program {
-        if let shell { return .shell(shell) }
-        guard let code, let language else { return .argv(command) }
-        guard code == "-" else { return .code(code, language: language) }
+        if let shell {
+            // Its field is text alone; the server makes the same of it.
+            guard let line = shell.argumentString.text else {
+                return .systemArgv(["/bin/sh", "-c", shell.argumentString])
+            }
+            return .shell(line)
+        }
+        guard let code, let language else { return .systemArgv(command.map(\.argumentString)) }
+        guard code == "-" else {
+            guard let text = code.argumentString.text else { throw Failure("--code is not valid UTF-8") }
+            return .code(text, language: language)
+        }
         guard let bytes = StandardInput.all(limit: Run.maxCode) else {
             throw Failure("the code on standard input is longer than \(Run.maxCode) bytes, the limit")
         }

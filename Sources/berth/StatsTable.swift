@@ -31,12 +31,14 @@ enum StatsTable {
                     "\(pool.retired.values.reduce(0, &+))",
                 ]
             })
-        let notes = stats.pools.flatMap(notes)
-        return ([head, ""] + now + [""] + sinceStart + (notes.isEmpty ? [] : [""] + notes)).joined(separator: "\n")
+        let notes = stats.pools.flatMap(notes).map(\.printable)
+        return ([head.printable, ""] + now + [""] + sinceStart + (notes.isEmpty ? [] : [""] + notes)).joined(
+            separator: "\n")
     }
 
-    /// Columns as wide as their widest cell.
+    /// Columns as wide as their widest cell. Words of others can't steer the terminal.
     static func table(_ header: [String], _ rows: [[String]]) -> [String] {
+        let rows = rows.map { $0.map(\.printable) }
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
         return ([header] + rows).map { row in
             let cells = row.indices.map { index in

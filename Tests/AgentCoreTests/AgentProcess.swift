@@ -237,6 +237,12 @@ final class AgentProcess {
     func start(
         _ argv: [String], _ change: (inout Agent.ExecuteRequest) -> Void = { _ in }
     ) throws -> (execution: UInt64, streamID: UInt32) {
+        try start(system: argv.map { SystemString($0) }, change)
+    }
+
+    func start(
+        system argv: [SystemString], _ change: (inout Agent.ExecuteRequest) -> Void = { _ in }
+    ) throws -> (execution: UInt64, streamID: UInt32) {
         var request = Agent.ExecuteRequest(
             execution: nextExecution, argv: argv, env: ["PATH=/usr/bin:/bin"], uid: getuid(), gid: getgid())
         change(&request)

@@ -129,7 +129,7 @@ struct EndTests {
         // The user is changed before the program is looked for: so that the search can hardly be missed, it is long.
         let slow: (inout Agent.ExecuteRequest) -> Void = {
             ($0.uid, $0.gid) = (61234, 61234)
-            $0.env = ["PATH=" + String(repeating: "/none:", count: 10_000) + "/usr/bin:/bin"]
+            $0.env = ["PATH=\(String(repeating: "/none:", count: 10_000))/usr/bin:/bin"]
         }
         var stopped = 0
         for _ in 0..<100 where stopped == 0 {
@@ -163,7 +163,7 @@ struct EndTests {
     ) throws {
         let (argv, cwd, failure, message) = expected
         let agent = try AgentProcess(way)
-        let outcome = try agent.run(argv) { $0.cwd = cwd }
+        let outcome = try agent.run(argv) { $0.cwd = SystemString(cwd) }
         #expect(outcome.pid == nil)
         #expect(outcome.ended.cause == .startFailed)
         #expect(outcome.ended.startFailure == failure)

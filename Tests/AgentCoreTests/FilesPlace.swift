@@ -19,11 +19,15 @@ final class FilesPlace {
         var text: String { String(decoding: out, as: UTF8.self) }
         /// gRPC's code; 0: it went well.
         var code: Int32 {
-            if case .failure(let code, _)? = reports.last { return code }
+            if case .failure(let code, _, _)? = reports.last { return code }
             return ended.cause == .exited ? ended.exitCode : -1
         }
+        var reason: ErrorReason? {
+            if case .failure(_, let reason, _)? = reports.last { return ErrorReason(rawValue: reason) }
+            return nil
+        }
         var message: String {
-            if case .failure(_, let message)? = reports.last { return message }
+            if case .failure(_, _, let message)? = reports.last { return message }
             return ""
         }
         var info: FileInfo? {
@@ -65,7 +69,7 @@ final class FilesPlace {
     func start(
         _ operation: FileOperation, input: [[UInt8]]? = nil, keepsOpen: Bool = false, uid: UInt32 = 1000
     ) throws -> (execution: UInt64, streamID: UInt32) {
-        try agent.start(["/proc/self/exe"] + operation.arguments) { request in
+        try agent.start(system: ["/proc/self/exe"] + operation.arguments) { request in
             (request.uid, request.gid) = (uid, uid)
             request.env = []
             request.keepsStdinOpen = keepsOpen
@@ -85,7 +89,7 @@ final class FilesPlace {
 
     func write(_ name: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws -> Outcome {
         try run(
-            .write(path: "\(path)/\(name)", mode: mode, createsParents: false),
+            .write(path: SystemString("\(path)/\(name)"), mode: mode, createsParents: false),
             input: stride(from: 0, to: bytes.count, by: 200_000).map {
                 Array(bytes[$0..<min($0 + 200_000, bytes.count)])
             })
@@ -101,7 +105,7 @@ final class FilesPlace {
 
     /// All entries of a directory, as the operation lists them.
     func list(_ directory: String = "") throws -> [FileInfo] {
-        let bytes = try run(.list(path: path + directory)).out
+        let bytes = try run(.list(path: SystemString(path + directory))).out
         var entries: [FileInfo] = []
         var start = 0
         while start < bytes.count {

@@ -34,7 +34,7 @@ struct FilesToolTests {
     func replaced() throws {
         let place = try FilesPlace()
         #expect(try place.write("a", Array("old".utf8)).code == 0)
-        try place.shell("ln -s a relative; ln -s \(place.path)/a absolute; ln -s new dangling; chmod 444 a")
+        try place.shell("ln -s a relative; ln -s \(place.path)/a absolute; ln -s new dangling")
         let handle = try #require(FileHandle(forReadingAtPath: "\(place.outside)/a"))
         #expect(try place.write("relative", Array("two".utf8)).code == 0)
         #expect(handle.readDataToEndOfFile() == Data("old".utf8))
@@ -60,7 +60,7 @@ struct FilesToolTests {
             #expect(outcome.ended.cause == .cancelled)
         }
         // The end of the input without the last piece.
-        let ended = try place.agent.run(["/proc/self/exe"] + operation.arguments) { request in
+        let ended = try place.agent.run(["/proc/self/exe"] + operation.arguments.map(\.description)) { request in
             (request.uid, request.gid) = (1000, 1000)
             request.stdin = FileOperation.header(5) + [1, 2, 3, 4, 5]
         }
@@ -78,22 +78,31 @@ struct FilesToolTests {
         try place.shell("mkdir \(place.path)/root; chmod 755 root; touch root/z", uid: 0)
         let p = place.path
         let write = { (name: String) in FileOperation.write(path: "\(p)/\(name)", mode: 0o644, createsParents: false) }
-        let read = { (path: String) in FileOperation.read(path: path, offset: 0, length: 0) }
+        let read = { (path: SystemString) in FileOperation.read(path: path, offset: 0, length: 0) }
         let cases: [(FileOperation, Int32, String)] = [
-            (read("\(p)/nothing"), 5, "nothing"), (read("\(p)/f/x"), 5, "f/x"), (read("\(p)/d"), 9, "a directory"),
-            (read("\(p)/pipe"), 9, "a pipe"), (read("\(p)/out"), 7, "leads outside"),
-            (read("\(p)/up"), 7, "leads outside"),
-            (read("\(p)/env"), 7, "leads outside"), (read("\(p)/loop"), 9, "loop"),
+            (read("\(p)/nothing"), 5, "nothing"), (read("\(p)/f/x"), 9, "f/x"), (read("\(p)/d"), 9, "a directory"),
+            (read("\(p)/pipe"), 9, "a pipe"), (write("up"), 7, "leads outside"),
+            (write("env"), 7, "leads outside"), (read("\(p)/loop"), 9, "loop"),
             (read("\(p)/locked/y"), 7, "locked"),
-            (read("\(p)/../../etc/passwd"), 7, "leads outside"), (read("/proc/self/environ"), 7, "not in a place"),
-            (read("/dev/null"), 7, "not in a place"), (read("/sys/kernel/notes"), 7, "not in a place"),
-            (read("relative"), 3, "slash"), (read(p), 9, "a directory"),
+            (write("../../etc/passwd"), 7, "leads outside"), (read("/etc/shadow"), 7, "/etc/shadow"),
+            (read("/dev/null"), 9, "a device"), (read("/proc/1/environ"), 7, "environ"),
+            (.write(path: "/proc/self/comm", mode: 0o644, createsParents: false), 7, "not in a place"),
+            (.write(path: "/sys/x", mode: 0o644, createsParents: false), 7, "not in a place"),
+            (.makeDirectory(path: "/dev/x", mode: 0o755, makesParents: false), 7, "not in a place"),
+            (.changeMode(path: "/dev/null", mode: 0o777), 7, "not in a place"),
+            (.changeMode(path: "\(p)/out", mode: 0o777), 7, "leads outside"),
+            (.rename(from: "/dev/null", to: "\(p)/null", neverReplaces: false), 7, "not in a place"),
+            (.rename(from: "\(p)/f", to: "/dev/null", neverReplaces: false), 7, "not in a place"),
+            (.rename(from: "\(p)/f", to: "\(p)", neverReplaces: false), 9, "the place itself"),
+            (.stat(path: "\(p)/nothing", followsLink: true), 5, "nothing"),
+            (read("relative"), 3, "slash"), (read(SystemString(p)), 9, "a directory"),
             (write("nothing/x"), 5, "nothing"), (write("d"), 9, "a directory"), (write("pipe"), 9, "a pipe"),
-            (write("root/x"), 7, "root/x"), (write("out"), 7, "leads outside"), (write("f/x"), 5, "f/x"),
+            (write("root/x"), 7, "root/x"), (write("out"), 7, "leads outside"), (write("f/x"), 9, "f/x"),
             (write(String(repeating: "n", count: 300)), 3, "nnn"),
             (.list(path: "\(p)/f"), 9, "not a directory"), (.list(path: "\(p)/nothing"), 5, "nothing"),
             (.list(path: "\(p)/locked"), 7, "locked"),
-            (.remove(path: "\(p)/d", isRecursive: false), 9, "not empty"), (.remove(path: p, isRecursive: true), 9, p),
+            (.remove(path: "\(p)/d", isRecursive: false), 9, "not empty"),
+            (.remove(path: SystemString(p), isRecursive: true), 9, p),
             (.remove(path: "\(p)/nothing", isRecursive: true), 5, "nothing"),
             (.remove(path: "\(p)/root/z", isRecursive: false), 7, "root/z"),
             (.pack(path: "\(p)/pipe"), 9, "a pipe"), (.pack(path: "\(p)/locked"), 7, "locked"),
@@ -121,7 +130,7 @@ struct FilesToolTests {
     func parents() throws {
         let place = try FilesPlace()
         let path = "\(place.path)/x/y/z/f"
-        let made = try place.run(.write(path: path, mode: 0o600, createsParents: true), input: [[65]])
+        let made = try place.run(.write(path: SystemString(path), mode: 0o600, createsParents: true), input: [[65]])
         #expect(made.code == 0, "\(made.message)")
         #expect(try place.shell("cat x/y/z/f; stat -c '%a %u' x/y").text == "A755 1000\n")
     }

@@ -22,7 +22,8 @@ struct IsolationTests {
         let agent = try AgentProcess(way)
         let env = ["B=2", "A=x=y", "EMPTY=", "TEXT=ä€😀 \n'\"", "B=3"]
         #expect(
-            try agent.run(["/usr/bin/env", "-0"]) { $0.env = env }.stdout == Array(env.map { $0 + "\0" }.joined().utf8))
+            try agent.run(["/usr/bin/env", "-0"]) { $0.env = env.map { SystemString($0) } }.stdout
+                == Array(env.map { $0 + "\0" }.joined().utf8))
         #expect(try agent.run(["/usr/bin/env", "-0"]) { $0.env = [] }.stdout.isEmpty)
         let words = ["", " ", "a b", "-n", "ä"]
         let arguments = ["python3", "-c", "import sys; print(sys.argv[1:])"] + words
@@ -119,7 +120,7 @@ struct IsolationTests {
         // kill spares process 1 and who calls it.
         #expect(try agent.run(shell: "kill -9 1; kill -TERM -1; echo on") { $0.uid = 1000 }.text == "on\n")
         let marker = "BERTH_TEST_ONE=\(getpid())"
-        let left = try agent.start(shell: "echo on; sleep 1000") { $0.env.append(marker) }
+        let left = try agent.start(shell: "echo on; sleep 1000") { $0.env.append(SystemString(marker)) }
         _ = try agent.stdout(left, count: 3)
         #expect(!processes(withEnvironment: marker).isEmpty)
         agent.closeStream()

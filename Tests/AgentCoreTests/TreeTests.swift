@@ -83,7 +83,9 @@ struct TreeTests {
         let clock = ContinuousClock()
         let marker = "BERTH_TEST_CHAIN=\(getpid())-\(round)-\(way)"
         let took = try clock.measure {
-            let ended = try agent.run(["python3", "-c", script]) { $0.env = ["PATH=/usr/bin:/bin", marker] }.ended
+            let ended = try agent.run(["python3", "-c", script]) {
+                $0.env = ["PATH=/usr/bin:/bin", SystemString(marker)]
+            }.ended
             #expect(ended.cause == .exited)
         }
         #expect(took < .seconds(10))

@@ -88,7 +88,7 @@ struct FileTests {
             let cases: [([String], Int32, String)] = [
                 (["nothing", "LEASE:/tmp"], 1, "nothing: No such file"),
                 (["LEASE:/tmp/nothing", "."], 2, "/tmp/nothing"),
-                (["LEASE:/etc/hostname", "."], 1, "/etc/hostname: is not in a place that programs can write to"),
+                (["LEASE:/root/x", "."], 1, "/root/x: Permission denied"),
                 (["f", "LEASE:/usr/f"], 1, "/usr/f: is not in a place"),
                 (["f", "LEASE:/proc/self/f"], 1, "not in a place"),
                 (["f", "LEASE:/dev/shm/f"], 1, "not in a place"), (["f", "LEASE:/tmp/no/way"], 2, "/tmp/no/way"),
@@ -102,11 +102,115 @@ struct FileTests {
                 #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
             }
             // More than the place has.
-            try copying.local("head -c 200000000 /dev/zero > large")
+            try copying.local("head -c 200000000 /dev/zero | tr '\\0' x > large")
             let full = try await copying.cp(["large", "LEASE:/workspace/large"])
             #expect(full.status == 1)
             #expect(full.err.contains("/workspace/large"), "\(full)")
             #expect(try await copying.remote("ls -a /workspace | wc -l") == "2\n")
+        }
+    }
+
+    @Test("E28: a directory that is there keeps its mode, one that is made has the source's")
+    func modes() async throws {
+        try await Self.with(.runc) { copying in
+            try copying.local(
+                "mkdir -p src/sub d/sub; chmod 750 src; chmod 700 src/sub d/sub; chmod 711 d; touch src/f")
+            try await copying.succeed(["LEASE:/workspace/.", "d"])
+            try copying.local("test $(stat -c %a d) = 711")
+            let before = try await copying.remote("stat -c %a /workspace")
+            try await copying.succeed(["src/.", "LEASE:/workspace"])
+            #expect(try await copying.remote("stat -c %a /workspace") == before)
+            #expect(try await copying.remote("stat -c %a sub; chmod 705 sub") == "700\n")
+            try await copying.succeed(["LEASE:/workspace/.", "d"])
+            try copying.local("test $(stat -c %a d/sub) = 700; test -f d/f")
+            try await copying.succeed(["src/.", "LEASE:/workspace/new"])
+            try await copying.succeed(["LEASE:/workspace/new/.", "back"])
+            try copying.local("test $(stat -c %a back) = 750; test $(stat -c %a back/sub) = 700")
+        }
+    }
+
+    @Test("E28: what is left out is named, both ways")
+    func leftOut() async throws {
+        try await Self.with(.runc) { copying in
+            try copying.local("mkdir -p src/d; mkfifo src/d/pipe; echo x > src/f")
+            let up = try await copying.cp(["src", "LEASE:/workspace"])
+            #expect(up.status == 0)
+            #expect(up.err == "berth: left out: d/pipe: is a pipe\n")
+            _ = try await copying.remote(
+                "cd src && mkfifo p && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"s\")'")
+            let down = try await copying.cp(["LEASE:/workspace/src", "back"])
+            #expect(down.status == 0)
+            #expect(down.err == "berth: left out: p: is a pipe\nberth: left out: s: is a socket\n")
+            try copying.local("test $(find back -type f) = back/f")
+            // Other programs pass over the words in the archive.
+            try copying.local(
+                "\(try BuildProducts.program("berth")) cp \(copying.lease):/workspace/src - | tar -t 2>&1 | tee l; "
+                    + "test \"$(sort l | tr '\\n' ' ')\" = './ d/ f '")
+        }
+    }
+
+    @Test("E28: holes stay holes, both ways, in a file and in a directory")
+    func holes() async throws {
+        try await Self.with(.runc) { copying in
+            // More than the place has, if it were written out.
+            try copying.local(
+                "mkdir src; truncate -s 300M src/hole; printf end | dd of=src/hole bs=1 seek=150000000 conv=notrunc 2>&1; "
+                    + "head -c 100000 /dev/urandom > src/full")
+            try await copying.succeed(["src", "LEASE:/workspace"])
+            try await copying.succeed(["src/hole", "LEASE:/workspace/single"])
+            #expect(try await copying.remote("cmp src/hole single && du -k single | cut -f1") == "4\n")
+            try await copying.succeed(["LEASE:/workspace/src", "back"])
+            try await copying.succeed(["LEASE:/workspace/single", "single"])
+            try copying.local(
+                "cmp src/hole back/hole; cmp src/full back/full; cmp src/hole single; "
+                    + "test $(du -k back/hole | cut -f1) -lt 100; test $(du -k single | cut -f1) -lt 100")
+        }
+    }
+
+    @Test("E28: compressed archives are recognised, and a damaged one or a missing tool is said")
+    func compressed() async throws {
+        try await Self.with(.runc) { copying in
+            let cp = "\(try BuildProducts.program("berth")) cp"
+            try copying.local("mkdir a; head -c 500000 /dev/urandom > a/x; tar -C a -c . > a.tar")
+            for tool in ["gzip", "zstd", "xz", "bzip2"] {
+                try copying.local(
+                    "\(tool) -c a.tar > a.\(tool); \(cp) - \(copying.lease):/workspace/\(tool) < a.\(tool)")
+                try copying.local("cat a.\(tool) | \(cp) - \(copying.lease):/tmp/\(tool)")
+                try await copying.succeed(["LEASE:/workspace/\(tool)/x", "x"])
+                try copying.local("cmp x a/x")
+            }
+            try copying.local(
+                "head -c 100000 a.gzip > cut; ! \(cp) - \(copying.lease):/workspace/cut < cut 2> words; grep -q gzip words"
+            )
+            try copying.local(
+                "! PATH=/nowhere \(cp) - \(copying.lease):/workspace/no < a.zstd 2> words; grep -q 'apt-get install zstd' words"
+            )
+        }
+    }
+
+    @Test("E27: names that are no UTF-8 are copied as they are")
+    func bytes() async throws {
+        try await Self.with(.runc) { copying in
+            let cp = "\(try BuildProducts.program("berth")) cp"
+            try copying.local(
+                """
+                n=$(printf 'a\\351'); echo x > "$n"; mkdir "d$n"; echo y > "d$n/$n"
+                \(cp) "$n" \(copying.lease):/workspace; \(cp) "d$n" "\(copying.lease):/workspace/e$n"
+                \(cp) "\(copying.lease):/workspace/$n" "back$n"; cmp "$n" "back$n"
+                \(cp) "\(copying.lease):/workspace/e$n" "b$n"; cmp "d$n/$n" "b$n/$n"
+                ! \(cp) "no$n" \(copying.lease):/workspace 2> words; grep -qF 'noa\\xe9: No such file' words
+                """)
+            #expect(try await copying.remote("ls | od -An -c | tr -d ' '") == "a351\\nea351\\n\n")
+        }
+    }
+
+    @Test("I43: what the user may read is copied from anywhere")
+    func anywhere() async throws {
+        try await Self.with(.runc) { copying in
+            try await copying.succeed(["LEASE:/usr/bin/env", "env"])
+            try copying.local("cmp env /usr/bin/env")
+            try await copying.succeed(["LEASE:/proc/version", "version"])
+            try copying.local("cmp version /proc/version")
         }
     }
 

@@ -98,7 +98,8 @@ final class ResetBench: Sendable {
         onEnd: @escaping @Sendable () -> Void = {}
     ) async -> Outcome {
         let request = Agent.ExecuteRequest(
-            execution: 0, argv: argv, env: env, cwd: cwd, uid: uid, gid: uid, timeoutMilliseconds: timeoutMilliseconds)
+            execution: 0, argv: argv.map { SystemString($0) }, env: env.map { SystemString($0) },
+            cwd: SystemString(cwd), uid: uid, gid: uid, timeoutMilliseconds: timeoutMilliseconds)
         let collector = Collector()
         return await withCheckedContinuation { continuation in
             let execution = Mutex<Execution?>(nil)

@@ -113,7 +113,7 @@ struct FileTests {
                 try await client.writeFile(directory.path, [1], in: lease)
             }
             await expect(.permissionDenied, "/proc") {
-                _ = try await client.readFile("/proc/1/environ", in: lease).collect()
+                try await client.writeFile("/proc/self/comm", [1], in: lease)
             }
             await expect(.invalidArgument, "absolute") { _ = try await client.list("x", in: lease) }
             await expect(.invalidArgument, "mode") {
@@ -121,6 +121,108 @@ struct FileTests {
             }
             await expect(.notFound, "lease") { _ = try await client.list("/tmp", in: Lease(token: "x")) }
             #expect(directory.names == [])
+        }
+    }
+
+    @Test("I43, H40: files are looked at, made, renamed and changed, and each refusal has its reason")
+    func paths() async throws {
+        let directory = try SharedDirectory()
+        try await TestServer.with { _, client in
+            let lease = try await client.acquire()
+            let here = directory.path
+            func expect(_ code: BerthError.Code, _ reason: ErrorReason, _ body: () async throws -> Void) async {
+                let error = await refusal(body)
+                #expect(error?.code == code, "\(reason): \(String(describing: error))")
+                #expect(error?.reason == reason, "\(String(describing: error))")
+            }
+            try await client.makeDirectory("\(here)/d", in: lease, mode: 0o750)
+            await expect(.failedPrecondition, .alreadyExists) { try await client.makeDirectory("\(here)/d", in: lease) }
+            try await client.makeDirectory("\(here)/d/e/f", in: lease, createsParents: true)
+            try await client.makeDirectory("\(here)/d/e/f", in: lease, createsParents: true)
+            await expect(.notFound, .noSuchFile) { try await client.makeDirectory("\(here)/x/y", in: lease) }
+            try await client.writeFile("\(here)/a", [1, 2, 3], in: lease)
+            await expect(.failedPrecondition, .notADirectory) {
+                try await client.makeDirectory("\(here)/a/b", in: lease)
+            }
+            let info = try await client.stat("\(here)/d", in: lease)
+            #expect([info.type == .directory, info.mode == 0o750, info.name == "\(here)/d"] == [true, true, true])
+            #expect(try await client.stat("\(here)/a", in: lease).size == 3)
+            try await client.changeMode("\(here)/a", to: 0o440, in: lease)
+            #expect(try await client.stat("\(here)/a", in: lease).mode == 0o440)
+            // As open(2) would, although the directory would allow to replace it.
+            await expect(.permissionDenied, .notPermitted) { try await client.writeFile("\(here)/a", [9], in: lease) }
+            #expect(try await client.readFile("\(here)/a", in: lease).collect() == [1, 2, 3])
+            try await client.changeMode("\(here)/a", to: 0o640, in: lease)
+            try await client.writeFile("\(here)/a", [4], in: lease)
+
+            try await client.writeFile("\(here)/b", [5], in: lease)
+            await expect(.failedPrecondition, .alreadyExists) {
+                try await client.rename("\(here)/a", to: "\(here)/b", in: lease, neverReplaces: true)
+            }
+            try await client.rename("\(here)/a", to: "\(here)/b", in: lease)
+            #expect(try await client.readFile("\(here)/b", in: lease).collect() == [4])
+            await expect(.notFound, .noSuchFile) { _ = try await client.stat("\(here)/a", in: lease) }
+            await expect(.failedPrecondition, .isADirectory) {
+                try await client.rename("\(here)/b", to: "\(here)/d", in: lease)
+            }
+            await expect(.failedPrecondition, .directoryNotEmpty) { try await client.remove("\(here)/d", in: lease) }
+            await expect(.failedPrecondition, .isADirectory) { try await client.writeFile("\(here)/d", [1], in: lease) }
+            await expect(.permissionDenied, .outside) { try await client.writeFile("/proc/self/comm", [1], in: lease) }
+            await expect(.invalidArgument, .nameTooLong) {
+                _ = try await client.stat("/tmp/" + String(repeating: "x", count: 300), in: lease)
+            }
+            await expect(.invalidArgument, .badArchive) {
+                try await client.writeArchive(into: "\(here)/d", [UInt8](repeating: 7, count: 1024), in: lease)
+            }
+        }
+    }
+
+    @Test("I43: what the user may read is read anywhere, the kernel's files too, and nothing is written there")
+    func readAnywhere() async throws {
+        let directory = try SharedDirectory()
+        try await TestServer.with { _, client in
+            let lease = try await client.acquire()
+            let passwd = try Data(contentsOf: URL(fileURLWithPath: "/etc/passwd"))
+            #expect(try await Data(client.readFile("/etc/passwd", in: lease).collect()) == passwd)
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(directory.path)/out", withDestinationPath: "/etc/passwd")
+            #expect(try await Data(client.readFile("\(directory.path)/out", in: lease).collect()) == passwd)
+            #expect(try await client.stat("\(directory.path)/out", in: lease).type == .symbolicLink)
+            #expect(try await client.stat("\(directory.path)/out", in: lease, followsLink: true).type == .regular)
+            #expect(try await client.list("/etc", in: lease).contains { $0.name == "passwd" })
+            let version = try await client.readFile("/proc/version", in: lease).collect()
+            #expect(String(decoding: version, as: UTF8.self).hasPrefix("Linux"))
+            #expect(
+                await refusal { _ = try await client.readFile("/etc/shadow", in: lease).collect() }?.reason
+                    == .notPermitted)
+            #expect(
+                await refusal { try await client.writeFile("\(directory.path)/out", [1], in: lease) }?.reason
+                    == .outside)
+            #expect(
+                await refusal { _ = try await client.readFile("/dev/null", in: lease).collect() }?.reason == .notAFile)
+        }
+    }
+
+    @Test("E27: names that are no UTF-8 are written, listed, read and removed as they are")
+    func names() async throws {
+        let directory = try SharedDirectory()
+        try await TestServer.with { _, client in
+            let lease = try await client.acquire()
+            let name: [UInt8] = [0x62, 0xe9, 0xff]
+            let path = SystemString(Array("\(directory.path)/".utf8) + name)
+            try await client.writeFile(path, [1], in: lease)
+            let listed = try await client.list(directory.path, in: lease)
+            #expect(listed.map(\.systemName) == [SystemString(name)])
+            #expect(listed.map(\.name) == ["b\u{fffd}\u{fffd}"])
+            #expect(try await client.readFile(path, in: lease).collect() == [1])
+            #expect(try await client.stat(path, in: lease).systemName == path)
+            let other = SystemString(path.bytes + [0xfe])
+            try await client.rename(path, to: other, in: lease)
+            try await client.remove(other, in: lease)
+            #expect(directory.names == [])
+            #expect(
+                await refusal { _ = try await client.stat(SystemString(Array("/tmp/a".utf8) + [0, 0xff]), in: lease) }?
+                    .message == "path holds a NUL byte")
         }
     }
 

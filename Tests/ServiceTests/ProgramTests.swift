@@ -1,3 +1,4 @@
+import Foundation
 import BerthClient
 import Pool
 import RPC
@@ -107,11 +108,50 @@ struct ProgramTests {
     @Test("what is listed of a command is short")
     func listed() {
         #expect(Command.listed(["sh", "-c", "echo"]) == ["sh", "-c", "echo"])
-        let long = Command.listed(["sh", String(repeating: "ü", count: 1000)])
-        #expect(long[1].hasPrefix("üü"))
-        #expect(long[1].hasSuffix("…"))
-        #expect(long[1].utf8.count < 270)
+        let long = Command.listed(["sh", SystemString(String(repeating: "ü", count: 1000))])
+        #expect(long[1].text == String(repeating: "ü", count: 128) + "…")
         #expect(Command.listed(Array(repeating: "x", count: 1000)).count == 65)
-        #expect(Command.listed(Array(repeating: String(repeating: "x", count: 200), count: 50)).count <= 7)
+        #expect(
+            Command.listed(Array(repeating: SystemString(String(repeating: "x", count: 200)), count: 50)).count <= 7)
+    }
+
+    @Test(
+        "E27: arguments, environment and directory that are no UTF-8 reach the program; what can't be is refused by name"
+    )
+    func bytes() async throws {
+        let directory = Array("/tmp/berth-\(UUID().uuidString.prefix(8))-".utf8) + [0xe9]
+        let path = directory.map { CChar(bitPattern: $0) } + [0]
+        #expect(mkdir(path, 0o755) == 0)
+        defer { rmdir(path) }
+        try await TestServer.with { _, client in
+            let script =
+                "import os, sys; sys.stdout.buffer.write(os.fsencode(sys.argv[1]) + b'|' + os.environb[b'V'] + b'|'"
+            let tail = " + os.environb[b'\\xf0'] + b'|' + os.getcwdb())"
+            var command = Command(
+                .systemArgv(["python3", "-c", SystemString(script + tail), SystemString([0xe9, 0x21])]))
+            command.env = ["V": "text"]
+            command.systemEnv = [SystemString(Array("V=".utf8) + [0xff]), SystemString([0xf0, 0x3d, 0xfe])]
+            command.systemCwd = SystemString(directory)
+            let output = try await client.run(command)
+            #expect(output.stdout == [0xe9, 0x21, 0x7c, 0xff, 0x7c, 0xfe, 0x7c] + directory, "\(output.errorText)")
+
+            let lease = try await client.acquire()
+            for (program, env, cwd, words) in [
+                ([[0x61], [0xff, 0]], [], [], "argv_raw[1] holds a NUL byte"),
+                ([[0x61]], [[0xff]], [], "env_raw[0] is not NAME=value"),
+                ([[0x61]], [[0x3d, 0xff]], [], "env_raw[0] is not NAME=value"),
+                ([[0x61]], [], [0x2f, 0xff, 0], "cwd_raw holds a NUL byte"), ([[]], [], [], "argv[0] is empty"),
+            ] as [([[UInt8]], [[UInt8]], [UInt8], String)] {
+                var command = Command(.systemArgv(program.map { SystemString($0) }))
+                command.systemEnv = env.map { SystemString($0) }
+                command.systemCwd = cwd.isEmpty ? nil : SystemString(cwd)
+                do {
+                    _ = try await client.run(command, in: lease)
+                    Issue.record("\(words): was run")
+                } catch let error as BerthError {
+                    #expect(error.message.contains(words), "\(error)")
+                }
+            }
+        }
     }
 }

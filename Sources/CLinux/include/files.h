@@ -11,4 +11,10 @@ void berth_raise_open_files(void);
 // Blocks SIGTERM; readable once it has come. -1 with errno.
 int berth_terminations(void);
 
+// rename(2) from a name in one directory to a name in another. With `never_replaces`, EEXIST when something is there.
+int berth_rename(int from_directory, const char *from, int to_directory, const char *to, int never_replaces);
+
+// Whether an open file is on a file system whose files the kernel makes as they are read (/proc, /sys, cgroups).
+int berth_is_kernels_file(int descriptor);
+
 #endif

@@ -917,11 +917,11 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     "argv",
     2,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Berth__Agent__V1__ExecuteRequest, n_argv),
     offsetof(Berth__Agent__V1__ExecuteRequest, argv),
     NULL,
-    &protobuf_c_empty_string,
+    NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
@@ -929,11 +929,11 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     "env",
     3,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Berth__Agent__V1__ExecuteRequest, n_env),
     offsetof(Berth__Agent__V1__ExecuteRequest, env),
     NULL,
-    &protobuf_c_empty_string,
+    NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
@@ -941,11 +941,11 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     "cwd",
     4,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
+    PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
     offsetof(Berth__Agent__V1__ExecuteRequest, cwd),
     NULL,
-    &protobuf_c_empty_string,
+    NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },

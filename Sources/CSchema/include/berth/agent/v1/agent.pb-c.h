@@ -79,16 +79,16 @@ struct  Berth__Agent__V1__ExecuteRequest
    * not empty; argv[0] without a slash is looked up in env's PATH
    */
   size_t n_argv;
-  char **argv;
+  ProtobufCBinaryData *argv;
   /*
    * "NAME=value", complete
    */
   size_t n_env;
-  char **env;
+  ProtobufCBinaryData *env;
   /*
    * absolute
    */
-  char *cwd;
+  ProtobufCBinaryData cwd;
   uint32_t uid;
   uint32_t gid;
   /*
@@ -153,7 +153,7 @@ struct  Berth__Agent__V1__ExecuteRequest
 };
 #define BERTH__AGENT__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__Agent__V1__Terminal
