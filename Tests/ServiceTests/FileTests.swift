@@ -195,9 +195,9 @@ struct FileTests {
             #expect(
                 await refusal { _ = try await client.readFile("/etc/shadow", in: lease).collect() }?.reason
                     == .notPermitted)
-            #expect(
-                await refusal { try await client.writeFile("\(directory.path)/out", [1], in: lease) }?.reason
-                    == .outside)
+            let refused = await refusal { try await client.writeFile("\(directory.path)/out", [1], in: lease) }
+            // All of the root is a place here, which it is in no container.
+            #expect(refused?.reason == .notPermitted, "\(refused?.message ?? "it was written")")
             #expect(
                 await refusal { _ = try await client.readFile("/dev/null", in: lease).collect() }?.reason == .notAFile)
         }
