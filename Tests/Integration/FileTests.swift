@@ -88,7 +88,7 @@ struct FileTests {
             let cases: [([String], Int32, String)] = [
                 (["nothing", "LEASE:/tmp"], 1, "nothing: No such file"),
                 (["LEASE:/tmp/nothing", "."], 2, "/tmp/nothing"),
-                (["LEASE:/root/x", "."], 1, "/root/x: Permission denied"),
+                (["LEASE:/proc/1/environ", "."], 1, "/proc/1/environ: Permission denied"),
                 (["f", "LEASE:/usr/f"], 1, "/usr/f: is not in a place"),
                 (["f", "LEASE:/proc/self/f"], 1, "not in a place"),
                 (["f", "LEASE:/dev/shm/f"], 1, "not in a place"), (["f", "LEASE:/tmp/no/way"], 2, "/tmp/no/way"),
@@ -154,11 +154,13 @@ struct FileTests {
         try await Self.with(.runc) { copying in
             // More than the place has, if it were written out.
             try copying.local(
-                "mkdir src; truncate -s 300M src/hole; printf end | dd of=src/hole bs=1 seek=150000000 conv=notrunc 2>&1; "
+                "mkdir src; truncate -s 100M src/hole; printf end | dd of=src/hole bs=1 seek=50000000 conv=notrunc 2>&1; "
                     + "head -c 100000 /dev/urandom > src/full")
             try await copying.succeed(["src", "LEASE:/workspace"])
             try await copying.succeed(["src/hole", "LEASE:/workspace/single"])
-            #expect(try await copying.remote("cmp src/hole single && du -k single | cut -f1") == "4\n")
+            #expect(
+                try await copying.remote("cmp src/hole single && test $(du -k single | cut -f1) -lt 100 && echo same")
+                    == "same\n")
             try await copying.succeed(["LEASE:/workspace/src", "back"])
             try await copying.succeed(["LEASE:/workspace/single", "single"])
             try copying.local(
@@ -209,8 +211,6 @@ struct FileTests {
         try await Self.with(.runc) { copying in
             try await copying.succeed(["LEASE:/usr/bin/env", "env"])
             try copying.local("cmp env /usr/bin/env")
-            try await copying.succeed(["LEASE:/proc/version", "version"])
-            try copying.local("cmp version /proc/version")
         }
     }
 
