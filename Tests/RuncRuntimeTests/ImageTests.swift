@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import Pool
+import TestSupport
 import Testing
 
 @testable import RuncRuntime
@@ -14,7 +15,7 @@ struct ImageTests {
         let umoci = try #require(Subprocess.find("umoci"), "umoci is not installed")
         let skopeo = try #require(Subprocess.find("skopeo"), "skopeo is not installed")
         try await Bench.with("image") { bench in
-            let address = "127.0.0.1:\(try freePort())"
+            let address = "127.0.0.1:\(try LoopbackRegistry.freePort())"
             let data = "\(bench.base)/registry"
             let configuration = """
                 version: 0.1
@@ -81,21 +82,5 @@ struct ImageTests {
         }
         #expect(ImageStore.fileName("docker://a/b:1") == "a_2fb_3a1")
         #expect(ImageStore.fileName("a_2fb") == "a_5f2fb")
-    }
-
-    private func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        #expect(isBound)
-        return UInt16(bigEndian: address.sin_port)
     }
 }
