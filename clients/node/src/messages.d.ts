@@ -300,7 +300,7 @@ export interface ExecuteRequest {
   keepBackground: boolean;
   /** Its output. */
   windowBytes: number;
-  /** to 1 MiB. The program then waits for a slow reader, and no other call on the connection does. 0: no window; what the connection takes is sent, and a connection whose peer does not read holds up its own executions */
+  /** to 1 MiB. The program then waits for a slow reader, and no other call on the connection does. Nor are more than 60 events with output unacknowledged, however small they are: acknowledge also after so many events (half of them, say), not only after so many bytes. 0: no window; what the connection takes is sent, and a connection whose peer does not read holds up its own executions */
   maxOutputBytes: number;
   /** what is done at max_output_bytes */
   outputPolicy: OutputPolicy;

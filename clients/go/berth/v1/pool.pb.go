@@ -892,7 +892,9 @@ type ExecuteRequest struct {
 	// Its output.
 	WindowBytes uint64 `protobuf:"varint,13,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"` // output sent and not acknowledged, both streams together, is never more than this: 64 KiB
 	// to 1 MiB. The program then waits for a slow reader, and no other call on the connection
-	// does. 0: no window; what the connection takes is sent, and a connection whose peer
+	// does. Nor are more than 60 events with output unacknowledged, however small they are:
+	// acknowledge also after so many events (half of them, say), not only after so many
+	// bytes. 0: no window; what the connection takes is sent, and a connection whose peer
 	// does not read holds up its own executions
 	MaxOutputBytes uint64       `protobuf:"varint,14,opt,name=max_output_bytes,json=maxOutputBytes,proto3" json:"max_output_bytes,omitempty"`                    // of each of its streams; 0: no limit
 	OutputPolicy   OutputPolicy `protobuf:"varint,15,opt,name=output_policy,json=outputPolicy,proto3,enum=berth.v1.OutputPolicy" json:"output_policy,omitempty"` // what is done at max_output_bytes

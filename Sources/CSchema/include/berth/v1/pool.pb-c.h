@@ -551,7 +551,9 @@ struct  Berth__V1__ExecuteRequest
   uint64_t window_bytes;
   /*
    * to 1 MiB. The program then waits for a slow reader, and no other call on the connection
-   * does. 0: no window; what the connection takes is sent, and a connection whose peer
+   * does. Nor are more than 60 events with output unacknowledged, however small they are:
+   * acknowledge also after so many events (half of them, say), not only after so many
+   * bytes. 0: no window; what the connection takes is sent, and a connection whose peer
    * does not read holds up its own executions
    */
   /*
