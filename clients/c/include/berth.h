@@ -168,7 +168,7 @@ typedef struct {
     bool keep_stdin_open; /* … and more comes with berth_input; else these are all */
     bool terminal;        /* it has one: all that it writes is BERTH_STDOUT */
     uint32_t rows, columns;
-    bool no_echo;      /* what is typed on the terminal is not echoed */
+    bool no_echo;      /* with terminal: what is typed is not echoed */
     bool merge_output; /* stdout and stderr are one pipe, in the order of writing: all is BERTH_STDOUT */
 
     uint32_t timeout_ms;      /* then it is ended with all it started */

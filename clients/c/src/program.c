@@ -156,6 +156,9 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
         return fail(error, BERTH_INVALID_ARGUMENT, "the command has neither argv nor shell nor code with language"),
                NULL;
     }
+    if (command->no_echo && !command->terminal) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "no_echo is of a terminal: set terminal too"), NULL;
+    }
     berth_execution *e = execution_new(client, lease, handlers, data, command->window, error);
     if (!e) return NULL;
     e->input_offset = command->input_size;

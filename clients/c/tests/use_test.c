@@ -151,6 +151,35 @@ static void what_is_not_utf_8_goes_as_bytes(void) {
     fake_stop(server);
 }
 
+static void merged_output_and_a_terminal_without_echo_are_asked_for_and_only_then(void) {
+    static const struct {
+        berth_command command;
+        bool merged, terminal, silent;
+    } cases[] = {
+        {{.shell = "x"}, false, false, false},
+        {{.shell = "x", .merge_output = true}, true, false, false},
+        {{.shell = "x", .terminal = true, .rows = 24, .columns = 80}, false, true, false},
+        {{.shell = "x", .terminal = true, .rows = 24, .columns = 80, .no_echo = true}, false, true, true},
+    };
+    fake *server = fake_start(answer_and_keep, NULL);
+    berth_client *client = connect_to(fake_address(server), 0);
+    berth_error error;
+    berth_result result;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_CODE(berth_run(client, NULL, &cases[i].command, &result, &error), 0);
+        berth_result_clear(&result);
+        CHECK(ran->merge_output == cases[i].merged && (ran->terminal != NULL) == cases[i].terminal);
+        CHECK(!ran->terminal || (ran->terminal->rows == 24 && ran->terminal->columns == 80));
+        CHECK(!ran->terminal || ran->terminal->no_echo == cases[i].silent);
+        berth__v1__execute_request__free_unpacked(ran, NULL);
+    }
+    berth_command without = {.shell = "x", .no_echo = true};
+    CHECK_CODE(berth_run(client, NULL, &without, &result, &error), BERTH_INVALID_ARGUMENT);
+    CHECK(strstr(error.message, "no_echo is of a terminal"));
+    berth_client_free(client);
+    fake_stop(server);
+}
+
 static void what_cannot_be_right_is_refused_with_words(void) {
     berth_error error;
     berth_result result;
@@ -323,6 +352,8 @@ const test use_tests[] = {
      a_character_that_is_split_between_two_pieces_comes_whole},
     {"errors have a reason where the code is too coarse", errors_have_a_reason_where_the_code_is_too_coarse},
     {"what is not UTF-8 goes as bytes", what_is_not_utf_8_goes_as_bytes},
+    {"merged output and a terminal without echo are asked for, and only then",
+     merged_output_and_a_terminal_without_echo_are_asked_for_and_only_then},
     {"what cannot be right is refused with words", what_cannot_be_right_is_refused_with_words},
     {"standard input of any length is sent in pieces while the output is read",
      standard_input_of_any_length_is_sent_in_pieces_while_the_output_is_read},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	pb "berth.dev/go/berth/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // What people of the language try, and what the README promises.
@@ -364,6 +365,36 @@ func TestWhatIsNotUTF8GoesAsBytes(t *testing.T) {
 	}
 	if info, err := lease.Stat(contextFor(t), "/tmp", true); err != nil || info.Name != "\xff" {
 		t.Errorf("%q, %v", info.Name, err)
+	}
+}
+
+func TestMergedOutputAndATerminalWithoutEchoAreAskedForAndOnlyThen(t *testing.T) {
+	executed := make(chan *pb.ExecuteRequest, 1)
+	server := startFake(t, func(r *fakeRequest) {
+		request := &pb.ExecuteRequest{}
+		r.request(request)
+		executed <- request
+		r.started()
+		r.ended(&pb.Ended{Cause: pb.EndCause_EXITED})
+	})
+	client := server.client(Options{})
+	for _, c := range []struct {
+		command  *Command
+		merged   bool
+		terminal *pb.Terminal
+	}{
+		{Argv("x"), false, nil},
+		{&Command{Shell: "x", MergeOutput: true}, true, nil},
+		{&Command{Shell: "x", Terminal: &Terminal{Rows: 24, Columns: 80}}, false, &pb.Terminal{Rows: 24, Columns: 80}},
+		{&Command{Shell: "x", Terminal: &Terminal{NoEcho: true}}, false, &pb.Terminal{NoEcho: true}},
+	} {
+		if _, err := client.Run(contextFor(t), c.command); err != nil {
+			t.Fatal(err)
+		}
+		request := <-executed
+		if request.MergeOutput != c.merged || !proto.Equal(request.Terminal, c.terminal) {
+			t.Errorf("%+v asks for %v", c.command, request)
+		}
 	}
 }
 

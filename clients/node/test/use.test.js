@@ -222,6 +222,34 @@ test("what is not UTF-8 goes as bytes", async () => {
   assert.deepEqual((await lease.stat("/tmp")).nameBytes, Buffer.from([0xff]));
 });
 
+test("merged output and a terminal without echo are asked for, and only then", async () => {
+  let asked;
+  const double = await serve({
+    Execute: (request) => {
+      asked = messages.ExecuteRequest.decode(request.payload);
+      request.started();
+      request.exited();
+    },
+  });
+  const client = connect(double), terminal = { rows: 24, columns: 80 };
+  for (const [options, merged, expected] of [
+    [{}, false, undefined],
+    [{ mergeOutput: true }, true, undefined],
+    [{ terminal }, false, { ...terminal, noEcho: false }],
+    [{ terminal: { ...terminal, noEcho: true } }, false, { ...terminal, noEcho: true }],
+  ]) {
+    await client.run(["x"], options);
+    assert.equal(asked.mergeOutput, merged);
+    assert.deepEqual(asked.terminal ? { ...asked.terminal } : undefined, expected);
+  }
+  for (const [name, options] of [
+    ["mergeOutput", { mergeOutput: "yes" }], ["noEcho", { terminal: { ...terminal, noEcho: 1 } }],
+  ]) {
+    await assert.rejects(
+      async () => client.run(["x"], options), (error) => error instanceof TypeError && error.message.startsWith(name), name);
+  }
+});
+
 test("a URL is refused with words", () => {
   for (const address of ["http://127.0.0.1:7411", "https://berth", "tcp://127.0.0.1:7411/"]) {
     assert.throws(() => new Client(address), /is a URL/);

@@ -85,6 +85,35 @@ def to_stdout(data: bytes, size: int) -> Handler:
     return execute
 
 
+def keeps_and_ends(double: Double) -> Handler:
+    def execute(asked: Asked) -> None:
+        double.asked.put(asked)
+        asked.started()
+        asked.exited()
+
+    return execute
+
+
+#: Options, and what the request says: merge_output, whether there is a terminal, its no_echo.
+MERGED_AND_SILENT: List[Tuple[Dict[str, Any], Tuple[bool, bool, bool]]] = [
+    ({}, (False, False, False)),
+    ({"merge_output": True}, (True, False, False)),
+    ({"terminal": (24, 80)}, (False, True, False)),
+    ({"terminal": (24, 80), "no_echo": True}, (False, True, True)),
+    ({"no_echo": True, "terminal": (24, 80), "merge_output": False}, (False, True, True)),
+    ({"no_echo": False}, (False, False, False)),
+]
+WRONG_MERGED_AND_SILENT: List[Tuple[Dict[str, Any], str]] = [
+    ({"merge_output": "yes"}, "merge_output"), ({"no_echo": True}, "no_echo is of a terminal"),
+    ({"no_echo": "no", "terminal": (24, 80)}, "no_echo"),
+]
+
+
+def merged_and_silent(asked: Asked) -> Tuple[bool, bool, bool]:
+    ran = pool_pb2.ExecuteRequest.FromString(asked.payload)
+    return ran.merge_output, ran.HasField("terminal"), ran.terminal.no_echo
+
+
 def leased(asked: Asked) -> None:
     asked.answer(pool_pb2.AcquireResponse(lease="l1", member="m1"))
 
@@ -264,6 +293,17 @@ class UseTests(unittest.TestCase):
         self.assertEqual((renamed.from_raw, renamed.to), (b"/tmp/\xff", "/tmp/a"))
         info = berth.FileInfo.of(pool_pb2.FileInfo(name="\ufffd", name_raw=b"\xff"))
         self.assertEqual((info.name, info.name_bytes, os.fsencode(info.name)), ("\udcff", b"\xff", b"\xff"))
+
+    def test_merged_output_and_a_terminal_without_echo_are_asked_for_and_only_then(self) -> None:
+        double = self.serve()
+        double.handlers["Execute"] = keeps_and_ends(double)
+        client = self.connect(double)
+        for options, expected in MERGED_AND_SILENT:
+            client.run(["x"], **options)
+            self.assertEqual(merged_and_silent(double.next("Execute")), expected, options)
+        for wrong, words in WRONG_MERGED_AND_SILENT:
+            with self.assertRaisesRegex((TypeError, ValueError), words):
+                client.run(["x"], **wrong)
 
     def test_a_url_is_refused_with_words(self) -> None:
         for address in ("http://127.0.0.1:7411", "https://berth", "tcp://127.0.0.1:7411/"):
@@ -524,6 +564,17 @@ class AsyncUseTests(unittest.IsolatedAsyncioTestCase):
         del execution
         gc.collect()
         await self.asked(double, "Detach")
+
+    async def test_merged_output_and_a_terminal_without_echo_are_asked_for_and_only_then(self) -> None:
+        double = self.serve()
+        double.handlers["Execute"] = keeps_and_ends(double)
+        client = self.connect(double)
+        for options, expected in MERGED_AND_SILENT:
+            await client.run(["x"], **options)
+            self.assertEqual(merged_and_silent(await self.asked(double, "Execute")), expected, options)
+        for wrong, words in WRONG_MERGED_AND_SILENT:
+            with self.assertRaisesRegex((TypeError, ValueError), words):
+                await client.run(["x"], **wrong)
 
     async def test_the_new_calls_about_files(self) -> None:
         double = self.serve({"Stat": lambda asked: asked.fail_with(5, "nothing is there", "NO_SUCH_FILE")})

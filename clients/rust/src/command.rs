@@ -89,7 +89,10 @@ impl Command {
 
     /// It has a terminal of this size: all it writes is stdout, and its input is what is typed.
     pub fn terminal(self, rows: u32, columns: u32) -> Command {
-        self.with(|request| request.terminal = Some(Terminal { rows, columns, no_echo: false }))
+        self.with(|request| {
+            let terminal = request.terminal.get_or_insert_with(Terminal::default);
+            (terminal.rows, terminal.columns) = (rows, columns);
+        })
     }
 
     /// With [`Command::terminal`]: what is typed is not echoed.

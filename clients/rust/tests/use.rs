@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use berth::v1::{
     AcknowledgeRequest, Dropped, ErrorReason, ExecuteRequest, FileInfo, HelloResponse, InputRequest, InputResponse,
-    OutputStream, RenameFileRequest, RenameFileResponse, StatResponse,
+    OutputStream, RenameFileRequest, RenameFileResponse, StatResponse, Terminal,
 };
 use berth::{AttachOptions, Client, Command, Error, Event, Options};
 use support::{eventually, Peer, Request, StubServer};
@@ -193,6 +193,27 @@ fn what_is_not_utf_8_goes_as_bytes() {
     let renamed: RenameFileRequest = server.take("RenameFile").message();
     assert_eq!((&renamed.from_raw[..], renamed.to.as_str()), (&b"a\xff"[..], "/tmp/a"));
     assert_eq!(&lease.stat("/tmp", true).unwrap().name_raw[..], b"\xff");
+}
+
+#[test]
+fn merged_output_and_a_terminal_without_echo_are_asked_for_and_only_then_in_whatever_order() {
+    let server = StubServer::start(|peer, stream, _| {
+        peer.started(stream, "e", 1);
+        peer.exited(stream, 0);
+    });
+    let client = client(&server);
+    let terminal = |no_echo| Some(Terminal { rows: 24, columns: 80, no_echo });
+    for (command, merged, expected) in [
+        (Command::new(["x"]), false, None),
+        (Command::new(["x"]).merge_output(), true, None),
+        (Command::new(["x"]).terminal(24, 80), false, terminal(false)),
+        (Command::new(["x"]).terminal(24, 80).no_echo(), false, terminal(true)),
+        (Command::new(["x"]).no_echo().terminal(24, 80), false, terminal(true)),
+    ] {
+        client.run(&command).unwrap();
+        let ran: ExecuteRequest = server.take("Execute").message();
+        assert_eq!((ran.merge_output, ran.terminal), (merged, expected));
+    }
 }
 
 #[test]

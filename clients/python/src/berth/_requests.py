@@ -171,7 +171,7 @@ def execute(
         elif name == "terminal":
             fields["terminal"] = _terminal(value, flag(given.get("no_echo", False), "no_echo"))
         elif name == "no_echo":
-            if "terminal" not in given:
+            if flag(value, name) and "terminal" not in given:
                 raise ValueError("no_echo is of a terminal: say terminal=(rows, columns) too")
         elif name == "kill_at_max_output":
             fields["output_policy"] = pool_pb2.KILL_AT_LIMIT if flag(value, name) else pool_pb2.TRUNCATE_OUTPUT

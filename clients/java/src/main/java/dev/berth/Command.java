@@ -128,7 +128,7 @@ public final class Command {
 
     /** It has a terminal of this size: all it writes is stdout, and its input is what is typed. */
     public Command terminal(int rows, int columns) {
-        request.setTerminal(Terminal.newBuilder().setRows(rows).setColumns(columns));
+        request.getTerminalBuilder().setRows(rows).setColumns(columns);
         return this;
     }
 

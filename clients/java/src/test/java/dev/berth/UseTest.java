@@ -24,6 +24,7 @@ import dev.berth.v1.ReleaseResponse;
 import dev.berth.v1.RenameFileRequest;
 import dev.berth.v1.RenameFileResponse;
 import dev.berth.v1.StatResponse;
+import dev.berth.v1.Terminal;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -280,6 +281,33 @@ class UseTest {
             assertEquals(ByteString.copyFrom(odd), renamed.getFromRaw());
             assertEquals("/tmp/a", renamed.getTo());
             assertEquals(ByteString.copyFrom(odd), lease.stat("/tmp", true).getNameRaw());
+        }
+    }
+
+    @Test
+    @DisplayName("merged output and a terminal without echo are asked for, and only then, in whatever order")
+    void mergedAndSilent() throws Exception {
+        StubServer.Handler handler = (peer, stream, request) -> {
+            peer.started(stream, "e", 1);
+            peer.exited(stream, 0);
+        };
+        Terminal plain = Terminal.newBuilder().setRows(24).setColumns(80).build();
+        Terminal silent = plain.toBuilder().setNoEcho(true).build();
+        Terminal none = Terminal.getDefaultInstance();
+        try (StubServer server = new StubServer(handler); Client client = new Client(server.options())) {
+            Map<Command, Map.Entry<Boolean, Terminal>> cases = Map.of(
+                    Command.of("x"), Map.entry(false, none),
+                    Command.of("x").mergeOutput(), Map.entry(true, none),
+                    Command.of("x").terminal(24, 80), Map.entry(false, plain),
+                    Command.of("x").terminal(24, 80).noEcho(), Map.entry(false, silent),
+                    Command.of("x").noEcho().terminal(24, 80), Map.entry(false, silent));
+            for (Map.Entry<Command, Map.Entry<Boolean, Terminal>> each : cases.entrySet()) {
+                client.run(each.getKey());
+                ExecuteRequest ran = ExecuteRequest.parseFrom(server.take("Execute").getPayload());
+                assertEquals(each.getValue().getKey(), ran.getMergeOutput());
+                assertEquals(each.getValue().getValue(), ran.getTerminal());
+                assertEquals(each.getValue().getValue() != none, ran.hasTerminal());
+            }
         }
     }
 
