@@ -17,17 +17,17 @@ extension Allocations {
         logger.logLevel = .critical
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let members = PoolConfiguration(size: 1, max: 1, reuse: .reset, maxUses: nil)
-        let pool = Pool(
+        let fleet = Fleet(
             configuration: FleetConfiguration(pools: [members]), runtime: runtime,
             connector: AgentConnector(group: group), memberPrefix: "a", observer: PoolLog(logger))
         let service = PoolServiceHandler(
-            pool: pool, server: "berth/bench", runtimeKind: runtime.kind, limits: ServiceLimits(), logger: logger)
+            fleet: fleet, server: "berth/bench", runtimeKind: runtime.kind, limits: ServiceLimits(), logger: logger)
         let rpc = RPCServer(group: group, service: service)
         let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
-        let maintenance = Task { await pool.run() }
+        let maintenance = Task { await fleet.run() }
         let result: Result<[Count], any Error>
         do {
-            try await eventually("the member is warm") { pool.snapshot().first?.idle == 1 }
+            try await eventually("the member is warm") { fleet.snapshot().first?.idle == 1 }
             result = .success(try countCalls(port: bound.port ?? 0))
         } catch {
             result = .failure(error)

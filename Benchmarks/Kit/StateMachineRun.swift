@@ -6,7 +6,7 @@ public struct StateMachineRun {
         func close(_ reason: LinkCloseReason) {}
     }
 
-    private var machine: PoolStateMachine
+    private var machine: FleetStateMachine
     private var now = MonotonicInstant(nanoseconds: 1)
     private var counter = 0
     private let link = NoLink()
@@ -15,7 +15,7 @@ public struct StateMachineRun {
 
     public init(members: Int, reuse: PoolConfiguration.Reuse) {
         let pool = PoolConfiguration(size: members, max: members * 2, reuse: reuse, maxUses: nil)
-        machine = PoolStateMachine(FleetConfiguration(pools: [pool], max: .max))
+        machine = FleetStateMachine(FleetConfiguration(pools: [pool], max: .max))
         var random = SystemRandomNumberGenerator()
         tokens = (0..<1024).map { _ in LeaseToken(using: &random) }
         while machine.memberCount < members { maintain() }

@@ -5,11 +5,11 @@ internal import Schema
 
 /// The service `berth.v1.Admin`: what an operator changes while the server runs. Each change is logged with who made it.
 final class AdminServiceHandler: Sendable {
-    private let pool: Pool
+    private let fleet: Fleet
     private let gate: LogGate
 
-    init(pool: Pool, gate: LogGate) {
-        self.pool = pool
+    init(fleet: Fleet, gate: LogGate) {
+        self.fleet = fleet
         self.gate = gate
     }
 
@@ -27,8 +27,8 @@ final class AdminServiceHandler: Sendable {
     private func resetBackoff(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ResetBackoffRequest.self)
         let name = request.pool.isEmpty ? nil : request.pool
-        let open = pool.snapshot().filter { (name ?? $0.name) == $0.name && $0.breaker != .closed }.map(\.name)
-        guard pool.resetBackoff(pool: name) else { throw .unknownPool(request.pool, known: pool.poolNames) }
+        let open = fleet.snapshot().filter { (name ?? $0.name) == $0.name && $0.breaker != .closed }.map(\.name)
+        guard fleet.resetBackoff(pool: name) else { throw .unknownPool(request.pool, known: fleet.poolNames) }
         log("breaker closed by an operator", call, ["pool.names": "\(open.joined(separator: ", "))"])
         call.respond(ResetBackoffResponse(pools: open))
     }
@@ -44,7 +44,7 @@ final class AdminServiceHandler: Sendable {
         guard max > 0 else {
             throw RPCError(.invalidArgument, "max is 0: it is at least 1; Drain takes a pool out of service")
         }
-        let most = pool.configuration.max
+        let most = fleet.configuration.max
         guard request.max == nil || max <= most else {
             throw RPCError(.invalidArgument, "max \(max) is more than the server's most members, \(most)")
         }
@@ -57,8 +57,8 @@ final class AdminServiceHandler: Sendable {
                 }
             throw RPCError(.invalidArgument, words)
         }
-        guard pool.resize(pool: request.pool, size: request.size.map { Int($0) }, max: request.max.map { Int($0) })
-        else { throw .unknownPool(request.pool, known: pool.poolNames) }
+        guard fleet.resize(pool: request.pool, size: request.size.map { Int($0) }, max: request.max.map { Int($0) })
+        else { throw .unknownPool(request.pool, known: fleet.poolNames) }
         log(
             "pool resized by an operator", call,
             ["pool.name": "\(request.pool)", "pool.size": "\(size)", "pool.max": "\(max)"])
@@ -68,7 +68,7 @@ final class AdminServiceHandler: Sendable {
     private func drain(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(DrainRequest.self)
         let before = try find(request.pool)
-        guard pool.drainPool(before.name) else { throw .unknownPool(request.pool, known: pool.poolNames) }
+        guard fleet.drainPool(before.name) else { throw .unknownPool(request.pool, known: fleet.poolNames) }
         log("pool drained by an operator", call, ["pool.name": "\(request.pool)", "pool.leased": "\(before.leased)"])
         call.respond(DrainResponse(leased: UInt32(clamping: before.leased)))
     }
@@ -76,21 +76,21 @@ final class AdminServiceHandler: Sendable {
     private func listMembers(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ListMembersRequest.self)
         // Also one that is no longer configured, as long as it has members.
-        let names = pool.snapshot().map(\.name)
+        let names = fleet.snapshot().map(\.name)
         guard request.pool.isEmpty || names.contains(request.pool) else {
             throw .unknownPool(request.pool, known: names)
         }
-        let members = pool.listMembers(pool: request.pool.isEmpty ? nil : request.pool)
+        let members = fleet.listMembers(pool: request.pool.isEmpty ? nil : request.pool)
         call.respond(ListMembersResponse(members: members.map(Member.init)))
     }
 
     /// The pool of that name, which has to be given: what takes members away is not done to one by default.
     private func find(_ name: String) throws(RPCError) -> PoolSnapshot {
-        let known = pool.poolNames
+        let known = fleet.poolNames
         guard !name.isEmpty else {
             throw RPCError(.invalidArgument, "no pool is named; there is: \(known.joined(separator: ", "))")
         }
-        guard known.contains(name), let found = pool.snapshot().first(where: { $0.name == name }) else {
+        guard known.contains(name), let found = fleet.snapshot().first(where: { $0.name == name }) else {
             throw .unknownPool(name, known: known)
         }
         return found

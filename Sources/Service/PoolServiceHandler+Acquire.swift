@@ -29,17 +29,17 @@ extension PoolServiceHandler {
         var random = SystemRandomNumberGenerator()
         let loop = call.connection.eventLoop
         let pending = NIOLoopBound((call: call, use: later), eventLoop: loop)
-        let (waiter, outcome) = pool.acquire(
+        let (waiter, outcome) = fleet.acquire(
             pool: name, token: LeaseToken(using: &random), connection: ConnectionID(call.connection.id),
             isDetached: isDetached,
             leaseTime: ttlMilliseconds == 0 ? nil : .milliseconds(ttlMilliseconds),
             wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds),
             client: (call.connection.userInfo as? Session)?.client
-        ) { [pool] result in
+        ) { [fleet] result in
             loop.execute {
                 let (call, use) = pending.value
                 switch result {
-                case .success(let grant) where call.isEnded: pool.returnUnused(grant.token)
+                case .success(let grant) where call.isEnded: fleet.returnUnused(grant.token)
                 case .success(let grant):
                     call.onCancel = nil
                     use(call, grant)
@@ -53,7 +53,7 @@ extension PoolServiceHandler {
         // When the grant is on its way already, the callback above finds the call ended, and gives it back.
         case .waiting:
             call.keepsPayload = true
-            call.onCancel = { [pool] _ in _ = pool.cancel(waiter) }
+            call.onCancel = { [fleet] _ in _ = fleet.cancel(waiter) }
         }
     }
 }

@@ -55,10 +55,10 @@ extension PoolServiceHandler {
             )
         }
         let answer = Answer(call)
-        running.input(offset: request.offset, data: request.data, isEnd: request.isEnd) { [pool] result in
+        running.input(offset: request.offset, data: request.data, isEnd: request.isEnd) { [fleet] result in
             execution.releaseInput(count)
             // It may have taken the program long to read: the lease's time begins now.
-            if let lease = execution.order.lease { _ = pool.use(lease) }
+            if let lease = execution.order.lease { _ = fleet.use(lease) }
             answer.give(result.map { InputResponse(offset: $0) }.mapError(\.ofExecution))
         }
     }

@@ -10,10 +10,10 @@ extension PoolServiceHandler {
         let program = try Program(request, limits)
         guard !isDraining else { throw .shuttingDown }
         guard request.lease.isEmpty else {
-            guard let token = LeaseToken(request.lease), let use = pool.use(token, begins: true) else {
+            guard let token = LeaseToken(request.lease), let use = fleet.use(token, begins: true) else {
                 throw .noSuchLease
             }
-            let atEnd: @Sendable () -> Void = { [pool] in pool.endUse(token) }
+            let atEnd: @Sendable () -> Void = { [fleet] in fleet.endUse(token) }
             let defaults = programDefaults(of: use.pool)
             do throws(RPCError) {
                 try program.checkUser(defaults, (use.link as? AgentConnection)?.user)
@@ -40,7 +40,7 @@ extension PoolServiceHandler {
             call.dropPayload()
             run(program, argv, defaults, call, in: grant)
         } catch {
-            pool.returnUnused(grant.token)
+            fleet.returnUnused(grant.token)
             call.fail(error)
         }
     }
@@ -48,7 +48,7 @@ extension PoolServiceHandler {
     private func arguments(
         _ program: Program, of request: ExecuteRequest
     ) throws(RPCError) -> ([SystemString], ProgramDefaults) {
-        let defaults = programDefaults(of: request.pool.isEmpty ? pool.poolNames.first ?? "" : request.pool)
+        let defaults = programDefaults(of: request.pool.isEmpty ? fleet.poolNames.first ?? "" : request.pool)
         try program.checkUser(defaults, nil)
         return (try program.command.argv(defaults), defaults)
     }
@@ -56,9 +56,9 @@ extension PoolServiceHandler {
     private func run(
         _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, in grant: Grant
     ) {
-        _ = pool.use(grant.token, begins: true)
-        run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [pool] in
-            _ = pool.release(grant.token)
+        _ = fleet.use(grant.token, begins: true)
+        run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [fleet] in
+            _ = fleet.release(grant.token)
         }
     }
 
@@ -88,7 +88,7 @@ extension PoolServiceHandler {
         }
         if let ownLease, program.resumable == nil {
             // In a member of its own, the member's end is the execution's end: nothing needs a grace then.
-            order.whenLeft = { [pool] in _ = pool.release(ownLease) }
+            order.whenLeft = { [fleet] in _ = fleet.release(ownLease) }
         }
         start(
             order, program.request(argv: argv, defaults, image: link.imageEnvironment, user: link.user), on: link,

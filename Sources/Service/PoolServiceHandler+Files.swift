@@ -127,11 +127,11 @@ extension PoolServiceHandler {
     ) throws(RPCError) -> FileJob {
         try Self.check(field, path)
         guard !isDraining else { throw .shuttingDown }
-        guard let token = LeaseToken(lease), let use = pool.use(token, begins: true) else { throw .noSuchLease }
+        guard let token = LeaseToken(lease), let use = fleet.use(token, begins: true) else { throw .noSuchLease }
         do throws(RPCError) {
             try checkRoom(use.link)
         } catch {
-            pool.endUse(token)
+            fleet.endUse(token)
             throw error
         }
         guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
@@ -140,7 +140,7 @@ extension PoolServiceHandler {
             execution: 0, argv: [Self.tool] + operation.arguments, env: [], cwd: "/", uid: uid, gid: uid,
             timeoutMilliseconds: (isPaced ? limits.maxTimeout : limits.defaultTimeout).wholeMilliseconds,
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
-        return FileJob(request: request, link: link, lease: token) { [pool] in pool.endUse(token) }
+        return FileJob(request: request, link: link, lease: token) { [fleet] in fleet.endUse(token) }
     }
 
     private static func check(_ field: String, _ path: SystemString) throws(RPCError) {

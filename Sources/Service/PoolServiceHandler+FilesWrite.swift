@@ -72,7 +72,7 @@ extension PoolServiceHandler {
         _ piece: FilePiece, _ call: ServerCall,
         _ response: @escaping @Sendable (Upload.Progress, _ id: String) -> M
     ) throws(RPCError) {
-        guard let token = LeaseToken(piece.lease), pool.use(token) != nil else { throw .noSuchLease }
+        guard let token = LeaseToken(piece.lease), fleet.use(token) != nil else { throw .noSuchLease }
         let upload = try uploads.find(piece.upload, lease: token)
         let answer = Answer(call)
         upload.add(

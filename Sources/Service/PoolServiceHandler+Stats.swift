@@ -18,13 +18,13 @@ extension PoolServiceHandler {
     }
 
     private func statsNow(_ held: MemoryBudget) -> StatsResponse {
-        let budget = pool.memoryBudgetBytes
+        let budget = fleet.memoryBudgetBytes
         return StatsResponse(
             server: server, uptimeMilliseconds: (clock.now() - started).wholeMilliseconds, runtime: runtimeKind,
             connections: UInt32(clamping: connections.withLock { $0 }), executions: UInt32(clamping: executions.count),
-            pools: pool.snapshot().map(PoolStats.init),
+            pools: fleet.snapshot().map(PoolStats.init),
             memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
-            memoryUsedBytes: UInt64(clamping: pool.usedMemoryBytes), heldBytes: UInt64(clamping: held.held),
+            memoryUsedBytes: UInt64(clamping: fleet.usedMemoryBytes), heldBytes: UInt64(clamping: held.held),
             heldBudgetBytes: UInt64(clamping: held.limit))
     }
 }

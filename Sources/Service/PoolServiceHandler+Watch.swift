@@ -54,7 +54,7 @@ extension PoolServiceHandler {
     func listExecutions(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ListExecutionsRequest.self)
         guard let lease = LeaseToken(request.lease) else { throw .noSuchLease }
-        let isLeased = pool.use(lease) != nil
+        let isLeased = fleet.use(lease) != nil
         let list = executions.list(lease)
         // What is kept of a lease that has ended is still there to be attached to.
         guard isLeased || !list.isEmpty else { throw .noSuchLease }
@@ -68,7 +68,7 @@ extension PoolServiceHandler {
             return execution
         }
         guard let token = LeaseToken(lease) else { throw .noSuchLease }
-        let isLeased = pool.use(token) != nil
+        let isLeased = fleet.use(token) != nil
         guard let execution = executions.find(id, lease: token) else {
             throw isLeased ? .noSuchExecution : .noSuchLease
         }

@@ -8,7 +8,7 @@ internal import Synchronization
 /// What the server serves: `berth.v1.Pool`, and `berth.v1.Admin` beside it. Routes calls, and keeps what belongs to a
 /// connection.
 public final class PoolServiceHandler: RPCService {
-    public let pool: Pool
+    public let fleet: Fleet
     let limits: ServiceLimits
     let server: String
     let runtimeKind: String
@@ -29,10 +29,10 @@ public final class PoolServiceHandler: RPCService {
     ///   - server: "berth/0.1.0", as clients see it.
     ///   - runtimeKind: "docker" or "runc", as clients see it.
     public init(
-        pool: Pool, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,
+        fleet: Fleet, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,
         clock: any MonotonicClock = SystemClock()
     ) {
-        self.pool = pool
+        self.fleet = fleet
         self.server = server
         self.runtimeKind = runtimeKind
         self.limits = limits
@@ -43,7 +43,7 @@ public final class PoolServiceHandler: RPCService {
         executions = ExecutionRegistry(limits: kept, clock: clock)
         self.clock = clock
         started = clock.now()
-        admin = AdminServiceHandler(pool: pool, gate: gate)
+        admin = AdminServiceHandler(fleet: fleet, gate: gate)
     }
 
     public func connectionOpened(_ connection: ServerConnection) {
@@ -53,7 +53,7 @@ public final class PoolServiceHandler: RPCService {
 
     public func connectionClosed(_ connection: ServerConnection) {
         connections.withLock { $0 -= 1 }
-        pool.connectionClosed(ConnectionID(connection.id))
+        fleet.connectionClosed(ConnectionID(connection.id))
     }
 
     public func connectionRefused(_ connection: ServerConnection, speaking name: String) {
@@ -111,12 +111,12 @@ public final class PoolServiceHandler: RPCService {
     /// New acquires and executions are refused from here on.
     public func drain() {
         draining.withLock { $0 = true }
-        pool.drain()
+        fleet.drain()
     }
 
     /// Ends all that runs, as DRAINING.
     public func endAll() {
-        pool.endLeases()
+        fleet.endLeases()
     }
 
     /// Executions that run now.
@@ -131,19 +131,19 @@ public final class PoolServiceHandler: RPCService {
         logger.debug(
             "client said hello",
             metadata: ["connection.peer": "\(call.connection.peer)", "client.name": "\(request.client.prefix(64))"])
-        call.respond(HelloResponse(server: server, pools: pool.poolNames))
+        call.respond(HelloResponse(server: server, pools: fleet.poolNames))
     }
 
     private func release(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ReleaseRequest.self)
-        guard let token = LeaseToken(request.lease), pool.release(token) else { throw .noSuchLease }
+        guard let token = LeaseToken(request.lease), fleet.release(token) else { throw .noSuchLease }
         call.respond(Empty())
     }
 
     private func renew(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(RenewRequest.self)
         let time: Duration? = request.ttlMilliseconds == 0 ? nil : .milliseconds(request.ttlMilliseconds)
-        guard let token = LeaseToken(request.lease), let use = pool.renew(token, leaseTime: time) else {
+        guard let token = LeaseToken(request.lease), let use = fleet.renew(token, leaseTime: time) else {
             throw .noSuchLease
         }
         call.respond(RenewResponse(ttlMilliseconds: UInt32(clamping: use.timeLeft.wholeMilliseconds)))

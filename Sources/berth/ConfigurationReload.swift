@@ -13,7 +13,7 @@ import Service
 /// Takes the configuration file on again at each SIGHUP, whole or not at all.
 struct ConfigurationReload {
     let source: ConfigurationSource
-    let pool: Pool
+    let fleet: Fleet
     let service: PoolServiceHandler
     let choice: RuntimeChoice
     /// Of a configuration that does not say.
@@ -71,7 +71,7 @@ struct ConfigurationReload {
         tellOfNewImages(prepared, resolved, read)
         resolved = prepared
         let new = current.reloaded(read)
-        pool.reload(
+        fleet.reload(
             resolved.applied(to: new.fleetConfiguration(image: choice.image, memoryBudgetBytes: memoryBudgetBytes)))
         service.setPrograms(new.programDefaults)
         logger.notice(

@@ -88,14 +88,14 @@ struct Server {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
         let memory = choice.memory
         let budget = memory().map { $0 / 10 * 8 } ?? .max
-        let members = Pool(
+        let fleet = Fleet(
             configuration: choice.resolved.applied(
                 to: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)),
             runtime: patient(choice.runtime), connector: AgentConnector(group: group),
             memberPrefix: Server.memberPrefix(),
             observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
-            pool: members, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
+            fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
         service.setPrograms(configuration.programDefaults)
         var bounds = RPCServer.Configuration()
@@ -106,12 +106,12 @@ struct Server {
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let addresses = try await listen(rpc)
 
-        let maintenance = Task { await members.run() }
+        let maintenance = Task { await fleet.run() }
         tellOfReuse(choice)
         for address in addresses { announce("berth: listening on \(address)") }
 
         let reload = ConfigurationReload(
-            source: settings.source, pool: members, service: service, choice: choice, memoryBudgetBytes: budget,
+            source: settings.source, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
             logger: logger)
         let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
 
@@ -126,9 +126,9 @@ struct Server {
             logger.notice("told again to end, not waiting for programs")
             service.endAll()
         }
-        await drain(service, members)
+        await drain(service, fleet)
         service.endAll()
-        await removeAll(members, maintenance)
+        await removeAll(fleet, maintenance)
         hurry.cancel()
         // The kernel closes what is not closed by then.
         _ = await finishes(within: Server.closingTime) { [runtime = choice.runtime] in
@@ -187,9 +187,9 @@ struct Server {
     }
 
     /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
-    private func removeAll(_ pool: Pool, _ maintenance: Task<Void, Never>) async {
+    private func removeAll(_ fleet: Fleet, _ maintenance: Task<Void, Never>) async {
         guard await finishes(within: Server.removalTime, { await maintenance.value }) else {
-            let left = pool.listMembers().map(\.id.description)
+            let left = fleet.listMembers().map(\.id.description)
             logger.error(
                 "containers could not be removed in time, leaving them to the janitor",
                 metadata: [
@@ -202,9 +202,9 @@ struct Server {
     }
 
     /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
-    private func drain(_ service: PoolServiceHandler, _ pool: Pool) async {
+    private func drain(_ service: PoolServiceHandler, _ fleet: Fleet) async {
         let deadline = ContinuousClock.now + settings.configuration.drainTime
-        while service.executionCount > 0, pool.leaseCount > 0, ContinuousClock.now < deadline {
+        while service.executionCount > 0, fleet.leaseCount > 0, ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(20))
         }
     }

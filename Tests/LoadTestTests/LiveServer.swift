@@ -11,23 +11,23 @@ import Synchronization
 import TestSupport
 
 /// A whole server in this process, on real agents without containers.
-func withLiveServer(size: Int = 3, _ body: (ServerAddress, Pool) async throws -> Void) async throws {
+func withLiveServer(size: Int = 3, _ body: (ServerAddress, Fleet) async throws -> Void) async throws {
     let runtime = try ProcessRuntime()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let group = MultiThreadedEventLoopGroup.singleton
-    let pool = Pool(
+    let fleet = Fleet(
         configuration: FleetConfiguration(pools: [PoolConfiguration(size: size)]), runtime: runtime,
         connector: AgentConnector(group: group), memberPrefix: "t", observer: PoolLog(logger))
     let service = PoolServiceHandler(
-        pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: ServiceLimits(), logger: logger)
+        fleet: fleet, server: "berth/test", runtimeKind: runtime.kind, limits: ServiceLimits(), logger: logger)
     let rpc = RPCServer(group: group, service: service)
     let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
-    let maintenance = Task { await pool.run() }
+    let maintenance = Task { await fleet.run() }
     var failure: (any Error)?
     do {
-        try await eventually("all members are warm") { pool.snapshot().first?.idle == size }
-        try await body(.tcp(host: "127.0.0.1", port: bound.port ?? 0), pool)
+        try await eventually("all members are warm") { fleet.snapshot().first?.idle == size }
+        try await body(.tcp(host: "127.0.0.1", port: bound.port ?? 0), fleet)
     } catch {
         failure = error
     }

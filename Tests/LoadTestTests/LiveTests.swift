@@ -22,7 +22,7 @@ struct LiveTests {
 
     @Test("every scenario works, shows its steps, and leaves no lease behind", arguments: Scenario.allCases)
     func scenarios(_ scenario: Scenario) async throws {
-        try await withLiveServer { address, pool in
+        try await withLiveServer { address, fleet in
             let report = try await LoadTester(
                 try plan(scenario, address, connections: 2, duration: .seconds(1), warmup: .zero)
             ).run()
@@ -47,7 +47,7 @@ struct LiveTests {
             #expect(report.server.roundTrip?.count ?? 0 > 0)
             #expect(report.harness.costPerOperation > 0)
             #expect(report.harness.wakeDelay.count > 0)
-            try await eventually("no lease is left") { pool.leaseCount == 0 }
+            try await eventually("no lease is left") { fleet.leaseCount == 0 }
         }
     }
 

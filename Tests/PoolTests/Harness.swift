@@ -4,9 +4,9 @@ import TestSupport
 
 /// A state machine with its clock and names, and a short way to tell it stories.
 struct Harness {
-    var machine: PoolStateMachine
+    var machine: FleetStateMachine
     var now = MonotonicInstant(nanoseconds: 0)
-    var effects: [PoolStateMachine.Effect] = []
+    var effects: [FleetStateMachine.Effect] = []
     private var generator = SeededGenerator(seed: 1)
     private var members = 0
     private var waiters: UInt64 = 0
@@ -16,12 +16,12 @@ struct Harness {
     {
         var fleet = FleetConfiguration(pools: pools)
         change(&fleet)
-        machine = PoolStateMachine(fleet)
+        machine = FleetStateMachine(fleet)
     }
 
     mutating func pass(_ duration: Duration) { now = now + duration }
 
-    mutating func next() -> PoolStateMachine.Step {
+    mutating func next() -> FleetStateMachine.Step {
         var count = members
         defer { members = count }
         let memory = hostMemory
@@ -35,14 +35,14 @@ struct Harness {
         return step
     }
 
-    mutating func succeed(_ order: PoolStateMachine.CreateOrder, sourceLocation: SourceLocation = #_sourceLocation) {
+    mutating func succeed(_ order: FleetStateMachine.CreateOrder, sourceLocation: SourceLocation = #_sourceLocation) {
         let isReady = machine.createSucceeded(
             order.member, link: FakeLink(order.member), took: .milliseconds(20), now: now)
         #expect(isReady, sourceLocation: sourceLocation)
         effects += machine.takeEffects()
     }
 
-    mutating func fail(_ order: PoolStateMachine.CreateOrder, cleaned: Bool = true) {
+    mutating func fail(_ order: FleetStateMachine.CreateOrder, cleaned: Bool = true) {
         machine.createFailed(order.member, RuntimeError(.failed, "told to"), now: now)
         machine.createCleaned(order.member, cleaned ? nil : RuntimeError(.failed, "stuck"), now: now)
         effects += machine.takeEffects()
@@ -66,7 +66,7 @@ struct Harness {
 
     mutating func acquire(
         pool: String = "", wait: Duration? = nil, connection: UInt64 = 1, detached: Bool = false
-    ) -> (WaiterID, LeaseToken, PoolStateMachine.AcquireOutcome) {
+    ) -> (WaiterID, LeaseToken, FleetStateMachine.AcquireOutcome) {
         waiters += 1
         let token = LeaseToken(using: &generator)
         let outcome = machine.acquire(
@@ -89,7 +89,7 @@ struct Harness {
         return machine.release(token, now: now)
     }
 
-    mutating func takeEffects() -> [PoolStateMachine.Effect] {
+    mutating func takeEffects() -> [FleetStateMachine.Effect] {
         defer { effects = [] }
         return effects
     }
@@ -101,7 +101,7 @@ struct NotGranted: Error {
     var outcome: String
 }
 
-extension PoolStateMachine.AcquireOutcome {
+extension FleetStateMachine.AcquireOutcome {
     var error: AcquireError? {
         if case .refused(let error) = self { error } else { nil }
     }
@@ -111,7 +111,7 @@ extension PoolStateMachine.AcquireOutcome {
     }
 }
 
-extension [PoolStateMachine.Effect] {
+extension [FleetStateMachine.Effect] {
     func grant(_ waiter: WaiterID) -> Grant? {
         for case .grant(waiter, let grant) in self { return grant }
         return nil

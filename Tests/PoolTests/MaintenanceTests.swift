@@ -5,7 +5,7 @@ import TestSupport
 
 /// A pool with its maintenance task running, on a fake runtime and a clock that stands still.
 private final class Running: Sendable {
-    let pool: Pool
+    let fleet: Fleet
     let runtime: FakeRuntime
     let connector = FakeConnector()
     let clock = ManualClock()
@@ -19,20 +19,20 @@ private final class Running: Sendable {
     ) {
         runtime = FakeRuntime(behaviour)
         prepare(runtime)
-        let pool = Pool(
+        let fleet = Fleet(
             configuration: FleetConfiguration(pools: [configuration]), runtime: runtime, connector: connector,
             memberPrefix: "t", clock: clock, observer: observer, wake: wake)
-        self.pool = pool
-        task = Task { await pool.run() }
+        self.fleet = fleet
+        task = Task { await fleet.run() }
     }
 
-    var snapshot: PoolSnapshot { pool.snapshot()[0] }
+    var snapshot: PoolSnapshot { fleet.snapshot()[0] }
 
     /// A lease, or the refusal, however long that takes.
     func acquire(wait: Duration? = nil) async -> Result<Grant, AcquireError> {
         await withCheckedContinuation { continuation in
             var random = SystemRandomNumberGenerator()
-            let (_, outcome) = pool.acquire(
+            let (_, outcome) = fleet.acquire(
                 token: LeaseToken(using: &random), connection: ConnectionID(1), wait: wait
             ) { continuation.resume(returning: $0) }
             switch outcome {
@@ -49,11 +49,11 @@ private final class Running: Sendable {
 
     /// Ends in order; nothing may be left.
     func end() async {
-        pool.drain()
-        pool.endLeases()
+        fleet.drain()
+        fleet.endLeases()
         await task.value
         #expect(runtime.now.existing.isEmpty)
-        #expect(pool.memberCount == 0)
+        #expect(fleet.memberCount == 0)
     }
 }
 
@@ -85,7 +85,7 @@ struct MaintenanceTests {
         // Its replacement is there: nothing else wakes the task.
         try await r.filled(1)
         links.withLock { $0 = [grant.link] }
-        r.pool.endLeases()
+        r.fleet.endLeases()
         #expect(told.withLock { $0.first } == .some(.draining))
         await r.end()
     }
@@ -116,7 +116,7 @@ struct MaintenanceTests {
     @Test("defect 8: what a create leaves behind that fails halfway is removed before it counts as finished")
     func halfway() async throws {
         let r = Running(PoolConfiguration(backoff: .seconds(5)), .failHalfway(RuntimeError(.failed, "start failed")))
-        try await eventually("the clean-up") { r.pool.memberCount == 0 && r.snapshot.createFailures == 1 }
+        try await eventually("the clean-up") { r.fleet.memberCount == 0 && r.snapshot.createFailures == 1 }
         #expect(r.runtime.now.existing.isEmpty)
         #expect(r.runtime.now.removed == r.runtime.now.created)
         await r.end()
@@ -159,7 +159,7 @@ struct MaintenanceTests {
         guard case .success(let grant) = await r.acquire() else { Issue.record("not granted"); return }
         try await eventually("the refill hangs") { r.runtime.now.underWay == 1 }
         guard case .success = await r.acquire() else { Issue.record("not granted while a create hangs"); return }
-        #expect(r.pool.release(grant.token))
+        #expect(r.fleet.release(grant.token))
         try await eventually("the removal beside it") { r.runtime.now.removed.contains(grant.member) }
         #expect(r.snapshot.starting == 1)
         r.runtime.set { $0.otherwise = .succeed }
@@ -171,7 +171,7 @@ struct MaintenanceTests {
     func shutdownDuringCreate() async throws {
         let r = Running(PoolConfiguration(size: 3), .hang)
         try await eventually("the create hangs") { r.runtime.now.underWay == 1 }
-        r.pool.drain()
+        r.fleet.drain()
         r.runtime.unblock()
         await r.task.value
         #expect(r.runtime.now.existing.isEmpty)
@@ -184,7 +184,7 @@ struct MaintenanceTests {
         guard case .success(let first) = await r.acquire() else { Issue.record("not granted"); return }
         guard case .success(let second) = await r.acquire() else { Issue.record("not granted"); return }
         #expect(first.member != second.member)
-        #expect(r.pool.release(first.token))
+        #expect(r.fleet.release(first.token))
         try await r.filled(1)
         try await eventually("the removal") { !r.runtime.now.existing.contains(first.member) }
         #expect(r.runtime.now.mostExisting <= 3)
@@ -236,7 +236,7 @@ struct MaintenanceTests {
         let r = Running(PoolConfiguration(size: 0))
         guard case .success(let grant) = await r.acquire() else { Issue.record("not granted"); return }
         r.runtime.set { $0.removeFailures = 3 }
-        #expect(r.pool.release(grant.token))
+        #expect(r.fleet.release(grant.token))
         try await eventually("the removal") {
             r.clock.advance(by: .seconds(1))
             return r.runtime.now.existing.isEmpty
@@ -248,12 +248,12 @@ struct MaintenanceTests {
     func cancelledAcquire() async throws {
         let r = Running(PoolConfiguration(size: 0), .hang)
         var random = SystemRandomNumberGenerator()
-        let (waiter, outcome) = r.pool.acquire(token: LeaseToken(using: &random), connection: ConnectionID(1)) { _ in
+        let (waiter, outcome) = r.fleet.acquire(token: LeaseToken(using: &random), connection: ConnectionID(1)) { _ in
             Issue.record("a cancelled acquire was answered")
         }
         #expect(outcome.isWaiting)
         try await eventually("the create for it") { r.runtime.now.underWay == 1 }
-        #expect(r.pool.cancel(waiter))
+        #expect(r.fleet.cancel(waiter))
         r.runtime.unblock()
         try await r.filled(1)
         await r.end()
@@ -265,7 +265,7 @@ struct MaintenanceTests {
         r.connector.answer(nil)
         for round in 0..<5 {
             guard case .success(let grant) = await r.acquire() else { Issue.record("not granted"); return }
-            #expect(r.pool.release(grant.token))
+            #expect(r.fleet.release(grant.token))
             try await eventually("the reset") { r.snapshot.recycled == UInt64(round + 1) }
         }
         #expect(r.runtime.now.created.count == 1)
@@ -276,7 +276,7 @@ struct MaintenanceTests {
     func resetUnsupported() async throws {
         let r = Running(PoolConfiguration(size: 1, max: 1, reuse: .reset))
         guard case .success(let grant) = await r.acquire() else { Issue.record("not granted"); return }
-        #expect(r.pool.release(grant.token))
+        #expect(r.fleet.release(grant.token))
         try await eventually("the replacement") { r.snapshot.idle == 1 && r.runtime.now.created.count == 2 }
         #expect(r.snapshot.retired == [.resetFailed: 1])
         #expect(r.runtime.now.removed.contains(grant.member))
@@ -304,10 +304,10 @@ struct MaintenanceTests {
     func reload() async throws {
         let r = Running(PoolConfiguration(size: 1))
         try await r.filled(1)
-        r.pool.reload(FleetConfiguration(pools: [PoolConfiguration(name: "other", size: 2)]))
+        r.fleet.reload(FleetConfiguration(pools: [PoolConfiguration(name: "other", size: 2)]))
         try await r.filled(2)
-        #expect(r.pool.poolNames == ["other"])
-        try await eventually("the old pool's end") { r.pool.memberCount == 2 && r.runtime.now.existing.count == 2 }
+        #expect(r.fleet.poolNames == ["other"])
+        try await eventually("the old pool's end") { r.fleet.memberCount == 2 && r.runtime.now.existing.count == 2 }
         await r.end()
     }
 }

@@ -101,7 +101,7 @@ struct LateReaderTests {
             let beside = client.execute(.shell("read line; echo $line", timeout: .seconds(60)), in: lease)
             var link: (any MemberLink)?
             let token = try #require(LeaseToken(lease.token))
-            link = server.pool.use(token)?.link
+            link = server.fleet.use(token)?.link
             let agent = try #require(link as? AgentConnection)
             // As the service does, but nobody takes what comes, nor is it told that this is overdue.
             let (events, continuation) = AsyncStream.makeStream(of: ExecutionEvent.self)
@@ -149,7 +149,7 @@ struct LateReaderTests {
                     lease: lease.token, argv: ["sleep", "100"], cwd: "/tmp", timeoutMilliseconds: 500,
                     graceMilliseconds: 100))
             _ = try await late.next()
-            let member = try #require(server.pool.listMembers().first { $0.state == .leased }?.id)
+            let member = try #require(server.fleet.listMembers().first { $0.state == .leased }?.id)
             let agent = try #require(server.runtime.process(of: member))
             kill(agent, SIGSTOP)
             let ended = try await late.finish()

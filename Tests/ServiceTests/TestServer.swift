@@ -11,7 +11,7 @@ import TestSupport
 /// A whole server in this process, on real sockets and real agents, without containers.
 final class TestServer: Sendable {
     let runtime: ProcessRuntime
-    let pool: Pool
+    let fleet: Fleet
     let service: PoolServiceHandler
     let rpc: RPCServer
     let address: ServerAddress
@@ -25,19 +25,19 @@ final class TestServer: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let group = MultiThreadedEventLoopGroup.singleton
-        let pool = Pool(
+        let fleet = Fleet(
             configuration: fleet, runtime: runtime, connector: AgentConnector(group: group), memberPrefix: "t",
             observer: PoolLog(logger))
-        self.pool = pool
+        self.fleet = fleet
         service = PoolServiceHandler(
-            pool: pool, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger,
+            fleet: fleet, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger,
             clock: clock)
         var bounds = RPCServer.Configuration()
         bounds.memory = memory
         rpc = RPCServer(group: group, service: service, configuration: bounds)
         let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
         address = .tcp(host: "127.0.0.1", port: bound.port ?? 0)
-        maintenance = Task { await pool.run() }
+        maintenance = Task { await fleet.run() }
     }
 
     /// Runs `body` against a server, and takes it apart, also when that fails.

@@ -4,7 +4,7 @@ import Pool
 extension Book {
     // MARK: Effects
 
-    mutating func read(_ effects: [PoolStateMachine.Effect], _ now: MonotonicInstant) throws(Violation) {
+    mutating func read(_ effects: [FleetStateMachine.Effect], _ now: MonotonicInstant) throws(Violation) {
         var closed: Set<Int> = []
         var given: Set<Int> = []
         for effect in effects {
@@ -121,7 +121,7 @@ extension Book {
     /// Something that is due, and what it is.
     typealias Due = (at: MonotonicInstant, what: String)
 
-    mutating func checkAfterMaintenance(_ step: PoolStateMachine.Step, _ now: MonotonicInstant) throws(Violation) {
+    mutating func checkAfterMaintenance(_ step: FleetStateMachine.Step, _ now: MonotonicInstant) throws(Violation) {
         var due: [Due] = []
         for page in pools {
             for waiter in page.line {

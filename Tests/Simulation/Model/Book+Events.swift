@@ -5,7 +5,7 @@ extension Book {
     // MARK: Acquires
 
     mutating func acquired(
-        _ order: AcquireOrder, _ outcome: PoolStateMachine.AcquireOutcome, _ now: MonotonicInstant
+        _ order: AcquireOrder, _ outcome: FleetStateMachine.AcquireOutcome, _ now: MonotonicInstant
     ) throws(Violation) {
         let answer: AcquireError? = if case .refused(let error) = outcome { error } else { nil }
         let pool = order.pool.isEmpty ? page(fleet.pools[0].name) : page(order.pool)
@@ -137,7 +137,7 @@ extension Book {
     }
 
     mutating func createBegins(
-        _ order: PoolStateMachine.CreateOrder, number: Int, _ now: MonotonicInstant
+        _ order: FleetStateMachine.CreateOrder, number: Int, _ now: MonotonicInstant
     ) throws(Violation) {
         if let index = creating { throw Violation(rule: .sequential, detail: "\(members[index].id) is under way") }
         guard !isDraining else { throw Violation(rule: .drain, detail: "a create while draining") }

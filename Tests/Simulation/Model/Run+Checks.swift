@@ -2,7 +2,7 @@ import Pool
 
 /// What must hold after every event.
 extension Run {
-    mutating func read(_ effects: [PoolStateMachine.Effect]) throws(Violation) { try book.read(effects, now) }
+    mutating func read(_ effects: [FleetStateMachine.Effect]) throws(Violation) { try book.read(effects, now) }
 
     func checkAlways() throws(Violation) {
         guard machine.memberCount == book.members.count else {

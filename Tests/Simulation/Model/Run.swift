@@ -4,9 +4,9 @@ public import Pool
 public struct Run {
     /// Breaks the machine on purpose: told each event, before (`isBefore`) and after it, with the machine as it was
     /// before the event.
-    public typealias Sabotage = (Event.Kind, Bool, PoolStateMachine, inout PoolStateMachine, MonotonicInstant) -> Void
+    public typealias Sabotage = (Event.Kind, Bool, FleetStateMachine, inout FleetStateMachine, MonotonicInstant) -> Void
 
-    public internal(set) var machine: PoolStateMachine
+    public internal(set) var machine: FleetStateMachine
     var book: Book
     var now = MonotonicInstant(nanoseconds: 1_000_000_000)
     let sabotage: Sabotage?
@@ -25,7 +25,7 @@ public struct Run {
     public init(seed: UInt64, sabotage: Sabotage? = nil) {
         var random = Randomness(seed: seed)
         let fleet = Run.fleet(using: &random)
-        machine = PoolStateMachine(fleet)
+        machine = FleetStateMachine(fleet)
         book = Book(fleet)
         self.sabotage = sabotage
     }
@@ -212,7 +212,7 @@ public struct Run {
             changed.active -= 1
         } else {
             let begins = event.value % 2 == 0
-            let use: PoolStateMachine.LeaseUse?
+            let use: FleetStateMachine.LeaseUse?
             if event.kind == .use {
                 use = machine.use(lease.token, begins: begins, now: now)
                 if begins { changed.active += 1 }

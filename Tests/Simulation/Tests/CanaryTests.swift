@@ -17,7 +17,8 @@ struct Canary: Sendable, CustomTestStringConvertible {
 
     /// Does something to the machine after every event.
     init(
-        _ name: String, _ rules: Rule..., damage: @escaping @Sendable (inout PoolStateMachine, MonotonicInstant) -> Void
+        _ name: String, _ rules: Rule...,
+        damage: @escaping @Sendable (inout FleetStateMachine, MonotonicInstant) -> Void
     ) {
         self.init(name, rules) { { _, isBefore, _, machine, now in if !isBefore { damage(&machine, now) } } }
     }
@@ -28,11 +29,11 @@ struct Canary: Sendable, CustomTestStringConvertible {
         self.sabotage = sabotage
     }
 
-    static func each(_ machine: inout PoolStateMachine, _ change: (inout PoolStateMachine.PoolState) -> Void) {
+    static func each(_ machine: inout FleetStateMachine, _ change: (inout FleetStateMachine.PoolState) -> Void) {
         for index in machine.pools.indices { change(&machine.pools[index]) }
     }
 
-    static func eachLease(_ machine: inout PoolStateMachine, _ change: (inout PoolStateMachine.Lease) -> Void) {
+    static func eachLease(_ machine: inout FleetStateMachine, _ change: (inout FleetStateMachine.Lease) -> Void) {
         for index in machine.slots.indices {
             guard case .leased(var lease) = machine.slots[index].state else { continue }
             change(&lease)

@@ -4,10 +4,10 @@ internal import HeapModule
 /// All decisions of the pools, without I/O, clock or randomness: events and the time go in, outcomes come out.
 ///
 /// Every event is a `mutating func`. What it decides beyond its own outcome waits in `takeEffects()`; what is to be
-/// created or removed is asked for with `next`, by the one maintenance task. `Pool` is the shell around it.
+/// created or removed is asked for with `next`, by the one maintenance task. `Fleet` is the shell around it.
 ///
 /// No event walks over all members: each costs the same with 10 as with 10 000 of them.
-public struct PoolStateMachine: Sendable {
+public struct FleetStateMachine: Sendable {
     /// What is to be done for others because of an event, outside the lock, in this order.
     public enum Effect: Sendable {
         case grant(WaiterID, Grant)

@@ -11,15 +11,15 @@ public protocol MemberConnector: Sendable {
     ) async throws(RuntimeError) -> any MemberLink
 }
 
-/// The warm containers of a server: `PoolStateMachine` under a mutex, its decisions carried out outside of it.
+/// The warm containers of a server: `FleetStateMachine` under a mutex, its decisions carried out outside of it.
 ///
 /// `run()` is the one maintenance task; nothing else creates a container. All other calls are quick, block for no
 /// container, and may come from any thread.
-public final class Pool: Sendable {
+public final class Fleet: Sendable {
     public typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
 
     private struct State {
-        var machine: PoolStateMachine
+        var machine: FleetStateMachine
         var callbacks: [WaiterID: AcquireCallback] = [:]
         var memberCounter: UInt64 = 0
         var waiterCounter: UInt64 = 0
@@ -56,7 +56,7 @@ public final class Pool: Sendable {
         self.hostMemory = hostMemory
         self.wake = wake
         users = configuration.uids.map { UserIDs($0, first: .random(in: $0)) }
-        state = Mutex(State(machine: PoolStateMachine(configuration)))
+        state = Mutex(State(machine: FleetStateMachine(configuration)))
     }
 
     /// Runs an event of the machine at the present time, and carries out what it decided.
@@ -93,7 +93,7 @@ public final class Pool: Sendable {
     public func acquire(
         pool: String = "", token: LeaseToken, connection: ConnectionID, isDetached: Bool = false,
         leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, later: @escaping AcquireCallback
-    ) -> (WaiterID, PoolStateMachine.AcquireOutcome) {
+    ) -> (WaiterID, FleetStateMachine.AcquireOutcome) {
         transact { state, now in
             state.waiterCounter += 1
             let waiter = WaiterID(state.waiterCounter)
@@ -122,12 +122,12 @@ public final class Pool: Sendable {
 
     /// A call on a lease, which extends it; with `begins`, an execution that lasts until `endUse`. Nil: the lease never
     /// was, or has ended.
-    public func use(_ token: LeaseToken, begins: Bool = false) -> PoolStateMachine.LeaseUse? {
+    public func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.use(token, begins: begins, now: now) }
     }
 
     /// Extends a lease, and may change how long it lasts without use. Nil: the lease never was, or has ended.
-    public func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> PoolStateMachine.LeaseUse? {
+    public func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.renew(token, leaseTime: leaseTime, now: now) }
     }
 
@@ -171,7 +171,7 @@ public final class Pool: Sendable {
 
     // MARK: For the operator
 
-    /// Takes on another configuration without dropping a lease: see `PoolStateMachine.reload`.
+    /// Takes on another configuration without dropping a lease: see `FleetStateMachine.reload`.
     public func reload(_ configuration: FleetConfiguration) {
         transact { state, now in state.machine.reload(configuration, now: now) }
     }
@@ -198,7 +198,7 @@ public final class Pool: Sendable {
 
     // MARK: For the maintenance task
 
-    func nextStep() -> PoolStateMachine.Step {
+    func nextStep() -> FleetStateMachine.Step {
         transact { state, now in
             var counter = state.memberCounter
             defer { state.memberCounter = counter }

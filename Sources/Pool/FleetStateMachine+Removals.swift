@@ -1,7 +1,7 @@
 internal import DequeModule
 
 /// Giving members up, and removing them until the runtime confirms that they are gone.
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// The member is given up: its stream is closed, and it is removed.
     ///
     /// - Parameter isCounted: false where the caller has taken it out of its state's count already.

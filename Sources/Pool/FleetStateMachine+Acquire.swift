@@ -2,7 +2,7 @@ internal import DequeModule
 internal import HeapModule
 
 /// Acquires and the line in which they wait.
-extension PoolStateMachine {
+extension FleetStateMachine {
     public enum AcquireOutcome: Sendable {
         case granted(Grant)
         /// In line; the answer comes as an effect.

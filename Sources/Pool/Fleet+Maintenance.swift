@@ -1,5 +1,5 @@
 /// The one maintenance task: creates, removals and sweeps are its children, and nobody else's.
-extension Pool {
+extension Fleet {
     /// Works until `drain` has come to its end, or the task is cancelled. Call once.
     ///
     /// Begins by removing what an earlier server of this instance left behind.
@@ -36,7 +36,7 @@ extension Pool {
     // MARK: Creating
 
     /// Container, stream, first ping: only the answer to it makes a member. Whatever fails before that is removed.
-    private func perform(_ order: PoolStateMachine.CreateOrder) async {
+    private func perform(_ order: FleetStateMachine.CreateOrder) async {
         let began = clock.now()
         do {
             let link = try await withDeadline(
@@ -85,7 +85,7 @@ extension Pool {
 
     // MARK: Asking members
 
-    private func reset(_ order: PoolStateMachine.LinkOrder) async -> MemberLinkError? {
+    private func reset(_ order: FleetStateMachine.LinkOrder) async -> MemberLinkError? {
         do {
             try await withDeadline(
                 order.timeout, clock, MemberLinkError.failed("not reset within \(order.timeout)")
@@ -98,7 +98,7 @@ extension Pool {
         }
     }
 
-    private func ping(_ order: PoolStateMachine.LinkOrder) async -> MemberLinkError? {
+    private func ping(_ order: FleetStateMachine.LinkOrder) async -> MemberLinkError? {
         do {
             try await withDeadline(
                 order.timeout, clock, MemberLinkError.failed("no answer to a ping within \(order.timeout)")
@@ -142,23 +142,23 @@ extension Pool {
         private var suspects: Set<MemberID> = []
         private var isSweeping = false
 
-        func sweep(_ pool: Pool) async {
+        func sweep(_ fleet: Fleet) async {
             guard !isSweeping else { return }
             isSweeping = true
             defer { isSweeping = false }
             do {
                 // The book is read after the list: a member created in between is on it.
-                let found = try await pool.listMembers()
-                let known = pool.knownMembers
+                let found = try await fleet.listMembers()
+                let known = fleet.knownMembers
                 let strangers = Set(found.filter { !known.contains($0) })
                 let doomed = strangers.intersection(suspects)
                 suspects = strangers.subtracting(doomed)
                 for member in doomed {
-                    pool.observer.record(.leftoverFound(member))
-                    if let error = await pool.remove(member) { pool.observer.record(.sweepFailed(error)) }
+                    fleet.observer.record(.leftoverFound(member))
+                    if let error = await fleet.remove(member) { fleet.observer.record(.sweepFailed(error)) }
                 }
             } catch {
-                pool.observer.record(.sweepFailed(error))
+                fleet.observer.record(.sweepFailed(error))
             }
         }
     }

@@ -55,7 +55,7 @@ public struct MemberInfo: Sendable, Equatable {
     public var isOutdated: Bool
 }
 
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// Every pool in numbers: as configured, then those that are no longer and still have members.
     public func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
         let others = pools.indices.filter { pools[$0].isRemoved && pools[$0].members > 0 }

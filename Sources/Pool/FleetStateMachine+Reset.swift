@@ -1,7 +1,7 @@
 internal import DequeModule
 
 /// Making a released member as new (`reuse: reset`). A member whose reset is not proven is destroyed.
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// The caller has taken the lease off the books.
     mutating func beginReset(_ index: Int) {
         slots[index].state = .resetting(isRunning: false)

@@ -1,5 +1,5 @@
 /// Creates: the one gate for all of them, and what becomes of them.
-extension PoolStateMachine {
+extension FleetStateMachine {
     mutating func startCreate(
         _ now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?, wake: inout MonotonicInstant
     ) -> CreateOrder? {

@@ -1,7 +1,7 @@
 internal import DequeModule
 
 /// When a member has served its time: age, idleness, use, health, surplus, and a new configuration.
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// Why a member should not be leased again; nil: it may.
     func reasonToRetire(_ index: Int, now: MonotonicInstant) -> RetireReason? {
         // Fields one by one: a copy of the whole configuration would cost more than all of this.

@@ -1,5 +1,5 @@
 /// Leases: handing out, use, and their ends.
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// A lease being used: what a call on it needs.
     public struct LeaseUse: Sendable {
         public var member: MemberID

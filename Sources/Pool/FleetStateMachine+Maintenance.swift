@@ -2,7 +2,7 @@ internal import DequeModule
 internal import HeapModule
 
 /// What the one maintenance task asks for and reports.
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// One create, the only one that is under way.
     public struct CreateOrder: Sendable, Equatable {
         public var member: MemberID

@@ -1,7 +1,7 @@
 internal import DequeModule
 
 /// What an operator changes while the server runs. These events may walk over all members: they are rare.
-extension PoolStateMachine {
+extension FleetStateMachine {
     /// Changes how many members a pool keeps idle, and how many it has at most; nil leaves it as it is. Idle members
     /// beyond a smaller size go at once; a pool with more members than `max` shrinks as they end. A size makes an
     /// adaptive pool fixed. The next `reload` brings back what is configured.
