@@ -1,16 +1,16 @@
 internal import DequeModule
 internal import HeapModule
 
-/// Acquires and the line in which they wait.
+/// Acquires, and the queue in which they wait.
 extension FleetStateMachine {
     public enum AcquireOutcome: Sendable {
         case granted(Grant)
-        /// In line; the answer comes as an effect.
+        /// Queued; the answer comes as an effect.
         case waiting
         case refused(AcquireError)
     }
 
-    /// A caller wants a member. The longest-idle one is handed out at once; else the caller waits in line, first in,
+    /// A caller wants a member. The longest-idle one is handed out at once; else the caller is queued, first in,
     /// first out, and the next create is for it.
     public mutating func acquire(_ order: AcquireOrder, now: MonotonicInstant) -> AcquireOutcome {
         guard !isDraining else { return .refused(.draining) }
@@ -18,15 +18,15 @@ extension FleetStateMachine {
             return .refused(.unknownPool(order.pool, known: poolOrder.map { pools[$0].configuration.name }))
         }
         guard !pools[pool].isDraining else { return .refused(.poolDraining(pools[pool].configuration.name)) }
-        if let client = order.client, let most = configuration.maxPerClient, countOfClient[client, default: 0] >= most {
-            return .refused(.clientLimit(most))
+        if let client = order.client, let max = configuration.maxPerClient, countOfClient[client, default: 0] >= max {
+            return .refused(.clientLimit(max))
         }
         pools[pool].demand.arrived(now)
-        if let slot = popIdle(pool) {
+        if let (slot, idle) = longestIdle(pool) {
             nudge()
             charge(order.client)
             pools[pool].latency.record(.zero)
-            return .granted(lease(slot, to: order, isWarm: true, now: now))
+            return .granted(lease(slot, idle.link, to: order, isWarm: true, now: now))
         }
         let wait = min(order.wait ?? configuration.defaultWait, configuration.maxWait)
         let deadline = now + wait
@@ -34,20 +34,18 @@ extension FleetStateMachine {
             return .refused(.unavailable(cause, nextTry: until - now))
         }
         guard pools[pool].waiting < configuration.maxWaiters else {
-            return .refused(.lineFull(waiting: pools[pool].waiting))
+            return .refused(.queueFull(waiting: pools[pool].waiting))
         }
         charge(order.client)
-        waiters[order.waiter] = Waiter(pool: pool, order: order, since: now, deadline: deadline)
-        pools[pool].line.append(order.waiter)
-        pools[pool].waiting += 1
+        enqueue(Waiter(pool: pool, order: order, since: now, deadline: deadline))
         timers.insert(Timer(at: deadline, target: .waiter(order.waiter)))
         dropDeadTimers()
         nudge()
         return .waiting
     }
 
-    /// The caller in line has gone. False when it is not in line any more: then its answer is on the way to it, and a
-    /// grant has to be given back with `returnUnused`.
+    /// The caller of a queued acquire has gone. False when it is not queued any more: then its answer is on the way to
+    /// it, and a grant has to be given back with `returnUnused`.
     public mutating func cancelWaiter(_ id: WaiterID) -> Bool {
         removeWaiter(id) != nil
     }
@@ -55,88 +53,75 @@ extension FleetStateMachine {
     /// A lease whose caller went away before it learnt of it: the member is as good as new. If it was used all the same,
     /// this is a release.
     public mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
-        guard let index = slotOfLease[token], case .leased(let lease) = slots[index].state else { return }
+        guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else { return }
         guard !lease.isUsed else { return _ = release(token, now: now) }
-        slots[index].uses -= 1
-        unlease(index)
-        offer(index, isWarm: true, now: now)
+        slots[slot].uses -= 1
+        offer(slot, lease.link, isWarm: true, now: now)
     }
 
     // MARK: Within the machine
 
-    /// A member that is in no state's count, and free to be leased, goes to the first in line, or becomes idle.
-    mutating func offer(_ index: Int, isWarm: Bool, now: MonotonicInstant) {
-        let pool = slots[index].pool
+    /// A member that nobody has any more, or yet, goes to the first waiter, or becomes idle.
+    mutating func offer(_ slot: SlotIndex, _ link: any MemberLink, isWarm: Bool, now: MonotonicInstant) {
+        let pool = slots[slot].pool
         if isDraining || pools[pool].isDraining {
-            retire(index, .draining, isCounted: false, now: now)
-        } else if let reason = reasonToRetire(index, now: now), reason != .reconfigured {
-            retire(index, reason, isCounted: false, now: now)
+            giveUp(slot, link, .draining)
+        } else if let reason = reasonToRetire(slot, now: now), reason != .reconfigured {
+            giveUp(slot, link, reason)
         } else if let waiter = popWaiter(pool) {
             pools[pool].latency.record(now - waiter.since)
-            emit(.grant(waiter.order.waiter, lease(index, to: waiter.order, isWarm: isWarm, now: now)))
+            emit(.grant(waiter.order.waiter, lease(slot, link, to: waiter.order, isWarm: isWarm, now: now)))
             nudge()
         } else {
-            becomeIdle(index, now: now)
+            becomeIdle(slot, link, now: now)
         }
     }
 
-    private mutating func becomeIdle(_ index: Int, now: MonotonicInstant) {
-        let pool = slots[index].pool
+    private mutating func becomeIdle(_ slot: SlotIndex, _ link: any MemberLink, now: MonotonicInstant) {
+        let pool = slots[slot].pool
         stamp += 1
-        slots[index].state = .idle(since: now)
-        slots[index].idleStamp = stamp
-        slots[index].nextPing = nextPing(pool, now)
-        pools[pool].idle += 1
-        if slots[index].generation == pools[pool].generation {
-            pools[pool].idleLine.places.append((index, stamp))
-            if pools[pool].idleLine.places.count > 2 * pools[pool].idle + 16 {
-                pools[pool].idleLine.places = Deque(
-                    pools[pool].idleLine.places.filter { isIdle($0.slot, stamp: $0.stamp) })
-            }
+        move(slot, to: .idle(Idle(link: link, since: now, nextPing: nextPing(pool, now), stamp: stamp)))
+        let place = IdleQueue.Place(slot: slot, stamp: stamp)
+        if isOutdated(slot) {
+            pools[pool].outdatedQueue.places.append(place)
         } else {
-            pools[pool].outdatedIdle += 1
-            pools[pool].outdatedLine.places.append((index, stamp))
+            pools[pool].idleQueue.places.append(place)
+            if pools[pool].idleQueue.places.count > 2 * pools[pool].idle + 16 {
+                pools[pool].idleQueue.places = Deque(pools[pool].idleQueue.places.filter { idle(at: $0) != nil })
+            }
         }
-        armIdleTimer(index)
-        trimOutdated(pool, now: now)
+        armIdleTimer(slot)
+        trimOutdated(pool)
         let isSurplus = pools[pool].supply > pools[pool].target && pools[pool].surplusDue == nil
         if isSurplus || pools[pool].outdatedIdle > 0 { nudge() }
     }
 
-    func isIdle(_ index: Int, stamp: UInt64) -> Bool {
-        guard slots[index].idleStamp == stamp, case .idle = slots[index].state else { return false }
-        return true
+    /// The member that has a place in an idle queue; nil when it has left that behind.
+    private func idle(at place: IdleQueue.Place) -> Idle? {
+        guard case .idle(let idle) = slots[place.slot].state, idle.stamp == place.stamp else { return nil }
+        return idle
     }
 
-    /// The longest-idle member; those that are outdated come last.
-    private mutating func popIdle(_ pool: Int) -> Int? {
+    /// The member that is idle longest; those that are outdated come last.
+    private mutating func longestIdle(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
         guard pools[pool].idle > 0 else { return nil }
-        guard let slot = firstIdle(pool) ?? firstOutdated(pool) else { return nil }
-        uncountIdle(slot)
-        return slot
+        return firstIdle(pool) ?? firstOutdated(pool)
     }
 
-    mutating func firstIdle(_ pool: Int) -> Int? {
-        while let place = pools[pool].idleLine.places.first {
-            if isIdle(place.slot, stamp: place.stamp) { return place.slot }
-            pools[pool].idleLine.places.removeFirst()
+    mutating func firstIdle(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
+        while let place = pools[pool].idleQueue.places.first {
+            if let idle = idle(at: place) { return (place.slot, idle) }
+            pools[pool].idleQueue.places.removeFirst()
         }
         return nil
     }
 
-    mutating func firstOutdated(_ pool: Int) -> Int? {
-        while let place = pools[pool].outdatedLine.places.first {
-            if isIdle(place.slot, stamp: place.stamp) { return place.slot }
-            pools[pool].outdatedLine.places.removeFirst()
+    mutating func firstOutdated(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
+        while let place = pools[pool].outdatedQueue.places.first {
+            if let idle = idle(at: place) { return (place.slot, idle) }
+            pools[pool].outdatedQueue.places.removeFirst()
         }
         return nil
-    }
-
-    /// It is idle no longer; the caller sets its next state.
-    mutating func uncountIdle(_ index: Int) {
-        let pool = slots[index].pool
-        pools[pool].idle -= 1
-        if slots[index].generation != pools[pool].generation { pools[pool].outdatedIdle -= 1 }
     }
 
     // MARK: Clients
@@ -150,42 +135,54 @@ extension FleetStateMachine {
         countOfClient[client] = count > 1 ? count - 1 : nil
     }
 
-    // MARK: The line
+    // MARK: The queue
 
-    private mutating func popWaiter(_ pool: Int) -> Waiter? {
-        while let id = pools[pool].line.popFirst() {
-            guard let waiter = waiters.removeValue(forKey: id) else { continue }
-            pools[pool].waiting -= 1
-            return waiter
+    private mutating func enqueue(_ waiter: Waiter) {
+        waiters[waiter.order.waiter] = waiter
+        pools[waiter.pool].queue.append(waiter.order.waiter)
+        pools[waiter.pool].waiting += 1
+    }
+
+    /// Its place in the queue may stay behind, without effect.
+    private mutating func dequeue(_ id: WaiterID) -> Waiter? {
+        guard let waiter = waiters.removeValue(forKey: id) else { return nil }
+        pools[waiter.pool].waiting -= 1
+        return waiter
+    }
+
+    private mutating func popWaiter(_ pool: PoolIndex) -> Waiter? {
+        while let id = pools[pool].queue.popFirst() {
+            if let waiter = dequeue(id) { return waiter }
         }
         return nil
     }
 
-    /// The place in line stays behind, without effect; it is dropped when it comes to the front, or when there are more
-    /// such places than waiters.
+    /// The place that stays behind is dropped when it comes to the front, or when there are more such places than
+    /// waiters.
     mutating func removeWaiter(_ id: WaiterID) -> Waiter? {
-        guard let waiter = waiters.removeValue(forKey: id) else { return nil }
+        guard let waiter = dequeue(id) else { return nil }
         let pool = waiter.pool
         discharge(waiter.order.client)
-        pools[pool].waiting -= 1
-        if pools[pool].line.count > 2 * pools[pool].waiting + 16 {
-            let living = waiters
-            pools[pool].line = Deque(pools[pool].line.filter { living[$0] != nil })
-        }
+        if pools[pool].queue.count > 2 * pools[pool].waiting + 16 { dropLeftPlaces(pool) }
         if pools[pool].waiting == 0 { setHeld(pool, nil) }
         return waiter
     }
 
-    mutating func refuseWaiters(of pool: Int, where condition: (Waiter) -> Bool, with error: (Waiter) -> AcquireError) {
-        for id in pools[pool].line {
+    mutating func refuseWaiters(
+        of pool: PoolIndex, where condition: (Waiter) -> Bool = { _ in true }, with error: AcquireError
+    ) {
+        for id in pools[pool].queue {
             guard let waiter = waiters[id], condition(waiter) else { continue }
-            waiters[id] = nil
+            _ = dequeue(id)
             discharge(waiter.order.client)
-            pools[pool].waiting -= 1
-            emit(.refuse(id, error(waiter)))
+            emit(.refuse(id, error))
         }
+        dropLeftPlaces(pool)
+    }
+
+    private mutating func dropLeftPlaces(_ pool: PoolIndex) {
         let living = waiters
-        pools[pool].line = Deque(pools[pool].line.filter { living[$0] != nil })
+        pools[pool].queue = Deque(pools[pool].queue.filter { living[$0] != nil })
     }
 
     mutating func waiterTimedOut(_ id: WaiterID, now: MonotonicInstant) {
@@ -205,8 +202,8 @@ extension FleetStateMachine {
         emit(.refuse(id, error))
     }
 
-    func firstWaiter(_ pool: Int) -> Waiter? {
-        for id in pools[pool].line {
+    func firstWaiter(_ pool: PoolIndex) -> Waiter? {
+        for id in pools[pool].queue {
             if let waiter = waiters[id] { return waiter }
         }
         return nil

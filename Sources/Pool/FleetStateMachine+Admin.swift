@@ -11,9 +11,9 @@ extension FleetStateMachine {
         if let size { pools[pool].configuration.size = size }
         if let max { pools[pool].configuration.max = max }
         if case .fixed(let size) = pools[pool].configuration.sizing { pools[pool].target = size }
-        trimOutdated(pool, now: now)
-        while size != nil, pools[pool].supply > pools[pool].target, let index = firstIdle(pool) {
-            retire(index, .surplus, now: now)
+        trimOutdated(pool)
+        while size != nil, pools[pool].supply > pools[pool].target, let (slot, _) = firstIdle(pool) {
+            retire(slot, .surplus)
         }
         emit(.event(.reconfigured(pool: name)))
         nudge()
@@ -35,28 +35,28 @@ extension FleetStateMachine {
         return true
     }
 
-    /// Refuses acquires of one pool, those in line included, and removes what is idle. Leases go on. The next `reload`
+    /// Refuses acquires of one pool, those queued included, and removes what is idle. Leases go on. The next `reload`
     /// opens the pool again.
     /// - Returns: false when there is no such pool.
     public mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
-        drainPool(pool, now: now)
+        drainPool(pool)
         return true
     }
 
-    private mutating func drainPool(_ pool: Int, now: MonotonicInstant) {
+    private mutating func drainPool(_ pool: PoolIndex) {
         let name = pools[pool].configuration.name
         pools[pool].isDraining = true
         setHeld(pool, nil)
-        refuseWaiters(of: pool, where: { _ in true }, with: { _ in .poolDraining(name) })
-        retireAll(of: pool, .draining, now: now)
+        refuseWaiters(of: pool, with: .poolDraining(name))
+        retireAll(of: pool, .draining)
         nudge()
     }
 
-    private mutating func retireAll(of pool: Int, _ reason: RetireReason, now: MonotonicInstant) {
-        for index in slots.indices where slots[index].pool == pool {
-            switch slots[index].state {
-            case .idle, .resetting: retire(index, reason, now: now)
+    private mutating func retireAll(of pool: PoolIndex, _ reason: RetireReason) {
+        for slot in slots.indices where slots[slot].pool == pool {
+            switch slots[slot].state {
+            case .idle, .resetting: retire(slot, reason)
             case .free, .starting, .cleaning, .leased, .stopping: break
             }
         }
@@ -73,7 +73,7 @@ extension FleetStateMachine {
         poolNamed = [:]
         poolOrder = []
         for settings in new.pools where poolNamed[settings.name] == nil {
-            let pool: Int
+            let pool: PoolIndex
             let leaving = pools.firstIndex {
                 $0.isRemoved && !$0.isVacant && $0.configuration.name == settings.name
             }
@@ -89,21 +89,20 @@ extension FleetStateMachine {
         }
         for (name, pool) in before where poolNamed[name] == nil {
             pools[pool].isRemoved = true
-            drainPool(pool, now: now)
+            drainPool(pool)
         }
         nudge()
     }
 
-    private mutating func vacantPool(_ settings: PoolConfiguration) -> Int {
+    private mutating func vacantPool(_ settings: PoolConfiguration) -> PoolIndex {
         if let vacant = pools.firstIndex(where: \.isVacant) {
             pools[vacant] = PoolState(settings)
             return vacant
         }
-        pools.append(PoolState(settings))
-        return pools.count - 1
+        return pools.append(PoolState(settings))
     }
 
-    private mutating func reconfigure(_ pool: Int, _ settings: PoolConfiguration, now: MonotonicInstant) {
+    private mutating func reconfigure(_ pool: PoolIndex, _ settings: PoolConfiguration, now: MonotonicInstant) {
         let isRolling = pools[pool].configuration.template != settings.template
         pools[pool].configuration = settings
         pools[pool].isDraining = false
@@ -111,21 +110,19 @@ extension FleetStateMachine {
         if case .fixed(let size) = settings.sizing { pools[pool].target = size }
         if isRolling {
             // A member being reset would be outdated when it is clean.
-            for index in slots.indices where slots[index].pool == pool {
-                if case .resetting = slots[index].state { retire(index, .reconfigured, now: now) }
+            for slot in slots.indices where slots[slot].pool == pool {
+                if case .resetting = slots[slot].state { retire(slot, .reconfigured) }
             }
-            pools[pool].generation += 1
-            pools[pool].outdatedIdle = pools[pool].idle
-            pools[pool].outdatedLine.places.append(contentsOf: pools[pool].idleLine.places)
-            pools[pool].idleLine.places = []
+            pools[pool].beginGeneration()
             // What failed may well be what was changed.
             if pools[pool].breaker != .closed { closeBreaker(pool) }
         }
-        for index in slots.indices where slots[index].pool == pool {
-            slots[index].nextPing = nextPing(pool, now)
-            if slots[index].link != nil { setEndOfLife(index) }
-            armIdleTimer(index)
+        let nextPing = nextPing(pool, now)
+        for slot in slots.indices where slots[slot].pool == pool {
+            slots[slot].updateIdle { $0.nextPing = nextPing }
+            if slots[slot].state.isReady { setEndOfLife(slot) }
+            armIdleTimer(slot)
         }
-        trimOutdated(pool, now: now)
+        trimOutdated(pool)
     }
 }

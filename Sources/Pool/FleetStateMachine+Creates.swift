@@ -3,14 +3,12 @@ extension FleetStateMachine {
     mutating func startCreate(
         _ now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?, wake: inout MonotonicInstant
     ) -> CreateOrder? {
-        for turn in pools.indices {
-            let pool = (nextServed + turn) % pools.count
+        for pool in pools.indices(from: nextServed) {
             guard pools[pool].wantsOnDemand, mayCreate(pool, now, hostMemory, &wake) else { continue }
-            nextServed = pool + 1
+            nextServed = pool.advanced(by: 1)
             return begin(pool, newMember(), isOnDemand: true)
         }
-        for turn in pools.indices {
-            let pool = (nextFilled + turn) % pools.count
+        for pool in pools.indices(from: nextFilled) {
             guard pools[pool].wantsFill else {
                 pools[pool].filledInBatch = 0
                 if pools[pool].waiting == 0 { setHeld(pool, nil) }
@@ -18,14 +16,14 @@ extension FleetStateMachine {
             }
             guard mayCreate(pool, now, hostMemory, &wake) else {
                 pools[pool].filledInBatch = 0
-                makeRoom(pool, now: now)
+                makeRoom(pool)
                 continue
             }
             pools[pool].filledInBatch += 1
             nextFilled = pool
             if pools[pool].filledInBatch >= pools[pool].configuration.batch {
                 pools[pool].filledInBatch = 0
-                nextFilled = pool + 1
+                nextFilled = pool.advanced(by: 1)
             }
             return begin(pool, newMember(), isOnDemand: false)
         }
@@ -34,7 +32,7 @@ extension FleetStateMachine {
 
     /// The one gate for fill and for on-demand creates: breaker, then limits.
     private mutating func mayCreate(
-        _ pool: Int, _ now: MonotonicInstant, _ hostMemory: () -> Int64?, _ wake: inout MonotonicInstant
+        _ pool: PoolIndex, _ now: MonotonicInstant, _ hostMemory: () -> Int64?, _ wake: inout MonotonicInstant
     ) -> Bool {
         if case .open(let until, _) = pools[pool].breaker, now < until {
             wake = min(wake, until)
@@ -57,14 +55,14 @@ extension FleetStateMachine {
         return reason == nil
     }
 
-    mutating func setHeld(_ pool: Int, _ reason: HeldReason?) {
+    mutating func setHeld(_ pool: PoolIndex, _ reason: HeldReason?) {
         if let reason, pools[pool].held == nil {
             emit(.event(.held(pool: pools[pool].configuration.name, reason)))
         }
         pools[pool].held = reason
     }
 
-    private mutating func begin(_ pool: Int, _ id: MemberID, isOnDemand: Bool) -> CreateOrder {
+    private mutating func begin(_ pool: PoolIndex, _ id: MemberID, isOnDemand: Bool) -> CreateOrder {
         if case .open(_, let cause) = pools[pool].breaker { pools[pool].breaker = .halfOpen(cause) }
         creating = makeSlot(id, pool: pool)
         pools[pool].creates += 1
@@ -82,7 +80,7 @@ extension FleetStateMachine {
     public mutating func createSucceeded(
         _ id: MemberID, link: any MemberLink, took: Duration, jitter: Double = 0, now: MonotonicInstant
     ) -> Bool {
-        guard let index = slotOf[id], index == creating, case .starting(let died) = slots[index].state else {
+        guard let slot = slotOf[id], slot == creating, case .starting(let died) = slots[slot].state else {
             preconditionFailure("\(id) is not being created")
         }
         guard !died else {
@@ -90,13 +88,11 @@ extension FleetStateMachine {
             createFailed(id, RuntimeError(.failed, "the container ended as soon as it was ready"), now: now)
             return false
         }
-        let pool = slots[index].pool
+        let pool = slots[slot].pool
         creating = nil
-        pools[pool].starting -= 1
-        slots[index].link = link
-        slots[index].readySince = now
-        slots[index].jitter = jitter
-        setEndOfLife(index)
+        slots[slot].readySince = now
+        slots[slot].jitter = jitter
+        setEndOfLife(slot)
         pools[pool].demand.created(took: took)
         emit(.event(.created(id, pool: pools[pool].configuration.name, took: took)))
         // Open, it was opened after this create began: only a create that begins after a failure proves anything.
@@ -105,7 +101,7 @@ extension FleetStateMachine {
         case .halfOpen: closeBreaker(pool)
         case .open: break
         }
-        offer(index, isWarm: false, now: now)
+        offer(slot, link, isWarm: false, now: now)
         nudge()
         return true
     }
@@ -113,13 +109,11 @@ extension FleetStateMachine {
     /// The create failed; the backoff counts from `now`. What it left behind has to be removed before anything else is
     /// created: `createCleaned` says how that went.
     public mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
-        guard let index = slotOf[id], index == creating, case .starting = slots[index].state else {
+        guard let slot = slotOf[id], slot == creating, case .starting = slots[slot].state else {
             preconditionFailure("\(id) is not being created")
         }
-        let pool = slots[index].pool
-        slots[index].state = .cleaning
-        pools[pool].starting -= 1
-        pools[pool].stopping += 1
+        let pool = slots[slot].pool
+        move(slot, to: .cleaning)
         pools[pool].createFailures += 1
         let backoff = openBreaker(pool, error, now: now)
         emit(
@@ -134,10 +128,10 @@ extension FleetStateMachine {
     /// ready. The first is bad luck, and replaced. A second one within two backoffs, with no lease in between, counts as
     /// a create that failed, from the moment of its death: otherwise a container that always ends after a moment would
     /// be replaced without end. After that each one does, until a member is leased.
-    mutating func diedUnused(_ index: Int, after life: Duration, now: MonotonicInstant) {
-        let pool = slots[index].pool
+    mutating func diedUnused(_ slot: SlotIndex, after life: Duration, now: MonotonicInstant) {
+        let pool = slots[slot].pool
         guard life < pools[pool].configuration.minLife, !isDraining, !pools[pool].isDraining,
-            slots[index].generation == pools[pool].generation
+            !isOutdated(slot)
         else { return }
         let last = pools[pool].lastYoungDeath
         pools[pool].lastYoungDeath = now
@@ -148,23 +142,23 @@ extension FleetStateMachine {
         emit(
             .event(
                 .diedYoung(
-                    slots[index].id, pool: pools[pool].configuration.name, error,
+                    slots[slot].id, pool: pools[pool].configuration.name, error,
                     failuresInRow: pools[pool].failuresInRow, nextTry: backoff)))
     }
 
     /// Nothing is created until the backoff, from now, has passed; who cannot wait that long is told now.
-    private mutating func openBreaker(_ pool: Int, _ error: RuntimeError, now: MonotonicInstant) -> Duration {
+    private mutating func openBreaker(_ pool: PoolIndex, _ error: RuntimeError, now: MonotonicInstant) -> Duration {
         let backoff = pools[pool].configuration.backoff
         let until = now + backoff
         pools[pool].failuresInRow += 1
         pools[pool].filledInBatch = 0
         pools[pool].breaker = .open(until: until, error)
         setHeld(pool, nil)
-        refuseWaiters(of: pool, where: { $0.deadline < until }, with: { _ in .unavailable(error, nextTry: backoff) })
+        refuseWaiters(of: pool, where: { $0.deadline < until }, with: .unavailable(error, nextTry: backoff))
         return backoff
     }
 
-    mutating func closeBreaker(_ pool: Int) {
+    mutating func closeBreaker(_ pool: PoolIndex) {
         pools[pool].breaker = .closed
         pools[pool].failuresInRow = 0
         emit(.event(.breakerClosed(pool: pools[pool].configuration.name)))
@@ -173,17 +167,15 @@ extension FleetStateMachine {
 
     /// What a failed create left behind is gone; or, with an error, is not, and joins what is to be removed.
     public mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
-        guard let index = slotOf[id], index == creating, case .cleaning = slots[index].state else {
+        guard let slot = slotOf[id], slot == creating, case .cleaning = slots[slot].state else {
             preconditionFailure("\(id) is not being cleaned up")
         }
         creating = nil
         if let error {
-            slots[index].state = .stopping(.running(attempt: 0))
-            removalsRunning += 1
+            move(slot, to: .stopping(.inFlight(attempt: 0)))
             removalFinished(id, error, now: now)
         } else {
-            pools[slots[index].pool].stopping -= 1
-            freeSlot(index)
+            freeSlot(slot)
         }
     }
 }

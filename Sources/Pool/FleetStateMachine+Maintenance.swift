@@ -3,13 +3,13 @@ internal import HeapModule
 
 /// What the one maintenance task asks for and reports.
 extension FleetStateMachine {
-    /// One create, the only one that is under way.
+    /// One create, the only one in flight.
     public struct CreateOrder: Sendable, Equatable {
         public var member: MemberID
         public var pool: String
         public var template: MemberTemplate
         public var timeout: Duration
-        /// For the first in line; else to fill the pool.
+        /// For the first waiter; else to fill the pool.
         public var isOnDemand: Bool
     }
 
@@ -60,16 +60,16 @@ extension FleetStateMachine {
         return step
     }
 
-    /// Refuses new acquires and all in line, and removes what is idle. Leases go on until they end or `endLeases`.
+    /// Refuses new acquires and all that are queued, and removes what is idle. Leases go on until they end or `endLeases`.
     public mutating func drain(now: MonotonicInstant) {
         guard !isDraining else { return }
         isDraining = true
         for pool in pools.indices {
-            refuseWaiters(of: pool, where: { _ in true }, with: { _ in .draining })
+            refuseWaiters(of: pool, with: .draining)
         }
-        for index in slots.indices {
-            switch slots[index].state {
-            case .idle, .resetting: retire(index, .draining, now: now)
+        for slot in slots.indices {
+            switch slots[slot].state {
+            case .idle, .resetting: retire(slot, .draining)
             case .free, .starting, .cleaning, .leased, .stopping: break
             }
         }
@@ -78,7 +78,7 @@ extension FleetStateMachine {
 
     /// Ends every lease at once.
     public mutating func endLeases(now: MonotonicInstant) {
-        for index in slotOfLease.values { retire(index, .draining, now: now) }
+        for slot in slotOfLease.values { retire(slot, .draining) }
     }
 
     // MARK: Timers
@@ -90,20 +90,19 @@ extension FleetStateMachine {
             switch timer.target {
             case .waiter(let id):
                 waiterTimedOut(id, now: now)
-            case .slot(let index):
-                slots[index].timer = nil
-                switch slots[index].state {
+            case .slot(let slot):
+                slots[slot].timer = nil
+                switch slots[slot].state {
                 case .leased(let lease):
-                    leaseTimer(index, lease, now: now)
+                    leaseTimer(slot, lease, now: now)
                 case .stopping(.waiting(let attempt, let until)):
                     if until <= now {
-                        slots[index].state = .stopping(.queued(attempt: attempt))
-                        removalLine.append(index)
+                        queueRemoval(slot, attempt: attempt)
                     } else {
-                        setTimer(index, at: until)
+                        setTimer(slot, at: until)
                     }
                 case .idle:
-                    idleTimer(index, now: now)
+                    idleTimer(slot, now: now)
                 case .free, .starting, .cleaning, .resetting, .stopping:
                     break
                 }

@@ -2,59 +2,55 @@ internal import DequeModule
 
 /// Giving members up, and removing them until the runtime confirms that they are gone.
 extension FleetStateMachine {
-    /// The member is given up: its stream is closed, and it is removed.
-    ///
-    /// - Parameter isCounted: false where the caller has taken it out of its state's count already.
-    mutating func retire(_ index: Int, _ reason: RetireReason, isCounted: Bool = true, now: MonotonicInstant) {
-        let pool = slots[index].pool
-        switch slots[index].state {
+    /// A member that is ready is given up; one that is stopping already goes on as it does.
+    mutating func retire(_ slot: SlotIndex, _ reason: RetireReason) {
+        switch slots[slot].state {
+        case .idle(let idle): giveUp(slot, idle.link, reason)
+        case .leased(let lease): giveUp(slot, lease.link, reason)
+        case .resetting(let reset): giveUp(slot, reset.link, reason)
         case .free, .cleaning, .stopping: return
-        case _ where !isCounted: break
-        case .idle: uncountIdle(index)
-        case .leased: unlease(index)
-        case .resetting: pools[pool].resetting -= 1
         case .starting: preconditionFailure("a member is being created, and cannot be retired")
         }
-        slots[index].state = .stopping(.queued(attempt: 0))
-        slots[index].timer = nil
-        pools[pool].stopping += 1
+    }
+
+    /// The member's stream is closed, and it is removed.
+    mutating func giveUp(_ slot: SlotIndex, _ link: any MemberLink, _ reason: RetireReason) {
+        let pool = slots[slot].pool
+        queueRemoval(slot, attempt: 0)
+        slots[slot].timer = nil
         pools[pool].retired[reason.ordinal] += 1
-        removalLine.append(index)
         emit(
             .event(
-                .retired(slots[index].id, pool: pools[pool].configuration.name, reason, uses: slots[index].uses)))
-        if let link = slots[index].link { emit(.close(link, reason.closeReason)) }
-        slots[index].link = nil
+                .retired(slots[slot].id, pool: pools[pool].configuration.name, reason, uses: slots[slot].uses)))
+        emit(.close(link, reason.closeReason))
         nudge()
     }
 
+    mutating func queueRemoval(_ slot: SlotIndex, attempt: Int) {
+        move(slot, to: .stopping(.queued(attempt: attempt)))
+        removalQueue.append(slot)
+    }
+
     mutating func startRemovals(_ step: inout Step) {
-        while removalsRunning < configuration.maxConcurrentRemovals, let index = removalLine.popFirst() {
-            guard case .stopping(.queued(let attempt)) = slots[index].state else { continue }
-            slots[index].state = .stopping(.running(attempt: attempt))
-            removalsRunning += 1
-            step.removals.append(slots[index].id)
+        while removalsInFlight < configuration.maxConcurrentRemovals, let slot = removalQueue.popFirst() {
+            guard case .stopping(.queued(let attempt)) = slots[slot].state else { continue }
+            move(slot, to: .stopping(.inFlight(attempt: attempt)))
+            step.removals.append(slots[slot].id)
         }
     }
 
     /// One attempt to remove a member has ended; without an error it is confirmed gone. Failed attempts are repeated,
     /// 1 s to 60 s apart, until that.
     public mutating func removalFinished(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
-        guard let index = slotOf[id], case .stopping(.running(let attempt)) = slots[index].state else {
+        guard let slot = slotOf[id], case .stopping(.inFlight(let attempt)) = slots[slot].state else {
             preconditionFailure("\(id) is not being removed")
         }
-        removalsRunning -= 1
-        let pool = slots[index].pool
-        guard let error else {
-            pools[pool].stopping -= 1
-            freeSlot(index)
-            return
-        }
+        guard let error else { return freeSlot(slot) }
         let delay = Duration.seconds(1 << min(attempt, 6)).clamped(to: .seconds(1)...(.seconds(60)))
         let until = now + delay
-        slots[index].state = .stopping(.waiting(attempt: attempt + 1, until: until))
-        setTimer(index, at: until)
-        let name = pools[pool].configuration.name
+        move(slot, to: .stopping(.waiting(attempt: attempt + 1, until: until)))
+        setTimer(slot, at: until)
+        let name = pools[slots[slot].pool].configuration.name
         emit(.event(.removeFailed(id, pool: name, error, retryIn: delay)))
         nudge()
     }

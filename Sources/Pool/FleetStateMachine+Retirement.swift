@@ -3,87 +3,88 @@ internal import DequeModule
 /// When a member has served its time: age, idleness, use, health, surplus, and a new configuration.
 extension FleetStateMachine {
     /// Why a member should not be leased again; nil: it may.
-    func reasonToRetire(_ index: Int, now: MonotonicInstant) -> RetireReason? {
+    func reasonToRetire(_ slot: SlotIndex, now: MonotonicInstant) -> RetireReason? {
         // Fields one by one: a copy of the whole configuration would cost more than all of this.
-        let pool = slots[index].pool
-        if slots[index].isUnhealthy { return .unhealthy }
-        if let most = pools[pool].configuration.maxUses, slots[index].uses >= most { return .uses }
-        if slots[index].endOfLife <= now { return .age }
-        if slots[index].generation != pools[pool].generation { return .reconfigured }
+        let pool = slots[slot].pool
+        if slots[slot].isUnhealthy { return .unhealthy }
+        if let maxUses = pools[pool].configuration.maxUses, slots[slot].uses >= maxUses { return .uses }
+        if slots[slot].endOfLife <= now { return .age }
+        if isOutdated(slot) { return .reconfigured }
         return nil
     }
 
     /// Sets when it is too old; earlier by the member's own share of the jitter.
-    mutating func setEndOfLife(_ index: Int) {
-        let pool = slots[index].pool
-        let share = 1 - pools[pool].configuration.ageJitter * slots[index].jitter
-        slots[index].endOfLife =
-            pools[pool].configuration.maxAge.map { slots[index].readySince + $0 * share }
+    mutating func setEndOfLife(_ slot: SlotIndex) {
+        let pool = slots[slot].pool
+        let share = 1 - pools[pool].configuration.ageJitter * slots[slot].jitter
+        slots[slot].endOfLife =
+            pools[pool].configuration.maxAge.map { slots[slot].readySince + $0 * share }
             ?? MonotonicInstant(nanoseconds: .max)
     }
 
     // MARK: Idle members
 
-    mutating func armIdleTimer(_ index: Int) {
-        guard case .idle(let since) = slots[index].state else { return }
-        var next = min(slots[index].nextPing, slots[index].endOfLife)
-        if let maxIdle = pools[slots[index].pool].configuration.maxIdle { next = min(next, since + maxIdle) }
-        if next.nanoseconds < .max { setTimer(index, at: next) }
+    mutating func armIdleTimer(_ slot: SlotIndex) {
+        guard case .idle(let idle) = slots[slot].state else { return }
+        var next = min(idle.nextPing, slots[slot].endOfLife)
+        if let maxIdle = pools[slots[slot].pool].configuration.maxIdle { next = min(next, idle.since + maxIdle) }
+        if next.nanoseconds < .max { setTimer(slot, at: next) }
     }
 
-    mutating func idleTimer(_ index: Int, now: MonotonicInstant) {
-        guard case .idle(let since) = slots[index].state else { return }
-        if slots[index].endOfLife <= now { return retire(index, .age, now: now) }
-        if let maxIdle = pools[slots[index].pool].configuration.maxIdle, since + maxIdle <= now {
-            return retire(index, .idle, now: now)
+    mutating func idleTimer(_ slot: SlotIndex, now: MonotonicInstant) {
+        guard case .idle(let idle) = slots[slot].state else { return }
+        if slots[slot].endOfLife <= now { return retire(slot, .age) }
+        if let maxIdle = pools[slots[slot].pool].configuration.maxIdle, idle.since + maxIdle <= now {
+            return retire(slot, .idle)
         }
-        if slots[index].nextPing <= now {
-            slots[index].nextPing = MonotonicInstant(nanoseconds: .max)
-            if !slots[index].isPinging {
-                slots[index].isPinging = true
-                pingLine.append(slots[index].id)
+        if idle.nextPing <= now {
+            slots[slot].updateIdle { $0.nextPing = MonotonicInstant(nanoseconds: .max) }
+            if !slots[slot].isPinging {
+                slots[slot].isPinging = true
+                pingQueue.append(slots[slot].id)
             }
         }
-        armIdleTimer(index)
+        armIdleTimer(slot)
     }
 
     // MARK: Health
 
-    func nextPing(_ pool: Int, _ now: MonotonicInstant) -> MonotonicInstant {
+    func nextPing(_ pool: PoolIndex, _ now: MonotonicInstant) -> MonotonicInstant {
         pools[pool].configuration.healthInterval.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
     }
 
     /// Only idle members are asked: one that was just leased or reset has answered already.
     mutating func startPings(_ step: inout Step) {
-        while pingsRunning < configuration.maxConcurrentPings, let id = pingLine.popFirst() {
-            guard let index = slotOf[id] else { continue }
-            guard case .idle = slots[index].state, let link = slots[index].link else {
-                slots[index].isPinging = false
+        while pingsInFlight < configuration.maxConcurrentPings, let id = pingQueue.popFirst() {
+            guard let slot = slotOf[id] else { continue }
+            guard case .idle(let idle) = slots[slot].state else {
+                slots[slot].isPinging = false
                 continue
             }
-            pingsRunning += 1
+            pingsInFlight += 1
             step.pings.append(
                 LinkOrder(
-                    member: id, link: link, timeout: pools[slots[index].pool].configuration.pingTimeout))
+                    member: id, link: idle.link, timeout: pools[slots[slot].pool].configuration.pingTimeout))
         }
     }
 
     /// A member has answered a health ping; or, with an error, has not: then it is retired, after its lease if it has
     /// been leased since. Call once for each ping that was asked for, whatever has become of the member.
     public mutating func pingFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
-        pingsRunning -= 1
-        if !pingLine.isEmpty { nudge() }
-        guard let index = slotOf[id] else { return }
-        slots[index].isPinging = false
-        let isIdle = if case .idle = slots[index].state { true } else { false }
+        pingsInFlight -= 1
+        if !pingQueue.isEmpty { nudge() }
+        guard let slot = slotOf[id] else { return }
+        slots[slot].isPinging = false
+        let isIdle = if case .idle = slots[slot].state { true } else { false }
         if let error {
-            guard slots[index].link != nil else { return }
-            emit(.event(.pingFailed(id, pool: pools[slots[index].pool].configuration.name, error)))
-            slots[index].isUnhealthy = true
-            if isIdle { retire(index, .unhealthy, now: now) }
+            guard slots[slot].state.isReady else { return }
+            emit(.event(.pingFailed(id, pool: pools[slots[slot].pool].configuration.name, error)))
+            slots[slot].isUnhealthy = true
+            if isIdle { retire(slot, .unhealthy) }
         } else if isIdle {
-            slots[index].nextPing = nextPing(slots[index].pool, now)
-            armIdleTimer(index)
+            let nextPing = nextPing(slots[slot].pool, now)
+            slots[slot].updateIdle { $0.nextPing = nextPing }
+            armIdleTimer(slot)
             nudge()
         }
     }
@@ -92,24 +93,24 @@ extension FleetStateMachine {
 
     /// Sets the pool's target, and lets go of a member beyond it, one at a time and far apart: what demand took up in
     /// seconds it gives back in minutes.
-    mutating func followDemand(_ pool: Int, now: MonotonicInstant, wake: inout MonotonicInstant) {
+    mutating func followDemand(_ pool: PoolIndex, now: MonotonicInstant, wake: inout MonotonicInstant) {
         updateTarget(pool, now: now)
-        trimOutdated(pool, now: now)
+        trimOutdated(pool)
         guard pools[pool].supply > pools[pool].target, pools[pool].idle > pools[pool].outdatedIdle else {
             pools[pool].surplusDue = nil
             return
         }
         let interval = pools[pool].configuration.surplusInterval
         var due = pools[pool].surplusDue ?? now + interval
-        if due <= now, let index = firstIdle(pool) {
-            retire(index, .surplus, now: now)
+        if due <= now, let (slot, _) = firstIdle(pool) {
+            retire(slot, .surplus)
             due = now + interval
         }
         pools[pool].surplusDue = due
         wake = min(wake, due)
     }
 
-    private mutating func updateTarget(_ pool: Int, now: MonotonicInstant) {
+    private mutating func updateTarget(_ pool: PoolIndex, now: MonotonicInstant) {
         let before = pools[pool].target
         switch pools[pool].configuration.sizing {
         case .fixed(let size):
@@ -124,15 +125,15 @@ extension FleetStateMachine {
     }
 
     /// Outdated members go as new ones get warm, so that the pool is never short for the change.
-    mutating func trimOutdated(_ pool: Int, now: MonotonicInstant) {
-        while pools[pool].outdatedIdle > 0, pools[pool].idle > pools[pool].target, let index = firstOutdated(pool) {
-            retire(index, .reconfigured, now: now)
+    mutating func trimOutdated(_ pool: PoolIndex) {
+        while pools[pool].outdatedIdle > 0, pools[pool].idle > pools[pool].target, let (slot, _) = firstOutdated(pool) {
+            retire(slot, .reconfigured)
         }
     }
 
     /// A limit is in the way of a new member, and the pool has outdated ones: one of them goes first.
-    mutating func makeRoom(_ pool: Int, now: MonotonicInstant) {
-        guard pools[pool].held != nil, pools[pool].stopping == 0, let index = firstOutdated(pool) else { return }
-        retire(index, .reconfigured, now: now)
+    mutating func makeRoom(_ pool: PoolIndex) {
+        guard pools[pool].held != nil, pools[pool].stopping == 0, let (slot, _) = firstOutdated(pool) else { return }
+        retire(slot, .reconfigured)
     }
 }

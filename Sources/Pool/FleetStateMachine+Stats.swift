@@ -62,7 +62,7 @@ extension FleetStateMachine {
         return (poolOrder + others).map { snapshot(of: $0, now: now) }
     }
 
-    private func snapshot(of index: Int, now: MonotonicInstant) -> PoolSnapshot {
+    private func snapshot(of index: PoolIndex, now: MonotonicInstant) -> PoolSnapshot {
         let pool = pools[index]
         let breaker: PoolSnapshot.Breaker =
             switch pool.breaker {

@@ -121,7 +121,7 @@ public enum AcquireError: Error, Sendable, Equatable {
     /// Nothing is created until `nextTry` from now, since the last create failed.
     case unavailable(RuntimeError, nextTry: Duration)
     /// So many wait already.
-    case lineFull(waiting: Int)
+    case queueFull(waiting: Int)
     /// It waited so long; a create was under way or due.
     case timedOut(after: Duration)
     /// It waited so long; a limit stood in the way of a create.

@@ -68,7 +68,7 @@ extension RPCError {
             self.init(
                 .unavailable, "no warm container, and none can be created: \(cause); next try in \(next.inWords)",
                 .breakerOpen, metadata: ["retry_after_ms": "\(next.wholeMilliseconds)"])
-        case .lineFull(let waiting):
+        case .queueFull(let waiting):
             self.init(
                 .resourceExhausted,
                 "the line is full with \(waiting) waiting; this acquire would be number \(waiting + 1) in it",

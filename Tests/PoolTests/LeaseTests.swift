@@ -96,7 +96,7 @@ struct LeaseTests {
             #expect(outcome.isWaiting)
         }
         let (_, _, outcome) = h.acquire()
-        #expect(outcome.error == .lineFull(waiting: 3))
+        #expect(outcome.error == .queueFull(waiting: 3))
     }
 
     @Test("a waiter that goes away leaves the line; the next one is served")

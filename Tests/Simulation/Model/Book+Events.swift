@@ -48,7 +48,7 @@ extension Book {
         }
         let waiting = pools[pool].line.count
         guard waiting < fleet.maxWaiters else {
-            return try expect(.acquire, answer == .lineFull(waiting: waiting), "\(waiting) wait")
+            return try expect(.acquire, answer == .queueFull(waiting: waiting), "\(waiting) wait")
         }
         guard case .waiting = outcome else {
             throw Violation(rule: .acquire, detail: "it should wait, but the answer was \(outcome)")

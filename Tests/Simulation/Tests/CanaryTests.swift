@@ -34,11 +34,7 @@ struct Canary: Sendable, CustomTestStringConvertible {
     }
 
     static func eachLease(_ machine: inout FleetStateMachine, _ change: (inout FleetStateMachine.Lease) -> Void) {
-        for index in machine.slots.indices {
-            guard case .leased(var lease) = machine.slots[index].state else { continue }
-            change(&lease)
-            machine.slots[index].state = .leased(lease)
-        }
+        for slot in machine.slots.indices { machine.slots[slot].updateLease(change) }
     }
 
     static let all: [Canary] = [
@@ -65,7 +61,7 @@ struct Canary: Sendable, CustomTestStringConvertible {
             }
         },
         Canary("two creates at once", [.sequential]) {
-            var hidden: Int?
+            var hidden: FleetStateMachine.SlotIndex?
             return { kind, isBefore, _, machine, _ in
                 guard kind == .maintain else { return }
                 if isBefore {
@@ -82,7 +78,7 @@ struct Canary: Sendable, CustomTestStringConvertible {
         Canary("the backoff is a second short", [.backoff, .breaker]) {
             { kind, isBefore, old, machine, _ in
                 guard !isBefore else { return }
-                for index in machine.pools.indices where index < old.pools.count {
+                for index in machine.pools.indices where index < old.pools.endIndex {
                     if case .open(let until, let error) = machine.pools[index].breaker,
                         old.pools[index].breaker != machine.pools[index].breaker
                     {
@@ -109,13 +105,13 @@ struct Canary: Sendable, CustomTestStringConvertible {
             each(&machine) { if case .halfOpen = $0.breaker { $0.breaker = .closed } }
         },
         Canary("a batch never ends", .batch) { machine, _ in each(&machine) { $0.filledInBatch = 0 } },
-        Canary("the first pool is always served first", .turns) { machine, _ in machine.nextServed = 0 },
-        Canary("the last in line is served first", .fifo) { machine, _ in
+        Canary("the first pool is always served first", .turns) { machine, _ in machine.nextServed = .init(0) },
+        Canary("the last in the queue is served first", .fifo) { machine, _ in
             let living = machine.waiters
             each(&machine) { pool in
-                let line = pool.line.filter { living[$0] != nil }
-                pool.line.removeAll()
-                pool.line.append(contentsOf: line.sorted { $0.number > $1.number })
+                let queue = pool.queue.filter { living[$0] != nil }
+                pool.queue.removeAll()
+                pool.queue.append(contentsOf: queue.sorted { $0.number > $1.number })
             }
         },
         Canary("a waiter's deadline is forgotten", [.waiterDeadline]) {
@@ -130,7 +126,7 @@ struct Canary: Sendable, CustomTestStringConvertible {
             }
         },
         Canary("a waiter loses its place", .fifo, .idleOrWaiting, .books) { machine, _ in
-            each(&machine) { $0.line.removeAll() }
+            each(&machine) { $0.queue.removeAll() }
         },
         Canary("waiters are given up when anything changes", [.waiterRefusal]) {
             { kind, isBefore, _, machine, now in
@@ -143,9 +139,9 @@ struct Canary: Sendable, CustomTestStringConvertible {
         },
         Canary("the shortest-idle member is handed out", .longestIdle) { machine, _ in
             each(&machine) { pool in
-                let line = pool.idleLine.places
-                pool.idleLine.places.removeAll()
-                pool.idleLine.places.append(contentsOf: line.sorted { $0.stamp > $1.stamp })
+                let places = pool.idleQueue.places
+                pool.idleQueue.places.removeAll()
+                pool.idleQueue.places.append(contentsOf: places.sorted { $0.stamp > $1.stamp })
             }
         },
         Canary("dead members are not noticed", [.books, .longestIdle, .backoff]) {
@@ -157,11 +153,11 @@ struct Canary: Sendable, CustomTestStringConvertible {
         Canary("a lease ends a second early", [.leaseEnd]) {
             { kind, isBefore, _, machine, now in
                 guard isBefore, kind == .maintain else { return }
-                for index in machine.slots.indices {
-                    guard case .leased(var lease) = machine.slots[index].state, lease.expires > now else { continue }
-                    lease.expires = min(lease.expires, now + .milliseconds(1))
-                    machine.slots[index].state = .leased(lease)
-                    machine.setTimer(index, at: lease.expires)
+                for slot in machine.slots.indices {
+                    guard case .leased(let lease) = machine.slots[slot].state, lease.expires > now else { continue }
+                    let expires = min(lease.expires, now + .milliseconds(1))
+                    machine.slots[slot].updateLease { $0.expires = expires }
+                    machine.setTimer(slot, at: expires)
                 }
             }
         },
@@ -170,62 +166,61 @@ struct Canary: Sendable, CustomTestStringConvertible {
         Canary("a second release is an error", .token) { machine, _ in machine.released = RecentTokens(capacity: 1) },
         Canary("tokens are forgotten", .token) { machine, _ in machine.slotOfLease.removeAll() },
         Canary("a client's share is not counted", .client) { machine, _ in machine.countOfClient = [:] },
-        Canary("what is to be removed is forgotten", .removal) { machine, _ in machine.removalLine.removeAll() },
-        Canary("removals are not counted", .removal) { machine, _ in machine.removalsRunning = 0 },
+        Canary("what is to be removed is forgotten", .removal) { machine, _ in machine.removalQueue.removeAll() },
+        Canary("removals are not counted", .removal) { machine, _ in machine.removalsInFlight = 0 },
         Canary("a failed removal counts as confirmed", [.books, .memory]) {
             { kind, isBefore, old, machine, now in
                 guard !isBefore, kind == .removalEnds else { return }
-                for index in machine.slots.indices {
-                    guard case .stopping(.waiting) = machine.slots[index].state else { continue }
-                    machine.pools[machine.slots[index].pool].stopping -= 1
-                    machine.freeSlot(index)
+                for slot in machine.slots.indices {
+                    guard case .stopping(.waiting) = machine.slots[slot].state else { continue }
+                    machine.freeSlot(slot)
                 }
             }
         },
-        Canary("resets are not counted", .reset) { machine, _ in machine.resetsRunning = 0 },
-        Canary("what is to be reset is forgotten", .reset) { machine, _ in machine.resetLine.removeAll() },
+        Canary("resets are not counted", .reset) { machine, _ in machine.resetsInFlight = 0 },
+        Canary("what is to be reset is forgotten", .reset) { machine, _ in machine.resetQueue.removeAll() },
         Canary("a member is idle before its reset is proven", [.books, .reset]) {
             { kind, isBefore, _, machine, now in
                 guard !isBefore, machine.waiters.isEmpty else { return }
-                for index in machine.slots.indices {
-                    guard case .resetting(true) = machine.slots[index].state else { continue }
-                    machine.pools[machine.slots[index].pool].resetting -= 1
-                    machine.offer(index, isWarm: true, now: now)
+                for slot in machine.slots.indices {
+                    guard case .resetting(let reset) = machine.slots[slot].state, reset.isInFlight else { continue }
+                    machine.offer(slot, reset.link, isWarm: true, now: now)
                 }
             }
         },
         Canary("uses are not counted", .retire, .books) { machine, _ in
-            for index in machine.slots.indices { machine.slots[index].uses = min(1, machine.slots[index].uses) }
+            for slot in machine.slots.indices { machine.slots[slot].uses = min(1, machine.slots[slot].uses) }
         },
         Canary("members do not age", .retire, .wake) { machine, _ in
-            for index in machine.slots.indices { machine.slots[index].endOfLife = .init(nanoseconds: .max) }
+            for slot in machine.slots.indices { machine.slots[slot].endOfLife = .init(nanoseconds: .max) }
         },
         Canary("the jitter is left out", .retire, .wake, .books) { machine, _ in
-            for index in machine.slots.indices {
-                machine.slots[index].jitter = 0
-                machine.setEndOfLife(index)
+            for slot in machine.slots.indices {
+                machine.slots[slot].jitter = 0
+                machine.setEndOfLife(slot)
             }
         },
-        Canary("nobody is asked for his health", .health) { machine, _ in machine.pingLine.removeAll() },
+        Canary("nobody is asked for his health", .health) { machine, _ in machine.pingQueue.removeAll() },
         Canary("a failed ping is overlooked", .health, .longestIdle, .books) { machine, _ in
-            for index in machine.slots.indices { machine.slots[index].isUnhealthy = false }
+            for slot in machine.slots.indices { machine.slots[slot].isUnhealthy = false }
         },
         Canary("all idle members go at a reload", [.reload, .books, .retire]) {
             { kind, isBefore, old, machine, now in
                 guard !isBefore, kind == .reload else { return }
-                for index in machine.slots.indices {
-                    if case .idle = machine.slots[index].state { machine.retire(index, .reconfigured, now: now) }
+                for slot in machine.slots.indices {
+                    if case .idle = machine.slots[slot].state { machine.retire(slot, .reconfigured) }
                 }
             }
         },
         Canary("outdated members stay", .reload) { machine, _ in each(&machine) { $0.outdatedIdle = 0 } },
         Canary("timers are never dropped", .timers) { machine, now in
-            for _ in 0..<200 { machine.timers.insert(.init(at: now + .seconds(9999), target: .slot(0))) }
+            for _ in 0..<200 { machine.timers.insert(.init(at: now + .seconds(9999), target: .slot(.init(0)))) }
         },
         Canary("nudges are lost", .nudge) { machine, _ in _ = machine.takeNudge() },
         Canary("links are mixed up", .links) { machine, _ in
-            for index in machine.slots.indices where machine.slots[index].link != nil {
-                machine.slots[index].link = OtherLink()
+            for slot in machine.slots.indices {
+                machine.slots[slot].updateIdle { $0.link = OtherLink() }
+                machine.slots[slot].updateLease { $0.link = OtherLink() }
             }
         },
         Canary("answers are lost", [.waiterRefusal, .books, .fifo]) {
@@ -236,8 +231,8 @@ struct Canary: Sendable, CustomTestStringConvertible {
         Canary("a create is forgotten", [.liveness]) {
             { kind, isBefore, _, machine, _ in
                 guard kind == .maintain else { return }
-                if isBefore, machine.creating == nil { machine.creating = -1 }
-                if !isBefore, machine.creating == -1 { machine.creating = nil }
+                if isBefore, machine.creating == nil { machine.creating = .init(-1) }
+                if !isBefore, machine.creating == .init(-1) { machine.creating = nil }
             }
         },
         Canary("more is created than wanted", [.wanted]) {

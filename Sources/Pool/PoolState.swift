@@ -1,0 +1,89 @@
+internal import DequeModule
+
+extension FleetStateMachine {
+    typealias PoolIndex = Table<PoolState>.Index
+
+    struct PoolState: Sendable {
+        var configuration: PoolConfiguration
+        var breaker = Breaker.closed
+        var failuresInRow = 0
+        /// When a member died young and unused; nil: not since the last lease.
+        var lastYoungDeath: MonotonicInstant?
+        // Members by state: counted by `move` alone.
+        var starting = 0
+        var idle = 0
+        var leased = 0
+        var resetting = 0
+        var stopping = 0
+        /// Those of `idle` that are outdated.
+        var outdatedIdle = 0
+        /// How many idle members there should be.
+        var target: Int
+        /// Counts the changes of the template; members of an earlier one are outdated.
+        private(set) var generation = 0
+        var idleQueue = IdleQueue()
+        /// Handed out when no other is idle, and retired as new ones get warm.
+        var outdatedQueue = IdleQueue()
+        var demand = Demand()
+        /// When the next member beyond the target goes; nil while there is none.
+        var surplusDue: MonotonicInstant?
+        var isDraining = false
+        /// It is no longer configured, and goes when its last member has gone.
+        var isRemoved = false
+        /// Waiters, first in, first out; one that is gone leaves its place behind.
+        var queue: Deque<WaiterID> = []
+        /// How many of `queue` still wait.
+        var waiting = 0
+        /// Which limit throttles its creates.
+        var held: HeldReason?
+        var filledInBatch = 0
+        var creates: UInt64 = 0
+        var createFailures: UInt64 = 0
+        var leases: UInt64 = 0
+        var removed: UInt64 = 0
+        var recycled: UInt64 = 0
+        var retired = [UInt64](repeating: 0, count: RetireReason.allCases.count)
+        var latency = LatencyHistogram()
+
+        init(_ configuration: PoolConfiguration) {
+            self.configuration = configuration
+            target = configuration.size
+        }
+
+        var members: Int { starting + idle + leased + resetting + stopping }
+        /// Idle members, and those that will be in a moment.
+        var supply: Int { idle - outdatedIdle + starting + resetting }
+        var wantsFill: Bool { supply < target && !isDraining }
+        /// Members that are being reset are about to serve the queue: a create is for who is left over.
+        var wantsOnDemand: Bool { waiting > resetting }
+        var isVacant: Bool { isRemoved && members == 0 }
+
+        /// The template has changed: whatever was made before is outdated.
+        mutating func beginGeneration() {
+            generation += 1
+            outdatedIdle = idle
+            outdatedQueue.places.append(contentsOf: idleQueue.places)
+            idleQueue.places = []
+        }
+    }
+
+    /// Slots in the order in which they became idle. A slot that is idle no longer, or again, leaves its place behind.
+    struct IdleQueue: Sendable {
+        struct Place: Sendable {
+            var slot: SlotIndex
+            var stamp: UInt64
+        }
+
+        var places: Deque<Place> = []
+    }
+
+    /// The gate of a pool's creates.
+    enum Breaker: Sendable, Equatable {
+        /// Creates go on. → `open`
+        case closed
+        /// No create until then; the next one is the probe. → `halfOpen`; `closed` by an operator or a new template
+        case open(until: MonotonicInstant, RuntimeError)
+        /// The probe is in flight. → `closed` when it succeeds, `open` when it fails
+        case halfOpen(RuntimeError)
+    }
+}

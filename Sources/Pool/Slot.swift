@@ -1,0 +1,203 @@
+extension FleetStateMachine {
+    typealias SlotIndex = Table<Slot>.Index
+
+    /// A member's place: from the moment its create begins until the runtime has confirmed that it is gone.
+    struct Slot: Sendable {
+        let id: MemberID
+        let pool: PoolIndex
+        /// The generation of its pool's template that it was created from.
+        let generation: Int
+        let memoryBytes: Int64
+        /// Changes by `move`, which counts.
+        fileprivate(set) var state = SlotState.free
+        /// The earliest timer that is set for it.
+        var timer: MonotonicInstant?
+        /// When it answered its first ping.
+        var readySince = MonotonicInstant(nanoseconds: 0)
+        /// 0 to 1: its share of the pool's `ageJitter`.
+        var jitter = 0.0
+        var endOfLife = MonotonicInstant(nanoseconds: .max)
+        var uses = 0
+        /// Its health ping is queued or in flight, also when it has been leased since.
+        var isPinging = false
+        /// It failed a ping while it was leased: retired as soon as the lease ends.
+        var isUnhealthy = false
+
+        init(id: MemberID, pool: PoolIndex, generation: Int, memoryBytes: Int64) {
+            self.id = id
+            self.pool = pool
+            self.generation = generation
+            self.memoryBytes = memoryBytes
+        }
+
+        /// Changes what is known of the idle member, which stays idle. Nothing happens in another state.
+        mutating func updateIdle(_ change: (inout Idle) -> Void) {
+            guard case .idle(var idle) = state else { return }
+            change(&idle)
+            state = .idle(idle)
+        }
+
+        /// Changes the lease, which goes on. Nil in another state.
+        @discardableResult
+        mutating func updateLease(_ change: (inout Lease) -> Void) -> Lease? {
+            guard case .leased(var lease) = state else { return nil }
+            change(&lease)
+            state = .leased(lease)
+            return lease
+        }
+    }
+
+    /// What a member is doing. Each state owns what is valid in it alone: only a member that is ready has a link.
+    enum SlotState: Sendable {
+        /// There is no member; the slot can be used again. → `starting`
+        case free
+        /// The create is in flight. `died`: the member's stream has ended before the create did.
+        /// → `leased` by the first waiter, `idle` without one; `cleaning` when the create fails; `stopping` when the
+        /// pool drains meanwhile
+        case starting(died: Bool)
+        /// The create has failed, and what it left behind is being removed. → `free`; `stopping` when that fails
+        case cleaning
+        /// Ready to be leased. → `leased`, `stopping`
+        case idle(Idle)
+        /// In a caller's hands. → `stopping`, or `resetting` where the pool reuses members; `leased` by the next waiter
+        /// or `idle` only when the caller had gone before learning of the lease
+        case leased(Lease)
+        /// Released, and being made as new. → `leased` by the first waiter, `idle` without one; `stopping` when it is not
+        /// proven clean or not wanted any more
+        case resetting(Resetting)
+        /// Given up: its link is closed, and it is removed until the runtime confirms that. → `free`
+        case stopping(Removal)
+
+        /// The agent has answered, and the member is not given up.
+        var isReady: Bool {
+            switch self {
+            case .idle, .leased, .resetting: true
+            case .free, .starting, .cleaning, .stopping: false
+            }
+        }
+    }
+
+    struct Idle: Sendable {
+        var link: any MemberLink
+        var since: MonotonicInstant
+        var nextPing: MonotonicInstant
+        /// Tells its place in the idle queue from those of earlier times.
+        var stamp: UInt64
+    }
+
+    struct Lease: Sendable {
+        var link: any MemberLink
+        var token: LeaseToken
+        var owner: ConnectionID?
+        var client: ClientID?
+        var time: Duration
+        var expires: MonotonicInstant
+        /// Executions that run in it: while there are any, time does not end it.
+        var active = 0
+        /// Its connection has closed: it ends at `expires`, in use or not.
+        var isOrphaned = false
+        /// A call on it was made: its member is not as good as new any more.
+        var isUsed = false
+        /// Neighbours in the list of its owner's leases.
+        var previousOwned: SlotIndex?
+        var nextOwned: SlotIndex?
+    }
+
+    struct Resetting: Sendable {
+        var link: any MemberLink
+        /// False: it is queued.
+        var isInFlight = false
+    }
+
+    enum Removal: Sendable {
+        /// → `inFlight`
+        case queued(attempt: Int)
+        /// → `waiting`, when it fails
+        case inFlight(attempt: Int)
+        /// Until the next attempt. → `queued`
+        case waiting(attempt: Int, until: MonotonicInstant)
+    }
+}
+
+// MARK: Changes of state
+
+extension FleetStateMachine {
+    /// The only way from one state to another. Every count of members, and the ledger of leases, is kept here.
+    mutating func move(_ slot: SlotIndex, to state: SlotState) {
+        if case .leased(let lease) = slots[slot].state { strike(lease) }
+        count(slot, by: -1)
+        slots[slot].state = state
+        count(slot, by: 1)
+        if case .leased(let lease) = state { enter(lease, slot) }
+    }
+
+    private mutating func count(_ slot: SlotIndex, by change: Int) {
+        let pool = slots[slot].pool
+        switch slots[slot].state {
+        case .free: return
+        case .starting: pools[pool].starting += change
+        case .idle:
+            pools[pool].idle += change
+            if isOutdated(slot) { pools[pool].outdatedIdle += change }
+        case .leased: pools[pool].leased += change
+        case .resetting: pools[pool].resetting += change
+        case .cleaning: pools[pool].stopping += change
+        case .stopping(let removal):
+            pools[pool].stopping += change
+            if case .inFlight = removal { removalsInFlight += change }
+        }
+        members += change
+        usedMemory += Int64(change) * slots[slot].memoryBytes
+    }
+
+    private mutating func enter(_ lease: Lease, _ slot: SlotIndex) {
+        slotOfLease[lease.token] = slot
+        guard let owner = lease.owner, let next = firstOwned.updateValue(slot, forKey: owner) else { return }
+        slots[next].updateLease { $0.previousOwned = slot }
+        slots[slot].updateLease { $0.nextOwned = next }
+    }
+
+    private mutating func strike(_ lease: Lease) {
+        slotOfLease[lease.token] = nil
+        discharge(lease.client)
+        guard let owner = lease.owner else { return }
+        let (previous, next) = (lease.previousOwned, lease.nextOwned)
+        if let previous { slots[previous].updateLease { $0.nextOwned = next } } else { firstOwned[owner] = next }
+        if let next { slots[next].updateLease { $0.previousOwned = previous } }
+    }
+
+    /// A slot for a member whose create begins.
+    mutating func makeSlot(_ id: MemberID, pool: PoolIndex) -> SlotIndex {
+        precondition(slotOf[id] == nil, "member \(id) exists already")
+        let new = Slot(
+            id: id, pool: pool, generation: pools[pool].generation,
+            memoryBytes: pools[pool].configuration.template.memoryBytes)
+        let slot: SlotIndex
+        if let free = freeSlots.popLast() {
+            slots[free] = new
+            slot = free
+        } else {
+            slot = slots.append(new)
+        }
+        slotOf[id] = slot
+        move(slot, to: .starting(died: false))
+        return slot
+    }
+
+    /// The runtime has confirmed that the member is gone.
+    mutating func freeSlot(_ slot: SlotIndex) {
+        let (id, pool) = (slots[slot].id, slots[slot].pool)
+        move(slot, to: .free)
+        slots[slot].timer = nil
+        slotOf[id] = nil
+        freeSlots.append(slot)
+        pools[pool].removed += 1
+        emit(.event(.removed(id, pool: pools[pool].configuration.name)))
+        nudge()
+    }
+
+    /// It was made from an earlier template of its pool.
+    func isOutdated(_ slot: SlotIndex) -> Bool {
+        slots[slot].generation != pools[slots[slot].pool].generation
+    }
+}
