@@ -41,7 +41,7 @@ extension DockerRuntime {
             // Newer engines make it so themselves to let programs ping.
             Sysctls: template.network == "host" ? [:] : ["net.ipv4.ping_group_range": "1 0"],
             ShmSize: Hardening.sharedMemoryBytes, Memory: template.memoryBytes, MemorySwap: template.memoryBytes,
-            PidsLimit: template.processes, NanoCpus: template.milliCPUs * 1_000_000,
+            PidsLimit: template.processes, NanoCpus: template.milliCPUs * 1_000_000, OomScoreAdj: surroundings.oomScore,
             Ulimits: hardening.limits.map { .init(Name: $0.name, Soft: $0.value, Hard: $0.value) }, Tmpfs: tmpfs,
             Mounts: mounts)
         return ContainerRequest(
@@ -72,12 +72,11 @@ extension DockerRuntime {
             // Where Docker takes the profile itself, Podman takes the name of a file.
             seccomp = try directories.writeProfile(profile)
         }
-        let isMapped = (info.SecurityOptions ?? []).contains {
-            $0.hasPrefix("name=rootless") || $0.hasPrefix("name=userns")
-        }
+        let isMapped = info.hasUserNamespaces
         let surroundings = EngineSurroundings(
             seccomp: seccomp, users: isMapped ? .namespace : .whole, limitsTerminals: !isPodman && !isMapped,
-            ownsPlaces: !isPodman)
+            ownsPlaces: !isPodman, oomScore: isPodman && info.Rootless == true ? EngineSurroundings.raisedOOMScore : nil
+        )
         known.withLock { $0 = surroundings }
         return surroundings
     }
@@ -92,6 +91,12 @@ struct EngineSurroundings: Sendable {
     var limitsTerminals: Bool
     /// A tmpfs can belong to another than root. Podman refuses the options for that; there the mode lets everybody write.
     var ownsPlaces = true
+    /// An ordinary user's Podman asks for 0 where nothing is said. That is less than systemd gives that user's services
+    /// (200), and nobody but root may lower it: runc fails.
+    var oomScore: Int?
+
+    /// More than an ordinary user's services have, less than the agent gives to programs (500).
+    static let raisedOOMScore = 300
 
     func tmpfs(_ options: [String]) -> String {
         let known = options.filter { ownsPlaces || !$0.hasPrefix("uid=") && !$0.hasPrefix("gid=") }

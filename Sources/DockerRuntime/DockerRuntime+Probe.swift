@@ -78,7 +78,7 @@ extension DockerRuntime {
     private static func probe(_ engine: Engine, image: String, _ images: Images) async -> EngineProbe {
         var result = EngineProbe(endpoint: engine.endpoint.description, image: .notAsked)
         do {
-            let (version, api) = try await engine.negotiate(timeout: .seconds(10))
+            let (version, api) = try await engine.negotiate()
             (result.engine, result.apiVersion) = (version.engine, api.description)
             result.image = try await look(engine, image, images, canAskRegistry: !version.engine.hasPrefix("Podman"))
             if let foreign = Self.foreignMachine(version) { result.problem = foreign }
@@ -92,7 +92,7 @@ extension DockerRuntime {
         _ engine: Engine, _ image: String, _ images: Images, canAskRegistry: Bool
     ) async throws -> EngineProbe.Image {
         do {
-            try await engine.call(HTTPRequest(.get, "/images/\(Images.inPath(image))/json", timeout: .seconds(5)))
+            try await engine.call(HTTPRequest(.get, "/images/\(Images.inPath(image))/json", timeout: Engine.patience))
             return .present
         } catch let refusal as EngineRefusal where refusal.status == 404 {}
         guard canAskRegistry else { return .unknown }

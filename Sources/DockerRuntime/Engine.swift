@@ -20,8 +20,12 @@ final class Engine: Sendable {
 
     func shutdown() { http.shutdown() }
 
+    /// How long its first answers may take: Podman looks up the packages of its programs for its version, which takes five
+    /// seconds on a busy machine, and was seen to take over ten.
+    static let patience = Duration.seconds(30)
+
     /// Asks the engine which version it is, and settles on the newest that both know.
-    func negotiate(timeout: Duration = .seconds(10)) async throws -> (version: EngineVersion, api: APIVersion) {
+    func negotiate(timeout: Duration = patience) async throws -> (version: EngineVersion, api: APIVersion) {
         let response = try await http.send(HTTPRequest(.get, "/version", timeout: timeout))
         let version: EngineVersion = try Self.decode(response)
         guard let theirs = APIVersion(version.ApiVersion) else {

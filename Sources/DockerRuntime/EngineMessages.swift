@@ -20,6 +20,14 @@ struct EngineVersion: Decodable {
 struct EngineInfo: Decodable {
     // "name=seccomp,profile=default", "name=rootless" …
     var SecurityOptions: [String]?
+    /// Podman says it so, and not among its options.
+    var Rootless: Bool?
+
+    /// Whether its containers have a user namespace, in which not all users are.
+    var hasUserNamespaces: Bool {
+        Rootless == true
+            || (SecurityOptions ?? []).contains { $0.hasPrefix("name=rootless") || $0.hasPrefix("name=userns") }
+    }
 }
 
 struct EngineFault: Decodable { var message: String }
@@ -135,6 +143,7 @@ struct HostSettings: Encodable {
     var MemorySwap: Int64
     var PidsLimit: Int64
     var NanoCpus: Int64
+    var OomScoreAdj: Int?
     var Ulimits: [Ulimit]
     // json-file, the engine's default, copies all output to disk.
     var LogConfig = HostSettings.Logging()

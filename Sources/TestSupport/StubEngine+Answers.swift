@@ -62,7 +62,7 @@ extension StubEngine {
             return faults.imageIsMissing
                 ? .whole(404, #"{"message":"No such image: \#(name)"}"#) : .whole(200, #"{"Id":"sha256:stub"}"#)
         case .look: return .whole(201, #"{"Id":"stub-image","Warnings":[]}"#)
-        case .info: return .whole(200, #"{"SecurityOptions":["name=seccomp,profile=default"]}"#)
+        case .info: return .whole(200, faults.info ?? #"{"SecurityOptions":["name=seccomp,profile=default"]}"#)
         case .archive: return .whole(404, #"{"message":"Could not find the file"}"#)
         case .distribution:
             if let error = faults.pull { return .whole(404, Self.fault(error)) }

@@ -36,6 +36,8 @@ public final class StubEngine: Sendable {
         public var falseEnds = 0
         /// What it says of its version, in place of its own words.
         public var version: String?
+        /// The same of itself.
+        public var info: String?
         /// A started container ends at once with this code.
         public var exitsAtOnce: Int?
         /// So many removes are answered with 409, "already in progress".

@@ -67,6 +67,42 @@ struct StubTests {
         }
     }
 
+    @Test(
+        "a user that an ordinary user's engine can't have is another, however the engine says that it is one",
+        arguments: [
+            #"{"Rootless":true,"SecurityOptions":["name=apparmor","name=seccomp,profile=default"]}"#,
+            #"{"SecurityOptions":["name=seccomp,profile=default","name=rootless"]}"#,
+            #"{"SecurityOptions":["name=userns"]}"#,
+        ])
+    func rootless(_ info: String) async throws {
+        try await Bench.withStub("s-rootless") { bench, engine in
+            engine.setFaults { $0.info = info }
+            var template = template
+            template.uid = 95_482
+            let line = Line(try await bench.runtime.create(MemberID("one"), template))
+            let body = try #require(engine.now.containers.values.first?.body)
+            let user = try #require(body.firstMatch(of: /uid=([0-9]+)/).flatMap { UInt32($0.1) })
+            #expect(user < 65_536)
+            try await bench.runtime.remove(MemberID("one"))
+            withExtendedLifetime(line) {}
+        }
+    }
+
+    @Test("an ordinary user's Podman is asked for no process that the kernel would spare more than Podman itself")
+    func podmanOOMScore() async throws {
+        try await Bench.withStub("s-podman") { bench, engine in
+            engine.setFaults {
+                $0.version = #"{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}"#
+                $0.info = #"{"Rootless":true,"SecurityOptions":["name=seccomp,profile=default"]}"#
+            }
+            let line = Line(try await bench.runtime.create(MemberID("one"), template))
+            let body = try #require(engine.now.containers.values.first?.body)
+            #expect(body.contains(#""OomScoreAdj":300"#))
+            try await bench.runtime.remove(MemberID("one"))
+            withExtendedLifetime(line) {}
+        }
+    }
+
     @Test("an engine that never answers: cancelling returns at once, and the create is known to be under way")
     func neverAnswers() async throws {
         try await Bench.withStub("s-never") { bench, engine in
