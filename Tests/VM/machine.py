@@ -1,4 +1,5 @@
 """What the checks need of the machine that they run in: services of systemd, files of the kernel, programs."""
+import itertools
 import json
 import os
 import pathlib
@@ -6,11 +7,24 @@ import socket
 import subprocess
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 BERTH = str(pathlib.Path(__file__).resolve().parent / "berth")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
-# Everything is ten times slower here than on the machine that emulates this one, which may have other things to do.
-PATIENCE = 120.0
+# Everything is ten times slower here than on the machine that emulates this one, which may have other things to do: no
+# check is about speed.
+PATIENCE = 600.0
+# The same for a command's --wait.
+PATIENT = "10m"
+
+
+CHECKS = []
+
+
+def check(function):
+    """Marks what checks.py is to run."""
+    CHECKS.append(function)
+    return function
 
 
 class CheckFailed(Exception):
@@ -22,7 +36,7 @@ def expect(condition: object, words: str) -> None:
         raise CheckFailed(words)
 
 
-def run(*command: str, stdin: str | None = None, timeout: float = 120, user: str | None = None) -> "Outcome":
+def run(*command: str, stdin: str | None = None, timeout: float = 2 * PATIENCE, user: str | None = None) -> "Outcome":
     """Runs a program to its end. As the ordinary user, in that user's session."""
     if user:
         session = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--machine={user}@.host", "--user")
@@ -54,7 +68,15 @@ def eventually(condition, words: str, seconds: float = PATIENCE):
             return value
         if time.monotonic() > deadline:
             raise CheckFailed(f"within {seconds:.0f} s not so: {words}")
-        time.sleep(0.1)
+        # Looking is dear where every program takes half a second to start.
+        time.sleep(0.3)
+
+
+def together(function, *arguments: tuple) -> None:
+    """Calls it with each of these, two at a time: the machine has two processors, and a server that starts uses one."""
+    with ThreadPoolExecutor(2) as pool:
+        for call in [pool.submit(function, *each) for each in arguments]:
+            call.result()
 
 
 def read(path) -> str:
@@ -86,16 +108,22 @@ def answers(unix_socket: str, path: str = "/version") -> bool:
             return False
 
 
+def accepts(port: int) -> bool:
+    """Whether somebody takes connections there; needs no program to tell."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Service:
     """`berth serve` as a service of systemd, with properties as in a unit file. Gone at the end of a `with`."""
 
-    count = 0
+    numbers = itertools.count(1)
 
     def __init__(self, *properties: str, arguments: tuple[str, ...] = (), runtime: str = "runc", size: int = 1) -> None:
-        Service.count += 1
-        self.name = f"berth-check-{os.getpid()}-{Service.count}"
+        number = next(Service.numbers)
+        self.name = f"berth-check-{os.getpid()}-{number}"
         self.unit = f"{self.name}.service"
-        self.port = 7500 + Service.count
+        self.port = 7500 + number
         self.address = f"127.0.0.1:{self.port}"
         self.properties = properties
         self.command = [BERTH, "serve", "--runtime", runtime, "--listen", self.address, "--size", str(size), *arguments]
@@ -115,13 +143,16 @@ class Service:
 
     def await_listening(self) -> None:
         def decided() -> bool:
-            return self.is_listening() or self.state() not in ("active", "activating", "deactivating")
+            return self.accepts() or self.state() not in ("active", "activating", "deactivating")
         try:
             eventually(decided, "the server listens, or ends")
-            expect(self.is_listening(), f"the server ended: {self.log()}")
+            expect(self.accepts(), f"the server ended: {self.log()}")
         except CheckFailed:
             self.stop()
             raise
+
+    def accepts(self) -> bool:
+        return accepts(self.port)
 
     def is_listening(self) -> bool:
         return f"berth: listening on {self.address}" in self.log()
@@ -158,10 +189,10 @@ class Service:
         return run("env", f"BERTH_SERVER={self.address}", BERTH, *arguments, **options)
 
     def run(self, *program: str, **options) -> Outcome:
-        return self.berth("run", "--wait", "60s", "--", *program, **options)
+        return self.berth("run", "--wait", PATIENT, "--", *program, **options)
 
     def shell(self, line: str, **options) -> Outcome:
-        return self.berth("run", "--wait", "60s", "--shell", line, **options)
+        return self.berth("run", "--wait", PATIENT, "--shell", line, **options)
 
     def pool(self) -> dict:
         return json.loads(self.berth("stats", "--json").ok.out)["pools"][0]
@@ -178,11 +209,11 @@ class Service:
 
 
 def busybox_root(directory: str) -> str:
-    """A tar archive of a root file system that has nothing but busybox."""
+    """A tar archive of a root file system that has nothing but busybox, its /tmp and /workspace root's alone."""
     archive = f"{directory}/busybox.tar"
     applets = run("/bin/busybox", "--list").ok.out.split()
     with tarfile.open(archive, "w") as tar:
-        for name in ("bin", "etc", "tmp", "proc", "sys", "dev", "usr", "root", "run", "berth"):
+        for name in ("bin", "etc", "tmp", "workspace", "proc", "sys", "dev", "usr", "root", "run", "berth"):
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
