@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
 /// What the pool needs of Docker, runc, …: members made, members removed, leftovers found. Nothing more.
 ///
 /// A runtime keeps no book of its own about members: the pool does. Every call may be cancelled by cancelling its task,
@@ -47,11 +53,22 @@ public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible 
     public var cause: Cause
     /// One line: what went wrong, in the runtime's own words where it has any.
     public var message: String
+    /// The server's own process had no descriptors or memory for it, which is no fault of the runtime.
+    public var isServersOwn: Bool
 
-    public init(_ cause: Cause, _ message: String) {
+    public init(_ cause: Cause, _ message: String, isServersOwn: Bool = false) {
         self.cause = cause
         self.message = message
+        self.isServersOwn = isServersOwn
     }
+
+    /// - Parameter code: of a call of this process that failed.
+    public init(_ cause: Cause, _ message: String, errno code: Int32) {
+        self.init(cause, message, isServersOwn: Self.isShortage(code))
+    }
+
+    /// Whether a call of this process failed for want of descriptors or memory.
+    public static func isShortage(_ code: Int32) -> Bool { [EMFILE, ENFILE, ENOMEM].contains(code) }
 
     public var description: String { "\(cause.rawValue): \(message)" }
 }

@@ -42,7 +42,7 @@ func blocking<T: Sendable>(
 ) async throws(RuntimeError) -> T {
     let cancellation = Cancellation()
     guard cancellation.descriptor >= 0 else {
-        throw RuntimeError(.failed, "eventfd: \(lastError())")
+        throw lastFailure("eventfd")
     }
     let result: Result<T, RuntimeError> = await withTaskCancellationHandler {
         await withCheckedContinuation { continuation in
@@ -65,7 +65,10 @@ func blocking<T: Sendable>(
                 pthread_detach(thread)
             } else {
                 box.release()
-                let error = RuntimeError(.failed, "no thread could be started: \(String(cString: strerror(failure)))")
+                // EAGAIN here is the kernel's word for a lack of memory or of threads.
+                let error = RuntimeError(
+                    .failed, "no thread could be started: \(String(cString: strerror(failure)))",
+                    isServersOwn: failure == EAGAIN || RuntimeError.isShortage(failure))
                 continuation.resume(returning: .failure(error))
             }
         }
@@ -73,6 +76,12 @@ func blocking<T: Sendable>(
         cancellation.cancel()
     }
     return try result.get()
+}
+
+/// What a call of this process, the last one, failed with.
+func lastFailure(_ what: String) -> RuntimeError {
+    let code = errno
+    return RuntimeError(.failed, "\(what): \(String(cString: strerror(code)))", errno: code)
 }
 
 func lastError() -> String { String(cString: strerror(errno)) }

@@ -109,6 +109,6 @@ enum Files {
         let code = errno
         let cause: RuntimeError.Cause = code == ENOSPC || code == ENOMEM ? .outOfMemory : .failed
         let advice = code == EROFS ? Surroundings.current.advice(onReadOnly: path) : ""
-        return RuntimeError(cause, "\(what) \(path): \(String(cString: strerror(code)))\(advice)")
+        return RuntimeError(cause, "\(what) \(path): \(String(cString: strerror(code)))\(advice)", errno: code)
     }
 }

@@ -118,7 +118,7 @@ extension RuncRuntime {
         try Files.write("\(bundle)/config.json", json, mode: 0o600)
 
         let diagnostic = berth_runc_bounded_file(Self.diagnosticBytes)
-        guard diagnostic >= 0 else { throw RuntimeError(.failed, "memfd_create: \(lastError())") }
+        guard diagnostic >= 0 else { throw lastFailure("memfd_create") }
         diagnostics.withLock { files in
             if let old = files.updateValue(diagnostic, forKey: member) { close(old) }
         }
@@ -127,7 +127,7 @@ extension RuncRuntime {
         // way of /proc.
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
-            throw RuntimeError(.failed, "socketpair: \(lastError())")
+            throw lastFailure("socketpair")
         }
         // The agent's standard input and output.
         defer { close(ends[1]) }
@@ -143,7 +143,7 @@ extension RuncRuntime {
             }
             let process = Int32(String(decoding: Files.read("\(bundle)/pid") ?? [], as: UTF8.self)) ?? 0
             guard SocketMemory.limit(process) else {
-                throw RuntimeError(.failed, "what the container's sockets hold can't be limited: \(lastError())")
+                throw lastFailure("what the container's sockets hold can't be limited")
             }
         } catch {
             close(ends[0])

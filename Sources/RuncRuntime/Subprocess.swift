@@ -21,7 +21,7 @@ enum Subprocess {
     ) throws(RuntimeError) -> Outcome {
         try cancellation.check()
         let capture = berth_runc_memory_file()
-        guard capture >= 0 else { throw RuntimeError(.failed, "memfd_create: \(lastError())") }
+        guard capture >= 0 else { throw lastFailure("memfd_create") }
         defer { close(capture) }
         let pid = try spawn(
             argv, environment: environment, stdin: stdin, stdout: stdout >= 0 ? stdout : capture,
@@ -31,7 +31,7 @@ enum Subprocess {
         case 0: return Outcome(status: status, output: tail(of: capture))
         case ECANCELED: throw RuntimeError(.failed, "\(name(argv)) was cancelled")
         case ETIME: throw RuntimeError(.notReadyInTime, "\(name(argv)) did not end within \(seconds) s")
-        case let code: throw RuntimeError(.failed, "\(name(argv)): \(String(cString: strerror(code)))")
+        case let code: throw RuntimeError(.failed, "\(name(argv)): \(String(cString: strerror(code)))", errno: code)
         }
     }
 
@@ -47,7 +47,8 @@ enum Subprocess {
         let failure = berth_runc_spawn(&arguments, &variables, stdin, stdout, stderr, keep, &pid)
         guard failure == 0 else {
             throw RuntimeError(
-                .runtimeUnreachable, "\(argv.first ?? "") can't be run: \(String(cString: strerror(failure)))")
+                .runtimeUnreachable, "\(argv.first ?? "") can't be run: \(String(cString: strerror(failure)))",
+                isServersOwn: failure == EAGAIN || RuntimeError.isShortage(failure))
         }
         return pid
     }

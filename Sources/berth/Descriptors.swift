@@ -1,5 +1,3 @@
-import Pool
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -50,43 +48,4 @@ struct Descriptors {
         }
         return true
     }
-}
-
-/// A runtime whose creates wait while the server itself has no descriptors left: that is not the runtime's failure, and
-/// must not open the breaker.
-struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
-    private static var pause: Duration { .milliseconds(250) }
-
-    let base: Base
-    let areDescriptorsLeft: @Sendable () -> Bool
-
-    var kind: String { base.kind }
-
-    func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
-        while true {
-            try await wait()
-            do throws(RuntimeError) {
-                return try await base.create(member, template)
-            } catch {
-                guard !areDescriptorsLeft() else { throw error }
-                // They ran out meanwhile. What the create has left has the same name as what the next one makes.
-                try await base.remove(member)
-            }
-        }
-    }
-
-    /// The create's own time-out cancels the task.
-    private func wait() async throws(RuntimeError) {
-        while !areDescriptorsLeft() {
-            do {
-                try await Task.sleep(for: Self.pause)
-            } catch {
-                throw RuntimeError(.failed, "the server has no descriptors left; raise its limit (ulimit -n)")
-            }
-        }
-    }
-
-    func remove(_ member: MemberID) async throws(RuntimeError) { try await base.remove(member) }
-    func members() async throws(RuntimeError) -> [MemberID] { try await base.members() }
-    func shutdown() async { await base.shutdown() }
 }

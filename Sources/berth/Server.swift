@@ -165,7 +165,7 @@ struct Server {
     }
 
     private func patient(_ runtime: some ContainerRuntime) -> any ContainerRuntime {
-        PatientRuntime(base: runtime, areDescriptorsLeft: Descriptors.areLeft)
+        PatientRuntime(runtime, isRoomLeft: Descriptors.areLeft)
     }
 
     /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
