@@ -1,12 +1,14 @@
 internal import CLinux
+internal import Glibc
+internal import Schema
 
 extension AgentCommand {
-    /// The environment that the image has given this process, as `NAME=value`; what is not UTF-8 is left out.
-    static var environment: [String] {
-        var entries: [String] = []
+    /// The environment that the image has given this process, as `NAME=value`.
+    static var environment: [SystemString] {
+        var entries: [SystemString] = []
         var next = berth_environment()
         while let entry = next.pointee {
-            if let text = String(validatingCString: entry) { entries.append(text) }
+            entries.append(SystemString(Array(UnsafeRawBufferPointer(start: entry, count: strlen(entry)))))
             next = next.successor()
         }
         return entries

@@ -14,7 +14,7 @@ public final class AgentConnection: MemberLink {
 
     public let member: MemberID
     /// The environment that the image gives its programs, as `NAME=value`.
-    public let imageEnvironment: [String]
+    public let imageEnvironment: [SystemString]
     /// Who programs run as that do not say; nil where the runtime leaves that to others.
     public let user: MemberUser?
     let rpc: ClientConnection
@@ -32,7 +32,7 @@ public final class AgentConnection: MemberLink {
     private let state = Mutex(State())
 
     init(
-        member: MemberID, rpc: ClientConnection, imageEnvironment: [String], user: MemberUser? = nil,
+        member: MemberID, rpc: ClientConnection, imageEnvironment: [SystemString], user: MemberUser? = nil,
         memoryKills: MemoryKills? = nil
     ) {
         self.member = member

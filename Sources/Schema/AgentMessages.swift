@@ -17,9 +17,9 @@ public enum Agent {
         public var version: String
         public var pid: UInt32
         /// The agent's own environment, `NAME=value`: what the image gives its programs.
-        public var env: [String]
+        public var env: [SystemString]
 
-        public init(version: String, pid: UInt32, env: [String] = []) {
+        public init(version: String, pid: UInt32, env: [SystemString] = []) {
             self.version = version
             self.pid = pid
             self.env = env
@@ -39,7 +39,7 @@ public enum Agent {
             c.pointee.version = arena.string(version)
             c.pointee.pid = pid
             c.pointee.n_env = env.count
-            c.pointee.env = arena.list(env.map(arena.string))
+            c.pointee.env = arena.byteList(env)
         }
     }
 

@@ -112,25 +112,37 @@ struct Program {
     ///   - argv: the command, of this pool.
     ///   - image: the image's own environment, `NAME=value`.
     ///   - user: of the container that it is asked in; nil where its runtime leaves that to the server.
-    func request(argv: [SystemString], _ pool: ProgramDefaults, image: [String], user: MemberUser?)
+    func request(argv: [SystemString], _ pool: ProgramDefaults, image: [SystemString], user: MemberUser?)
         -> Agent.ExecuteRequest
     {
         let uid = request.uid == 0 ? user?.uid ?? pool.uid ?? limits.uid : request.uid
         var env = Program.environment
         env["HOME"] = pool.home
         if terminal != nil { env["TERM"] = Program.terminalType }
+        // What is not UTF-8, by name. Of two values of a name, a program finds the first: so there is never more than one.
+        var last: [[UInt8]: [UInt8]] = [:]
         for entry in image {
-            guard let separator = entry.firstIndex(of: "=") else { continue }
-            let name = String(entry[..<separator])
-            // The agent's own home is root's.
-            if name != "HOME" { env[name] = String(entry[entry.index(after: separator)...]) }
+            if let text = entry.text {
+                guard let separator = text.firstIndex(of: "=") else { continue }
+                let name = String(text[..<separator])
+                // The agent's own home is root's.
+                if name != "HOME" { env[name] = String(text[text.index(after: separator)...]) }
+            } else {
+                let bytes = entry.bytes
+                let name = Array(bytes.prefix { $0 != UInt8(ascii: "=") })
+                if name.count < bytes.count, name != Array("HOME".utf8) { last[name] = bytes }
+            }
         }
         // Of the user, whatever the image's own programs run as.
         for name in ["USER", "LOGNAME"] { env[name] = user?.names[uid] }
+        if !last.isEmpty {
+            for name in ["USER", "LOGNAME"] + pool.env.keys + request.env.keys { last[Array(name.utf8)] = nil }
+            for name in last.keys {
+                if let text = String(validating: name, as: UTF8.self) { env[text] = nil }
+            }
+        }
         env.merge(pool.env) { _, asked in asked }
         env.merge(request.env) { _, asked in asked }
-        // Of two values of a name, a program finds the first.
-        var last: [[UInt8]: [UInt8]] = [:]
         for entry in request.envBytes {
             let name = Array(entry.prefix { $0 != UInt8(ascii: "=") })
             if let text = String(validating: name, as: UTF8.self) { env[text] = nil }

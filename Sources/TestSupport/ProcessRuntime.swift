@@ -19,6 +19,8 @@ public final class ProcessRuntime: ContainerRuntime {
 
     private let state = Mutex(State())
     private let agent: String
+    /// Variables of the image that are no UTF-8: the value, and the name.
+    private static let bytes = [Array("IMAGE_BYTES=".utf8) + [0xff, 0x21], [0xe9] + Array("=bytes".utf8)]
 
     public init() throws(MissingPart) {
         agent = try BuildProducts.program("berth-agent")
@@ -47,7 +49,13 @@ public final class ProcessRuntime: ContainerRuntime {
         }
         defer { close(sockets[1]) }
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(agent), strdup("--stdio"), nil]
-        var environment: [UnsafeMutablePointer<CChar>?] = [strdup("IMAGE_SAYS=hello"), strdup("HOME=/root"), nil]
+        let variables = ["IMAGE_SAYS=hello", "HOME=/root"].map { Array($0.utf8) } + ProcessRuntime.bytes
+        var environment: [UnsafeMutablePointer<CChar>?] =
+            variables.map { variable in
+                (variable.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer {
+                    $0.baseAddress.flatMap { strdup($0) }
+                }
+            } + [nil]
         defer { for pointer in arguments + environment { free(pointer) } }
         var pid: pid_t = 0
         // Nothing else stays open in it: an agent that held a socket of NIO's would keep it open when it is closed here.

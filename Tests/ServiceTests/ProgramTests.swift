@@ -105,6 +105,31 @@ struct ProgramTests {
         }
     }
 
+    @Test("E27: an image's variables that are no UTF-8 reach the program, and what pool and caller say goes before")
+    func bytesOfImage() async throws {
+        try await TestServer.with { server, client in
+            var command = Command([
+                "python3", "-c",
+                "import os, sys; sys.stdout.buffer.write(os.environb[b'IMAGE_BYTES'] + os.environb[b'\\xe9'])",
+            ])
+            let plain = try await client.run(command)
+            #expect(plain.stdout == [0xff, 0x21] + Array("bytes".utf8), "\(plain.errorText)")
+            // As it came to the program, each name is there once.
+            let list = Command([
+                "python3", "-c",
+                "print(open('/proc/self/environ', 'rb').read().split(b'\\0').count(b'IMAGE_BYTES=pool'))",
+            ])
+            server.service.setPrograms(["default": ProgramDefaults(env: ["IMAGE_BYTES": "pool"], cwd: "/")])
+            #expect(try await client.run(command).stdout == Array("poolbytes".utf8))
+            #expect(try await client.run(list).stdout == Array("1\n".utf8))
+            command.env = ["IMAGE_BYTES": "caller"]
+            #expect(try await client.run(command).stdout == Array("callerbytes".utf8))
+            command.env = [:]
+            command.systemEnv = [SystemString(Array("IMAGE_BYTES=".utf8) + [0xfe])]
+            #expect(try await client.run(command).stdout == [0xfe] + Array("bytes".utf8))
+        }
+    }
+
     @Test("what is listed of a command is short")
     func listed() {
         #expect(Command.listed(["sh", "-c", "echo"]) == ["sh", "-c", "echo"])

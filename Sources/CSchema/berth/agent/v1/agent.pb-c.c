@@ -865,11 +865,11 @@ static const ProtobufCFieldDescriptor berth__agent__v1__ping_response__field_des
     "env",
     3,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Berth__Agent__V1__PingResponse, n_env),
     offsetof(Berth__Agent__V1__PingResponse, env),
     NULL,
-    &protobuf_c_empty_string,
+    NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },

@@ -61,7 +61,7 @@ struct  Berth__Agent__V1__PingResponse
    * the agent's own environment, "NAME=value": what the image gives its programs
    */
   size_t n_env;
-  char **env;
+  ProtobufCBinaryData *env;
 };
 #define BERTH__AGENT__V1__PING_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__ping_response__descriptor) \
