@@ -40,6 +40,10 @@ int berth_is_kernels_file(int descriptor) {
     case SYSFS_MAGIC:
     case CGROUP_SUPER_MAGIC:
     case CGROUP2_SUPER_MAGIC:
+    case BINFMTFS_MAGIC:
+    case DEBUGFS_MAGIC:
+    case SECURITYFS_MAGIC:
+    case TRACEFS_MAGIC:
         return 1;
     default:
         return 0;

@@ -13,7 +13,7 @@ package struct FileError: Error, Equatable, Sendable {
     }
 
     /// The finer kind, in the numbers of berth.v1.ErrorReason.
-    package enum Reason: UInt32, Sendable {
+    package enum Reason: UInt32, Sendable, CaseIterable {
         case noSuchFile = 1
         case isADirectory = 2
         case notADirectory = 3

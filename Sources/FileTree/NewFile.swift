@@ -56,6 +56,13 @@ package final class NewFile {
         }
     }
 
+    /// As if so many zeros were written.
+    package func skip(_ zeros: UInt64) throws(FileError) {
+        let (sum, isOver) = hole.addingReportingOverflow(Int(clamping: zeros))
+        guard !isOver else { throw FileError(EFBIG, path) }
+        hole = sum
+    }
+
     /// How many zeros it begins with, in whole blocks; less than a block at its end.
     private static func zeros(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard let start = bytes.baseAddress else { return 0 }

@@ -15,6 +15,8 @@ package struct Packer {
         var names: ArraySlice<[UInt8]>
     }
 
+    /// Bytes of a file of /proc or /sys, which is held whole.
+    private static let mostOfKernels = 16 << 20
     /// What is at most told of.
     private static let mostLeftOut = 1000
 
@@ -101,6 +103,7 @@ package struct Packer {
     }
 
     private mutating func add(_ file: File, _ entry: TarEntry) throws(FileError) {
+        guard !file.isKernels else { return try addKernels(file, entry) }
         try tar.begin(entry)
         var left = entry.size
         while left > 0 {
@@ -112,5 +115,29 @@ package struct Packer {
             try tar.write(UnsafeRawBufferPointer(rebasing: room[..<count]))
             left -= UInt64(count)
         }
+    }
+
+    /// A file of /proc or /sys: how long it is shows only when it has been read, and the archive says it before.
+    private mutating func addKernels(_ file: File, _ entry: TarEntry) throws(FileError) {
+        var content: [UInt8] = []
+        while true {
+            let count = try file.read(into: buffer, path: entry.name.shown)
+            if count == 0 { break }
+            content += buffer[..<count]
+            guard content.count <= Packer.mostOfKernels else {
+                throw FileError(
+                    .resourceExhausted,
+                    "\(entry.name.shown): is made by the kernel and longer than \(Packer.mostOfKernels >> 20) MiB: "
+                        + "read it with a program, or in parts")
+            }
+        }
+        var whole = entry
+        whole.size = UInt64(content.count)
+        try tar.begin(whole)
+        var failure: FileError?
+        content.withUnsafeBytes { bytes in
+            do throws(FileError) { try tar.write(bytes) } catch let error { failure = error }
+        }
+        if let failure { throw failure }
     }
 }

@@ -1,5 +1,5 @@
-/// Reads a tar archive as it comes: ustar, pax, and GNU's long names and large numbers. Of an entry it takes name, kind,
-/// mode, time and content; owners and the rest are passed over.
+/// Reads a tar archive as it comes: ustar, pax, and GNU's long names, large numbers and sparse files. Of an entry it takes
+/// name, kind, mode, time and content; owners and the rest are passed over.
 ///
 /// The archive is not trusted: what is kept of it in memory is bounded, and nothing in it is taken for possible.
 package final class TarReader {
@@ -19,6 +19,8 @@ package final class TarReader {
     /// Of the current entry's content, and of what fills its last block.
     private var left: UInt64 = 0
     private var padding = 0
+    /// Of the current entry, if it is stored without its holes.
+    private var sparse: SparseMap?
     private var current = "the archive"
     private var isOver = false
     private var isFirst = true
@@ -58,13 +60,28 @@ package final class TarReader {
     /// Reads content of the current entry.
     /// - Returns: how many bytes; 0 at its end.
     package func read(into target: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        let zeros = Int(clamping: min(sparse?.hole ?? 0, UInt64(target.count)))
+        if zeros > 0 {
+            UnsafeMutableRawBufferPointer(rebasing: target[..<zeros]).initializeMemory(as: UInt8.self, repeating: 0)
+            sparse?.advance(UInt64(zeros))
+            return zeros
+        }
         guard left > 0 else { return 0 }
         if filled.isEmpty { try fill() }
-        let count = min(target.count, filled.count, Int(clamping: left))
+        let count = min(target.count, filled.count, Int(clamping: min(left, sparse?.content ?? left)))
         buffer.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[filled.prefix(count)])) }
         filled = filled.dropFirst(count)
         left -= UInt64(count)
+        sparse?.advance(UInt64(count))
         return count
+    }
+
+    /// Passes over zeros that the archive does not hold; they would be read else.
+    /// - Returns: how many; 0 where content comes first, or the end.
+    package func skipHole() -> UInt64 {
+        guard let hole = sparse?.hole, hole > 0 else { return 0 }
+        sparse?.advance(hole)
+        return hole
     }
 
     /// Reads what follows the archive's end, which fills its last record, and is of no interest.
@@ -79,33 +96,38 @@ package final class TarReader {
     private func entry(
         _ header: [UInt8], _ type: UInt8, _ headerSize: UInt64, _ changes: Changes
     ) throws(FileError) -> TarEntry {
-        var name = changes.name ?? Tar.text(header[Tar.name.range])
+        let saidName = changes.sparse?.name ?? changes.name
+        var name = saidName ?? Tar.text(header[Tar.name.range])
         let isUstar = header[Tar.magic.range].starts(with: Array("ustar\0".utf8))
-        if changes.name == nil, isUstar, header[Tar.prefix.offset] != 0 {
+        if saidName == nil, isUstar, header[Tar.prefix.offset] != 0 {
             name = Tar.text(header[Tar.prefix.range]) + [UInt8(ascii: "/")] + name
         }
         current = name.shown
         guard !name.isEmpty, !name.contains(0) else { throw damaged("an entry without a name") }
-        guard !changes.isSparse else { throw unusable("is stored as a sparse file, which is not supported") }
         guard let mode = Tar.number(header[Tar.mode.range]) else { throw damaged("a mode that is no number") }
         let target = changes.link ?? Tar.text(header[Tar.link.range])
         let kind: TarEntry.Kind
         switch type {
         case 0 where name.last == UInt8(ascii: "/"), UInt8(ascii: "5"): kind = .directory
-        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"): kind = .file
+        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"), UInt8(ascii: "S"): kind = .file
         case UInt8(ascii: "1"): kind = .hardLink(target)
         case UInt8(ascii: "2"): kind = .symbolicLink(target)
         case UInt8(ascii: "3"), UInt8(ascii: "4"): throw unusable("is a device")
         case UInt8(ascii: "6"): throw unusable("is a named pipe")
-        case UInt8(ascii: "S"): throw unusable("is stored as a sparse file, which is not supported")
         default: throw unusable("is of the unknown type \([type].shown)")
         }
         if type == UInt8(ascii: "1") || type == UInt8(ascii: "2") {
             guard !target.isEmpty, !target.contains(0) else { throw damaged("a link without a target") }
         }
-        // Links and directories have no content, whatever their header says; a hard link may, in pax.
-        let size = changes.size ?? headerSize
-        begin(kind == .file || type == UInt8(ascii: "1") ? size : 0)
+        var size = changes.size ?? headerSize
+        if type == UInt8(ascii: "S") {
+            size = try beginSparse(header, size)
+        } else if kind == .file, let headers = changes.sparse {
+            size = try beginSparse(headers, size)
+        } else {
+            // Links and directories have no content, whatever their header says; a hard link may, in pax.
+            begin(kind == .file || type == UInt8(ascii: "1") ? size : 0)
+        }
         let seconds = Tar.number(header[Tar.modified.range]) ?? 0
         return TarEntry(
             name: name, kind: kind, size: kind == .file ? size : 0, mode: UInt32(mode & 0o7777),
@@ -113,63 +135,82 @@ package final class TarReader {
             modifiedNanoseconds: changes.modified?.nanoseconds ?? 0)
     }
 
+    /// GNU's old format: the map is in the header, and in blocks after it that no size counts.
+    /// - Returns: the file's size.
+    private func beginSparse(_ header: [UInt8], _ stored: UInt64) throws(FileError) -> UInt64 {
+        var numbers: [UInt64] = []
+        var isWhole = Tar.addPieces(header[Tar.sparsePieces.range], to: &numbers)
+        var goesOn = header[Tar.sparseGoesOn] != 0
+        while goesOn, isWhole, numbers.count < 2 * SparseMap.mostExtents {
+            guard let block = try readBlock() else { throw damaged("it ends in the middle of \(current)") }
+            isWhole = Tar.addPieces(block[Tar.moreSparsePieces.range], to: &numbers)
+            goesOn = block[Tar.moreSparseGoesOn] != 0
+        }
+        guard !goesOn, isWhole, let size = Tar.number(header[Tar.sparseSize.range]),
+            let map = SparseMap(size: size, numbers: numbers), map.stored == stored
+        else { throw badMap }
+        begin(stored)
+        sparse = map
+        return size
+    }
+
+    /// As pax headers have it.
+    /// - Returns: the file's size.
+    private func beginSparse(_ headers: SparseHeaders, _ stored: UInt64) throws(FileError) -> UInt64 {
+        guard headers.isKnown else { throw unusable("is stored as a sparse file in a format that is not known") }
+        begin(stored)
+        let map = headers.map(inContent: headers.isMapInContent ? try readMap() : [], stored: left)
+        guard let map else { throw badMap }
+        sparse = map
+        return map.size
+    }
+
+    /// Decimal digits, each number with a line end: how many pieces, then offset and count of each. The content begins with
+    /// the next block.
+    private func readMap() throws(FileError) -> [UInt64] {
+        let whole = left
+        var numbers: [UInt64] = []
+        var digits: [UInt8] = []
+        var most = 1
+        while numbers.count < most {
+            guard left > 0 else { throw badMap }
+            if filled.isEmpty { try fill() }
+            guard let byte = filled.first.map({ buffer[$0] }) else { throw badMap }
+            filled = filled.dropFirst()
+            left -= 1
+            guard byte == 0x0a else {
+                guard digits.count < 20 else { throw badMap }
+                digits.append(byte)
+                continue
+            }
+            guard let number = SparseHeaders.number(digits[...]) else { throw badMap }
+            digits.removeAll(keepingCapacity: true)
+            if numbers.isEmpty {
+                guard number <= UInt64(SparseMap.mostExtents) else { throw badMap }
+                most = 1 + 2 * Int(number)
+            }
+            numbers.append(number)
+        }
+        var rest = Tar.padding(whole - left)
+        guard UInt64(rest) <= left else { throw badMap }
+        while rest > 0 {
+            if filled.isEmpty { try fill() }
+            let count = min(filled.count, rest)
+            filled = filled.dropFirst(count)
+            rest -= count
+            left -= UInt64(count)
+        }
+        return Array(numbers.dropFirst())
+    }
+
+    private var badMap: FileError { damaged("the holes of \(current) make no sense") }
+
     private func readComments(_ records: [UInt8]) throws(FileError) {
         var comments = Changes()
         try comments.add(records)
         guard let comment = comments.comment, comment.hasPrefix(TarReader.leftOutPrefix) else { return }
         guard leftOut.count < TarReader.mostLeftOut else { return }
         leftOut.append(String(comment.dropFirst(TarReader.leftOutPrefix.count).prefix(4096)))
-    }
-
-    /// What the headers before an entry's own say of it.
-    private struct Changes {
-        var name: [UInt8]?
-        var link: [UInt8]?
-        var size: UInt64?
-        var modified: (seconds: Int64, nanoseconds: Int64)?
-        var isSparse = false
-        var comment: String?
-
-        /// Records are `LENGTH KEY=VALUE\n`, LENGTH counts all of it.
-        mutating func add(_ records: [UInt8]) throws(FileError) {
-            var rest = records[...]
-            while let first = rest.first, first != 0 {
-                let digits = rest.prefix { $0 != 0x20 }
-                guard digits.count <= 8, let length = Int(String(decoding: digits, as: UTF8.self)),
-                    length > digits.count + 2, length <= rest.count
-                else {
-                    throw FileError(
-                        .invalidArgument, "the archive is damaged: an extended header makes no sense", .badArchive)
-                }
-                let record = rest.prefix(length - 1).dropFirst(digits.count + 1)
-                rest = rest.dropFirst(length)
-                guard let equals = record.firstIndex(of: UInt8(ascii: "=")) else { continue }
-                let value = record[(equals + 1)...]
-                switch String(decoding: record[..<equals], as: UTF8.self) {
-                case "path": name = Array(value)
-                case "linkpath": link = Array(value)
-                case "size": size = UInt64(String(decoding: value, as: UTF8.self)).map { min($0, UInt64(Int64.max)) }
-                case "mtime": modified = Changes.time(String(decoding: value, as: UTF8.self))
-                case "comment": comment = String(decoding: value, as: UTF8.self)
-                case let key where key.hasPrefix("GNU.sparse."): isSparse = true
-                default: break
-                }
-            }
-        }
-
-        /// `-1.25` is 1.25 s before 1970.
-        private static func time(_ text: String) -> (Int64, Int64)? {
-            let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let first = parts.first, let seconds = Int64(first), seconds.magnitude < 1 << 40 else { return nil }
-            guard parts.count > 1 else { return (seconds, 0) }
-            let digits = parts[1].prefix(9)
-            guard let fraction = Int64("\(digits)\(String(repeating: "0", count: 9 - digits.count))"), fraction >= 0
-            else {
-                return nil
-            }
-            if text.hasPrefix("-"), fraction > 0 { return (seconds - 1, 1_000_000_000 - fraction) }
-            return (seconds, fraction)
-        }
     }
 
     // MARK: Blocks
@@ -180,6 +221,7 @@ package final class TarReader {
     }
 
     private func skip() throws(FileError) {
+        sparse = nil
         while left > 0 || padding > 0 {
             if filled.isEmpty { try fill() }
             let count = min(filled.count, left > 0 ? Int(clamping: left) : padding)
@@ -206,16 +248,7 @@ package final class TarReader {
 
     /// nil at the archive's end: a block of zeros, or nothing more.
     private func readHeader() throws(FileError) -> [UInt8]? {
-        var header: [UInt8] = []
-        while header.count < Tar.block {
-            if filled.isEmpty, try refill() == 0 {
-                guard isFirst || !header.isEmpty else { return nil }
-                throw isFirst ? noArchive(header) : damaged("it ends in the middle of a header")
-            }
-            let count = min(filled.count, Tar.block - header.count)
-            header += buffer[filled.prefix(count)]
-            filled = filled.dropFirst(count)
-        }
+        guard let header = try readBlock() else { return nil }
         if header.allSatisfy({ $0 == 0 }) { return nil }
         let (sum, signedSum) = Tar.sums(header[...])
         guard let said = Tar.number(header[Tar.checksum.range]), said == sum || Int64(clamping: said) == signedSum
@@ -224,6 +257,21 @@ package final class TarReader {
         }
         isFirst = false
         return header
+    }
+
+    /// nil: nothing more.
+    private func readBlock() throws(FileError) -> [UInt8]? {
+        var block: [UInt8] = []
+        while block.count < Tar.block {
+            if filled.isEmpty, try refill() == 0 {
+                guard isFirst || !block.isEmpty else { return nil }
+                throw isFirst ? noArchive(block) : damaged("it ends in the middle of a header")
+            }
+            let count = min(filled.count, Tar.block - block.count)
+            block += buffer[filled.prefix(count)]
+            filled = filled.dropFirst(count)
+        }
+        return block
     }
 
     /// What begins so is something else.

@@ -67,6 +67,8 @@ package struct Unpacker {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
         defer { buffer.deallocate() }
         while true {
+            // Not read as zeros: a hole of a terabyte takes no time so.
+            try file.skip(reader.skipHole())
             let count = try reader.read(into: buffer)
             if count == 0 { break }
             try file.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))

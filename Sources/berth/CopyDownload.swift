@@ -17,13 +17,38 @@ struct Download {
         let content = client.readArchive(source.argumentString, in: lease)
         try await withTaskExecutorPreference(BlockingExecutor("copy")) {
             if target == "-" {
-                for try await piece in content {
-                    try printBytes(piece)
-                }
+                try await pass(content)
             } else {
                 try await unpack(content, to: target)
             }
         }
+    }
+
+    /// The archive as it is. What its maker has left out is read from it meanwhile, and said at the end.
+    private func pass(_ content: FileContent) async throws {
+        let (reader, writer) = try LocalPieces.pipe()
+        let listening = Task(executorPreference: BlockingExecutor("listening")) { Download.leftOut(of: reader) }
+        var failure: (any Error)?
+        do {
+            for try await piece in content {
+                try printBytes(piece)
+                _ = writeAll(piece, to: writer)
+            }
+        } catch {
+            failure = error
+        }
+        close(writer)
+        let leftOut = await listening.value
+        if let failure { throw failure }
+        LeftOut.tell(leftOut)
+    }
+
+    private static func leftOut(of archive: File) -> [String] {
+        let reader = TarReader { buffer throws(FileError) in try archive.read(into: buffer, path: "the archive") }
+        // Whether it is whole is for whoever takes it to find.
+        do throws(FileError) { while try reader.next() != nil {} } catch {}
+        try? reader.drain()
+        return reader.leftOut
     }
 
     private func unpack(_ content: FileContent, to target: String) async throws {

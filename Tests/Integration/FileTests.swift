@@ -142,10 +142,41 @@ struct FileTests {
             #expect(down.status == 0)
             #expect(down.err == "berth: left out: p: is a pipe\nberth: left out: s: is a socket\n")
             try copying.local("test $(find back -type f) = back/f")
+            let through = try await copying.cp(["LEASE:/workspace/src", "-"])
+            #expect(through.status == 0)
+            #expect(through.err == down.err)
             // Other programs pass over the words in the archive.
             try copying.local(
                 "\(try BuildProducts.program("berth")) cp \(copying.lease):/workspace/src - | tar -t 2>&1 | tee l; "
                     + "test \"$(sort l | tr '\\n' ' ')\" = './ d/ f '")
+        }
+    }
+
+    @Test("E28: a file of the kernel's, whose size is said to be 0, comes with what is in it")
+    func kernelFile() async throws {
+        try await Self.with(.runc) { copying in
+            try await copying.succeed(["LEASE:/proc/version", "."])
+            try await copying.succeed(["LEASE:/proc/version", "other"])
+            try copying.local("cmp version /proc/version; cmp other /proc/version")
+            try await copying.succeed(["/proc/version", "LEASE:/workspace/here"])
+            #expect(try await copying.remote("cmp here /proc/version && echo same") == "same\n")
+        }
+    }
+
+    @Test("E28: archives of sparse files, as GNU tar writes them, are unpacked with their holes")
+    func sparseArchives() async throws {
+        try await Self.with(.runc) { copying in
+            let program = try BuildProducts.program("berth")
+            // More than the place has, if it were written out.
+            try copying.local("truncate -s 3G s; printf end >> s; printf x > t")
+            for flags in ["--format=gnu", "--format=posix"] {
+                try copying.local(
+                    "tar \(flags) --sparse -c s t | \(program) cp - \(copying.lease):/workspace")
+                #expect(
+                    try await copying.remote(
+                        "stat -c %s s; tail -c 4 s | od -An -c; test $(stat -c %b s) -lt 100 && cat t; rm s t")
+                        == "3221225475\n  \\0   e   n   d\nx")
+            }
         }
     }
 

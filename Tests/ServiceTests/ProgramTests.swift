@@ -112,6 +112,7 @@ struct ProgramTests {
                 "python3", "-c",
                 "import os, sys; sys.stdout.buffer.write(os.environb[b'IMAGE_BYTES'] + os.environb[b'\\xe9'])",
             ])
+            server.service.setPrograms(["default": ProgramDefaults(cwd: "/")])
             let plain = try await client.run(command)
             #expect(plain.stdout == [0xff, 0x21] + Array("bytes".utf8), "\(plain.errorText)")
             // As it came to the program, each name is there once.
