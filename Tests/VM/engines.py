@@ -9,13 +9,13 @@ from members import tells_out_of_memory
 
 def resets(server: Service) -> None:
     hosts = []
-    for _ in range(3):
+    for _ in range(2):
         # Both places are root's alone in the image.
         outcome = server.shell("hostname && echo x >/tmp/x && echo y >/workspace/y && echo z >/dev/null")
         expect(outcome.code == 0, f"a program runs: {outcome}")
         hosts.append(outcome.out.strip())
         eventually(lambda: server.pool().get("idle"), "the member is idle again, or another is")
-    expect(len(set(hosts)) == 1, f"one container served all three leases: {hosts}\n{server.log()}")
+    expect(len(set(hosts)) == 1, f"one container served both leases: {hosts}\n{server.log()}")
 
 
 class Podman:
@@ -56,8 +56,9 @@ def resets_on_podman(user: str | None, runtime: str | None) -> None:
     with Podman(user, runtime) as podman:
         # What an ordinary user has is found without being named.
         engine = ("--docker-host", f"unix://{podman.socket}") if not user else ()
-        server = Service(runtime="auto" if user else "docker", arguments=(
-            *engine, "--image", "busybox", "--reuse", "reset", "--max", "1"))
+        # It takes seconds for its first answers: with other work beside it more than a server waits.
+        server = Service("Restart=on-failure", "StartLimitIntervalSec=0", runtime="auto" if user else "docker",
+                         arguments=(*engine, "--image", "busybox", "--reuse", "reset", "--max", "1"))
         if user:
             server.command = as_user(*server.command)
             doctor = run(*as_user(BERTH, "doctor", "--image", "busybox"))

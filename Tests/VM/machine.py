@@ -194,6 +194,10 @@ class Service:
     def shell(self, line: str, **options) -> Outcome:
         return self.berth("run", "--wait", PATIENT, "--shell", line, **options)
 
+    def lease(self) -> str:
+        """Takes a lease; the flag by which programs run in it. Several programs then need one container."""
+        return f"--lease={self.berth('acquire', '--wait', PATIENT).ok.out.split()[0]}"
+
     def pool(self) -> dict:
         return json.loads(self.berth("stats", "--json").ok.out)["pools"][0]
 

@@ -10,13 +10,14 @@ from machine import PATIENT, Service, busybox_root, check, directories_named, ex
 def limits_hold():
     """a member's memory, process and time limits hold on cgroup v2, and nothing of it is left"""
     with Service(arguments=("--memory", "64m", "--processes", "32")) as server:
-        outcome = server.run("echo", "hello").ok
+        lease = server.lease()
+        outcome = server.berth("run", lease, "--", "echo", "hello").ok
         expect(outcome.out == "hello\n", f"it says hello: {outcome}")
-        outcome = server.shell("head -c 300000000 /dev/zero | tail >/dev/null; exit $?")
+        outcome = server.berth("run", lease, "--shell", "head -c 300000000 /dev/zero | tail >/dev/null; exit $?")
         expect(outcome.code == 137, f"too much memory ends a program with 137: {outcome}")
-        outcome = server.berth("run", "--wait", PATIENT, "--timeout", "1s", "--", "sleep", "100")
+        outcome = server.berth("run", lease, "--timeout", "1s", "--", "sleep", "100")
         expect(outcome.code == 124, f"its time-out ends a program with 124: {outcome}")
-        outcome = server.shell("i=0; while [ $i -lt 60 ]; do sleep 100 & i=$((i + 1)); done; wait")
+        outcome = server.berth("run", lease, "--shell", "i=0; while [ $i -lt 60 ]; do sleep 100 & i=$((i + 1)); done")
         expect("ork" in outcome.err, f"a 33rd process is refused: {outcome}")
         server.stop()
         expect(not directories_named(f"berth-{server.port}"), "no cgroup is left")
@@ -32,8 +33,10 @@ def output_after_the_end():
         settings = pathlib.Path(directory, "berth.yaml")
         settings.write_text("output_grace: 10s\nmax_output_grace: 60s\n")
         with Service("Delegate=yes", arguments=("--config", str(settings))) as server:
-            for number in range(5):
-                outcome = server.run("bash", "-c", "exec > >(tee /tmp/l) 2>&1; seq 3000; echo LAST").ok
+            lease = server.lease()
+            for number in range(8):
+                program = ("bash", "-c", "exec > >(tee /tmp/l) 2>&1; seq 3000; echo LAST")
+                outcome = server.berth("run", lease, "--", *program).ok
                 expect(outcome.out == whole, f"run {number} has all of it, not {len(outcome.out)} bytes")
 
 
