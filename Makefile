@@ -17,7 +17,7 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients test-vm check format protos install clean
+.PHONY: help serve build test simulate fuzz bench allocations test-clients test-vm check format protos docs install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -71,7 +71,8 @@ test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machi
 	@$(SWIFT) build --product berth
 	@$(SUDO) Tests/VM/run $(CHECKS)
 
-check: ## format and lint, generated code, shell scripts
+check: ## format and lint, generated code and documentation, shell scripts
+	@$(SWIFT) build --product berth
 	@dev/check
 
 format: ## format all Swift code
@@ -80,6 +81,10 @@ format: ## format all Swift code
 protos: ## generate the messages of Berth and of every client from proto/
 	@dev/bootstrap --clients
 	@dev/generate-protos --all
+
+docs: ## write docs/cli.md from the help of `berth`
+	@$(SWIFT) build --product berth
+	@dev/generate-cli-docs .build/debug/berth > docs/cli.md
 
 install: ## install what `make build` has built to PREFIX (/usr/local), below DESTDIR
 	@test -x .build/release/berth || { echo "make: nothing is built yet: run \`make build\` first" >&2; exit 1; }
