@@ -229,23 +229,4 @@ struct DockerTests {
             }
         }
     }
-
-    @Test("create to connected and remove, measured")
-    func measure() async throws {
-        try await Bench.withDocker("measure", agent: try BuildProducts.program("berth-agent")) { bench in
-            var creates: [Duration] = []
-            var removes: [Duration] = []
-            for index in 0..<15 {
-                let member = MemberID("m\(index)")
-                let start = ContinuousClock.now
-                let line = Line(try await bench.runtime.create(member, MemberTemplate()))
-                let middle = ContinuousClock.now
-                try await bench.runtime.remove(member)
-                creates.append(middle - start)
-                removes.append(ContinuousClock.now - middle)
-                withExtendedLifetime(line) {}
-            }
-            print("create to connected p50 \(creates.sorted()[7]), remove p50 \(removes.sorted()[7])")
-        }
-    }
 }

@@ -28,7 +28,7 @@ struct ResetTests {
         need(libc.semget(4711, 4, 0o1777)); queue = need(libc.msgget(4711, 0o1777))
         need(libc.msgsnd(queue, struct.pack("l8s", 1, b"secret!!"), 8, 0))
         attributes = struct.pack("llll32x", 0, 4, 64, 0)
-        posix = need(libc.syscall(240, b"planted", os.O_RDWR | os.O_CREAT, 0, attributes))
+        posix = need(libc.mq_open(b"/planted", os.O_RDWR | os.O_CREAT, 0, attributes))
         need(libc.mq_send(posix, b"secret", 6, 1))
         master, slave = os.openpty()
         held = open("/tmp/held", "w+"); held.write("x" * 100000); held.flush(); os.unlink("/tmp/held")

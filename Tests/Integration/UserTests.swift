@@ -16,9 +16,9 @@ struct UserTests {
             print(name, count, flush=True)
         def watch(): return libc.inotify_init1(0)
         def queue():
-            name = b"q%d" % len(queues); queues.append(name)
-            return libc.syscall(240, name, os.O_RDWR | os.O_CREAT, 0o600, struct.pack("llll32x", 0, 10, 1024, 0))
-        def timer(): return libc.syscall(222, 1, None, ctypes.byref(ctypes.c_int()))
+            name = b"/q%d" % len(queues); queues.append(name)
+            return libc.mq_open(name, os.O_RDWR | os.O_CREAT, 0o600, struct.pack("llll32x", 0, 10, 1024, 0))
+        def timer(): return libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p()))
         def big_pipe():
             reader, writer = os.pipe()
             pipes.append((reader, writer))
@@ -43,8 +43,8 @@ struct UserTests {
         got = []
         if libc.inotify_init1(0) >= 0: got.append("inotify")
         attributes = struct.pack("llll32x", 0, 10, 1024, 0)
-        if libc.syscall(240, b"modest-%d" % os.getpid(), os.O_RDWR | os.O_CREAT, 0o600, attributes) >= 0:
-            got.append("queue"); libc.syscall(241, b"modest-%d" % os.getpid())
+        if libc.mq_open(b"/modest-%d" % os.getpid(), os.O_RDWR | os.O_CREAT, 0o600, attributes) >= 0:
+            got.append("queue"); libc.mq_unlink(b"/modest-%d" % os.getpid())
         reader, writer = os.pipe()
         try: fcntl.fcntl(writer, 1031, 1 << 20); got.append("pipe")
         except OSError: pass

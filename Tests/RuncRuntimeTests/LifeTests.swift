@@ -22,7 +22,7 @@ struct LifeTests {
         }
     }
 
-    @Test("50 creates and removes leave no mount, cgroup, zombie or descriptor; the times are printed")
+    @Test("50 creates and removes leave no mount, cgroup, zombie or descriptor")
     func churn() async throws {
         try await Bench.with("churn") { bench in
             try await bench.runtime.remove(try await bench.container("warm").member)
@@ -34,18 +34,11 @@ struct LifeTests {
             let mountsBefore = mounts()
             let descriptors = Files.list("/proc/self/fd").count
             let children = zombies()
-            var creates: [Duration] = []
-            var removes: [Duration] = []
             for round in 0..<50 {
-                let start = ContinuousClock.now
                 let container = try await bench.container("m\(round)")
                 #expect(try container.run("echo up") == "up")
-                let up = ContinuousClock.now
                 try await bench.runtime.remove(container.member)
-                creates.append(up - start)
-                removes.append(ContinuousClock.now - up)
             }
-            print("create to answer p50 \(creates.sorted()[25]), remove p50 \(removes.sorted()[25])")
             #expect(mounts() == mountsBefore)
             #expect(bench.cgroups() == [])
             // Other suites run at the same time, with a handful of containers.

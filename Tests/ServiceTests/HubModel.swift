@@ -40,8 +40,11 @@ struct HubModel {
     private static let ring = 64 << 10
     private static let agentWindow = 16 << 10
 
-    init(seed: UInt64) {
+    private let fault: Fault?
+
+    init(seed: UInt64, fault: Fault? = nil) {
         random = SeededGenerator(seed: seed)
+        self.fault = fault
         keepsUnread = random.next() % 2 == 0
         hub = OutputHub(
             unread: keepsUnread ? .kept : .overwritten, ringSize: HubModel.ring, agentWindow: HubModel.agentWindow)
@@ -75,10 +78,23 @@ struct HubModel {
         for reader in readers { expect(reader.hasEnded, "watcher \(reader.id) got no end") }
     }
 
-    /// For the canary: the program wrote something else.
-    mutating func corrupt() {
-        for stream in OutputStream.both { written[stream] = written[stream].map { $0 ^ 1 } }
-        add(first: false, from: PerStream(stdout: hub.heldFrom.stdout, stderr: hub.heldFrom.stderr))
+    /// What canaries break: the reference must find each by the rule that it names.
+    enum Fault: CaseIterable, Sendable {
+        /// The hub is told a window twice as large as the watcher's.
+        case windowNotKept
+        /// One byte of each piece of output does not reach the hub.
+        case byteLeftOut
+        /// The hub hands out other bytes than were written.
+        case otherBytes
+
+        /// What the complaint of the rule begins or ends with.
+        var complaint: String {
+            switch self {
+            case .windowNotKept: "bytes in a window of"
+            case .byteLeftOut: "it has"
+            case .otherBytes: "other bytes at"
+            }
+        }
     }
 
     private mutating func drain() {
@@ -110,24 +126,25 @@ struct HubModel {
         let start = read.writerIndex
         read.writeBytes(bytes)
         if random.next() % 2 == 0 { read.writeRepeatingByte(0, count: 64 << 10) }
-        guard let data = read.getSlice(at: start, length: count) else { return }
+        if fault == .otherBytes { read.setInteger(~bytes[count / 2], at: start + count / 2) }
+        let handed = fault == .byteLeftOut ? count - 1 : count
+        guard let data = read.getSlice(at: start, length: handed) else { return }
         written[stream] += bytes
         credit -= count
         wake(hub.append(data, to: stream))
     }
 
-    private mutating func add(first: Bool, from: PerStream<UInt64>? = nil) {
+    private mutating func add(first: Bool) {
         guard readers.count < 5 else { return }
         let ends = hub.written
         let position =
-            from
-            ?? (first
-                ? PerStream(0)
-                : PerStream(
-                    stdout: random.next() % (ends.stdout + 1), stderr: random.next() % (ends.stderr + 1)))
+            first
+            ? PerStream(0)
+            : PerStream(stdout: random.next() % (ends.stdout + 1), stderr: random.next() % (ends.stderr + 1))
         let window: UInt64? = random.next() % 2 == 0 ? nil : random.next() % UInt64(HubModel.ring) + 1
         let isObserver = !first && random.next() % 2 == 0
-        let id = hub.add(at: position, window: window, isObserver: isObserver, announces: !first)
+        let told = fault == .windowNotKept ? window.map { $0 * 2 } : window
+        let id = hub.add(at: position, window: told, isObserver: isObserver, announces: !first)
         readers.append(
             Reader(id: id, window: window, isObserver: isObserver, position: position, acknowledged: position))
     }

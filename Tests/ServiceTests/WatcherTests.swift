@@ -62,12 +62,15 @@ struct WatcherTests {
                         "ListExecutions", ListExecutionsRequest(lease: lease.token))
                     return try #require(answer.executions.first)
                 }
-                var before: UInt64 = 0
+                // With a window it is known what comes out of the program: what the client may have, and the agent's
+                // window. Without one, the sockets' buffers take more, which nobody knows: then it is the program
+                // itself that says that it waits, since it has not run between some looks.
+                var looks: [Int] = []
                 try await eventually("the program waits") {
-                    let now = try await info().stdoutBytes
-                    defer { before = now }
-                    try await Task.sleep(for: .milliseconds(20))
-                    return now > 0 && now == before
+                    let now = try await info()
+                    guard window == 0 else { return now.stdoutBytes == window + UInt64(AgentConnection.window) }
+                    looks.append(try sleeps(of: "tr", in: server.runtime.process(of: MemberID(lease.member))))
+                    return looks.count > 10 && Set(looks.suffix(10)).count == 1
                 }
                 let held = try await info()
                 #expect(held.stdoutBytes < total)
@@ -192,6 +195,27 @@ struct WatcherTests {
             connection.close()
         }
     }
+}
+
+/// How often a program below the agent has gone to sleep: it has not run while this stays the same.
+private func sleeps(of program: String, in agent: pid_t?) throws -> Int {
+    var below: Set<pid_t> = [try #require(agent)]
+    func fields(_ pid: pid_t) -> [Substring: Substring] {
+        let text = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").reduce(into: [:]) { fields, line in
+            let parts = line.split(separator: ":\t", maxSplits: 1)
+            if parts.count == 2 { fields[parts[0]] = parts[1] }
+        }
+    }
+    for pid in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ pid_t($0) }).sorted() {
+        let status = fields(pid)
+        guard let parent = status["PPid"].flatMap({ pid_t($0) }), below.contains(parent) else { continue }
+        below.insert(pid)
+        if status["Name"] == program[...], let count = status["voluntary_ctxt_switches"].flatMap({ Int($0) }) {
+            return count
+        }
+    }
+    throw NeverHappened(description: "no \(program) below the agent")
 }
 
 /// A stream on its way to the one task that reads it.
