@@ -15,7 +15,7 @@ public final class AgentConnection: MemberLink {
     public let member: MemberID
     /// The environment that the image gives its programs, as `NAME=value`.
     public let imageEnvironment: [SystemString]
-    /// Who programs run as that do not say; nil where the runtime leaves that to others.
+    /// User id used when a request sets none; nil where the runtime does not decide it.
     public let user: MemberUser?
     let rpc: ClientConnection
     private let memoryKills: MemoryKills?

@@ -65,7 +65,7 @@ public struct ServerConfiguration: Sendable, Equatable {
 
     /// The pools' part.
     /// - Parameters:
-    ///   - image: of a pool that does not say.
+    ///   - image: used for pools that set none.
     ///   - memoryBudgetBytes: where none is said.
     public func fleetConfiguration(image: String, memoryBudgetBytes standard: Int64) -> FleetConfiguration {
         var fleet = fleet

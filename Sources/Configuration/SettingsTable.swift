@@ -18,7 +18,7 @@ public enum SettingsTable {
         var table = SettingTable(standard: ServerConfiguration())
         table.add(
             "listen", \.listen, .list(.string("HOST:PORT or unix:PATH")),
-            "Where to listen; port 0 takes a free one", needsRestart: true)
+            "Addresses to listen on; port 0 takes a free one", needsRestart: true)
         table.add(
             "insecure", \.insecure, .boolean,
             "Listen on other addresses than loopback: whoever reaches them may run programs here", needsRestart: true)
@@ -31,7 +31,8 @@ public enum SettingsTable {
             "Group of a unix socket; auto is the server's own", needsRestart: true)
         table.add(
             "runtime", \.runtime, .word,
-            "What containers run on; auto takes Docker if it is there with the images, else runc", needsRestart: true)
+            "Container runtime; auto takes Docker if it runs and has or can pull the images, else runc",
+            needsRestart: true)
         table.add(
             "docker_host", \.dockerHost,
             ValueKind<String>.string("unix://PATH, tcp://HOST:PORT or ssh://USER@HOST").or("auto"),
@@ -48,41 +49,44 @@ public enum SettingsTable {
                 name.utf8.count <= 32 && !name.hasPrefix("-")
                     && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
             }.or("auto"),
-            "Names this server's containers, unique among the servers of a host; auto is from the port",
+            "Name of this server in the names of its containers, unique on the host; auto is made from the port",
             needsRestart: true)
         table.add(
             "state_dir", \.stateDirectory, ValueKind<String>.string("a directory").or("auto"),
-            "Where it keeps sockets and bundles; auto is /run/berth", needsRestart: true)
-        table.add("log_format", \.logFormat, .word, "The log's format", needsRestart: true)
-        table.add("log_level", \.logLevel, .word, "The least severe level that is logged", needsRestart: true)
+            "Directory for sockets and bundles; auto is /run/berth", needsRestart: true)
+        table.add("log_format", \.logFormat, .word, "Log format", needsRestart: true)
+        table.add("log_level", \.logLevel, .word, "Least severe level that is logged", needsRestart: true)
         table.add(
-            "max_connections", \.maxConnections, .integer(1...1_000_000), "Connections at most", needsRestart: true)
-        table.add(
-            "drain_time", \.drainTime, .duration, "How long running programs may go on after SIGTERM",
+            "max_connections", \.maxConnections, .integer(1...1_000_000), "Maximum number of connections",
             needsRestart: true)
         table.add(
-            "execution_timeout", \.executionTimeout, .durationOverZero, "How long a program may run that does not say",
+            "drain_time", \.drainTime, .duration, "Time that running programs have to end after SIGTERM",
+            needsRestart: true)
+        table.add(
+            "execution_timeout", \.executionTimeout, .durationOverZero,
+            "Time-out of a program, used when the request sets none",
             needsRestart: true)
         table.add(
             "execution_grace", \.executionGrace, .durationOverZero,
-            "How long a program has between TERM and KILL that does not say", needsRestart: true)
+            "Time between TERM and KILL, used when the request sets none", needsRestart: true)
         table.add(
             "output_grace", \.outputGrace, .duration,
-            "How long what a program has left, and still holds its output, may be silent before it is killed",
+            "After a program's exit: silence of a process that still holds its output, after which that process is killed",
             needsRestart: true)
         table.add(
             "max_output_grace", \.maxOutputGrace, .duration,
-            "How long in all what a program has left may go on writing to its output", needsRestart: true)
+            "After a program's exit: total time for which what it left running may go on writing its output",
+            needsRestart: true)
         table.add(
             "max_execution_timeout", \.maxExecutionTimeout, .durationOverZero,
-            "The longest time-out and grace that a caller may ask for", needsRestart: true)
+            "Maximum time-out and grace that a request may set", needsRestart: true)
         addCallers(&table)
         table.add(
             "uid", \.uid, ValueKind<UInt32>.uid.or("auto"),
-            "The user id of programs; auto is one of each container's own, from uids", needsRestart: true)
+            "User id of programs; auto gives each container one of its own, from uids", needsRestart: true)
         table.add(
             "uids", \.uids, .uids,
-            "User ids for containers, at least as many as there may be containers, and nobody else's on this host",
+            "Range of user ids for containers: at least as many as the maximum number of containers, used by nothing else on this host",
             needsRestart: true)
         addFleet(&table)
         return table
@@ -92,83 +96,92 @@ public enum SettingsTable {
     private static func addCallers(_ table: inout SettingTable<ServerConfiguration>) {
         table.add(
             "held_memory", \.heldMemoryBytes, .size(atLeast: 16 << 20),
-            "Memory of the server that is held for callers: requests that wait, unfinished frames, queues, output",
+            "Maximum server memory held for callers: waiting requests, unfinished frames, queues, output",
             needsRestart: true)
         table.add(
             "held_memory_per_client", \.heldMemoryPerClientBytes, ValueKind<Int64>.size(atLeast: 8 << 20).or("auto"),
-            "What of it one client may have, on all its connections; auto is a half", needsRestart: true)
+            "Maximum share of held_memory for one client, over all its connections; auto is half", needsRestart: true)
         table.add(
             "max_executions", \.maxExecutions, .integer(1...64),
-            "Programs and file operations at a time in one lease", needsRestart: true)
+            "Maximum number of programs and file operations in flight in one lease", needsRestart: true)
         table.add(
-            "max_watchers", \.maxWatchers, .integer(1...10_000), "Streams that watch one execution at a time",
+            "max_watchers", \.maxWatchers, .integer(1...10_000), "Maximum number of streams that watch one execution",
             needsRestart: true)
         table.add(
             "unread_time", \.unreadTime, .durationOverZero,
-            "How long the output of a program that has ended is held for a client that does not read it",
+            "Time for which unread output is held after the program has ended",
             needsRestart: true)
     }
 
     private static func addFleet(_ table: inout SettingTable<ServerConfiguration>) {
         table.add(
             "max", \.max, ValueKind<Int>.integer(1...1_000_000).or("auto"),
-            "Containers of all pools together at most; auto is 300, or the max of the largest pool if that is more")
+            "Maximum number of containers of all pools together; auto is 300, or the max of the largest pool if that is more"
+        )
         table.add(
             "memory_budget", \.memoryBudgetBytes, ValueKind<Int64>.size(atLeast: 8 << 20).or("auto"),
-            "Memory limits of all containers together; auto is 80 % of what is available at start")
+            "Maximum sum of all containers' memory limits; auto is 80 % of the memory available at start")
         table.add(
-            "tick", \.fleet.tick, .durationOverZero, "How long the maintenance task sleeps at most: the safety net")
-        table.add("max_waiters", \.fleet.maxWaiters, .integer(0...1_000_000), "Acquires in one pool's line at most")
-        table.add("default_wait", \.fleet.defaultWait, .duration, "How long an acquire waits that does not say")
-        table.add("max_wait", \.fleet.maxWait, .duration, "How long an acquire may wait at most")
+            "tick", \.fleet.tick, .durationOverZero,
+            "Maximum time between two runs of the maintenance task, which other events wake earlier")
+        table.add(
+            "max_waiters", \.fleet.maxWaiters, .integer(0...1_000_000),
+            "Maximum length of one pool's queue of waiting acquires")
+        table.add(
+            "default_wait", \.fleet.defaultWait, .duration,
+            "Time that an acquire waits for a container, used when the request sets none")
+        table.add("max_wait", \.fleet.maxWait, .duration, "Maximum time that an acquire may wait")
         table.add(
             "connection_grace", \.fleet.connectionGrace, .duration,
-            "How long a lease outlives the connection that acquired it")
+            "Time for which a lease outlives the connection that acquired it")
         table.add(
             "max_per_client", \.fleet.maxPerClient, ValueKind<Int>.integer(1...1_000_000).or("unlimited"),
-            "Leases and waiting acquires of one client together at most")
+            "Maximum number of leases and waiting acquires of one client, together")
         table.add(
-            "max_removals", \.fleet.maxConcurrentRemovals, .integer(1...1000), "Containers being removed at a time")
+            "max_removals", \.fleet.maxConcurrentRemovals, .integer(1...1000), "Maximum number of removals in flight")
         table.add(
             "remove_timeout", \.fleet.removeTimeout, .durationOverZero,
-            "How long one attempt to remove a container may take")
-        table.add("max_resets", \.fleet.maxConcurrentResets, .integer(1...10_000), "Resets under way at a time")
-        table.add("max_pings", \.fleet.maxConcurrentPings, .integer(1...10_000), "Health pings under way at a time")
+            "Time-out of one attempt to remove a container")
+        table.add("max_resets", \.fleet.maxConcurrentResets, .integer(1...10_000), "Maximum number of resets in flight")
+        table.add(
+            "max_pings", \.fleet.maxConcurrentPings, .integer(1...10_000), "Maximum number of health pings in flight")
     }
 
     static let poolTable: SettingTable<PoolSettings> = {
         var table = SettingTable(standard: PoolSettings())
         table.add(
             "image", \.image, ValueKind<String>.string("a reference, host, or a directory").or("auto"),
-            "The image; host is the host's own /usr, read-only (runc); auto is python:3.9-slim, and host on runc")
+            "Image; host is the host's own /usr, read-only (runc); auto is python:3.9-slim, and host on runc")
         table.add(
             "pull", \.pool.template.pull, .word,
-            "When the image is pulled: if it is missing, always (at start and at SIGHUP), or never")
+            "When to pull the image: if it is missing, always (at start and at SIGHUP), or never")
         table.add(
             "network", \.pool.template.network, .string("none, or a network's name in the runtime"),
-            "The containers' network")
+            "Network of the containers")
         table.add(
-            "memory", \.pool.template.memoryBytes, .size(atLeast: 8 << 20), "Memory of a container, without swap")
+            "memory", \.pool.template.memoryBytes, .size(atLeast: 8 << 20), "Memory limit of a container, without swap")
         table.add(
-            "processes", \.pool.template.processes, .count(2...1_000_000), "Processes and threads of a container")
-        table.add("cpus", \.pool.template.milliCPUs, .milliCPUs, "CPUs of a container")
+            "processes", \.pool.template.processes, .count(2...1_000_000),
+            "Maximum number of processes and threads in a container")
+        table.add("cpus", \.pool.template.milliCPUs, .milliCPUs, "CPU limit of a container")
         table.add("tmpfs", \.pool.template.tmpfsBytes, .size(atLeast: 4096), "Size of each tmpfs of a container")
         table.add(
             "tmpfs_paths", \.pool.template.tmpfsPaths,
             .list(.string("an absolute path") { $0.hasPrefix("/") && $0 != "/" }),
-            "The places that programs can write to; HOME is /workspace, or the first of them")
+            "Directories that programs can write to; HOME is /workspace, or the first of them")
         table.add(
             "open_files", \.pool.template.openFiles, .count(64...1_048_576),
-            "Descriptors of a process of a container at most")
+            "Maximum number of descriptors of one process")
         table.add("size", \.pool.sizing, .sizing, "Containers kept warm")
         table.add(
             "max", \.pool.max, .integer(1...100_000),
-            "Containers of the pool at most, those leased and those being removed included")
+            "Maximum number of containers of the pool, including those leased and those being removed")
         table.add(
-            "batch", \.pool.batch, .integer(1...1000), "Containers created in a row before other work is looked at")
-        table.add("backoff", \.pool.backoff, .duration, "How long nothing is created after a create that failed")
-        table.add("create_timeout", \.pool.createTimeout, .durationOverZero, "A create that takes longer has failed")
-        table.add("lease", \.pool.leaseTime, .durationOverZero, "How long a lease lasts without use")
+            "batch", \.pool.batch, .integer(1...1000),
+            "Number of containers created in a row before the maintenance task looks at other work")
+        table.add("backoff", \.pool.backoff, .duration, "Time without creates after a failed one")
+        table.add("create_timeout", \.pool.createTimeout, .durationOverZero, "Time-out of a create")
+        table.add("lease", \.pool.leaseTime, .durationOverZero, "Time after which an unused lease ends")
         addLives(&table)
         addPrograms(&table)
         return table
@@ -177,49 +190,50 @@ public enum SettingsTable {
     private static func addPrograms(_ table: inout SettingTable<PoolSettings>) {
         table.add(
             "env", \.programs.env, .environment,
-            "Variables of programs, over those of the image and under those of the request")
+            "Environment variables of programs; they override the image's, and the request's override them")
         table.add(
             "cwd", \.programs.cwd, ValueKind<String>.string("an absolute path") { $0.hasPrefix("/") }.or("auto"),
-            "The working directory of programs that do not say; auto is /workspace, or the first of tmpfs_paths")
+            "Working directory, used when the request sets none; auto is /workspace, or the first of tmpfs_paths")
         table.add(
             "uid", \.programs.uid, ValueKind<UInt32>.uid.or("auto"),
-            "The user id of programs; auto is the server's")
+            "User id of programs; auto is the server's setting")
         table.add(
             "allowed_uids", \.programs.allowedUIDs, .uids,
-            "User ids that callers may ask for instead, each of which all containers then share")
-        table.add("languages", \.programs.languages, .languages, "What runs code of a language")
+            "User ids that a request may set; programs of all containers share them")
+        table.add("languages", \.programs.languages, .languages, "Commands that run code, by language")
     }
 
     private static func addLives(_ table: inout SettingTable<PoolSettings>) {
         table.add(
             "reuse", \.pool.reuse, .reuse,
-            "What becomes of a released container: destroyed (never), or reset, proven clean and used again (reset)")
+            "What happens to a released container: it is destroyed (never), or reset, proven clean and used again (reset)"
+        )
         table.add(
             "max_uses", \.pool.maxUses, ValueKind<Int>.integer(1...1_000_000_000).or("unlimited"),
-            "Leases after which a container is retired (reuse: reset)")
+            "Maximum number of leases of one container, after which it is retired (reuse: reset)")
         table.add(
             "reset_timeout", \.pool.resetTimeout, .durationOverZero,
-            "A reset not proven by then has failed (reuse: reset)")
+            "Time-out of a reset and its proof (reuse: reset)")
         table.add(
             "max_age", \.pool.maxAge, ValueKind<Duration>.durationOverZero.or("never"),
-            "Age at which a container is retired once no lease is on it")
+            "Maximum age of a container; it is retired once it is not leased")
         table.add(
             "age_jitter", \.pool.ageJitter, .fraction,
-            "Fraction of max_age by which containers are retired earlier, each at a time of its own")
+            "Maximum fraction of max_age by which a container is retired earlier, random for each")
         table.add(
             "max_idle", \.pool.maxIdle, ValueKind<Duration>.durationOverZero.or("never"),
-            "Idle time after which a container is retired")
+            "Maximum idle time of a container, after which it is retired")
         table.add(
             "min_life", \.pool.minLife, .duration,
-            "A container that dies unused before has died young: two in a row count as a failed create")
+            "Minimum life: two containers in a row that die unused earlier count as a failed create")
         table.add(
             "health_interval", \.pool.healthInterval, ValueKind<Duration>.durationOverZero.or("never"),
-            "How often an idle container is asked whether it is well")
+            "Time between two health pings of an idle container")
         table.add(
             "ping_timeout", \.pool.pingTimeout, .durationOverZero,
-            "A container that has not answered by then is retired")
+            "Time-out of a health ping, after which the container is retired")
         table.add(
             "surplus_interval", \.pool.surplusInterval, .durationOverZero,
-            "Time between the retirements of idle containers that demand no longer needs (adaptive size)")
+            "Time between two retirements of idle containers that demand no longer needs (adaptive size)")
     }
 }

@@ -107,7 +107,7 @@ public struct FleetConfiguration: Sendable, Equatable {
     public var tick: Duration
     /// How many acquires may wait in one pool's line.
     public var maxWaiters: Int
-    /// How long an acquire waits that does not say.
+    /// Time that an acquire waits, used when the request sets none.
     public var defaultWait: Duration
     /// How long an acquire may wait at most.
     public var maxWait: Duration

@@ -47,7 +47,7 @@ final class StatsWatch {
         self.snapshot = snapshot
     }
 
-    /// What a request's interval means; 0 is one that does not say.
+    /// The interval that a request means; 0 stands for the default.
     static func interval(milliseconds: UInt32) -> TimeAmount {
         .milliseconds(Int64(milliseconds == 0 ? standard : max(milliseconds, shortest)))
     }

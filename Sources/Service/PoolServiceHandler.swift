@@ -180,9 +180,9 @@ extension ServerCall {
 
 /// What one request may ask for.
 public struct ServiceLimits: Sendable, Equatable {
-    /// Of an execution that does not say.
+    /// Time-out used when the request sets none.
     public var defaultTimeout: Duration
-    /// Between TERM and KILL, of an execution that does not say.
+    /// Time between TERM and KILL, used when the request sets none.
     public var defaultGrace: Duration
     /// How long what a program has left may be silent, while it holds the program's output.
     public var outputGrace: Duration
@@ -190,7 +190,7 @@ public struct ServiceLimits: Sendable, Equatable {
     public var maxOutputGrace: Duration
     /// The longest time-out, and grace.
     public var maxTimeout: Duration
-    /// Who a program runs as that does not say.
+    /// User id used when the request sets none.
     public var uid: UInt32
     /// How long the output of a program that has ended is held for a client that does not read it.
     public var unreadTime = Duration.seconds(600)

@@ -1,4 +1,4 @@
-/// What programs of a pool get whose request does not say otherwise.
+/// A pool's defaults for what a request does not set.
 public struct ProgramDefaults: Sendable, Equatable {
     /// What stands for the source text in a language's command.
     public static let codePlaceholder = "{code}"

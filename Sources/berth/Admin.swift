@@ -4,7 +4,7 @@ import BerthClient
 /// `berth admin …`.
 struct Admin: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Change a running server's pools: for operators.",
+        abstract: "Change the pools of a running server (for operators).",
         discussion: """
               berth admin members                   every container, and its state
               berth admin reset-backoff             a failure is mended: create again
@@ -50,7 +50,7 @@ struct AdminResetBackoff: AsyncParsableCommand {
 struct AdminResize: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resize",
-        abstract: "Change how many containers a pool keeps warm, and how many it has at most.",
+        abstract: "Change the number of containers a pool keeps warm, and its maximum.",
         discussion: """
               berth admin resize default --size 8            keep 8 warm
               berth admin resize default --size 8 --max 32   and have 32 at most
@@ -68,7 +68,7 @@ struct AdminResize: AsyncParsableCommand {
     @Option(help: "Containers kept warm.")
     var size: UInt32?
 
-    @Option(help: "Containers at most, those being created, leased and removed included.")
+    @Option(help: "Maximum number of containers, including those being created, leased and removed.")
     var max: UInt32?
 
     mutating func validate() throws {

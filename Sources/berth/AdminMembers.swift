@@ -21,7 +21,7 @@ struct AdminMembers: AsyncParsableCommand {
     @Argument(help: "The pool (default: all pools).")
     var pool: String?
 
-    @Flag(help: "Print JSON, one object a line.")
+    @Flag(help: "Print JSON, one object per line.")
     var json = false
 
     mutating func run() async throws {

@@ -9,7 +9,7 @@ import BerthClient
 
 struct Attach: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Watch a program that was started with berth run --detach or --resumable.",
+        abstract: "Watch a program started with berth run --detach or --resumable.",
         discussion: """
               id=$(berth run --detach --timeout 1h -- make)
               berth attach $id --from-start
@@ -28,19 +28,19 @@ struct Attach: AsyncParsableCommand {
 
     @OptionGroup var leases: LeaseOptions
 
-    @Flag(help: "Begin with all output that is still held, instead of what comes from now on.")
+    @Flag(help: "Start with all output that is still held, not with what comes from now on.")
     var fromStart = false
 
-    @Flag(help: "Never slow the program down, nor keep it alive: watching too slowly misses output.")
+    @Flag(help: "Observe only: never slow the program down or keep it alive; a slow observer misses output.")
     var observe = false
 
-    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program, as it comes.")
+    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program as it comes.")
     var interactive = false
 
-    @Flag(name: [.customShort("t"), .long], help: "The program has a terminal; -it passes this one through to it.")
+    @Flag(name: [.customShort("t"), .long], help: "The program has a terminal; with -i, connect this one to it.")
     var terminal = false
 
-    @Flag(help: "Print one event a line, as JSON.")
+    @Flag(help: "Print events as JSON, one per line.")
     var json = false
 
     @Argument(help: "The execution's id.")

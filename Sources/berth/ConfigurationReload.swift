@@ -16,7 +16,7 @@ struct ConfigurationReload {
     let fleet: Fleet
     let service: PoolServiceHandler
     let choice: RuntimeChoice
-    /// Of a configuration that does not say.
+    /// Image used when the configuration sets none.
     let memoryBudgetBytes: Int64
     let logger: Logger
 
@@ -118,7 +118,7 @@ struct HangupSignals {
 }
 
 extension ServerConfiguration {
-    /// What programs get that do not say otherwise, by the names of their pools.
+    /// Defaults of programs, by the names of their pools.
     var programDefaults: [String: ProgramDefaults] {
         Dictionary(
             pools.map { settings in

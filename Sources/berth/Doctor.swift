@@ -5,7 +5,7 @@ import RuncRuntime
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell what this machine has and lacks for each runtime, and the command that mends it.",
+        abstract: "Show what this machine has and lacks for each runtime, with the command that fixes it.",
         discussion: "Makes, starts and pulls nothing. Exits with 0 when a server can run here, with 1 when not.")
 
     @Option(

@@ -11,13 +11,14 @@ import Schema
 
 struct Executions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List what runs in a lease, and what has ended and is still kept.", aliases: ["ps"])
+        abstract: "List the executions of a lease: those that run, and those that have ended and are still kept.",
+        aliases: ["ps"])
 
     @OptionGroup var server: ServerOptions
 
     @OptionGroup var leases: LeaseOptions
 
-    @Flag(help: "Print JSON, one execution a line.")
+    @Flag(help: "Print JSON, one execution per line.")
     var json = false
 
     mutating func run() async throws {
@@ -106,14 +107,14 @@ struct Signal: AsyncParsableCommand {
     @OptionGroup var leases: LeaseOptions
 
     @Option(
-        help: "How long it has before it is killed, when it is ended (default: the server's, 2s).",
+        help: "Time between TERM and KILL when the program is ended (default: the server's, 2s).",
         transform: DurationArgument.init(parsing:))
     var grace: DurationArgument?
 
     @Argument(help: "The execution's id.")
     var execution: String
 
-    @Argument(help: "INT, SIGINT or 2; left out, the program is ended.")
+    @Argument(help: "Signal to send: INT, SIGINT or 2; without one, the program is ended.")
     var signal: String?
 
     mutating func validate() throws {

@@ -10,7 +10,7 @@ import FileTree
 
 struct Acquire: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lease a warm container, for several commands, and print the lease.",
+        abstract: "Lease a warm container for several commands and print the lease.",
         discussion: """
               lease=$(berth acquire)
               berth run --lease $lease --shell 'echo 42 > answer'
@@ -29,16 +29,16 @@ struct Acquire: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: "The pool to take from (default: the server's default pool).")
+    @Option(help: "Pool to take the container from (default: the server's default pool).")
     var pool: String?
 
     @Option(
-        help: "How long to wait for a container when none is warm (default: the server's, 30s).",
+        help: "Maximum time to wait when no container is warm (default: the server's, 30s).",
         transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
     @Option(
-        help: "How long the lease lasts without use (default, and at most: the server's, 5m).",
+        help: "Time after which the unused lease ends (default and maximum: the server's, 5m).",
         transform: DurationArgument.init(parsing:))
     var time: DurationArgument?
 
@@ -62,7 +62,7 @@ struct Acquire: AsyncParsableCommand {
 
 struct Release: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "End a lease from berth acquire, and what runs in it.")
+        abstract: "End a lease and the programs that run in it.")
 
     @OptionGroup var server: ServerOptions
 

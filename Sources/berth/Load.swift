@@ -13,7 +13,7 @@ import Pool
 
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure how fast a server is, with figures that can be believed.",
+        abstract: "Measure the speed of a server.",
         usage: """
             berth load [<options>] [-- <command> ...]
             berth load compare <before> <after>
@@ -49,43 +49,43 @@ struct Load: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: "The pool to use (default: the server's default pool).")
+    @Option(help: "Pool to use (default: the server's default pool).")
     var pool: String?
 
-    @Option(help: "What an operation is; see above.")
+    @Option(help: "What one operation does; see above.")
     var scenario: Scenario = .cycle
 
-    @Option(name: [.customShort("c"), .long], help: "Closed loop: operations under way at any time (default: 1).")
+    @Option(name: [.customShort("c"), .long], help: "Closed loop: number of operations in flight (default: 1).")
     var concurrency: Int?
 
-    @Option(name: [.customShort("r"), .long], help: "Open loop: operations that begin each second.")
+    @Option(name: [.customShort("r"), .long], help: "Open loop: operations started per second.")
     var rate: Double?
 
-    @Option(help: "Open loop: how far apart operations begin; random is as of many users.")
+    @Option(help: "Open loop: spacing of the starts; random resembles many independent users.")
     var spacing: LoadPlan.Spacing = .even
 
-    @Option(help: "Open loop: operations under way at most; more wait, and their latency counts that.")
+    @Option(help: "Open loop: maximum number of operations in flight; more wait, and the wait counts as latency.")
     var inFlight = 1000
 
-    @Option(help: "Connections that share the load.")
+    @Option(help: "Number of connections that share the load.")
     var connections = 1
 
     @Option(
         help:
-            "Leases held for execute and stream (default: one for each operation under way, as far as members are warm)."
+            "Leases held for execute and stream (default: one per operation in flight, if enough members are warm)."
     )
     var leases: Int?
 
     @Option(
-        name: [.customShort("d"), .long], help: "How long to measure: 10s, 2m.",
+        name: [.customShort("d"), .long], help: "Time to measure: 10s, 2m.",
         transform: DurationArgument.init(parsing:))
     var duration = DurationArgument(seconds: 10)
 
-    @Option(help: "Load before measuring, not counted.", transform: DurationArgument.init(parsing:))
+    @Option(help: "Time under load before the measurement starts.", transform: DurationArgument.init(parsing:))
     var warmup = DurationArgument(seconds: 1)
 
     @Option(
-        help: "How long an operation may wait for a container when none is warm (default: the server's, 30s).",
+        help: "Maximum time that an operation waits when no container is warm (default: the server's, 30s).",
         transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
@@ -93,7 +93,7 @@ struct Load: AsyncParsableCommand {
     var cwd: String?
 
     @Option(
-        help: "Compare with docker-exec: the same program through the Docker Engine's exec, in turn with Berth.")
+        help: "Compare with docker-exec: run the same program through the Docker Engine's exec, in turn with Berth.")
     var baseline: BaselineKind?
 
     @Option(
@@ -180,7 +180,7 @@ extension LoadPlan.Spacing: ExpressibleByArgument {}
 struct LoadCompare: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare",
-        abstract: "Compare two reports of berth load, and say what is noise.",
+        abstract: "Compare two reports of berth load and tell changes from noise.",
         discussion: LoadComparison.method)
 
     @Argument(help: ArgumentHelp("The report to compare with, from --json.", valueName: "before"))

@@ -36,17 +36,19 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Option(help: "The pool to run in (default: the server's default pool).")
+    @Option(help: "Pool to take the container from (default: the server's default pool).")
     var pool: String?
 
     @OptionGroup var leases: LeaseOptions
 
     @Option(
-        help: "How long to wait for a container when none is warm (default: the server's, 30s).",
+        help: "Maximum time to wait when no container is warm (default: the server's, 30s).",
         transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
-    @Option(name: [.customShort("e"), .long], help: "Set a variable of the program's environment: NAME=VALUE.")
+    @Option(
+        name: [.customShort("e"), .long],
+        help: "Set an environment variable of the program: NAME=VALUE; may be repeated.")
     var env: [String] = []
 
     @Option(help: "The program's working directory (default: /workspace).")
@@ -58,48 +60,48 @@ struct Run: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Instead of a program: source text, with --language; - reads it.", valueName: "text"))
     var code: String?
 
-    @Option(help: "What --code is written in: python, sh, or what the pool's configuration names.")
+    @Option(help: "Language of --code: python, sh, or one from the pool's configuration.")
     var language: String?
 
-    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program, as it comes.")
+    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program as it comes.")
     var interactive = false
 
-    @Flag(name: [.customShort("t"), .long], help: "Give the program a terminal; -it passes this one through to it.")
+    @Flag(name: [.customShort("t"), .long], help: "Give the program a terminal; with -i, connect this one to it.")
     var terminal = false
 
     @Option(
-        help: "End the program after this time: 250ms, 5s, 2m (default: the server's, 60s; with -t 8h).",
+        help: "Time-out of the program: 250ms, 5s, 2m (default: the server's, 60s; 8h with -t).",
         transform: DurationArgument.init(parsing:))
     var timeout: DurationArgument?
 
     @Option(
-        help: "How long it has, when it is to end, before it is killed (default: the server's, 2s).",
+        help: "Time between TERM and KILL when the program is ended (default: the server's, 2s).",
         transform: DurationArgument.init(parsing:))
     var grace: DurationArgument?
 
     @Option(
-        help: "End the program when it has written nothing for this time.", transform: DurationArgument.init(parsing:))
+        help: "End the program when it writes nothing for this time.", transform: DurationArgument.init(parsing:))
     var idleTimeout: DurationArgument?
 
-    @Option(help: "End the program when it has used so much CPU time.", transform: DurationArgument.init(parsing:))
+    @Option(help: "End the program when it has used this much CPU time.", transform: DurationArgument.init(parsing:))
     var cpuTime: DurationArgument?
 
     @Option(
-        help: "Cut what is over this, of stdout and of stderr: 64k, 10m; 10m,kill ends the program then.",
+        help: "Maximum output, for stdout and stderr each: 64k, 10m. More is cut; with 10m,kill the program is ended.",
         transform: OutputLimitArgument.init(parsing:))
     var maxOutput: OutputLimitArgument?
 
-    @Flag(help: "Join stderr to stdout, as one pipe: all output in the order of writing, on stdout.")
+    @Flag(help: "Send stderr and stdout through one pipe: all output comes on stdout, in the order of writing.")
     var merge = false
 
-    @Flag(help: "With -t: the terminal echoes nothing of what is typed.")
+    @Flag(help: "With -t: do not echo what is typed.")
     var noEcho = false
 
-    @Flag(help: "With --lease: what the program leaves running goes on until the lease ends.")
+    @Flag(help: "With --lease: keep what the program leaves running until the lease ends.")
     var keepBackground = false
 
     @Option(
-        help: "The program outlives a lost connection for this time; berth connects again and goes on.",
+        help: "Let the program outlive a lost connection for this time; berth reconnects and continues.",
         transform: DurationArgument.init(parsing:))
     var resumable: DurationArgument?
 
@@ -111,10 +113,10 @@ struct Run: AsyncParsableCommand {
 
     @Flag(
         name: [.customShort("d"), .long],
-        help: "Print the execution's id and leave; see berth attach. --resumable is 10m if not given.")
+        help: "Print the execution's id and exit; see berth attach. Implies --resumable 10m if that is not given.")
     var detach = false
 
-    @Flag(help: "Print one event a line, as JSON.")
+    @Flag(help: "Print events as JSON, one per line.")
     var json = false
 
     @Argument(help: ArgumentHelp("The program and its arguments.", valueName: "command"))

@@ -11,7 +11,7 @@ import RuncRuntime
     import Musl
 #endif
 
-/// The runtime that a server takes, the image of a pool that does not say, and what its janitor needs.
+/// The runtime that a server uses, the default image of its pools, and what its janitor needs.
 struct RuntimeChoice {
     static let standardImage = "python:3.9-slim"
 

@@ -10,7 +10,7 @@ import Schema
 
 struct Stats: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show a server's pools in numbers.",
+        abstract: "Show the state and figures of a server's pools.",
         discussion: """
               berth stats                            once, as a table
               berth stats --watch                    again and again, until Ctrl-C
@@ -27,13 +27,13 @@ struct Stats: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
-    @Flag(help: "Print JSON, one object a line.")
+    @Flag(help: "Print JSON, one object per line.")
     var json = false
 
-    @Flag(help: "Print again and again.")
+    @Flag(help: "Print repeatedly, until Ctrl-C.")
     var watch = false
 
-    @Option(help: "With --watch: the time between two prints.", transform: DurationArgument.init(parsing:))
+    @Option(help: "With --watch: interval between two prints.", transform: DurationArgument.init(parsing:))
     var interval = DurationArgument(seconds: 1)
 
     mutating func validate() throws {

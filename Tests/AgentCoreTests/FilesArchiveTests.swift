@@ -226,17 +226,13 @@ struct FilesArchiveTests {
         let swap =
             "import os, ctypes\nos.chdir('in')\nos.symlink('../outside', 'l')\nprint('on', flush=True)\n"
             + "c = ctypes.CDLL(None)\nwhile True: c.renameat2(-100, b'way', -100, b'l', 2)"
-        let program = Process()
         let output = Pipe()
-        program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        program.arguments = ["python3", "-c", swap]
-        program.currentDirectoryURL = URL(fileURLWithPath: here.path)
-        program.standardOutput = output
-        try program.run()
+        let program = try ChildProcess(
+            "/usr/bin/env", ["python3", "-c", swap], directory: here.path,
+            output: output.fileHandleForWriting.fileDescriptor)
         defer {
-            // It may have inherited a mask that has SIGTERM in it.
-            kill(program.processIdentifier, SIGKILL)
-            program.waitUntilExit()
+            program.signal(SIGKILL)
+            program.wait()
         }
         _ = output.fileHandleForReading.readData(ofLength: 3)
         let deadline = ContinuousClock.now + .seconds(60)
@@ -287,20 +283,17 @@ final class Scratch {
 
     @discardableResult
     func run(_ command: [String], input: [UInt8] = []) throws -> [UInt8] {
-        let program = Process()
-        program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        program.arguments = command
-        program.currentDirectoryURL = URL(fileURLWithPath: path)
         let file = "\(path).input"
         defer { unlink(file) }
         try Data(input).write(to: URL(fileURLWithPath: file))
-        program.standardInput = FileHandle(forReadingAtPath: file)
+        let stored = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
         let output = Pipe()
-        program.standardOutput = output
-        try program.run()
+        let program = try ChildProcess(
+            "/usr/bin/env", command, directory: path, input: stored.fileDescriptor,
+            output: output.fileHandleForWriting.fileDescriptor)
+        try output.fileHandleForWriting.close()
         let bytes = [UInt8](output.fileHandleForReading.readDataToEndOfFile())
-        program.waitUntilExit()
-        guard program.terminationStatus == 0 else { throw NeverHappened(description: "\(command) failed") }
+        guard program.wait() == 0 else { throw NeverHappened(description: "\(command) failed") }
         return bytes
     }
 

@@ -280,13 +280,9 @@ private struct Copying {
     }
 
     func local(_ script: String) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-ec", "cd \(folder); \(script)"]
-        process.environment = ProcessInfo.processInfo.environment.merging(["BERTH_SERVER": server]) { _, new in new }
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(script)")
+        let process = try ChildProcess(
+            "/bin/sh", ["-ec", "cd \(folder); \(script)"], environment: ["BERTH_SERVER": server])
+        #expect(process.wait() == 0, "\(script)")
     }
 
     func remote(_ script: String) async throws -> String {

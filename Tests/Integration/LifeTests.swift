@@ -144,7 +144,7 @@ struct LifeTests {
             }
             try await eventually("one is warm") { try await idle().count == 1 }
             let first = try #require(try await idle().first)
-            kill(try #require(try firstProcess(of: first, server), "no process of \(first)"), SIGKILL)
+            kill(try await server.agent(of: first), SIGKILL)
             try await eventually("another is warm") {
                 let now = try await idle()
                 return now.count == 1 && now != [first]
@@ -153,15 +153,6 @@ struct LifeTests {
             #expect(pool.creates == 2 && pool.createFailures == 0 && pool.destroyed == 1, "\(pool)")
             let output = try await client.execute(Command(["echo", "fine"])).collect()
             #expect(output.stdout == Array("fine\n".utf8))
-        }
-    }
-
-    /// The agent of a member, as the host numbers it.
-    private func firstProcess(of member: String, _ server: ServerProcess) throws -> pid_t? {
-        let pids = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
-        return pids.sorted().first { pid in
-            let groups = (try? String(contentsOfFile: "/proc/\(pid)/cgroup", encoding: .utf8)) ?? ""
-            return groups.split(separator: "\n").contains { $0.contains(server.instance) && $0.hasSuffix(member) }
         }
     }
 

@@ -99,15 +99,16 @@ private enum Memory {
 
 /// sha256sum, fed piece by piece.
 private final class Checksum {
-    private let process = Process()
+    private let process: ChildProcess
     private let input = Pipe()
     private let output = Pipe()
 
     init() throws {
-        process.executableURL = URL(fileURLWithPath: try tool("sha256sum"))
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
+        process = try ChildProcess(
+            try tool("sha256sum"), [], input: input.fileHandleForReading.fileDescriptor,
+            output: output.fileHandleForWriting.fileDescriptor)
+        try input.fileHandleForReading.close()
+        try output.fileHandleForWriting.close()
     }
 
     func add(_ bytes: [UInt8]) throws { try input.fileHandleForWriting.write(contentsOf: bytes) }
@@ -116,7 +117,7 @@ private final class Checksum {
     func finish() throws -> String {
         try input.fileHandleForWriting.close()
         let line = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
+        process.wait()
         return String(decoding: line, as: UTF8.self)
     }
 }

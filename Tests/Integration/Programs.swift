@@ -11,33 +11,26 @@ final class Program: Sendable {
         var arrivals: [ContinuousClock.Instant] = []
     }
 
-    private let process: Process
+    private let process: ChildProcess
+    private let name: String
     private let state = Mutex(State())
     private let readers = DispatchGroup()
 
     /// - Parameter environment: added to this process's own.
     init(_ path: String, _ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
-        let (out, err) = (Pipe(), Pipe())
-        process.standardOutput = out
-        process.standardError = err
-        if let input {
-            let pipe = Pipe()
-            process.standardInput = pipe
-            pipe.fileHandleForWriting.write(Data(input.utf8))
-            try pipe.fileHandleForWriting.close()
-        } else {
-            process.standardInput = FileHandle.nullDevice
-        }
-        try process.run()
+        name = "\(path) \(arguments)"
+        let (out, err, stdin) = (Pipe(), Pipe(), Pipe())
+        process = try ChildProcess(
+            path, arguments, environment: environment, input: stdin.fileHandleForReading.fileDescriptor,
+            output: out.fileHandleForWriting.fileDescriptor, errors: err.fileHandleForWriting.fileDescriptor)
+        for pipe in [out, err] { try pipe.fileHandleForWriting.close() }
         read(out.fileHandleForReading) { state, data in
             state.out += data
             state.arrivals.append(.now)
         }
         read(err.fileHandleForReading) { $0.err += $1 }
+        if let input { stdin.fileHandleForWriting.write(Data(input.utf8)) }
+        try stdin.fileHandleForWriting.close()
     }
 
     private func read(_ handle: FileHandle, _ append: @escaping @Sendable (inout State, Data) -> Void) {
@@ -55,21 +48,19 @@ final class Program: Sendable {
         }
     }
 
-    var pid: Int32 { process.processIdentifier }
+    var pid: Int32 { process.pid }
     var out: String { state.withLock { String(decoding: $0.out, as: UTF8.self) } }
     var err: String { state.withLock { String(decoding: $0.err, as: UTF8.self) } }
     /// When each piece of its output came.
     var arrivals: [ContinuousClock.Instant] { state.withLock { $0.arrivals } }
-    var isRunning: Bool { process.isRunning }
+    var isRunning: Bool { process.status == nil }
 
-    func signal(_ number: Int32) {
-        if process.isRunning { kill(pid, number) }
-    }
+    func signal(_ number: Int32) { process.signal(number) }
 
     /// Its exit status; 128+n for signal n, as a shell says it. Killed when it takes longer than `limit`.
     func end(within limit: Duration = .seconds(60)) async throws -> Int32 {
         do {
-            try await eventually("\(process.arguments ?? []) ends", within: limit) { !self.process.isRunning }
+            try await eventually("\(name) ends", within: limit) { !self.isRunning }
         } catch {
             signal(SIGKILL)
             throw NeverHappened(description: "\(error); out: \(out); err: \(err)")
@@ -77,7 +68,7 @@ final class Program: Sendable {
         await withCheckedContinuation { continuation in
             readers.notify(queue: .global()) { continuation.resume() }
         }
-        return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+        return process.wait()
     }
 }
 

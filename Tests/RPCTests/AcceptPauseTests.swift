@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 
 @testable import RPC
@@ -12,8 +13,8 @@ import Testing
         "B12: without a descriptor left, accepting pauses, says so once, and goes on half a second later",
         arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM])
     func exhausted(code: Int32) throws {
-        var words: [String] = []
-        let listener = EmbeddedChannel(handler: AcceptPause { words.append($0) })
+        let words = Mutex<[String]>([])
+        let listener = EmbeddedChannel(handler: AcceptPause { word in words.withLock { $0.append(word) } })
         try listener.connect(to: SocketAddress(unixDomainSocketPath: "/any")).wait()
         defer { _ = try? listener.finish() }
         let error = IOError(errnoCode: code, reason: "accept")
@@ -21,7 +22,7 @@ import Testing
         listener.pipeline.fireErrorCaught(error)
         listener.pipeline.fireErrorCaught(error)
         #expect(listener.isReading == false)
-        #expect(words == [String(cString: strerror(code))])
+        #expect(words.withLock { $0 } == [String(cString: strerror(code))])
 
         listener.embeddedEventLoop.advanceTime(by: .milliseconds(499))
         #expect(listener.isReading == false)
@@ -30,16 +31,16 @@ import Testing
 
         listener.pipeline.fireErrorCaught(error)
         #expect(listener.isReading == false, "it pauses again")
-        #expect(words.count == 2)
+        #expect(words.withLock { $0.count } == 2)
     }
 
     @Test("other errors of a listener are passed on, and accepting goes on")
     func others() throws {
-        var words: [String] = []
-        let listener = EmbeddedChannel(handler: AcceptPause { words.append($0) })
+        let words = Mutex<[String]>([])
+        let listener = EmbeddedChannel(handler: AcceptPause { word in words.withLock { $0.append(word) } })
         listener.pipeline.fireErrorCaught(IOError(errnoCode: ECONNABORTED, reason: "accept"))
         #expect(throws: IOError.self) { try listener.throwIfErrorCaught() }
-        #expect(listener.isReading == nil && words.isEmpty)
+        #expect(listener.isReading == nil && words.withLock { $0.isEmpty })
         _ = try listener.finish()
     }
 
