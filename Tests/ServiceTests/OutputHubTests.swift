@@ -22,7 +22,7 @@ struct OutputHubTests {
         arguments: HubModel.Fault.allCases)
     func canary(_ fault: HubModel.Fault) {
         // Stories differ: not in each of them does a watcher with a window fall behind.
-        let complaints = (1...8).flatMap { seed in
+        let complaints = (UInt64(1)...8).flatMap { seed in
             var model = HubModel(seed: seed, fault: fault)
             for _ in 0..<1200 { model.step() }
             return model.failures
