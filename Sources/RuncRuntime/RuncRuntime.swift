@@ -69,7 +69,8 @@ public final class RuncRuntime: ContainerRuntime {
         self.agentPath = agentPath
         self.stateDirectory = stateDirectory
         self.logger = logger
-        cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
+        let cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
+        self.cgroups = cgroups
         images = ImageStore(directory: imageDirectory, logins: logins, logger: logger)
         for name in ["members", "runc", "roots"] {
             try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)
@@ -78,17 +79,18 @@ public final class RuncRuntime: ContainerRuntime {
         try Files.makeDirectory(scratch, mode: 0o700)
         try Files.makeDirectory("\(scratch)/empty")
         empty = "\(scratch)/empty"
-        isOverlaid = usesOverlays && Overlay.works(over: "/usr", scratch: scratch)
-        if !isOverlaid {
-            logger.warning(
-                "no overlays on this host: programs can't use inotify, and their locks of the image's files reach others"
-            )
-        }
+        // Before anything is mounted here: a unit may forbid that under penalty of death, which the probe's child takes.
         do throws(RuntimeError) {
             try StartProbe(cgroups: cgroups).run(directory: "\(stateDirectory)/roots")
         } catch {
             cgroups.removeParent()
             throw error
+        }
+        isOverlaid = usesOverlays && Overlay.works(over: "/usr", scratch: scratch)
+        if !isOverlaid {
+            logger.warning(
+                "no overlays on this host: programs can't use inotify, and their locks of the image's files reach others"
+            )
         }
         let location = cgroups.location
         logger.info(
