@@ -106,7 +106,7 @@ let package = Package(
         .target(
             name: "LoadTest",
             dependencies: [
-                "BerthClient", "Schema", "CLinux", "CurlHTTP",
+                "BerthClient", "Schema", "CLinux", "CurlHTTP", "DockerRuntime", "Hardening", "Pool",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
@@ -172,7 +172,7 @@ let package = Package(
             name: "LoadTestTests",
             dependencies: [
                 "LoadTest", "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "CurlHTTP", "DockerRuntime",
-                "TestSupport", log,
+                "Hardening", "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(

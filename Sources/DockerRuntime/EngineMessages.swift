@@ -99,7 +99,7 @@ struct ContainerRequest: Encodable {
     var HostConfig: HostSettings
 }
 
-struct HostSettings: Encodable {
+package struct HostSettings: Encodable {
     struct Mount: Encodable {
         var `Type` = "bind"
         var Source: String
@@ -125,7 +125,7 @@ struct HostSettings: Encodable {
     struct Logging: Encodable { var `Type` = "none" }
 
     var NetworkMode: String
-    var ExtraHosts: [String]
+    var ExtraHosts: [String] = []
     var AutoRemove = true
     var Init = false
     var ReadonlyRootfs = true
@@ -147,6 +147,6 @@ struct HostSettings: Encodable {
     var Ulimits: [Ulimit]
     // json-file, the engine's default, copies all output to disk.
     var LogConfig = HostSettings.Logging()
-    var Tmpfs: [String: String]
-    var Mounts: [Mount]
+    var Tmpfs: [String: String] = [:]
+    var Mounts: [Mount] = []
 }

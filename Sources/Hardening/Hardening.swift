@@ -1,3 +1,4 @@
+internal import Glibc
 public import Pool
 
 /// What holds every member, said once: each runtime writes it down in its own words.
@@ -32,6 +33,14 @@ public struct Hardening: Sendable {
     /// Bytes of /dev/shm.
     public static let sharedMemoryBytes: Int64 = 64 << 20
 
+    /// The most descriptors that this host allows a process: more takes CAP_SYS_RESOURCE, and an engine without it can't
+    /// give more than it has.
+    public static let maxOpenFiles: Int64 = {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int64(clamping: limit.rlim_max)
+    }()
+
     /// What a member's TCP and UDP sockets may hold beside its memory limit. For cgroup v1, which counts this apart, and not
     /// at all where no limit is set; with v2 it is in the memory limit.
     public static let socketBytes: Int64 = 16 << 20
@@ -46,11 +55,10 @@ public struct Hardening: Sendable {
 
     /// - Parameters:
     ///   - user: who programs run as, and whose the places are.
-    ///   - maxOpenFiles: the most that this host allows: more takes CAP_SYS_RESOURCE.
     ///   - sharesFiles: whether files of the image are the host's or another member's, and not seen through an overlay.
-    public init(_ template: MemberTemplate, user: UInt32, maxOpenFiles: Int64, sharesFiles: Bool = false) {
+    public init(_ template: MemberTemplate, user: UInt32, sharesFiles: Bool = false) {
         limits = [
-            Limit(name: "nofile", value: min(template.openFiles, maxOpenFiles)), Limit(name: "core", value: 0),
+            Limit(name: "nofile", value: min(template.openFiles, Self.maxOpenFiles)), Limit(name: "core", value: 0),
             // Three POSIX message queues of the usual size.
             Limit(name: "msgqueue", value: 256 << 10), Limit(name: "memlock", value: 64 << 10),
         ]

@@ -1,8 +1,11 @@
 public import CurlHTTP
+internal import DockerRuntime
 internal import FoundationEssentials
+internal import Hardening
+internal import Pool
 
 /// What a load test compares Berth with: the same program, started with the Engine API's exec in a container of the same
-/// image, with the limits that Berth's own containers have by default.
+/// image, held as Berth's own containers are by default.
 public struct DockerExecBaseline: Sendable, Equatable {
     public var endpoint: HTTPEndpoint
     /// Where the engine is, for people.
@@ -33,7 +36,7 @@ final class DockerExec: Sendable {
     private struct Exec: Encodable {
         var AttachStdout = true
         var AttachStderr = true
-        var User = "1000:1000"
+        var User = "\(MemberTemplate.standardUID):\(MemberTemplate.standardUID)"
         var WorkingDir: String
         var Cmd: [String]
     }
@@ -44,24 +47,10 @@ final class DockerExec: Sendable {
     }
 
     private struct Container: Encodable {
-        struct Host: Encodable {
-            struct Logging: Encodable { var `Type` = "none" }
-            var NetworkMode = "none"
-            var AutoRemove = true
-            var ReadonlyRootfs = true
-            var CapDrop = ["ALL"]
-            var SecurityOpt = ["no-new-privileges"]
-            var Memory = 128 << 20
-            var MemorySwap = 128 << 20
-            var PidsLimit = 128
-            var NanoCpus = 1_000_000_000
-            var LogConfig = Logging()
-            var Tmpfs = ["/tmp": "rw,exec,mode=1777", "/workspace": "rw,exec,mode=1777"]
-        }
         var Image: String
         var Entrypoint: [String]
         var Labels = [DockerExec.label: "baseline"]
-        var HostConfig = Host()
+        var HostConfig: HostSettings
     }
 
     /// "Docker 20.10.24 at unix:///var/run/docker.sock"
@@ -85,7 +74,10 @@ final class DockerExec: Sendable {
         do {
             let version: Version = try await Self.call(http, HTTPRequest(.get, "/version"))
             engine = "Docker \(version.Version ?? "of unknown version") at \(baseline.name)"
-            let body = Container(Image: image, Entrypoint: ["sleep", "\(lifetime)"])
+            let template = MemberTemplate(image: image)
+            let host = HostSettings(
+                template, Hardening(template, user: MemberTemplate.standardUID), seccomp: nil, ownsPlaces: false)
+            let body = Container(Image: image, Entrypoint: ["sleep", "\(lifetime)"], HostConfig: host)
             let reply: Reply = try await Self.call(
                 http, HTTPRequest(.post, "/containers/create", body: try Self.encode(body)))
             container = reply.Id
@@ -127,6 +119,11 @@ final class DockerExec: Sendable {
             if Task.isCancelled { throw CancellationError() }
             throw OperationFailure(kind: "docker exec", message: Self.words(error))
         }
+    }
+
+    /// The engine's own words for what the container is.
+    func inspect() async throws -> [UInt8] {
+        try await Self.send(http, HTTPRequest(.get, "/containers/\(container)/json"))
     }
 
     func close() async {

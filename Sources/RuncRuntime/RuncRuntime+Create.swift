@@ -107,7 +107,7 @@ extension RuncRuntime {
         defer { if root.isOverlaid { Overlay.unmount(rootPath) } }
         let configuration = OCIConfiguration(
             member: member, template: template,
-            hardening: Hardening(template, user: uid, maxOpenFiles: maxOpenFiles, sharesFiles: !root.isOverlaid),
+            hardening: Hardening(template, user: uid, sharesFiles: !root.isOverlaid),
             root: root, rootPath: rootPath, files: files, empty: empty, agentPath: agentPath, cgroups: cgroups)
         let json: Data
         do {

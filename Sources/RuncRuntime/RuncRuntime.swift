@@ -30,11 +30,6 @@ public final class RuncRuntime: ContainerRuntime {
 
     /// User ids that exist here.
     let users = UserSpace(map: String(decoding: Files.read("/proc/self/uid_map") ?? [], as: UTF8.self))
-    let maxOpenFiles: Int64 = {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        return Int64(clamping: limit.rlim_max)
-    }()
     /// Whether members see files through overlays.
     let isOverlaid: Bool
     /// An empty directory.

@@ -2,6 +2,8 @@ import BerthClient
 import CurlHTTP
 import DockerRuntime
 import Foundation
+import Hardening
+import Pool
 import TestSupport
 import Testing
 
@@ -55,6 +57,61 @@ struct BaselineTests {
             // The engine answers a removal a moment before it is done.
             try await eventually("no container is left") { try await containers() == "[]" }
         }
+    }
+
+    private struct Inspection: Decodable {
+        struct Limit: Decodable {
+            var Name: String
+            var Soft: Int64
+            var Hard: Int64
+        }
+        struct Host: Decodable {
+            var Memory: Int64
+            var MemorySwap: Int64
+            var PidsLimit: Int64
+            var NanoCpus: Int64
+            var ShmSize: Int64
+            var CapAdd: [String]?
+            var CapDrop: [String]?
+            var MaskedPaths: [String]
+            var ReadonlyPaths: [String]
+            var Ulimits: [Limit]?
+            var Tmpfs: [String: String]
+        }
+        var HostConfig: Host
+    }
+
+    @Test("the container that is compared with is held as Berth's own are, by one and the same value")
+    func hardening() async throws {
+        let engine = try engine()
+        let exec = try await DockerExec(
+            DockerExecBaseline(endpoint: engine.http, name: "\(engine)"), image: "busybox:latest", lifetime: 60)
+        let answer: [UInt8]
+        do {
+            #expect(
+                try await exec.run(["sh", "-c", "echo 1 > /var/tmp/file && cat /var/tmp/file"], cwd: "/workspace") == 2)
+            answer = try await exec.inspect()
+        } catch {
+            await exec.close()
+            throw error
+        }
+        await exec.close()
+        let host = try JSONDecoder().decode(Inspection.self, from: Data(answer)).HostConfig
+        let template = MemberTemplate()
+        let own = Hardening(template, user: MemberTemplate.standardUID)
+        #expect(host.Memory == template.memoryBytes && host.MemorySwap == template.memoryBytes)
+        #expect(host.PidsLimit == template.processes)
+        #expect(host.NanoCpus == template.milliCPUs * 1_000_000)
+        #expect(host.ShmSize == Hardening.sharedMemoryBytes)
+        #expect(host.CapDrop == ["ALL"])
+        let capabilities = (host.CapAdd ?? []).map { $0.hasPrefix("CAP_") ? String($0.dropFirst(4)) : $0 }
+        #expect(Set(capabilities) == Set(Hardening.capabilities))
+        #expect(host.MaskedPaths == Hardening.maskedPaths)
+        #expect(host.ReadonlyPaths == Hardening.readonlyPaths)
+        let limits = Dictionary(uniqueKeysWithValues: (host.Ulimits ?? []).map { ($0.Name, [$0.Soft, $0.Hard]) })
+        #expect(limits == Dictionary(uniqueKeysWithValues: own.limits.map { ($0.name, [$0.value, $0.value]) }))
+        #expect(Set(host.Tmpfs.keys) == Set(template.tmpfsPaths))
+        for options in host.Tmpfs.values { #expect(options.contains("size=\(template.tmpfsBytes)")) }
     }
 
     @Test("a program that fails through docker exec is a failure; a missing image, or engine, is said before it begins")
