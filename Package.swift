@@ -71,14 +71,19 @@ let package = Package(
             swiftSettings: strict),
         // What holds a member, on whatever runtime, and the directories that a server may rely on
         .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
+        // What a server has on its host, whatever the runtime: its directory and lock, and who clears up after it
+        .target(
+            name: "Housekeeping", dependencies: ["Pool", "Hardening", "CLinux"],
+            // In the binary: what is installed is one file.
+            resources: [.embedInCode("janitor.sh")], swiftSettings: strict),
         .target(name: "CurlHTTP", dependencies: ["CCurl", "CCurlLoader", "CLinux"], swiftSettings: strict),
         // What `docker login` and `docker context` leave, for both runtimes
-        .target(name: "DockerConfig", dependencies: ["Pool", "CLinux"], swiftSettings: strict),
+        .target(name: "DockerConfig", dependencies: ["Pool", "Housekeeping", "CLinux"], swiftSettings: strict),
         .target(
             name: "DockerRuntime", dependencies: ["Pool", "Hardening", "CurlHTTP", "DockerConfig", "CLinux", log],
             swiftSettings: strict),
         .target(
-            name: "RuncRuntime", dependencies: ["Pool", "Hardening", "DockerConfig", "CLinux", log],
+            name: "RuncRuntime", dependencies: ["Pool", "Hardening", "Housekeeping", "DockerConfig", "CLinux", log],
             swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
@@ -114,7 +119,7 @@ let package = Package(
             name: "berth",
             dependencies: [
                 "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "Hardening", "AgentLink", "CurlHTTP",
-                "DockerConfig", "DockerRuntime", "RuncRuntime", "FileTree",
+                "DockerConfig", "DockerRuntime", "RuncRuntime", "Housekeeping", "FileTree",
                 "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -155,7 +160,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "RuncRuntimeTests",
-            dependencies: ["RuncRuntime", "DockerConfig", "CLinux", "Hardening", "Pool", "TestSupport", log] + nio,
+            dependencies: [
+                "RuncRuntime", "Housekeeping", "DockerConfig", "CLinux", "Hardening", "Pool", "TestSupport", log,
+            ] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
@@ -178,7 +185,8 @@ let package = Package(
         .testTarget(
             name: "Integration",
             dependencies: [
-                "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "TestSupport", log,
+                "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "Housekeeping",
+                "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
 

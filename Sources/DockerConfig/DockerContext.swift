@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import FoundationEssentials
 public import Pool
 
@@ -49,7 +50,7 @@ extension DockerConfig {
         }
         guard chosen.name != "default" else { return nil }
         let root = "\(directory ?? "")/contexts"
-        for id in Self.list("\(root)/meta") {
+        for id in Files.list("\(root)/meta").filter({ !$0.hasPrefix(".") }) {
             guard let bytes = try Self.read("\(root)/meta/\(id)/meta.json"),
                 let meta = try? JSONDecoder().decode(Meta.self, from: Data(bytes)), meta.Name == chosen.name
             else { continue }
@@ -59,7 +60,7 @@ extension DockerConfig {
             let certificates = "\(root)/tls/\(id)/docker"
             return DockerContext(
                 name: chosen.name, host: host,
-                certificates: Self.list(certificates).isEmpty ? nil : certificates,
+                certificates: Files.list(certificates).allSatisfy { $0.hasPrefix(".") } ? nil : certificates,
                 skipsVerification: endpoint.SkipTLSVerify ?? false)
         }
         throw RuntimeError(

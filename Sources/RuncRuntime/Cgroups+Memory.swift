@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import Glibc
 
 extension Cgroups {
@@ -10,8 +11,8 @@ extension Cgroups {
         while true {
             let cgroup = ([Substring(mounts[0])] + components).joined(separator: "/")
             let left = Self.memoryLeft(
-                max: Self.text("\(cgroup)/memory.max"), current: Self.text("\(cgroup)/memory.current"),
-                stat: Self.text("\(cgroup)/memory.stat"))
+                max: Files.text("\(cgroup)/memory.max"), current: Files.text("\(cgroup)/memory.current"),
+                stat: Files.text("\(cgroup)/memory.stat"))
             if let left { least = min(least ?? left, left) }
             if components.isEmpty { return least }
             components.removeLast()

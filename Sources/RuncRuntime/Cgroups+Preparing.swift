@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import CLinux
 internal import Glibc
 internal import Pool
@@ -27,7 +28,7 @@ extension Cgroups {
         let leaf = "\(cgroup)/\(Self.ownLeaf)"
         // Some may fork while they are moved.
         for _ in 0..<100 {
-            let processes = Self.text("\(cgroup)/cgroup.procs").split(separator: "\n")
+            let processes = Files.text("\(cgroup)/cgroup.procs").split(separator: "\n")
             if processes.isEmpty { return }
             if mkdir(leaf, 0o755) != 0, errno != EEXIST { throw failure("mkdir", leaf) }
             for process in processes {

@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import CLinux
 internal import Glibc
 internal import Pool
@@ -49,7 +50,8 @@ struct Cgroups: Sendable {
 
     private static func place(_ mount: String) -> CgroupPlace {
         CgroupPlace.decide(
-            ownGroups: text("/proc/self/cgroup"), mounts: text("/proc/self/mountinfo", limit: 1 << 24), mount: mount,
+            ownGroups: Files.text("/proc/self/cgroup"), mounts: Files.text("/proc/self/mountinfo", limit: 1 << 24),
+            mount: mount,
             // Every cgroup has this file but the host's root.
             isHostRoot: !Files.exists("\(mount)/cgroup.type")
         ) { path in
@@ -59,12 +61,8 @@ struct Cgroups: Sendable {
         }
     }
 
-    static func text(_ path: String, limit: Int = 1 << 20) -> String {
-        String(decoding: Files.read(path, limit: limit) ?? [], as: UTF8.self)
-    }
-
     private static func controllers(_ path: String) -> Set<String> {
-        Set(text("\(path)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
+        Set(Files.text("\(path)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
     }
 
     /// The controllers that limits need and this host, or what it has delegated, doesn't offer.
@@ -166,7 +164,7 @@ struct Cgroups: Sendable {
     }
 
     static func processes(in path: String) -> [pid_t] {
-        text("\(path)/cgroup.procs").split(separator: "\n").compactMap { pid_t($0) }.filter { $0 > 0 }
+        Files.text("\(path)/cgroup.procs").split(separator: "\n").compactMap { pid_t($0) }.filter { $0 > 0 }
     }
 
     private func rmdirTree(_ path: String) -> Bool {

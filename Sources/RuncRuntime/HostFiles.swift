@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import Glibc
 internal import Pool
 

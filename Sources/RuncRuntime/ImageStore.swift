@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import DockerConfig
 internal import FoundationEssentials
 internal import Glibc
@@ -294,13 +295,6 @@ struct ImageStore: Sendable {
             }
         }
         return descriptor
-    }
-}
-
-extension Files {
-    /// Makes a directory that may be there, whose mode is then its owner's business.
-    static func ensureDirectory(_ path: String) throws(RuntimeError) {
-        if mkdir(path, 0o755) != 0 && errno != EEXIST { throw failure("mkdir", path) }
     }
 }
 

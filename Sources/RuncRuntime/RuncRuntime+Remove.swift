@@ -1,3 +1,4 @@
+internal import Housekeeping
 internal import CLinux
 internal import Glibc
 internal import Logging

@@ -1,3 +1,4 @@
+public import Housekeeping
 public import DockerConfig
 internal import Glibc
 internal import Hardening
@@ -127,6 +128,9 @@ public final class RuncRuntime: ContainerRuntime {
 
     /// Bytes that the limits of this server's unit or container leave for members; nil where none holds for them.
     public func memoryLeft() -> Int64? { cgroups.memoryLeft() }
+
+    /// What the janitor has to remove when this server dies.
+    public var containers: Janitor.Containers { .init(runcPath: executable, cgroup: cgroups.parent) }
 
     func bundle(_ member: MemberID) -> String { "\(stateDirectory)/members/\(member)" }
 

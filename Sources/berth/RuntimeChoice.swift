@@ -1,3 +1,4 @@
+import Housekeeping
 import Configuration
 import DockerConfig
 import DockerRuntime
@@ -17,8 +18,8 @@ struct RuntimeChoice {
 
     var runtime: any ContainerRuntime
     var image: String
-    /// The runc whose containers the janitor removes; nil with Docker.
-    var runc: String?
+    /// What the janitor removes itself; nil with Docker.
+    var containers: Janitor.Containers?
     /// Commands by which the janitor removes what a dead server has left in an engine.
     var sweeps: [[String]] = []
     /// Gets what members like this need, their image above all: before the first create, whose time-out is
@@ -111,7 +112,7 @@ struct RuntimeChoice {
             runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
             logins: EngineSearch.config, logger: settings.logger)
         var choice = RuntimeChoice(
-            runtime: runtime, image: "host", runc: RuncProbe().runtimePath, prepare: { try await runtime.prepare($0) })
+            runtime: runtime, image: "host", containers: runtime.containers, prepare: { try await runtime.prepare($0) })
         choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }
         return try await choice.resolving(settings.configuration.templates(standardImage: choice.image))
     }

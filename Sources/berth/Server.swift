@@ -1,3 +1,4 @@
+import Housekeeping
 import AgentLink
 import BerthClient
 import Configuration
@@ -83,7 +84,7 @@ struct Server {
         // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
         let signals = EndSignals()
         let janitor = try Janitor(
-            state: directory, instance: settings.instanceName, runcPath: choice.runc, commands: choice.sweeps)
+            state: directory, containers: choice.containers, commands: choice.sweeps)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
         let memory = choice.memory

@@ -1,3 +1,4 @@
+import Housekeeping
 import AgentLink
 import DockerRuntime
 import Foundation

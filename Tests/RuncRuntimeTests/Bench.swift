@@ -3,6 +3,7 @@ import Logging
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 /// A runtime with a state directory of its own, and a stand-in for the agent: a shell that runs each line that it

@@ -4,6 +4,7 @@ import Pool
 import TestSupport
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 @Suite("images", .serialized)

@@ -2,6 +2,7 @@ import Glibc
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 @Suite("a container seen from inside", .serialized)

@@ -1,7 +1,9 @@
+import Foundation
 import Glibc
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 @Suite("what outlives a server", .serialized)
@@ -17,7 +19,7 @@ struct JanitorTests {
 
         await #expect(processExitsWith: .signal(SIGKILL)) {
             let bench = try Bench("janitor", base: "/tmp/berth-runc-tests-janitor")
-            let janitor = try Janitor(state: bench.state, instance: "janitor", runcPath: bench.runtime.executable)
+            let janitor = try Janitor(state: bench.state, containers: bench.runtime.containers)
             try Files.write("\(bench.base)/pid", "\(janitor.pid)".utf8)
             let containers = [try await bench.container("one"), try await bench.container("two")]
             // An agent that doesn't see the end of its stream: it waits for something else.
@@ -46,7 +48,7 @@ struct JanitorTests {
         let janitor: Int32
         do {
             let first = try StateDirectory(base: base, instance: "a")
-            janitor = try Janitor(state: first, instance: "a").pid
+            janitor = try Janitor(state: first).pid
         }
         // The janitor may be before, at or after its work.
         for _ in 0..<20 {
@@ -54,7 +56,7 @@ struct JanitorTests {
             var (held, there) = (stat(), stat())
             #expect(fstat(next.lock, &held) == 0 && lstat("\(next.path)/lock", &there) == 0)
             #expect(held.st_ino == there.st_ino)
-            _ = try Janitor(state: next, instance: "a")
+            _ = try Janitor(state: next)
         }
         #expect(eventually(within: 10) { kill(janitor, 0) != 0 || isZombie(janitor) })
         #expect(eventually(within: 10) { !Files.exists("\(base)/a") })
@@ -88,7 +90,7 @@ struct JanitorTests {
         do {
             let state = try StateDirectory(base: base, instance: "commands")
             let janitor = try Janitor(
-                state: state, instance: "commands",
+                state: state,
                 commands: [["/bin/sh", "-c", "echo \"it's $0\" > '\(base)/out'", "a b"]])
             // The first signals may come before its trap is set: it is asleep in a read once it blocks in one.
             #expect(eventually(within: 5) { isIgnoringSignals(janitor.pid) })
@@ -98,6 +100,28 @@ struct JanitorTests {
         }
         #expect(eventually(within: 5) { Files.read("\(base)/out") == Array("it's a b\n".utf8) })
         #expect(eventually(within: 5) { (try? Files.removeTree(base)) != nil })
+    }
+
+    @Test("a janitor that was given no cgroup looks at none, and one that was at that one alone")
+    func cgroups() throws {
+        let script = String(decoding: PackageResources.janitor_sh, as: UTF8.self)
+        let begin = try #require(script.range(of: "cgroups() {")?.lowerBound)
+        let end = try #require(script.range(of: "\ni=0\n")?.lowerBound)
+        // Its functions, which only look: what follows kills and removes what they find.
+        let functions = script[begin..<end]
+        func found(_ group: String) throws -> String {
+            try Subprocess.run(
+                ["/bin/sh", "-c", "group='\(group)'\n\(functions)\ncgroups; processes"], seconds: 10,
+                Cancellation()
+            ).output
+        }
+        #expect(try found("") == "")
+
+        let group = "berth-janitor-tests-\(getpid())"
+        let home = "\(Cgroups(instance: "a", stateDirectory: "/a").mounts[0])/\(group)"
+        for path in [home, "\(home)/one"] { try Files.makeDirectory(path) }
+        defer { for path in ["\(home)/one", home] { rmdir(path) } }
+        #expect(try found(group) == "\(home)/one/\n")
     }
 
     private func isZombie(_ pid: Int32) -> Bool {

@@ -3,6 +3,7 @@ import Logging
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 @Suite("the life of a member on runc", .serialized)

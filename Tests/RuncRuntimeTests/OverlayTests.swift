@@ -3,6 +3,7 @@ import Hardening
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 /// Item C18.

@@ -3,6 +3,7 @@ import Glibc
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 /// What keeps a server from making members shows at its start; the virtual machine's checks (Tests/VM) try the units

@@ -4,6 +4,7 @@ import Logging
 import Pool
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 /// Item C15.

@@ -1,29 +1,29 @@
 internal import CLinux
 internal import Glibc
-internal import Pool
+package import Pool
 
 /// Readable once cancelled, so that a blocked thread can wait for it beside what it waits for.
-final class Cancellation: Sendable {
-    let descriptor: Int32
+package final class Cancellation: Sendable {
+    package let descriptor: Int32
 
-    init() {
+    package init() {
         descriptor = berth_runc_event()
     }
 
-    func cancel() {
+    package func cancel() {
         var one: UInt64 = 1
         _ = write(descriptor, &one, 8)
     }
 
-    var isCancelled: Bool { wait(milliseconds: 0) }
+    package var isCancelled: Bool { wait(milliseconds: 0) }
 
     /// Sleeps, and returns true as soon as cancelled.
-    func wait(milliseconds: Int32) -> Bool {
+    package func wait(milliseconds: Int32) -> Bool {
         var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&end, 1, milliseconds) > 0
     }
 
-    func check() throws(RuntimeError) {
+    package func check() throws(RuntimeError) {
         if isCancelled { throw RuntimeError(.failed, "cancelled") }
     }
 
@@ -37,7 +37,7 @@ private final class Job {
 
 /// Runs `body`, which may block, on a thread of its own, never on one of Swift's concurrency threads.
 /// Calls into the runtime are rare and few at a time, so that a thread for each costs nothing that can be measured.
-func blocking<T: Sendable>(
+package func blocking<T: Sendable>(
     _ body: @escaping @Sendable (Cancellation) throws(RuntimeError) -> T
 ) async throws(RuntimeError) -> T {
     let cancellation = Cancellation()
@@ -79,9 +79,9 @@ func blocking<T: Sendable>(
 }
 
 /// What a call of this process, the last one, failed with.
-func lastFailure(_ what: String) -> RuntimeError {
+package func lastFailure(_ what: String) -> RuntimeError {
     let code = errno
     return RuntimeError(.failed, "\(what): \(String(cString: strerror(code)))", errno: code)
 }
 
-func lastError() -> String { String(cString: strerror(errno)) }
+package func lastError() -> String { String(cString: strerror(errno)) }

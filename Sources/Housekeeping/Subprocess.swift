@@ -1,21 +1,21 @@
 internal import CLinux
 internal import Glibc
-internal import Pool
+package import Pool
 
 /// A program run to its end by a thread that may block.
-enum Subprocess {
+package enum Subprocess {
     /// Inherited by every tool: found in the same places on every host.
-    static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    package static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    struct Outcome {
+    package struct Outcome {
         /// The wait status: 0 is success.
-        var status: Int32
+        package var status: Int32
         /// What it wrote to its standard output and error, where they were not redirected.
-        var output: String
+        package var output: String
     }
 
     /// - Parameter seconds: after them the program and its children are killed, and so on cancellation.
-    static func run(
+    package static func run(
         _ argv: [String], stdin: Int32 = -1, stdout: Int32 = -1, stderr: Int32 = -1, environment: [String] = [],
         seconds: Int32, _ cancellation: Cancellation
     ) throws(RuntimeError) -> Outcome {
@@ -36,9 +36,9 @@ enum Subprocess {
     }
 
     /// Starts a program that outlives the call; `keep` becomes its descriptor 3.
-    static func spawn(
+    package static func spawn(
         _ argv: [String], environment: [String] = [], stdin: Int32, stdout: Int32, stderr: Int32, keep: Int32 = -1
-    ) throws(RuntimeError) -> pid_t {
+    ) throws(RuntimeError) -> Int32 {
         var arguments: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] =
             (["PATH=\(path)", "HOME=/root", "LC_ALL=C"] + environment).map { strdup($0) } + [nil]
@@ -54,7 +54,7 @@ enum Subprocess {
     }
 
     /// The last 4 KiB of what a file holds up to its first NUL.
-    static func tail(of descriptor: Int32, limit: Int = 4096) -> String {
+    package static func tail(of descriptor: Int32, limit: Int = 4096) -> String {
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         var end = off_t(0)
         var info = stat()
@@ -65,7 +65,7 @@ enum Subprocess {
     }
 
     /// The full path of a tool in PATH and the directories of system tools, or nil.
-    static func find(_ tool: String) -> String? {
+    package static func find(_ tool: String) -> String? {
         if tool.contains("/") { return access(tool, X_OK) == 0 ? tool : nil }
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
         for directory in "\(inherited):\(path)".split(separator: ":") where directory.hasPrefix("/") {

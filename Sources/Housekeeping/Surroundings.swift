@@ -1,26 +1,26 @@
 internal import Glibc
 
 /// What runs the server, and so what may forbid it something: the words of advice differ.
-struct Surroundings: Equatable, Sendable {
-    enum Kind: Equatable, Sendable {
+package struct Surroundings: Equatable, Sendable {
+    package enum Kind: Equatable, Sendable {
         /// A service of systemd, and its name.
         case unit(String)
         case container
         case plain
     }
 
-    var kind: Kind
+    package var kind: Kind
     /// Effective, as a mask.
-    var capabilities: UInt64
+    package var capabilities: UInt64
     /// Whether a filter of system calls is in force.
-    var isFiltered: Bool
+    package var isFiltered: Bool
 
     /// - Parameters:
     ///   - cgroups: the text of /proc/self/cgroup.
     ///   - status: the text of /proc/self/status.
     ///   - isService: whether systemd has started this as a service.
     ///   - isContainer: whether a container's engine has left its mark.
-    init(cgroups: String, status: String, isService: Bool, isContainer: Bool) {
+    package init(cgroups: String, status: String, isService: Bool, isContainer: Bool) {
         let unit = cgroups.split(separator: "\n").lazy
             .filter { $0.hasPrefix("0::") || $0.contains(":name=systemd:") }
             .flatMap { $0.split(separator: "/") }.last { $0.hasSuffix(".service") }
@@ -40,16 +40,16 @@ struct Surroundings: Equatable, Sendable {
         isFiltered = fields["Seccomp:"] == "2"
     }
 
-    static var current: Surroundings {
+    package static var current: Surroundings {
         Surroundings(
-            cgroups: Cgroups.text("/proc/self/cgroup"), status: Cgroups.text("/proc/self/status"),
+            cgroups: Files.text("/proc/self/cgroup"), status: Files.text("/proc/self/status"),
             isService: getenv("INVOCATION_ID") != nil && getenv("SYSTEMD_EXEC_PID") != nil,
             isContainer: Files.exists("/.dockerenv") || Files.exists("/run/.containerenv"))
     }
 
     // Each is empty, or begins with a semicolon: it follows on the error.
 
-    func advice(onCgroups code: Int32) -> String {
+    package func advice(onCgroups code: Int32) -> String {
         switch (kind, code) {
         case (.unit(let unit), EROFS): "; ProtectControlGroups=yes of \(unit) is in the way: set it to no"
         case (.container, EROFS), (.container, EACCES), (.container, EPERM):
@@ -60,7 +60,7 @@ struct Surroundings: Equatable, Sendable {
         }
     }
 
-    func advice(onReadOnly path: String) -> String {
+    package func advice(onReadOnly path: String) -> String {
         guard case .unit(let unit) = kind else { return "" }
         let base = "/run/berth"
         if path == base || path.hasPrefix(base + "/") {
@@ -70,7 +70,7 @@ struct Surroundings: Equatable, Sendable {
     }
 
     /// - Parameter names: of the namespaces that were refused, as systemd calls them.
-    func advice(onNamespaces names: [String], _ code: Int32) -> String {
+    package func advice(onNamespaces names: [String], _ code: Int32) -> String {
         switch code {
         case EPERM where lacks(.sysAdmin): adviceOnCapability(.sysAdmin)
         case EPERM:
@@ -86,7 +86,7 @@ struct Surroundings: Equatable, Sendable {
         }
     }
 
-    func adviceOnCalls(_ group: String) -> String {
+    package func adviceOnCalls(_ group: String) -> String {
         switch kind {
         case .unit(let unit): "; SystemCallFilter= of \(unit) is in the way: it must allow \(group)"
         case .container: "; run this container with --privileged"
@@ -94,19 +94,19 @@ struct Surroundings: Equatable, Sendable {
         }
     }
 
-    var adviceOnHostname: String {
+    package var adviceOnHostname: String {
         guard case .unit(let unit) = kind else { return adviceOnCalls("sethostname") }
         return "; ProtectHostname=yes or SystemCallFilter= of \(unit) is in the way: it must allow sethostname"
     }
 
-    func adviceOnFamilies(_ family: String) -> String {
+    package func adviceOnFamilies(_ family: String) -> String {
         switch kind {
         case .unit(let unit): "; RestrictAddressFamilies= of \(unit) is in the way: it must allow \(family)"
         case .container, .plain: adviceOnCalls("socket")
         }
     }
 
-    func adviceOnCapability(_ capability: Capability) -> String {
+    package func adviceOnCapability(_ capability: Capability) -> String {
         switch kind {
         case .unit(let unit): "; CapabilityBoundingSet= of \(unit) must have \(capability.name)"
         case .container: "; run this container with --privileged, or with --cap-add \(capability.name)"
@@ -114,13 +114,13 @@ struct Surroundings: Equatable, Sendable {
         }
     }
 
-    func lacks(_ capability: Capability) -> Bool { capabilities & (1 << UInt64(capability.rawValue)) == 0 }
+    package func lacks(_ capability: Capability) -> Bool { capabilities & (1 << UInt64(capability.rawValue)) == 0 }
 
-    var missingCapabilities: [Capability] { Capability.allCases.filter(lacks) }
+    package var missingCapabilities: [Capability] { Capability.allCases.filter(lacks) }
 }
 
 /// What runc and the agent need of root's rights; the numbers are the kernel's.
-enum Capability: Int, CaseIterable, Sendable {
+package enum Capability: Int, CaseIterable, Sendable {
     case kill = 5
     case setGID = 6
     case setUID = 7
@@ -128,7 +128,7 @@ enum Capability: Int, CaseIterable, Sendable {
     case netAdmin = 12
     case sysAdmin = 21
 
-    var name: String {
+    package var name: String {
         switch self {
         case .kill: "CAP_KILL"
         case .setGID: "CAP_SETGID"

@@ -1,9 +1,9 @@
-internal import Glibc
-internal import Pool
+package import Glibc
+package import Pool
 
-/// The few file operations that the runtime needs, with errors that name the path.
-enum Files {
-    static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(RuntimeError) {
+/// The few file operations that the server and its runtimes need, with errors that name the path.
+package enum Files {
+    package static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(RuntimeError) {
         if mkdir(path, mode) == 0 {
             // Whatever the server's umask is.
             guard chmod(path, mode) == 0 else { throw failure("chmod", path) }
@@ -12,8 +12,13 @@ enum Files {
         }
     }
 
+    /// Makes a directory that may be there, whose mode is then its owner's business.
+    package static func ensureDirectory(_ path: String) throws(RuntimeError) {
+        if mkdir(path, 0o755) != 0 && errno != EEXIST { throw failure("mkdir", path) }
+    }
+
     /// Makes `path` and all that leads to it below `base`, which exists.
-    static func makeDirectories(_ base: String, _ path: String) throws(RuntimeError) {
+    package static func makeDirectories(_ base: String, _ path: String) throws(RuntimeError) {
         var current = base
         for component in path.split(separator: "/") {
             current += "/\(component)"
@@ -21,7 +26,9 @@ enum Files {
         }
     }
 
-    static func write(_ path: String, _ content: some Sequence<UInt8>, mode: mode_t = 0o644) throws(RuntimeError) {
+    package static func write(_ path: String, _ content: some Sequence<UInt8>, mode: mode_t = 0o644)
+        throws(RuntimeError)
+    {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
         guard descriptor >= 0 else { throw failure("create", path) }
         defer { close(descriptor) }
@@ -35,7 +42,7 @@ enum Files {
     }
 
     /// The content of a file, or nil when it can't be read or is longer than `limit`.
-    static func read(_ path: String, limit: Int = 1 << 20) -> [UInt8]? {
+    package static func read(_ path: String, limit: Int = 1 << 20) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -49,8 +56,13 @@ enum Files {
         }
     }
 
+    /// The text of a file; empty when it can't be read or is longer than `limit`.
+    package static func text(_ path: String, limit: Int = 1 << 20) -> String {
+        String(decoding: read(path, limit: limit) ?? [], as: UTF8.self)
+    }
+
     /// The names in a directory, sorted; empty when it isn't there.
-    static func list(_ path: String) -> [String] {
+    package static func list(_ path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
@@ -63,9 +75,9 @@ enum Files {
         return names.sorted()
     }
 
-    enum Kind { case absent, directory, symlink(String), other }
+    package enum Kind { case absent, directory, symlink(String), other }
 
-    static func kind(_ path: String) -> Kind {
+    package static func kind(_ path: String) -> Kind {
         var info = stat()
         guard lstat(path, &info) == 0 else { return .absent }
         switch info.st_mode & S_IFMT {
@@ -78,13 +90,13 @@ enum Files {
         }
     }
 
-    static func exists(_ path: String) -> Bool {
+    package static func exists(_ path: String) -> Bool {
         if case .absent = kind(path) { return false }
         return true
     }
 
     /// Removes a tree, never following a link and never crossing into another file system.
-    static func removeTree(_ path: String) throws(RuntimeError) {
+    package static func removeTree(_ path: String) throws(RuntimeError) {
         var info = stat()
         guard lstat(path, &info) == 0 else { return }
         try remove(path, info, device: info.st_dev)
@@ -105,7 +117,7 @@ enum Files {
         if rmdir(path) != 0 && errno != ENOENT { throw failure("remove", path) }
     }
 
-    static func failure(_ what: String, _ path: String) -> RuntimeError {
+    package static func failure(_ what: String, _ path: String) -> RuntimeError {
         let code = errno
         let cause: RuntimeError.Cause = code == ENOSPC || code == ENOMEM ? .outOfMemory : .failed
         let advice = code == EROFS ? Surroundings.current.advice(onReadOnly: path) : ""
