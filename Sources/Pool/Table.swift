@@ -1,11 +1,14 @@
 /// Elements that are found by an index of a type of its own, so that a pool's index can't be taken for a slot's.
 struct Table<Element: Sendable>: Sendable, RandomAccessCollection, MutableCollection {
     struct Index: Hashable, Sendable, Strideable {
-        let number: Int
+        // Half an Int: a lease has two of them, and beyond 128 bytes each copy of a state is a call of memcpy.
+        private let value: Int32
 
         init(_ number: Int) {
-            self.number = number
+            value = Int32(number)
         }
+
+        var number: Int { Int(value) }
 
         func distance(to other: Index) -> Int { other.number - number }
         func advanced(by distance: Int) -> Index { Index(number + distance) }
