@@ -6,7 +6,7 @@
 
 /// What the pool needs of Docker, runc, …: members made, members removed, leftovers found. Nothing more.
 ///
-/// A runtime keeps no book of its own about members: the pool does. Every call may be cancelled by cancelling its task,
+/// A runtime keeps no ledger of members: the pool does. Every call may be cancelled by cancelling its task,
 /// and then returns soon.
 public protocol ContainerRuntime: Sendable {
     /// "docker" or "runc", as in Stats and logs.

@@ -4,7 +4,7 @@
     internal import Musl
 #endif
 
-/// How many warm members a pool needs: enough for the acquires expected while one refill is under way.
+/// How many warm members a pool needs: enough for the acquires expected while one refill is in flight.
 ///
 /// A pool that replaces each member it hands out is a base-stock system with one-for-one replenishment (Arrow, Harris
 /// and Marschak, "Optimal Inventory Policy", 1951; Zipkin, "Foundations of Inventory Management", 2000, chapter 6).

@@ -137,7 +137,7 @@ extension Fleet {
         }
     }
 
-    /// Finds members of this instance that are on no book: seen twice, a tick apart, they are removed.
+    /// Finds members of this instance that are not in the ledger: seen twice, a tick apart, they are removed.
     fileprivate actor Sweeper {
         private var suspects: Set<MemberID> = []
         private var isSweeping = false
@@ -147,7 +147,7 @@ extension Fleet {
             isSweeping = true
             defer { isSweeping = false }
             do {
-                // The book is read after the list: a member created in between is on it.
+                // The ledger is read after the list, so that it has whatever was created in between.
                 let found = try await fleet.listMembers()
                 let known = fleet.knownMembers
                 let strangers = Set(found.filter { !known.contains($0) })

@@ -61,7 +61,7 @@ public struct ClientID: Hashable, Sendable {
     }
 }
 
-/// One acquire in line.
+/// One queued acquire.
 public struct WaiterID: Hashable, Sendable {
     public let number: UInt64
 
@@ -84,7 +84,7 @@ public struct AcquireOrder: Sendable {
     public var isDetached: Bool
     /// How long the lease lasts without use; nil, or more than the pool's: the pool's.
     public var leaseTime: Duration?
-    /// How long to wait in line; nil is the default. Cut to the server's longest.
+    /// How long to wait in the queue; nil: the default. Cut to the server's `maxWait`.
     public var wait: Duration?
     /// On whose account it goes; nil: nobody's, and no limit on a client applies.
     public var client: ClientID?
@@ -122,7 +122,7 @@ public enum AcquireError: Error, Sendable, Equatable {
     case unavailable(RuntimeError, nextTry: Duration)
     /// So many wait already.
     case queueFull(waiting: Int)
-    /// It waited so long; a create was under way or due.
+    /// It waited so long; a create was in flight or due.
     case timedOut(after: Duration)
     /// It waited so long; a limit stood in the way of a create.
     case exhausted(HeldReason, after: Duration)

@@ -4,7 +4,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public var template: MemberTemplate
     /// How many members are kept idle.
     public var sizing: Sizing
-    /// Members in all states together, at most.
+    /// Maximum of members in all states together.
     public var max: Int
     /// Members filled in before another pool has its turn.
     public var batch: Int
@@ -99,29 +99,29 @@ public struct PoolConfiguration: Sendable, Equatable {
 public struct FleetConfiguration: Sendable, Equatable {
     /// At least one; the first is the default pool. Names are unique.
     public var pools: [PoolConfiguration]
-    /// Members of all pools together, at most.
+    /// Maximum of members of all pools together.
     public var max: Int
     /// What the memory limits of all members together may reach, in bytes.
     public var memoryBudgetBytes: Int64
-    /// The safety net: how long the maintenance task sleeps at most.
+    /// The maximum time that the maintenance task sleeps: a safety net.
     public var tick: Duration
-    /// How many acquires may wait in one pool's line.
+    /// Maximum of acquires in one pool's queue.
     public var maxWaiters: Int
     /// Time that an acquire waits, used when the request sets none.
     public var defaultWait: Duration
-    /// How long an acquire may wait at most.
+    /// The maximum time that an acquire may wait.
     public var maxWait: Duration
     /// How long a lease outlives the connection that acquired it.
     public var connectionGrace: Duration
-    /// Members being removed at the same time, at most.
+    /// Maximum of removals in flight.
     public var maxConcurrentRemovals: Int
     /// How long one attempt to remove a member may take.
     public var removeTimeout: Duration
-    /// Leases and waiting acquires of one client together, at most; nil: as many as there are.
+    /// Maximum of leases and waiting acquires of one client together; nil: no limit.
     public var maxPerClient: Int?
-    /// Resets under way at the same time, at most.
+    /// Maximum of resets in flight.
     public var maxConcurrentResets: Int
-    /// Health pings under way at the same time, at most.
+    /// Maximum of health pings in flight.
     public var maxConcurrentPings: Int
     /// Each member has a user id of its own from it, unless its pool has one for all; nil: none has.
     public var uids: ClosedRange<UInt32>?
