@@ -1,4 +1,4 @@
-public import Schema
+internal import Schema
 
 /// For operators. Nothing here ends a lease. What is changed holds until the server loads its configuration again.
 ///

@@ -1,19 +1,25 @@
+internal import NIOCore
 internal import RPC
-public import Schema
+internal import Schema
 
 extension BerthClient {
-    /// Output that may wait for its reader, in bytes: the window of an execution if nothing else is said. The server takes
+    /// Output that may wait for its reader, in bytes: the window of an execution whose call names none. The server takes
     /// 64 KiB to 1 MiB.
     public static let standardWindow = 512 << 10
 
     // MARK: Running
 
     /// Runs a program in a lease.
-    /// - Parameter window: output, in bytes, that may wait here for its reader; the program then waits.
-    public func execute(_ command: Command, in lease: Lease, window: Int = standardWindow) -> Execution {
+    /// - Parameters:
+    ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
+    ///   - deadline: how long all of it may take, connecting included; then the program is ended, and reading throws
+    ///     `deadlineExceeded`. Unlike `Command.timeout`, which is an end of the program.
+    public func execute(
+        _ command: Command, in lease: Lease, window: Int = standardWindow, deadline: Duration? = nil
+    ) -> Execution {
         start(
             command, command.request(lease: lease.token, pool: "", wait: nil, window: window), lease: lease.token,
-            window)
+            window, deadline)
     }
 
     /// Runs a program in a member of its own, which is acquired and released around it, in one round trip.
@@ -22,17 +28,27 @@ extension BerthClient {
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
     ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
+    ///   - deadline: how long all of it may take, connecting included; as above.
     public func execute(
-        _ command: Command, pool: String? = nil, wait: Duration? = nil, window: Int = standardWindow
+        _ command: Command, pool: String? = nil, wait: Duration? = nil, window: Int = standardWindow,
+        deadline: Duration? = nil
     ) -> Execution {
-        start(command, command.request(lease: "", pool: pool ?? "", wait: wait, window: window), lease: "", window)
+        start(
+            command, command.request(lease: "", pool: pool ?? "", wait: wait, window: window), lease: "", window,
+            deadline)
     }
 
     /// Runs a program in a lease to its end: what it wrote, and how it ended.
-    /// - Parameter limit: bytes of output kept, of both streams each; what is over it is counted.
-    /// - Throws: `BerthError` when the call fails; any end of the program is in the answer.
-    public func run(_ command: Command, in lease: Lease, limit: Int = 16 << 20) async throws -> CollectedOutput {
-        try await execute(command, in: lease).collect(limit: limit)
+    /// - Parameters:
+    ///   - limit: bytes of output kept, of both streams each; what is over it is counted.
+    ///   - deadline: how long all of it may take, connecting included.
+    /// - Throws: `BerthError` when the call fails, `invalidArgument` for a command whose input stays open among others; any
+    ///   end of the program is in the answer.
+    public func run(
+        _ command: Command, in lease: Lease, limit: Int = 16 << 20, deadline: Duration? = nil
+    ) async throws -> CollectedOutput {
+        try command.requireNoMoreInput()
+        return try await execute(command, in: lease, deadline: deadline).collect(limit: limit)
     }
 
     /// Runs a program in a member of its own to its end: what it wrote, and how it ended.
@@ -44,11 +60,15 @@ extension BerthClient {
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
     ///   - limit: bytes of output kept, of both streams each; what is over it is counted.
-    /// - Throws: `BerthError` when the call fails; any end of the program is in the answer.
+    ///   - deadline: how long all of it may take, connecting included.
+    /// - Throws: `BerthError` when the call fails, `invalidArgument` for a command whose input stays open among others; any
+    ///   end of the program is in the answer.
     public func run(
-        _ command: Command, pool: String? = nil, wait: Duration? = nil, limit: Int = 16 << 20
+        _ command: Command, pool: String? = nil, wait: Duration? = nil, limit: Int = 16 << 20,
+        deadline: Duration? = nil
     ) async throws -> CollectedOutput {
-        try await execute(command, pool: pool, wait: wait).collect(limit: limit)
+        try command.requireNoMoreInput()
+        return try await execute(command, pool: pool, wait: wait, deadline: deadline).collect(limit: limit)
     }
 
     // MARK: Watching
@@ -81,12 +101,11 @@ extension BerthClient {
             execution, lease: lease?.token ?? "", from: beginning, observes: observes, window: window, inputOffset: nil)
     }
 
-    /// Goes on with an execution whose connection broke, on this one: what it delivers joins what the reader of the other
+    /// Goes on with an execution whose connection broke, on the connection that is made then: what it delivers joins what the reader of the other
     /// one has, without a gap but those that `dropped` tells. First comes `started` again. Its input goes on at
     /// `inputOffset`.
     ///
     ///     } catch let error as BerthError where error.code == .unavailable {
-    ///         client = try await BerthClient.connect(to: address)
     ///         execution = try client.resume(execution)
     ///     }
     ///
@@ -110,11 +129,23 @@ extension BerthClient {
 
     // MARK: How
 
-    private func start(_ command: Command, _ request: ExecuteRequest, lease: String, _ window: Int) -> Execution {
+    /// Bytes of standard input that go with the call; the rest follows as the program reads.
+    private static let maxStdin = 1 << 20
+
+    private func start(
+        _ command: Command, _ request: ExecuteRequest, lease: String, _ window: Int, _ deadline: Duration?
+    ) -> Execution {
+        var request = request
+        var rest: (bytes: [UInt8], isAll: Bool)?
+        if request.stdin.count > Self.maxStdin {
+            rest = (Array(request.stdin[Self.maxStdin...]), !command.keepsStdinOpen && command.terminal == nil)
+            request.stdin.removeSubrange(Self.maxStdin...)
+            request.keepsStdinOpen = true
+        }
         let stream = EventStream<ExecuteEvent>(
-            rpc, method: "Execute", request, lease: lease, window: window,
-            leaving: command.resumable == nil ? .kill : .detach)
-        return Execution(rpc, lease: lease, stream: stream, inputOffset: UInt64(command.stdin.count))
+            connector, method: "Execute", request, lease: lease, window: window,
+            leaving: command.resumable == nil ? .kill : .detach, deadline: deadline)
+        return Execution(lease: lease, stream: stream, inputOffset: UInt64(request.stdin.count), rest: rest)
     }
 
     private func attach(
@@ -131,9 +162,18 @@ extension BerthClient {
             (request.stdoutOffset, request.stderrOffset) = (stdout, stderr)
         }
         let stream = EventStream<ExecuteEvent>(
-            rpc, method: "Attach", request, lease: lease, window: window, from: offsets, leaving: .detach)
+            connector, method: "Attach", request, lease: lease, window: window, from: offsets, leaving: .detach)
         return Execution(
-            rpc, lease: lease, stream: stream, inputOffset: inputOffset, attachedID: execution, observes: observes)
+            lease: lease, stream: stream, inputOffset: inputOffset, attachedID: execution, observes: observes)
+    }
+}
+
+extension Command {
+    /// Who collects a program's output can't write to it.
+    fileprivate func requireNoMoreInput() throws(BerthError) {
+        guard keepsStdinOpen else { return }
+        throw BerthError(
+            .invalidArgument, "run cannot keep standard input open, as nobody could write to it: use execute")
     }
 }
 

@@ -1,6 +1,6 @@
 internal import NIOCore
 internal import RPC
-public import Schema
+internal import Schema
 internal import Synchronization
 
 /// Files of a leased container. Paths are absolute; what is changed is in a place that programs can write to (/tmp,
@@ -56,7 +56,7 @@ extension BerthClient {
     ) -> FileContent {
         FileContent(
             EventStream(
-                rpc, method: "ReadFile",
+                connector, method: "ReadFile",
                 ReadFileRequest(
                     lease: lease.token, path: path.systemString.description, offset: offset, length: length ?? 0,
                     windowBytes: UInt64(window), pathBytes: path.systemString.bytesBesideText),
@@ -69,7 +69,8 @@ extension BerthClient {
         let entries = Mutex<Result<[FileInfo], BerthError>>(.success([]))
         let request = ListDirectoryRequest(
             lease: lease.token, path: path.systemString.description, pathBytes: path.systemString.bytesBesideText)
-        let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
+        let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: connector.eventLoop)
+        let rpc = try await connector.line().rpc
         let result = await withCheckedContinuation { continuation in
             rpc.stream(service: PoolService.name, method: "ListDirectory", request) { event in
                 switch event {
@@ -195,7 +196,7 @@ extension BerthClient {
     public func readArchive(_ path: some SystemText, in lease: Lease, window: Int = standardWindow) -> FileContent {
         FileContent(
             EventStream(
-                rpc, method: "ReadArchive",
+                connector, method: "ReadArchive",
                 ReadArchiveRequest(
                     lease: lease.token, path: path.systemString.description, windowBytes: UInt64(window),
                     pathBytes: path.systemString.bytesBesideText),

@@ -1,6 +1,6 @@
 internal import NIOCore
 internal import RPC
-public import Schema
+internal import Schema
 
 extension BerthClient {
     /// The server and its pools in numbers, at once and then again and again.
@@ -12,9 +12,9 @@ extension BerthClient {
     /// - Parameter interval: between two snapshots; the server takes 100 ms for less.
     public func watchStats(every interval: Duration = .seconds(1)) -> AsyncThrowingStream<StatsResponse, any Error> {
         AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
+            let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: connector.eventLoop)
             let request = WatchStatsRequest(intervalMilliseconds: interval.milliseconds)
-            let call = rpc.stream(service: PoolService.name, method: "WatchStats", request) { event in
+            let take: @Sendable (StreamEvent) -> Void = { event in
                 switch event {
                 case .message(let bytes):
                     let decoded = bytes.withUnsafeReadableBytes { raw in
@@ -28,7 +28,16 @@ extension BerthClient {
                 case .end(let error): continuation.finish(throwing: error.map { BerthError($0) })
                 }
             }
-            continuation.onTermination = { _ in call.abandon() }
+            let asking = Task { [connector] in
+                do throws(BerthError) {
+                    let rpc = try await connector.line().rpc
+                    let call = rpc.stream(service: PoolService.name, method: "WatchStats", request, on: take)
+                    continuation.onTermination = { _ in call.abandon() }
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in asking.cancel() }
         }
     }
 }

@@ -1,68 +1,71 @@
 public import NIOCore
 public import NIOPosix
 internal import RPC
-public import Schema
-internal import Synchronization
+internal import Schema
 
-/// A connection to a Berth server, for any number of calls at a time, from any task.
+/// A client of a Berth server: one connection, for any number of calls at a time, from any task.
 ///
-///     let client = try await BerthClient.connect()
-///     let lease = try await client.acquire()
-///     for try await event in client.execute(Command(["python3", "-c", "print(1)"]), in: lease) { … }
-///     try await client.release(lease)
+///     try await BerthClient.withClient { client in
+///         try await client.withLease { lease in
+///             for try await event in client.execute(Command(["python3", "-c", "print(1)"]), in: lease) { … }
+///         }
+///     }
 ///
-/// Calls throw `BerthError`. When the connection ends, every open call ends with `unavailable`; a client does not
-/// reconnect by itself. Close it when done.
+/// It connects at its first call. When the connection is lost, open calls fail with `unavailable`, since nobody knows how
+/// far they came; the next call connects again, and tries until `Configuration.connectTimeout` is up. Nothing is run twice
+/// by itself. Calls throw `BerthError`.
 public final class BerthClient: Sendable {
-    let rpc: ClientConnection
-    private let isOver = Atomic(false)
+    /// What a server's log says of its clients.
+    static let name = "berth-swift"
+
+    let connector: Connector
 
     /// For tasks that shall run on the connection's own thread, as in `withTaskExecutorPreference(client.executor) { … }`:
     /// what comes then reaches them without a switch of threads, which takes longer than the rest of a short call. Such a
     /// task must not block, and computes briefly: all calls of its connection wait for it.
     public let executor: any TaskExecutor
 
-    private init(_ rpc: ClientConnection) {
-        self.rpc = rpc
-        executor = ConnectionExecutor(rpc.eventLoop)
-        rpc.onClose.whenComplete { [weak self] _ in self?.isOver.store(true, ordering: .relaxed) }
+    /// Makes no call; `withClient` does the same, and closes it.
+    ///
+    /// - Parameters:
+    ///   - address: nil is where BERTH_SERVER says, else 127.0.0.1:7411.
+    ///   - eventLoopGroup: where the connection's work is done.
+    /// - Throws: `invalidArgument` for a BERTH_SERVER that is no address.
+    public init(
+        address: ServerAddress? = nil, configuration: Configuration = Configuration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    ) throws(BerthError) {
+        let eventLoop = eventLoopGroup.next()
+        let there = if let address { address } else { try ServerAddress.fromEnvironment() }
+        connector = Connector(there, configuration, on: eventLoop)
+        executor = ConnectionExecutor(eventLoop)
     }
 
-    /// False once the connection has ended: every call fails from then on.
-    public var isConnected: Bool { !isOver.load(ordering: .relaxed) }
+    /// Whether it is connected now.
+    package var isConnected: Bool { connector.current != nil }
 
-    /// - Parameters:
-    ///   - group: where the connection's work is done.
-    ///   - timeout: how long connecting may take.
-    public static func connect(
+    /// A client of one connection, which is made now, at the first try, and never again: for those who reconnect by rules of
+    /// their own.
+    package static func connect(
         to address: ServerAddress = .standard, timeout: Duration = .seconds(5),
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) async throws(BerthError) -> BerthClient {
-        let limit = TimeAmount.milliseconds(Int64(timeout.milliseconds))
-        do throws(RPCError) {
-            switch address {
-            case .tcp(let host, let port):
-                return BerthClient(
-                    try await ClientConnection.connect(host: host, port: port, group: group, timeout: limit))
-            case .unix(let path):
-                return BerthClient(try await ClientConnection.connect(unixSocket: path, group: group, timeout: limit))
-            }
-        } catch {
-            throw BerthError(
-                .unavailable,
-                "no Berth server at \(address): \(error.message); start one with \"berth serve\", "
-                    + "or name another with --server or BERTH_SERVER")
-        }
+        var configuration = Configuration()
+        configuration.connectTimeout = timeout
+        (configuration.reconnects, configuration.retries) = (false, false)
+        let client = try BerthClient(address: address, configuration: configuration, eventLoopGroup: group)
+        _ = try await client.connector.line()
+        return client
     }
 
-    /// Closes the connection. What runs on it is cancelled; leases that are not detached end soon after.
-    public func close() {
-        rpc.close()
-    }
+    /// Closes the connection; every call fails from then on. What runs on it is cancelled; leases that are not detached end
+    /// soon after.
+    public func close() { connector.close() }
 
     // MARK: Calls
 
-    /// Who is there.
+    /// Who is there. Also the way to ask whether a server is alive.
+    /// - Parameter client: who asks, for the server's log.
     public func hello(client: String = "berth-swift") async throws(BerthError) -> HelloResponse {
         try await call("Hello", HelloRequest(client: client))
     }
@@ -119,36 +122,12 @@ public final class BerthClient: Sendable {
         let _: Empty = try await call("Release", ReleaseRequest(lease: lease.token))
     }
 
+    /// Any unary call of the contract.
     func call<R: Message>(
         service: String = PoolService.name, _ method: String, _ message: some Message
     ) async throws(BerthError) -> R {
-        try await rpc.call(service: service, method, message)
-    }
-}
-
-/// A member, leased.
-public struct Lease: Sendable, Equatable {
-    /// Whoever knows it may use the lease.
-    public var token: String
-    /// The member's name, for logs; empty where only the token is known.
-    public var member: String
-    /// How long the lease lasts without use; 0 where only the token is known.
-    public var time: Duration
-    /// The member was warm; false: it was created while the call waited.
-    public var isWarm: Bool
-
-    /// One that was acquired elsewhere, by its token.
-    public init(token: String) {
-        self.token = token
-        member = ""
-        time = .zero
-        isWarm = false
-    }
-
-    init(_ response: AcquireResponse) {
-        token = response.lease
-        member = response.member
-        time = .milliseconds(response.ttlMilliseconds)
-        isWarm = response.isWarm
+        // The usual way, without a wait.
+        if let line = connector.current { return try await line.rpc.call(service: service, method, message) }
+        return try await connector.line().rpc.call(service: service, method, message)
     }
 }

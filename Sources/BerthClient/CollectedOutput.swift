@@ -1,5 +1,3 @@
-public import Schema
-
 /// All that a program wrote, and its end.
 public struct CollectedOutput: Sendable, Equatable {
     public var stdout: [UInt8] = []

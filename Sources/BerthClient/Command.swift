@@ -1,4 +1,5 @@
-public import Schema
+internal import NIOCore
+internal import Schema
 
 /// A program to run, and how.
 ///
@@ -140,5 +141,13 @@ extension Duration {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
         return overflow ? .max : UInt32(clamping: max(1, whole + attoseconds / 1_000_000_000_000_000))
+    }
+}
+
+extension Duration {
+    var timeAmount: TimeAmount {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return .nanoseconds(overflow ? .max : max(1, whole + attoseconds / 1_000_000_000))
     }
 }

@@ -13,23 +13,47 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         case detach
     }
 
-    private let rpc: ClientConnection
+    private let connector: Connector
+    /// Where it was called, and where all calls about it go; nil until there is a connection.
+    private let connection = AtomicLazyReference<ClientConnection>()
     /// The lease of the execution, as the calls about it name it.
     private let lease: String
     private let leaving: Leaving
     private let state: Mutex<StreamState<Event>>
 
     /// Makes the call; its events come from then on.
+    /// - Parameter deadline: of the call, connecting included; nil is none.
     init(
-        _ rpc: ClientConnection, method: String, _ request: some Message, lease: String, window: Int,
-        from offsets: OutputOffsets = OutputOffsets(), leaving: Leaving
+        _ connector: Connector, method: String, _ request: some Message, lease: String, window: Int,
+        from offsets: OutputOffsets = OutputOffsets(), leaving: Leaving,
+        deadline: Duration? = nil
     ) {
-        self.rpc = rpc
+        self.connector = connector
         self.lease = lease
         self.leaving = leaving
         state = Mutex(StreamState(queue: EventQueue(window: window, from: offsets)))
+        begin(method, request, deadline)
+    }
+
+    private func begin(_ method: String, _ request: some Message, _ deadline: Duration?) {
+        // The usual way, without a task.
+        if let line = connector.current { return call(line.rpc, method, request, deadline) }
+        let end = deadline.map { ContinuousClock.now + $0 }
+        Task {
+            do throws(BerthError) {
+                let rpc = try await connector.line(until: deadline.map { .now() + $0.timeAmount }).rpc
+                call(rpc, method, request, end.map { $0 - .now })
+            } catch {
+                self.end(error)
+            }
+        }
+    }
+
+    private func call(_ rpc: ClientConnection, _ method: String, _ request: some Message, _ deadline: Duration?) {
+        _ = connection.storeIfNil(rpc)
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
-        rpc.stream(service: PoolService.name, method: method, request) { [self] event in
+        rpc.stream(service: PoolService.name, method: method, request, timeout: deadline?.timeAmount) {
+            [self] event in
             switch event {
             case .message(let bytes):
                 let decoded = bytes.withUnsafeReadableBytes { raw in
@@ -82,7 +106,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
     func next() async throws -> Event? {
         if Task.isCancelled { throw CancellationError() }
         if let (event, givesCredit) = state.withLock({ $0.next() }) {
-            if givesCredit { rpc.eventLoop.execute { self.giveCredit() } }
+            if givesCredit { connector.eventLoop.execute { self.giveCredit() } }
             return event
         }
         return try await withTaskCancellationHandler {
@@ -95,7 +119,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
                     return (nil, false)
                 }
                 if let answer { continuation.resume(with: answer) }
-                if givesCredit { rpc.eventLoop.execute { self.giveCredit() } }
+                if givesCredit { connector.eventLoop.execute { self.giveCredit() } }
             }
         } onCancel: {
             state.withLock { $0.stopWaiting() }?.resume(throwing: CancellationError())
@@ -112,7 +136,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
             lease: lease, execution: identity.execution, watcher: identity.watcher, stdoutOffset: offsets.stdout,
             stderrOffset: offsets.stderr)
         // An execution that has ended meanwhile needs no credit, and an error that matters ends the stream as well.
-        rpc.unary(service: PoolService.name, method: "Acknowledge", request) { _ in }
+        post("Acknowledge", request)
     }
 
     // MARK: Start and end
@@ -154,14 +178,27 @@ final class EventStream<Event: CreditedEvent>: Sendable {
     func detaches() { state.withLock { $0.detach() } }
 
     private func sendKill(_ identity: StreamIdentity) {
-        let request = SignalRequest(lease: lease, execution: identity.execution, signal: 9)
-        rpc.unary(service: PoolService.name, method: "Signal", request) { _ in }
+        post("Signal", SignalRequest(lease: lease, execution: identity.execution, signal: 9))
     }
 
     private func sendLeave(_ identity: StreamIdentity) {
         if leaving == .kill, !state.withLock({ $0.isKilled }) { sendKill(identity) }
-        let request = DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher)
-        rpc.unary(service: PoolService.name, method: "Detach", request) { _ in }
+        post("Detach", DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
+    }
+
+    // MARK: Calls about it
+
+    /// Where calls about it go. It has started, so that there is one.
+    var rpc: ClientConnection {
+        get throws(BerthError) {
+            guard let rpc = connection.load() else { throw .lost }
+            return rpc
+        }
+    }
+
+    /// Nobody needs the answer.
+    private func post(_ method: String, _ request: some Message) {
+        connection.load()?.unary(service: PoolService.name, method: method, request) { _ in }
     }
 }
 

@@ -1,5 +1,5 @@
 internal import RPC
-public import Schema
+internal import Schema
 
 /// A program that runs: its events, in order, while they happen. Iterate it once, from one task.
 ///
@@ -13,29 +13,32 @@ public import Schema
 public final class Execution: AsyncSequence, Sendable {
     public typealias Element = ExecuteEvent
 
-    let rpc: ClientConnection
     /// The lease's token; empty for a program in a member of its own.
     let lease: String
     let stream: EventStream<ExecuteEvent>
     let input: InputWriter
+    /// Sends the standard input that did not go with the call, as the program reads it.
+    private let feeding: Task<Void, Never>?
     /// Its id, where it was attached to: known before this stream of it has started.
     let attachedID: String?
     /// It was attached to without slowing it down.
     let observes: Bool
 
+    /// - Parameter rest: standard input that did not go with the call, and whether more follows it.
     init(
-        _ rpc: ClientConnection, lease: String, stream: EventStream<ExecuteEvent>, inputOffset: UInt64?,
-        attachedID: String? = nil, observes: Bool = false
+        lease: String, stream: EventStream<ExecuteEvent>, inputOffset: UInt64?,
+        rest: (bytes: [UInt8], isAll: Bool)? = nil, attachedID: String? = nil, observes: Bool = false
     ) {
-        self.rpc = rpc
         self.lease = lease
         self.stream = stream
         self.attachedID = attachedID
         self.observes = observes
-        input = InputWriter(rpc, lease: lease, offset: inputOffset)
+        input = InputWriter(stream, lease: lease, offset: inputOffset, isBusy: rest != nil)
+        feeding = rest.map { [input] rest in Task { await input.feed(rest.bytes, ends: rest.isAll) } }
     }
 
     deinit {
+        feeding?.cancel()
         stream.leave()
     }
 
@@ -89,22 +92,23 @@ public final class Execution: AsyncSequence, Sendable {
     ///   connection is lost, `cancelled` when the task is. The last two may come when a part was taken.
     public func write(_ bytes: [UInt8]) async throws(BerthError) {
         guard !bytes.isEmpty else { return }
-        try await input.write(bytes, ends: false, to: try await id)
+        try await input.write(bytes, ends: false)
     }
 
     /// Ends its standard input, after what was written; on a terminal, types the end-of-file character (Ctrl-D).
     /// - Throws: as `write`.
     public func closeInput() async throws(BerthError) {
-        try await input.write([], ends: true, to: try await id)
+        try await input.write([], ends: true)
     }
 
     /// Tells its terminal its new size.
     /// - Throws: `failedPrecondition` when it has no terminal, `notFound` when it has ended.
     public func resize(rows: Int, columns: Int) async throws(BerthError) {
-        let _: Empty = try await rpc.call(
+        let id = try await id
+        let _: Empty = try await stream.rpc.call(
             "Resize",
             ResizeTerminalRequest(
-                lease: lease, execution: try await id,
+                lease: lease, execution: id,
                 terminal: Terminal(rows: UInt32(clamping: rows), columns: UInt32(clamping: columns))))
     }
 
@@ -116,17 +120,18 @@ public final class Execution: AsyncSequence, Sendable {
         case .number(let number): request.signal = number
         case .name(let name): request.signalName = name
         }
-        let _: Empty = try await rpc.call("Signal", request)
+        let _: Empty = try await stream.rpc.call("Signal", request)
     }
 
     /// Ends it and everything it started: TERM, a grace, KILL. Its end event follows.
     /// - Parameter grace: nil is the execution's own.
     /// - Throws: `notFound` when it has ended.
     public func cancel(grace: Duration? = nil) async throws(BerthError) {
-        let _: Empty = try await rpc.call(
+        let id = try await id
+        let _: Empty = try await stream.rpc.call(
             "Signal",
             SignalRequest(
-                lease: lease, execution: try await id, isCancel: true, graceMilliseconds: grace?.milliseconds ?? 0))
+                lease: lease, execution: id, isCancel: true, graceMilliseconds: grace?.milliseconds ?? 0))
     }
 
     /// Kills it and everything it started, without waiting for anything; before its start: as soon as it has started.
@@ -138,7 +143,7 @@ public final class Execution: AsyncSequence, Sendable {
     public func detach() async throws(BerthError) {
         let identity = try await stream.started()
         stream.detaches()
-        let _: Empty = try await rpc.call(
+        let _: Empty = try await stream.rpc.call(
             "Detach", DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
     }
 }

@@ -29,22 +29,42 @@ final class InputWriter: Sendable {
         var answer: CheckedContinuation<Outcome, Never>?
     }
 
-    private let rpc: ClientConnection
+    private let stream: EventStream<ExecuteEvent>
     private let lease: String
     private let state: Mutex<State>
 
-    init(_ rpc: ClientConnection, lease: String, offset: UInt64?) {
-        self.rpc = rpc
+    /// - Parameter isBusy: the first turn is that of `feed`.
+    init(_ stream: EventStream<ExecuteEvent>, lease: String, offset: UInt64?, isBusy: Bool) {
+        self.stream = stream
         self.lease = lease
-        state = Mutex(State(offset: offset))
+        var state = State(offset: offset)
+        state.isBusy = isBusy
+        self.state = Mutex(state)
     }
 
     /// How many bytes the server has taken for sure; nil: not known.
     var offset: UInt64? { state.withLock { $0.offset } }
 
-    /// Writes all of `bytes`, and the end of the input after it if `ends`.
-    func write(_ bytes: [UInt8], ends: Bool, to execution: String) async throws(BerthError) {
+    /// Writes all of `bytes`, and the end of the input after it if `ends`. Waits for the start.
+    func write(_ bytes: [UInt8], ends: Bool) async throws(BerthError) {
+        let execution = try await stream.started().execution
         try await turn()
+        try await send(all: bytes, ends: ends, to: execution)
+    }
+
+    /// Writes what did not go with the call, in the first turn. A program that does not read all of it is no failure, and a
+    /// connection that is lost tells who reads.
+    func feed(_ bytes: [UInt8], ends: Bool) async {
+        do throws(BerthError) {
+            let execution = try await stream.started().execution
+            try? await send(all: bytes, ends: ends, to: execution)
+        } catch {
+            endTurn()
+        }
+    }
+
+    /// Sends in pieces, then ends the turn; also when it throws.
+    private func send(all bytes: [UInt8], ends: Bool, to execution: String) async throws(BerthError) {
         // With an offset of 0, and nothing to take, it only says what it expects.
         if state.withLock({ $0.offset == nil }) { try await send([], ends: false, to: execution) }
         var start = 0
@@ -67,6 +87,7 @@ final class InputWriter: Sendable {
                     return state.offset ?? 0
                 }
                 guard let offset else { return continuation.resume(returning: .failed(.leftCall)) }
+                guard let rpc = try? stream.rpc else { return answered(.failure(RPCError(.unavailable, "it is lost"))) }
                 let request = InputRequest(
                     lease: lease, execution: execution, offset: offset, data: piece, isEnd: ends)
                 rpc.unary(service: PoolService.name, method: "Input", request) { self.answered($0) }

@@ -1,6 +1,14 @@
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Glibc
+#endif
+
 /// Where a Berth server listens.
 public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
-    /// Where `berth serve` listens if not told otherwise.
+    /// Where `berth serve` listens when it is not told otherwise.
     public static let standard = ServerAddress.tcp(host: "127.0.0.1", port: 7411)
 
     case tcp(host: String, port: Int)
@@ -29,6 +37,13 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
             throw ServerAddress.malformed(text, "an IPv6 address stands in brackets")
         }
         self = .tcp(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
+    }
+
+    /// Where BERTH_SERVER says, else `standard`.
+    /// - Throws: `invalidArgument` when it says something that is no address.
+    public static func fromEnvironment() throws(BerthError) -> ServerAddress {
+        guard let text = getenv("BERTH_SERVER") else { return .standard }
+        return try ServerAddress(String(cString: text))
     }
 
     private static func malformed(_ text: String, _ why: String) -> BerthError {

@@ -3,42 +3,47 @@ internal import NIOPosix
 
 extension ClientConnection {
     /// Connects over TCP.
+    /// - Parameter watch: sees what comes before the connection does.
     /// - Throws: UNAVAILABLE with the system's words.
     public static func connect(
         host: String, port: Int, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
-        limits: Limits = Limits()
+        limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
         try await ioCall("cannot connect to \(host):\(port)") {
             try await ClientBootstrap(group: group)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .connect(host: host, port: port) { adopt($0, limits: limits) }
+                .connect(host: host, port: port) { adopt($0, limits: limits, watch: watch) }
         }
     }
 
     /// Connects to a unix socket.
+    /// - Parameter watch: sees what comes before the connection does.
     /// - Throws: UNAVAILABLE or PERMISSION_DENIED with the system's words.
     public static func connect(
         unixSocket path: String, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
-        limits: Limits = Limits()
+        limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
         try await ioCall("cannot connect to \(path)") {
             try await ClientBootstrap(group: group)
                 .connectTimeout(timeout)
-                .connect(unixDomainSocketPath: path) { adopt($0, limits: limits) }
+                .connect(unixDomainSocketPath: path) { adopt($0, limits: limits, watch: watch) }
         }
     }
 
     /// Speaks to the peer of any channel that carries bytes, which belongs to the connection from then on. What the channel
     /// read before is lost: on its event loop, or in its initializer, nothing is.
-    public static func adopt(_ channel: any Channel, limits: Limits = Limits()) -> EventLoopFuture<ClientConnection> {
+    public static func adopt(
+        _ channel: any Channel, limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
+    ) -> EventLoopFuture<ClientConnection> {
         guard channel.eventLoop.inEventLoop else {
-            return channel.eventLoop.flatSubmit { adopt(channel, limits: limits) }
+            return channel.eventLoop.flatSubmit { adopt(channel, limits: limits, watch: watch) }
         }
         return channel.eventLoop.makeCompletedFuture {
             let core = ClientCore(eventLoop: channel.eventLoop, limits: limits)
             let connection = ClientConnection(channel: channel, core: core)
             do {
+                if let watch { try channel.pipeline.syncOperations.addHandler(watch) }
                 try channel.pipeline.syncOperations.addHandler(ClientHandler(core))
             } catch {
                 core.channelClosed()

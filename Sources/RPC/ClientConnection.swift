@@ -112,6 +112,12 @@ public final class ClientConnection: Sendable {
     /// Closes the connection. Calls that are open end with UNAVAILABLE.
     public func close() { onLoop { $0.close(.closed) } }
 
+    /// Closes the connection for a reason, which those whose calls are open are told.
+    package func fail(_ words: String) { onLoop { $0.close(.failed(words)) } }
+
+    /// Whether calls are open. On the event loop.
+    package var hasCalls: Bool { core.value.hasCalls }
+
     /// Completes when the connection is closed, for whatever reason; never fails.
     public var onClose: EventLoopFuture<Void> { closed.map { _ in } }
 

@@ -89,6 +89,8 @@ final class ClientCore {
         call.sink.fail(RPCError(.cancelled, "the caller left the call"))
     }
 
+    var hasCalls: Bool { streams.count > 0 }
+
     func pauseReading() { isPaused = true }
 
     func resumeReading() {

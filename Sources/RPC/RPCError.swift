@@ -26,6 +26,8 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     public var message: String
     /// The finer kind, where the code is too coarse to act on.
     public var reason: ErrorReason?
+    /// The name of a finer kind that is not known here; nil where `reason` says it, or there is none.
+    package var otherReason: String?
     /// What goes with the reason, by the names that the contract gives.
     public var metadata: [String: String]
 
@@ -43,7 +45,9 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String { "\(code): \(message)" }
 
     var status: Status {
-        Status(code: code.rawValue, message: message, info: reason.map { ErrorInfo($0, metadata: metadata) })
+        let name = reason?.name ?? otherReason
+        return Status(
+            code: code.rawValue, message: message, info: name.map { ErrorInfo(reason: $0, metadata: metadata) })
     }
 
     /// nil for the status of a success. Codes that gRPC does not know are `unknown`, as it has it.
@@ -51,7 +55,7 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
         guard let status, status.code != 0 else { return nil }
         let reason = status.info.flatMap { ErrorReason(name: $0.reason) }
         self.init(
-            Code(rawValue: status.code) ?? .unknown, status.message, reason,
-            metadata: reason == nil ? [:] : status.info?.metadata ?? [:])
+            Code(rawValue: status.code) ?? .unknown, status.message, reason, metadata: status.info?.metadata ?? [:])
+        if reason == nil { otherReason = status.info?.reason }
     }
 }

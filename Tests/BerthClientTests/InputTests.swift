@@ -127,6 +127,41 @@ struct InputTests {
         }
     }
 
+    @Test("standard input of any length goes with the program: what is over 1 MiB follows, and later writes after it")
+    func long() async throws {
+        let bytes = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        for keepsOpen in [false, true] {
+            try await ScriptedServer.with { server, client in
+                var command = Command(["cat"], stdin: bytes)
+                command.keepsStdinOpen = keepsOpen
+                let execution = client.execute(command)
+                let stream = try await server.stream()
+                guard case .execute(let request) = server.asked[0] else {
+                    throw NeverHappened(description: "an execute: \(server.asked)")
+                }
+                #expect(request.stdin.count == 1 << 20 && request.keepsStdinOpen)
+                server.take(request.stdin.count)
+                stream.send(.start)
+                if keepsOpen { try await execution.write([1, 2, 3]) }
+                let all = bytes + (keepsOpen ? [1, 2, 3] : [])
+                try await eventually("all of the input") { execution.inputOffset == UInt64(all.count) }
+                #expect(request.stdin + inputs(server).flatMap(\.data) == all)
+                #expect(inputs(server).map(\.isEnd).contains(true) == !keepsOpen)
+            }
+        }
+    }
+
+    @Test("a command whose input stays open is not one to collect the output of")
+    func openInput() async throws {
+        try await ScriptedServer.with { server, client in
+            var command = Command(["cat"])
+            command.keepsStdinOpen = true
+            let error = await #expect(throws: BerthError.self) { _ = try await client.run(command) }
+            #expect(error?.code == .invalidArgument)
+            #expect(server.asked.isEmpty)
+        }
+    }
+
     @Test("every way to say what to run, and every limit, is in the request")
     func commands() async throws {
         try await ScriptedServer.with { server, client in

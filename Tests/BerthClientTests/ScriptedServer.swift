@@ -18,6 +18,8 @@ final class ScriptedServer: RPCService {
         case input(InputRequest)
         case resize(ResizeTerminalRequest)
         case list(ListExecutionsRequest)
+        case acquire(AcquireRequest)
+        case release(ReleaseRequest)
     }
 
     /// A stream that is open.
@@ -44,6 +46,7 @@ final class ScriptedServer: RPCService {
         var inputs: [Stream] = []
         var taken: UInt64 = 0
         var port = 0
+        var hellos = 0
     }
 
     private let state = Mutex(State())
@@ -56,6 +59,8 @@ final class ScriptedServer: RPCService {
         self.onAcknowledge = onAcknowledge
     }
 
+    var hellos: Int { state.withLock { $0.hellos } }
+
     var asked: [Asked] { state.withLock { $0.asked } }
 
     /// The stream that was opened as the `index`th.
@@ -67,6 +72,9 @@ final class ScriptedServer: RPCService {
     func eventuallyAsked(_ what: String, _ condition: (Asked) -> Bool) async throws {
         try await eventually(what) { self.asked.contains(where: condition) }
     }
+
+    /// Bytes of input that came otherwise.
+    func take(_ count: Int) { state.withLock { $0.taken += UInt64(count) } }
 
     /// Answers the oldest `Input` that waits.
     func answerInput() {
@@ -86,7 +94,11 @@ final class ScriptedServer: RPCService {
             case "Input": asked = .input(try call.decode(InputRequest.self))
             case "Resize": asked = .resize(try call.decode(ResizeTerminalRequest.self))
             case "ListExecutions": asked = .list(try call.decode(ListExecutionsRequest.self))
-            case "Hello": return call.respond(HelloResponse(server: "scripted"))
+            case "Acquire": asked = .acquire(try call.decode(AcquireRequest.self))
+            case "Release": asked = .release(try call.decode(ReleaseRequest.self))
+            case "Hello":
+                state.withLock { $0.hellos += 1 }
+                return call.respond(HelloResponse(server: "scripted"))
             default: throw .unimplemented(service: call.service, method: call.method)
             }
             let loop = call.connection.eventLoop
@@ -105,7 +117,8 @@ final class ScriptedServer: RPCService {
                 call.respond(Empty())
                 state.withLock { $0.streams.last }?.fail(RPCError(.cancelled, "detached"))
             case .list: call.respond(ListExecutionsResponse(executions: [ExecutionInfo(execution: "x1")]))
-            case .signal, .resize: call.respond(Empty())
+            case .acquire: call.respond(AcquireResponse(lease: "secret", member: "m"))
+            case .signal, .resize, .release: call.respond(Empty())
             }
         } catch {
             call.fail(error)
@@ -126,9 +139,9 @@ final class ScriptedServer: RPCService {
         if answersInput { stream.call.value.respond(InputResponse(offset: taken)) }
     }
 
-    func connect() async throws -> BerthClient {
-        try await BerthClient.connect(to: .tcp(host: "127.0.0.1", port: state.withLock { $0.port }))
-    }
+    var address: ServerAddress { .tcp(host: "127.0.0.1", port: state.withLock { $0.port }) }
+
+    func connect() async throws -> BerthClient { try await BerthClient.connect(to: address) }
 
     /// Serves it while `body` runs.
     static func with(

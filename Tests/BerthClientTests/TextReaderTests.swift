@@ -1,5 +1,7 @@
 import BerthClient
+import Schema
 import Testing
+import TestSupport
 
 @Suite("Text of bytes that come in pieces")
 struct TextReaderTests {
@@ -14,6 +16,21 @@ struct TextReaderTests {
                 #expect(pieces.joined() + reader.end() == text)
                 #expect(!pieces.joined().unicodeScalars.contains("\u{fffd}"))
             }
+        }
+    }
+
+    @Test("an execution's text has whole characters of each stream, and says what is missing", .timeLimit(.minutes(1)))
+    func ofAnExecution() async throws {
+        try await ScriptedServer.with { server, client in
+            let execution = client.execute(Command(["x"]))
+            let stream = try await server.stream()
+            stream.send([.start, .out(0, [0x61, 0xe2, 0x82]), .out(0, [0xc3], .stderr), .out(3, [0xac, 0x62])])
+            stream.send([.dropped(Dropped(stream: .stdout, offset: 5, bytes: 7)), .out(12, [0xf0, 0x9f]), .end])
+            var pieces: [Execution.Text] = []
+            for try await piece in execution.text { pieces.append(piece) }
+            #expect(pieces.filter { $0.stream == .stdout }.map(\.text) == ["a", "€b", "", "\u{fffd}"])
+            #expect(pieces.filter { $0.stream == .stderr }.map(\.text) == ["\u{fffd}"])
+            #expect(pieces.map(\.dropped).max() == 7)
         }
     }
 

@@ -39,7 +39,7 @@ private struct RawFiles {
             return try await rpc.unary(
                 service: PoolService.name, method: "WriteFile", request, returning: WriteFileResponse.self)
         } catch {
-            throw BerthError(BerthError.Code(rawValue: error.code.rawValue) ?? .unknown, error.message)
+            throw BerthError(BerthError.Code(rawValue: error.code.rawValue), error.message)
         }
     }
 }
@@ -130,7 +130,7 @@ struct FileTests {
         try await TestServer.with { _, client in
             let lease = try await client.acquire()
             let here = directory.path
-            func expect(_ code: BerthError.Code, _ reason: ErrorReason, _ body: () async throws -> Void) async {
+            func expect(_ code: BerthError.Code, _ reason: BerthError.Reason, _ body: () async throws -> Void) async {
                 let error = await refusal(body)
                 #expect(error?.code == code, "\(reason): \(String(describing: error))")
                 #expect(error?.reason == reason, "\(String(describing: error))")
