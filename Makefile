@@ -17,7 +17,8 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients test-vm check format protos docs install clean
+.PHONY: help serve build test simulate fuzz bench allocations test-clients test-vm docs-swift check format protos docs
+.PHONY: install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -71,12 +72,16 @@ test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machi
 	@$(SWIFT) build --product berth
 	@$(SUDO) Tests/VM/run $(CHECKS)
 
+docs-swift: ## pages of the Swift client's doc comments, in .build/docs-swift; a link that leads nowhere is an error
+	@BERTH_DOCC=1 $(SWIFT) package --allow-writing-to-directory .build/docs-swift generate-documentation \
+		--target BerthClient --output-path .build/docs-swift --warnings-as-errors
+
 check: ## format and lint, generated code and documentation, shell scripts
 	@$(SWIFT) build --product berth
 	@dev/check
 
 format: ## format all Swift code
-	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
+	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks clients/swift
 
 protos: ## generate the messages of Berth and of every client from proto/
 	@dev/bootstrap --clients

@@ -32,12 +32,27 @@ let fuzz: Target =
         name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/Fuzz",
         exclude: ["Command", "corpus", "run"], sources: ["Targets", "Tests"], swiftSettings: strict)
 
+// `make test-clients` has what clients/swift holds as programs beside the rest, and nobody else builds them.
+let swiftClient: [Target] =
+    Context.environment["BERTH_SWIFT_CLIENT"] == nil
+    ? []
+    : ["conformance", "readme", "samples/stream", "samples/session", "samples/ten"].map { path in
+        .executableTarget(
+            name: "swift-" + (path.split(separator: "/").last ?? ""), dependencies: ["BerthClient"],
+            path: "clients/swift/\(path)", swiftSettings: strict)
+    }
+
+// `make docs-swift` needs the plugin that makes pages of doc comments; users of the client do not.
+let docC: [Package.Dependency] =
+    Context.environment["BERTH_DOCC"] == nil
+    ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
+
 let package = Package(
     name: "berth",
     products: [
         .executable(name: "berth", targets: ["berth"]),
         .executable(name: "berth-agent", targets: ["berth-agent"]),
-        .library(name: "BerthClient", targets: ["BerthClient", "Schema"]),
+        .library(name: "BerthClient", targets: ["BerthClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -46,7 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    ],
+    ] + docC,
     targets: [
         // C
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
@@ -208,6 +223,6 @@ let package = Package(
             name: "berth-bench",
             dependencies: ["BenchmarkKit", "BerthClient", "Pool", "RPC", "Wire", "Schema"] + nio,
             path: "Benchmarks/Tool", swiftSettings: strict),
-    ],
+    ] + swiftClient,
     swiftLanguageModes: [.v6]
 )

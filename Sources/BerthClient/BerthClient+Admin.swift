@@ -16,6 +16,7 @@ extension BerthClient {
     /// Changes how many members a pool keeps idle, and how many it has at most. Idle members beyond a smaller size are
     /// removed at once; beyond a smaller maximum, members are removed as their leases end.
     /// - Parameters:
+    ///   - pool: its name.
     ///   - size: makes the size of a pool that follows demand fixed; nil is as it is.
     ///   - max: members in all states together; nil is as it is.
     /// - Returns: what they are now.

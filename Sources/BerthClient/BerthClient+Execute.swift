@@ -11,6 +11,8 @@ extension BerthClient {
 
     /// Runs a program in a lease.
     /// - Parameters:
+    ///   - command: what to run, and how.
+    ///   - lease: whose member it runs in.
     ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
     ///   - deadline: how long all of it may take, connecting included; then the program is ended, and reading throws
     ///     `deadlineExceeded`. Unlike `Command.timeout`, which is an end of the program.
@@ -25,6 +27,7 @@ extension BerthClient {
     /// Runs a program in a member of its own, which is acquired and released around it, in one round trip.
     ///
     /// - Parameters:
+    ///   - command: what to run, and how.
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
     ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
@@ -40,6 +43,8 @@ extension BerthClient {
 
     /// Runs a program in a lease to its end: what it wrote, and how it ended.
     /// - Parameters:
+    ///   - command: what to run, and how.
+    ///   - lease: whose member it runs in.
     ///   - limit: bytes of output kept, of both streams each; what is over it is counted.
     ///   - deadline: how long all of it may take, connecting included.
     /// - Throws: `BerthError` when the call fails, `invalidArgument` for a command whose input stays open among others; any
@@ -57,6 +62,7 @@ extension BerthClient {
     ///     print(output.text, output.ended.exitCode)
     ///
     /// - Parameters:
+    ///   - command: what to run, and how.
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
     ///   - limit: bytes of output kept, of both streams each; what is over it is counted.

@@ -16,6 +16,9 @@ extension BerthClient {
     /// Writes a file: it is complete under its name, or what was there before still is.
     ///
     /// - Parameters:
+    ///   - path: absolute.
+    ///   - bytes: its content.
+    ///   - lease: whose files they are.
     ///   - mode: its permission bits; nil: 0644.
     ///   - createsParents: directories that are missing on the way are made.
     public func writeFile(
@@ -47,6 +50,8 @@ extension BerthClient {
     ///     for try await bytes in client.readFile("/workspace/log", in: lease) { … }
     ///
     /// - Parameters:
+    ///   - path: absolute.
+    ///   - lease: whose files they are.
     ///   - offset: where to begin.
     ///   - length: bytes at most; nil: all to the end.
     ///   - window: bytes that may wait here for their reader.
@@ -101,7 +106,10 @@ extension BerthClient {
     }
 
     /// Removes a file, a link or an empty directory.
-    /// - Parameter recursive: a directory goes with all that is in it.
+    /// - Parameters:
+    ///   - path: absolute.
+    ///   - lease: whose files they are.
+    ///   - recursive: a directory goes with all that is in it.
     public func remove(_ path: some SystemText, in lease: Lease, recursive: Bool = false) async throws(BerthError) {
         let _: Empty = try await call(
             "RemoveFile",
@@ -111,7 +119,10 @@ extension BerthClient {
     }
 
     /// What is at a path.
-    /// - Parameter followsLink: of a link, what it leads to; else the link itself.
+    /// - Parameters:
+    ///   - path: absolute.
+    ///   - lease: whose files they are.
+    ///   - followsLink: of a link, what it leads to; else the link itself.
     public func stat(
         _ path: some SystemText, in lease: Lease, followsLink: Bool = false
     ) async throws(BerthError) -> FileInfo {
@@ -125,6 +136,8 @@ extension BerthClient {
 
     /// Makes a directory.
     /// - Parameters:
+    ///   - path: absolute.
+    ///   - lease: whose files they are.
     ///   - mode: its permission bits; nil: 0755.
     ///   - createsParents: directories that are missing on the way are made, and it may be there already.
     /// - Throws: `failedPrecondition` with the reason `alreadyExists`, among others.
@@ -140,7 +153,11 @@ extension BerthClient {
     }
 
     /// Gives a file, a link or a directory another path, as rename(2) does.
-    /// - Parameter neverReplaces: fails with the reason `alreadyExists` when something is at the new path.
+    /// - Parameters:
+    ///   - from: the path it has.
+    ///   - to: the path it gets.
+    ///   - lease: whose files they are.
+    ///   - neverReplaces: fails with the reason `alreadyExists` when something is at the new path.
     public func rename(
         _ from: some SystemText, to: some SystemText, in lease: Lease, neverReplaces: Bool = false
     ) async throws(BerthError) {
@@ -153,7 +170,10 @@ extension BerthClient {
     }
 
     /// Changes the permission bits of a file or a directory.
-    /// - Parameter mode: 0 to 0777.
+    /// - Parameters:
+    ///   - path: absolute.
+    ///   - mode: 0 to 0777.
+    ///   - lease: whose files they are.
     public func changeMode(_ path: some SystemText, to mode: UInt32, in lease: Lease) async throws(BerthError) {
         let path = path.systemString
         let _: ChangeModeResponse = try await call(
@@ -192,7 +212,10 @@ extension BerthClient {
 
     /// A directory, or one file, as a tar archive (POSIX pax), as it comes. Names in it are relative to the directory, which
     /// itself is "./"; sockets, pipes and devices are left out.
-    /// - Parameter window: bytes that may wait here for their reader.
+    /// - Parameters:
+    ///   - path: absolute.
+    ///   - lease: whose files they are.
+    ///   - window: bytes that may wait here for their reader.
     public func readArchive(_ path: some SystemText, in lease: Lease, window: Int = standardWindow) -> FileContent {
         FileContent(
             EventStream(

@@ -12,7 +12,10 @@ extension BerthClient {
     ///
     /// - Parameters:
     ///   - address: nil is where BERTH_SERVER says, else 127.0.0.1:7411.
+    ///   - configuration: how the client behaves.
     ///   - eventLoopGroup: where the connection's work is done.
+    ///   - isolation: the actor that `body` runs on: the caller's.
+    ///   - body: gets it.
     /// - Throws: what `body` throws, and `invalidArgument` for a BERTH_SERVER that is no address.
     public static func withClient<Result>(
         address: ServerAddress? = nil, configuration: Configuration = Configuration(),
@@ -36,6 +39,8 @@ extension BerthClient {
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when none is warm; nil is the server's default, 30 s.
     ///   - leaseTime: how long it lasts without use; nil is the server's longest, 5 min.
+    ///   - isolation: the actor that `body` runs on: the caller's.
+    ///   - body: gets it.
     /// - Throws: what `body` throws, and what `acquire` does.
     public func withLease<Result>(
         pool: String? = nil, wait: Duration? = nil, leaseTime: Duration? = nil,

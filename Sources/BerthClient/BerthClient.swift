@@ -29,6 +29,7 @@ public final class BerthClient: Sendable {
     ///
     /// - Parameters:
     ///   - address: nil is where BERTH_SERVER says, else 127.0.0.1:7411.
+    ///   - configuration: how the client behaves.
     ///   - eventLoopGroup: where the connection's work is done.
     /// - Throws: `invalidArgument` for a BERTH_SERVER that is no address.
     public init(
@@ -71,7 +72,9 @@ public final class BerthClient: Sendable {
     }
 
     /// Extends a lease, which every other call on it does too: for one that is kept without being used.
-    /// - Parameter leaseTime: how long it lasts without use from now on, at most the server's longest; nil is as before.
+    /// - Parameters:
+    ///   - lease: the one to extend.
+    ///   - leaseTime: how long it lasts without use from now on, at most the server's longest; nil is as before.
     /// - Returns: the time left. A lease whose connection has closed is not extended.
     @discardableResult
     public func renew(_ lease: Lease, leaseTime: Duration? = nil) async throws(BerthError) -> Duration {
