@@ -96,9 +96,10 @@ public final class Execution: AsyncSequence, Sendable {
     }
 
     /// Ends its standard input, after what was written; on a terminal, types the end-of-file character (Ctrl-D).
+    /// - Parameter bytes: the last of it, which goes with the end: a program that ends when it has read them is no failure.
     /// - Throws: as `write`.
-    public func closeInput() async throws(BerthError) {
-        try await input.write([], ends: true)
+    public func closeInput(after bytes: [UInt8] = []) async throws(BerthError) {
+        try await input.write(bytes, ends: true)
     }
 
     /// Tells its terminal its new size.

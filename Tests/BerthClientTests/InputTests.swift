@@ -151,6 +151,19 @@ struct InputTests {
         }
     }
 
+    @Test("the last of the input goes with its end, in one request")
+    func last() async throws {
+        try await ScriptedServer.with { server, client in
+            let execution = client.attach("x1", from: .held)
+            try await server.stream().send(.start)
+            try await execution.closeInput(after: [7, 8])
+            #expect(
+                inputs(server).filter { !$0.data.isEmpty } == [
+                    InputRequest(execution: "x1", data: [7, 8], isEnd: true)
+                ])
+        }
+    }
+
     @Test("a command whose input stays open is not one to collect the output of")
     func openInput() async throws {
         try await ScriptedServer.with { server, client in

@@ -18,10 +18,9 @@ extension Driver {
 
     private func writeFile(_ step: inout Step) async throws {
         let (_, lease, client) = try lease(&step)
-        let (path, data) = (step.path(), step.bytes("data") ?? [])
+        let (path, data) = (step.path(), repeated(step.bytes("data") ?? [], step.number("repeat")))
         try await client.writeFile(
-            path, [UInt8]((0..<(step.number("repeat") ?? 1)).map { _ in data }.joined()), in: lease,
-            mode: step.octal("mode"), createsParents: step.isSet("parents"))
+            path, data, in: lease, mode: step.octal("mode"), createsParents: step.isSet("parents"))
         say("wrote \(quoted(path.bytes))")
     }
 

@@ -19,7 +19,7 @@ extension Driver {
     private func command(_ step: inout Step) -> Command {
         var argv = step.all("argv")
         if let count = step.number("argv_repeat"), let last = argv.popLast() {
-            argv.append([UInt8]((0..<count).map { _ in last }.joined()))
+            argv.append(repeated(last, count))
         }
         var command = Command(.systemArgv(argv.map { SystemString($0) }))
         if let line = step.text("shell") { command.program = .shell(line) }
@@ -27,8 +27,7 @@ extension Driver {
         command.systemEnv = step.all("env").map { SystemString($0) }
         command.systemCwd = step.bytes("cwd").map { SystemString($0) }
         command.uid = step.number("uid").map { UInt32($0) }
-        let input = step.bytes("stdin") ?? []
-        command.stdin = [UInt8]((0..<(step.number("stdin_repeat") ?? 1)).map { _ in input }.joined())
+        command.stdin = repeated(step.bytes("stdin") ?? [], step.number("stdin_repeat"))
         command.timeout = step.time("timeout")
         command.grace = step.time("grace")
         command.idleTimeout = step.time("idle_timeout")
@@ -150,10 +149,12 @@ extension Driver {
         let execution = watched.execution
         switch step.verb {
         case "input":
-            let data = step.bytes("data") ?? []
-            let ends = step.isSet("end")
-            try await execution.write([UInt8]((0..<(step.number("repeat") ?? 1)).map { _ in data }.joined()))
-            if ends { try await execution.closeInput() }
+            let data = repeated(step.bytes("data") ?? [], step.number("repeat"))
+            if step.isSet("end") {
+                try await execution.closeInput(after: data)
+            } else {
+                try await execution.write(data)
+            }
         case "signal":
             let signal = step.text("signal") ?? ""
             try await execution.signal(Int32(signal).map { ProgramSignal($0) } ?? ProgramSignal(signal))

@@ -75,6 +75,14 @@ func hex(_ number: some BinaryInteger, _ digits: Int, uppercase: Bool = false, r
     return String(repeating: "0", count: max(0, digits - text.count)) + text
 }
 
+/// So many times over.
+func repeated(_ bytes: [UInt8], _ count: Int?) -> [UInt8] {
+    var all: [UInt8] = []
+    all.reserveCapacity(bytes.count * (count ?? 1))
+    for _ in 0..<(count ?? 1) { all += bytes }
+    return all
+}
+
 func octal(_ mode: UInt32) -> String { hex(mode, 4, radix: 8) }
 
 func quoted(_ bytes: some Sequence<UInt8>) -> String {
