@@ -122,14 +122,14 @@ struct ConnectionTests {
     func silentProgram() async throws {
         try await ScriptedServer.with { server, _ in
             var configuration = BerthClient.Configuration()
-            configuration.keepalive = .milliseconds(20)
+            configuration.keepalive = .seconds(2)
             let client = try BerthClient(address: server.address, configuration: configuration)
             let execution = client.execute(Command(["x"]))
             let stream = try await server.stream()
             stream.send(.start)
             _ = try await execution.id
             // One Hello says who connects; the others are questions, and one that is not answered would be the last.
-            try await eventually("five questions") { server.hellos >= 6 }
+            try await eventually("two questions") { server.hellos >= 3 }
             stream.send(.end)
             #expect(try await execution.collect().ended.cause == .exited)
             client.close()
