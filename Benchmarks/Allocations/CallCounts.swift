@@ -7,7 +7,7 @@ import Schema
 extension Allocations {
     /// Answers as `Hello` does, without a server behind it: the RPC alone.
     private struct Greeter: RPCService {
-        func serve(_ call: ServerCall) {
+        func serve(_ call: ServerCall, in session: Void) {
             do throws(RPCError) {
                 _ = try call.decode(HelloRequest.self)
                 call.respond(HelloResponse(server: "bench"))

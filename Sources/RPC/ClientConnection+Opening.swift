@@ -13,7 +13,7 @@ extension ClientConnection {
             try await ClientBootstrap(group: group)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .connect(host: host, port: port) { adopt($0, limits: limits, watch: watch) }
+                .connect(host: host, port: port) { adopt($0, limits: limits, watch: watch, over: .socket) }
         }
     }
 
@@ -27,26 +27,33 @@ extension ClientConnection {
         try await ioCall("cannot connect to \(path)") {
             try await ClientBootstrap(group: group)
                 .connectTimeout(timeout)
-                .connect(unixDomainSocketPath: path) { adopt($0, limits: limits, watch: watch) }
+                .connect(unixDomainSocketPath: path) { adopt($0, limits: limits, watch: watch, over: .socket) }
         }
     }
 
     /// Speaks to the peer of any channel that carries bytes, which belongs to the connection from then on. What the channel
-    /// read before is lost: on its event loop, or in its initializer, nothing is.
+    /// read before is lost: on its event loop, or in its initializer, nothing is. It may have handlers, of TLS for one.
     public static func adopt(
         _ channel: any Channel, limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) -> EventLoopFuture<ClientConnection> {
+        adopt(channel, limits: limits, watch: watch, over: .handlers)
+    }
+
+    private static func adopt(
+        _ channel: any Channel, limits: Limits, watch: (any ChannelHandler & Sendable)? = nil,
+        over below: FrameOutput.Below
+    ) -> EventLoopFuture<ClientConnection> {
         guard channel.eventLoop.inEventLoop else {
-            return channel.eventLoop.flatSubmit { adopt(channel, limits: limits, watch: watch) }
+            return channel.eventLoop.flatSubmit { adopt(channel, limits: limits, watch: watch, over: below) }
         }
         return channel.eventLoop.makeCompletedFuture {
-            let core = ClientCore(eventLoop: channel.eventLoop, limits: limits)
+            let core = ClientCore(eventLoop: channel.eventLoop, limits: limits, over: below)
             let connection = ClientConnection(channel: channel, core: core)
             do {
                 if let watch { try channel.pipeline.syncOperations.addHandler(watch) }
-                try channel.pipeline.syncOperations.addHandler(ClientHandler(core))
+                try channel.pipeline.syncOperations.addHandler(ConnectionHandler(core))
             } catch {
-                core.channelClosed()
+                core.closed()
                 throw error
             }
             return connection
@@ -65,13 +72,17 @@ extension ClientConnection {
                     .invalidArgument, "descriptor \(input) is not a socket, so it cannot be read and written")
             }
             return try await ioCall("cannot speak over socket \(input)") {
-                try await ClientBootstrap(group: group).withConnectedSocket(input) { adopt($0, limits: limits) }
+                try await ClientBootstrap(group: group).withConnectedSocket(input) {
+                    adopt($0, limits: limits, over: .socket)
+                }
             }
         }
         do throws(RPCError) {
             return try await ioCall("cannot speak over descriptors \(input) and \(output)") {
                 try await NIOPipeBootstrap(group: group)
-                    .takingOwnershipOfDescriptors(input: input, output: output) { adopt($0, limits: limits) }
+                    .takingOwnershipOfDescriptors(input: input, output: output) {
+                        adopt($0, limits: limits, over: .socket)
+                    }
             }
         } catch {
             // A bootstrap that failed leaves them to its caller.

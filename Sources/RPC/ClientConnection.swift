@@ -1,5 +1,6 @@
 public import NIOCore
 public import Schema
+internal import Wire
 
 /// What a stream delivers: messages, then exactly one end.
 public enum StreamEvent: Sendable, Equatable {
@@ -38,7 +39,7 @@ public final class ClientConnection: Sendable {
     /// The bounds of a connection. All sizes are in bytes.
     public struct Limits: Sendable {
         /// Data of a frame that the peer may send; one with more is a protocol violation.
-        public var maxMessageLength = 4 << 20
+        public var maxMessageLength = FrameHeader.maxDataLength
         /// Calls that the peer has not ended; one more fails with RESOURCE_EXHAUSTED.
         public var maxCalls = 65_536
         /// Requests that the peer has not read; with this much waiting, a call fails with RESOURCE_EXHAUSTED.
@@ -55,7 +56,7 @@ public final class ClientConnection: Sendable {
         self.channel = channel
         eventLoop = channel.eventLoop
         self.core = NIOLoopBound(core, eventLoop: channel.eventLoop)
-        closed = core.closed.futureResult
+        closed = core.whenClosed.futureResult
     }
 
     /// Calls a unary method.

@@ -22,33 +22,28 @@ final class ClientCore {
         var handle: ClientStream?
     }
 
-    let closed: EventLoopPromise<CloseReason>
+    let whenClosed: EventLoopPromise<CloseReason>
     private let eventLoop: any EventLoop
     private let limits: ClientConnection.Limits
     private let arena = Arena()
-    private let output: FrameOutput
-    private var context: ChannelHandlerContext?
+    private let port: FramePort
     private var streams: ClientStreams<Call>
-    private var reader: FrameReader
-    private var isParsing = false
     private var isPaused = false
-    /// The channel asked to read while reading was paused.
-    private var isReadDue = false
     /// Set by whatever comes first.
     private var reason: CloseReason?
     /// The channel is closed and all that it had read has been delivered.
     private var isOver = false
-    /// When the one timer for all deadlines fires; it may find that nothing is due any more.
-    private var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+    private lazy var deadlines = DeadlineTimer(eventLoop: eventLoop) { [unowned self] in self.expire() }
 
-    init(eventLoop: any EventLoop, limits: ClientConnection.Limits) {
+    init(eventLoop: any EventLoop, limits: ClientConnection.Limits, over below: FrameOutput.Below) {
         self.eventLoop = eventLoop
         self.limits = limits
-        closed = eventLoop.makePromise()
-        output = FrameOutput(eventLoop: eventLoop)
-        streams = ClientStreams(maxCalls: limits.maxCalls)
-        reader = FrameReader(maxDataLength: limits.maxMessageLength)
+        whenClosed = eventLoop.makePromise()
+        port = FramePort(eventLoop: eventLoop, over: below, maxDataLength: limits.maxMessageLength)
+        streams = ClientStreams(maxCalls: limits.maxCalls, maxPendingBytes: limits.maxPendingBytes)
     }
+
+    private var output: FrameOutput { port.output }
 
     // MARK: what callers do
 
@@ -63,13 +58,10 @@ final class ClientCore {
             }
         let error = message.encode(arena: arena) { payloadSize, pack -> RPCError? in
             let size = head.size(payloadSize: payloadSize)
-            guard size <= FrameHeader.maxDataLength else { return .tooLarge("the request", size) }
-            guard output.pendingBytes + size <= limits.maxPendingBytes else {
-                return RPCError(.resourceExhausted, "\(output.pendingBytes) bytes wait for the peer to read them")
-            }
             do throws(RPCError) {
                 let id = try streams.open(
-                    Call(sink: sink, handle: handle), streaming: isStreaming, deadline: deadline)
+                    Call(sink: sink, handle: handle), streaming: isStreaming, deadline: deadline, size: size,
+                    pending: output.pendingBytes)
                 handle?.streamID = id
                 output.append(.request, isStreaming ? .remoteClosed : [], streamID: id, size: size) { room in
                     head.write(payloadSize: payloadSize, into: room, pack)
@@ -80,7 +72,7 @@ final class ClientCore {
             }
         }
         if let error { return sink.fail(error) }
-        if let deadline { arm(deadline) }
+        if let deadline { deadlines.arm(deadline) }
     }
 
     func abandon(_ handle: ClientStream) {
@@ -97,19 +89,16 @@ final class ClientCore {
         guard isPaused else { return }
         isPaused = false
         output.beginBurst()
-        parse()
+        takeFrames()
         output.endBurst()
-        if isReadDue, !isPaused, let context {
-            isReadDue = false
-            context.read()
-        }
+        if !isPaused { port.readIfDue() }
     }
 
     func close(_ why: CloseReason) {
         guard !isOver else { return }
         if reason == nil { reason = why }
         output.flush()
-        context?.close(promise: nil)
+        port.context?.close(promise: nil)
         // What was read and not delivered has no reader any more.
         end()
     }
@@ -121,74 +110,35 @@ final class ClientCore {
         return result.mapError { RPCError(.internal, "the answer cannot be read: \($0.description)") }
     }
 
-    // MARK: what the channel does
-
-    func opened(_ context: ChannelHandlerContext) {
-        self.context = context
-        output.attach(context)
-    }
-
-    func received(_ bytes: ByteBuffer) {
-        output.beginBurst()
-        reader.append(bytes)
-        parse()
-    }
-
-    func readCompleted() { output.endBurst() }
-
-    func writabilityChanged() { output.writabilityChanged() }
-
-    func mayRead() -> Bool {
-        isReadDue = isPaused
-        return !isPaused
-    }
-
-    /// The end of what can be read; what was read before is still delivered.
-    func failed(_ error: any Error) {
-        if reason == nil { reason = .failed(systemWords(error)) }
-        context?.close(promise: nil)
-    }
-
-    /// The channel is closed. While reading is paused, what it had read is kept for `resumeReading`.
-    func channelClosed() {
-        context = nil
-        output.detach()
-        if reason == nil { reason = .closedByPeer }
-        endIfDelivered()
-    }
-
     /// What was read is delivered first.
     private func endIfDelivered() {
-        guard reason != nil, !isParsing else { return }
-        if !isPaused || (context == nil && reader.unreadBytes == 0) { end() }
+        guard reason != nil, !port.isTakingFrames else { return }
+        if !isPaused || (port.context == nil && port.unreadBytes == 0) { end() }
     }
 
     private func end() {
         guard !isOver, let reason else { return }
         isOver = true
-        timer?.task.cancel()
-        timer = nil
+        deadlines.cancel()
         for call in streams.closed() { call.sink.fail(RPCError(reason)) }
-        closed.succeed(reason)
+        whenClosed.succeed(reason)
     }
 
     // MARK: frames
 
-    private func parse() {
-        guard !isParsing else { return }
-        isParsing = true
-        while !isPaused, !isOver, let item = reader.next() {
-            switch item {
-            case .frame(let header, let data): received(header, data)
-            case .oversized(let header), .large(let header):
-                close(
-                    .protocolViolation(
-                        "a frame of \(header.length) bytes of data, the limit is \(limits.maxMessageLength)"))
-            }
-            output.continueBurst()
-        }
-        isParsing = false
+    private func takeFrames() {
+        guard port.takeFrames(while: { !isPaused && !isOver }, { received($0) }) else { return }
         endIfDelivered()
+    }
+
+    private func received(_ item: FrameReader.Item) {
+        switch item {
+        case .frame(let header, let data): received(header, data)
+        case .oversized(let header), .large(let header):
+            close(
+                .protocolViolation(
+                    "a frame of \(header.length) bytes of data, the limit is \(limits.maxMessageLength)"))
+        }
     }
 
     private func received(_ header: FrameHeader, _ data: ByteBuffer) {
@@ -228,23 +178,38 @@ final class ClientCore {
         }
     }
 
-    // MARK: deadlines
-
-    private func arm(_ deadline: NIODeadline) {
-        if let timer {
-            guard deadline < timer.deadline else { return }
-            timer.task.cancel()
-        }
-        let task = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.expire() }
-        timer = (deadline, task)
-    }
-
-    private func expire() {
-        timer = nil
+    /// Ends the calls whose deadline has passed, and returns the next deadline.
+    private func expire() -> NIODeadline? {
         for call in streams.expire(.now()) {
             call.sink.fail(RPCError(.deadlineExceeded, "the call's deadline passed"))
         }
-        if !isOver, let next = streams.nextDeadline { arm(next) }
+        return isOver ? nil : streams.nextDeadline
+    }
+}
+
+extension ClientCore: ConnectionEnd {
+    func opened(_ context: ChannelHandlerContext) { port.opened(context) }
+
+    func received(_ bytes: ByteBuffer) {
+        port.append(bytes)
+        takeFrames()
+    }
+
+    func readCompleted() { port.readCompleted() }
+
+    func mayRead() -> Bool { port.mayRead(unless: isPaused) }
+
+    /// The end of what can be read; what was read before is still delivered.
+    func failed(_ error: any Error) {
+        if reason == nil { reason = .failed(systemWords(error)) }
+        port.context?.close(promise: nil)
+    }
+
+    /// While reading is paused, what the channel had read is kept for `resumeReading`.
+    func closed() {
+        port.closed()
+        if reason == nil { reason = .closedByPeer }
+        endIfDelivered()
     }
 }
 

@@ -29,12 +29,16 @@ struct ClientStreams<Call> {
     }
 
     private let maxCalls: Int
+    private let maxPendingBytes: Int
     private var streams: [UInt32: Stream] = [:]
     var lastID: UInt32
 
-    /// - Parameter lastID: the id before the first one that is given out.
-    init(maxCalls: Int, lastID: UInt32 = .max) {
+    /// - Parameters:
+    ///   - maxPendingBytes: requests that the peer has not read.
+    ///   - lastID: the id before the first one that is given out.
+    init(maxCalls: Int, maxPendingBytes: Int = .max, lastID: UInt32 = .max) {
         self.maxCalls = maxCalls
+        self.maxPendingBytes = maxPendingBytes
         self.lastID = lastID
     }
 
@@ -42,9 +46,16 @@ struct ClientStreams<Call> {
     var count: Int { streams.count }
 
     /// The id of a new call: odd, and not in use, however long the connection lives.
+    /// - Parameters:
+    ///   - size: its request's.
+    ///   - pending: bytes of requests that have not been written yet.
     mutating func open(
-        _ call: Call, streaming: Bool, deadline: NIODeadline?
+        _ call: Call, streaming: Bool, deadline: NIODeadline?, size: Int = 0, pending: Int = 0
     ) throws(RPCError) -> UInt32 {
+        guard size <= FrameHeader.maxDataLength else { throw .tooLarge("the request", size) }
+        guard pending + size <= maxPendingBytes else {
+            throw RPCError(.resourceExhausted, "\(pending) bytes wait for the peer to read them")
+        }
         guard streams.count < maxCalls else {
             throw RPCError(.resourceExhausted, "\(streams.count) calls wait on this connection, the limit")
         }

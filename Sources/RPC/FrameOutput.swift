@@ -1,5 +1,4 @@
 package import NIOCore
-internal import NIOPosix
 internal import Schema
 package import Wire
 
@@ -7,58 +6,56 @@ package import Wire
 /// end of the event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.
 /// Confined to its event loop.
 ///
-/// It allocates nothing in the long run: the buffer that frames gather in is used again, and the end of a write is seen in
-/// the channel's writability rather than told by a promise.
+/// It allocates nothing in the long run: the buffer that frames gather in is used again, and a write that a socket takes at
+/// once, as most are, needs no promise.
 final class FrameOutput {
+    /// What is below the connection's handler in its pipeline.
+    enum Below {
+        /// The socket or pipe itself: how much it has not taken can be asked right after a flush.
+        case socket
+        /// Other handlers, of TLS for one, which hold bytes that the socket knows nothing of: when a write is done only its
+        /// promise tells.
+        case handlers
+    }
+
     /// From this many bytes on, a message's own buffer is written as it is: copying it costs more than a piece of its own.
     private static let smallestPiece = 4096
-    /// In a read burst, the first write comes after so many frames, and each later one after twice as many as the one before.
-    /// Were all held back to the burst's end, the two peers would take turns, each idle while the other works; were each
-    /// written at once, the kernel would cost more than the frames.
-    private static let firstOfBurst = 4
 
     private let eventLoop: any EventLoop
     private var context: ChannelHandlerContext?
+    /// The channel's, where it is the socket itself that is written to.
+    private var socket: (any NIOSynchronousChannelOptions)?
     private var spares: SpareBuffers?
     private var gathered = ByteBuffer()
     /// What goes out in between: each after the first `position` bytes of `gathered`.
     private var pieces: [(position: Int, bytes: ByteBuffer)] = []
-    /// In `gathered` and `pieces`.
-    private var unsentBytes = 0
-    private var unsentFrames = 0
-    private var inFlightBytes = 0
-    private var isWriting = false
-    private var isFlushScheduled = false
+    private var schedule = WriteSchedule()
     private var isFlushing = false
-    /// In a read burst: so many frames are to gather before they are written; 0 outside of one.
-    private var enoughInBurst = 0
-    /// Called when a write is done and nothing more is gathered, or on each write that is done later than it was begun.
+    /// Called when a write is done and nothing more is gathered.
     var onWritten: () -> Void = {}
 
     init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
     }
 
-    func attach(_ context: ChannelHandlerContext) {
+    func attach(_ context: ChannelHandlerContext, over below: Below) {
         self.context = context
+        socket = below == .socket ? context.channel.syncOptions : nil
         spares = .ofThisThread
-        // Not writable: something is under way. A channel without the option ends its writes when it takes them.
-        try? context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 1, high: 1))
     }
 
     /// What is not written by now never will be.
     func detach() {
         context = nil
+        socket = nil
         pieces = []
         gathered = ByteBuffer()
-        unsentBytes = 0
-        unsentFrames = 0
-        inFlightBytes = 0
+        schedule.closed()
         onWritten = {}
     }
 
-    /// Bytes that the peer's side of the socket has not taken yet.
-    var pendingBytes: Int { unsentBytes + inFlightBytes }
+    /// Bytes that the channel has not written yet.
+    var pendingBytes: Int { schedule.pendingBytes }
 
     func append(
         _ type: FrameType, _ flags: FrameFlags, streamID: UInt32, size: Int,
@@ -101,25 +98,23 @@ final class FrameOutput {
     }
 
     private func added(_ size: Int) {
-        unsentBytes += size
-        unsentFrames += 1
-        scheduleFlush()
+        guard schedule.gathered(size) else { return }
+        eventLoop.assumeIsolated().execute {
+            self.schedule.tickEnded()
+            self.flush()
+        }
     }
 
     /// What a channel reads at once is about to be worked off, piece by piece.
-    func beginBurst() {
-        if enoughInBurst == 0 { enoughInBurst = FrameOutput.firstOfBurst }
-    }
+    func beginBurst() { schedule.beginBurst() }
 
     /// Between two pieces of a burst. The write may fail, and the channel close, before this returns.
     func continueBurst() {
-        guard enoughInBurst > 0, unsentFrames >= enoughInBurst else { return }
-        enoughInBurst *= 2
-        flush()
+        if schedule.continueBurst() { flush() }
     }
 
     func endBurst() {
-        enoughInBurst = 0
+        schedule.endBurst()
         flush()
     }
 
@@ -127,95 +122,66 @@ final class FrameOutput {
         guard !isFlushing else { return }
         isFlushing = true
         var wrote = false
-        while !isWriting, unsentBytes > 0, let context {
+        while let context, schedule.beginWrite() {
             wrote = true
             write(context)
         }
         isFlushing = false
-        if wrote, !isWriting { onWritten() }
-    }
-
-    /// The channel may have written what it had.
-    func writabilityChanged() {
-        // Within `flush` the loop there goes on.
-        guard isWriting, !isFlushing, context?.channel.isWritable == true else { return }
-        isWriting = false
-        inFlightBytes = 0
-        flush()
-        if !isWriting { onWritten() }
+        if wrote, !schedule.isWriting { onWritten() }
     }
 
     private func write(_ context: ChannelHandlerContext) {
         var frames = ByteBuffer()
         swap(&frames, &gathered)
-        inFlightBytes = unsentBytes
-        unsentBytes = 0
-        unsentFrames = 0
-        isWriting = true
-        if pieces.isEmpty {
-            context.write(NIOAny(frames), promise: nil)
+        if let socket {
+            write(frames, context, promise: nil)
+            context.flush()
+            if (try? socket.getOption(.bufferedWritableBytes)) == 0 {
+                schedule.written()
+            } else if self.context != nil {
+                // What is written in this order is done in this order, so one with nothing in it tells of those before it.
+                context.writeAndFlush(NIOAny(ByteBuffer()), promise: completion(context))
+            }
         } else {
-            write(frames, context)
+            write(frames, context, promise: completion(context))
+            context.flush()
         }
-        context.flush()
-        guard context.channel.isWritable else { return }
-        isWriting = false
-        inFlightBytes = 0
-        spares?.give(&frames)
+        if !schedule.isWriting { spares?.give(&frames) }
     }
 
-    private func write(_ frames: ByteBuffer, _ context: ChannelHandlerContext) {
+    /// - Parameter promise: goes with the last piece.
+    private func write(_ frames: ByteBuffer, _ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        guard !pieces.isEmpty else { return context.write(NIOAny(frames), promise: promise) }
         var rest = frames
-        for (position, bytes) in pieces {
+        for (index, (position, bytes)) in pieces.enumerated() {
             if let part = rest.readSlice(length: position - rest.readerIndex) {
                 context.write(NIOAny(part), promise: nil)
             }
-            context.write(NIOAny(bytes), promise: nil)
+            let isLast = index == pieces.count - 1 && rest.readableBytes == 0
+            context.write(NIOAny(bytes), promise: isLast ? promise : nil)
         }
         pieces.removeAll(keepingCapacity: true)
-        if rest.readableBytes > 0 { context.write(NIOAny(rest), promise: nil) }
+        if rest.readableBytes > 0 { context.write(NIOAny(rest), promise: promise) }
+    }
+
+    private func completion(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { self.completed($0) }
+        return promise
+    }
+
+    private func completed(_ result: Result<Void, any Error>) {
+        guard let context else { return }
+        // Frames are lost, so nothing after them can be understood.
+        if case .failure = result { return context.close(promise: nil) }
+        let hasMore = schedule.written()
+        // Within `flush` the loop there goes on.
+        guard !isFlushing else { return }
+        hasMore ? flush() : onWritten()
     }
 
     private func makeRoom() {
         if gathered.capacity == 0, let spare = spares?.take() { gathered = spare }
-    }
-
-    private func scheduleFlush() {
-        guard !isFlushScheduled, enoughInBurst == 0, !isWriting else { return }
-        isFlushScheduled = true
-        eventLoop.assumeIsolated().execute {
-            self.isFlushScheduled = false
-            self.flush()
-        }
-    }
-}
-
-/// Buffers that were written, for the next that is to be: shared by all connections of an event loop, since of thousands
-/// only few write at a time. Each is of one thread, and used on it alone.
-final class SpareBuffers: @unchecked Sendable {
-    private static let most = 8
-    private static let largest = 64 << 10
-    private static let current = ThreadSpecificVariable<SpareBuffers>()
-
-    /// The event loop's, which is this thread.
-    static var ofThisThread: SpareBuffers {
-        if let spares = current.currentValue { return spares }
-        let spares = SpareBuffers()
-        current.currentValue = spares
-        return spares
-    }
-
-    private var buffers: [ByteBuffer] = []
-
-    func take() -> ByteBuffer? { buffers.popLast() }
-
-    /// Takes a buffer that nobody else has any more.
-    func give(_ buffer: inout ByteBuffer) {
-        guard buffer.capacity > 0, buffer.capacity <= SpareBuffers.largest, buffers.count < SpareBuffers.most else {
-            return
-        }
-        buffer.clear()
-        buffers.append(buffer)
     }
 }
 

@@ -27,5 +27,11 @@ extension RPCServer {
         public var pauseReadingBytes = 1 << 20
 
         public init() {}
+
+        var sending: SendingPolicy.Limits {
+            SendingPolicy.Limits(
+                highWatermark: highWatermark, lowWatermark: lowWatermark, callHighWatermark: callHighWatermark,
+                maxQueuedBytesPerCall: maxQueuedBytesPerCall)
+        }
     }
 }

@@ -134,7 +134,7 @@ public final class RPCServer: Sendable {
         let connection = ServerConnection(
             id: id, peer: channel.remoteAddress?.peerName ?? "unix", eventLoop: channel.eventLoop, service: service,
             limits: configuration)
-        try channel.pipeline.syncOperations.addHandler(ServerHandler(connection))
+        try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
     }
 
     private func refuse(_ channel: any Channel) throws {

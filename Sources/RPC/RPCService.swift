@@ -1,12 +1,15 @@
 /// What an `RPCServer` serves. One object for all connections; for each of them, all calls come on its event loop, so none
 /// may block.
 public protocol RPCService: Sendable {
+    /// What the service keeps of one connection, on its event loop; Void if nothing.
+    associatedtype Session
+
     /// Comes before any call of the connection.
-    func connectionOpened(_ connection: ServerConnection)
+    func connectionOpened(_ connection: ServerConnection) -> Session
 
     /// A request has come whole. It must be ended, now or later, with `respond`, `finish` or `fail`. Methods the service
     /// does not have end with `RPCError.unimplemented`.
-    func serve(_ call: ServerCall)
+    func serve(_ call: ServerCall, in session: Session)
 
     /// The connection began with what no frame begins with, and is closed. Comes before `connectionClosed`.
     /// - Parameter name: the protocol's, as far as that can be told: "HTTP", "TLS", "SSH", "unknown".
@@ -16,12 +19,46 @@ public protocol RPCService: Sendable {
     func acceptingPaused(because words: String)
 
     /// Comes last, after each open call's `onCancel`.
-    func connectionClosed(_ connection: ServerConnection)
+    func connectionClosed(_ connection: ServerConnection, _ session: Session)
 }
 
 extension RPCService {
-    public func connectionOpened(_ connection: ServerConnection) {}
     public func connectionRefused(_ connection: ServerConnection, speaking name: String) {}
     public func acceptingPaused(because words: String) {}
-    public func connectionClosed(_ connection: ServerConnection) {}
+    public func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
+}
+
+extension RPCService where Session == Void {
+    public func connectionOpened(_ connection: ServerConnection) {}
+}
+
+/// A service and what it keeps of one connection, of whatever type: made once for a connection, so that no call needs a cast.
+protocol ServiceSession: AnyObject {
+    func serve(_ call: ServerCall)
+    func refused(_ connection: ServerConnection, speaking name: String)
+    func closed(_ connection: ServerConnection)
+}
+
+extension RPCService {
+    func open(_ connection: ServerConnection) -> any ServiceSession {
+        SessionOf(self, connectionOpened(connection))
+    }
+}
+
+private final class SessionOf<Service: RPCService>: ServiceSession {
+    private let service: Service
+    private let session: Service.Session
+
+    init(_ service: Service, _ session: Service.Session) {
+        self.service = service
+        self.session = session
+    }
+
+    func serve(_ call: ServerCall) { service.serve(call, in: session) }
+
+    func refused(_ connection: ServerConnection, speaking name: String) {
+        service.connectionRefused(connection, speaking: name)
+    }
+
+    func closed(_ connection: ServerConnection) { service.connectionClosed(connection, session) }
 }

@@ -11,7 +11,7 @@ final class RefusalHandler: ChannelInboundHandler {
     private let timeout: TimeAmount
     /// Requests are not read, so that none needs to be held.
     private var reader = FrameReader(maxDataLength: 0)
-    private var timer: Scheduled<Void>?
+    private var timer: DeadlineTimer?
     private var hasBegun = false
     private var hasAnswered = false
 
@@ -21,7 +21,11 @@ final class RefusalHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) { context.close(promise: nil) }
+        timer = DeadlineTimer(eventLoop: context.eventLoop) {
+            context.close(promise: nil)
+            return nil
+        }
+        timer?.arm(.now() + timeout)
     }
 
     func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }

@@ -25,8 +25,6 @@ public final class ServerCall {
     var heldBytes = 0
 
     public internal(set) var isEnded = false
-    /// The call wants to know when there is room again.
-    var isAwaitingRoom = false
 
     /// Called when the call ends without the service ending it, at most once and never after it ended: its deadline passed
     /// (DEADLINE_EXCEEDED), its connection closed (CANCELLED), or the client broke the rules on its stream

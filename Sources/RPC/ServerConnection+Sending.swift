@@ -2,7 +2,8 @@ internal import NIOCore
 internal import Schema
 internal import Wire
 
-/// What calls send. A stream's messages go straight out while there is room, else they wait in its queue.
+/// What calls send, as `SendingPolicy` decides: a stream's messages go straight out while there is room, else they wait in
+/// its queue.
 extension ServerConnection {
     func respond(_ call: ServerCall, _ message: some Message) {
         guard !call.isEnded else { return }
@@ -20,7 +21,7 @@ extension ServerConnection {
     func send(_ call: ServerCall, _ message: some Message) {
         guard mayStream(call) else { return }
         let error = message.encode(arena: arena) { size, pack -> RPCError? in
-            if let error = refusal(call, size) { return error }
+            if let error = sending.refusal(call.streamID, size) { return error }
             emit(.data, [], call.streamID, size, pack)
             return nil
         }
@@ -32,8 +33,8 @@ extension ServerConnection {
     ) {
         guard mayStream(call) else { return }
         let size = headSize + tail.readableBytes
-        if let error = refusal(call, size) { return abort(call, error) }
-        guard !mustWait(.data, call.streamID) else {
+        if let error = sending.refusal(call.streamID, size) { return abort(call, error) }
+        guard !sending.mustQueue(.data, call.streamID, pending: output.pendingBytes) else {
             return emit(.data, [], call.streamID, size) { room in
                 head(room)
                 tail.withUnsafeReadableBytes { bytes in
@@ -42,7 +43,7 @@ extension ServerConnection {
             }
         }
         output.append(.data, [], streamID: call.streamID, headSize: headSize, head, tail: tail)
-        updateFull()
+        update()
     }
 
     /// A unary call fails of it.
@@ -54,17 +55,6 @@ extension ServerConnection {
                 .invalidArgument,
                 "\(call.service)/\(call.method) answers with a stream, and was called as a unary method"))
         return false
-    }
-
-    /// Why a message of so many bytes can't be sent.
-    private func refusal(_ call: ServerCall, _ size: Int) -> RPCError? {
-        guard size <= FrameHeader.maxDataLength else { return .tooLarge("a message of the stream", size) }
-        let queued = queues.bytes(of: call.streamID) + size
-        guard queued > limits.maxQueuedBytesPerCall else { return nil }
-        return RPCError(
-            .resourceExhausted,
-            "\(queued) bytes wait for the client to read them, the limit is \(limits.maxQueuedBytesPerCall)",
-            .memoryLimit)
     }
 
     func finish(_ call: ServerCall) {
@@ -88,88 +78,62 @@ extension ServerConnection {
         emit(.response, [], id, head.size(payloadSize: 0)) { room in head.write(payloadSize: 0, into: room) { _ in } }
     }
 
-    func hasRoom(for call: ServerCall) -> Bool {
-        guard !call.isEnded, isWritable else { return awaitRoom(call) }
-        return queues.isEmpty || queues.bytes(of: call.streamID) < limits.callHighWatermark || awaitRoom(call)
-    }
+    func hasRoom(for call: ServerCall) -> Bool { isOpen && !call.isEnded && sending.hasRoom(call.streamID) }
 
-    /// After anything was written: queues move up, the watermark is looked at, and who waited for room is told.
+    /// After anything was written: queues move up, and who waited for room is told.
     func settle() {
-        while output.pendingBytes < limits.highWatermark, var frame = queues.takeFrame() { output.append(&frame) }
-        updateFull()
-        guard !isFull, !awaitingRoom.isEmpty, !isTellingOfRoom else { return }
-        isTellingOfRoom = true
-        // The event loop does not look at its other channels while it has tasks: a stream whose peer reads as fast as it sends
-        // would keep them all waiting. So every few turns it gets the time to look.
-        turns &+= 1
-        if turns % 4 == 0 {
-            eventLoop.assumeIsolated().scheduleTask(in: .microseconds(10)) { self.tellOfRoom() }
-        } else {
-            eventLoop.assumeIsolated().execute { self.tellOfRoom() }
+        while var frame = sending.nextFrame(pending: output.pendingBytes) { output.append(&frame) }
+        update()
+        switch sending.tell() {
+        case .none: break
+        case .nextTurn: eventLoop.assumeIsolated().execute { self.tellOfRoom() }
+        case .afterOthers: eventLoop.assumeIsolated().scheduleTask(in: .microseconds(10)) { self.tellOfRoom() }
         }
     }
 
     private func tellOfRoom() {
-        isTellingOfRoom = false
-        let line = awaitingRoom
-        awaitingRoom = []
-        var served = 0
-        while served < line.count, !isFull {
-            let call = line[served]
-            served += 1
-            call.isAwaitingRoom = false
-            if call.isWritable { call.onWritable?() }
+        sending.beginRound()
+        while let id = sending.nextInRound() {
+            guard let call = streams.call(id), call.isWritable else { continue }
+            call.onWritable?()
         }
-        // Those that had no turn are before those that had one and found the room used up.
-        awaitingRoom = line[served...] + awaitingRoom
     }
 
     // MARK: -
 
     /// A failure that the service learns of by `onCancel`, as it is in the middle of something else.
-    private func abort(_ call: ServerCall, _ error: RPCError) {
-        streams.ended(call.streamID)
+    func abort(_ call: ServerCall, _ error: RPCError) {
+        forget(call)
         answer(call.streamID, error)
         call.cancel(error)
     }
 
     private func leave(_ call: ServerCall) {
-        streams.ended(call.streamID)
+        forget(call)
         call.end()
+    }
+
+    private func forget(_ call: ServerCall) {
+        streams.ended(call.streamID)
+        sending.ended(call.streamID)
     }
 
     private func emit(
         _ type: FrameType, _ flags: FrameFlags, _ id: UInt32, _ size: Int,
         _ body: (UnsafeMutableRawBufferPointer) -> Void
     ) {
-        if mustWait(type, id) {
-            queues.append(type, flags, streamID: id, size: size, body)
+        if sending.mustQueue(type, id, pending: output.pendingBytes) {
+            sending.queue(type, flags, streamID: id, size: size, body)
         } else {
             output.append(type, flags, streamID: id, size: size, body)
         }
-        updateFull()
+        update()
     }
 
-    private func mustWait(_ type: FrameType, _ id: UInt32) -> Bool {
-        type == .data
-            ? !queues.isEmpty || output.pendingBytes >= limits.highWatermark
-            : !queues.isEmpty && queues.bytes(of: id) > 0
-    }
-
-    private func updateFull() {
-        let waiting = output.pendingBytes + queues.totalBytes
+    private func update() {
+        let waiting = sending.waiting(pending: output.pendingBytes)
         held.output(waiting)
-        let isTight = isFull || (waiting > 0 && memory.isFull)
-        isFull = waiting >= (isTight ? limits.lowWatermark : limits.highWatermark)
-    }
-
-    /// Always false: there is no room, and the call is told when there is.
-    private func awaitRoom(_ call: ServerCall) -> Bool {
-        if !call.isAwaitingRoom, !call.isEnded {
-            call.isAwaitingRoom = true
-            awaitingRoom.append(call)
-        }
-        return false
+        sending.update(waiting: waiting, isMemoryFull: memory.isFull)
     }
 }
 

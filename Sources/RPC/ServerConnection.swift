@@ -11,34 +11,22 @@ public final class ServerConnection {
     public let peer: String
     /// For decoding and encoding messages.
     public private(set) lazy var arena = Arena()
-    /// The service's own session object.
-    public var userInfo: AnyObject?
 
-    let service: any RPCService
     let limits: RPCServer.Configuration
-    let output: FrameOutput
+    let port: FramePort
     var streams: ServerStreams<ServerCall>
-    var queues = StreamQueues()
+    var sending: SendingPolicy
     var held: HeldMemory
-    /// Calls that found no room, the one that waits longest first.
-    var awaitingRoom: [ServerCall] = []
-    /// What waits has reached the high watermark, and has not come down to the low one.
-    var isFull = false
-    var isTellingOfRoom = false
-    /// How often room was told of.
-    var turns: UInt = 0
-    private var context: ChannelHandlerContext?
-    private var reader: FrameReader
+    private let service: any RPCService
+    /// From `opened` to `closed`.
+    private var session: (any ServiceSession)?
     /// Its first byte has come, and was one with which a frame can begin.
     private var hasBegun = false
-    private var isParsing = false
-    /// The channel asked to read while answers were piling up.
-    private var isReadDue = false
-    /// When the one timer for all deadlines fires; it may find that nothing is due any more.
-    private var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+    private lazy var deadlines = DeadlineTimer(eventLoop: eventLoop) { [unowned self] in self.expire() }
 
     init(
-        id: UInt64, peer: String, eventLoop: any EventLoop, service: any RPCService, limits: RPCServer.Configuration
+        id: UInt64, peer: String, eventLoop: any EventLoop, service: any RPCService, limits: RPCServer.Configuration,
+        over below: FrameOutput.Below = .socket
     ) {
         held = HeldMemory(limits.memory.account(of: ServerConnection.host(peer)))
         self.id = id
@@ -46,9 +34,10 @@ public final class ServerConnection {
         self.eventLoop = eventLoop
         self.service = service
         self.limits = limits
-        output = FrameOutput(eventLoop: eventLoop)
+        port = FramePort(
+            eventLoop: eventLoop, over: below, maxDataLength: FrameHeader.maxDataLength, asksAbove: limits.largeFrame)
         streams = ServerStreams(maxCalls: limits.maxCallsPerConnection)
-        reader = FrameReader(maxDataLength: FrameHeader.maxDataLength, asksAbove: limits.largeFrame)
+        sending = SendingPolicy(limits.sending)
     }
 
     /// The peer's address without its port, so that all connections of a host are one client; or "unix".
@@ -62,69 +51,43 @@ public final class ServerConnection {
     public var memory: MemoryAccount { held.account }
 
     /// Whether streams should send now.
-    public var isWritable: Bool { context != nil && !isFull }
+    public var isWritable: Bool { isOpen && !sending.isFull }
+
+    var isOpen: Bool { port.context != nil }
+    var output: FrameOutput { port.output }
 
     /// Closes the connection; what was answered before goes out as far as the peer takes it. All its calls are cancelled.
     public func close() {
-        guard let context else { return }
+        guard let context = port.context else { return }
         output.flush()
         context.close(promise: nil)
     }
 
-    // MARK: what the channel does
+    // MARK: frames
 
-    func opened(_ context: ChannelHandlerContext) {
-        self.context = context
-        output.attach(context)
-        output.onWritten = { [unowned self] in self.written() }
-        service.connectionOpened(self)
+    private func takeFrames() {
+        guard port.takeFrames(while: { isOpen && !isBackedUp }, { received($0) }) else { return }
+        if isOpen { held.unread(port.capacity) }
     }
 
-    func closed() {
-        guard context != nil else { return }
-        context = nil
-        output.detach()
-        timer?.task.cancel()
-        timer = nil
-        queues.removeAll()
-        awaitingRoom = []
-        for call in streams.closed() { call.cancel(RPCError(.cancelled, "the client's connection closed")) }
-        held.closed()
-        service.connectionClosed(self)
-    }
-
-    func received(_ bytes: ByteBuffer) {
-        // What comes after the decision to close is not read.
-        guard context != nil else { return }
-        if !hasBegun {
-            guard !ForeignProtocol.begins(bytes) else { return refuse(bytes) }
-            hasBegun = true
+    private func received(_ item: FrameReader.Item) {
+        switch item {
+        case .frame(let header, let data):
+            held.frameIsWhole()
+            switch streams.received(header) {
+            case .open(let streaming): open(header.streamID, streaming: streaming, data)
+            case let decision: carryOut(decision, header.streamID)
+            }
+        case .oversized(let header):
+            carryOut(streams.receivedOversized(header, limit: FrameHeader.maxDataLength), header.streamID)
+        case .large(let header):
+            if held.admitFrame(FrameHeader.size + Int(header.length)) {
+                port.admit()
+            } else {
+                port.skip(header)
+                carryOut(streams.receivedTooLarge(header, memory.refusal), header.streamID)
+            }
         }
-        output.beginBurst()
-        reader.append(bytes)
-        parse()
-    }
-
-    func readCompleted() {
-        output.endBurst()
-    }
-
-    func writabilityChanged() { output.writabilityChanged() }
-
-    /// Another protocol's client.
-    private func refuse(_ bytes: ByteBuffer) {
-        guard let context else { return }
-        service.connectionRefused(self, speaking: ForeignProtocol.name(bytes))
-        if let answer = ForeignProtocol.answer(bytes) { context.write(NIOAny(answer), promise: nil) }
-        context.flush()
-        closed()
-        context.close(promise: nil)
-    }
-
-    /// Whether the channel may read; if not, it does later.
-    func mayRead() -> Bool {
-        isReadDue = isBackedUp
-        return !isReadDue
     }
 
     /// Answers pile up: the peer does not read them, so its requests are not read either.
@@ -132,41 +95,9 @@ public final class ServerConnection {
 
     private func written() {
         settle()
-        guard !isBackedUp, let context else { return }
-        if reader.unreadBytes > 0 { parse() }
-        if isReadDue, !isBackedUp {
-            isReadDue = false
-            context.read()
-        }
-    }
-
-    // MARK: frames
-
-    private func parse() {
-        guard !isParsing else { return }
-        isParsing = true
-        defer { isParsing = false }
-        while context != nil, !isBackedUp, let item = reader.next() {
-            switch item {
-            case .frame(let header, let data):
-                held.frameIsWhole()
-                switch streams.received(header) {
-                case .open(let streaming): open(header.streamID, streaming: streaming, data)
-                case let decision: carryOut(decision, header.streamID)
-                }
-            case .oversized(let header):
-                carryOut(streams.receivedOversized(header, limit: FrameHeader.maxDataLength), header.streamID)
-            case .large(let header):
-                if held.admitFrame(FrameHeader.size + Int(header.length)) {
-                    reader.admit()
-                } else {
-                    reader.skip(header)
-                    carryOut(streams.receivedTooLarge(header, memory.refusal), header.streamID)
-                }
-            }
-            output.continueBurst()
-        }
-        if context != nil { held.unread(reader.capacity) }
+        guard !isBackedUp, isOpen else { return }
+        if port.unreadBytes > 0 { takeFrames() }
+        if !isBackedUp { port.readIfDue() }
     }
 
     private func carryOut(_ decision: ServerStreams<ServerCall>.Decision, _ id: UInt32) {
@@ -174,6 +105,7 @@ public final class ServerConnection {
         case .refuse(let error):
             answer(id, error)
         case .abort(let call, let error):
+            sending.ended(id)
             answer(id, error)
             call.cancel(error)
         case .open, .ignore:
@@ -201,9 +133,9 @@ public final class ServerConnection {
             payload: data.getSlice(at: data.readerIndex + payload.lowerBound, length: payload.count) ?? ByteBuffer(),
             isServerStreaming: streaming, deadline: deadline)
         streams.opened(id, call, streaming: streaming, deadline: deadline)
-        service.serve(call)
+        session?.serve(call)
         guard !call.isEnded else { return }
-        if let deadline { arm(deadline) }
+        if let deadline { deadlines.arm(deadline) }
         hold(call)
     }
 
@@ -211,32 +143,65 @@ public final class ServerConnection {
     private func hold(_ call: ServerCall) {
         let bytes = HeldMemory.ofCall + call.keepOwnPayload()
         guard memory.reserve(bytes) else {
-            let error = memory.refusal
-            streams.ended(call.streamID)
-            answer(call.streamID, error)
-            return call.cancel(error)
+            return abort(call, memory.refusal)
         }
         call.heldBytes = bytes
     }
 
-    // MARK: deadlines
-
-    private func arm(_ deadline: NIODeadline) {
-        if let timer {
-            guard deadline < timer.deadline else { return }
-            timer.task.cancel()
-        }
-        let task = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.expire() }
-        timer = (deadline, task)
-    }
-
-    private func expire() {
-        timer = nil
+    /// Answers the calls whose deadline has passed, and returns the next deadline.
+    private func expire() -> NIODeadline? {
         let error = RPCError(.deadlineExceeded, "the call's deadline passed")
         for (id, call) in streams.expire(.now()) {
+            sending.ended(id)
             answer(id, error)
             call.cancel(error)
         }
-        if context != nil, let next = streams.nextDeadline { arm(next) }
+        return isOpen ? streams.nextDeadline : nil
+    }
+}
+
+extension ServerConnection: ConnectionEnd {
+    func opened(_ context: ChannelHandlerContext) {
+        port.opened(context)
+        output.onWritten = { [unowned self] in self.written() }
+        session = service.open(self)
+    }
+
+    func received(_ bytes: ByteBuffer) {
+        // What comes after the decision to close is not read.
+        guard isOpen else { return }
+        if !hasBegun {
+            guard !ForeignProtocol.begins(bytes) else { return refuse(bytes) }
+            hasBegun = true
+        }
+        port.append(bytes)
+        takeFrames()
+    }
+
+    func readCompleted() { port.readCompleted() }
+
+    func mayRead() -> Bool { port.mayRead(unless: isBackedUp) }
+
+    func failed(_ error: any Error) { port.context?.close(promise: nil) }
+
+    func closed() {
+        guard isOpen else { return }
+        port.closed()
+        deadlines.cancel()
+        sending.closed()
+        for call in streams.closed() { call.cancel(RPCError(.cancelled, "the client's connection closed")) }
+        held.closed()
+        session?.closed(self)
+        session = nil
+    }
+
+    /// Another protocol's client.
+    private func refuse(_ bytes: ByteBuffer) {
+        guard let context = port.context else { return }
+        session?.refused(self, speaking: ForeignProtocol.name(bytes))
+        if let answer = ForeignProtocol.answer(bytes) { context.write(NIOAny(answer), promise: nil) }
+        context.flush()
+        closed()
+        context.close(promise: nil)
     }
 }

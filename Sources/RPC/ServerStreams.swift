@@ -32,6 +32,8 @@ struct ServerStreams<Call> {
 
     var count: Int { streams.count }
 
+    func call(_ id: UInt32) -> Call? { streams[id]?.call }
+
     mutating func received(_ header: FrameHeader) -> Decision {
         let id = header.streamID
         guard id % 2 == 1 else {

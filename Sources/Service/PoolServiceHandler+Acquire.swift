@@ -4,11 +4,12 @@ internal import RPC
 internal import Schema
 
 extension PoolServiceHandler {
-    func acquire(_ call: ServerCall) throws(RPCError) {
+    func acquire(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(AcquireRequest.self)
         obtain(
-            call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: request.isDetached,
-            ttlMilliseconds: request.ttlMilliseconds, now: { respond(call, $0) }, later: { self.respond($0, $1) })
+            call, session, pool: request.pool, waitMilliseconds: request.waitMilliseconds,
+            isDetached: request.isDetached,
+            ttlMilliseconds: request.ttlMilliseconds, now: { respond(call, $0) }, later: { self.respond($0, $2) })
     }
 
     private func respond(_ call: ServerCall, _ grant: Grant) {
@@ -23,26 +24,27 @@ extension PoolServiceHandler {
     /// While it waits, of the request only the bytes are kept that came, and nothing that was made of them: `later` is to
     /// hold nothing, and reads the request again.
     func obtain(
-        _ call: ServerCall, pool name: String, waitMilliseconds: UInt32, isDetached: Bool, ttlMilliseconds: UInt32,
-        now: (Grant) -> Void, later: @escaping (ServerCall, Grant) -> Void
+        _ call: ServerCall, _ session: Session, pool name: String, waitMilliseconds: UInt32, isDetached: Bool,
+        ttlMilliseconds: UInt32,
+        now: (Grant) -> Void, later: @escaping (ServerCall, Session, Grant) -> Void
     ) {
         var random = SystemRandomNumberGenerator()
         let loop = call.connection.eventLoop
-        let pending = NIOLoopBound((call: call, use: later), eventLoop: loop)
+        let pending = NIOLoopBound((call: call, session: session, use: later), eventLoop: loop)
         let (waiter, outcome) = fleet.acquire(
             pool: name, token: LeaseToken(using: &random), connection: ConnectionID(call.connection.id),
             isDetached: isDetached,
             leaseTime: ttlMilliseconds == 0 ? nil : .milliseconds(ttlMilliseconds),
             wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds),
-            client: (call.connection.userInfo as? Session)?.client
+            client: session.client
         ) { [fleet] result in
             loop.execute {
-                let (call, use) = pending.value
+                let (call, session, use) = pending.value
                 switch result {
                 case .success(let grant) where call.isEnded: fleet.returnUnused(grant.token)
                 case .success(let grant):
                     call.onCancel = nil
-                    use(call, grant)
+                    use(call, session, grant)
                 case .failure(let error): if !call.isEnded { call.fail(RPCError(error)) }
                 }
             }

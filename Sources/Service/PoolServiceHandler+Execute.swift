@@ -5,7 +5,7 @@ internal import Schema
 internal import Synchronization
 
 extension PoolServiceHandler {
-    func execute(_ call: ServerCall) throws(RPCError) {
+    func execute(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ExecuteRequest.self)
         let program = try Program(request, limits)
         guard !isDraining else { throw .shuttingDown }
@@ -18,7 +18,9 @@ extension PoolServiceHandler {
             do throws(RPCError) {
                 try program.checkUser(defaults, (use.link as? AgentConnection)?.user)
                 try checkRoom(use.link)
-                run(program, try program.command.argv(defaults), defaults, call, link: use.link, lease: token, atEnd)
+                run(
+                    program, try program.command.argv(defaults), defaults, call, session, link: use.link, lease: token,
+                    atEnd)
             } catch {
                 atEnd()
                 throw error
@@ -27,18 +29,19 @@ extension PoolServiceHandler {
         }
         let (argv, defaults) = try arguments(program, of: request)
         obtain(
-            call, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true, ttlMilliseconds: 0,
-            now: { run(program, argv, defaults, call, in: $0) }, later: { self.runLater($0, in: $1) })
+            call, session, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true,
+            ttlMilliseconds: 0,
+            now: { run(program, argv, defaults, call, session, in: $0) }, later: { self.runLater($0, $1, in: $2) })
     }
 
     /// An execution that has waited for its member.
-    private func runLater(_ call: ServerCall, in grant: Grant) {
+    private func runLater(_ call: ServerCall, _ session: Session, in grant: Grant) {
         do throws(RPCError) {
             let request = try call.decode(ExecuteRequest.self)
             let program = try Program(request, limits)
             let (argv, defaults) = try arguments(program, of: request)
             call.dropPayload()
-            run(program, argv, defaults, call, in: grant)
+            run(program, argv, defaults, call, session, in: grant)
         } catch {
             fleet.returnUnused(grant.token)
             call.fail(error)
@@ -54,10 +57,11 @@ extension PoolServiceHandler {
     }
 
     private func run(
-        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, in grant: Grant
+        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, _ session: Session,
+        in grant: Grant
     ) {
         _ = fleet.use(grant.token, begins: true)
-        run(program, argv, defaults, call, link: grant.link, ownLease: grant.token) { [fleet] in
+        run(program, argv, defaults, call, session, link: grant.link, ownLease: grant.token) { [fleet] in
             _ = fleet.release(grant.token)
         }
     }
@@ -72,13 +76,13 @@ extension PoolServiceHandler {
     }
 
     private func run(
-        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall,
-        link: any MemberLink,
-        lease: LeaseToken? = nil, ownLease: LeaseToken? = nil, _ atEnd: @escaping @Sendable () -> Void
+        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, _ session: Session,
+        link: any MemberLink, lease: LeaseToken? = nil, ownLease: LeaseToken? = nil,
+        _ atEnd: @escaping @Sendable () -> Void
     ) {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }
         var order = ServedExecution.Order(
-            lease: lease, client: call.client, member: link.member, argv: Command.listed(argv),
+            lease: lease, client: session.client, member: link.member, argv: Command.listed(argv),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
         if program.keepsBackground { order.refusedFor = .backgroundLimit }
@@ -140,9 +144,4 @@ extension PoolServiceHandler {
     public func setPrograms(_ defaults: [String: ProgramDefaults]) {
         programs.withLock { $0.merge(defaults) { _, new in new } }
     }
-}
-
-extension ServerCall {
-    /// On whose account its acquires and executions go.
-    var client: ClientID { (connection.userInfo as? Session)?.client ?? ClientID(connection.host) }
 }

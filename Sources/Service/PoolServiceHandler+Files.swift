@@ -17,21 +17,21 @@ extension PoolServiceHandler {
 
     // MARK: Calls
 
-    func readFile(_ call: ServerCall) throws(RPCError) {
+    func readFile(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ReadFileRequest.self)
         let path = SystemString(request.path, bytes: request.pathBytes)
         try stream(
             .read(path: path, offset: request.offset, length: request.length), path: path,
             FileRelay(path: path, limit: request.length == 0 ? nil : request.length, tellsInfo: true),
-            lease: request.lease, window: request.windowBytes, call)
+            lease: request.lease, window: request.windowBytes, call, session)
     }
 
-    func readArchive(_ call: ServerCall) throws(RPCError) {
+    func readArchive(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ReadArchiveRequest.self)
         let path = SystemString(request.path, bytes: request.pathBytes)
         try stream(
             .pack(path: path), path: path, FileRelay(path: path), lease: request.lease, window: request.windowBytes,
-            call)
+            call, session)
     }
 
     func listDirectory(_ call: ServerCall) throws(RPCError) {
@@ -171,12 +171,12 @@ extension PoolServiceHandler {
 
     private func stream(
         _ operation: FileOperation, path: SystemString, _ relay: FileRelay, lease: String, window: UInt64,
-        _ call: ServerCall
+        _ call: ServerCall, _ session: Session
     ) throws(RPCError) {
         let window = try Program.window(window)
         let job = try begin(operation, path: path, lease: lease, isPaced: true)
         var order = ServedExecution.Order(
-            lease: job.lease, client: call.client, member: job.link.member,
+            lease: job.lease, client: session.client, member: job.link.member,
             argv: Command.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
         guard order.reserve(call.connection.memory, stdin: 0) else {

@@ -46,12 +46,12 @@ public final class PoolServiceHandler: RPCService {
         admin = AdminServiceHandler(fleet: fleet, gate: gate)
     }
 
-    public func connectionOpened(_ connection: ServerConnection) {
+    public func connectionOpened(_ connection: ServerConnection) -> Session {
         connections.withLock { $0 += 1 }
-        connection.userInfo = Session(client: ClientID(connection.host))
+        return Session(client: ClientID(connection.host))
     }
 
-    public func connectionClosed(_ connection: ServerConnection) {
+    public func connectionClosed(_ connection: ServerConnection, _ session: Session) {
         connections.withLock { $0 -= 1 }
         fleet.connectionClosed(ConnectionID(connection.id))
     }
@@ -66,10 +66,10 @@ public final class PoolServiceHandler: RPCService {
         gate.log(.warning, "connections are not accepted for a moment", metadata: ["error": "\(words)"])
     }
 
-    public func serve(_ call: ServerCall) {
+    public func serve(_ call: ServerCall, in session: Session) {
         do throws(RPCError) {
             switch call.service {
-            case PoolService.name: try route(call)
+            case PoolService.name: try route(call, session)
             case AdminService.name: try admin.route(call)
             default: throw .unimplemented(service: call.service, method: call.method)
             }
@@ -78,11 +78,11 @@ public final class PoolServiceHandler: RPCService {
         }
     }
 
-    private func route(_ call: ServerCall) throws(RPCError) {
+    private func route(_ call: ServerCall, _ session: Session) throws(RPCError) {
         switch call.method {
         case "Hello": try hello(call.unary())
-        case "Acquire": try acquire(call.unary())
-        case "Execute": try execute(call.streaming())
+        case "Acquire": try acquire(call.unary(), session)
+        case "Execute": try execute(call.streaming(), session)
         case "Attach": try attach(call.streaming())
         case "Detach": try detach(call.unary())
         case "Acknowledge": try acknowledge(call.unary())
@@ -91,7 +91,7 @@ public final class PoolServiceHandler: RPCService {
         case "Signal": try signal(call.unary())
         case "ListExecutions": try listExecutions(call.unary())
         case "WriteFile": try writeFile(call.unary())
-        case "ReadFile": try readFile(call.streaming())
+        case "ReadFile": try readFile(call.streaming(), session)
         case "ListDirectory": try listDirectory(call.streaming())
         case "Stat": try stat(call.unary())
         case "MakeDirectory": try makeDirectory(call.unary())
@@ -99,7 +99,7 @@ public final class PoolServiceHandler: RPCService {
         case "ChangeMode": try changeMode(call.unary())
         case "RemoveFile": try removeFile(call.unary())
         case "WriteArchive": try writeArchive(call.unary())
-        case "ReadArchive": try readArchive(call.streaming())
+        case "ReadArchive": try readArchive(call.streaming(), session)
         case "Release": try release(call.unary())
         case "Renew": try renew(call.unary())
         case "Stats": try stats(call.unary())
@@ -151,8 +151,8 @@ public final class PoolServiceHandler: RPCService {
 }
 
 /// What belongs to a connection.
-final class Session {
-    /// On whose account its acquires go.
+public final class Session {
+    /// On whose account its acquires and executions go.
     let client: ClientID
 
     init(client: ClientID) {

@@ -82,7 +82,7 @@ final class ScriptedServer: RPCService {
         stream.loop.execute { stream.call.value.respond(InputResponse(offset: offset)) }
     }
 
-    func serve(_ call: ServerCall) {
+    func serve(_ call: ServerCall, in session: Void) {
         do throws(RPCError) {
             let asked: Asked
             switch call.method {

@@ -82,7 +82,7 @@ final class StubServer: RPCService {
         await rpc.close()
     }
 
-    func serve(_ call: ServerCall) {
+    func serve(_ call: ServerCall, in session: Void) {
         switch call.method {
         case "Stats": break
         case "WatchStats": return watch(call)

@@ -23,6 +23,20 @@ import Wire
         #expect(try full.open("c", streaming: false, deadline: nil) == 1)
     }
 
+    @Test("a request is refused over the frame's maximum, and over what may wait for the peer to read it")
+    func bounds() throws {
+        var streams = ClientStreams<String>(maxCalls: 10, maxPendingBytes: 100)
+        #expect(try streams.open("a", streaming: false, deadline: nil, size: 60, pending: 40) == 1)
+        #expect(throws: RPCError(.resourceExhausted, "41 bytes wait for the peer to read them")) {
+            try streams.open("b", streaming: false, deadline: nil, size: 60, pending: 41)
+        }
+        var wide = ClientStreams<String>(maxCalls: 10)
+        #expect(throws: RPCError.tooLarge("the request", FrameHeader.maxDataLength + 1)) {
+            try wide.open("c", streaming: false, deadline: nil, size: FrameHeader.maxDataLength + 1)
+        }
+        #expect(streams.count == 1 && wide.count == 0)
+    }
+
     @Test("an answer ends a unary call; messages and an end are a stream's")
     func outcomes() throws {
         var streams = ClientStreams<String>(maxCalls: 10)

@@ -19,18 +19,18 @@ final class TestService: RPCService {
 
     var log: [String] { entries.withLock { $0 } }
 
-    func connectionOpened(_ connection: ServerConnection) {
-        connection.userInfo = Held()
+    func connectionOpened(_ connection: ServerConnection) -> Held {
         note("opened \(connection.peer.split(separator: ":")[0])")
+        return Held()
     }
 
     func connectionRefused(_ connection: ServerConnection, speaking name: String) { note("refused \(name)") }
 
     func acceptingPaused(because words: String) { note("paused: \(words)") }
 
-    func connectionClosed(_ connection: ServerConnection) { note("closed") }
+    func connectionClosed(_ connection: ServerConnection, _ held: Held) { note("closed") }
 
-    func serve(_ call: ServerCall) {
+    func serve(_ call: ServerCall, in held: Held) {
         guard call.service == TestService.name else {
             return call.fail(.unimplemented(service: call.service, method: call.method))
         }
@@ -49,8 +49,8 @@ final class TestService: RPCService {
         case "Gate":
             let isOpen = gate.wait(timeout: .now() + 10) == .success
             isOpen ? call.respond(Empty()) : call.fail(RPCError(.deadlineExceeded, "nobody opened the gate"))
-        case "Silent", "SilentStream": hold(call)
-        case "Release": release(call)
+        case "Silent", "SilentStream": hold(call, held)
+        case "Release": release(call, held)
         case "Count": count(call)
         case "Endless": endless(call)
         case "Deaf": deaf(call)
@@ -67,21 +67,21 @@ final class TestService: RPCService {
     }
 
     /// The calls of a connection that are not answered until `Release`.
-    private final class Held { var calls: [ServerCall] = [] }
+    final class Held { var calls: [ServerCall] = [] }
 
-    private func hold(_ call: ServerCall) {
+    private func hold(_ call: ServerCall, _ held: Held) {
         note(call)
-        (call.connection.userInfo as? Held)?.calls.append(call)
+        held.calls.append(call)
         note("holding \(call.streamID)")
     }
 
     /// Ends the held calls, the last one first.
-    private func release(_ call: ServerCall) {
-        for held in (call.connection.userInfo as? Held)?.calls.reversed() ?? [] {
+    private func release(_ call: ServerCall, _ session: Held) {
+        for held in session.calls.reversed() {
             note("release \(held.streamID)\(held.isEnded ? ", ended" : "")")
             held.isServerStreaming ? held.finish() : held.respond(Agent.PingResponse(version: "held", pid: 1))
         }
-        (call.connection.userInfo as? Held)?.calls = []
+        session.calls = []
         call.respond(Empty())
     }
 
