@@ -2,22 +2,22 @@ internal import Pool
 internal import Yams
 
 /// A value given on the command line.
-public struct FlagValue: Sendable {
-    public enum Scope: Sendable {
+package struct FlagValue: Sendable {
+    package enum Scope: Sendable {
         case server
         /// Counts for every pool.
         case pools
     }
 
     /// As typed, with its dashes.
-    public var flag: String
-    public var scope: Scope
+    package var flag: String
+    package var scope: Scope
     /// The setting's name in the file.
-    public var key: String
+    package var key: String
     /// More than one for a list.
-    public var values: [String]
+    package var values: [String]
 
-    public init(_ flag: String, _ scope: Scope, _ key: String, _ values: [String]) {
+    package init(_ flag: String, _ scope: Scope, _ key: String, _ values: [String]) {
         self.flag = flag
         self.scope = scope
         self.key = key
@@ -26,15 +26,15 @@ public struct FlagValue: Sendable {
 }
 
 /// What only other modules can judge.
-public struct OutsideChecks: Sendable {
+package struct OutsideChecks: Sendable {
     /// What is wrong with an address to listen on; nil: nothing.
-    public var addressProblem: @Sendable (String) -> String?
+    package var addressProblem: @Sendable (String) -> String?
     /// Whether only this machine reaches an address.
-    public var isLocal: @Sendable (String) -> Bool
+    package var isLocal: @Sendable (String) -> Bool
     /// What is wrong with a Docker engine's address; nil: nothing.
-    public var dockerHostProblem: @Sendable (String) -> String?
+    package var dockerHostProblem: @Sendable (String) -> String?
 
-    public init(
+    package init(
         addressProblem: @escaping @Sendable (String) -> String?, isLocal: @escaping @Sendable (String) -> Bool,
         dockerHostProblem: @escaping @Sendable (String) -> String?
     ) {
@@ -45,7 +45,7 @@ public struct OutsideChecks: Sendable {
 }
 
 /// Reads a configuration from its file and its flags, which override the file; collects everything that is wrong.
-public struct ConfigurationReader {
+package struct ConfigurationReader {
     var configuration = ServerConfiguration()
     var issues: [ConfigurationIssue] = []
     /// Where each setting that was said was said, by its path.
@@ -63,7 +63,7 @@ public struct ConfigurationReader {
     ///   - file: its name, for messages.
     /// - Returns: the configuration, and what of it has no effect.
     /// - Throws: all mistakes at once, those of the file in the order of its lines.
-    public static func read(
+    package static func read(
         text: String?, file: String = "", flags: [FlagValue] = [], checks: OutsideChecks
     ) throws(ConfigurationMistakes) -> (ServerConfiguration, warnings: [ConfigurationIssue]) {
         var reader = ConfigurationReader(file: file, checks: checks)

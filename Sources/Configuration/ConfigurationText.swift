@@ -3,7 +3,7 @@ internal import Pool
 /// The configuration as text: for people, and to be read again.
 extension ServerConfiguration {
     /// Every setting with its value, defaults included; reads back as the same configuration.
-    public var yaml: String {
+    package var yaml: String {
         var lines = SettingsTable.serverTable.entries.map { "\($0.setting.key): \($0.show(self))" }
         lines.append("pools:")
         for pool in pools {
@@ -14,13 +14,13 @@ extension ServerConfiguration {
     }
 
     /// The settings in which `self` differs from `other` and which count only after a restart.
-    public func changesThatNeedRestart(from other: ServerConfiguration) -> [Setting] {
+    package func changesThatNeedRestart(from other: ServerConfiguration) -> [Setting] {
         SettingsTable.serverTable.entries
             .filter { $0.setting.needsRestart && $0.show(self) != $0.show(other) }.map(\.setting)
     }
 
     /// `new`, but for what needs a restart.
-    public func reloaded(_ new: ServerConfiguration) -> ServerConfiguration {
+    package func reloaded(_ new: ServerConfiguration) -> ServerConfiguration {
         var result = self
         result.max = new.max
         result.memoryBudgetBytes = new.memoryBudgetBytes
@@ -32,7 +32,7 @@ extension ServerConfiguration {
 
 extension SettingsTable {
     /// The tables of the reference, in Markdown.
-    public static var reference: String {
+    package static var reference: String {
         let parts = [("## The server", server), ("## A pool", pool)].map { title, settings in
             let rows = settings.map { setting in
                 let restart = setting.needsRestart ? " *Restart.*" : ""
@@ -46,7 +46,7 @@ extension SettingsTable {
     }
 
     /// The help of a flag: what its setting means, and its default.
-    public static func help(_ scope: FlagValue.Scope, _ key: String) -> String {
+    package static func help(_ scope: FlagValue.Scope, _ key: String) -> String {
         let settings = scope == .server ? server : pool
         guard let setting = settings.first(where: { $0.key == key }) else { preconditionFailure("no setting \(key)") }
         return "\(setting.meaning) (default: \(setting.defaultValue))."

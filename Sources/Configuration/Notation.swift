@@ -1,7 +1,7 @@
 /// How durations and sizes are written, by people and for them: in the file, in flags, and where they are shown.
-public enum Notation {
+package enum Notation {
     /// "250ms", "5s", "1.5m", "2h"; a number alone is seconds. Nil: no duration.
-    public static func duration(_ text: String) -> Duration? {
+    package static func duration(_ text: String) -> Duration? {
         let units: [(suffix: String, seconds: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("", 1)]
         for (suffix, seconds) in units where text.hasSuffix(suffix) {
             guard let number = Double(text.dropLast(suffix.count)), number >= 0, number * seconds <= 1e9 else {
@@ -13,7 +13,7 @@ public enum Notation {
     }
 
     /// "128m", "1.5g", "65536": bytes, in powers of 1024, more than 0. Nil: no size.
-    public static func bytes(_ text: String) -> Int64? {
+    package static func bytes(_ text: String) -> Int64? {
         let text = text.lowercased()
         let units: [(suffix: String, factor: Double)] = [
             ("kib", 0x1p10), ("mib", 0x1p20), ("gib", 0x1p30), ("k", 0x1p10), ("m", 0x1p20), ("g", 0x1p30), ("b", 1),
@@ -28,7 +28,7 @@ public enum Notation {
     }
 
     /// In the largest unit in which it is a whole number.
-    public static func text(_ duration: Duration) -> String {
+    package static func text(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let milliseconds = attoseconds / 1_000_000_000_000_000
         guard attoseconds % 1_000_000_000_000_000 == 0 else {
@@ -41,7 +41,7 @@ public enum Notation {
     }
 
     /// In the largest unit in which it is a whole number.
-    public static func text(bytes: Int64) -> String {
+    package static func text(bytes: Int64) -> String {
         for (suffix, shift) in [("g", Int64(30)), ("m", 20), ("k", 10)] where bytes != 0 && bytes % (1 << shift) == 0 {
             return "\(bytes >> shift)\(suffix)"
         }

@@ -1,24 +1,24 @@
 internal import Yams
 
 /// A pool's defaults for what a request does not set.
-public struct ProgramSettings: Sendable, Equatable {
+package struct ProgramSettings: Sendable, Equatable {
     /// What stands for the source text in a language's command.
-    public static let codePlaceholder = "{code}"
+    package static let codePlaceholder = "{code}"
     static let standardLanguages = [
         "python": ["python3", "-c", codePlaceholder], "sh": ["sh", "-c", codePlaceholder],
     ]
 
-    public var env: [String: String] = [:]
+    package var env: [String: String] = [:]
     /// Nil: the pool's home.
-    public var cwd: String?
+    package var cwd: String?
     /// Nil: the server's.
-    public var uid: UInt32?
+    package var uid: UInt32?
     /// Who callers may have programs run as instead.
-    public var allowedUIDs: [UInt32] = []
+    package var allowedUIDs: [UInt32] = []
     /// A program and its arguments by the name of the language that it runs; the standard ones are always there.
-    public var languages = standardLanguages
+    package var languages = standardLanguages
 
-    public init() {}
+    package init() {}
 }
 
 /// A map as YAML, in the order of its names.

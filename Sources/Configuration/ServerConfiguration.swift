@@ -1,19 +1,19 @@
-public import Pool
+package import Pool
 
 /// All that a server can be told, with its defaults. `SettingsTable` describes each, by its name in the file.
-public struct ServerConfiguration: Sendable, Equatable {
-    public enum Runtime: String, Sendable, CaseIterable {
+package struct ServerConfiguration: Sendable, Equatable {
+    package enum Runtime: String, Sendable, CaseIterable {
         case auto
         case docker
         case runc
     }
 
-    public enum LogFormat: String, Sendable, CaseIterable {
+    package enum LogFormat: String, Sendable, CaseIterable {
         case text
         case json
     }
 
-    public enum LogLevel: String, Sendable, CaseIterable {
+    package enum LogLevel: String, Sendable, CaseIterable {
         case trace
         case debug
         case info
@@ -23,51 +23,51 @@ public struct ServerConfiguration: Sendable, Equatable {
         case critical
     }
 
-    public var listen = ["127.0.0.1:7411"]
-    public var insecure = false
-    public var runtime = Runtime.auto
-    public var dockerHost: String?
-    public var agent: String?
-    public var instance: String?
-    public var stateDirectory: String?
-    public var logFormat = LogFormat.text
-    public var logLevel = LogLevel.info
-    public var maxConnections = 10_000
-    public var drainTime = Duration.seconds(10)
-    public var executionTimeout = Duration.seconds(60)
-    public var executionGrace = Duration.seconds(2)
-    public var outputGrace = Duration.milliseconds(100)
-    public var maxOutputGrace = Duration.seconds(1)
-    public var maxExecutionTimeout = Duration.seconds(24 * 3600)
-    public var heldMemoryBytes: Int64 = 256 << 20
+    package var listen = ["127.0.0.1:7411"]
+    package var insecure = false
+    package var runtime = Runtime.auto
+    package var dockerHost: String?
+    package var agent: String?
+    package var instance: String?
+    package var stateDirectory: String?
+    package var logFormat = LogFormat.text
+    package var logLevel = LogLevel.info
+    package var maxConnections = 10_000
+    package var drainTime = Duration.seconds(10)
+    package var executionTimeout = Duration.seconds(60)
+    package var executionGrace = Duration.seconds(2)
+    package var outputGrace = Duration.milliseconds(100)
+    package var maxOutputGrace = Duration.seconds(1)
+    package var maxExecutionTimeout = Duration.seconds(24 * 3600)
+    package var heldMemoryBytes: Int64 = 256 << 20
     /// Nil: a half of that.
-    public var heldMemoryPerClientBytes: Int64?
-    public var maxExecutions = 64
-    public var maxWatchers = 64
-    public var unreadTime = Duration.seconds(600)
+    package var heldMemoryPerClientBytes: Int64?
+    package var maxExecutions = 64
+    package var maxWatchers = 64
+    package var unreadTime = Duration.seconds(600)
     /// Nil: each container has one of its own, from `uids`.
-    public var uid: UInt32?
-    public var uids: ClosedRange<UInt32> = 70_000...99_999
+    package var uid: UInt32?
+    package var uids: ClosedRange<UInt32> = 70_000...99_999
     /// Permissions of unix sockets that are listened on; nil: 0600, and 0660 with a group.
-    public var socketMode: UInt32?
+    package var socketMode: UInt32?
     /// Their group's name or number; nil: the server's own.
-    public var socketGroup: String?
+    package var socketGroup: String?
     /// Nil: 300, or what the largest pool may have.
-    public var max: Int?
+    package var max: Int?
     /// Nil: 80 % of what is available at start.
-    public var memoryBudgetBytes: Int64?
+    package var memoryBudgetBytes: Int64?
     /// What all pools share; its `pools`, `max` and `memoryBudgetBytes` are not used.
-    public var fleet = FleetConfiguration(pools: [])
+    package var fleet = FleetConfiguration(pools: [])
     /// In their order: the first is the default pool.
-    public var pools = [PoolSettings()]
+    package var pools = [PoolSettings()]
 
-    public init() {}
+    package init() {}
 
     /// The pools' part.
     /// - Parameters:
     ///   - image: used for pools that set none.
     ///   - memoryBudgetBytes: where none is said.
-    public func fleetConfiguration(image: String, memoryBudgetBytes standard: Int64) -> FleetConfiguration {
+    package func fleetConfiguration(image: String, memoryBudgetBytes standard: Int64) -> FleetConfiguration {
         var fleet = fleet
         fleet.pools = pools.map { settings in
             var pool = settings.pool
@@ -83,7 +83,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     }
 
     /// What members of its pools are made like, each once.
-    public func templates(standardImage: String) -> [MemberTemplate] {
+    package func templates(standardImage: String) -> [MemberTemplate] {
         var templates: [MemberTemplate] = []
         for pool in fleetConfiguration(image: standardImage, memoryBudgetBytes: .max).pools
         where !templates.contains(pool.template) {
@@ -94,14 +94,14 @@ public struct ServerConfiguration: Sendable, Equatable {
 }
 
 /// One pool as configured.
-public struct PoolSettings: Sendable, Equatable {
+package struct PoolSettings: Sendable, Equatable {
     /// Nil: the runtime's standard image.
-    public var image: String?
+    package var image: String?
     /// The pool but for its image.
-    public var pool: PoolConfiguration
-    public var programs: ProgramSettings
+    package var pool: PoolConfiguration
+    package var programs: ProgramSettings
 
-    public init(
+    package init(
         image: String? = nil, pool: PoolConfiguration = PoolConfiguration(),
         programs: ProgramSettings = ProgramSettings()
     ) {
@@ -111,8 +111,8 @@ public struct PoolSettings: Sendable, Equatable {
     }
 
     /// Where programs are at home: the first place that can be written to, but /workspace before others.
-    public var home: String { pool.template.home }
+    package var home: String { pool.template.home }
 
     /// Images that are the host's own files, which the embedded runtime alone has.
-    public static func isHostFiles(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }
+    package static func isHostFiles(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }
 }

@@ -1,17 +1,17 @@
 internal import Yams
 
 /// One setting: the one description of it, from which come its validation, its help, `berth config` and the reference.
-public struct Setting: Sendable {
+package struct Setting: Sendable {
     /// Its name in the file.
-    public let key: String
+    package let key: String
     /// What it does, in a sentence without its full stop.
-    public let meaning: String
+    package let meaning: String
     /// Which values it takes.
-    public let allowed: String
+    package let allowed: String
     /// As YAML.
-    public let defaultValue: String
+    package let defaultValue: String
     /// True: what a reload says of it counts only after a restart.
-    public let needsRestart: Bool
+    package let needsRestart: Bool
 }
 
 /// A setting, and how it gets into and out of a `Target`.

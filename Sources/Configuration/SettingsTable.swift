@@ -1,11 +1,11 @@
 internal import Pool
 
 /// Every setting there is.
-public enum SettingsTable {
+package enum SettingsTable {
     /// Of the whole server, but for `pools`.
-    public static var server: [Setting] { serverTable.entries.map(\.setting) }
+    package static var server: [Setting] { serverTable.entries.map(\.setting) }
     /// Of each pool.
-    public static var pool: [Setting] { poolTable.entries.map(\.setting) }
+    package static var pool: [Setting] { poolTable.entries.map(\.setting) }
 
     static let poolName = ValueKind<String>.string("1 to 64 of a-z, A-Z, 0-9, \".\", \"_\" and \"-\"") { name in
         name.utf8.count <= 64

@@ -1,4 +1,4 @@
-public import CurlHTTP
+package import CurlHTTP
 internal import DockerRuntime
 internal import FoundationEssentials
 internal import Hardening
@@ -6,14 +6,14 @@ internal import Pool
 
 /// What a load test compares Berth with: the same program, started with the Engine API's exec in a container of the same
 /// image, held as Berth's own containers are by default.
-public struct DockerExecBaseline: Sendable, Equatable {
-    public var endpoint: HTTPEndpoint
+package struct DockerExecBaseline: Sendable, Equatable {
+    package var endpoint: HTTPEndpoint
     /// Where the engine is, for people.
-    public var name: String
+    package var name: String
     /// nil: the pool's, where the server runs on the engine, else `python:3.9-slim`.
-    public var image: String?
+    package var image: String?
 
-    public init(endpoint: HTTPEndpoint, name: String, image: String? = nil) {
+    package init(endpoint: HTTPEndpoint, name: String, image: String? = nil) {
         self.endpoint = endpoint
         self.name = name
         self.image = image

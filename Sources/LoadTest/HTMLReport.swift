@@ -1,12 +1,12 @@
 /// A report as one page, complete in itself: no script, nothing from the network, readable in light and dark.
-public struct HTMLReport: CustomStringConvertible, Sendable {
+package struct HTMLReport: CustomStringConvertible, Sendable {
     private let report: LoadReport
 
-    public init(_ report: LoadReport) {
+    package init(_ report: LoadReport) {
         self.report = report
     }
 
-    public var description: String {
+    package var description: String {
         let title = "berth load: \(report.plan.scenario), \(Units.rate(report.rate))/s"
         return """
             <!doctype html>

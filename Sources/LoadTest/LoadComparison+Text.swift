@@ -1,7 +1,7 @@
 extension LoadComparison {
     /// For people, on a terminal.
     /// - Parameters: what the two reports are called.
-    public func text(before: String, after: String) -> String {
+    package func text(before: String, after: String) -> String {
         var lines = ["before: \(before)", "after:  \(after)", ""]
         if !differences.isEmpty {
             lines += ["not alike in"] + differences.map { "  \($0)" } + [""]

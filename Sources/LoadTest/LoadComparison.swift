@@ -1,10 +1,10 @@
 /// Two load tests side by side, and whether they differ by more than noise.
-public struct LoadComparison: Sendable, Equatable {
+package struct LoadComparison: Sendable, Equatable {
     /// A smaller difference is not called one.
-    public static let smallest = 0.05
+    package static let smallest = 0.05
 
     /// How the verdicts come about, for people.
-    public static let method = """
+    package static let method = """
         Prints throughput and latency of both, their ratio, and a verdict.
 
         How it judges: each run was cut into 20 parts, and each figure was measured in each part. How much the parts differ \
@@ -15,7 +15,7 @@ public struct LoadComparison: Sendable, Equatable {
         turn, A B A B, before believing a small difference.
         """
 
-    public enum Verdict: Sendable, Equatable {
+    package enum Verdict: Sendable, Equatable {
         case better
         case worse
         case noise
@@ -24,32 +24,32 @@ public struct LoadComparison: Sendable, Equatable {
     }
 
     /// One figure of both.
-    public struct Row: Sendable, Equatable {
-        public enum Unit: Sendable, Equatable {
+    package struct Row: Sendable, Equatable {
+        package enum Unit: Sendable, Equatable {
             case perSecond
             case bytesPerSecond
             case nanoseconds
         }
 
-        public var name: String
-        public var unit: Unit
-        public var before: Double
-        public var after: Double
+        package var name: String
+        package var unit: Unit
+        package var before: Double
+        package var after: Double
         /// Of the whole runs.
-        public var ratio: Double?
+        package var ratio: Double?
         /// 95 %, from the parts of the runs.
-        public var interval: ClosedRange<Double>?
-        public var verdict: Verdict
+        package var interval: ClosedRange<Double>?
+        package var verdict: Verdict
     }
 
     /// Throughput, then latencies of all operations.
-    public var rows: [Row]
+    package var rows: [Row]
     /// p50 and p99 of each step, without a verdict: the parts of a run are not told by step.
-    public var steps: [Row]
+    package var steps: [Row]
     /// In what the runs were not alike, so that the comparison may be of that.
-    public var differences: [String]
+    package var differences: [String]
 
-    public init(_ before: LoadReport, _ after: LoadReport) {
+    package init(_ before: LoadReport, _ after: LoadReport) {
         var rows = [
             Row("throughput", .perSecond, before, after, \.rate) {
                 $0.seconds > 0 ? Double($0.completed) / $0.seconds : 0

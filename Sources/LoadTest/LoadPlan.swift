@@ -1,9 +1,9 @@
-public import BerthClient
+package import BerthClient
 
 /// What a load test is to do. All of it is checked by `init`.
-public struct LoadPlan: Sendable, Equatable {
+package struct LoadPlan: Sendable, Equatable {
     /// When operations begin.
-    public enum Arrivals: Sendable, Equatable {
+    package enum Arrivals: Sendable, Equatable {
         /// Closed loop: this many operations are under way at any time; the next begins when one ends.
         case closed(concurrency: Int)
         /// Open loop: this many operations a second begin, whether those before have ended or not. Their time counts from
@@ -12,39 +12,39 @@ public struct LoadPlan: Sendable, Equatable {
     }
 
     /// How far apart an open loop's operations are.
-    public enum Spacing: String, Sendable, Equatable, CaseIterable, Codable {
+    package enum Spacing: String, Sendable, Equatable, CaseIterable, Codable {
         /// The same each time.
         case even
         /// Random, as from many users who know nothing of each other (a Poisson process).
         case random
     }
 
-    public var scenario: Scenario
-    public var arrivals: Arrivals
-    public var server: ServerAddress
+    package var scenario: Scenario
+    package var arrivals: Arrivals
+    package var server: ServerAddress
     /// nil is the server's default pool.
-    public var pool: String?
+    package var pool: String?
     /// Empty: the scenario's own.
-    public var command: [String]
+    package var command: [String]
     /// The program's working directory; nil is the server's choice, /workspace.
-    public var cwd: String?
-    public var connections: Int
+    package var cwd: String?
+    package var connections: Int
     /// Leases held for `execute` and `stream`; nil: as many as members are idle at the start, at most one for each
     /// operation under way.
-    public var leases: Int?
-    public var duration: Duration
+    package var leases: Int?
+    package var duration: Duration
     /// Before the measured time; its operations are not counted.
-    public var warmup: Duration
+    package var warmup: Duration
     /// How long an operation may wait for a member; nil is the server's default.
-    public var wait: Duration?
+    package var wait: Duration?
     /// Carried out in turn with the scenario's own operations: half a second each in a closed loop (`Turns`), every second
     /// arrival in an open one.
-    public var baseline: DockerExecBaseline?
+    package var baseline: DockerExecBaseline?
     /// How long operations still under way at the end are waited for.
-    public var drain: Duration
+    package var drain: Duration
 
     /// - Throws: `LoadError` that says which value is out of its range.
-    public init(
+    package init(
         scenario: Scenario, arrivals: Arrivals, server: ServerAddress = .standard, pool: String? = nil,
         command: [String] = [], cwd: String? = nil, connections: Int = 1, leases: Int? = nil,
         duration: Duration = .seconds(10),
@@ -123,12 +123,12 @@ public struct LoadPlan: Sendable, Equatable {
 }
 
 /// Why a load test could not be done, or two could not be compared; one line.
-public struct LoadError: Error, Sendable, Equatable, CustomStringConvertible {
-    public var message: String
+package struct LoadError: Error, Sendable, Equatable, CustomStringConvertible {
+    package var message: String
 
-    public init(_ message: String) {
+    package init(_ message: String) {
         self.message = message
     }
 
-    public var description: String { message }
+    package var description: String { message }
 }

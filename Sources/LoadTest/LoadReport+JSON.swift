@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 extension LoadReport {
     /// As `berth load --json` writes it.
-    public func json() throws -> [UInt8] {
+    package func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -14,7 +14,7 @@ extension LoadReport {
     }
 
     /// - Throws: `LoadError` when it is no report of `berth load`, or one of another version of the format.
-    public init(json: [UInt8]) throws {
+    package init(json: [UInt8]) throws {
         struct Head: Decodable { var format: Int }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

@@ -8,7 +8,7 @@ internal import Synchronization
 ///
 /// In an open loop latency counts from the time at which an operation was to begin, so that a stall of the server shows in
 /// each operation that it delayed, as its users would feel it. Memory is bounded by the plan's numbers, not by its length.
-public final class LoadTester: Sendable {
+package final class LoadTester: Sendable {
     /// Closed loop: what follows a failed operation, so that a server that refuses is not asked ever faster.
     private static let pauseAfterFailure: Nanoseconds = 10_000_000
 
@@ -21,13 +21,13 @@ public final class LoadTester: Sendable {
     private let timer = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter version: of the program that runs it, for the report.
-    public init(_ plan: LoadPlan, version: String = "") {
+    package init(_ plan: LoadPlan, version: String = "") {
         self.plan = plan
         self.version = version
     }
 
     /// Ends the test now, with a report of what there is. May be called at any time, more than once.
-    public func stop() {
+    package func stop() {
         isStopped.store(true, ordering: .sequentiallyConsistent)
         timer.withLock { $0 }?.cancel()
     }
@@ -35,7 +35,7 @@ public final class LoadTester: Sendable {
     /// Carries the test out.
     /// - Parameter onProgress: called about once a second.
     /// - Throws: `LoadError` when it can't begin: no server, no such pool, no member to be had.
-    public func run(onProgress: @escaping @Sendable (LoadProgress) -> Void = { _ in }) async throws -> LoadReport {
+    package func run(onProgress: @escaping @Sendable (LoadProgress) -> Void = { _ in }) async throws -> LoadReport {
         let setup = try await Setup(plan)
         let report = await measure(setup, onProgress)
         await setup.close()

@@ -1,32 +1,32 @@
 /// A load test that is under way.
-public struct LoadProgress: Sendable, Equatable {
-    public enum Stage: String, Sendable {
+package struct LoadProgress: Sendable, Equatable {
+    package enum Stage: String, Sendable {
         case warmup
         case measuring
         /// The time is over, and what is under way is waited for.
         case draining
     }
 
-    public var stage: Stage
+    package var stage: Stage
     /// Seconds since the measured time began; before it, until it begins.
-    public var seconds: Double
+    package var seconds: Double
     /// The measured time as planned.
-    public var plannedSeconds: Double
+    package var plannedSeconds: Double
     /// In the last second or so: operations and bytes a second, and latencies in nanoseconds.
-    public var rate: Double
-    public var bytesPerSecond: Double
-    public var p50: UInt64
-    public var p99: UInt64
-    public var max: UInt64
+    package var rate: Double
+    package var bytesPerSecond: Double
+    package var p50: UInt64
+    package var p99: UInt64
+    package var max: UInt64
     /// Since the measured time began.
-    public var failed: UInt64
+    package var failed: UInt64
     /// Warm members that the server has left; nil when it did not tell.
-    public var idle: UInt32?
+    package var idle: UInt32?
 }
 
 extension LoadProgress {
     /// For people.
-    public var line: String {
+    package var line: String {
         let time =
             switch stage {
             case .warmup: "warm-up, \(Units.fixed(seconds, 0)) s left"

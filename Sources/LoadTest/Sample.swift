@@ -1,5 +1,5 @@
 /// The parts of an operation that are timed.
-public enum Step: String, Codable, CaseIterable, Sendable {
+package enum Step: String, Codable, CaseIterable, Sendable {
     /// Open loop: from when it was to begin until it began.
     case queue
     /// Acquire, of a member that was warm.

@@ -1,5 +1,5 @@
 /// What one operation of a load test does.
-public enum Operation: String, Codable, CaseIterable, Sendable {
+package enum Operation: String, Codable, CaseIterable, Sendable {
     /// One unary call.
     case stats
     /// Acquires a lease. Its release is measured, but is no part of the operation's time.
@@ -20,7 +20,7 @@ public enum Operation: String, Codable, CaseIterable, Sendable {
 }
 
 /// Which operations a load test does.
-public enum Scenario: String, Codable, CaseIterable, Sendable {
+package enum Scenario: String, Codable, CaseIterable, Sendable {
     case stats
     case acquire
     case execute

@@ -1,12 +1,12 @@
 /// A report for people, on a terminal.
-public struct TextReport: CustomStringConvertible, Sendable {
+package struct TextReport: CustomStringConvertible, Sendable {
     private let report: LoadReport
 
-    public init(_ report: LoadReport) {
+    package init(_ report: LoadReport) {
         self.report = report
     }
 
-    public var description: String {
+    package var description: String {
         var lines = head
         lines += ["", summary]
         if report.total.count > 0 { lines += [""] + TextReport.table(rows) }

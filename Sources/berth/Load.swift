@@ -1,8 +1,8 @@
-public import ArgumentParser
+import ArgumentParser
 import BerthClient
 import Dispatch
 import DockerRuntime
-public import LoadTest
+import LoadTest
 import Pool
 
 #if canImport(Glibc)
