@@ -21,7 +21,7 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 // What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
 let isLibFuzzer = Context.environment["BERTH_LIBFUZZER"] != nil
 let fuzzed: [Target.Dependency] =
-    ["AgentCore", "AgentLink", "CLinux", "Pool", "RPC", "Schema", "Wire"] + nio
+    ["AgentCore", "AgentLink", "AgentSchema", "CLinux", "Pool", "RPC", "Schema", "Wire"] + nio
     + [.product(name: "NIOEmbedded", package: "swift-nio")]
 let fuzz: Target =
     isLibFuzzer
@@ -73,6 +73,8 @@ let package = Package(
 
         // The wire
         .target(name: "Schema", dependencies: ["CSchema", "CProtobufC"], swiftSettings: strict),
+        // What server and agent say to each other: no part of what clients see
+        .target(name: "AgentSchema", dependencies: ["Schema", "CSchema", "CProtobufC"], swiftSettings: strict),
         .target(name: "Wire", swiftSettings: strict),
         .target(name: "RPC", dependencies: ["Wire", "Schema"] + nio, swiftSettings: strict),
 
@@ -105,11 +107,15 @@ let package = Package(
         .target(name: "FileTree", dependencies: ["CLinux"], swiftSettings: strict),
 
         // Inside the container, and the server's end of it
-        .target(name: "AgentCore", dependencies: ["Wire", "Schema", "CLinux", "FileTree"], swiftSettings: strict),
+        .target(
+            name: "AgentCore", dependencies: ["Wire", "Schema", "AgentSchema", "CLinux", "FileTree"],
+            swiftSettings: strict),
         .executableTarget(
             name: "berth-agent", dependencies: ["AgentCore"],
             swiftSettings: staticSwift, linkerSettings: staticLinking),
-        .target(name: "AgentLink", dependencies: ["Pool", "RPC", "Schema", "Wire"] + nio, swiftSettings: strict),
+        .target(
+            name: "AgentLink", dependencies: ["Pool", "RPC", "Schema", "AgentSchema", "Wire"] + nio,
+            swiftSettings: strict),
 
         // What the server is told, from its file and its flags
         .target(
@@ -118,7 +124,8 @@ let package = Package(
 
         // The service, its client, its command line
         .target(
-            name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentLink", log] + nio, swiftSettings: strict),
+            name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentSchema", "AgentLink", log] + nio,
+            swiftSettings: strict),
         .target(
             name: "BerthClient",
             dependencies: ["RPC", "Schema", .product(name: "DequeModule", package: "swift-collections")] + nio,
@@ -145,12 +152,15 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["Pool", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
             swiftSettings: strict),
-        .testTarget(name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "SchemaTests", dependencies: ["Schema", "AgentSchema", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RPCTests",
-            dependencies: ["RPC", "Wire", "Schema", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")]
-                + nio,
+            dependencies: [
+                "RPC", "Wire", "Schema", "AgentSchema", "TestSupport",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + nio,
             swiftSettings: strict),
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         // The pool's rules, simulated: `make simulate`. Its tests show that it would notice; see Tests/Simulation.
@@ -181,11 +191,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
-            dependencies: ["AgentCore", "Wire", "Schema", "CLinux", "FileTree", "TestSupport"],
+            dependencies: ["AgentCore", "Wire", "Schema", "AgentSchema", "CLinux", "FileTree", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "ServiceTests",
-            dependencies: ["Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "TestSupport", log] + nio,
+            dependencies: [
+                "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "TestSupport", log,
+            ] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "BerthClientTests",
@@ -200,7 +212,8 @@ let package = Package(
         .testTarget(
             name: "Integration",
             dependencies: [
-                "BerthClient", "Pool", "Schema", "AgentLink", "DockerRuntime", "RuncRuntime", "Housekeeping",
+                "BerthClient", "Pool", "Schema", "AgentSchema", "AgentLink", "DockerRuntime", "RuncRuntime",
+                "Housekeeping",
                 "TestSupport", log,
             ] + nio,
             swiftSettings: strict),

@@ -49,7 +49,7 @@ extension Allocations {
         ]
         let answer = try client.exchange(RawConnection.frame(PoolService.name, "Acquire", AcquireRequest()), ends: 1)
         let lease = try AcquireResponse(decoding: try Response(decoding: Array(answer)).payload).lease
-        func execute(_ argv: [String]) -> [UInt8] {
+        func execute(_ argv: [SystemString]) -> [UInt8] {
             RawConnection.frame(
                 PoolService.name, "Execute", ExecuteRequest(lease: lease, argv: argv, cwd: "/tmp"), isStreaming: true)
         }

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Schema
 
 extension AgentServer {
     /// Bytes of output that are dropped in one turn, at most, so that requests are heard in between.

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import Glibc
 internal import Schema
 internal import Wire
@@ -53,72 +54,75 @@ extension AgentServer {
 
     func refuse(_ streamID: UInt32, _ error: CallError) {
         let status = Status(code: error.code.rawValue, message: error.message.clipped(toUTF8: 512))
-        sendBuffer.append(Response(status: status), type: .response, streamID: streamID)
+        sendBuffer.append(ResponseHead(status: status), Empty(), streamID: streamID)
+    }
+
+    func respond(_ streamID: UInt32, _ answer: some Message) {
+        sendBuffer.append(ResponseHead(), answer, streamID: streamID)
     }
 
     private func call(_ streamID: UInt32, _ data: UnsafeRawBufferPointer) throws(CallError) {
-        let request: Request = try decode(data)
-        guard request.service == Agent.service else {
-            throw CallError(.unimplemented, "no service \(request.service)")
+        var range = 0..<0
+        let head: RequestHead
+        do throws(SchemaError) {
+            head = try RequestHead(reading: data, payload: &range)
+        } catch {
+            throw CallError(.invalidArgument, error.description)
         }
-        switch request.method {
-        case "Ping":
-            let _: Agent.PingRequest = try decode(request.payload)
-            let answer = Agent.PingResponse(
-                version: AgentCommand.version, pid: UInt32(getpid()), env: AgentCommand.environment
-            ).encoded(arena: arena)
-            guard answer.count <= SendBuffer.maxAnswer else {
-                throw CallError(
-                    .resourceExhausted,
-                    "the image's environment has about \(answer.count) bytes, "
-                        + "at most \(SendBuffer.maxAnswer) are taken")
-            }
-            respond(streamID, answer)
-        case "Execute":
-            try execute(try decode(request.payload), streamID)
-        case "Acknowledge":
-            try acknowledge(try decode(request.payload))
-            respond(streamID, [])
-        case "Signal":
-            try signal(try decode(request.payload))
-            respond(streamID, [])
-        case "Input":
-            try input(try decode(request.payload), streamID)
-        case "Resize":
-            try resize(try decode(request.payload))
-            respond(streamID, [])
-        case "Reset":
-            let request: Agent.ResetRequest = try decode(request.payload)
+        guard head.service == AgentService.name else {
+            throw CallError(.unimplemented, "no service \(head.service)")
+        }
+        guard let method = AgentService.Method(rawValue: head.method) else {
+            throw CallError(.unimplemented, "no method \(head.method) in \(AgentService.name)")
+        }
+        let payload = UnsafeRawBufferPointer(rebasing: data[range])
+        switch method {
+        case .ping:
+            let _: Agent.PingRequest = try decode(payload)
+            try ping(streamID)
+        case .execute:
+            try execute(try decode(payload), streamID)
+        case .acknowledge:
+            try acknowledge(try decode(payload))
+            respond(streamID, Agent.AcknowledgeResponse())
+        case .signal:
+            try signal(try decode(payload))
+            respond(streamID, Agent.SignalResponse())
+        case .input:
+            try input(try decode(payload), streamID)
+        case .resize:
+            try resize(try decode(payload))
+            respond(streamID, Agent.ResizeResponse())
+        case .reset:
+            let request: Agent.ResetRequest = try decode(payload)
             guard request.timeoutMilliseconds > 0 else { throw CallError(.invalidArgument, "timeout_ms is 0") }
             do throws(Unprovable) {
                 let took = try reset(request)
-                respond(streamID, Agent.ResetResponse(tookMicroseconds: took).encoded(arena: arena))
+                respond(streamID, Agent.ResetResponse(tookMicroseconds: took))
             } catch {
                 throw CallError(.failedPrecondition, error.words)
             }
-        default:
-            throw CallError(.unimplemented, "no method \(request.method) in \(Agent.service)")
         }
     }
 
     private func decode<M: Message>(_ bytes: UnsafeRawBufferPointer) throws(CallError) -> M {
-        do {
+        do throws(SchemaError) {
             return try M(decoding: bytes, arena: arena)
         } catch {
             throw CallError(.invalidArgument, error.description)
         }
     }
 
-    private func decode<M: Message>(_ bytes: [UInt8]) throws(CallError) -> M {
-        do {
-            return try M(decoding: bytes, arena: arena)
-        } catch {
-            throw CallError(.invalidArgument, error.description)
+    private func ping(_ streamID: UInt32) throws(CallError) {
+        let answer = Agent.PingResponse(
+            version: AgentCommand.version, pid: UInt32(getpid()), env: AgentCommand.environment)
+        let size = answer.encode(arena: arena) { size, _ in size }
+        guard size <= SendBuffer.maxAnswer else {
+            throw CallError(
+                .resourceExhausted,
+                "the image's environment has about \(size) bytes, at most \(SendBuffer.maxAnswer) are taken")
         }
-    }
-
-    func respond(_ streamID: UInt32, _ payload: [UInt8]) {
-        sendBuffer.append(Response(payload: payload), type: .response, streamID: streamID)
+        respond(streamID, answer)
     }
 
     private func execute(_ request: Agent.ExecuteRequest, _ streamID: UInt32) throws(CallError) {

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import Schema
 
 extension AgentServer {
@@ -40,7 +41,7 @@ extension AgentServer {
     func feed(_ execution: RunningExecution, at place: Int) {
         let answers = execution.feed()
         for call in answers.taken {
-            respond(call.streamID, Agent.InputResponse(offset: call.end).encoded(arena: arena))
+            respond(call.streamID, Agent.InputResponse(offset: call.end))
         }
         refuse(answers.refused, CallError(.closed))
     }

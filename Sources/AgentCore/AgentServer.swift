@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import CLinux
 internal import Glibc
 internal import Schema
@@ -244,7 +245,8 @@ class AgentServer {
         for action in actions {
             switch action {
             case .sendStarted(let pid):
-                sendBuffer.append(Agent.ExecuteEvent.started(pid: pid), type: .data, streamID: execution.streamID)
+                sendBuffer.append(
+                    Agent.ExecuteEvent.started(Agent.Started(pid: pid)), type: .data, streamID: execution.streamID)
             case .terminate: execution.terminate(sparing: supervisors)
             case .kill: execution.kill(sparing: supervisors)
             case .signal(let number): execution.signal(number)

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import Schema
 
 extension Execution {

@@ -131,9 +131,3 @@ extension Execution {
         set { if stream == .stdout { outputs.stdout = newValue } else { outputs.stderr = newValue } }
     }
 }
-
-/// An execution's output streams; the raw values are the wire's.
-enum OutputStream: UInt32, CaseIterable {
-    case stdout = 0
-    case stderr = 1
-}

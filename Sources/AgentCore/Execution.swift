@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import Schema
 
 /// One execution, without its descriptors and processes: what happens goes in, what to do comes out.

@@ -20,7 +20,7 @@ final class SendBuffer {
     /// Bytes of an answer's payload, at most: what `requestRoom` leaves beside ends.
     static let maxAnswer = requestRoom - AgentServer.maxExecutions * maxEndSize - (1 << 10)
     private static let outputRoom = requestRoom + maxChunk + headRoom
-    private static let headRoom = FrameHeader.size + Agent.Output.Prefix.maxSize
+    private static let headRoom = FrameHeader.size + OutputHead.maxSize
 
     /// Where all goes.
     let stream: Descriptor
@@ -88,6 +88,20 @@ final class SendBuffer {
         }
     }
 
+    /// Answers a call; the message is encoded right where it is sent from.
+    func append(_ head: ResponseHead, _ message: some Message, streamID: UInt32) {
+        message.encode(arena: arena) { payloadSize, pack in
+            let size = head.size(payloadSize: payloadSize)
+            makeRoom(FrameHeader.size + size)
+            let frame = UnsafeMutableRawBufferPointer(rebasing: block[end..<end + FrameHeader.size + size])
+            FrameHeader(length: UInt32(size), streamID: streamID, type: .response).encode(into: frame)
+            head.write(
+                payloadSize: payloadSize,
+                into: UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.size...]), pack)
+            advance(FrameHeader.size + size)
+        }
+    }
+
     /// Takes output from a pipe or terminal: reads it right to where it is sent from; or, when a pipe holds much, announces
     /// it and has the kernel move it. `canTakeOutput` must hold.
     /// - Parameter limit: bytes to take at most, 1 to `maxChunk`.
@@ -132,11 +146,11 @@ final class SendBuffer {
 
     /// What comes before the bytes of a piece of output. Room for it must have been made.
     private func appendFront(stream: UInt32, offset: UInt64, count: Int, streamID: UInt32) {
-        let prefix = Agent.Output.Prefix(stream: stream, offset: offset, count: count)
-        let frame = UnsafeMutableRawBufferPointer(rebasing: block[end..<end + FrameHeader.size + prefix.size])
-        FrameHeader(length: UInt32(prefix.size + count), streamID: streamID, type: .data).encode(into: frame)
-        prefix.encode(into: UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.size...]))
-        advance(FrameHeader.size + prefix.size)
+        let head = OutputHead(stream: stream, offset: offset, count: count)
+        let frame = UnsafeMutableRawBufferPointer(rebasing: block[end..<end + FrameHeader.size + head.size])
+        FrameHeader(length: UInt32(head.size + count), streamID: streamID, type: .data).encode(into: frame)
+        head.write(into: UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.size...]))
+        advance(FrameHeader.size + head.size)
     }
 
     /// Bytes of an output stream that were announced and are still in its pipe.
@@ -156,7 +170,7 @@ final class SendBuffer {
     }
 
     private static func frontSize(stream: UInt32, offset: UInt64, count: Int) -> Int {
-        FrameHeader.size + Agent.Output.Prefix(stream: stream, offset: offset, count: count).size
+        FrameHeader.size + OutputHead(stream: stream, offset: offset, count: count).size
     }
 
     /// The stream takes bytes again.

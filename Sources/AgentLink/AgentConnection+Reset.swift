@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import NIOCore
 public import Pool
 internal import RPC
@@ -14,7 +15,7 @@ extension AgentConnection {
     /// Cancelling the task ends the wait.
     /// - Throws: `failed` when it answered with an error, or not within 30 s.
     public func ping() async throws(MemberLinkError) {
-        let answer: Agent.PingResponse = try await ask("Ping", Agent.PingRequest(), within: Self.answerLimit)
+        let answer = try await ask(AgentService.ping, Agent.PingRequest(), within: Self.answerLimit)
         // An agent is what it was when it was connected to, or it is another program.
         guard answer.env == imageEnvironment else { throw refuse("its environment has changed") }
     }
@@ -26,22 +27,22 @@ extension AgentConnection {
     /// - Throws: `failed`, with what could not be proven; `unsupported` by an agent that knows no reset.
     public func reset() async throws(MemberLinkError) {
         let limit = UInt64(Self.resetLimit.nanoseconds / 1_000_000)
-        let answer: Agent.ResetResponse = try await ask(
-            "Reset", Agent.ResetRequest(timeoutMilliseconds: limit), within: Self.resetLimit + .seconds(1))
+        let answer = try await ask(
+            AgentService.reset, Agent.ResetRequest(timeoutMilliseconds: limit), within: Self.resetLimit + .seconds(1))
         guard answer.tookMicroseconds <= (limit + 1000) * 1000 else {
             throw refuse("a reset that took longer than time")
         }
         guard openExecutions == 0 else { throw refuse("a reset with executions under way") }
     }
 
-    private func ask<R: Message>(
-        _ method: String, _ request: some Message, within limit: TimeAmount
-    ) async throws(MemberLinkError) -> R {
+    private func ask<Q, A>(
+        _ method: UnaryMethod<Q, A>, _ request: Q, within limit: TimeAmount
+    ) async throws(MemberLinkError) -> A {
         do throws(RPCError) {
-            return try await rpc.unary(service: Agent.service, method: method, request, timeout: limit)
+            return try await rpc.unary(method, request, timeout: limit)
         } catch {
             if error.code == .unimplemented { throw .unsupported }
-            throw .failed("\(method.lowercased()): \(error.message)")
+            throw .failed("\(method.name.lowercased()): \(error.message)")
         }
     }
 

@@ -1,3 +1,4 @@
+public import AgentSchema
 internal import NIOCore
 public import Pool
 public import RPC

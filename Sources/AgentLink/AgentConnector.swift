@@ -1,3 +1,4 @@
+internal import AgentSchema
 public import NIOCore
 public import Pool
 internal import RPC
@@ -30,10 +31,7 @@ public struct AgentConnector: MemberConnector {
         // A cancelled create (its time-out has passed) closes the stream, which ends the ping below.
         let answer: Result<Agent.PingResponse, RPCError> = await withTaskCancellationHandler {
             do throws(RPCError) {
-                return .success(
-                    try await rpc.unary(
-                        service: Agent.service, method: "Ping", Agent.PingRequest(), returning: Agent.PingResponse.self)
-                )
+                return .success(try await rpc.unary(AgentService.ping, Agent.PingRequest()))
             } catch {
                 return .failure(error)
             }

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import NIOCore
 internal import Pool
 public import RPC
@@ -23,8 +24,7 @@ extension Execution {
         let request = Agent.InputRequest(execution: number, offset: offset, data: data, isEnd: isEnd)
         let count = data.count
         link.rpc.unary(
-            service: Agent.service, method: "Input", request,
-            timeout: limit.map { .nanoseconds($0.saturatedNanoseconds) }
+            AgentService.input, request, timeout: limit.map { .nanoseconds($0.saturatedNanoseconds) }
         ) { [self] answer in
             switch answer {
             case .failure(let error): completion(.failure(error))
@@ -53,7 +53,7 @@ extension Execution {
     ) {
         let request = Agent.ResizeRequest(execution: number, terminal: Agent.Terminal(rows: rows, columns: columns))
         // What it answers says nothing more.
-        link.rpc.unary(service: Agent.service, method: "Resize", request, timeout: AgentConnection.answerLimit) {
+        link.rpc.unary(AgentService.resize, request, timeout: AgentConnection.answerLimit) {
             completion($0.map { _ in })
         }
     }

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import NIOCore
 public import Pool
 internal import RPC
@@ -23,13 +24,13 @@ public final class Execution: Sendable {
     /// Gives credit back for output that was passed on, in bytes.
     public func acknowledge(_ bytes: Int) {
         guard let due = state.withLock({ $0.acknowledge(UInt64(bytes)) }) else { return }
-        call("Acknowledge", Agent.AcknowledgeRequest(execution: number, bytes: due))
+        call(AgentService.acknowledge, Agent.AcknowledgeRequest(execution: number, bytes: due))
     }
 
     /// Sends a signal, 1 to 64, to the program's process group. In a terminal that is the program's own, as with ssh: what
     /// Ctrl-C reaches is the terminal's affair, and its character is input.
     public func signal(_ signal: Int32) {
-        call("Signal", Agent.SignalRequest(execution: number, signal: signal))
+        call(AgentService.signal, Agent.SignalRequest(execution: number, signal: signal))
     }
 
     /// Ends it: TERM, after `graceMilliseconds` KILL, to all that it started. The end event follows, also where the agent
@@ -37,7 +38,9 @@ public final class Execution: Sendable {
     public func end(graceMilliseconds: UInt64) {
         let first = state.withLock { $0.watchdog.ends(within: .milliseconds(Int64(clamping: graceMilliseconds))) }
         look(after: first)
-        call("Signal", Agent.SignalRequest(execution: number, signal: 0, graceMilliseconds: graceMilliseconds))
+        call(
+            AgentService.signal, Agent.SignalRequest(execution: number, signal: 0, graceMilliseconds: graceMilliseconds)
+        )
     }
 
     /// All that it was to take in, it has: from now on it has so long for its end.
@@ -48,8 +51,8 @@ public final class Execution: Sendable {
 
     /// The agent answers these with nothing of interest; that it no longer knows the execution is no error either, since
     /// the end may be on its way.
-    private func call(_ method: String, _ message: some Message) {
-        link.rpc.unary(service: Agent.service, method: method, message) { _ in }
+    private func call<Q, A>(_ method: UnaryMethod<Q, A>, _ message: Q) {
+        link.rpc.unary(method, message) { _ in }
     }
 
     func start(_ request: Agent.ExecuteRequest, silence: AgentConnection.Silence? = nil) {
@@ -61,10 +64,10 @@ public final class Execution: Sendable {
         }
         if let first { look(after: first) }
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: link.rpc.eventLoop)
-        link.rpc.stream(service: Agent.service, method: "Execute", request) { [self] event in
+        link.rpc.stream(AgentService.execute, request) { [self] event in
             switch event {
             case .message(let buffer):
-                if let chunk = OutputChunk(canonical: buffer) { return received(chunk) }
+                if let chunk = OutputChunk(event: buffer) { return received(chunk) }
                 let decoded = buffer.withUnsafeReadableBytes { bytes in
                     Result { () throws(SchemaError) in try Agent.ExecuteEvent(decoding: bytes, arena: arena.value) }
                 }
@@ -113,7 +116,7 @@ public final class Execution: Sendable {
     private func giveUp(_ what: String) {
         let (isGivenUp, written) = state.withLock { ($0.giveUp(), $0.written) }
         guard isGivenUp else { return }
-        call("Signal", Agent.SignalRequest(execution: number, signal: 0, graceMilliseconds: 0))
+        call(AgentService.signal, Agent.SignalRequest(execution: number, signal: 0, graceMilliseconds: 0))
         var ended = Agent.Ended(cause: .containerLost, message: "the container broke the protocol: \(what)")
         (ended.stdoutBytes, ended.stderrBytes) = written
         sink(.ended(ended))

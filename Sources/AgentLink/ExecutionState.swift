@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import NIOCore
 internal import Schema
 
@@ -67,10 +68,10 @@ struct ExecutionState {
         switch (event, phase) {
         case (.unknown, _), (_, .givenUp):
             return .ignore
-        case (.started(let pid), .starting):
+        case (.started(let started), .starting):
             phase = .running
             watchdog.started()
-            return .pass(.started(pid: pid))
+            return .pass(.started(pid: started.pid))
         case (.ended(let ended), .running), (.ended(let ended), .starting):
             if let problem = problem(of: ended) { return .violation(problem) }
             phase = .over(ended)

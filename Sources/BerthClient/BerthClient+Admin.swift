@@ -9,8 +9,7 @@ extension BerthClient {
     /// - Returns: the pools whose breaker was not closed.
     @discardableResult
     public func resetBackoff(pool: String? = nil) async throws(BerthError) -> [String] {
-        let response: ResetBackoffResponse = try await admin("ResetBackoff", ResetBackoffRequest(pool: pool ?? ""))
-        return response.pools
+        try await call(AdminService.resetBackoff, ResetBackoffRequest(pool: pool ?? "")).pools
     }
 
     /// Changes how many members a pool keeps idle, and how many it has at most. Idle members beyond a smaller size are
@@ -24,8 +23,8 @@ extension BerthClient {
     public func resize(
         pool: String, size: Int? = nil, max: Int? = nil
     ) async throws(BerthError) -> (size: Int, max: Int) {
-        let response: ResizeResponse = try await admin(
-            "Resize",
+        let response = try await call(
+            AdminService.resize,
             ResizeRequest(
                 pool: pool, size: size.map { UInt32(clamping: $0) }, max: max.map { UInt32(clamping: $0) }))
         return (Int(response.size), Int(response.max))
@@ -36,17 +35,11 @@ extension BerthClient {
     /// - Returns: how many leases there are.
     @discardableResult
     public func drain(pool: String) async throws(BerthError) -> Int {
-        let response: DrainResponse = try await admin("Drain", DrainRequest(pool: pool))
-        return Int(response.leased)
+        Int(try await call(AdminService.drain, DrainRequest(pool: pool)).leased)
     }
 
     /// Every member of a pool; nil is of all.
     public func members(pool: String? = nil) async throws(BerthError) -> [Member] {
-        let response: ListMembersResponse = try await admin("ListMembers", ListMembersRequest(pool: pool ?? ""))
-        return response.members
-    }
-
-    private func admin<R: Message>(_ method: String, _ message: some Message) async throws(BerthError) -> R {
-        try await call(service: AdminService.name, method, message)
+        try await call(AdminService.listMembers, ListMembersRequest(pool: pool ?? "")).members
     }
 }

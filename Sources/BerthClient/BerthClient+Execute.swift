@@ -128,9 +128,7 @@ extension BerthClient {
 
     /// The executions of a lease, the oldest first: those that run, and those that have ended and are still kept.
     public func executions(in lease: Lease) async throws(BerthError) -> [ExecutionInfo] {
-        let response: ListExecutionsResponse = try await call(
-            "ListExecutions", ListExecutionsRequest(lease: lease.token))
-        return response.executions
+        try await call(PoolService.listExecutions, ListExecutionsRequest(lease: lease.token)).executions
     }
 
     // MARK: How
@@ -148,8 +146,8 @@ extension BerthClient {
             request.stdin.removeSubrange(Self.maxStdin...)
             request.keepsStdinOpen = true
         }
-        let stream = EventStream<ExecuteEvent>(
-            connector, method: "Execute", request, lease: lease, window: window,
+        let stream = EventStream(
+            connector, PoolService.execute, request, lease: lease, window: window,
             leaving: command.resumable == nil ? .kill : .detach, deadline: deadline)
         return Execution(lease: lease, stream: stream, inputOffset: UInt64(request.stdin.count), rest: rest)
     }
@@ -167,8 +165,8 @@ extension BerthClient {
             offsets = OutputOffsets(stdout: stdout, stderr: stderr)
             (request.stdoutOffset, request.stderrOffset) = (stdout, stderr)
         }
-        let stream = EventStream<ExecuteEvent>(
-            connector, method: "Attach", request, lease: lease, window: window, from: offsets, leaving: .detach)
+        let stream = EventStream(
+            connector, PoolService.attach, request, lease: lease, window: window, from: offsets, leaving: .detach)
         return Execution(
             lease: lease, stream: stream, inputOffset: inputOffset, attachedID: execution, observes: observes)
     }
@@ -184,12 +182,11 @@ extension Command {
 }
 
 extension ClientConnection {
-    /// A unary call of the pool service.
-    func call<R: Message>(
-        service: String = PoolService.name, _ method: String, _ message: some Message
-    ) async throws(BerthError) -> R {
+    func call<Request, Response>(
+        _ method: UnaryMethod<Request, Response>, _ message: Request
+    ) async throws(BerthError) -> Response {
         do throws(RPCError) {
-            return try await unary(service: service, method: method, message, returning: R.self)
+            return try await unary(method, message)
         } catch {
             throw BerthError(error)
         }

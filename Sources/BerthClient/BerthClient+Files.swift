@@ -61,23 +61,21 @@ extension BerthClient {
     ) -> FileContent {
         FileContent(
             EventStream(
-                connector, method: "ReadFile",
+                connector, PoolService.readFile,
                 ReadFileRequest(
-                    lease: lease.token, path: path.systemString.description, offset: offset, length: length ?? 0,
-                    windowBytes: UInt64(window), pathBytes: path.systemString.bytesBesideText),
+                    lease: lease.token, path: path.systemString, offset: offset, length: length ?? 0,
+                    windowBytes: UInt64(window)),
                 lease: lease.token, window: window, leaving: .detach), isEmpty: length == 0)
     }
 
-    /// What a directory holds, in the order of the names' bytes. `FileInfo.name` shows U+FFFD for what is not UTF-8;
-    /// `FileInfo.systemName` is the name itself.
+    /// What a directory holds, in the order of the names' bytes.
     public func list(_ path: some SystemText, in lease: Lease) async throws(BerthError) -> [FileInfo] {
         let entries = Mutex<Result<[FileInfo], BerthError>>(.success([]))
-        let request = ListDirectoryRequest(
-            lease: lease.token, path: path.systemString.description, pathBytes: path.systemString.bytesBesideText)
+        let request = ListDirectoryRequest(lease: lease.token, path: path.systemString)
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: connector.eventLoop)
         let rpc = try await connector.line().rpc
         let result = await withCheckedContinuation { continuation in
-            rpc.stream(service: PoolService.name, method: "ListDirectory", request) { event in
+            rpc.stream(PoolService.listDirectory, request) { event in
                 switch event {
                 case .message(let bytes):
                     let response = bytes.withUnsafeReadableBytes { raw in
@@ -111,11 +109,9 @@ extension BerthClient {
     ///   - lease: whose files they are.
     ///   - recursive: a directory goes with all that is in it.
     public func remove(_ path: some SystemText, in lease: Lease, recursive: Bool = false) async throws(BerthError) {
-        let _: Empty = try await call(
-            "RemoveFile",
-            RemoveFileRequest(
-                lease: lease.token, path: path.systemString.description, isRecursive: recursive,
-                pathBytes: path.systemString.bytesBesideText))
+        _ = try await call(
+            PoolService.removeFile,
+            RemoveFileRequest(lease: lease.token, path: path.systemString, isRecursive: recursive))
     }
 
     /// What is at a path.
@@ -126,12 +122,9 @@ extension BerthClient {
     public func stat(
         _ path: some SystemText, in lease: Lease, followsLink: Bool = false
     ) async throws(BerthError) -> FileInfo {
-        let path = path.systemString
-        let response: StatResponse = try await call(
-            "Stat",
-            StatRequest(
-                lease: lease.token, path: path.description, followsLink: followsLink, pathBytes: path.bytesBesideText))
-        return response.info
+        try await call(
+            PoolService.stat, StatRequest(lease: lease.token, path: path.systemString, followsLink: followsLink)
+        ).info
     }
 
     /// Makes a directory.
@@ -144,12 +137,10 @@ extension BerthClient {
     public func makeDirectory(
         _ path: some SystemText, in lease: Lease, mode: UInt32? = nil, createsParents: Bool = false
     ) async throws(BerthError) {
-        let path = path.systemString
-        let _: MakeDirectoryResponse = try await call(
-            "MakeDirectory",
+        _ = try await call(
+            PoolService.makeDirectory,
             MakeDirectoryRequest(
-                lease: lease.token, path: path.description, mode: mode ?? 0, makesParents: createsParents,
-                pathBytes: path.bytesBesideText))
+                lease: lease.token, path: path.systemString, mode: mode ?? 0, makesParents: createsParents))
     }
 
     /// Gives a file, a link or a directory another path, as rename(2) does.
@@ -161,12 +152,10 @@ extension BerthClient {
     public func rename(
         _ from: some SystemText, to: some SystemText, in lease: Lease, neverReplaces: Bool = false
     ) async throws(BerthError) {
-        let (from, to) = (from.systemString, to.systemString)
-        let _: RenameFileResponse = try await call(
-            "RenameFile",
+        _ = try await call(
+            PoolService.renameFile,
             RenameFileRequest(
-                lease: lease.token, from: from.description, to: to.description, neverReplaces: neverReplaces,
-                fromBytes: from.bytesBesideText, toBytes: to.bytesBesideText))
+                lease: lease.token, from: from.systemString, to: to.systemString, neverReplaces: neverReplaces))
     }
 
     /// Changes the permission bits of a file or a directory.
@@ -175,11 +164,8 @@ extension BerthClient {
     ///   - mode: 0 to 0777.
     ///   - lease: whose files they are.
     public func changeMode(_ path: some SystemText, to mode: UInt32, in lease: Lease) async throws(BerthError) {
-        let path = path.systemString
-        let _: ChangeModeResponse = try await call(
-            "ChangeMode",
-            ChangeModeRequest(
-                lease: lease.token, path: path.description, mode: mode, pathBytes: path.bytesBesideText))
+        _ = try await call(
+            PoolService.changeMode, ChangeModeRequest(lease: lease.token, path: path.systemString, mode: mode))
     }
 
     // MARK: Archives
@@ -219,10 +205,8 @@ extension BerthClient {
     public func readArchive(_ path: some SystemText, in lease: Lease, window: Int = standardWindow) -> FileContent {
         FileContent(
             EventStream(
-                connector, method: "ReadArchive",
-                ReadArchiveRequest(
-                    lease: lease.token, path: path.systemString.description, windowBytes: UInt64(window),
-                    pathBytes: path.systemString.bytesBesideText),
+                connector, PoolService.readArchive,
+                ReadArchiveRequest(lease: lease.token, path: path.systemString, windowBytes: UInt64(window)),
                 lease: lease.token, window: window, leaving: .detach))
     }
 
@@ -328,11 +312,11 @@ private struct FileUpload {
     var offset: UInt64 = 0
 
     mutating func send(_ data: [UInt8], hasMore: Bool, on client: BerthClient) async throws(BerthError) {
-        let response: WriteFileResponse = try await client.call(
-            "WriteFile",
+        let response = try await client.call(
+            PoolService.writeFile,
             WriteFileRequest(
-                lease: lease.token, path: path.description, data: data, mode: mode, createsParents: createsParents,
-                hasMore: hasMore, upload: id, offset: offset, pathBytes: path.bytesBesideText))
+                lease: lease.token, path: path, data: data, mode: mode, createsParents: createsParents,
+                hasMore: hasMore, upload: id, offset: offset))
         if hasMore { id = response.upload }
         offset += UInt64(data.count)
     }
@@ -347,11 +331,10 @@ private struct ArchiveUpload {
 
     @discardableResult
     mutating func send(_ data: [UInt8], hasMore: Bool, on client: BerthClient) async throws(BerthError) -> UInt64 {
-        let response: WriteArchiveResponse = try await client.call(
-            "WriteArchive",
+        let response = try await client.call(
+            PoolService.writeArchive,
             WriteArchiveRequest(
-                lease: lease.token, path: path.description, data: data, hasMore: hasMore, upload: id, offset: offset,
-                pathBytes: path.bytesBesideText))
+                lease: lease.token, path: path, data: data, hasMore: hasMore, upload: id, offset: offset))
         if hasMore { id = response.upload }
         offset += UInt64(data.count)
         return response.files

@@ -61,6 +61,6 @@ extension BerthClient {
     /// Releases a lease, also from a task that was cancelled. Without a connection it has ended, or ends by itself.
     private func giveBack(_ lease: Lease) async {
         guard let line = connector.current else { return }
-        await Task { let _: Empty? = try? await line.rpc.call("Release", ReleaseRequest(lease: lease.token)) }.value
+        await Task { _ = try? await line.rpc.call(PoolService.release, ReleaseRequest(lease: lease.token)) }.value
     }
 }

@@ -31,7 +31,7 @@ extension BerthClient {
             let asking = Task { [connector] in
                 do throws(BerthError) {
                     let rpc = try await connector.line().rpc
-                    let call = rpc.stream(service: PoolService.name, method: "WatchStats", request, on: take)
+                    let call = rpc.stream(PoolService.watchStats, request, on: take)
                     continuation.onTermination = { _ in call.abandon() }
                 } catch {
                     continuation.finish(throwing: error)

@@ -68,7 +68,7 @@ public final class BerthClient: Sendable {
     /// Who is there. Also the way to ask whether a server is alive.
     /// - Parameter client: who asks, for the server's log.
     public func hello(client: String = "berth-swift") async throws(BerthError) -> HelloResponse {
-        try await call("Hello", HelloRequest(client: client))
+        try await call(PoolService.hello, HelloRequest(client: client))
     }
 
     /// Extends a lease, which every other call on it does too: for one that is kept without being used.
@@ -78,14 +78,14 @@ public final class BerthClient: Sendable {
     /// - Returns: the time left. A lease whose connection has closed is not extended.
     @discardableResult
     public func renew(_ lease: Lease, leaseTime: Duration? = nil) async throws(BerthError) -> Duration {
-        let response: RenewResponse = try await call(
-            "Renew", RenewRequest(lease: lease.token, ttlMilliseconds: leaseTime?.milliseconds ?? 0))
+        let response = try await call(
+            PoolService.renew, RenewRequest(lease: lease.token, ttlMilliseconds: leaseTime?.milliseconds ?? 0))
         return .milliseconds(response.ttlMilliseconds)
     }
 
     /// The server and its pools in numbers.
     public func stats() async throws(BerthError) -> StatsResponse {
-        try await call("Stats", Empty())
+        try await call(PoolService.stats, StatsRequest())
     }
 
     /// Leases a member. When the task is cancelled meanwhile, this throws at once, and a lease that comes of it all the
@@ -107,8 +107,7 @@ public final class BerthClient: Sendable {
         let asking = Task { [self] () -> Result<Lease, BerthError> in
             let result: Result<Lease, BerthError>
             do throws(BerthError) {
-                let response: AcquireResponse = try await call("Acquire", request)
-                result = .success(Lease(response))
+                result = .success(Lease(try await call(PoolService.acquire, request)))
             } catch {
                 result = .failure(error)
             }
@@ -122,15 +121,15 @@ public final class BerthClient: Sendable {
 
     /// Ends a lease and what runs in it.
     public func release(_ lease: Lease) async throws(BerthError) {
-        let _: Empty = try await call("Release", ReleaseRequest(lease: lease.token))
+        _ = try await call(PoolService.release, ReleaseRequest(lease: lease.token))
     }
 
     /// Any unary call of the contract.
-    func call<R: Message>(
-        service: String = PoolService.name, _ method: String, _ message: some Message
-    ) async throws(BerthError) -> R {
+    func call<Request, Response>(
+        _ method: UnaryMethod<Request, Response>, _ message: Request
+    ) async throws(BerthError) -> Response {
         // The usual way, without a wait.
-        if let line = connector.current { return try await line.rpc.call(service: service, method, message) }
-        return try await connector.line().rpc.call(service: service, method, message)
+        if let line = connector.current { return try await line.rpc.call(method, message) }
+        return try await connector.line().rpc.call(method, message)
     }
 }

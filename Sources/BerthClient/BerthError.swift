@@ -26,7 +26,7 @@ public struct BerthError: Error, Sendable, Equatable, CustomStringConvertible {
     init(_ error: RPCError) {
         self.init(
             Code(rawValue: error.code.rawValue), error.message,
-            (error.reason?.name ?? error.otherReason).map { Reason(name: $0) }, metadata: error.metadata)
+            (error.reason?.protoName ?? error.otherReason).map { Reason(name: $0) }, metadata: error.metadata)
     }
 
     public var description: String { message }

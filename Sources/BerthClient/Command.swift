@@ -108,14 +108,15 @@ public struct Command: Sendable, Equatable {
 
     func request(lease: String, pool: String, wait: Duration?, window: Int) -> ExecuteRequest {
         var request = ExecuteRequest(
-            lease: lease, pool: pool, waitMilliseconds: wait?.milliseconds ?? 0, env: env, cwd: cwd ?? "",
+            lease: lease, pool: pool, waitMilliseconds: wait?.milliseconds ?? 0, env: env,
+            cwd: systemCwd ?? SystemString(cwd ?? ""),
             uid: uid ?? 0, stdin: stdin, keepsStdinOpen: keepsStdinOpen, terminal: terminal,
             timeoutMilliseconds: timeout?.milliseconds ?? 0, graceMilliseconds: grace?.milliseconds ?? 0,
             idleTimeoutMilliseconds: idleTimeout?.milliseconds ?? 0, cpuTimeMilliseconds: cpuTime?.milliseconds ?? 0,
             keepsBackground: keepsBackground, windowBytes: UInt64(window),
             maxOutputBytes: UInt64(max(0, maxOutput ?? 0)),
-            outputPolicy: outputPolicy, resumableMilliseconds: resumable?.milliseconds ?? 0, unwatched: unwatched,
-            mergesOutput: mergesOutput)
+            outputPolicy: outputPolicy, mergesOutput: mergesOutput,
+            resumableMilliseconds: resumable?.milliseconds ?? 0, unwatched: unwatched)
         for entry in systemEnv {
             guard let text = entry.text, let separator = text.firstIndex(of: "=") else {
                 request.envBytes.append(entry.bytes)
@@ -123,11 +124,9 @@ public struct Command: Sendable, Equatable {
             }
             request.env[String(text[..<separator])] = String(text[text.index(after: separator)...])
         }
-        if let systemCwd { (request.cwd, request.cwdBytes) = (systemCwd.description, systemCwd.bytesBesideText) }
         switch program {
-        case .argv(let argv): request.argv = argv
-        case .systemArgv(let argv) where argv.allSatisfy { $0.text != nil }: request.argv = argv.map(\.description)
-        case .systemArgv(let argv): request.argvBytes = argv.map(\.bytes)
+        case .argv(let argv): request.argv = argv.map { SystemString($0) }
+        case .systemArgv(let argv): request.argv = argv
         case .shell(let line): request.shell = line
         case .code(let text, let language): (request.code, request.language) = (text, language)
         }

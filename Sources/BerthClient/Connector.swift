@@ -103,7 +103,7 @@ final class Connector: Sendable {
         guard isWanted else { return line.rpc.close() }
         if configuration.reconnects {
             // Who calls, for the server's log.
-            line.rpc.unary(service: PoolService.name, method: "Hello", HelloRequest(client: BerthClient.name)) { _ in }
+            line.rpc.unary(PoolService.hello, HelloRequest(client: BerthClient.name)) { _ in }
         }
         for waiter in waiters { waiter.resume(returning: .success(line)) }
     }

@@ -23,10 +23,9 @@ final class EventStream<Event: CreditedEvent>: Sendable {
 
     /// Makes the call; its events come from then on.
     /// - Parameter deadline: of the call, connecting included; nil is none.
-    init(
-        _ connector: Connector, method: String, _ request: some Message, lease: String, window: Int,
-        from offsets: OutputOffsets = OutputOffsets(), leaving: Leaving,
-        deadline: Duration? = nil
+    init<Request>(
+        _ connector: Connector, _ method: StreamingMethod<Request, Event>, _ request: Request, lease: String,
+        window: Int, from offsets: OutputOffsets = OutputOffsets(), leaving: Leaving, deadline: Duration? = nil
     ) {
         self.connector = connector
         self.lease = lease
@@ -35,7 +34,9 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         begin(method, request, deadline)
     }
 
-    private func begin(_ method: String, _ request: some Message, _ deadline: Duration?) {
+    private func begin<Request>(
+        _ method: StreamingMethod<Request, Event>, _ request: Request, _ deadline: Duration?
+    ) {
         // The usual way, without a task.
         if let line = connector.current { return call(line.rpc, method, request, deadline) }
         let end = deadline.map { ContinuousClock.now + $0 }
@@ -49,11 +50,12 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         }
     }
 
-    private func call(_ rpc: ClientConnection, _ method: String, _ request: some Message, _ deadline: Duration?) {
+    private func call<Request>(
+        _ rpc: ClientConnection, _ method: StreamingMethod<Request, Event>, _ request: Request, _ deadline: Duration?
+    ) {
         _ = connection.storeIfNil(rpc)
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: rpc.eventLoop)
-        rpc.stream(service: PoolService.name, method: method, request, timeout: deadline?.timeAmount) {
-            [self] event in
+        rpc.stream(method, request, timeout: deadline?.timeAmount) { [self] event in
             switch event {
             case .message(let bytes):
                 let decoded = bytes.withUnsafeReadableBytes { raw in
@@ -136,7 +138,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
             lease: lease, execution: identity.execution, watcher: identity.watcher, stdoutOffset: offsets.stdout,
             stderrOffset: offsets.stderr)
         // An execution that has ended meanwhile needs no credit, and an error that matters ends the stream as well.
-        post("Acknowledge", request)
+        post(PoolService.acknowledge, request)
     }
 
     // MARK: Start and end
@@ -178,12 +180,13 @@ final class EventStream<Event: CreditedEvent>: Sendable {
     func detaches() { state.withLock { $0.detach() } }
 
     private func sendKill(_ identity: StreamIdentity) {
-        post("Signal", SignalRequest(lease: lease, execution: identity.execution, signal: 9))
+        post(PoolService.signal, SignalRequest(lease: lease, execution: identity.execution, signal: 9))
     }
 
     private func sendLeave(_ identity: StreamIdentity) {
         if leaving == .kill, !state.withLock({ $0.isKilled }) { sendKill(identity) }
-        post("Detach", DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
+        post(
+            PoolService.detach, DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
     }
 
     // MARK: Calls about it
@@ -197,8 +200,8 @@ final class EventStream<Event: CreditedEvent>: Sendable {
     }
 
     /// Nobody needs the answer.
-    private func post(_ method: String, _ request: some Message) {
-        connection.load()?.unary(service: PoolService.name, method: method, request) { _ in }
+    private func post<Request, Response>(_ method: UnaryMethod<Request, Response>, _ request: Request) {
+        connection.load()?.unary(method, request) { _ in }
     }
 }
 

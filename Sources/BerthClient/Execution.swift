@@ -106,8 +106,8 @@ public final class Execution: AsyncSequence, Sendable {
     /// - Throws: `failedPrecondition` when it has no terminal, `notFound` when it has ended.
     public func resize(rows: Int, columns: Int) async throws(BerthError) {
         let id = try await id
-        let _: Empty = try await stream.rpc.call(
-            "Resize",
+        _ = try await stream.rpc.call(
+            PoolService.resize,
             ResizeTerminalRequest(
                 lease: lease, execution: id,
                 terminal: Terminal(rows: UInt32(clamping: rows), columns: UInt32(clamping: columns))))
@@ -121,7 +121,7 @@ public final class Execution: AsyncSequence, Sendable {
         case .number(let number): request.signal = number
         case .name(let name): request.signalName = name
         }
-        let _: Empty = try await stream.rpc.call("Signal", request)
+        _ = try await stream.rpc.call(PoolService.signal, request)
     }
 
     /// Ends it and everything it started: TERM, a grace, KILL. Its end event follows.
@@ -129,8 +129,8 @@ public final class Execution: AsyncSequence, Sendable {
     /// - Throws: `notFound` when it has ended.
     public func cancel(grace: Duration? = nil) async throws(BerthError) {
         let id = try await id
-        let _: Empty = try await stream.rpc.call(
-            "Signal",
+        _ = try await stream.rpc.call(
+            PoolService.signal,
             SignalRequest(
                 lease: lease, execution: id, isCancel: true, graceMilliseconds: grace?.milliseconds ?? 0))
     }
@@ -144,8 +144,8 @@ public final class Execution: AsyncSequence, Sendable {
     public func detach() async throws(BerthError) {
         let identity = try await stream.started()
         stream.detaches()
-        let _: Empty = try await stream.rpc.call(
-            "Detach", DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
+        _ = try await stream.rpc.call(
+            PoolService.detach, DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
     }
 }
 

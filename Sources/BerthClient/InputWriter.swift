@@ -90,7 +90,7 @@ final class InputWriter: Sendable {
                 guard let rpc = try? stream.rpc else { return answered(.failure(RPCError(.unavailable, "it is lost"))) }
                 let request = InputRequest(
                     lease: lease, execution: execution, offset: offset, data: piece, isEnd: ends)
-                rpc.unary(service: PoolService.name, method: "Input", request) { self.answered($0) }
+                rpc.unary(PoolService.input, request) { self.answered($0) }
             }
         } onCancel: {
             state.withLock { $0.answer.take() }?.resume(returning: .left)

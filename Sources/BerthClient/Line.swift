@@ -56,7 +56,7 @@ final class Line: Sendable {
             rpc.fail("the server has said nothing for \(keepalive), and did not answer a Hello")
         } else {
             hasAsked.value = true
-            rpc.unary(service: PoolService.name, method: "Hello", HelloRequest(client: BerthClient.name)) { _ in }
+            rpc.unary(PoolService.hello, HelloRequest(client: BerthClient.name)) { _ in }
         }
     }
 }

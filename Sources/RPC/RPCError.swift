@@ -45,7 +45,7 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String { "\(code): \(message)" }
 
     var status: Status {
-        let name = reason?.name ?? otherReason
+        let name = reason?.protoName ?? otherReason
         return Status(
             code: code.rawValue, message: message, info: name.map { ErrorInfo(reason: $0, metadata: metadata) })
     }

@@ -1,5 +1,5 @@
-internal import CProtobufC
-internal import CSchema
+package import CProtobufC
+package import CSchema
 
 /// ttrpc.Request: what opens a call.
 public struct Request: Message, Bridged {
@@ -20,16 +20,20 @@ public struct Request: Message, Bridged {
         self.metadata = metadata
     }
 
-    static var initialize: @Sendable (UnsafeMutablePointer<Ttrpc__Request>?) -> Void { { ttrpc__request__init($0) } }
+    public static var name: String { "ttrpc.Request" }
+    package static func initialize(_ c: UnsafeMutablePointer<Ttrpc__Request>?) { ttrpc__request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<Ttrpc__Request>?
+    { ttrpc__request__unpack(allocator, data.count, data.baseAddress) }
 
-    init(_ c: Ttrpc__Request, _ arena: Arena) throws(SchemaError) {
-        service = try arena.swift(c.service, "service")
-        method = try arena.swift(c.method, "method")
-        payload = arena.swift(c.payload)
-        timeoutNanoseconds = c.timeout_nano
+    package init(_ c: UnsafePointer<Ttrpc__Request>, _ arena: Arena) throws(SchemaError) {
+        service = try arena.swift(c.pointee.service, "service")
+        method = try arena.swift(c.pointee.method, "method")
+        payload = arena.swift(c.pointee.payload)
+        timeoutNanoseconds = c.pointee.timeout_nano
         metadata = []
-        for index in 0..<c.n_metadata {
-            guard let entry = c.metadata[index] else { continue }
+        for index in 0..<c.pointee.n_metadata {
+            guard let entry = c.pointee.metadata[index] else { continue }
             metadata.append(
                 KeyValue(
                     key: try arena.swift(entry.pointee.key, "metadata key"),
@@ -37,19 +41,18 @@ public struct Request: Message, Bridged {
         }
     }
 
-    func fill(_ c: UnsafeMutablePointer<Ttrpc__Request>, _ arena: Arena) {
+    package func fill(_ c: UnsafeMutablePointer<Ttrpc__Request>, _ arena: Arena) {
         c.pointee.service = arena.string(service)
         c.pointee.method = arena.string(method)
         c.pointee.payload = arena.bytes(payload)
         c.pointee.timeout_nano = timeoutNanoseconds
         c.pointee.n_metadata = metadata.count
-        c.pointee.metadata = arena.list(
-            metadata.map { entry in
-                let pair = arena.make { ttrpc__key_value__init($0) }
-                pair.pointee.key = arena.string(entry.key)
-                pair.pointee.value = arena.string(entry.value)
-                return pair
-            })
+        c.pointee.metadata = arena.list(metadata) { entry in
+            let pair = arena.make(ttrpc__key_value__init)
+            pair.pointee.key = arena.string(entry.key)
+            pair.pointee.value = arena.string(entry.value)
+            return pair
+        }
     }
 }
 
@@ -89,10 +92,14 @@ public struct Response: Message, Bridged {
         self.payload = payload
     }
 
-    static var initialize: @Sendable (UnsafeMutablePointer<Ttrpc__Response>?) -> Void { { ttrpc__response__init($0) } }
+    public static var name: String { "ttrpc.Response" }
+    package static func initialize(_ c: UnsafeMutablePointer<Ttrpc__Response>?) { ttrpc__response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<Ttrpc__Response>?
+    { ttrpc__response__unpack(allocator, data.count, data.baseAddress) }
 
-    init(_ c: Ttrpc__Response, _ arena: Arena) throws(SchemaError) {
-        if let given = c.status {
+    package init(_ c: UnsafePointer<Ttrpc__Response>, _ arena: Arena) throws(SchemaError) {
+        if let given = c.pointee.status {
             var status = Status(
                 code: given.pointee.code, message: try arena.swift(given.pointee.message, "status message"))
             for index in 0..<given.pointee.n_details where status.info == nil {
@@ -106,20 +113,20 @@ public struct Response: Message, Bridged {
         } else {
             status = nil
         }
-        payload = arena.swift(c.payload)
+        payload = arena.swift(c.pointee.payload)
     }
 
-    func fill(_ c: UnsafeMutablePointer<Ttrpc__Response>, _ arena: Arena) {
+    package func fill(_ c: UnsafeMutablePointer<Ttrpc__Response>, _ arena: Arena) {
         if let status {
-            let given = arena.make { ttrpc__status__init($0) }
+            let given = arena.make(ttrpc__status__init)
             given.pointee.code = status.code
             given.pointee.message = arena.string(status.message)
             if let info = status.info {
-                let detail = arena.make { ttrpc__any__init($0) }
+                let detail = arena.make(ttrpc__any__init)
                 detail.pointee.type_url = arena.string(ErrorInfo.typeURL)
                 detail.pointee.value = arena.bytes(info.value)
                 given.pointee.n_details = 1
-                given.pointee.details = arena.list([detail])
+                given.pointee.details = arena.list([detail]) { $0 }
             }
             c.pointee.status = given
         }

@@ -1,53 +1,11 @@
-internal import CProtobufC
-internal import CSchema
-
-/// The finer kind of a failure (berth.v1.ErrorReason; the raw values are the contract's, the wire has the names).
-public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
-    case noSuchFile = 1
-    case isADirectory = 2
-    case notADirectory = 3
-    case alreadyExists = 4
-    case directoryNotEmpty = 5
-    case notAFile = 6
-    case readOnly = 7
-    case outside = 8
-    case notPermitted = 9
-    case noSpace = 10
-    case tooManyLinks = 11
-    case nameTooLong = 12
-    case badArchive = 13
-    case noSuchLease = 20
-    case noSuchExecution = 21
-    case noSuchPool = 22
-    case executionLimit = 23
-    case backgroundLimit = 24
-    case waiterLimit = 25
-    case clientLimit = 26
-    case memoryLimit = 27
-    case messageTooLarge = 28
-    case inputEnded = 29
-    case inputGap = 30
-    case noTerminal = 31
-    case breakerOpen = 32
-    case shuttingDown = 33
-    case drainingPool = 34
-
+extension ErrorReason {
     private static let names: [String: ErrorReason] = Dictionary(
-        uniqueKeysWithValues: allCases.map { ($0.name, $0) })
+        uniqueKeysWithValues: allCases.map { ($0.protoName, $0) })
 
-    /// nil for one that is not known here.
+    /// By its name in the contract, which is what the wire has; nil for one that is not known here.
     public init?(name: String) {
         guard let reason = ErrorReason.names[name] else { return nil }
         self = reason
-    }
-
-    /// As in `berth.v1.ErrorReason`, e.g. "IS_A_DIRECTORY".
-    public var name: String {
-        let value = withUnsafePointer(to: berth__v1__error_reason__descriptor) { descriptor in
-            protobuf_c_enum_descriptor_get_value(descriptor, Int32(rawValue))
-        }
-        guard let value else { preconditionFailure("the contract has no reason \(rawValue)") }
-        return String(cString: value.pointee.name)
     }
 }
 
@@ -68,7 +26,7 @@ public struct ErrorInfo: Sendable, Equatable {
     }
 
     public init(_ reason: ErrorReason, metadata: [String: String] = [:]) {
-        self.init(reason: reason.name, metadata: metadata)
+        self.init(reason: reason.protoName, metadata: metadata)
     }
 
     /// Reads a google.protobuf.Any; nil when it is something else, or of another domain.

@@ -1,6 +1,6 @@
 /// Walks over the fields of a protobuf message without copying; bounds are checked, unknown fields pass by.
-struct FieldReader {
-    enum Field {
+package struct FieldReader {
+    package enum Field {
         case varint(UInt32, UInt64)
         /// A length-delimited field: where its bytes are.
         case bytes(UInt32, Range<Int>)
@@ -12,12 +12,12 @@ struct FieldReader {
     private let message: StaticString
     private var position = 0
 
-    init(_ bytes: UnsafeRawBufferPointer, of message: StaticString) {
+    package init(_ bytes: UnsafeRawBufferPointer, of message: StaticString) {
         self.bytes = bytes
         self.message = message
     }
 
-    mutating func next() throws(SchemaError) -> Field? {
+    package mutating func next() throws(SchemaError) -> Field? {
         guard position < bytes.count else { return nil }
         let key = try varint()
         let number = key >> 3
@@ -40,12 +40,12 @@ struct FieldReader {
     }
 
     /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.
-    func text(_ range: Range<Int>, _ field: StaticString) throws(SchemaError) -> String {
+    package func text(_ range: Range<Int>, _ field: StaticString) throws(SchemaError) -> String {
         try String(UnsafeRawBufferPointer(rebasing: bytes[range]), field: field)
     }
 
     /// A field that the caller has no use for is an unknown one, which passes; or one it knows, of the wrong type.
-    func requireUnknown(_ field: Field, above known: UInt32) throws(SchemaError) {
+    package func requireUnknown(_ field: Field, above known: UInt32) throws(SchemaError) {
         let number =
             switch field {
             case .varint(let number, _), .bytes(let number, _), .other(let number): number
@@ -77,33 +77,33 @@ struct FieldReader {
 }
 
 /// Writes protobuf fields into memory whose size was computed before.
-struct FieldWriter {
+package struct FieldWriter {
     private let bytes: UnsafeMutableRawBufferPointer
     private var position = 0
 
-    init(_ bytes: UnsafeMutableRawBufferPointer) {
+    package init(_ bytes: UnsafeMutableRawBufferPointer) {
         self.bytes = bytes
     }
 
-    static func size(ofVarint value: UInt64) -> Int { (63 - (value | 1).leadingZeroBitCount) / 7 + 1 }
+    package static func size(ofVarint value: UInt64) -> Int { (63 - (value | 1).leadingZeroBitCount) / 7 + 1 }
 
     /// A length-delimited field with a number below 16.
-    static func size(ofField count: Int) -> Int { 1 + size(ofVarint: UInt64(count)) + count }
+    package static func size(ofField count: Int) -> Int { 1 + size(ofVarint: UInt64(count)) + count }
 
     /// Text that is empty is left out, as proto3 has it.
-    static func size(ofText text: String) -> Int { text.isEmpty ? 0 : size(ofField: text.utf8.count) }
+    package static func size(ofText text: String) -> Int { text.isEmpty ? 0 : size(ofField: text.utf8.count) }
 
-    mutating func varint(_ number: UInt8, _ value: UInt64) {
+    package mutating func varint(_ number: UInt8, _ value: UInt64) {
         put(number << 3)
         put(varint: value)
     }
 
-    mutating func lengthPrefix(_ number: UInt8, _ count: Int) {
+    package mutating func lengthPrefix(_ number: UInt8, _ count: Int) {
         put(number << 3 | 2)
         put(varint: UInt64(count))
     }
 
-    mutating func text(_ number: UInt8, _ text: String) {
+    package mutating func text(_ number: UInt8, _ text: String) {
         guard !text.isEmpty else { return }
         var text = text
         text.withUTF8 { utf8 in
@@ -114,7 +114,7 @@ struct FieldWriter {
     }
 
     /// A field of `count` bytes that `pack` writes; left out if there are none.
-    mutating func bytes(_ number: UInt8, _ count: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Void) {
+    package mutating func bytes(_ number: UInt8, _ count: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Void) {
         guard count > 0 else { return }
         lengthPrefix(number, count)
         pack(UnsafeMutableRawBufferPointer(rebasing: bytes[position..<position + count]))

@@ -1,5 +1,4 @@
-internal import CProtobufC
-internal import CSchema
+package import CProtobufC
 
 /// Why bytes are not the message they should be, in words for the peer.
 public struct SchemaError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -10,7 +9,7 @@ public struct SchemaError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// A protobuf message as a Swift value. protobuf-c does the work; nothing outside this module sees it.
+/// A protobuf message as a Swift value. protobuf-c does the work; nothing outside of the schema's modules sees it.
 public protocol Message: Sendable, Equatable {
     /// The message's full protobuf name, e.g. `berth.v1.AcquireRequest`.
     static var name: String { get }
@@ -42,42 +41,36 @@ extension Message {
     }
 }
 
-/// How a Swift value and protobuf-c's struct become each other.
-protocol Bridged: Message {
+/// The bytes of an encoded message.
+package typealias Encoded = UnsafeBufferPointer<UInt8>
+
+/// How a Swift value and protobuf-c's struct become each other. dev/generate-schema writes what conforms to it.
+package protocol Bridged: Message {
+    /// protobuf-c's struct, which begins with a `ProtobufCMessage`.
     associatedtype C
-    static var initialize: @Sendable (UnsafeMutablePointer<C>?) -> Void { get }
-    init(_ c: C, _ arena: Arena) throws(SchemaError)
+    /// Sets all fields to what they are where they are absent.
+    static func initialize(_ c: UnsafeMutablePointer<C>?)
+    /// nil when the bytes are no such message.
+    static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    /// - Throws: `SchemaError` for text that is none, and for a NUL in it.
+    init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError)
+    /// Sets all fields.
     func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena)
 }
 
 extension Bridged {
-    private static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
-        withUnsafeTemporaryAllocation(of: C.self, capacity: 1) { buffer in
-            // Every generated struct begins with its ProtobufCMessage, whose descriptor the init function sets.
-            guard let base = buffer.baseAddress else { preconditionFailure("no memory for \(C.self)") }
-            initialize(base)
-            let message = UnsafeRawPointer(base).assumingMemoryBound(to: ProtobufCMessage.self)
-            guard let descriptor = message.pointee.descriptor else {
-                preconditionFailure("\(C.self) has no descriptor")
-            }
-            return descriptor
-        }
-    }
-
-    public static var name: String { String(cString: descriptor.pointee.name) }
-
     public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         self = try Self(unpacking: bytes, arena: arena)
     }
 
-    init(unpacking bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+    package init(unpacking bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         self = try arena.scope { () throws(SchemaError) in
             var allocator = arena.allocator
-            let message = protobuf_c_message_unpack(
-                Self.descriptor, &allocator, bytes.count, bytes.assumingMemoryBound(to: UInt8.self).baseAddress)
-            guard let message else { throw SchemaError("the bytes are not a valid \(Self.name)") }
-            let c = UnsafeMutableRawPointer(message).assumingMemoryBound(to: C.self)
-            return try Self(c.pointee, arena)
+            guard let c = Self.unpack(&allocator, bytes.assumingMemoryBound(to: UInt8.self)) else {
+                throw SchemaError("the bytes are not a valid \(Self.name)")
+            }
+            return try Self(c, arena)
         }
     }
 
@@ -93,18 +86,9 @@ extension Bridged {
         }
     }
 
-    func build(_ arena: Arena) -> UnsafeMutablePointer<C> {
+    package func build(_ arena: Arena) -> UnsafeMutablePointer<C> {
         let c = arena.make(Self.initialize)
         fill(c, arena)
         return c
-    }
-
-    /// A message within a message, absent as its default value.
-    init(nested c: UnsafePointer<C>?, _ arena: Arena, default value: Self) throws(SchemaError) {
-        guard let c else {
-            self = value
-            return
-        }
-        try self.init(c.pointee, arena)
     }
 }

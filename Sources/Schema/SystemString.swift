@@ -47,11 +47,6 @@ public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation
         }
     }
 
-    /// As a field beside its text: empty where the text is exact.
-    public var bytesBesideText: [UInt8] {
-        if case .bytes(let bytes) = storage { bytes } else { [] }
-    }
-
     /// For people: what is not UTF-8 is shown as U+FFFD.
     public var description: String {
         switch storage {
@@ -103,9 +98,9 @@ extension String: SystemText {
 
 extension SystemString: SystemText {
     public var systemString: SystemString { self }
+}
 
-    /// A field of text, and the one of bytes beside it, which wins.
-    public init(_ text: String, bytes: [UInt8]) {
-        self = bytes.isEmpty ? SystemString(text) : SystemString(bytes)
-    }
+extension [SystemString] {
+    /// All of them are text.
+    package var isExact: Bool { allSatisfy { $0.text != nil } }
 }

@@ -14,13 +14,12 @@ final class AdminServiceHandler: Sendable {
     }
 
     /// - Throws: what the call is to be answered with.
-    func route(_ call: ServerCall) throws(RPCError) {
-        switch call.method {
-        case "ResetBackoff": try resetBackoff(call.unary())
-        case "Resize": try resize(call.unary())
-        case "Drain": try drain(call.unary())
-        case "ListMembers": try listMembers(call.unary())
-        default: throw .unimplemented(service: call.service, method: call.method)
+    func route(_ call: ServerCall, to method: AdminService.Method) throws(RPCError) {
+        switch method {
+        case .resetBackoff: try resetBackoff(call)
+        case .resize: try resize(call)
+        case .drain: try drain(call)
+        case .listMembers: try listMembers(call)
         }
     }
 

@@ -11,7 +11,7 @@ enum Command {
 
     init(_ request: ExecuteRequest) throws(RPCError) {
         var given: [String] = []
-        if !request.argv.isEmpty || !request.argvBytes.isEmpty { given.append("argv") }
+        if !request.argv.isEmpty { given.append("argv") }
         if !request.shell.isEmpty { given.append("shell") }
         if !request.code.isEmpty { given.append("code") }
         guard given.count == 1 else {
@@ -27,10 +27,7 @@ enum Command {
         if request.code.isEmpty, !request.language.isEmpty {
             throw RPCError(.invalidArgument, "language is given with \(given[0]): it belongs to code")
         }
-        let argv =
-            request.argvBytes.isEmpty
-            ? request.argv.map { SystemString($0) } : request.argvBytes.map { SystemString($0) }
-        if argv.first?.isEmpty == true {
+        if request.argv.first?.isEmpty == true {
             throw RPCError(.invalidArgument, "argv[0] is empty: it is the program")
         }
         if !request.code.isEmpty {
@@ -40,14 +37,10 @@ enum Command {
             try Command.check("shell", request.shell.utf8.count)
             self = .argv(["/bin/sh", "-c", SystemString(request.shell)])
         } else {
-            for (index, argument) in argv.enumerated() {
+            for (index, argument) in request.argv.enumerated() {
                 try Command.check("argv[\(index)]", argument.count)
-                // Text has been looked at as it was decoded.
-                guard request.argvBytes.isEmpty || !argument.contains(0) else {
-                    throw RPCError(.invalidArgument, "argv_raw[\(index)] holds a NUL byte")
-                }
             }
-            self = .argv(argv)
+            self = .argv(request.argv)
         }
     }
 

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import NIOCore
 internal import RPC
 internal import Schema
@@ -164,7 +165,7 @@ extension FileInfo {
     /// With the name that was asked for, and nothing but permissions in its mode.
     func checked(_ path: SystemString) -> FileInfo {
         var info = self
-        info.systemName = path
+        info.name = path
         info.mode &= 0o7777
         return info
     }

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import NIOCore
 internal import Schema
 

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import NIOCore
 internal import Pool
 internal import RPC
@@ -36,7 +37,7 @@ extension PoolServiceHandler {
         } else {
             running.signal(number)
         }
-        call.respond(Empty())
+        call.respond(SignalResponse())
     }
 
     func input(_ call: ServerCall) throws(RPCError) {
@@ -70,7 +71,7 @@ extension PoolServiceHandler {
         guard let running = execution.running else { throw .executionEnded }
         let answer = Answer(call)
         running.resize(rows: terminal.rows, columns: terminal.columns) { result in
-            answer.give(result.map { Empty() }.mapError(\.ofExecution))
+            answer.give(result.map { ResizeTerminalResponse() }.mapError(\.ofExecution))
         }
     }
 

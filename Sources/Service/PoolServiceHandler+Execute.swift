@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import Pool
 internal import RPC
 internal import Schema

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import NIOCore
 internal import Pool
 internal import RPC
@@ -19,7 +20,7 @@ extension PoolServiceHandler {
 
     func readFile(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ReadFileRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         try stream(
             .read(path: path, offset: request.offset, length: request.length), path: path,
             FileRelay(path: path, limit: request.length == 0 ? nil : request.length, tellsInfo: true),
@@ -28,7 +29,7 @@ extension PoolServiceHandler {
 
     func readArchive(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ReadArchiveRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         try stream(
             .pack(path: path), path: path, FileRelay(path: path), lease: request.lease, window: request.windowBytes,
             call, session)
@@ -36,22 +37,22 @@ extension PoolServiceHandler {
 
     func listDirectory(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ListDirectoryRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         let job = try begin(.list(path: path), path: path, lease: request.lease)
         ListRelay(call, grace: limits.defaultGrace).begin { sink in job.run(stdin: [], keepsOpen: false, sink) }
     }
 
     func removeFile(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(RemoveFileRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         let job = try begin(
             .remove(path: path, isRecursive: request.isRecursive), path: path, lease: request.lease)
-        run(job, stdin: [], for: call) { _ in .success(Empty()) }
+        run(job, stdin: [], for: call) { _ in .success(RemoveFileResponse()) }
     }
 
     func stat(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(StatRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         let job = try begin(.stat(path: path, followsLink: request.followsLink), path: path, lease: request.lease)
         run(job, stdin: [], for: call) { outcome -> Result<StatResponse, RPCError> in
             guard let info = outcome.info else {
@@ -63,7 +64,7 @@ extension PoolServiceHandler {
 
     func makeDirectory(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(MakeDirectoryRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         try Self.checkMode(request.mode)
         let operation = FileOperation.makeDirectory(
             path: path, mode: request.mode == 0 ? 0o755 : request.mode, makesParents: request.makesParents)
@@ -73,17 +74,16 @@ extension PoolServiceHandler {
 
     func renameFile(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(RenameFileRequest.self)
-        let from = SystemString(request.from, bytes: request.fromBytes)
-        let to = SystemString(request.to, bytes: request.toBytes)
-        try Self.check("to", to)
-        let operation = FileOperation.rename(from: from, to: to, neverReplaces: request.neverReplaces)
-        let job = try begin(operation, path: from, named: "from", lease: request.lease)
+        try Self.check("to", request.to)
+        let operation = FileOperation.rename(
+            from: request.from, to: request.to, neverReplaces: request.neverReplaces)
+        let job = try begin(operation, path: request.from, named: "from", lease: request.lease)
         run(job, stdin: [], for: call) { _ in .success(RenameFileResponse()) }
     }
 
     func changeMode(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ChangeModeRequest.self)
-        let path = SystemString(request.path, bytes: request.pathBytes)
+        let path = request.path
         try Self.checkMode(request.mode)
         let job = try begin(.changeMode(path: path, mode: request.mode), path: path, lease: request.lease)
         run(job, stdin: [], for: call) { _ in .success(ChangeModeResponse()) }
@@ -147,7 +147,6 @@ extension PoolServiceHandler {
         guard path.hasPrefix("/") else {
             throw RPCError(.invalidArgument, "\(field) \"\(path.description.prefix(256))\" is not absolute")
         }
-        guard !path.contains(0) else { throw RPCError(.invalidArgument, "\(field) holds a NUL byte") }
         guard path.count < longestPath else {
             throw RPCError(
                 .invalidArgument, "\(field) has \(path.count) bytes, more than the most, \(longestPath - 1)",

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import Pool
 internal import RPC
 internal import Schema
@@ -12,7 +13,7 @@ extension PoolServiceHandler {
             throw RPCError(.invalidArgument, "mode is \(request.mode), more than 07777")
         }
         let piece = try FilePiece(
-            lease: request.lease, path: SystemString(request.path, bytes: request.pathBytes), upload: request.upload,
+            lease: request.lease, path: request.path, upload: request.upload,
             offset: request.offset, data: request.data, hasMore: request.hasMore)
         let operation = FileOperation.write(
             path: piece.path, mode: request.mode == 0 ? 0o644 : request.mode, createsParents: request.createsParents)
@@ -22,7 +23,7 @@ extension PoolServiceHandler {
     func writeArchive(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(WriteArchiveRequest.self)
         let piece = try FilePiece(
-            lease: request.lease, path: SystemString(request.path, bytes: request.pathBytes), upload: request.upload,
+            lease: request.lease, path: request.path, upload: request.upload,
             offset: request.offset, data: request.data, hasMore: request.hasMore)
         try write(.unpack(path: piece.path), piece, call) { progress, id in
             WriteArchiveResponse(upload: id, offset: progress.offset, files: progress.files)

@@ -23,7 +23,7 @@ extension PoolServiceHandler {
         guard execution.leave(request.watcher, RPCError(.cancelled, "the stream was detached")) else {
             throw .noSuchWatcher(request.watcher)
         }
-        call.respond(Empty())
+        call.respond(DetachResponse())
     }
 
     func acknowledge(_ call: ServerCall) throws(RPCError) {
@@ -35,7 +35,7 @@ extension PoolServiceHandler {
             // Its end and this met on their ways, as they often do where output ends within a window.
             let lease = request.lease.isEmpty ? nil : LeaseToken(request.lease)
             guard executions.was(request.execution, lease: lease) else { throw error }
-            return call.respond(Empty())
+            return call.respond(AcknowledgeResponse())
         }
         let isThere: Bool
         do throws(OutputHub.OverAcknowledged) {
@@ -48,7 +48,7 @@ extension PoolServiceHandler {
                     + "\(error.sent)")
         }
         guard isThere else { throw .noSuchWatcher(request.watcher) }
-        call.respond(Empty())
+        call.respond(AcknowledgeResponse())
     }
 
     func listExecutions(_ call: ServerCall) throws(RPCError) {

@@ -69,8 +69,8 @@ public final class PoolServiceHandler: RPCService {
     public func serve(_ call: ServerCall, in session: Session) {
         do throws(RPCError) {
             switch call.service {
-            case PoolService.name: try route(call, session)
-            case AdminService.name: try admin.route(call)
+            case PoolService.name: try route(call, to: call.method(of: PoolService.self), session)
+            case AdminService.name: try admin.route(call, to: call.method(of: AdminService.self))
             default: throw .unimplemented(service: call.service, method: call.method)
             }
         } catch {
@@ -78,33 +78,32 @@ public final class PoolServiceHandler: RPCService {
         }
     }
 
-    private func route(_ call: ServerCall, _ session: Session) throws(RPCError) {
-        switch call.method {
-        case "Hello": try hello(call.unary())
-        case "Acquire": try acquire(call.unary(), session)
-        case "Execute": try execute(call.streaming(), session)
-        case "Attach": try attach(call.streaming())
-        case "Detach": try detach(call.unary())
-        case "Acknowledge": try acknowledge(call.unary())
-        case "Input": try input(call.unary())
-        case "Resize": try resizeTerminal(call.unary())
-        case "Signal": try signal(call.unary())
-        case "ListExecutions": try listExecutions(call.unary())
-        case "WriteFile": try writeFile(call.unary())
-        case "ReadFile": try readFile(call.streaming(), session)
-        case "ListDirectory": try listDirectory(call.streaming())
-        case "Stat": try stat(call.unary())
-        case "MakeDirectory": try makeDirectory(call.unary())
-        case "RenameFile": try renameFile(call.unary())
-        case "ChangeMode": try changeMode(call.unary())
-        case "RemoveFile": try removeFile(call.unary())
-        case "WriteArchive": try writeArchive(call.unary())
-        case "ReadArchive": try readArchive(call.streaming(), session)
-        case "Release": try release(call.unary())
-        case "Renew": try renew(call.unary())
-        case "Stats": try stats(call.unary())
-        case "WatchStats": try watchStats(call.streaming())
-        default: throw .unimplemented(service: call.service, method: call.method)
+    private func route(_ call: ServerCall, to method: PoolService.Method, _ session: Session) throws(RPCError) {
+        switch method {
+        case .hello: try hello(call)
+        case .acquire: try acquire(call, session)
+        case .execute: try execute(call, session)
+        case .attach: try attach(call)
+        case .detach: try detach(call)
+        case .acknowledge: try acknowledge(call)
+        case .input: try input(call)
+        case .resize: try resizeTerminal(call)
+        case .signal: try signal(call)
+        case .listExecutions: try listExecutions(call)
+        case .writeFile: try writeFile(call)
+        case .readFile: try readFile(call, session)
+        case .listDirectory: try listDirectory(call)
+        case .stat: try stat(call)
+        case .makeDirectory: try makeDirectory(call)
+        case .renameFile: try renameFile(call)
+        case .changeMode: try changeMode(call)
+        case .removeFile: try removeFile(call)
+        case .writeArchive: try writeArchive(call)
+        case .readArchive: try readArchive(call, session)
+        case .release: try release(call)
+        case .renew: try renew(call)
+        case .stats: stats(call)
+        case .watchStats: try watchStats(call)
         }
     }
 
@@ -137,7 +136,7 @@ public final class PoolServiceHandler: RPCService {
     private func release(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ReleaseRequest.self)
         guard let token = LeaseToken(request.lease), fleet.release(token) else { throw .noSuchLease }
-        call.respond(Empty())
+        call.respond(ReleaseResponse())
     }
 
     private func renew(_ call: ServerCall) throws(RPCError) {
@@ -161,20 +160,17 @@ public final class Session {
 }
 
 extension ServerCall {
-    /// - Throws: INVALID_ARGUMENT when the client awaits a stream.
-    func unary() throws(RPCError) -> ServerCall {
-        guard !isServerStreaming else {
-            throw RPCError(.invalidArgument, "\(method) is unary: its Request has the flags 0")
+    /// Which of a service's methods it calls.
+    /// - Throws: UNIMPLEMENTED for a method that the service does not have; INVALID_ARGUMENT when the client awaits one
+    ///   answer of a stream, or a stream where there is one answer.
+    func method<S: ServiceContract>(of _: S.Type) throws(RPCError) -> S.Method {
+        guard let called = S.Method(rawValue: method) else { throw .unimplemented(service: service, method: method) }
+        guard called.isStreaming == isServerStreaming else {
+            let kind = called.isStreaming ? "server-streaming" : "unary"
+            let flags = called.isStreaming ? "0x01" : "0"
+            throw RPCError(.invalidArgument, "\(method) is \(kind): its Request has the flags \(flags)")
         }
-        return self
-    }
-
-    /// - Throws: INVALID_ARGUMENT when the client awaits one answer.
-    func streaming() throws(RPCError) -> ServerCall {
-        guard isServerStreaming else {
-            throw RPCError(.invalidArgument, "\(method) is server-streaming: its Request has the flags 0x01")
-        }
-        return self
+        return called
     }
 }
 

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import Pool
 internal import RPC
 internal import Schema
@@ -34,12 +35,8 @@ struct Program {
         guard request.lease.isEmpty || request.pool.isEmpty else {
             throw RPCError(.invalidArgument, "both lease and pool are given: a lease has its pool already")
         }
-        let cwd = SystemString(request.cwd, bytes: request.cwdBytes)
-        guard cwd.isEmpty || cwd.hasPrefix("/") else {
-            throw RPCError(.invalidArgument, "cwd \"\(cwd)\" is not absolute")
-        }
-        guard request.cwdBytes.isEmpty || !cwd.contains(0) else {
-            throw RPCError(.invalidArgument, "cwd_raw holds a NUL byte")
+        guard request.cwd.isEmpty || request.cwd.hasPrefix("/") else {
+            throw RPCError(.invalidArgument, "cwd \"\(request.cwd)\" is not absolute")
         }
         for (index, entry) in request.envBytes.enumerated() {
             guard let separator = entry.firstIndex(of: UInt8(ascii: "=")), separator > 0, !entry.contains(0) else {
@@ -148,11 +145,10 @@ struct Program {
             if let text = String(validating: name, as: UTF8.self) { env[text] = nil }
             last[name] = entry
         }
-        let cwd = SystemString(request.cwd, bytes: request.cwdBytes)
         let variables: [SystemString] = env.map { SystemString("\($0)=\($1)") }
         return Agent.ExecuteRequest(
             execution: 0, argv: argv, env: variables + last.values.map { SystemString($0) },
-            cwd: cwd.isEmpty ? SystemString(pool.cwd) : cwd, uid: uid, gid: uid, stdin: request.stdin,
+            cwd: request.cwd.isEmpty ? SystemString(pool.cwd) : request.cwd, uid: uid, gid: uid, stdin: request.stdin,
             timeoutMilliseconds: timeoutMilliseconds,
             graceMilliseconds: graceMilliseconds, keepsStdinOpen: request.keepsStdinOpen || terminal != nil,
             terminal: terminal, maxOutputBytes: request.maxOutputBytes,

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import AgentSchema
 internal import NIOCore
 internal import Pool
 internal import RPC
@@ -411,12 +412,11 @@ final class ServedExecution: Sendable {
             let written = state.hub.written
             let held = state.hub.heldFrom
             return ExecutionInfo(
-                execution: id, argv: order.argv.map(\.description), ageMilliseconds: age.wholeMilliseconds,
+                execution: id, argv: order.argv, ageMilliseconds: age.wholeMilliseconds,
                 watchers: UInt32(clamping: state.hub.watchers.count), stdoutBytes: written.stdout,
                 stderrBytes: written.stderr, stdoutHeldFrom: held.stdout, stderrHeldFrom: held.stderr,
                 resumableMilliseconds: UInt32(clamping: order.resumable?.wholeMilliseconds ?? 0),
-                ended: state.hub.ended.map { Ended($0) },
-                argvBytes: order.argv.contains { $0.text == nil } ? order.argv.map(\.bytes) : [])
+                ended: state.hub.ended.map { Ended($0) })
         }
     }
 }
@@ -442,15 +442,5 @@ extension NIOLoopBound where Value == Watcher {
     /// At once where that is possible.
     fileprivate func onLoop(_ body: @escaping @Sendable (Watcher) -> Void) {
         if eventLoop.inEventLoop { body(value) } else { eventLoop.execute { body(value) } }
-    }
-}
-
-extension OutputChunk {
-    /// The output alone: it is the last field of its message.
-    var data: ByteBuffer {
-        guard let data = encoded.getSlice(at: encoded.writerIndex - count, length: count) else {
-            preconditionFailure("a chunk with less than its \(count) bytes")
-        }
-        return data
     }
 }

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import NIOCore
 internal import Pool
 internal import RPC
@@ -76,21 +77,20 @@ extension OutputSlice: Message {
         self.init(stream: output.stream, offset: output.offset, data: ByteBuffer(bytes: output.data))
     }
 
-    /// What makes the bytes an `ExecuteEvent.output`, the same in both services, and a `FileEvent.output`.
-    private var prefix: Agent.Output.Prefix {
-        Agent.Output.Prefix(stream: stream.rawValue, offset: offset, count: data.readableBytes)
+    private var head: OutputHead {
+        OutputHead(stream: stream.rawValue, offset: offset, count: data.readableBytes)
     }
 
     /// Large ones go out without being copied.
     func send(on call: ServerCall) {
-        call.send(headSize: prefix.size, { prefix.encode(into: $0) }, tail: data)
+        call.send(headSize: head.size, { head.write(into: $0) }, tail: data)
     }
 
     func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
-        return body(prefix.size + data.readableBytes) { room in
-            prefix.encode(into: room)
+        body(head.size + data.readableBytes) { room in
+            head.write(into: room)
             data.withUnsafeReadableBytes { bytes in
-                UnsafeMutableRawBufferPointer(rebasing: room[prefix.size...]).copyMemory(from: bytes)
+                UnsafeMutableRawBufferPointer(rebasing: room[head.size...]).copyMemory(from: bytes)
             }
         }
     }

@@ -50,8 +50,8 @@ private struct ExecutionLine: Encodable {
 
     init(_ info: ExecutionInfo) {
         execution = info.execution
-        argv = info.argv
-        if !info.argvBytes.isEmpty { argv_raw = info.argvBytes.map { Data($0) } }
+        argv = info.argv.map(\.description)
+        if info.argv.contains(where: { $0.text == nil }) { argv_raw = info.argv.map { Data($0.bytes) } }
         age_ms = info.ageMilliseconds
         watchers = info.watchers
         (stdout_bytes, stderr_bytes) = (info.stdoutBytes, info.stderrBytes)

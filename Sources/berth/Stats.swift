@@ -62,56 +62,6 @@ struct Stats: AsyncParsableCommand {
     }
 
     private static func text(_ stats: StatsResponse, json: Bool) -> String {
-        json ? JSON.line(StatsLine(stats)) : StatsTable.text(stats)
-    }
-}
-
-/// Stats for programs: the names of pool.proto.
-private struct StatsLine: Encodable {
-    struct Pool: Encodable {
-        var name, image: String
-        var target, max, starting, idle, leased, stopping, waiters: UInt32
-        var oldest_wait_ms: UInt64
-        var held: Bool
-        var held_reason, breaker, cause, cause_message: String
-        var failures_in_row: UInt32
-        var next_try_in_ms, creates, create_failures, leases, destroyed: UInt64
-        var resetting, outdated: UInt32
-        var draining: Bool
-        var recycled: UInt64
-        var retired: [String: UInt64]
-        var acquire_p50_us, acquire_p90_us, acquire_p99_us: UInt64
-        var arrivals_per_second: Double
-        var create_us: UInt64
-    }
-
-    var server, runtime: String
-    var uptime_ms: UInt64
-    var connections, executions: UInt32
-    var memory_budget_bytes, memory_used_bytes: UInt64
-    var pools: [Pool]
-
-    init(_ stats: StatsResponse) {
-        server = stats.server
-        runtime = stats.runtime
-        uptime_ms = stats.uptimeMilliseconds
-        connections = stats.connections
-        executions = stats.executions
-        memory_budget_bytes = stats.memoryBudgetBytes
-        memory_used_bytes = stats.memoryUsedBytes
-        pools = stats.pools.map { pool in
-            Pool(
-                name: pool.name, image: pool.image, target: pool.target, max: pool.max, starting: pool.starting,
-                idle: pool.idle, leased: pool.leased, stopping: pool.stopping, waiters: pool.waiters,
-                oldest_wait_ms: pool.oldestWaitMilliseconds, held: pool.isHeld, held_reason: pool.heldReason,
-                breaker: pool.breaker == .closed ? "closed" : pool.breaker == .open ? "open" : "half_open",
-                cause: pool.cause, cause_message: pool.causeMessage, failures_in_row: pool.failuresInRow,
-                next_try_in_ms: pool.nextTryInMilliseconds, creates: pool.creates,
-                create_failures: pool.createFailures, leases: pool.leases, destroyed: pool.destroyed,
-                resetting: pool.resetting, outdated: pool.outdated, draining: pool.isDraining, recycled: pool.recycled,
-                retired: pool.retired, acquire_p50_us: pool.acquireP50Microseconds,
-                acquire_p90_us: pool.acquireP90Microseconds, acquire_p99_us: pool.acquireP99Microseconds,
-                arrivals_per_second: pool.arrivalsPerSecond, create_us: pool.createMicroseconds)
-        }
+        json ? JSON.line(stats) : StatsTable.text(stats)
     }
 }

@@ -1,3 +1,4 @@
+import AgentSchema
 import CLinux
 import Glibc
 import Schema
@@ -204,7 +205,7 @@ final class AgentProcess {
     // MARK: Calls
 
     @discardableResult
-    func open(_ method: String, _ payload: [UInt8], flags: FrameFlags = [], service: String = Agent.service) throws
+    func open(_ method: String, _ payload: [UInt8], flags: FrameFlags = [], service: String = AgentService.name) throws
         -> UInt32
     {
         defer { nextStreamID += 2 }
@@ -283,7 +284,7 @@ final class AgentProcess {
         var unacknowledged = 0
         while let event = try event(started.streamID, within: 60) {
             switch event {
-            case .started(let pid): outcome.pid = pid
+            case .started(let started): outcome.pid = started.pid
             case .output(let output):
                 let expected = output.stream == 0 ? outcome.stdout.count + stdoutFrom : outcome.stderr.count
                 guard Int(output.offset) == expected, !output.data.isEmpty, output.data.count <= 32 << 10 else {

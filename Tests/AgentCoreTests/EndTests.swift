@@ -1,3 +1,4 @@
+import AgentSchema
 import Glibc
 import Schema
 import TestSupport

@@ -1,3 +1,4 @@
+import AgentSchema
 import Schema
 import Testing
 
@@ -347,17 +348,17 @@ struct ExecutionTests {
         #expect(execution.intake(.stdout) == .none)
     }
 
-    @Test("the prefix of output is what protobuf-c writes")
-    func prefix() {
+    @Test("the head of output is what protobuf-c writes")
+    func head() {
         for stream in [UInt32(0), 1] {
             for offset in [UInt64(0), 1, 127, 128, 1 << 32, .max] {
                 for count in [1, 100, 127, 128, 16383, 16384, 32768] {
                     let data = [UInt8](repeating: 9, count: count)
                     let whole = Agent.ExecuteEvent.output(Agent.Output(stream: stream, offset: offset, data: data))
                         .encoded()
-                    let prefix = Agent.Output.Prefix(stream: stream, offset: offset, count: count)
-                    var bytes = [UInt8](repeating: 0, count: prefix.size)
-                    bytes.withUnsafeMutableBytes { prefix.encode(into: $0) }
+                    let head = OutputHead(stream: stream, offset: offset, count: count)
+                    var bytes = [UInt8](repeating: 0, count: head.size)
+                    bytes.withUnsafeMutableBytes { head.write(into: $0) }
                     #expect(bytes + data == whole)
                 }
             }

@@ -1,3 +1,4 @@
+import AgentSchema
 import FileTree
 import Foundation
 import Schema

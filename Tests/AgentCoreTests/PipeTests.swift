@@ -1,3 +1,4 @@
+import AgentSchema
 import Glibc
 import Schema
 import TestSupport
@@ -21,8 +22,8 @@ struct PipeTests {
         #expect(outcome.errorText == "err\n")
         // Other users may not.
         let pipe = try agent.start(["sleep", "1000"]) { $0.uid = 1000 }
-        guard case .started(let pid) = try agent.event(pipe.streamID) else { throw AgentProcess.StreamEnded() }
-        let stranger = try agent.run(shell: "echo x > /proc/\(pid)/fd/1; echo $?") { $0.uid = 1001 }
+        guard case .started(let begun) = try agent.event(pipe.streamID) else { throw AgentProcess.StreamEnded() }
+        let stranger = try agent.run(shell: "echo x > /proc/\(begun.pid)/fd/1; echo $?") { $0.uid = 1001 }
         #expect(stranger.text != "0\n")
         try agent.signal(pipe.execution, SIGKILL)
         _ = try agent.finish(pipe)
@@ -88,10 +89,10 @@ struct PipeTests {
             $0.windowBytes = 1000
             $0.keepsBackground = true
         }
-        guard case .started(let pid) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
+        guard case .started(let begun) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
         guard case .output(let output) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
         #expect(output.data.count == 1000)
-        try await eventually("the program is reaped") { !isThere(Int32(pid)) }
+        try await eventually("the program is reaped") { !isThere(Int32(begun.pid)) }
         // Its end has been dealt with when the agent answers what is asked after it.
         _ = try agent.call("Ping", Agent.PingRequest())
         close(creat("\(folder)/go", 0o600))

@@ -1,3 +1,4 @@
+import AgentSchema
 import Glibc
 import Schema
 import TestSupport
@@ -127,7 +128,7 @@ struct ProtocolTests {
         ]
         for _ in 0..<400 {
             guard let (method, payload) = valid.randomElement(using: &random) else { continue }
-            var data = Request(service: Agent.service, method: method, payload: payload).encoded()
+            var data = Request(service: AgentService.name, method: method, payload: payload).encoded()
             for _ in 0..<Int.random(in: 0...3, using: &random) {
                 data[Int.random(in: 0..<data.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
             }

@@ -1,3 +1,4 @@
+import AgentSchema
 import CLinux
 import Glibc
 import Schema
@@ -20,12 +21,12 @@ struct ResetTests {
             unlink(path)
         }
         let running = try agent.start(["sleep", "1000"])
-        guard case .started(let pid) = try agent.event(running.streamID) else { throw AgentProcess.StreamEnded() }
+        guard case .started(let begun) = try agent.event(running.streamID) else { throw AgentProcess.StreamEnded() }
         let response = try agent.call("Reset", Agent.ResetRequest(timeoutMilliseconds: 1000))
         #expect(response.status?.code == 9)
         #expect(response.status?.message == "the agent is not process 1 of a container")
         #expect(access(path, F_OK) == 0)
-        #expect(isThere(Int32(pid)))
+        #expect(isThere(Int32(begun.pid)))
         try agent.signal(running.execution, 9)
         _ = try agent.finish(running)
     }

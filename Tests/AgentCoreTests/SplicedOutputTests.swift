@@ -1,3 +1,4 @@
+import AgentSchema
 import Glibc
 import Schema
 import TestSupport
@@ -11,8 +12,8 @@ struct SplicedOutputTests {
     func stalledServer(stream: AgentProcess.Stream) async throws {
         let agent = try AgentProcess(stream)
         let started = try agent.start(shell: "seq 1 3000000; echo done >&2") { $0.windowBytes = 1 << 30 }
-        guard case .started(let pid) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
-        try await blocks(pid)
+        guard case .started(let begun) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
+        try await blocks(begun.pid)
         let outcome = try agent.finish(started)
         #expect(outcome.text == (1...3_000_000).map { "\($0)\n" }.joined())
         #expect(outcome.errorText == "done\n")
@@ -48,9 +49,9 @@ struct SplicedOutputTests {
         for size in stride(from: 64 << 10, through: 1400 << 10, by: 24 << 10) {
             let script = "import os; os.write(1, b'x' * \(size))"
             let started = try agent.start(["python3", "-c", script]) { $0.windowBytes = 1 << 30 }
-            guard case .started(let pid) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
+            guard case .started(let begun) = try agent.event(started.streamID) else { throw AgentProcess.StreamEnded() }
             try await eventually("the program has ended, or waits") {
-                !isThere(Int32(pid)) || isAsleep("\(pid)")
+                !isThere(Int32(begun.pid)) || isAsleep("\(begun.pid)")
             }
             try await eventually("the agent waits") { isAsleep("\(agent.pid)") }
             let outcome = try agent.finish(started)

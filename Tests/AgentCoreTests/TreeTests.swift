@@ -1,3 +1,4 @@
+import AgentSchema
 import Glibc
 import Schema
 import TestSupport
@@ -104,7 +105,7 @@ struct TreeTests {
         var pids: [Int32] = []
         while pids.count < 2 {
             switch try agent.event(started.streamID) {
-            case .started(let pid): pids.append(Int32(pid))
+            case .started(let started): pids.append(Int32(started.pid))
             case .output(let output) where output.stream == 0:
                 pids.append(try #require(Int32(String(decoding: output.data.dropLast(), as: UTF8.self))))
             default: break

@@ -49,6 +49,6 @@ struct ErrorTests {
             .noSuchExecution, .noSuchPool, .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit,
             .messageTooLarge, .inputEnded, .inputGap, .noTerminal, .breakerOpen, .shuttingDown, .drainingPool,
         ]
-        #expect(Set(here.map(\.name)) == Set(ErrorReason.allCases.map(\.name)))
+        #expect(Set(here.map(\.name)) == Set(ErrorReason.allCases.map(\.protoName)))
     }
 }

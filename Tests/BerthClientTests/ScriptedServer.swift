@@ -85,18 +85,18 @@ final class ScriptedServer: RPCService {
     func serve(_ call: ServerCall, in session: Void) {
         do throws(RPCError) {
             let asked: Asked
-            switch call.method {
-            case "Execute": asked = .execute(try call.decode(ExecuteRequest.self))
-            case "Attach": asked = .attach(try call.decode(AttachRequest.self))
-            case "Acknowledge": asked = .acknowledge(try call.decode(AcknowledgeRequest.self))
-            case "Detach": asked = .detach(try call.decode(DetachRequest.self))
-            case "Signal": asked = .signal(try call.decode(SignalRequest.self))
-            case "Input": asked = .input(try call.decode(InputRequest.self))
-            case "Resize": asked = .resize(try call.decode(ResizeTerminalRequest.self))
-            case "ListExecutions": asked = .list(try call.decode(ListExecutionsRequest.self))
-            case "Acquire": asked = .acquire(try call.decode(AcquireRequest.self))
-            case "Release": asked = .release(try call.decode(ReleaseRequest.self))
-            case "Hello":
+            switch PoolService.Method(rawValue: call.method) {
+            case .execute: asked = .execute(try call.decode(ExecuteRequest.self))
+            case .attach: asked = .attach(try call.decode(AttachRequest.self))
+            case .acknowledge: asked = .acknowledge(try call.decode(AcknowledgeRequest.self))
+            case .detach: asked = .detach(try call.decode(DetachRequest.self))
+            case .signal: asked = .signal(try call.decode(SignalRequest.self))
+            case .input: asked = .input(try call.decode(InputRequest.self))
+            case .resize: asked = .resize(try call.decode(ResizeTerminalRequest.self))
+            case .listExecutions: asked = .list(try call.decode(ListExecutionsRequest.self))
+            case .acquire: asked = .acquire(try call.decode(AcquireRequest.self))
+            case .release: asked = .release(try call.decode(ReleaseRequest.self))
+            case .hello:
                 state.withLock { $0.hellos += 1 }
                 return call.respond(HelloResponse(server: "scripted"))
             default: throw .unimplemented(service: call.service, method: call.method)

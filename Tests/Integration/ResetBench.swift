@@ -1,5 +1,6 @@
 import Housekeeping
 import AgentLink
+import AgentSchema
 import DockerRuntime
 import Foundation
 import Logging
@@ -79,10 +80,8 @@ final class ResetBench: Sendable {
                 switch event {
                 case .started, .overdue, .refused: break
                 case .output(let chunk):
-                    let event = try? Agent.ExecuteEvent(decoding: Array(chunk.encoded.readableBytesView))
-                    if case .output(let output) = event {
-                        if output.stream == 0 { outcome.out += output.data } else { outcome.err += output.data }
-                    }
+                    let bytes = chunk.data.readableBytesView
+                    if chunk.stream == 0 { outcome.out += bytes } else { outcome.err += bytes }
                 case .ended(let ended):
                     outcome.ended = ended
                     return outcome

@@ -1,4 +1,5 @@
 import AgentLink
+import AgentSchema
 import NIOPosix
 import Pool
 import Schema

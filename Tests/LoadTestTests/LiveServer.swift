@@ -83,9 +83,9 @@ final class StubServer: RPCService {
     }
 
     func serve(_ call: ServerCall, in session: Void) {
-        switch call.method {
-        case "Stats": break
-        case "WatchStats": return watch(call)
+        switch PoolService.Method(rawValue: call.method) {
+        case .stats: break
+        case .watchStats: return watch(call)
         default: return call.respond(HelloResponse(server: "stub"))
         }
         let stats = StatsResponse(

@@ -1,3 +1,4 @@
+import AgentSchema
 import Glibc
 import NIOCore
 import NIOPosix

@@ -1,3 +1,4 @@
+import AgentSchema
 import NIOCore
 import NIOEmbedded
 import Schema

@@ -1,3 +1,4 @@
+import AgentSchema
 import Dispatch
 import NIOCore
 import NIOPosix

@@ -5,8 +5,8 @@ import Testing
 struct ErrorInfoTests {
     @Test("every reason has the name that the contract gives it, and is found by it")
     func names() {
-        #expect(ErrorReason.isADirectory.name == "IS_A_DIRECTORY")
-        for reason in ErrorReason.allCases { #expect(ErrorReason(name: reason.name) == reason) }
+        #expect(ErrorReason.isADirectory.protoName == "IS_A_DIRECTORY")
+        for reason in ErrorReason.allCases { #expect(ErrorReason(name: reason.protoName) == reason) }
         #expect(ErrorReason(name: "OF_A_LATER_VERSION") == nil)
     }
 

@@ -1,3 +1,4 @@
+import AgentSchema
 import Schema
 import Testing
 

@@ -1,3 +1,4 @@
+import AgentSchema
 import Schema
 import Testing
 import TestSupport
@@ -30,8 +31,8 @@ struct MessageTests {
                 resumableMilliseconds: 7, unwatched: .wait))
         try survives(
             ExecuteRequest(
-                terminal: Terminal(rows: 1, columns: 2, hidesInput: true), argvBytes: [[0xff], [], [0]],
-                envBytes: [[65, 61, 0x80]], cwdBytes: [47, 0xfe], mergesOutput: true))
+                argv: [SystemString([0xff]), "", "a"], cwd: SystemString([47, 0xfe]), envBytes: [[65, 61, 0x80]],
+                terminal: Terminal(rows: 1, columns: 2, hidesInput: true), mergesOutput: true))
         // A terminal of no given size is one.
         try survives(ExecuteRequest(terminal: Terminal()))
         try survives(ExecuteEvent.dropped(Dropped(stream: .stderr, offset: 1, bytes: .max)))
@@ -77,22 +78,22 @@ struct MessageTests {
                 members: MemberState.allCases.map {
                     Member(id: "m", pool: "p", state: $0, ageMilliseconds: 1, uses: 2, isOutdated: true)
                 }))
-        let bytes: [UInt8] = [47, 0xff]
-        try survives(FileInfo(name: "n", nameBytes: bytes))
-        try survives(WriteFileRequest(lease: "l", pathBytes: bytes))
-        try survives(ReadFileRequest(lease: "l", pathBytes: bytes))
-        try survives(ListDirectoryRequest(lease: "l", pathBytes: bytes))
-        try survives(RemoveFileRequest(lease: "l", pathBytes: bytes))
-        try survives(WriteArchiveRequest(lease: "l", pathBytes: bytes))
-        try survives(ReadArchiveRequest(lease: "l", pathBytes: bytes))
-        try survives(StatRequest(lease: "l", path: "/a", followsLink: true, pathBytes: bytes))
+        let path = SystemString([47, 0xff])
+        try survives(FileInfo(name: path))
+        try survives(WriteFileRequest(lease: "l", path: path))
+        try survives(ReadFileRequest(lease: "l", path: path))
+        try survives(ListDirectoryRequest(lease: "l", path: path))
+        try survives(RemoveFileRequest(lease: "l", path: path))
+        try survives(WriteArchiveRequest(lease: "l", path: path))
+        try survives(ReadArchiveRequest(lease: "l", path: path))
+        try survives(StatRequest(lease: "l", path: path, followsLink: true))
         try survives(StatResponse(info: FileInfo(name: "n", type: .regular, size: 1)))
-        try survives(MakeDirectoryRequest(lease: "l", path: "/a", mode: 0o700, makesParents: true, pathBytes: bytes))
+        try survives(MakeDirectoryRequest(lease: "l", path: path, mode: 0o700, makesParents: true))
         try survives(
-            RenameFileRequest(lease: "l", from: "/a", to: "/b", neverReplaces: true, fromBytes: bytes, toBytes: [1]))
-        try survives(ChangeModeRequest(lease: "l", path: "/a", mode: 0o640, pathBytes: bytes))
+            RenameFileRequest(lease: "l", from: path, to: SystemString([0xfe]), neverReplaces: true))
+        try survives(ChangeModeRequest(lease: "l", path: path, mode: 0o640))
         try survives(StatsResponse(heldBytes: 1, heldBudgetBytes: 2))
-        try survives(ExecutionInfo(execution: "e", argv: ["\u{fffd}"], argvBytes: [[0xff]]))
+        try survives(ExecutionInfo(execution: "e", argv: [SystemString([0xff])]))
         try survives(Agent.PingRequest())
         try survives(Agent.PingResponse(version: "1", pid: 1, env: ["PATH=/bin", "X="]))
         try survives(Agent.ResetRequest(timeoutMilliseconds: 4000))
@@ -102,7 +103,7 @@ struct MessageTests {
                 execution: 9, argv: ["true"], env: ["A=b"], cwd: "/", uid: 1, gid: 2, stdin: [1],
                 timeoutMilliseconds: 3,
                 graceMilliseconds: 4, windowBytes: 5))
-        try survives(Agent.ExecuteEvent.started(pid: 2))
+        try survives(Agent.ExecuteEvent.started(Agent.Started(pid: 2)))
         try survives(Agent.ExecuteEvent.output(Agent.Output(stream: 1, offset: 7, data: [9])))
         try survives(Agent.ExecuteEvent.ended(Agent.Ended(cause: .outOfMemory, signal: 9, peakMemoryBytes: 1)))
         try survives(Agent.AcknowledgeRequest(execution: 1, bytes: 65536))

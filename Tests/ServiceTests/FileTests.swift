@@ -212,17 +212,17 @@ struct FileTests {
             let path = SystemString(Array("\(directory.path)/".utf8) + name)
             try await client.writeFile(path, [1], in: lease)
             let listed = try await client.list(directory.path, in: lease)
-            #expect(listed.map(\.systemName) == [SystemString(name)])
-            #expect(listed.map(\.name) == ["b\u{fffd}\u{fffd}"])
+            #expect(listed.map(\.name) == [SystemString(name)])
+            #expect(listed.map(\.name.description) == ["b\u{fffd}\u{fffd}"])
             #expect(try await client.readFile(path, in: lease).collect() == [1])
-            #expect(try await client.stat(path, in: lease).systemName == path)
+            #expect(try await client.stat(path, in: lease).name == path)
             let other = SystemString(path.bytes + [0xfe])
             try await client.rename(path, to: other, in: lease)
             try await client.remove(other, in: lease)
             #expect(directory.names == [])
             #expect(
                 await refusal { _ = try await client.stat(SystemString(Array("/tmp/a".utf8) + [0, 0xff]), in: lease) }?
-                    .message == "path holds a NUL byte")
+                    .message == "path_raw holds a NUL byte")
         }
     }
 
@@ -235,7 +235,7 @@ struct FileTests {
             let raw = try await RawFiles(server.address)
             let path = "\(directory.path)/f"
             let first = try await raw.write(
-                WriteFileRequest(lease: lease.token, path: path, data: Array("abc".utf8), hasMore: true))
+                WriteFileRequest(lease: lease.token, path: SystemString(path), data: Array("abc".utf8), hasMore: true))
             #expect(first.offset == 3)
             #expect(first.upload.count >= 32)
             func next(_ text: String, _ offset: UInt64, more: Bool = true, lease token: String? = nil) async throws
@@ -272,7 +272,7 @@ struct FileTests {
             let raw = try await RawFiles(server.address)
             let path = "\(directory.path)/f"
             let first = try await raw.write(
-                WriteFileRequest(lease: lease.token, path: path, data: [1], hasMore: true))
+                WriteFileRequest(lease: lease.token, path: SystemString(path), data: [1], hasMore: true))
             func again() async -> BerthError? {
                 await refusal {
                     _ = try await raw.write(

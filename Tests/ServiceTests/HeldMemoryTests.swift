@@ -25,7 +25,7 @@ struct HeldMemoryTests {
         let connection = try await RawConnection.open(server)
         let errors = Mutex<[RPCError]>([])
         for _ in 0..<count {
-            connection.rpc.stream(service: PoolService.name, method: "Execute", request) { event in
+            connection.rpc.stream(PoolService.execute, request) { event in
                 if case .end(let error?) = event { errors.withLock { $0.append(error) } }
             }
             // The client's own queue is bounded too.

@@ -1,3 +1,4 @@
+import AgentSchema
 import BerthClient
 import Foundation
 import NIOCore

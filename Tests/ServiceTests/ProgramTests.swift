@@ -163,7 +163,7 @@ struct ProgramTests {
 
             let lease = try await client.acquire()
             for (program, env, cwd, words) in [
-                ([[0x61], [0xff, 0]], [], [], "argv_raw[1] holds a NUL byte"),
+                ([[0x61], [0xff, 0]], [], [], "argv_raw holds a NUL byte"),
                 ([[0x61]], [[0xff]], [], "env_raw[0] is not NAME=value"),
                 ([[0x61]], [[0x3d, 0xff]], [], "env_raw[0] is not NAME=value"),
                 ([[0x61]], [], [0x2f, 0xff, 0], "cwd_raw holds a NUL byte"), ([[]], [], [], "argv[0] is empty"),

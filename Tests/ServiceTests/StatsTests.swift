@@ -83,7 +83,7 @@ struct StatsTests {
             defer { connection.close() }
             let uptimes = Mutex<[UInt64]>([])
             connection.stream(
-                service: PoolService.name, method: "WatchStats", WatchStatsRequest(intervalMilliseconds: 100)
+                PoolService.watchStats, WatchStatsRequest(intervalMilliseconds: 100)
             ) { event in
                 guard case .message(let bytes) = event else { return }
                 let uptime = bytes.withUnsafeReadableBytes { raw in
@@ -95,7 +95,7 @@ struct StatsTests {
             // What fills the connection: a program that writes without end, and nobody who reads it.
             let isRunning = Atomic<Bool>(false)
             let program = ExecuteRequest(argv: ["yes"], cwd: "/tmp")
-            connection.stream(service: PoolService.name, method: "Execute", program) { event in
+            connection.stream(PoolService.execute, program) { event in
                 if !isRunning.load(ordering: .relaxed) { isRunning.store(true, ordering: .relaxed) }
             }
             try await eventually("it runs") { isRunning.load(ordering: .relaxed) }

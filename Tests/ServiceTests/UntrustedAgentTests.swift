@@ -1,4 +1,5 @@
 @testable import AgentLink
+import AgentSchema
 import NIOCore
 import Schema
 import Testing
@@ -23,7 +24,7 @@ struct UntrustedAgentTests {
     @Test("a stream that keeps the rules goes on to its end")
     func good() {
         let events = [
-            .started(pid: 7), output(0, 10), output(0, 5, stream: 1), .unknown, output(10, 1),
+            .started(Agent.Started(pid: 7)), output(0, 10), output(0, 5, stream: 1), .unknown, output(10, 1),
             .ended(Agent.Ended(cause: .exited, exitCode: 255, stdoutBytes: 15, stderrBytes: 5, stdoutTruncated: 4)),
         ]
         #expect(violations(events) == [nil, nil, nil, nil, nil, nil])
@@ -32,7 +33,7 @@ struct UntrustedAgentTests {
 
     @Test("whatever breaks a rule is a violation")
     func bad() {
-        let started = Agent.ExecuteEvent.started(pid: 7)
+        let started = Agent.ExecuteEvent.started(Agent.Started(pid: 7))
         let ended = Agent.ExecuteEvent.ended(Agent.Ended(cause: .exited))
         let cases: [(events: [Agent.ExecuteEvent], words: String)] = [
             ([output(0, 1)], "before the start"),
@@ -77,7 +78,7 @@ struct UntrustedAgentTests {
 
     @Test("an end for a limit is believed where that limit was asked for, and output beyond a limit nowhere")
     func limits() {
-        let started = Agent.ExecuteEvent.started(pid: 7)
+        let started = Agent.ExecuteEvent.started(Agent.Started(pid: 7))
         func asked(_ change: (inout Agent.ExecuteRequest) -> Void) -> Agent.ExecuteRequest {
             var request = Agent.ExecuteRequest(execution: 1, argv: ["true"])
             change(&request)
@@ -121,7 +122,7 @@ struct UntrustedAgentTests {
     @Test("output beyond the credit is a violation; what was acknowledged may be sent again")
     func credit() {
         var state = ExecutionState(window: 8)
-        _ = state.receive(.started(pid: 1))
+        _ = state.receive(.started(Agent.Started(pid: 1)))
         _ = state.receive(output(0, 8))
         #expect(state.acknowledge(1) == nil, "credit goes back in large pieces")
         #expect(state.acknowledge(1) == 2)
@@ -133,22 +134,24 @@ struct UntrustedAgentTests {
         #expect(what == "9 bytes without credit, which is 8")
     }
 
-    @Test("output is passed on as it was encoded only if that is what decoding it would give")
-    func canonical() throws {
+    @Test("output is read where it lies only if that is what decoding it would give")
+    func reading() throws {
         for (offset, count, stream) in [(UInt64(0), 1, UInt32(0)), (300, 5, 1), (UInt64.max, 40, 0)] {
-            let encoded = ByteBuffer(bytes: output(offset, count, stream: stream).encoded())
-            let chunk = try #require(OutputChunk(canonical: encoded))
-            #expect(chunk.offset == offset)
-            #expect(chunk.count == count)
-            #expect(chunk.stream == stream)
-            #expect(chunk.encoded == encoded)
+            let event = output(offset, count, stream: stream)
+            let chunk = try #require(OutputChunk(event: ByteBuffer(bytes: event.encoded())))
+            guard case .output(let decoded) = event else { return }
+            #expect(chunk == OutputChunk(decoded))
         }
         let whole = output(300, 5, stream: 1).encoded()
-        for length in 0..<whole.count { #expect(OutputChunk(canonical: ByteBuffer(bytes: whole[..<length])) == nil) }
-        #expect(OutputChunk(canonical: ByteBuffer(bytes: whole + [0x12, 0])) == nil)
-        // The stream 2^32, which 32 bits would make 0.
-        #expect(
-            OutputChunk(canonical: ByteBuffer(bytes: [0x12, 9, 0x08, 0x80, 0x80, 0x80, 0x80, 0x10, 0x1A, 1, 65])) == nil
-        )
+        for length in 0..<whole.count { #expect(OutputChunk(event: ByteBuffer(bytes: whole[..<length])) == nil) }
+        #expect(OutputChunk(event: ByteBuffer(bytes: whole + [0x12, 0])) == nil)
+        // The stream 2^32, which 32 bits make 0; an offset that comes last; and one that comes twice.
+        for bytes: [UInt8] in [
+            [0x12, 9, 0x08, 0x80, 0x80, 0x80, 0x80, 0x10, 0x1A, 1, 65], [0x12, 5, 0x1A, 1, 65, 0x10, 7],
+            [0x12, 7, 0x10, 1, 0x1A, 1, 65, 0x10, 7],
+        ] {
+            guard case .output(let decoded) = try Agent.ExecuteEvent(decoding: bytes) else { return }
+            #expect(OutputChunk(event: ByteBuffer(bytes: bytes)) == OutputChunk(decoded))
+        }
     }
 }

@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import FileTree
 internal import Glibc
 internal import Schema

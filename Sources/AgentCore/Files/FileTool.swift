@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import CLinux
 internal import FileTree
 internal import Glibc
@@ -134,8 +135,8 @@ extension FileInfo {
             }
         let (seconds, overflow) = Int64(status.st_mtim.tv_sec).multipliedReportingOverflow(by: 1_000_000)
         self.init(
-            name: name.description, type: type, size: UInt64(max(0, status.st_size)), mode: status.permissions,
+            name: name, type: type, size: UInt64(max(0, status.st_size)), mode: status.permissions,
             modifiedMicroseconds: overflow ? 0 : seconds &+ Int64(status.st_mtim.tv_nsec / 1000), uid: status.st_uid,
-            gid: status.st_gid, linkTarget: linkTarget, nameBytes: name.bytesBesideText)
+            gid: status.st_gid, linkTarget: linkTarget)
     }
 }

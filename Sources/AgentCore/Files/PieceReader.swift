@@ -1,3 +1,4 @@
+internal import AgentSchema
 internal import CLinux
 internal import FileTree
 internal import Glibc

@@ -1,3 +1,4 @@
+import AgentSchema
 import NIOCore
 import NIOEmbedded
 import Pool
@@ -115,7 +116,7 @@ final class FromAgentTarget {
         let call = WatchedCall()
         calls.append(call)
         let timeout: TimeAmount? = script.flag() ? .milliseconds(Int64(script.byte())) : nil
-        connection.rpc.unary(service: Agent.service, method: "Ping", Agent.PingRequest(), timeout: timeout) { _ in
+        connection.rpc.unary(AgentService.ping, Agent.PingRequest(), timeout: timeout) { _ in
             call.answered(nil)
         }
     }
@@ -154,7 +155,7 @@ final class FromAgentTarget {
         try exchange()
         let (otherChannel, other) = try FromAgentTarget.connect(loop)
         let answer = WatchedCall()
-        other.rpc.unary(service: Agent.service, method: "Ping", Agent.PingRequest()) { result in
+        other.rpc.unary(AgentService.ping, Agent.PingRequest()) { result in
             if case .success = result { answer.answered(nil) } else { answer.answered("another connection fails") }
         }
         loop.run()

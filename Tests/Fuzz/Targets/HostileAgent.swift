@@ -1,3 +1,4 @@
+import AgentSchema
 import Schema
 import Wire
 
@@ -47,7 +48,7 @@ struct HostileAgent {
         // Enough for each queue to be full, and not for hours of it.
         guard words.count < 2 << 20 else { return }
         switch script.choice(of: 12) {
-        case 0: event(.started(pid: UInt32(script.byte())), &script)
+        case 0: event(.started(Agent.Started(pid: UInt32(script.byte()))), &script)
         case 1, 2: output(&script, isPlain: true)
         case 3: output(&script, isPlain: false)
         case 4: end(&script)
@@ -109,9 +110,9 @@ struct HostileAgent {
             // An unknown field, or a second event that protobuf takes in place of the first, or in addition to it.
             switch kind >> 4 {
             case 0: encoded += [0x7A, 1, 0]
-            case 1: encoded += Agent.ExecuteEvent.started(pid: 1).encoded()
+            case 1: encoded += Agent.ExecuteEvent.started(Agent.Started(pid: 1)).encoded()
             case 2: encoded += encoded
-            case 3: encoded = Agent.ExecuteEvent.started(pid: 1).encoded() + encoded
+            case 3: encoded = Agent.ExecuteEvent.started(Agent.Started(pid: 1)).encoded() + encoded
             case 4: encoded += [0x12, 2, 0x08, script.byte() & 0x7F]
             case 5: encoded += script.take(8)
             default: break

@@ -1,3 +1,4 @@
+import AgentSchema
 import Schema
 import Wire
 
@@ -91,7 +92,7 @@ struct HostileServer {
     }
 
     private mutating func request(_ method: String, _ payload: [UInt8], _ script: inout ByteScript) -> [UInt8] {
-        say(.request, [], Request(service: Agent.service, method: method, payload: payload).encoded(), &script)
+        say(.request, [], Request(service: AgentService.name, method: method, payload: payload).encoded(), &script)
     }
 
     private mutating func say(

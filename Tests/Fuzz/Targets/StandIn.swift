@@ -65,7 +65,7 @@ final class StandIn: AgentServer {
         perform(execution.machine.startFailed(.programNotFound, words), on: execution, at: place)
     }
 
-    func write(_ count: Int, to stream: AgentCore.OutputStream, _ place: Int) {
+    func write(_ count: Int, to stream: Schema.OutputStream, _ place: Int) {
         guard let (execution, ends) = at(place) else { return }
         let bytes = [UInt8](repeating: 65, count: count)
         if let raw = stream == .stdout ? ends.stdout?.raw : ends.stderr?.raw {
@@ -74,7 +74,7 @@ final class StandIn: AgentServer {
         execution.becameReadable(stream)
     }
 
-    func close(_ stream: AgentCore.OutputStream, _ place: Int) {
+    func close(_ stream: Schema.OutputStream, _ place: Int) {
         guard let (execution, ends) = at(place) else { return }
         if stream == .stdout { ends.stdout = nil } else { ends.stderr = nil }
         execution.becameReadable(stream)

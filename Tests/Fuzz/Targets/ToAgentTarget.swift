@@ -1,3 +1,4 @@
+import AgentSchema
 import CLinux
 import Glibc
 import Schema
@@ -113,7 +114,7 @@ final class ToAgentTarget {
         let active = agent.executions.indices.filter { agent.executions[$0] != nil }
         return choice < 250 && !active.isEmpty ? active[choice % active.count] : choice % ToAgentTarget.places
     }
-    private func stream() -> AgentCore.OutputStream { script.flag() ? .stdout : .stderr }
+    private func stream() -> Schema.OutputStream { script.flag() ? .stdout : .stderr }
     private func kills() -> UInt64 { script.byte() < 224 ? 0 : 1 }
 
     // MARK: The wire
@@ -202,7 +203,7 @@ final class ToAgentTarget {
         try view.checkEnd()
         if undecoded.isEmpty, decoder.isBetweenFrames {
             sentBytes = 0
-            let ping = Request(service: Agent.service, method: "Ping").encoded()
+            let ping = Request(service: AgentService.name, method: "Ping").encoded()
             try send(frame(.request, id: .max, ping))
             try settle { agent.sendBuffer.isEmpty }
             try view.checkEnd()

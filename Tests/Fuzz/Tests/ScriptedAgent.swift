@@ -1,3 +1,4 @@
+import AgentSchema
 import Foundation
 import Glibc
 import Schema

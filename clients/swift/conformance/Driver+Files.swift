@@ -51,7 +51,7 @@ extension Driver {
 
     private func words(_ info: FileInfo) -> String {
         let size = info.type == .regular ? " size=\(info.size)" : ""
-        return "\(quoted(info.systemName.bytes)) \(snakeCase("\(info.type)"))\(size) mode=\(octal(info.mode))"
+        return "\(quoted(info.name.bytes)) \(snakeCase("\(info.type)"))\(size) mode=\(octal(info.mode))"
     }
 
     private func change(_ step: inout Step) async throws {

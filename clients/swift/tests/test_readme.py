@@ -76,7 +76,7 @@ class ReadmeTests(unittest.TestCase):
             func use(_ client: BerthClient, _ lease: Lease) async throws {
                 let execution = client.execute(Command(shell: "true"), in: lease)
                 for try await event in execution { if case .ended(let ended) = event { print(ended.usage.wallMicroseconds) } }
-                print(try await client.stat("/tmp", in: lease).systemName.bytes, try await client.stats().pools.count)
+                print(try await client.stat("/tmp", in: lease).name.bytes, try await client.stats().pools.count)
             }
             """
         seen = typecheck("import BerthClient\n" + textwrap.dedent(body))
