@@ -91,15 +91,19 @@ final class ServerProcess: Sendable {
     /// - Parameters:
     ///   - engine: where its containers are looked for; nil: the dockerd of this test run, with Docker.
     ///   - choice: in place of the flags that choose the runtime.
+    ///   - under: a command and its arguments that become `berth`.
     static func start(
         _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:], under: [String] = []
     ) async throws -> ServerProcess {
         let instance = "it-\(UUID().uuidString.prefix(8).lowercased())"
         let base = "/tmp/berth-\(instance)"
+        let command = under + [try BuildProducts.program("berth")]
         let program = try Program(
-            BuildProducts.program("berth"),
-            ["serve", "--listen", "127.0.0.1:0", "--instance", instance, "--state-dir", base, "--log-level", "debug"]
+            command[0],
+            command.dropFirst() + [
+                "serve", "--listen", "127.0.0.1:0", "--instance", instance, "--state-dir", base, "--log-level", "debug",
+            ]
                 + (try choice ?? on.arguments()) + arguments, environment: environment)
         let greeting = "berth: listening on "
         do {
@@ -121,9 +125,10 @@ final class ServerProcess: Sendable {
     /// Runs `body` against a server, ends the server, and looks that nothing of it is left.
     static func with(
         _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
-        environment: [String: String] = [:], _ body: (ServerProcess) async throws -> Void
+        environment: [String: String] = [:], under: [String] = [], _ body: (ServerProcess) async throws -> Void
     ) async throws {
-        let server = try await start(on, arguments, engine: engine, choice: choice, environment: environment)
+        let server = try await start(
+            on, arguments, engine: engine, choice: choice, environment: environment, under: under)
         do {
             try await body(server)
         } catch {
