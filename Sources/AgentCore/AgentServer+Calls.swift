@@ -16,10 +16,13 @@ enum StatusCode: Int32 {
 struct CallError: Error {
     let code: StatusCode
     let message: String
+    /// The finer kind, of those that a client can bring about.
+    let reason: ErrorReason?
 
-    init(_ code: StatusCode, _ message: String) {
+    init(_ code: StatusCode, _ message: String, _ reason: ErrorReason? = nil) {
         self.code = code
         self.message = message
+        self.reason = reason
     }
 }
 
@@ -53,7 +56,9 @@ extension AgentServer {
     }
 
     func refuse(_ streamID: UInt32, _ error: CallError) {
-        let status = Status(code: error.code.rawValue, message: error.message.clipped(toUTF8: 512))
+        let status = Status(
+            code: error.code.rawValue, message: error.message.clipped(toUTF8: 512),
+            info: error.reason.map { ErrorInfo($0) })
         sendBuffer.append(ResponseHead(status: status), Empty(), streamID: streamID)
     }
 
@@ -136,10 +141,12 @@ extension AgentServer {
         try require(request.cwd.hasPrefix("/"), "cwd is not absolute")
         try require(request.windowBytes > 0, "window_bytes is 0")
         guard let place = executions.firstIndex(where: { $0 == nil }) else {
-            throw CallError(.resourceExhausted, "\(AgentServer.maxExecutions) executions are active")
+            throw CallError(.resourceExhausted, "\(AgentServer.maxExecutions) executions are active", .executionLimit)
         }
         guard !request.keepsBackground || canKeepBackground else {
-            throw CallError(.resourceExhausted, "\(AgentServer.maxBackground) programs have left something running")
+            throw CallError(
+                .resourceExhausted, "\(AgentServer.maxBackground) programs have left something running",
+                .backgroundLimit)
         }
         let execution = RunningExecution(request, streamID: streamID, processors: processors)
         execution.machine.willStart(now: monotonicNow())

@@ -33,7 +33,7 @@ extension AgentServer {
     func resize(_ request: Agent.ResizeRequest) throws(CallError) {
         let (execution, _) = try place(of: request.execution)
         guard execution.resize(request.terminal) else {
-            throw CallError(.failedPrecondition, "the program has no terminal")
+            throw CallError(.failedPrecondition, "the program has no terminal", .noTerminal)
         }
     }
 
@@ -60,9 +60,9 @@ extension CallError {
     fileprivate init(_ refusal: InputQueue.Refusal) {
         switch refusal {
         case .gap(let expected):
-            self.init(.failedPrecondition, "bytes are missing: offset \(expected) is expected")
+            self.init(.failedPrecondition, "bytes are missing: offset \(expected) is expected", .inputGap)
         case .ended(let end):
-            self.init(.failedPrecondition, "the input has ended at \(end)")
+            self.init(.failedPrecondition, "the input has ended at \(end)", .inputEnded)
         case .endsEarly(let expected):
             self.init(.failedPrecondition, "the input goes on to \(expected)")
         case .closed:

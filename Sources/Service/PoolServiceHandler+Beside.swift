@@ -60,7 +60,8 @@ extension PoolServiceHandler {
             execution.releaseInput(count)
             // It may have taken the program long to read: the lease's time begins now.
             if let lease = execution.order.lease { _ = fleet.use(lease) }
-            answer.give(result.map { InputResponse(offset: $0) }.mapError(\.ofExecution))
+            answer.give(
+                result.map { InputResponse(offset: $0) }.mapError { $0.ofExecution([.inputGap, .inputEnded]) })
         }
     }
 
@@ -71,7 +72,7 @@ extension PoolServiceHandler {
         guard let running = execution.running else { throw .executionEnded }
         let answer = Answer(call)
         running.resize(rows: terminal.rows, columns: terminal.columns) { result in
-            answer.give(result.map { ResizeTerminalResponse() }.mapError(\.ofExecution))
+            answer.give(result.map { ResizeTerminalResponse() }.mapError { $0.ofExecution([.noTerminal]) })
         }
     }
 
@@ -102,10 +103,11 @@ extension RPCError {
     static var executionEnded: RPCError { RPCError(.failedPrecondition, "the execution has ended") }
 
     /// An agent's answer, as a client is told: that the container went away, or that the execution is over, is one thing.
-    fileprivate var ofExecution: RPCError {
+    /// - Parameter reasons: those that the call can have; no other is believed of an agent.
+    fileprivate func ofExecution(_ reasons: [ErrorReason]) -> RPCError {
         switch code {
         case .notFound, .unavailable: .executionEnded
-        default: self
+        default: RPCError(code, message, reason.flatMap { reasons.contains($0) ? $0 : nil })
         }
     }
 }

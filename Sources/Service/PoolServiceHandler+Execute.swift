@@ -86,7 +86,6 @@ extension PoolServiceHandler {
             lease: lease, client: session.client, member: link.member, argv: Command.listed(argv),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
-        if program.keepsBackground { order.refusedFor = .backgroundLimit }
         guard order.reserve(call.connection.memory, stdin: program.inputBytes) else {
             atEnd()
             return call.fail(call.connection.memory.refusal)

@@ -32,8 +32,6 @@ final class ServedExecution: Sendable {
         var inputBytes = 0
         /// Bytes that the agent may send before they are taken.
         var agentWindow = AgentConnection.window
-        /// The limit that an agent has reached which has no room for it.
-        var refusedFor = ErrorReason.executionLimit
         /// What ends it when nobody watches; nil: the agent's cancel.
         var whenLeft: (@Sendable () -> Void)?
     }
@@ -138,7 +136,9 @@ final class ServedExecution: Sendable {
             // What the agent says is not passed on as it is.
             let most = "the lease has as many programs as it can"
             state.withLock {
-                $0.refusal = RPCError(.resourceExhausted, "\(most): \(error.message.prefix(256))", order.refusedFor)
+                $0.refusal = RPCError(
+                    .resourceExhausted, "\(most): \(error.message.prefix(256))",
+                    error.reason == .backgroundLimit ? .backgroundLimit : .executionLimit)
             }
         case .ended(let ended): receive(ended)
         }

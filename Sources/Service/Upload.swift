@@ -158,13 +158,15 @@ final class Upload: Sendable {
                     .failure(
                         RPCError(
                             .failedPrecondition,
-                            "offset \(piece.offset) leaves a gap: \(state.offset) is the next that is expected")))
+                            "offset \(piece.offset) leaves a gap: \(state.offset) is the next that is expected",
+                            .inputGap)))
             }
             let known = Int(min(state.offset - piece.offset, UInt64(piece.data.count)))
             let data = Array(piece.data[known...])
             if state.isComplete {
                 guard data.isEmpty else {
-                    return .answer(.failure(RPCError(.failedPrecondition, "the upload has had its last call")))
+                    return .answer(
+                        .failure(RPCError(.failedPrecondition, "the upload has had its last call", .inputEnded)))
                 }
                 return piece.isLast ? .wait : .answer(.success(Progress(offset: state.offset)))
             }
