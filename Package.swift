@@ -86,6 +86,8 @@ let package = Package(
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
+        // Log lines that others can bring about, with a bound
+        .target(name: "GatedLog", dependencies: ["Pool", log], swiftSettings: strict),
         // What holds a member, on whatever runtime, and the directories that a server may rely on
         .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
         // What a server has on its host, whatever the runtime: its directory and lock, and who clears up after it
@@ -97,10 +99,12 @@ let package = Package(
         // What `docker login` and `docker context` leave, for both runtimes
         .target(name: "DockerConfig", dependencies: ["Pool", "Housekeeping", "CLinux"], swiftSettings: strict),
         .target(
-            name: "DockerRuntime", dependencies: ["Pool", "Hardening", "CurlHTTP", "DockerConfig", "CLinux", log],
+            name: "DockerRuntime",
+            dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "CLinux", log],
             swiftSettings: strict),
         .target(
-            name: "RuncRuntime", dependencies: ["Pool", "Hardening", "Housekeeping", "DockerConfig", "CLinux", log],
+            name: "RuncRuntime",
+            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CLinux", log],
             swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
@@ -124,7 +128,8 @@ let package = Package(
 
         // The service, its client, its command line
         .target(
-            name: "Service", dependencies: ["Pool", "RPC", "Schema", "AgentSchema", "AgentLink", log] + nio,
+            name: "Service",
+            dependencies: ["Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "GatedLog", log] + nio,
             swiftSettings: strict),
         .target(
             name: "BerthClient",
@@ -196,7 +201,8 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "TestSupport", log,
+                "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "GatedLog", "TestSupport",
+                log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(
@@ -212,7 +218,7 @@ let package = Package(
         .testTarget(
             name: "Integration",
             dependencies: [
-                "BerthClient", "Pool", "Schema", "AgentSchema", "AgentLink", "DockerRuntime", "RuncRuntime",
+                "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "DockerRuntime", "RuncRuntime",
                 "Housekeeping",
                 "TestSupport", log,
             ] + nio,

@@ -1,5 +1,6 @@
 internal import CLinux
 @preconcurrency internal import Dispatch
+internal import GatedLog
 internal import Hardening
 internal import Logging
 internal import Pool
@@ -112,8 +113,8 @@ final class AgentSocket: Sendable {
     }
 
     private static func failure(_ what: String, _ directory: String) -> RuntimeError {
-        let words = String(cString: strerror(errno))
-        return RuntimeError(.failed, "can't \(what) \(directory): \(words)")
+        let code = errno
+        return RuntimeError(.failed, "can't \(what) \(directory): \(String(cString: strerror(code)))", errno: code)
     }
 }
 
@@ -124,7 +125,7 @@ final class AcceptedSocket: Sendable {
     init(_ descriptor: Int32) { self.descriptor = Mutex(descriptor) }
 
     /// Limits what sockets of the container hold, of which the peer is the first process.
-    func limitSockets(_ logger: Logger) {
+    func limitSockets(_ gate: LogGate) {
         // Its process, user and group.
         var peer: [Int32] = [0, 0, 0]
         var size = socklen_t(12)
@@ -133,8 +134,8 @@ final class AcceptedSocket: Sendable {
         }
         // 0: it is in another PID namespace, on another machine perhaps.
         guard process > 0, !SocketMemory.limit(process) else { return }
-        logger.warning(
-            "what the sockets of a container hold is not limited: that takes root, with cgroup v1",
+        gate.log(
+            .warning, "what the sockets of a container hold is not limited: that takes root, with cgroup v1",
             metadata: ["error": "\(String(cString: strerror(errno)))"])
     }
 

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import CurlHTTP
+internal import GatedLog
 internal import Hardening
 internal import Logging
 public import Pool
@@ -97,7 +98,7 @@ extension DockerRuntime {
         let command = [Self.agentInContainer, "--connect", "\(Self.socketsInContainer)/\(AgentSocket.name)"]
         try await createContainer(order.member, request(order, command, mounts))
         let accepted = try await start(order.member) { try await socket.accept() }
-        accepted.limitSockets(logger)
+        accepted.limitSockets(gate)
         return accepted
     }
 

@@ -1,5 +1,6 @@
 internal import CurlHTTP
 public import DockerConfig
+internal import GatedLog
 internal import Hardening
 public import Logging
 public import Pool
@@ -32,6 +33,8 @@ public final class DockerRuntime: ContainerRuntime {
     let hostIdentity: String
     let agentVolume: AgentVolume
     let logger: Logger
+    /// For what each create may say.
+    let gate: LogGate
     /// How the agent gets into a container, and its stream out.
     let carrier = Mutex(Carrier.unknown)
     /// Creates whose answer is not there yet; their callers may have left long ago.
@@ -85,6 +88,7 @@ public final class DockerRuntime: ContainerRuntime {
         self.instance = instance
         self.agentPath = agentPath
         self.logger = logger
+        gate = LogGate(logger)
         directories = try MemberDirectories(stateDirectory: stateDirectory)
         engine = try Engine(endpoint)
         images = Images(engine, config, logger)

@@ -1,5 +1,6 @@
 internal import CurlHTTP
 internal import DockerConfig
+internal import GatedLog
 internal import Logging
 internal import Pool
 internal import Synchronization
@@ -12,11 +13,13 @@ final class Images: Sendable {
     private let engine: Engine
     private let logins: Logins
     private let logger: Logger
+    private let gate: LogGate
     private let pulls = Mutex<[String: Task<Void, any Error>]>([:])
 
     init(_ engine: Engine, _ config: DockerConfig, _ logger: Logger) {
         self.engine = engine
         self.logger = logger
+        gate = LogGate(logger)
         logins = Logins(config, logger)
     }
 
@@ -52,8 +55,8 @@ final class Images: Sendable {
         do {
             return try await details(wanted)
         } catch let refusal as EngineRefusal where refusal.status == 404 {
-            logger.warning(
-                "the image of the pool is gone, its tag means another now",
+            gate.log(
+                .warning, "the image of the pool is gone, its tag means another now", subject: template.image,
                 metadata: ["image": "\(template.image)", "image.was": "\(wanted)", "image.is": "\(current.Id ?? "")"])
             return current
         }

@@ -1,5 +1,6 @@
 internal import Housekeeping
 internal import CLinux
+internal import GatedLog
 internal import Glibc
 internal import Logging
 internal import Pool
@@ -33,8 +34,8 @@ extension RuncRuntime {
             let said = Subprocess.tail(of: diagnostic)
             close(diagnostic)
             if !said.isEmpty {
-                logger.info(
-                    "a container's agent wrote to its standard error",
+                gate.log(
+                    .info, "a container's agent wrote to its standard error", burst: 10,
                     metadata: ["member.id": "\(member)", "agent.stderr": "\(said)"])
             }
         }

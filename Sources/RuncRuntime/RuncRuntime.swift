@@ -1,5 +1,6 @@
 public import Housekeeping
 public import DockerConfig
+internal import GatedLog
 internal import Glibc
 internal import Hardening
 public import Logging
@@ -16,6 +17,8 @@ public final class RuncRuntime: ContainerRuntime {
     let cgroups: Cgroups
     let images: ImageStore
     let logger: Logger
+    /// For what programs can bring about, in any number of containers.
+    let gate: LogGate
     /// Roots made so far, by what they are made from; and what members' agents say on standard error.
     let roots = Mutex<[RootKey: RootFilesystem]>([:])
     let diagnostics = Mutex<[MemberID: Int32]>([:])
@@ -65,6 +68,7 @@ public final class RuncRuntime: ContainerRuntime {
         self.agentPath = agentPath
         self.stateDirectory = stateDirectory
         self.logger = logger
+        gate = LogGate(logger)
         let cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
         self.cgroups = cgroups
         images = ImageStore(directory: imageDirectory, logins: logins, logger: logger)

@@ -1,3 +1,4 @@
+internal import GatedLog
 internal import Logging
 internal import Pool
 internal import RPC

@@ -1,3 +1,4 @@
+internal import GatedLog
 public import Logging
 public import Pool
 

@@ -1,4 +1,5 @@
 internal import AgentLink
+internal import GatedLog
 public import Logging
 public import Pool
 public import RPC

@@ -14,7 +14,10 @@ final class Bench: Sendable {
     let state: StateDirectory
     let runtime: RuncRuntime
 
-    init(_ instance: String, base: String? = nil, agent: String? = nil, usesOverlays: Bool = true) throws {
+    init(
+        _ instance: String, base: String? = nil, agent: String? = nil, usesOverlays: Bool = true,
+        logger: Logger = Logger(label: "test")
+    ) throws {
         signal(SIGPIPE, SIG_IGN)
         self.instance = instance
         let root = base ?? "/tmp/berth-runc-tests-\(instance)-\(getpid())"
@@ -23,7 +26,7 @@ final class Bench: Sendable {
         state = try StateDirectory(base: root, instance: instance)
         runtime = try RuncRuntime(
             runcPath: nil, instance: instance, agentPath: try agent ?? Self.agent(root), stateDirectory: state.path,
-            imageDirectory: "\(root)/images", usesOverlays: usesOverlays, logger: Logger(label: "test"))
+            imageDirectory: "\(root)/images", usesOverlays: usesOverlays, logger: logger)
     }
 
     static func agent(_ root: String) throws -> String {
@@ -53,9 +56,10 @@ final class Bench: Sendable {
     }
 
     static func with(
-        _ instance: String, agent: String? = nil, usesOverlays: Bool = true, _ body: (Bench) async throws -> Void
+        _ instance: String, agent: String? = nil, usesOverlays: Bool = true, logger: Logger = Logger(label: "test"),
+        _ body: (Bench) async throws -> Void
     ) async throws {
-        let bench = try Bench(instance, agent: agent, usesOverlays: usesOverlays)
+        let bench = try Bench(instance, agent: agent, usesOverlays: usesOverlays, logger: logger)
         do {
             try await body(bench)
         } catch {

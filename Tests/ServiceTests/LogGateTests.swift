@@ -1,3 +1,4 @@
+import GatedLog
 import Logging
 import Pool
 import Service
