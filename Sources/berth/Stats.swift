@@ -17,6 +17,9 @@ struct Stats: AsyncParsableCommand {
               berth stats --watch --interval 200ms   how often; at least 100ms
               berth stats --json                     for programs, an object a line
 
+            memory: what the containers may use, together. held for callers: the server's own memory for requests that \
+            wait, unfinished frames, queues and output (held_memory).
+
             TARGET: containers kept warm. MAX: containers at most, in all states together. WAITING: acquires in line. \
             PER S: acquires a second. P50, P90, P99: how long acquires took. A CREATE: how long a create takes. \
             RECYCLED: containers made as new by a reset. RETIRED: containers given up.

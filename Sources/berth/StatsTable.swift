@@ -8,6 +8,8 @@ enum StatsTable {
             + "\(count(stats.connections, "connection")), \(count(stats.executions, "execution")), "
             + "memory \(stats.memoryUsedBytes >> 20)"
             + (stats.memoryBudgetBytes == 0 ? " MiB" : " of \(stats.memoryBudgetBytes >> 20) MiB")
+            // A server of before the field has no budget.
+            + (stats.heldBudgetBytes == 0 ? "" : ", held for callers \(held(stats))")
         let now = table(
             [
                 "POOL", "IMAGE", "TARGET", "IDLE", "LEASED", "STARTING", "RESETTING", "STOPPING", "MAX", "WAITING",
@@ -34,6 +36,12 @@ enum StatsTable {
         let notes = stats.pools.flatMap(notes).map(\.printable)
         return ([head.printable, ""] + now + [""] + sinceStart + (notes.isEmpty ? [] : [""] + notes)).joined(
             separator: "\n")
+    }
+
+    /// "3 of 256 MiB": what is held, rounded up, so that little is not nothing.
+    private static func held(_ stats: StatsResponse) -> String {
+        let (mebibytes, rest) = stats.heldBytes.quotientAndRemainder(dividingBy: 1 << 20)
+        return "\(mebibytes + (rest > 0 ? 1 : 0)) of \(stats.heldBudgetBytes >> 20) MiB"
     }
 
     /// Columns as wide as their widest cell. Words of others can't steer the terminal.

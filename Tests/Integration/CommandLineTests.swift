@@ -136,9 +136,15 @@ struct CommandLineTests {
                 let pools = object?["pools"] as? [[String: Any]]
                 return pools?.first?["idle"] as? Int == 2
             }
+            // B8: what is held for callers, and what that may reach.
+            let numbers = try await berth(["stats", "--json", "--server", server.address])
+            let object = try JSONSerialization.jsonObject(with: Data(numbers.out.utf8)) as? [String: Any]
+            let (held, budget) = (object?["held_bytes"] as? Int, object?["held_budget_bytes"] as? Int)
+            #expect(budget == 256 << 20 && held.map { $0 >= 0 && $0 < 256 << 20 } == true, "\(numbers.out)")
             let table = try await berth(["stats"], environment: ["BERTH_SERVER": server.address])
             #expect(table.out.contains("POOL"))
             #expect(table.out.contains("default"))
+            #expect(table.out.contains(" of 256 MiB\n") && table.out.contains(", held for callers "), "\(table.out)")
             #expect(table.status == 0)
         }
     }
