@@ -26,9 +26,11 @@ struct ConfigurationReload {
         var current = current
         var resolved = choice.resolved
         for await _ in signals {
-            guard source.file != nil else {
-                logger.warning("told to reload, but the server was started without a configuration file")
-                continue
+            if source.file == nil {
+                // Flags do not change, but what an image's name means may.
+                logger.notice(
+                    "told to reload, but the server was started without a configuration file: its images are looked at again"
+                )
             }
             if let new = await load(current, &resolved) { current = new }
         }

@@ -73,6 +73,27 @@ struct ImageTests {
         }
     }
 
+    @Test(
+        "a tag that moved is taken at SIGHUP by a server that has flags and no configuration file, too",
+        arguments: Runtime.allCases)
+    func movedWithoutFile(_ runtime: Runtime) async throws {
+        try await LoopbackRegistry.with { registry in
+            let image = try registry.push("team/flags:1", version: "one")
+            let choice = runtime == .runc ? ["--runtime", "runc"] : try runtime.arguments()
+            let flags = ["--image", image, "--pull", "always", "--size", "1"]
+            try await ServerProcess.with(runtime, flags, choice: choice) { server in
+                #expect(try await version(server) == "one")
+                try registry.push("team/flags:1", version: "two")
+                server.program.signal(SIGHUP)
+                try await eventually("the new image is used", within: .seconds(60)) {
+                    try await version(server) == "two"
+                }
+                #expect(server.program.err.contains("an image's tag means another image now"))
+            }
+            try await forget(runtime, registry, [image])
+        }
+    }
+
     @Test("an image of another architecture is told of at start", arguments: Runtime.allCases)
     func architecture(_ runtime: Runtime) async throws {
         try await LoopbackRegistry.with { registry in

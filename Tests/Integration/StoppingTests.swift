@@ -30,14 +30,18 @@ struct StoppingTests {
         try? FileManager.default.removeItem(atPath: server.stateDirectory)
     }
 
-    @Test("D21: SIGHUP without a configuration file is a line in the log, and the server serves on")
+    @Test(
+        "D21: SIGHUP without a configuration file is a line in the log, looks at images again, and the server serves on"
+    )
     func hangup() async throws {
         let server = try await ServerProcess.start(.runc, ["--size", "0"])
         server.program.signal(SIGHUP)
         try await eventually("a word in the log") {
             server.program.err.contains("told to reload, but the server was started without a configuration file")
         }
+        try await eventually("it is done") { server.program.err.contains("the configuration is reloaded") }
         #expect(server.program.isRunning)
+        #expect(try await server.run(["--", "echo", "on"]).out == "on\n")
         server.program.signal(SIGTERM)
         #expect(try await server.program.end(within: .seconds(30)) == 0)
         try? FileManager.default.removeItem(atPath: server.stateDirectory)
