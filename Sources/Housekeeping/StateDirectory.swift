@@ -33,11 +33,7 @@ public final class StateDirectory: Sendable {
         guard base.hasPrefix("/") else {
             throw RuntimeError(.invalidConfiguration, "the state directory \(base) is not an absolute path")
         }
-        for end in base.indices where base[end] == "/" && end != base.startIndex {
-            try Files.ensureDirectory(String(base[..<end]))
-        }
-        try Files.ensureDirectory(base)
-        try TrustedDirectory.check(base)
+        try Self.make(base)
         let path = "\(base)/\(instance)"
         self.path = path
         let deadline = ContinuousClock.now + .seconds(10)
@@ -65,6 +61,21 @@ public final class StateDirectory: Sendable {
         ftruncate(lock, 0)
         let me = Array("\(getpid())".utf8)
         _ = pwrite(lock, me, me.count, 0)
+    }
+
+    /// The directory that all servers of a user have in common, whatever each was told to take; made if it is not there.
+    public static func common() throws(RuntimeError) -> String {
+        let base = defaultBase
+        try make(base)
+        return base
+    }
+
+    private static func make(_ base: String) throws(RuntimeError) {
+        for end in base.indices where base[end] == "/" && end != base.startIndex {
+            try Files.ensureDirectory(String(base[..<end]))
+        }
+        try Files.ensureDirectory(base)
+        try TrustedDirectory.check(base)
     }
 
     /// Takes the lock of an instance; waits while the janitor of an ended server has it.

@@ -89,9 +89,11 @@ struct Server {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
         let memory = choice.memory
         let budget = memory().map { $0 / 10 * 8 } ?? .max
+        var limits = configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)
+        let users = try UserIDClaim.take(for: limits, logger)
+        limits.uids = users?.range ?? limits.uids
         let fleet = Fleet(
-            configuration: choice.resolved.applied(
-                to: configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)),
+            configuration: choice.resolved.applied(to: limits),
             runtime: patient(choice.runtime), connector: AgentConnector(group: group),
             memberPrefix: Server.memberPrefix(),
             observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
@@ -137,7 +139,7 @@ struct Server {
             await runtime.shutdown()
             try? await group.shutdownGracefully()
         }
-        withExtendedLifetime((directory, janitor, hangups)) {}
+        withExtendedLifetime((directory, janitor, hangups, users)) {}
     }
 
     /// Once, what the pools' choice costs and means: the figures are this project's own, on two cores (docs/benchmarks.md).

@@ -1,0 +1,78 @@
+internal import Glibc
+public import Pool
+
+/// A part of a range of user ids that no other server of this host has, held until this is dropped or its process ends.
+///
+/// What the kernel counts for a user would be shared by the containers of two servers that give out the same ids. So each
+/// locks its part in one file, a byte for each id.
+public final class UserIDClaim: Sendable {
+    public let range: ClosedRange<UInt32>
+    private let descriptor: Int32
+
+    // F_OFD_GETLK and F_OFD_SETLK, Linux's on every machine: locks of an open file, which Swift is not told of.
+    private static let getLock: Int32 = 36
+    private static let setLock: Int32 = 37
+
+    /// How many servers a range is meant for, where their containers are few enough.
+    private static let shares = 10
+
+    /// Where a server that says nothing else keeps its locks, below a directory that is its own.
+    public static let name = ".uids"
+
+    /// - Parameters:
+    ///   - range: what may be given out.
+    ///   - atLeast: how many are needed.
+    ///   - path: the file with the locks, the same for all servers; made if it is not there.
+    /// - Throws: `invalidConfiguration` when no part of the range is free that is large enough; `failed` when the file can't
+    ///   be used.
+    public init(of range: ClosedRange<UInt32>, atLeast: Int, path: String) throws(RuntimeError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            let code = errno
+            throw RuntimeError(.failed, "\(path): \(String(cString: strerror(code)))", errno: code)
+        }
+        let share = min(range.count, max(atLeast, range.count / Self.shares))
+        for count in share > atLeast ? [share, atLeast] : [share] {
+            if let claimed = Self.claim(range, count, descriptor) {
+                self.range = claimed
+                self.descriptor = descriptor
+                return
+            }
+        }
+        close(descriptor)
+        throw RuntimeError(
+            .invalidConfiguration,
+            "of the user ids \(range.lowerBound)-\(range.upperBound), other servers of this host have so many that there are "
+                + "no \(atLeast) in a row left: set uids to a range of this server's own")
+    }
+
+    deinit { close(descriptor) }
+
+    /// The first free part, locked; nil: there is none.
+    private static func claim(_ range: ClosedRange<UInt32>, _ count: Int, _ descriptor: Int32) -> ClosedRange<UInt32>? {
+        let end = Int(range.upperBound) + 1
+        var first = Int(range.lowerBound)
+        while first + count <= end {
+            var wanted = lock(first, count)
+            if fcntl(descriptor, setLock, &wanted) == 0 { return UInt32(first)...UInt32(first + count - 1) }
+            guard errno == EAGAIN || errno == EACCES else { return nil }
+            // Whose it is says where to go on; if it is free again by now, the same once more.
+            var held = lock(first, count)
+            guard fcntl(descriptor, getLock, &held) == 0 else { return nil }
+            if held.l_type != Int16(F_UNLCK) {
+                guard held.l_len > 0 else { return nil }
+                first = max(first + 1, Int(held.l_start + held.l_len))
+            }
+        }
+        return nil
+    }
+
+    private static func lock(_ first: Int, _ count: Int) -> flock {
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        lock.l_start = off_t(first)
+        lock.l_len = off_t(count)
+        return lock
+    }
+}
