@@ -114,7 +114,7 @@ struct EveryReasonTests {
             case .noSuchLease:
                 let lease = try await client.acquire()
                 try await client.release(lease)
-                error = await refusal { try await client.release(lease) }
+                error = await refusal { _ = try await client.execute(.shell("true"), in: lease).collect() }
             case .noSuchExecution:
                 let lease = try await client.acquire()
                 error = await refusal { _ = try await client.attach("none", in: lease).collect() }
@@ -238,7 +238,7 @@ struct EveryReasonTests {
                         "Input", InputRequest(lease: lease.token, execution: execution, offset: 1, data: [1]))
                 case .noTerminal:
                     let _: Empty = try await connection.call(
-                        "ResizeTerminal",
+                        "Resize",
                         ResizeTerminalRequest(
                             lease: lease.token, execution: execution, terminal: Terminal(rows: 24, columns: 80)))
                 default: Issue.record("\(reason) is none of input")
