@@ -1,4 +1,5 @@
 import Hardening
+import Housekeeping
 import Logging
 import Pool
 import RuncRuntime

@@ -174,7 +174,7 @@ struct LifeTests {
             }
             let hog = Command(["python3", "-c", "x = bytearray(1 << 30)\nfor i in range(0, 1 << 30, 4096): x[i] = 1"])
             let ended = try await client.execute(hog, wait: .seconds(60)).collect().ended
-            #expect(ended.cause == .outOfMemory && ended.exitCode == 137, "\(ended)")
+            #expect(ended.cause == .outOfMemory, "\(ended)")
             let fine = try await client.execute(Command(["echo", "fine"]), wait: .seconds(60)).collect()
             #expect(fine.stdout == Array("fine\n".utf8))
             let pool = try await client.stats().pools[0]

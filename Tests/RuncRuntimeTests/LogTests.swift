@@ -4,6 +4,7 @@ import Pool
 import Synchronization
 import Testing
 
+@testable import Housekeeping
 @testable import RuncRuntime
 
 /// Item B11.
