@@ -74,7 +74,7 @@ struct AdminTests {
             #expect(try await client.drain(pool: "a") == 1)
             #expect(
                 await refusal { _ = try await client.acquire(pool: "a") }
-                    == BerthError(.unavailable, "the pool \"a\" is being drained"))
+                    == BerthError(.unavailable, "the pool \"a\" is being drained", .drainingPool))
             try await eventually("only the lease is left") {
                 try await client.members(pool: "a").map(\.state) == [.leased]
             }
@@ -107,7 +107,7 @@ struct AdminTests {
     func unknownPools() async throws {
         let pools = [PoolConfiguration(name: "a", size: 0), PoolConfiguration(name: "b", size: 0)]
         try await TestServer.with(FleetConfiguration(pools: pools)) { _, client in
-            let unknown = BerthError(.notFound, "there is no pool \"nope\"; there is: a, b")
+            let unknown = BerthError(.notFound, "there is no pool \"nope\"; there is: a, b", .noSuchPool)
             #expect(await refusal { _ = try await client.resetBackoff(pool: "nope") } == unknown)
             #expect(await refusal { _ = try await client.resize(pool: "nope", size: 1) } == unknown)
             #expect(await refusal { _ = try await client.drain(pool: "nope") } == unknown)

@@ -49,7 +49,7 @@ struct CallTests {
             wrong.token = String(repeating: "0", count: 32)
             var garbled = ended
             garbled.token = "no token"
-            let expected = BerthError(.notFound, "no such lease, or it has ended")
+            let expected = BerthError(.notFound, "no such lease, or it has ended", .noSuchLease)
             for lease in [wrong, garbled] {
                 #expect(await refusal { try await client.release(lease) } == expected)
             }
@@ -78,7 +78,7 @@ struct CallTests {
                 #expect(error?.message.contains(words) == true, "\(String(describing: error))")
             }
             let unknown = await refusal { _ = try await client.acquire(pool: "nope") }
-            #expect(unknown == BerthError(.notFound, "there is no pool \"nope\"; there is: default"))
+            #expect(unknown == BerthError(.notFound, "there is no pool \"nope\"; there is: default", .noSuchPool))
         }
     }
 

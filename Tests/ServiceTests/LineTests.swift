@@ -21,7 +21,7 @@ struct LineTests {
             // Also a shorter time takes effect.
             #expect(try await client.renew(lease, leaseTime: .milliseconds(1)) == .milliseconds(1))
             try await eventually("it has ended") { try await client.stats().pools[0].leased == 0 }
-            let missing = BerthError(.notFound, "no such lease, or it has ended")
+            let missing = BerthError(.notFound, "no such lease, or it has ended", .noSuchLease)
             #expect(await refusal { try await client.renew(lease) } == missing)
             var garbled = lease
             garbled.token = "no token"
@@ -52,7 +52,8 @@ struct LineTests {
             let second = try await other.acquire()
             let expected = BerthError(
                 .resourceExhausted,
-                "this client has or awaits 2 containers, the most for one client; release one, then try again")
+                "this client has or awaits 2 containers, the most for one client; release one, then try again",
+                .clientLimit)
             #expect(await refusal { _ = try await client.acquire() } == expected)
             #expect(await refusal { _ = try await other.execute(Command(["true"])).collect() } == expected)
             // Whoever comes by a unix socket is another one.
@@ -79,7 +80,7 @@ struct LineTests {
                 await refusal { _ = try await client.acquire() }
                     == BerthError(
                         .resourceExhausted,
-                        "the line is full with 1 waiting; this acquire would be number 2 in it"))
+                        "the line is full with 1 waiting; this acquire would be number 2 in it", .waiterLimit))
             try await client.release(lease)
             try await client.release(try await waiting)
         }
