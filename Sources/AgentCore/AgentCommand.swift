@@ -6,17 +6,17 @@ internal import Schema
 /// The command line of berth-agent.
 public enum AgentCommand {
     public static let version = "0.1.0"
-    private static let usage = "usage: berth-agent --stdio | --connect PATH | --version"
+    private static let usage = "usage: berth-agent --stdio | --connect PATH | --version [--open DIRECTORY]…"
 
     /// Runs the agent until its stream ends.
     /// - Parameter arguments: with the program's own name first.
     /// - Returns: the exit code: 0 when the stream has ended, 1 when it could not be opened, 2 for a wrong command line.
     public static func run(_ arguments: [String]) -> Int32 {
-        let options = arguments.dropFirst()
+        var options = Array(arguments.dropFirst())
+        if options.first == FileOperation.flag { return FileTool.run(FileTool.ownArguments) }
+        openPlaces(&options)
         do throws(SystemError) {
             switch (options.first, options.count) {
-            case (FileOperation.flag, _):
-                return FileTool.run(FileTool.ownArguments)
             case ("--version", 1):
                 print("berth-agent \(version)")
                 return 0
@@ -24,7 +24,7 @@ public enum AgentCommand {
                 return try serve(
                     input: .copy(of: STDIN_FILENO, minimum: 64), output: .copy(of: STDOUT_FILENO, minimum: 64))
             case ("--connect", 2):
-                let socket = try connect(to: arguments[2])
+                let socket = try connect(to: options[1])
                 return try serve(
                     input: .copy(of: socket.raw, minimum: 64), output: .copy(of: socket.raw, minimum: 64))
             default:
@@ -34,6 +34,25 @@ public enum AgentCommand {
         } catch {
             complain("berth-agent: \(error.words)")
             return 1
+        }
+    }
+
+    /// Takes `--open DIRECTORY` out of the options: a tmpfs that programs are to write to, and that the engine could not
+    /// be asked to give them, or whose mode it takes from the image's directory of that name (runc 1.1 does). The agent
+    /// owns it, so it may change the mode. A directory of something else is left alone.
+    private static func openPlaces(_ options: inout [String]) {
+        while let at = options.firstIndex(of: "--open"), at + 1 < options.count {
+            let path = options[at + 1]
+            options.removeSubrange(at...at + 1)
+            let directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard directory >= 0 else { continue }
+            defer { close(directory) }
+            var status = stat()
+            guard berth_is_on_tmpfs(directory) != 0, fstat(directory, &status) == 0, status.st_mode & 0o7777 != 0o1777
+            else { continue }
+            if fchmod(directory, 0o1777) != 0 {
+                complain("berth-agent: \(path) can't be opened to programs: \(String(cString: strerror(errno)))")
+            }
         }
     }
 

@@ -49,3 +49,8 @@ int berth_is_kernels_file(int descriptor) {
         return 0;
     }
 }
+
+int berth_is_on_tmpfs(int descriptor) {
+    struct statfs system;
+    return fstatfs(descriptor, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}

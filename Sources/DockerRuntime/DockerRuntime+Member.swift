@@ -25,8 +25,10 @@ extension DockerRuntime {
         if template.network == "none" { host.ExtraHosts = ["\(member):127.0.0.1"] }
         host.Mounts = mounts + (surroundings.limitsTerminals ? [Self.terminals] : [])
         host.OomScoreAdj = surroundings.oomScore
+        // Where the engine can't be asked for a place's owner, its agent makes sure of the mode.
+        let places = surroundings.ownsPlaces ? [] : template.tmpfsPaths.flatMap { ["--open", $0] }
         return ContainerRequest(
-            Hostname: member.description, Image: image.Id ?? template.image, Entrypoint: command,
+            Hostname: member.description, Image: image.Id ?? template.image, Entrypoint: command + places,
             Labels: [
                 Self.instanceLabel: instance, Self.hostLabel: hostIdentity, Self.memberLabel: member.description,
             ], HostConfig: host)

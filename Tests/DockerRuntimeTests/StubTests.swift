@@ -98,6 +98,9 @@ struct StubTests {
             let line = Line(try await bench.runtime.create(MemberID("one"), template))
             let body = try #require(engine.now.containers.values.first?.body)
             #expect(body.contains(#""OomScoreAdj":300"#))
+            // It takes no owner of a tmpfs either: the agent makes sure that programs can write there.
+            let places = try #require(body.firstMatch(of: /"Entrypoint":(\[[^\]]*\])/)).1.replacing("\\/", with: "/")
+            #expect(places.hasSuffix(#""--open","/tmp","--open","/var/tmp","--open","/workspace"]"#), "\(places)")
             try await bench.runtime.remove(MemberID("one"))
             withExtendedLifetime(line) {}
         }

@@ -13,7 +13,7 @@ struct EveryReasonTests {
     @Test("H40: the server sends it, with the code of the contract", arguments: ErrorReason.allCases)
     func sent(_ reason: ErrorReason) async throws {
         let error = try await provoke(reason)
-        #expect(error?.reason?.name == reason.name, "\(String(describing: error))")
+        #expect(error?.reason?.name == reason.protoName, "\(String(describing: error))")
         #expect(error?.code == Self.code(of: reason), "\(String(describing: error))")
     }
 
@@ -251,7 +251,7 @@ struct EveryReasonTests {
         return refused.map {
             BerthError(
                 BerthError.Code(rawValue: $0.code.rawValue), $0.message,
-                $0.reason.map { BerthError.Reason(name: $0.name) })
+                $0.reason.map { BerthError.Reason(name: $0.protoName) })
         }
     }
 

@@ -17,4 +17,7 @@ int berth_rename(int from_directory, const char *from, int to_directory, const c
 // Whether an open file is on a file system whose files the kernel makes as they are read (/proc, /sys, cgroups).
 int berth_is_kernels_file(int descriptor);
 
+// Whether it is on a tmpfs.
+int berth_is_on_tmpfs(int descriptor);
+
 #endif
