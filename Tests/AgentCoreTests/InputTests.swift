@@ -46,7 +46,9 @@ struct InputTests {
         #expect(try expected(input(agent, started, 0, Array("abc".utf8))) == 3)
         #expect(try expected(input(agent, started, 1, Array("bcde".utf8))) == 5)
         let gap = try input(agent, started, 6, [7])
-        #expect(gap.status == Status(code: 9, message: "bytes are missing: offset 5 is expected"))
+        #expect(
+            gap.status
+                == Status(code: 9, message: "bytes are missing: offset 5 is expected", info: ErrorInfo(.inputGap)))
         #expect(try input(agent, started, .max, [7]).status?.code == 9)
         #expect(try input(agent, started, 1, [2], end: true).status?.code == 9, "an end before bytes that came")
         #expect(try input(agent, started, 5, [UInt8](repeating: 0, count: (256 << 10) + 1)).status?.code == 3)
@@ -185,7 +187,7 @@ struct InputTests {
         let size = Agent.Terminal(rows: 10, columns: 20)
         #expect(
             try agent.call("Resize", Agent.ResizeRequest(execution: started.execution, terminal: size)).status
-                == Status(code: 9, message: "the program has no terminal"))
+                == Status(code: 9, message: "the program has no terminal", info: ErrorInfo(.noTerminal)))
         #expect(try agent.call("Resize", Agent.ResizeRequest(execution: 999, terminal: size)).status?.code == 5)
         #expect(try agent.call("Input", Agent.InputRequest(execution: 999)).status?.code == 5)
         _ = try input(agent, started, 0, [], end: true)

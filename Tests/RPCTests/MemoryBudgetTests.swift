@@ -88,10 +88,11 @@ import Wire
             $0.memory = budget
         } _: { service, port, _ in
             try await {
-                let client = try RawClient(port: port)
+                let client = try RawClient(port: port, window: 64 << 10)
                 try client.request("Deaf", id: 1, flags: 1)
                 try await service.wait(for: "cancelled 1 resourceExhausted")
-                #expect(budget.held > 7 << 20, "\(budget.held)")
+                // Of the 8 MiB that were queued, the kernel may still be taking as much as its buffers have room for.
+                #expect(budget.held > 2 << 20, "\(budget.held)")
             }()
             try await eventually("nothing is held") { budget.held == 0 }
         }
