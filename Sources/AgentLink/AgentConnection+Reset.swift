@@ -17,7 +17,7 @@ extension AgentConnection {
     public func ping() async throws(MemberLinkError) {
         let answer = try await ask(AgentService.ping, Agent.PingRequest(), within: Self.answerLimit)
         // An agent is what it was when it was connected to, or it is another program.
-        guard answer.env == imageEnvironment else { throw refuse("its environment has changed") }
+        guard answer.env == imageEnvironment.entries else { throw refuse("its environment has changed") }
     }
 
     /// Makes the member as it was at its start; returns when the agent has proven that.

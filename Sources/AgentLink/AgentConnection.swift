@@ -2,7 +2,7 @@ public import AgentSchema
 internal import NIOCore
 public import Pool
 public import RPC
-public import Schema
+internal import Schema
 internal import Synchronization
 
 /// The server's end of the stream to one member's agent: starts executions and relays what becomes of them.
@@ -14,8 +14,8 @@ public final class AgentConnection: MemberLink {
     public static let window = 1 << 20
 
     public let member: MemberID
-    /// The environment that the image gives its programs, as `NAME=value`.
-    public let imageEnvironment: [SystemString]
+    /// What the image gives its programs.
+    public let imageEnvironment: ImageEnvironment
     /// User id used when a request sets none; nil where the runtime does not decide it.
     public let user: MemberUser?
     let rpc: ClientConnection
@@ -38,7 +38,7 @@ public final class AgentConnection: MemberLink {
     ) {
         self.member = member
         self.rpc = rpc
-        self.imageEnvironment = imageEnvironment
+        self.imageEnvironment = ImageEnvironment(imageEnvironment)
         self.user = user
         self.memoryKills = memoryKills
     }

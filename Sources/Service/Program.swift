@@ -1,3 +1,4 @@
+internal import AgentLink
 internal import AgentSchema
 internal import Pool
 internal import RPC
@@ -107,34 +108,24 @@ struct Program {
     ///
     /// - Parameters:
     ///   - argv: the command, of this pool.
-    ///   - image: the image's own environment, `NAME=value`.
+    ///   - image: the image's own environment.
     ///   - user: of the container that it is asked in; nil where its runtime leaves that to the server.
-    func request(argv: [SystemString], _ pool: ProgramDefaults, image: [SystemString], user: MemberUser?)
+    func request(argv: [SystemString], _ pool: ProgramDefaults, image: ImageEnvironment, user: MemberUser?)
         -> Agent.ExecuteRequest
     {
         let uid = request.uid == 0 ? user?.uid ?? pool.uid ?? limits.uid : request.uid
-        var env = Program.environment
+        var env = image.text
+        for (name, value) in Program.environment where env[name] == nil { env[name] = value }
         env["HOME"] = pool.home
-        if terminal != nil { env["TERM"] = Program.terminalType }
-        // What is not UTF-8, by name. Of two values of a name, a program finds the first: so there is never more than one.
-        var last: [[UInt8]: [UInt8]] = [:]
-        for entry in image {
-            if let text = entry.text {
-                guard let separator = text.firstIndex(of: "=") else { continue }
-                let name = String(text[..<separator])
-                // The agent's own home is root's.
-                if name != "HOME" { env[name] = String(text[text.index(after: separator)...]) }
-            } else {
-                let bytes = entry.bytes
-                let name = Array(bytes.prefix { $0 != UInt8(ascii: "=") })
-                if name.count < bytes.count, name != Array("HOME".utf8) { last[name] = bytes }
-            }
-        }
+        if terminal != nil, image.text["TERM"] == nil { env["TERM"] = Program.terminalType }
         // Of the user, whatever the image's own programs run as.
-        for name in ["USER", "LOGNAME"] { env[name] = user?.names[uid] }
-        if !last.isEmpty {
-            for name in ["USER", "LOGNAME"] + pool.env.keys + request.env.keys { last[Array(name.utf8)] = nil }
-            for name in last.keys {
+        env["USER"] = user?.names[uid]
+        env["LOGNAME"] = user?.names[uid]
+        // What is not UTF-8, by name. Of two values of a name, a program finds the first: so there is never more than one.
+        var raw = image.raw
+        if !raw.isEmpty {
+            for name in ["USER", "LOGNAME"] + pool.env.keys + request.env.keys { raw[Array(name.utf8)] = nil }
+            for name in raw.keys {
                 if let text = String(validating: name, as: UTF8.self) { env[text] = nil }
             }
         }
@@ -143,11 +134,14 @@ struct Program {
         for entry in request.envBytes {
             let name = Array(entry.prefix { $0 != UInt8(ascii: "=") })
             if let text = String(validating: name, as: UTF8.self) { env[text] = nil }
-            last[name] = entry
+            raw[name] = entry
         }
-        let variables: [SystemString] = env.map { SystemString("\($0)=\($1)") }
+        var variables: [SystemString] = []
+        variables.reserveCapacity(env.count + raw.count)
+        for (name, value) in env { variables.append(SystemString("\(name)=\(value)")) }
+        for entry in raw.values { variables.append(SystemString(entry)) }
         return Agent.ExecuteRequest(
-            execution: 0, argv: argv, env: variables + last.values.map { SystemString($0) },
+            execution: 0, argv: argv, env: variables,
             cwd: request.cwd.isEmpty ? SystemString(pool.cwd) : request.cwd, uid: uid, gid: uid, stdin: request.stdin,
             timeoutMilliseconds: timeoutMilliseconds,
             graceMilliseconds: graceMilliseconds, keepsStdinOpen: request.keepsStdinOpen || terminal != nil,
