@@ -60,11 +60,11 @@ public final class MemoryAccount: Sendable {
     public var held: Int { own.load(ordering: .relaxed) }
 
     /// Counts bytes that are about to be held; false, without having counted them, when that is too much.
-    /// - Parameter part: of the limits, in quarters, that may be in use with them.
-    public func reserve(_ bytes: Int, quarters part: Int = 4) -> Bool {
+    /// - Parameter part: of the limits, in sixteenths, that may be in use with them.
+    public func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
         let held = own.add(bytes, ordering: .relaxed).newValue
         let total = budget.add(bytes)
-        guard held > budget.clientLimit / 4 * part || total > budget.limit / 4 * part else { return true }
+        guard held > budget.clientLimit / 16 * part || total > budget.limit / 16 * part else { return true }
         give(bytes)
         return false
     }

@@ -325,7 +325,7 @@ final class ServedExecution: Sendable {
         // Of either stream.
         let bytes = 2 * Int(state.hub.ringSize)
         // The last quarter is for what has yet to start.
-        guard order.memory?.reserve(bytes, quarters: 3) != false else { return }
+        guard order.memory?.reserve(bytes, sixteenths: 12) != false else { return }
         state.reserved += bytes
         state.hub.growRing()
     }
@@ -428,9 +428,10 @@ extension ServedExecution.Order {
     /// Counts what an execution holds at first: the less there is left, the less it gets, and the slower its output is.
     /// - Returns: false when there is no memory for it.
     mutating func reserve(_ account: MemoryAccount, stdin: Int) -> Bool {
-        for (window, quarters) in [(AgentConnection.window, 2), (256 << 10, 3), (64 << 10, 4)] {
+        // The last sixteenth is left to the calls that move executions on: input, signals, acknowledgements.
+        for (window, part) in [(AgentConnection.window, 8), (256 << 10, 12), (64 << 10, 15)] {
             let bytes = window + Self.firstRing + stdin
-            guard account.reserve(bytes, quarters: quarters) else { continue }
+            guard account.reserve(bytes, sixteenths: part) else { continue }
             (memory, reservedBytes, inputBytes, agentWindow) = (account, bytes, stdin, window)
             return true
         }

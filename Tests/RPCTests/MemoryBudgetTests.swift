@@ -22,7 +22,7 @@ import Wire
         #expect(b.reserve(200) && !b.reserve(1), "its share")
         b.give(600)
         #expect(budget.held == 0 && a.held == 0 && b.held == 0)
-        #expect(a.reserve(300, quarters: 2) && !a.reserve(1, quarters: 2))
+        #expect(a.reserve(300, sixteenths: 8) && !a.reserve(1, sixteenths: 8))
     }
 
     @Test(
