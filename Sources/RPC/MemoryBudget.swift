@@ -64,7 +64,7 @@ public final class MemoryAccount: Sendable {
     public func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
         let held = own.add(bytes, ordering: .relaxed).newValue
         let total = budget.add(bytes)
-        guard held > budget.clientLimit / 16 * part || total > budget.limit / 16 * part else { return true }
+        guard held > budget.clientLimit * part / 16 || total > budget.limit * part / 16 else { return true }
         give(bytes)
         return false
     }

@@ -54,19 +54,24 @@ struct WatcherTests {
                         lease: lease.token, shell: script, cwd: "/tmp", timeoutMilliseconds: 3_600_000,
                         windowBytes: window))
                 _ = try await stream.next()
+                let id = try #require(stream.started).execution
                 if window == 0 { connection.rpc.pauseReading() }
                 func info() async throws -> ExecutionInfo {
                     let other = try await RawConnection.open(server)
                     defer { other.close() }
                     let answer: ListExecutionsResponse = try await other.call(
                         "ListExecutions", ListExecutionsRequest(lease: lease.token))
-                    return try #require(answer.executions.first)
+                    return try #require(answer.executions.first { $0.execution == id })
                 }
                 // It is the program itself that says that it waits, since it has not run between some looks.
                 var looks: [Int] = []
                 try await eventually("the program waits") {
-                    guard try await info().stdoutBytes > window else { return false }
-                    looks.append(try sleeps(of: "tr", in: server.runtime.process(of: MemberID(lease.member))))
+                    guard try await info().stdoutBytes > 0 else { return false }
+                    guard let count = try sleeps(of: "tr", in: server.runtime.process(of: MemberID(lease.member)))
+                    else {
+                        return false
+                    }
+                    looks.append(count)
                     return looks.count > 10 && Set(looks.suffix(10)).count == 1
                 }
                 let held = try await info()
@@ -195,24 +200,25 @@ struct WatcherTests {
 }
 
 /// How often a program below the agent has gone to sleep: it has not run while this stays the same.
-private func sleeps(of program: String, in agent: pid_t?) throws -> Int {
-    var below: Set<pid_t> = [try #require(agent)]
-    func fields(_ pid: pid_t) -> [Substring: Substring] {
+/// nil: there is none.
+private func sleeps(of program: String, in agent: pid_t?) throws -> Int? {
+    let agent = try #require(agent)
+    var fields: [pid_t: [Substring: Substring]] = [:]
+    for pid in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ pid_t($0) }) {
         let text = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").reduce(into: [:]) { fields, line in
+        for line in text.split(separator: "\n") {
             let parts = line.split(separator: ":\t", maxSplits: 1)
-            if parts.count == 2 { fields[parts[0]] = parts[1] }
+            if parts.count == 2 { fields[pid, default: [:]][parts[0]] = parts[1] }
         }
     }
-    for pid in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ pid_t($0) }).sorted() {
-        let status = fields(pid)
-        guard let parent = status["PPid"].flatMap({ pid_t($0) }), below.contains(parent) else { continue }
-        below.insert(pid)
-        if status["Name"] == program[...], let count = status["voluntary_ctxt_switches"].flatMap({ Int($0) }) {
-            return count
-        }
+    func isBelow(_ pid: pid_t) -> Bool {
+        guard let parent = fields[pid]?["PPid"].flatMap({ pid_t($0) }), parent > 1 else { return false }
+        return parent == agent || isBelow(parent)
     }
-    throw NeverHappened(description: "no \(program) below the agent")
+    for (pid, status) in fields where status["Name"] == program[...] && isBelow(pid) {
+        if let count = status["voluntary_ctxt_switches"].flatMap({ Int($0) }) { return count }
+    }
+    return nil
 }
 
 /// A stream on its way to the one task that reads it.
