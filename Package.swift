@@ -201,7 +201,8 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "GatedLog", "TestSupport",
+                "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "GatedLog",
+                "TestSupport",
                 log,
             ] + nio,
             swiftSettings: strict),
