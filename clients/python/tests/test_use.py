@@ -426,7 +426,9 @@ class UseTests(unittest.TestCase):
 
         client = self.connect(self.serve({"Execute": execute, "Acknowledge": acknowledge}))
         self.assertEqual(client.run(["x"], deadline=20).stdout, b"x" * 300)
-        self.assertEqual(acknowledged, list(range(30, 300, 30)) + [300][: len(acknowledged) - 9])
+        # With credit up to 240 all are on their way; what is given after that may come after the end.
+        self.assertGreaterEqual(len(acknowledged), 8)
+        self.assertEqual(acknowledged, list(range(30, 301, 30))[: len(acknowledged)])
 
     # MARK: Errors
 
