@@ -50,12 +50,30 @@ struct Berth: AsyncParsableCommand {
         return words
     }
 
+    /// Commands that are run often, by other programs too, and have no commands below them.
+    private static let frequent: [any ParsableCommand.Type] = [
+        Run.self, Attach.self, Acquire.self, Release.self, Executions.self, Signal.self, Copy.self, Stats.self,
+    ]
+
+    /// The command that the arguments ask for. Reading them for all commands costs milliseconds, in which the runtime looks
+    /// for conformances in the whole program: so one of the frequent commands is tried alone first. Whatever is not right
+    /// with that, help included, is read again as a whole, which has the words for it.
+    private static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
+        if let name = arguments.first,
+            let type = frequent.first(where: { $0._commandName == name }),
+            let command = try? type.parseAsRoot(Array(arguments.dropFirst())), Swift.type(of: command) == type
+        {
+            return command
+        }
+        return try parseAsRoot(arguments)
+    }
+
     static func main() async {
         openStandardDescriptors()
         // What nobody reads any more is an error like others, told by `OutputFailure`.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot(Arguments.own)
+            var command = try parsed(Arguments.own)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
