@@ -80,7 +80,14 @@ struct Server {
         let agent = try AgentBinary.find(configuration.agent)
         let directory = try StateDirectory(
             base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
-        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        let choice: RuntimeChoice
+        do {
+            choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        } catch {
+            // It sweeps at once: there is a directory, and no container yet.
+            _ = try? Janitor(state: directory)
+            throw error
+        }
         // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
         let signals = EndSignals()
         let janitor = try Janitor(

@@ -121,6 +121,19 @@ struct LifeTests {
         }
     }
 
+    @Test("B13: a server that can't start leaves no directory behind")
+    func failedStart() async throws {
+        let base = "/tmp/berth-failed-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        let result = try await berth([
+            "serve", "--listen", "127.0.0.1:0", "--state-dir", base, "--runtime", "runc", "--image", "/no/such/root",
+        ])
+        #expect(result.status != 0)
+        try await eventually("nothing is left in \(base)") {
+            try FileManager.default.contentsOfDirectory(atPath: base).isEmpty
+        }
+    }
+
     @Test("a second server of the same instance is refused by name")
     func instanceIsLocked() async throws {
         try await ServerProcess.with(.runc) { server in
