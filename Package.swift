@@ -8,6 +8,16 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// The C client's (clients/c/Makefile). Not for CSchema, which a generator writes and the library's users build: no package
+// that others depend on may have flags like these.
+let strictC: [CSetting] = [
+    .unsafeFlags([
+        "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes",
+        "-Wvla",
+        "-Werror",
+    ])
+]
+
 // What runs inside a container is one static file: no libraries of the image, no dynamic loader.
 let staticSwift: [SwiftSetting] = strict + [.unsafeFlags(["-static-stdlib"])]
 let staticLinking: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
@@ -21,7 +31,7 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 // What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
 let isLibFuzzer = Context.environment["BERTH_LIBFUZZER"] != nil
 let fuzzed: [Target.Dependency] =
-    ["AgentCore", "AgentLink", "AgentSchema", "CLinux", "Pool", "RPC", "Schema", "Wire"] + nio
+    ["AgentCore", "AgentLink", "AgentSchema", "CAgent", "CLinux", "Pool", "RPC", "Schema", "Wire"] + nio
     + [.product(name: "NIOEmbedded", package: "swift-nio")]
 let fuzz: Target =
     isLibFuzzer
@@ -67,8 +77,11 @@ let package = Package(
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         // Headers alone: the library is loaded when it is first wanted, see CCurlLoader.
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .target(name: "CCurlLoader"),
-        .target(name: "CLinux"),
+        .target(name: "CCurlLoader", cSettings: strictC),
+        // What Swift cannot say: for both ends of a member's stream, for the agent alone, for the host alone
+        .target(name: "CLinux", cSettings: strictC),
+        .target(name: "CAgent", dependencies: ["CLinux"], cSettings: strictC),
+        .target(name: "CHost", dependencies: ["CLinux"], cSettings: strictC),
         .target(name: "CSchema", dependencies: ["CProtobufC"]),
 
         // The wire
@@ -92,19 +105,19 @@ let package = Package(
         .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
         // What a server has on its host, whatever the runtime: its directory and lock, and who clears up after it
         .target(
-            name: "Housekeeping", dependencies: ["Pool", "Hardening", "CLinux"],
+            name: "Housekeeping", dependencies: ["Pool", "Hardening", "CHost", "CLinux"],
             // In the binary: what is installed is one file.
             resources: [.embedInCode("janitor.sh")], swiftSettings: strict),
-        .target(name: "CurlHTTP", dependencies: ["CCurl", "CCurlLoader", "CLinux"], swiftSettings: strict),
+        .target(name: "CurlHTTP", dependencies: ["CCurl", "CCurlLoader", "CHost"], swiftSettings: strict),
         // What `docker login` and `docker context` leave, for both runtimes
-        .target(name: "DockerConfig", dependencies: ["Pool", "Housekeeping", "CLinux"], swiftSettings: strict),
+        .target(name: "DockerConfig", dependencies: ["Pool", "Housekeeping", "CHost"], swiftSettings: strict),
         .target(
             name: "DockerRuntime",
-            dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "CLinux", log],
+            dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "CHost", log],
             swiftSettings: strict),
         .target(
             name: "RuncRuntime",
-            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CLinux", log],
+            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CHost", "CLinux", log],
             swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
@@ -112,7 +125,7 @@ let package = Package(
 
         // Inside the container, and the server's end of it
         .target(
-            name: "AgentCore", dependencies: ["Wire", "Schema", "AgentSchema", "CLinux", "FileTree"],
+            name: "AgentCore", dependencies: ["Wire", "Schema", "AgentSchema", "CAgent", "CLinux", "FileTree"],
             swiftSettings: strict),
         .executableTarget(
             name: "berth-agent", dependencies: ["AgentCore"],
@@ -138,7 +151,7 @@ let package = Package(
         .target(
             name: "LoadTest",
             dependencies: [
-                "BerthClient", "Schema", "CLinux", "CurlHTTP", "DockerRuntime", "Hardening", "Pool",
+                "BerthClient", "Schema", "CHost", "CurlHTTP", "DockerRuntime", "Hardening", "Pool",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
@@ -155,7 +168,7 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Pool", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
+            dependencies: ["Pool", "CHost", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "SchemaTests", dependencies: ["Schema", "AgentSchema", "TestSupport"], swiftSettings: strict),
@@ -191,12 +204,15 @@ let package = Package(
         .testTarget(
             name: "RuncRuntimeTests",
             dependencies: [
-                "RuncRuntime", "Housekeeping", "DockerConfig", "CLinux", "Hardening", "Pool", "TestSupport", log,
+                "RuncRuntime", "Housekeeping", "DockerConfig", "CHost", "CLinux", "Hardening", "Pool", "TestSupport",
+                log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
-            dependencies: ["AgentCore", "Wire", "Schema", "AgentSchema", "CLinux", "FileTree", "TestSupport"],
+            dependencies: [
+                "AgentCore", "Wire", "Schema", "AgentSchema", "CAgent", "CLinux", "FileTree", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ServiceTests",
@@ -228,7 +244,7 @@ let package = Package(
         fuzz,
 
         // Benchmarks: `make bench` and `make allocations`
-        .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+        .target(name: "CAllocations", path: "Benchmarks/CAllocations", cSettings: strictC),
         .target(
             name: "BenchmarkKit", dependencies: ["Pool", "Wire", "Schema"], path: "Benchmarks/Kit",
             swiftSettings: strict),

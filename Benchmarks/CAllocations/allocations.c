@@ -1,8 +1,11 @@
+#define _GNU_SOURCE
 #include "CAllocations.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 // glibc's own, under the names that it exports for this purpose. free needs no counting, so it stays glibc's.
 extern void *__libc_malloc(size_t size);

@@ -1,4 +1,5 @@
 internal import AgentSchema
+internal import CAgent
 internal import CLinux
 internal import Glibc
 internal import Schema

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import Glibc
 internal import Schema
 

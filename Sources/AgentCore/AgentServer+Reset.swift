@@ -1,5 +1,4 @@
 internal import AgentSchema
-internal import CLinux
 internal import Glibc
 internal import Schema
 

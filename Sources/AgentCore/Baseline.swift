@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import Glibc
 
 /// What the container was like before its first program, and the way back there.
@@ -95,7 +95,7 @@ final class Baseline {
     }
 
     private static func expect(_ result: Int32, _ words: String) throws(Unprovable) {
-        guard result == 0 else { throw Unprovable("\(words): \(String(cString: strerror(result)))") }
+        guard result == 0 else { throw Unprovable("\(words): \(String(cString: strerror(-result)))") }
     }
 
     private func difference(deadline: UInt64) throws(Unprovable) -> String? {

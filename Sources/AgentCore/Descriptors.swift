@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import Glibc
 
 /// A call of the kernel failed.
@@ -9,6 +9,12 @@ struct SystemError: Error {
     /// Takes `errno` at once, before any clean-up changes it.
     init(_ call: StaticString) {
         number = errno
+        self.call = call
+    }
+
+    /// - Parameter result: what a function of ours returned that failed.
+    init(_ call: StaticString, _ result: Int32) {
+        number = -result
         self.call = call
     }
 
@@ -47,7 +53,8 @@ struct Pipe: ~Copyable {
     /// - Parameter owner: the user who may open it by its name: /dev/stdout leads to a program's own.
     init(owner: UInt32) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
-        guard berth_pipe_of(owner, &ends) == 0 else { throw SystemError("pipe") }
+        let result = berth_pipe_of(owner, &ends)
+        guard result == 0 else { throw SystemError("pipe", result) }
         input = Descriptor(ends[0])
         output = Descriptor(ends[1])
     }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import Glibc
 
 /// A program that the agent has started itself, without a supervisor: the short way, which saves a process.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import FileTree
 internal import Glibc
 
@@ -81,9 +81,9 @@ final class Place {
         }
         names.append(nil)
         defer { for name in names { free(UnsafeMutablePointer(mutating: name)) } }
-        let problem = berth_empty_directory(descriptor.raw, &names, deadline)
-        guard problem == 0 else {
-            throw Unprovable("\(path) could not be emptied: \(String(cString: strerror(problem)))")
+        let result = berth_empty_directory(descriptor.raw, &names, deadline)
+        guard result == 0 else {
+            throw Unprovable("\(path) could not be emptied: \(String(cString: strerror(-result)))")
         }
         try giveBack()
     }
@@ -91,8 +91,8 @@ final class Place {
     /// Mode, flags and times, in its owner's name.
     private func giveBack() throws(Unprovable) {
         var before = berth_directory(mode: start.mode, flags: start.flags, times: times)
-        let problem = berth_restore_directory(descriptor.raw, &before)
-        guard problem == 0 else { throw Unprovable("\(path): \(String(cString: strerror(problem)))") }
+        let result = berth_restore_directory(descriptor.raw, &before)
+        guard result == 0 else { throw Unprovable("\(path): \(String(cString: strerror(-result)))") }
     }
 
     /// What of it is not as it was at the start; nil: all is.
@@ -124,7 +124,7 @@ final class Place {
     private func attributes() throws(Unprovable) -> [UInt8] {
         var names = [CChar](repeating: 0, count: 4096)
         let count = berth_attribute_names(descriptor.raw, &names, names.count)
-        guard count >= 0 else { throw Unprovable("\(path): \(lastErrorWords())") }
+        guard count >= 0 else { throw Unprovable("\(path): \(String(cString: strerror(Int32(-count))))") }
         return names[..<count].map(UInt8.init(bitPattern:))
     }
 

@@ -1,5 +1,5 @@
 internal import AgentSchema
-internal import CLinux
+internal import CAgent
 internal import Glibc
 internal import Schema
 

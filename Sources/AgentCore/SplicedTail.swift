@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import Glibc
 
 /// The last part of a frame: output that was announced and is still in the program's pipe, from where the kernel moves it to
@@ -34,7 +34,7 @@ struct SplicedTail {
         let moved = berth_splice(pipe, stream, count)
         if moved > 0 { return .moved(moved) }
         if moved == 0 { return .isNotThere }
-        switch errno {
+        switch -Int32(moved) {
         case EINTR: return .moved(0)
         // Of either end.
         case EAGAIN: return SplicedTail.available(in: pipe) > 0 ? .streamIsFull : .isNotThere

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CAgent
 internal import Glibc
 
 /// The agent's end of a supervisor: the process, forked from the agent, that starts one program and reaps all that
@@ -40,7 +40,7 @@ struct Supervisor: ~Copyable {
             c.error = error
             c.control = theirs.raw
             let pid = berth_supervise(&c)
-            return (pid, pid < 0 ? SystemError("fork") : nil)
+            return (pid, pid < 0 ? SystemError("fork", pid) : nil)
         }
         if let failure { throw failure }
         return Supervisor(pid: pid, control: ours)

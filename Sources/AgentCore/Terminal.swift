@@ -1,5 +1,5 @@
 internal import AgentSchema
-internal import CLinux
+internal import CAgent
 internal import Glibc
 internal import Schema
 
@@ -12,10 +12,9 @@ struct Terminal: ~Copyable {
     init(owner: UInt32, _ size: Agent.Terminal) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
         let (rows, columns) = Terminal.size(size)
-        let problem = berth_open_terminal(owner, rows, columns, size.hidesInput ? 0 : 1, &ends)
-        guard problem == 0 else {
-            errno = problem
-            throw SystemError("open a terminal")
+        let result = berth_open_terminal(owner, rows, columns, size.hidesInput ? 0 : 1, &ends)
+        guard result == 0 else {
+            throw SystemError("open a terminal", result)
         }
         master = Descriptor(ends[0])
         programSide = Descriptor(ends[1])

@@ -1,35 +1,19 @@
 #define _GNU_SOURCE
-#include <unistd.h>
-#include <sys/vfs.h>
-#include <sys/syscall.h>
-#include <linux/magic.h>
 #include "files.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
+#include <linux/magic.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 const int berth_o_path = O_PATH;
 const int berth_o_tmpfile = O_TMPFILE;
 
-void berth_raise_open_files(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-int berth_terminations(void) {
-    sigset_t termination;
-    sigemptyset(&termination);
-    sigaddset(&termination, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &termination, 0) != 0) return -1;
-    return signalfd(-1, &termination, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 int berth_rename(int from_directory, const char *from, int to_directory, const char *to, int never_replaces) {
-    return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, never_replaces ? 1U /* NOREPLACE */ : 0U);
+    unsigned flags = never_replaces ? 1U /* NOREPLACE */ : 0U;
+    return syscall(SYS_renameat2, from_directory, from, to_directory, to, flags) == 0 ? 0 : -errno;
 }
 
 int berth_is_kernels_file(int descriptor) {

@@ -1,5 +1,5 @@
 internal import CCurl
-internal import CLinux
+internal import CHost
 @preconcurrency internal import Dispatch
 internal import Synchronization
 
@@ -118,11 +118,11 @@ final class CommandConnector: Sendable {
     }
 
     private func start(_ accepted: Int32, for descriptor: Int32) {
-        let diagnostic = berth_runc_bounded_file(Self.diagnosticBytes)
+        let diagnostic = berth_bounded_file(Self.diagnosticBytes)
         var words = (["/usr/bin/env"] + argv).map { strdup($0) } + [nil]
         defer { for pointer in words { free(pointer) } }
-        var pid: pid_t = 0
-        guard berth_runc_spawn(&words, environ, accepted, accepted, diagnostic, -1, &pid) == 0 else {
+        let pid = berth_spawn(&words, environ, accepted, accepted, diagnostic, -1)
+        guard pid > 0 else {
             if diagnostic >= 0 { Glibc.close(diagnostic) }
             return
         }

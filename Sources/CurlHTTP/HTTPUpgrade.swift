@@ -1,5 +1,5 @@
 internal import CCurl
-internal import CLinux
+internal import CHost
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -66,7 +66,7 @@ private final class UpgradeThread: Sendable {
         self.request = request
         self.endpoint = endpoint
         self.decoder = decoder
-        cancelled = berth_runc_event()
+        cancelled = berth_event()
     }
 
     deinit { if cancelled >= 0 { close(cancelled) } }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import FoundationEssentials
 public import Pool
 
@@ -138,20 +138,19 @@ extension DockerConfig {
     private static func run(
         _ program: String, _ arguments: [String], input: String
     ) throws(RuntimeError) -> (status: Int32, output: String) {
-        let (stdin, stdout) = (berth_runc_memory_file(), berth_runc_memory_file())
+        let (stdin, stdout) = (berth_memory_file(), berth_memory_file())
         defer { for descriptor in [stdin, stdout] where descriptor >= 0 { close(descriptor) } }
         let bytes = Array("\(input)\n".utf8)
         guard stdin >= 0, stdout >= 0, write(stdin, bytes, bytes.count) == bytes.count, lseek(stdin, 0, SEEK_SET) == 0
         else { throw RuntimeError(.failed, "memfd_create: \(String(cString: strerror(errno)))") }
         var argv = (["/usr/bin/env", program] + arguments).map { strdup($0) } + [nil]
         defer { for pointer in argv { free(pointer) } }
-        var pid: pid_t = 0
-        let failure = berth_runc_spawn(&argv, environ, stdin, stdout, stdout, -1, &pid)
-        guard failure == 0 else {
-            throw RuntimeError(.failed, "\(program) can't be run: \(String(cString: strerror(failure)))")
+        let pid = berth_spawn(&argv, environ, stdin, stdout, stdout, -1)
+        guard pid > 0 else {
+            throw RuntimeError(.failed, "\(program) can't be run: \(String(cString: strerror(-pid)))")
         }
         var status: Int32 = 0
-        let ended = berth_runc_wait(pid, -1, helperSeconds * 1000, &status)
+        let ended = berth_wait(pid, -1, helperSeconds * 1000, &status)
         guard ended == 0 else {
             throw RuntimeError(.failed, "\(program) did not end within \(helperSeconds) s")
         }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 @preconcurrency internal import Dispatch
 internal import GatedLog
 internal import Hardening

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import CurlHTTP
 internal import GatedLog
 internal import Hardening

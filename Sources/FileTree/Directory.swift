@@ -85,7 +85,11 @@ extension Directory {
     /// rename(2). False with errno.
     package func rename(_ name: [UInt8], to new: [UInt8], in target: Directory, neverReplaces: Bool) -> Bool {
         name.withC { old in
-            new.withC { berth_rename(raw, old, target.raw, $0, neverReplaces ? 1 : 0) == 0 }
+            new.withC { new in
+                let result = berth_rename(raw, old, target.raw, new, neverReplaces ? 1 : 0)
+                errno = -result
+                return result == 0
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 package import Pool
 
@@ -7,7 +7,7 @@ package final class Cancellation: Sendable {
     package let descriptor: Int32
 
     package init() {
-        descriptor = berth_runc_event()
+        descriptor = berth_event()
     }
 
     package func cancel() {
@@ -27,7 +27,7 @@ package final class Cancellation: Sendable {
         if isCancelled { throw RuntimeError(.failed, "cancelled") }
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 }
 
 private final class Job {
@@ -42,7 +42,7 @@ package func blocking<T: Sendable>(
 ) async throws(RuntimeError) -> T {
     let cancellation = Cancellation()
     guard cancellation.descriptor >= 0 else {
-        throw lastFailure("eventfd")
+        throw systemFailure("eventfd", -cancellation.descriptor)
     }
     let result: Result<T, RuntimeError> = await withTaskCancellationHandler {
         await withCheckedContinuation { continuation in
@@ -79,9 +79,10 @@ package func blocking<T: Sendable>(
 }
 
 /// What a call of this process, the last one, failed with.
-package func lastFailure(_ what: String) -> RuntimeError {
-    let code = errno
-    return RuntimeError(.failed, "\(what): \(String(cString: strerror(code)))", errno: code)
+package func lastFailure(_ what: String) -> RuntimeError { systemFailure(what, errno) }
+
+package func systemFailure(_ what: String, _ code: Int32) -> RuntimeError {
+    RuntimeError(.failed, "\(what): \(String(cString: strerror(code)))", errno: code)
 }
 
 package func lastError() -> String { String(cString: strerror(errno)) }

@@ -36,7 +36,8 @@ public final class Janitor: Sendable {
         state: StateDirectory, containers: Containers? = nil, commands: [[String]] = []
     ) throws(RuntimeError) {
         var ends: [Int32] = [-1, -1]
-        guard berth_runc_pipe(&ends) == 0 else { throw lastFailure("pipe") }
+        let made = berth_pipe(&ends)
+        guard made == 0 else { throw systemFailure("pipe", -made) }
         defer { close(ends[0]) }
         var argv = [
             "/bin/sh", "-c", String(decoding: PackageResources.janitor_sh, as: UTF8.self), "berth-janitor", state.path,

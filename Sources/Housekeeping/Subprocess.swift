@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 package import Pool
 
@@ -20,18 +20,18 @@ package enum Subprocess {
         seconds: Int32, _ cancellation: Cancellation
     ) throws(RuntimeError) -> Outcome {
         try cancellation.check()
-        let capture = berth_runc_memory_file()
-        guard capture >= 0 else { throw lastFailure("memfd_create") }
+        let capture = berth_memory_file()
+        guard capture >= 0 else { throw systemFailure("memfd_create", -capture) }
         defer { close(capture) }
         let pid = try spawn(
             argv, environment: environment, stdin: stdin, stdout: stdout >= 0 ? stdout : capture,
             stderr: stderr >= 0 ? stderr : capture)
         var status: Int32 = 0
-        switch berth_runc_wait(pid, cancellation.descriptor, seconds * 1000, &status) {
+        switch berth_wait(pid, cancellation.descriptor, seconds * 1000, &status) {
         case 0: return Outcome(status: status, output: tail(of: capture))
-        case ECANCELED: throw RuntimeError(.failed, "\(name(argv)) was cancelled")
-        case ETIME: throw RuntimeError(.notReadyInTime, "\(name(argv)) did not end within \(seconds) s")
-        case let code: throw RuntimeError(.failed, "\(name(argv)): \(String(cString: strerror(code)))", errno: code)
+        case -ECANCELED: throw RuntimeError(.failed, "\(name(argv)) was cancelled")
+        case -ETIME: throw RuntimeError(.notReadyInTime, "\(name(argv)) did not end within \(seconds) s")
+        case let code: throw systemFailure(name(argv), -code)
         }
     }
 
@@ -43,12 +43,11 @@ package enum Subprocess {
         var variables: [UnsafeMutablePointer<CChar>?] =
             (["PATH=\(path)", "HOME=/root", "LC_ALL=C"] + environment).map { strdup($0) } + [nil]
         defer { for pointer in arguments + variables { free(pointer) } }
-        var pid: pid_t = 0
-        let failure = berth_runc_spawn(&arguments, &variables, stdin, stdout, stderr, keep, &pid)
-        guard failure == 0 else {
+        let pid = berth_spawn(&arguments, &variables, stdin, stdout, stderr, keep)
+        guard pid > 0 else {
             throw RuntimeError(
-                .runtimeUnreachable, "\(argv.first ?? "") can't be run: \(String(cString: strerror(failure)))",
-                isServersOwn: failure == EAGAIN || RuntimeError.isShortage(failure))
+                .runtimeUnreachable, "\(argv.first ?? "") can't be run: \(String(cString: strerror(-pid)))",
+                isServersOwn: -pid == EAGAIN || RuntimeError.isShortage(-pid))
         }
         return pid
     }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 #if canImport(Glibc)
     internal import Glibc

@@ -1,5 +1,5 @@
+internal import CHost
 internal import Housekeeping
-internal import CLinux
 internal import Glibc
 internal import Pool
 
@@ -26,7 +26,7 @@ struct Cgroups: Sendable {
     }
 
     init(instance: String, stateDirectory: String, mount: String = "/sys/fs/cgroup") {
-        isUnified = berth_runc_is_cgroup2(mount) != 0
+        isUnified = berth_is_cgroup2(mount) != 0
         let name = Self.parent(instance: instance, stateDirectory: stateDirectory)
         if isUnified {
             let place = Self.place(mount)
@@ -56,7 +56,7 @@ struct Cgroups: Sendable {
             isHostRoot: !Files.exists("\(mount)/cgroup.type")
         ) { path in
             CgroupPlace.Candidate(
-                isDelegated: berth_runc_is_delegated("\(mount)/\(path)") != 0,
+                isDelegated: berth_is_delegated("\(mount)/\(path)") != 0,
                 controllers: controllers("\(mount)/\(path)"))
         }
     }
@@ -153,12 +153,12 @@ struct Cgroups: Sendable {
         }
         for pid in Self.processes(in: path) {
             found = true
-            let descriptor = berth_runc_pidfd_open(pid)
+            let descriptor = berth_pidfd_open(pid)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
             // Only after a second look at the cgroup does the descriptor surely mean the process that was listed,
             // and not another that got its number since.
-            if Self.processes(in: path).contains(pid) { _ = berth_runc_pidfd_kill(descriptor) }
+            if Self.processes(in: path).contains(pid) { _ = berth_pidfd_kill(descriptor) }
         }
         return found
     }

@@ -1,5 +1,4 @@
 internal import Housekeeping
-internal import CLinux
 internal import Glibc
 internal import Pool
 

@@ -1,5 +1,5 @@
+internal import CHost
 internal import Housekeeping
-internal import CLinux
 internal import FoundationEssentials
 internal import Glibc
 internal import Hardening
@@ -118,8 +118,8 @@ extension RuncRuntime {
         }
         try Files.write("\(bundle)/config.json", json, mode: 0o600)
 
-        let diagnostic = berth_runc_bounded_file(Self.diagnosticBytes)
-        guard diagnostic >= 0 else { throw lastFailure("memfd_create") }
+        let diagnostic = berth_bounded_file(Self.diagnosticBytes)
+        guard diagnostic >= 0 else { throw systemFailure("memfd_create", -diagnostic) }
         diagnostics.withLock { files in
             if let old = files.updateValue(diagnostic, forKey: member) { close(old) }
         }

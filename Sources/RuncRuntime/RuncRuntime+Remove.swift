@@ -1,6 +1,6 @@
-internal import Housekeeping
-internal import CLinux
+internal import CHost
 internal import GatedLog
+internal import Housekeeping
 internal import Glibc
 internal import Logging
 internal import Pool
@@ -45,7 +45,7 @@ extension RuncRuntime {
     /// this server is init itself, in a container, or a subreaper, that is up to it; only this one child is waited
     /// for, since others belong to others.
     private func reap(_ initPID: pid_t?) {
-        guard let initPID, initPID > 1, berth_runc_adopts_orphans() != 0 else { return }
+        guard let initPID, initPID > 1, berth_adopts_orphans() != 0 else { return }
         var status: Int32 = 0
         waitpid(initPID, &status, WNOHANG)
     }

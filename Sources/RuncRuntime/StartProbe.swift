@@ -1,5 +1,5 @@
+internal import CHost
 internal import Housekeeping
-internal import CLinux
 internal import Glibc
 internal import Pool
 
@@ -56,7 +56,7 @@ struct StartProbe {
         var arguments: [UnsafeMutablePointer<CChar>?] = files.map { strdup($0) } + [nil]
         defer { for pointer in arguments { free(pointer) } }
         var failure = berth_probe_failure()
-        guard berth_runc_try_container(self.cgroups.isUnified ? 1 : 0, directory, &arguments, &failure) != 0 else {
+        guard berth_try_container(self.cgroups.isUnified ? 1 : 0, directory, &arguments, &failure) != 0 else {
             return
         }
         throw RuntimeError(.runtimeUnreachable, Self.words(failure, surroundings))

@@ -1,3 +1,4 @@
+internal import CHost
 internal import CLinux
 internal import Glibc
 internal import Synchronization
@@ -23,9 +24,8 @@ public final class ChildProcess: Sendable {
         var words: [UnsafeMutablePointer<CChar>?] = (command + arguments).map { strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] = Self.environment(with: environment).map { strdup($0) } + [nil]
         defer { for pointer in words + variables { free(pointer) } }
-        var pid: pid_t = 0
-        let result = berth_runc_spawn(&words, &variables, input ?? -1, output ?? 1, errors ?? 2, -1, &pid)
-        guard result == 0 else { throw MissingPart("\(path): \(String(cString: strerror(result)))") }
+        let pid = berth_spawn(&words, &variables, input ?? -1, output ?? 1, errors ?? 2, -1)
+        guard pid > 0 else { throw MissingPart("\(path): \(String(cString: strerror(-pid)))") }
         self.pid = pid
         watch()
     }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 #if canImport(Glibc)
     internal import Glibc
@@ -99,8 +99,8 @@ public final class LoopbackRegistry: Sendable {
         let variables: [String] = [path, "HOME=/root", "OTEL_TRACES_EXPORTER=none"]
         var environment = variables.map { strdup($0) } + [nil]
         defer { for pointer in argv + environment { free(pointer) } }
-        var pid: pid_t = 0
-        guard berth_runc_spawn(&argv, &environment, -1, -1, -1, -1, &pid) == 0 else { throw MissingPart(arguments[0]) }
+        let pid = berth_spawn(&argv, &environment, -1, -1, -1, -1)
+        guard pid > 0 else { throw MissingPart(arguments[0]) }
         return pid
     }
 

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 public import Pool
 internal import Synchronization
 
@@ -57,12 +57,11 @@ public final class ProcessRuntime: ContainerRuntime {
                 }
             } + [nil]
         defer { for pointer in arguments + environment { free(pointer) } }
-        var pid: pid_t = 0
         // Nothing else stays open in it: an agent that held a socket of NIO's would keep it open when it is closed here.
-        let result = berth_runc_spawn(&arguments, &environment, sockets[1], sockets[1], STDERR_FILENO, -1, &pid)
-        guard result == 0 else {
+        let pid = berth_spawn(&arguments, &environment, sockets[1], sockets[1], STDERR_FILENO, -1)
+        guard pid > 0 else {
             close(sockets[0])
-            throw RuntimeError(.failed, "\(agent): \(String(cString: strerror(result)))")
+            throw RuntimeError(.failed, "\(agent): \(String(cString: strerror(-pid)))")
         }
         state.withLock { $0.processes[member] = pid }
         return MemberStream(socket: sockets[0])

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -140,8 +140,8 @@ public final class StubEngine: Sendable {
         defer { for pointer in arguments + environment { free(pointer) } }
         let nowhere = open("/dev/null", O_RDWR | O_CLOEXEC)
         defer { close(nowhere) }
-        var pid: pid_t = 0
-        guard berth_runc_spawn(&arguments, &environment, nowhere, nowhere, STDERR_FILENO, -1, &pid) == 0 else {
+        let pid = berth_spawn(&arguments, &environment, nowhere, nowhere, STDERR_FILENO, -1)
+        guard pid > 0 else {
             return finish(name, code: 127)
         }
         let process = pid

@@ -83,7 +83,8 @@ struct LocalPieces: AsyncSequence {
     /// To read from, and to write to, which the caller closes.
     static func pipe() throws(FileError) -> (File, Int32) {
         var ends: [Int32] = [-1, -1]
-        guard berth_pipe(&ends) == 0 else { throw FileError(errno, "pipe") }
+        let result = berth_pipe(&ends)
+        guard result == 0 else { throw FileError(-result, "pipe") }
         return (File(adopting: ends[0]), ends[1])
     }
 

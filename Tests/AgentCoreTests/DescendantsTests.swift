@@ -1,4 +1,4 @@
-import CLinux
+import CAgent
 import Glibc
 import Testing
 

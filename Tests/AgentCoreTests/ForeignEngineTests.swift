@@ -1,3 +1,4 @@
+import CAgent
 import CLinux
 import Glibc
 import Testing

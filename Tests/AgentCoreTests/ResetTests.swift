@@ -1,5 +1,5 @@
 import AgentSchema
-import CLinux
+import CAgent
 import Glibc
 import Schema
 import TestSupport
@@ -54,7 +54,7 @@ struct ResetTests {
 
     @Test("outside a container nothing can be asked to kill all others")
     func killingAll() {
-        #expect(berth_end_all_others(.max) == EPERM)
+        #expect(berth_end_all_others(.max) == -EPERM)
     }
 
     @Test("emptying a directory gives up at its deadline, and keeps what is to be kept")
@@ -81,7 +81,7 @@ struct ResetTests {
         let kept = strdup("kept")
         defer { free(kept) }
         var names: [UnsafePointer<CChar>?] = [UnsafePointer(kept), nil]
-        #expect(berth_empty_directory(top, &names, 1) == ETIME)
+        #expect(berth_empty_directory(top, &names, 1) == -ETIME)
         #expect(berth_empty_directory(top, &names, monotonicNow() + 20_000_000_000) == 0)
         #expect(access("\(path)/d", F_OK) != 0)
         #expect(access("\(path)/kept/d", F_OK) == 0)

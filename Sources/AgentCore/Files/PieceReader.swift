@@ -1,5 +1,5 @@
 internal import AgentSchema
-internal import CLinux
+internal import CAgent
 internal import FileTree
 internal import Glibc
 internal import Schema
@@ -14,7 +14,7 @@ final class PieceReader {
 
     init() throws(FileError) {
         terminations = berth_terminations()
-        guard terminations >= 0 else { throw FileError(errno, "signalfd") }
+        guard terminations >= 0 else { throw FileError(-terminations, "signalfd") }
     }
 
     deinit { close(terminations) }

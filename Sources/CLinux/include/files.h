@@ -5,13 +5,7 @@
 extern const int berth_o_path;
 extern const int berth_o_tmpfile;
 
-// Raises the number of files that may be open to what is allowed; deep trees are walked with one for each level.
-void berth_raise_open_files(void);
-
-// Blocks SIGTERM; readable once it has come. -1 with errno.
-int berth_terminations(void);
-
-// rename(2) from a name in one directory to a name in another. With `never_replaces`, EEXIST when something is there.
+// rename(2) from a name in one directory to a name in another. With `never_replaces`, -EEXIST when something is there.
 int berth_rename(int from_directory, const char *from, int to_directory, const char *to, int never_replaces);
 
 // Whether an open file is on a file system whose files the kernel makes as they are read (/proc, /sys, cgroups).

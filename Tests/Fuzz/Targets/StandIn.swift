@@ -42,7 +42,8 @@ final class StandIn: AgentServer {
 
     private static func pipe() throws(SystemError) -> (reading: Int32, writing: Int32) {
         var ends: [Int32] = [-1, -1]
-        guard berth_pipe(&ends) == 0 else { throw SystemError("pipe") }
+        let result = berth_pipe(&ends)
+        guard result == 0 else { throw SystemError("pipe", result) }
         for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
         return (ends[0], ends[1])
     }

@@ -1,5 +1,5 @@
 import AgentSchema
-import CLinux
+import CAgent
 import Glibc
 import Schema
 import Wire

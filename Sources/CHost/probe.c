@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
-#include "runc_probe.h"
+#include "probe.h"
+#include "CLinux.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,16 +22,18 @@ static const int namespaces[] = {CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_
 // signal handler: the parent has threads.
 static pid_t fork_into(int flags) { return (pid_t)syscall(SYS_clone, (long)flags | SIGCHLD, 0L, 0L, 0L, 0L); }
 
+static int checked(int result) { return result < 0 ? -errno : 0; }
+
 static int ended_by(pid_t pid, int *status) {
     while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR) return errno;
+        if (errno != EINTR) return -errno;
     return 0;
 }
 
 static int join(const char *procs) {
     int fd = open(procs, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return errno;
-    int result = write(fd, "0", 1) == 1 ? 0 : errno;
+    if (fd < 0) return -errno;
+    int result = write(fd, "0", 1) == 1 ? 0 : -errno;
     close(fd);
     return result;
 }
@@ -48,7 +51,7 @@ static int load_device_program(void) {
     attributes.insn_cnt = sizeof program / sizeof program[0];
     attributes.license = (unsigned long)"Apache";
     int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
-    if (fd < 0) return errno;
+    if (fd < 0) return -errno;
     close(fd);
     return 0;
 }
@@ -56,32 +59,33 @@ static int load_device_program(void) {
 // Each step tells its number before it is tried: a filter may end the process in the middle of it.
 static void try_steps(int pipe, int unified, const char *directory, char *const procs[]) {
     int report[2];
-#define STEP(number, attempt) \
+// `result` is 0 or an error.
+#define STEP(number, result) \
     do { \
         report[0] = (number), report[1] = 0; \
         if (write(pipe, report, sizeof report) != sizeof report) _exit(1); \
-        if (!(attempt)) { \
-            report[1] = errno; \
+        report[1] = -(result); \
+        if (report[1] != 0) { \
             ssize_t ignored = write(pipe, report, sizeof report); \
             (void)ignored; \
             _exit(1); \
         } \
     } while (0)
 
-    for (int i = 0; procs[i]; i++) STEP(BERTH_PROBE_CGROUP, (errno = join(procs[i])) == 0);
+    for (int i = 0; procs[i]; i++) STEP(BERTH_PROBE_CGROUP, join(procs[i]));
     // After that: out of its own namespace's root a process can't be moved.
-    if (unified) STEP(BERTH_PROBE_NAMESPACES, unshare(CLONE_NEWCGROUP) == 0);
+    if (unified) STEP(BERTH_PROBE_NAMESPACES, checked(unshare(CLONE_NEWCGROUP)));
     if (directory) {
-        STEP(BERTH_PROBE_MOUNT, mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-        STEP(BERTH_PROBE_MOUNT, mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "size=4k") == 0);
-        STEP(BERTH_PROBE_MOUNT, mount("proc", directory, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0);
-        STEP(BERTH_PROBE_MOUNT, umount2(directory, MNT_DETACH) == 0);
+        STEP(BERTH_PROBE_MOUNT, checked(mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL)));
+        STEP(BERTH_PROBE_MOUNT, checked(mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "size=4k")));
+        STEP(BERTH_PROBE_MOUNT, checked(mount("proc", directory, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)));
+        STEP(BERTH_PROBE_MOUNT, checked(umount2(directory, MNT_DETACH)));
     }
-    STEP(BERTH_PROBE_HOSTNAME, sethostname("berth", 5) == 0);
+    STEP(BERTH_PROBE_HOSTNAME, checked(sethostname("berth", 5)));
     // runc brings the network's loopback up by it.
-    STEP(BERTH_PROBE_NETLINK, socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) >= 0);
-    if (unified) STEP(BERTH_PROBE_DEVICES, (errno = load_device_program()) == 0);
-    STEP(BERTH_PROBE_DONE, 1);
+    STEP(BERTH_PROBE_NETLINK, checked(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)));
+    if (unified) STEP(BERTH_PROBE_DEVICES, load_device_program());
+    STEP(BERTH_PROBE_DONE, 0);
     _exit(0);
 }
 
@@ -99,14 +103,15 @@ static int refused_namespaces(int flags) {
     return refused;
 }
 
-int berth_runc_try_container(
+int berth_try_container(
     int unified, const char *directory, char *const procs[], struct berth_probe_failure *failure) {
     memset(failure, 0, sizeof *failure);
     int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        failure->error = errno;
-        return -1;
+    int result = berth_pipe(ends);
+    if (result < 0) {
+        failure->error = -result;
+        return result;
     }
     pid_t pid = fork_into(flags);
     if (pid == 0) try_steps(ends[1], unified, directory, procs);
@@ -117,7 +122,7 @@ int berth_runc_try_container(
         failure->step = BERTH_PROBE_NAMESPACES;
         failure->error = error;
         failure->refused = refused_namespaces(flags);
-        return -1;
+        return -error;
     }
     int report[2] = {BERTH_PROBE_NAMESPACES, 0};
     int step[2];
@@ -126,14 +131,15 @@ int berth_runc_try_container(
     int status = 0;
     failure->step = report[0];
     failure->error = report[1];
-    error = ended_by(pid, &status);
-    if (error != 0) failure->error = error;
+    result = ended_by(pid, &status);
+    if (result != 0) failure->error = -result;
     else if (WIFSIGNALED(status)) failure->signal = WTERMSIG(status);
     if (failure->step == BERTH_PROBE_NAMESPACES) failure->refused = CLONE_NEWCGROUP;
-    return failure->step == BERTH_PROBE_DONE && failure->error == 0 && failure->signal == 0 ? 0 : -1;
+    if (failure->error != 0) return -failure->error;
+    return failure->step == BERTH_PROBE_DONE && failure->signal == 0 ? 0 : -ECANCELED;
 }
 
-int berth_runc_is_delegated(const char *cgroup) {
+int berth_is_delegated(const char *cgroup) {
     char value[2];
     // A manager for users may not set the trusted one.
     return (getxattr(cgroup, "trusted.delegate", value, sizeof value) == 1 && value[0] == '1')

@@ -55,10 +55,7 @@ static void close_from(int first) {
 // harmless only where no foreign group is held.
 static int become(uint32_t uid, uint32_t gid) {
     // To setresuid, -1 means "no change", which would be root.
-    if (uid == UINT32_MAX || gid == UINT32_MAX) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (uid == UINT32_MAX || gid == UINT32_MAX) return -EINVAL;
     gid_t groups[NGROUPS_MAX > 256 ? 256 : NGROUPS_MAX];
     // Plain system calls: glibc's wrappers would have other threads follow, and this memory is the supervisor's.
     gid_t only = gid;
@@ -68,13 +65,10 @@ static int become(uint32_t uid, uint32_t gid) {
         int count = getgroups(sizeof groups / sizeof *groups, groups);
         int foreign = count < 0;
         for (int i = 0; i < count; i++) foreign |= groups[i] != gid;
-        if (error != EPERM || (foreign && !same_user)) {
-            errno = error;
-            return -1;
-        }
+        if (error != EPERM || (foreign && !same_user)) return -error;
     }
-    if (syscall(SYS_setresgid, gid, gid, gid) != 0) return -1;
-    return (int)syscall(SYS_setresuid, uid, uid, uid);
+    if (syscall(SYS_setresgid, gid, gid, gid) != 0) return -errno;
+    return syscall(SYS_setresuid, uid, uid, uid) == 0 ? 0 : -errno;
 }
 
 static void raise_oom_score(const char *text) {
@@ -96,10 +90,12 @@ static void become_program(const struct berth_program *program, volatile struct 
     sigemptyset(&nothing);
     umask(022);
     if (setsid() < 0 || setrlimit(RLIMIT_CORE, &none) != 0 || sigaction(SIGPIPE, &standard, NULL) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || become(program->uid, program->gid) != 0) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         failure->error = errno;
         return;
     }
+    failure->error = -become(program->uid, program->gid);
+    if (failure->error != 0) return;
     // Its foreground is the program's process group then, and what is typed to interrupt reaches that.
     if (program->has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
         failure->error = errno;
@@ -260,20 +256,20 @@ static void run_supervisor(const struct berth_program *program) {
     prctl(PR_SET_NAME, "berth-watch", 0, 0, 0);
     arrange_descriptors(program);
 
-    volatile struct berth_failure failure = {BERTH_STAGE_FORK, 0};
+    volatile struct berth_failure failure = {0};
     struct supervision state = {.started_us = now_us()};
     // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
     // when the child has exec'd or is gone.
     pid_t pid = vfork();
     if (pid == 0) {
         become_program(program, &failure);
-        failure.stage = -failure.stage;
+        failure.has_failed = 1;
         _exit(127);
     }
     struct berth_report report = {0};
-    if (pid < 0 || failure.stage < 0) {
+    if (pid < 0 || failure.has_failed) {
         report.kind = BERTH_FAILED;
-        report.stage = pid < 0 ? BERTH_STAGE_FORK : -failure.stage;
+        report.stage = pid < 0 ? BERTH_STAGE_FORK : failure.stage;
         report.error = pid < 0 ? errno : failure.error;
         send_reports(&report, 1);
         _exit(0);
@@ -296,7 +292,7 @@ pid_t berth_supervise(const struct berth_program *program) {
         run_supervisor(program);
         _exit(0);
     }
-    return pid;
+    return pid < 0 ? -errno : pid;
 }
 
 // Without glibc's opendir, which would change the caller's memory: what it has open closes itself on exec anyway.
@@ -310,19 +306,22 @@ static void arrange_directly(const struct berth_program *program) {
 }
 
 pid_t berth_start(const struct berth_program *program, struct berth_failure *failure) {
-    volatile struct berth_failure shared = {BERTH_STAGE_FORK, 0};
+    volatile struct berth_failure shared = {0};
     pid_t pid = vfork();
     if (pid == 0) {
         arrange_directly(program);
         become_program(program, &shared);
-        shared.stage = -shared.stage;
+        shared.has_failed = 1;
         _exit(127);
     }
-    if (pid > 0 && shared.stage > 0) return pid;
-    failure->stage = pid < 0 ? BERTH_STAGE_FORK : -shared.stage;
-    failure->error = pid < 0 ? errno : shared.error;
+    if (pid > 0 && !shared.has_failed) return pid;
+    *failure = (struct berth_failure){
+        .has_failed = 1,
+        .stage = pid < 0 ? BERTH_STAGE_FORK : shared.stage,
+        .error = pid < 0 ? errno : shared.error,
+    };
     if (pid > 0) waitpid(pid, NULL, 0);
-    return -1;
+    return -failure->error;
 }
 
 int berth_has_children(void) {
@@ -333,6 +332,7 @@ int berth_has_children(void) {
 pid_t berth_reap(struct berth_report *report) {
     struct rusage usage;
     pid_t pid = wait4(-1, &report->status, WNOHANG, &usage);
+    if (pid < 0) return -errno;
     if (pid > 0) set_usage(report, &usage);
     return pid;
 }

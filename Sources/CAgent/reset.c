@@ -38,10 +38,10 @@ static uint64_t now_ns(void) {
 
 // Processes
 
-// 1, 0, or -1 with errno. Not only children count: a process that was put into the namespace from outside is none.
+// 1, 0, or an error. Not only children count: a process that was put into the namespace from outside is none.
 static int is_alone(void) {
     DIR *proc = opendir("/proc");
-    if (!proc) return -1;
+    if (!proc) return -errno;
     struct dirent *entry;
     int others = 0;
     while ((entry = readdir(proc))) {
@@ -53,7 +53,7 @@ static int is_alone(void) {
 
 int berth_end_all_others(uint64_t deadline) {
     // Anywhere else, -1 would be all processes of the machine.
-    if (getpid() != 1) return EPERM;
+    if (getpid() != 1) return -EPERM;
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -64,11 +64,10 @@ int berth_end_all_others(uint64_t deadline) {
         while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {}
         if (pid < 0 && errno == ECHILD) {
             int alone = is_alone();
-            if (alone < 0) return errno;
-            if (alone) return 0;
+            if (alone != 0) return alone < 0 ? alone : 0;
         }
         uint64_t now = now_ns();
-        if (now >= deadline) return ETIME;
+        if (now >= deadline) return -ETIME;
         uint64_t left = deadline - now;
         // One that came from outside is reaped there: its end brings no signal.
         struct timespec moment = {0, left < 1000000 ? (long)left : 1000000};
@@ -200,13 +199,13 @@ static int take_outer(struct emptying *job, int top, uid_t owner, const struct e
 int berth_empty_directory(int top, const char *const *kept, uint64_t deadline) {
     struct emptying job = {top, kept, deadline, 0, 0};
     struct stat status;
-    if (fstat(top, &status) != 0) return errno;
+    if (fstat(top, &status) != 0) return -errno;
     touch_as(status.st_uid);
     int is_empty = clear(&job, top, names_of_top, take_outer, status.st_uid);
     touch_as(0);
     // Where the machine is set to dump privileged programs, a change of user has undone this.
     berth_become_undumpable();
-    return is_empty ? 0 : (job.problem ? job.problem : EBUSY);
+    return is_empty ? 0 : -(job.problem ? job.problem : EBUSY);
 }
 
 void berth_change_mode(const char *path, uid_t owner, mode_t mode) {
@@ -219,16 +218,16 @@ void berth_change_mode(const char *path, uid_t owner, mode_t mode) {
 
 int berth_restore_directory(int fd, const struct berth_directory *start) {
     struct stat status;
-    if (fstat(fd, &status) != 0) return errno;
+    if (fstat(fd, &status) != 0) return -errno;
     touch_as(status.st_uid);
     // Its owner's programs may have changed any of it, and nothing could be removed then.
-    int problem = fchmod(fd, start->mode & 07777) == 0 ? 0 : errno;
+    int result = fchmod(fd, start->mode & 07777) == 0 ? 0 : -errno;
     int flags = start->flags;
     if (berth_directory_flags(fd) != flags) ioctl(fd, FS_IOC_SETFLAGS, &flags);
     futimens(fd, start->times);
     touch_as(0);
     berth_become_undumpable();
-    return problem;
+    return result;
 }
 
 int berth_directory_flags(int fd) {
@@ -253,10 +252,10 @@ static const struct {
 };
 enum { IPC_KINDS = sizeof ipc_kinds / sizeof *ipc_kinds };
 
-// Calls `visit` for each object; stops when it returns 0. Returns how many there were, -1 with errno.
+// Calls `visit` for each object; stops when it returns 0. Returns how many there were.
 static int visit_ipc(int kind, int (*visit)(int kind, int id, uid_t owner, void *context), void *context) {
     FILE *list = fopen(ipc_kinds[kind].list, "re");
-    if (!list) return -1;
+    if (!list) return -errno;
     char line[512];
     int count = 0;
     // The first line is the head.
@@ -302,9 +301,9 @@ int berth_remove_ipc(uint64_t deadline) {
         do {
             removal.removed = 0;
             count = visit_ipc(kind, remove_ipc, &removal);
-            if (count < 0) return errno;
+            if (count < 0) return count;
         } while (count > 0 && removal.removed > 0 && removal.problem != ETIME);
-        if (count > 0) return removal.problem ? removal.problem : EBUSY;
+        if (count > 0) return -(removal.problem ? removal.problem : EBUSY);
     }
     berth_become_undumpable();
     return 0;
@@ -367,15 +366,16 @@ int berth_refuse_keyrings(void) {
         ANSWER(SECCOMP_RET_ALLOW),
     };
     struct sock_fprog filter = {sizeof program / sizeof program[0], program};
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0 ? 0 : errno;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0 ? 0 : -errno;
 #else
-    return ENOSYS;
+    return -ENOSYS;
 #endif
 }
 
 ssize_t berth_attribute_names(int fd, char *names, size_t size) {
     ssize_t count = flistxattr(fd, names, size);
-    return count < 0 && errno == ENOTSUP ? 0 : count;
+    if (count >= 0) return count;
+    return errno == ENOTSUP ? 0 : -errno;
 }
 
 // This process

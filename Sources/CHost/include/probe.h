@@ -1,5 +1,5 @@
-#ifndef BERTH_RUNC_PROBE_H
-#define BERTH_RUNC_PROBE_H
+#ifndef BERTH_PROBE_H
+#define BERTH_PROBE_H
 
 // Its CLONE_NEW… are what `refused` has.
 #include <linux/sched.h>
@@ -27,12 +27,13 @@ struct berth_probe_failure {
 };
 
 // Starts a child in new pid, mount, ipc, uts and network namespaces that joins the cgroups whose cgroup.procs files are
-// named, makes a cgroup namespace of its own with `unified`, mounts something in its own mount namespace on `directory` (NULL: does not), and
-// ends. Nothing of it stays. Returns 0, or -1 with what failed.
-int berth_runc_try_container(
+// named, makes a cgroup namespace of its own with `unified`, mounts something in its own mount namespace on `directory`
+// (NULL: does not), and ends. Nothing of it stays. Returns 0, or an error with what failed in `failure`; -ECANCELED where
+// no errno tells it, as when a signal has ended the attempt.
+int berth_try_container(
     int unified, const char *directory, char *const procs[], struct berth_probe_failure *failure);
 
 // Whether systemd has marked the cgroup as delegated to what runs in it.
-int berth_runc_is_delegated(const char *cgroup);
+int berth_is_delegated(const char *cgroup);
 
 #endif

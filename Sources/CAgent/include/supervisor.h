@@ -40,7 +40,8 @@ enum berth_stage {
 // Why a program did not start. Written by the child, read by its parent once the child is gone or has exec'd: they share
 // their memory until then.
 struct berth_failure {
-    int stage; // enum berth_stage
+    int has_failed;
+    int stage; // enum berth_stage: how far it came
     int error; // errno
 };
 
@@ -66,20 +67,21 @@ enum { BERTH_TERMINATE = 0x80 };
 // Forks a supervisor, which starts the program and is the reaper of all that descends from it. It ends when nothing of
 // that is left. What is left when the program ends goes on until the caller kills it, or is gone.
 // The caller must have all signals blocked and all dispositions at their default (SIGPIPE may be ignored).
-// Returns the supervisor's pid, or -1 with errno.
+// Returns the supervisor's pid.
 pid_t berth_supervise(const struct berth_program *program);
 
 // Starts the program as the caller's own child; `control` means nothing. The caller stands still
 // until it runs, and has to reap it and all that it leaves. While any other process could stop the child before it has
 // exec'd, being of the same user, that process could hold up the caller: so it is only for a caller that knows of none.
-// The same holds for the caller's signals as for berth_supervise. Returns the program's pid, or -1 with why not.
+// The same holds for the caller's signals as for berth_supervise. Returns the program's pid;
+// where it fails, `failure` says at which stage.
 pid_t berth_start(const struct berth_program *program, struct berth_failure *failure);
 
 // Whether the calling process has any, running or not reaped.
 int berth_has_children(void);
 
 // Reaps a child that has ended: sets the report's status, and its usage with that of what it had reaped itself. Returns its
-// pid, 0 when none has ended, -1 when there is none.
+// pid, 0 when none has ended, -ECHILD when there is none.
 pid_t berth_reap(struct berth_report *report);
 
 // wait(2)'s macros, which Swift does not see.

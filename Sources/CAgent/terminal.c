@@ -17,31 +17,32 @@ static int open_program_side(int master) {
     if (peer >= 0) return peer;
 #endif
     unsigned number;
-    if (ioctl(master, TIOCGPTN, &number) != 0) return -1;
+    if (ioctl(master, TIOCGPTN, &number) != 0) return -errno;
     char path[32];
     snprintf(path, sizeof path, "/dev/pts/%u", number);
-    return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int side = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    return side < 0 ? -errno : side;
 }
 
 static int open_both(int ends[2]) {
     ends[0] = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    if (ends[0] < 0) return errno;
+    if (ends[0] < 0) return -errno;
     int unlocked = 0;
-    if (ioctl(ends[0], TIOCSPTLCK, &unlocked) == 0 && (ends[1] = open_program_side(ends[0])) >= 0) return 0;
-    int error = errno;
+    ends[1] = ioctl(ends[0], TIOCSPTLCK, &unlocked) == 0 ? open_program_side(ends[0]) : -errno;
+    if (ends[1] >= 0) return 0;
     close(ends[0]);
-    return error;
+    return ends[1];
 }
 
 int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int echoes, int ends[2]) {
     // The kernel gives a terminal to whose file system user opens its master; to change that later takes CAP_CHOWN.
     uid_t own = geteuid();
     syscall(SYS_setfsuid, uid);
-    int error = open_both(ends);
+    int result = open_both(ends);
     syscall(SYS_setfsuid, own);
     // Where the machine is set to dump privileged programs, a change of user has undone this.
     berth_become_undumpable();
-    if (error != 0) return error;
+    if (result != 0) return result;
     struct termios settings;
     if (tcgetattr(ends[1], &settings) == 0) {
         settings.c_iflag |= IUTF8;
@@ -54,12 +55,12 @@ int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int echoe
 
 int berth_resize_terminal(int master, uint16_t rows, uint16_t columns) {
     struct winsize size = {.ws_row = rows, .ws_col = columns};
-    return ioctl(master, TIOCSWINSZ, &size);
+    return ioctl(master, TIOCSWINSZ, &size) == 0 ? 0 : -errno;
 }
 
 int berth_has_unread_input(int master) {
     int side = open_program_side(master);
-    if (side < 0) return -1;
+    if (side < 0) return side;
     // poll knows of what is on its way, and of an end of file that was typed; FIONREAD of less than a read waits for.
     struct pollfd ready = {.fd = side, .events = POLLIN};
     int count = 0;

@@ -6,9 +6,9 @@
 #include <time.h>
 
 // What a container is cleaned with, by its process 1, as root with CAP_SETUID and CAP_KILL and nothing else. Deadlines
-// are nanoseconds of CLOCK_MONOTONIC. Each returns 0 or an errno, ETIME past its deadline.
+// are nanoseconds of CLOCK_MONOTONIC; past one, what has it fails with -ETIME.
 
-// Kills and reaps every other process of the PID namespace. Only for process 1: it fails with EPERM elsewhere.
+// Kills and reaps every other process of the PID namespace. Only for process 1: it fails with -EPERM elsewhere.
 int berth_end_all_others(uint64_t deadline);
 
 // The directory `top` loses everything but the names in `kept` (ends with NULL), whoever owns it and
@@ -34,7 +34,7 @@ int berth_directory_flags(int fd);
 // Removes all SysV shared memory, semaphores and message queues of the IPC namespace.
 int berth_remove_ipc(uint64_t deadline);
 
-// Whether there are any; -1 with errno where that cannot be told.
+// Whether there are any; an error where that cannot be told.
 int berth_has_ipc(void);
 
 // Whether programs can leave keys in the kernel's keyrings, which outlive them.

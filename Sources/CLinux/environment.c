@@ -1,0 +1,6 @@
+#define _GNU_SOURCE
+#include "environment.h"
+
+#include <unistd.h>
+
+char **berth_environment(void) { return environ; }
