@@ -17,7 +17,7 @@ extension AgentServer {
             let left = background.first(where: { $0.pid == execution.supervisorPID })
         else { return }
         left.keep(stdout: execution.stdout.take(), stderr: execution.stderr.take())
-        for stream in OutputStream.allCases {
+        for stream in OutputStream.pipes {
             guard let raw = left.raw(stream) else { continue }
             epoll.change(
                 raw, EPOLLIN,
@@ -41,7 +41,7 @@ extension AgentServer {
         withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 16) { room in
             for _ in 0..<(AgentServer.dropped / room.count) {
                 for left in background {
-                    for stream in OutputStream.allCases where left.wantsToRead(stream, sendBuffer) {
+                    for stream in OutputStream.pipes where left.wantsToRead(stream, sendBuffer) {
                         left.drop(stream, into: room)
                     }
                 }

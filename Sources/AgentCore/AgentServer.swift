@@ -208,7 +208,7 @@ class AgentServer {
         for _ in 0..<16 {
             var moved = false
             for place in executions.indices {
-                for stream in OutputStream.allCases {
+                for stream in OutputStream.pipes {
                     guard let execution = executions[place], execution.wantsToRead(stream) else { continue }
                     if !sendBuffer.canTakeOutput { flush() }
                     guard sendBuffer.canTakeOutput else { return }

@@ -119,7 +119,7 @@ extension Execution {
     /// Nobody reads on who cancelled: the window is not waited for. The byte counts say what was lost.
     mutating func abandonWhatHasNoCredit() {
         guard outstanding == limits.window else { return }
-        for stream in OutputStream.allCases {
+        for stream in OutputStream.pipes {
             guard self[stream].isOpen, let remaining = self[stream].remaining else { continue }
             if !limits.hasTerminal { self[stream].produced += UInt64(remaining) }
             self[stream].isOpen = false

@@ -85,8 +85,8 @@ extension BerthClient {
         case held
         /// With what is written from now on.
         case now
-        /// After so many bytes of each stream, which the caller has.
-        case offsets(stdout: UInt64, stderr: UInt64)
+        /// After so many bytes of each stream, and the display, failure or prompt of this position, which the caller has.
+        case offsets(stdout: UInt64, stderr: UInt64, events: UInt64 = 0)
     }
 
     /// Watches an execution that runs, or has ended and is still kept: `started`, its output, `ended`. What is no longer
@@ -122,7 +122,7 @@ extension BerthClient {
         }
         let has = execution.stream.consumed
         return attach(
-            id, lease: execution.lease, from: .offsets(stdout: has.stdout, stderr: has.stderr),
+            id, lease: execution.lease, from: .offsets(stdout: has.stdout, stderr: has.stderr, events: has.events),
             observes: execution.observes, window: window, inputOffset: execution.inputOffset)
     }
 
@@ -161,9 +161,9 @@ extension BerthClient {
         switch beginning {
         case .held: break
         case .now: request.isFromNow = true
-        case .offsets(let stdout, let stderr):
-            offsets = OutputOffsets(stdout: stdout, stderr: stderr)
-            (request.stdoutOffset, request.stderrOffset) = (stdout, stderr)
+        case .offsets(let stdout, let stderr, let events):
+            offsets = OutputOffsets(stdout: stdout, stderr: stderr, events: events)
+            (request.stdoutOffset, request.stderrOffset, request.eventsPosition) = (stdout, stderr, events)
         }
         let stream = EventStream(
             connector, PoolService.attach, request, lease: lease, window: window, from: offsets, leaving: .detach)

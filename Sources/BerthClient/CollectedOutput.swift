@@ -23,9 +23,9 @@ public struct CollectedOutput: Sendable, Equatable {
         case .output(let output):
             Self.append(output.data, to: &stderr, missing: &stderrMissing, limit)
         case .dropped(let dropped) where dropped.stream == .stdout: stdoutMissing += dropped.bytes
-        case .dropped(let dropped): stderrMissing += dropped.bytes
+        case .dropped(let dropped) where dropped.stream == .stderr: stderrMissing += dropped.bytes
         case .ended(let ended): self.ended = ended
-        case .started, .unknown: break
+        case .started, .dropped, .display, .failure, .prompt, .unknown: break
         }
     }
 

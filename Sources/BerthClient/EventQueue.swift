@@ -12,6 +12,8 @@ enum EventMeaning {
     case started(StreamIdentity)
     case output(Output)
     case dropped(Dropped)
+    /// What a piece of code shows beside output: its position and about its size, in bytes.
+    case shown(position: UInt64, bytes: Int)
     /// The good end.
     case last
     case other
@@ -23,15 +25,17 @@ struct StreamIdentity: Sendable, Equatable {
     var watcher: UInt32
 }
 
-/// How far a stream's two outputs have come.
+/// How far a stream's outputs have come, and what is shown beside them.
 struct OutputOffsets: Sendable, Equatable {
     var stdout: UInt64 = 0
     var stderr: UInt64 = 0
+    var events: UInt64 = 0
 
     mutating func advance(_ stream: OutputStream, to offset: UInt64) {
         switch stream {
         case .stdout: stdout = offset
         case .stderr: stderr = offset
+        case .events: events = offset
         }
     }
 }
@@ -53,7 +57,7 @@ struct EventQueue<Event: CreditedEvent> {
     /// How many events were ever taken out: what is at an index now is counted from here.
     private var taken = 0
     /// The newest output of each stream, counted from the first event ever; nil when a dropped event has come after it.
-    private var newest: [Int?] = [nil, nil]
+    private var newest: [Int?] = [nil, nil, nil]
     /// Bytes of output that wait.
     private var bytes = 0
     /// Bytes of output that were taken since credit was last given, and how many of the wire's outputs they were.
@@ -80,6 +84,12 @@ struct EventQueue<Event: CreditedEvent> {
             newest[output.stream.index] = taken + events.count
         case .dropped(let dropped):
             newest[dropped.stream.index] = nil
+        case .shown(_, let count):
+            // One that is larger than the window comes when nothing else is here.
+            guard bytes == 0 || bytes + count <= window else { return false }
+            bytes += count
+            // What comes after it is not to be joined to what was before it.
+            newest = [nil, nil, nil]
         case .started, .last, .other:
             break
         }
@@ -106,7 +116,11 @@ struct EventQueue<Event: CreditedEvent> {
     mutating func next() -> Event? {
         guard let event = events.popFirst(), let count = pieces.popFirst() else { return nil }
         taken += 1
-        if case .output(let output) = event.meaning { bytes -= output.data.count }
+        switch event.meaning {
+        case .output(let output): bytes -= output.data.count
+        case .shown(_, let count): bytes -= count
+        case .started, .dropped, .last, .other: break
+        }
         consume(event, pieces: count)
         return event
     }
@@ -122,6 +136,10 @@ struct EventQueue<Event: CreditedEvent> {
         case .dropped(let dropped):
             unacknowledgedEvents += 1
             consumed.advance(dropped.stream, to: dropped.offset + dropped.bytes)
+        case .shown(let position, let count):
+            consumed.advance(.events, to: position)
+            unacknowledged += count
+            unacknowledgedEvents += 1
         case .started, .last, .other:
             break
         }

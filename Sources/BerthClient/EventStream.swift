@@ -136,7 +136,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         guard let (identity, offsets) = state.withLock({ $0.credit() }) else { return }
         let request = AcknowledgeRequest(
             lease: lease, execution: identity.execution, watcher: identity.watcher, stdoutOffset: offsets.stdout,
-            stderrOffset: offsets.stderr)
+            stderrOffset: offsets.stderr, eventsPosition: offsets.events)
         // An execution that has ended meanwhile needs no credit, and an error that matters ends the stream as well.
         post(PoolService.acknowledge, request)
     }

@@ -178,6 +178,11 @@ extension ExecuteEvent: CreditedEvent {
             .started(StreamIdentity(execution: started.execution, watcher: started.watcher))
         case .output(let output): .output(output)
         case .dropped(let dropped): .dropped(dropped)
+        case .display(let display):
+            .shown(position: display.position, bytes: display.data.reduce(0) { $0 + $1.data.count })
+        case .failure(let failure):
+            .shown(position: failure.position, bytes: failure.traceback.reduce(0) { $0 + $1.utf8.count })
+        case .prompt(let prompt): .shown(position: prompt.position, bytes: prompt.text.utf8.count)
         case .ended: .last
         case .unknown: .other
         }

@@ -2,14 +2,19 @@
 // and what server and agent tell each other are not among them.
 
 // What comes of a program
+@_exported public import struct Schema.Display
 @_exported public import struct Schema.Dropped
 @_exported public import enum Schema.EndCause
 @_exported public import struct Schema.Ended
 @_exported public import enum Schema.ExecuteEvent
 @_exported public import struct Schema.ExecutionInfo
+@_exported public import struct Schema.Failure
+@_exported public import struct Schema.LeftOut
+@_exported public import struct Schema.MimeData
 @_exported public import struct Schema.Output
 @_exported public import enum Schema.OutputPolicy
 @_exported public import enum Schema.OutputStream
+@_exported public import struct Schema.Prompt
 @_exported public import enum Schema.StartFailure
 @_exported public import struct Schema.Started
 @_exported public import struct Schema.Terminal

@@ -63,7 +63,7 @@ struct StreamState<Event: CreditedEvent> {
             starters = [:]
             (reaction.kills, reaction.leaves) = (isKilled, hasLeft)
         case .last: phase = .over
-        case .output, .dropped, .other: break
+        case .output, .dropped, .shown, .other: break
         }
         if let reader = reader.take() {
             queue.consume(event)

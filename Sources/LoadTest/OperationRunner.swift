@@ -132,7 +132,7 @@ struct OperationRunner: Sendable {
                 sample[.end] = Monotonic.now() - begin
                 if let failure = OperationFailure(ended) { throw failure }
                 return
-            case .dropped, .unknown:
+            case .dropped, .display, .failure, .prompt, .unknown:
                 break
             }
         }
@@ -164,7 +164,7 @@ extension OperationFailure {
         case .signalled:
             self.init(kind: "signal \(ended.signal)", message: "signal \(ended.signal) ended the program")
         case .unspecified, .timedOut, .outOfMemory, .outputLimit, .cancelled, .containerLost, .startFailed, .draining,
-            .idleTimeout, .cpuTimeLimit:
+            .idleTimeout, .cpuTimeLimit, .contextLost:
             self.init(kind: "\(ended.cause)", message: ended.message)
         }
     }

@@ -67,7 +67,7 @@ struct FileOutcome {
             return RPCError(ended.startFailure == .noResources ? .resourceExhausted : .internal, ended.message)
         case .signalled:
             return RPCError(.internal, "the operation on files was ended by signal \(ended.signal)")
-        case .outputLimit, .unspecified: return RPCError(.internal, "the operation on files ended unexpectedly")
+        case .outputLimit, .contextLost, .unspecified: return RPCError(.internal, "the operation on files ended unexpectedly")
         }
     }
 

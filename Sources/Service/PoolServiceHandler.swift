@@ -91,6 +91,8 @@ public final class PoolServiceHandler: RPCService {
         case .resize: try resizeTerminal(call)
         case .signal: try signal(call)
         case .listExecutions: try listExecutions(call)
+        case .openContext, .closeContext, .listContexts, .complete, .inspect:
+            throw .unimplemented(service: call.service, method: call.method)
         case .writeFile: try writeFile(call)
         case .readFile: try readFile(call, session)
         case .listDirectory: try listDirectory(call)

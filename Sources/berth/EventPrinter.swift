@@ -39,7 +39,7 @@ struct EventPrinter {
         case .dropped(let dropped):
             try printTail(of: dropped.stream)
             try print(EventLine(event))
-        case .started, .ended, .unknown:
+        case .started, .ended, .display, .failure, .prompt, .unknown:
             for stream in [OutputStream.stdout, .stderr] { try printTail(of: stream) }
             try print(EventLine(event))
         }
@@ -63,7 +63,7 @@ struct EventPrinter {
             try printBytes(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
         case .dropped(let dropped):
             printError("\(dropped.bytes) bytes of \(dropped.stream.name) are no longer held, and missing here")
-        case .started, .ended, .unknown: break
+        case .started, .ended, .display, .failure, .prompt, .unknown: break
         }
     }
 }
@@ -144,14 +144,14 @@ private struct EventLine: Encodable {
             stream = dropped.stream.name
             offset = dropped.offset
             bytes = dropped.bytes
-        case .unknown:
+        case .display, .failure, .prompt, .unknown:
             return nil
         }
     }
 }
 
 extension OutputStream {
-    var name: String { self == .stdout ? "stdout" : "stderr" }
+    var name: String { protoName.lowercased() }
 }
 
 extension EndCause {
@@ -170,6 +170,7 @@ extension EndCause {
         case .draining: "draining"
         case .idleTimeout: "idle_timeout"
         case .cpuTimeLimit: "cpu_time_limit"
+        case .contextLost: "context_lost"
         }
     }
 }

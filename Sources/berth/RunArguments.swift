@@ -67,7 +67,7 @@ extension Ended {
         case .cancelled: message.isEmpty ? "the program was cancelled" : message
         case .idleTimeout: message.isEmpty ? "the program wrote nothing for too long" : message
         case .cpuTimeLimit: message.isEmpty ? "the program used all its CPU time" : message
-        case .containerLost, .startFailed, .draining: message
+        case .containerLost, .startFailed, .draining, .contextLost: message
         }
     }
 
@@ -85,7 +85,7 @@ extension Ended {
             case .programNotExecutable: 126
             case .badWorkingDirectory, .noResources, .unspecified: Run.ownFailure
             }
-        case .outputLimit, .containerLost, .draining, .unspecified: Run.ownFailure
+        case .outputLimit, .containerLost, .contextLost, .draining, .unspecified: Run.ownFailure
         }
     }
 }

@@ -58,7 +58,7 @@ struct ExecuteTests {
                     #expect(output.offset == offsets[output.stream, default: 0])
                     #expect(output.data.count <= 32 << 10)
                     offsets[output.stream, default: 0] += UInt64(output.data.count)
-                case .dropped, .unknown: names.append("unknown")
+                case .dropped, .display, .failure, .prompt, .unknown: names.append("unknown")
                 }
             }
             #expect(names == ["started", "ended"])

@@ -68,6 +68,14 @@ extension Agent.ExecuteRequest: Bridged {
         mergesOutput = c.pointee.merge_output != 0
         outputGraceMilliseconds = c.pointee.output_grace_ms
         outputGraceMaxMilliseconds = c.pointee.output_grace_max_ms
+        opensContext = c.pointee.opens_context != 0
+        driver = arena.swift(c.pointee.driver)
+        isControlledByLines = c.pointee.control_by_lines != 0
+        context = c.pointee.context
+        code = arena.swift(c.pointee.code)
+        pieceKind = Agent.PieceKind(rawValue: c.pointee.piece_kind.rawValue) ?? .run
+        cursor = c.pointee.cursor
+        maxDisplayBytes = c.pointee.max_display_bytes
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -93,6 +101,14 @@ extension Agent.ExecuteRequest: Bridged {
         c.pointee.merge_output = mergesOutput ? 1 : 0
         c.pointee.output_grace_ms = outputGraceMilliseconds
         c.pointee.output_grace_max_ms = outputGraceMaxMilliseconds
+        c.pointee.opens_context = opensContext ? 1 : 0
+        c.pointee.driver = arena.bytes(driver)
+        c.pointee.control_by_lines = isControlledByLines ? 1 : 0
+        c.pointee.context = context
+        c.pointee.code = arena.bytes(code)
+        c.pointee.piece_kind = Berth__Agent__V1__PieceKind(rawValue: pieceKind.rawValue)
+        c.pointee.cursor = cursor
+        c.pointee.max_display_bytes = maxDisplayBytes
     }
 }
 
@@ -163,10 +179,12 @@ extension Agent.Started: Bridged {
 
     package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
         pid = c.pointee.pid
+        interpreter = try arena.swift(c.pointee.interpreter, "interpreter")
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
         c.pointee.pid = pid
+        c.pointee.interpreter = arena.string(interpreter)
     }
 }
 
@@ -214,6 +232,7 @@ extension Agent.Ended: Bridged {
         stdoutTruncated = c.pointee.stdout_truncated
         stderrTruncated = c.pointee.stderr_truncated
         outOfMemoryKills = c.pointee.out_of_memory_kills
+        isContextLost = c.pointee.context_lost != 0
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -231,6 +250,7 @@ extension Agent.Ended: Bridged {
         c.pointee.stdout_truncated = stdoutTruncated
         c.pointee.stderr_truncated = stderrTruncated
         c.pointee.out_of_memory_kills = outOfMemoryKills
+        c.pointee.context_lost = isContextLost ? 1 : 0
     }
 }
 

@@ -4,6 +4,26 @@ public import Schema
 
 /// The messages of berth.agent.v1.
 public enum Agent {
+    /// berth.agent.v1.PieceKind.
+    public enum PieceKind: UInt32, Sendable, Equatable, CaseIterable {
+        case run = 0
+        /// Answered by an event.
+        case complete = 1
+        /// Answered by an event.
+        case inspect = 2
+        case inspectDetail = 3
+
+        /// As in the .proto.
+        public var protoName: String {
+            switch self {
+            case .run: "RUN"
+            case .complete: "COMPLETE"
+            case .inspect: "INSPECT"
+            case .inspectDetail: "INSPECT_DETAIL"
+            }
+        }
+    }
+
     /// berth.agent.v1.PingRequest.
     public struct PingRequest: Message {
         public init() {}
@@ -65,6 +85,22 @@ public enum Agent {
         public var outputGraceMilliseconds: UInt64
         /// And for no longer than this in all.
         public var outputGraceMaxMilliseconds: UInt64
+        /// It is an interpreter, whose descriptor 3 is one end of a socket: its control. Started is sent when it says there
+        /// that it is ready, and Ended when it has ended. Its output is that of the pieces of code that it runs.
+        public var opensContext: Bool
+        /// The first bytes of control: what makes the interpreter one that takes pieces.
+        public var driver: [UInt8]
+        /// It reads control as a shell reads its input.
+        public var isControlledByLines: Bool
+        /// Or a piece of code. Instead of argv, env, cwd, uid and terminal there is the execution of the interpreter that
+        /// runs it.
+        public var context: UInt64
+        public var code: [UInt8]
+        public var pieceKind: Agent.PieceKind
+        /// With COMPLETE and INSPECT: a place in code, in bytes.
+        public var cursor: UInt64
+        /// Of one event; what is larger ends the context.
+        public var maxDisplayBytes: UInt64
 
         public init(
             execution: UInt64 = 0,
@@ -86,7 +122,15 @@ public enum Agent {
             keepsBackground: Bool = false,
             mergesOutput: Bool = false,
             outputGraceMilliseconds: UInt64 = 0,
-            outputGraceMaxMilliseconds: UInt64 = 0
+            outputGraceMaxMilliseconds: UInt64 = 0,
+            opensContext: Bool = false,
+            driver: [UInt8] = [],
+            isControlledByLines: Bool = false,
+            context: UInt64 = 0,
+            code: [UInt8] = [],
+            pieceKind: Agent.PieceKind = .run,
+            cursor: UInt64 = 0,
+            maxDisplayBytes: UInt64 = 0
         ) {
             self.execution = execution
             self.argv = argv
@@ -108,6 +152,14 @@ public enum Agent {
             self.mergesOutput = mergesOutput
             self.outputGraceMilliseconds = outputGraceMilliseconds
             self.outputGraceMaxMilliseconds = outputGraceMaxMilliseconds
+            self.opensContext = opensContext
+            self.driver = driver
+            self.isControlledByLines = isControlledByLines
+            self.context = context
+            self.code = code
+            self.pieceKind = pieceKind
+            self.cursor = cursor
+            self.maxDisplayBytes = maxDisplayBytes
         }
     }
 
@@ -139,15 +191,18 @@ public enum Agent {
     public struct Started: Message {
         /// In the container's pid namespace.
         public var pid: UInt32
+        /// Of a context: what the interpreter says of itself.
+        public var interpreter: String
 
-        public init(pid: UInt32 = 0) {
+        public init(pid: UInt32 = 0, interpreter: String = "") {
             self.pid = pid
+            self.interpreter = interpreter
         }
     }
 
     /// berth.agent.v1.Output.
     public struct Output: Message {
-        /// 0 stdout, 1 stderr.
+        /// 0 stdout, 1 stderr; of a piece of code also 2: events, as ContextEvent has them.
         public var stream: UInt32
         public var offset: UInt64
         public var data: [UInt8]
@@ -178,6 +233,8 @@ public enum Agent {
         public var stdoutTruncated: UInt64
         public var stderrTruncated: UInt64
         public var outOfMemoryKills: UInt64
+        /// Of a piece of code: its context ended with it.
+        public var isContextLost: Bool
 
         public init(
             cause: EndCause = .unspecified,
@@ -193,7 +250,8 @@ public enum Agent {
             stderrBytes: UInt64 = 0,
             stdoutTruncated: UInt64 = 0,
             stderrTruncated: UInt64 = 0,
-            outOfMemoryKills: UInt64 = 0
+            outOfMemoryKills: UInt64 = 0,
+            isContextLost: Bool = false
         ) {
             self.cause = cause
             self.exitCode = exitCode
@@ -209,6 +267,7 @@ public enum Agent {
             self.stdoutTruncated = stdoutTruncated
             self.stderrTruncated = stderrTruncated
             self.outOfMemoryKills = outOfMemoryKills
+            self.isContextLost = isContextLost
         }
     }
 

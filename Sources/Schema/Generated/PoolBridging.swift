@@ -116,6 +116,7 @@ extension ExecuteRequest: Bridged {
         }
         cwd = try arena.swift(c.pointee.cwd, "cwd", bytes: c.pointee.cwd_raw, "cwd_raw")
         envBytes = arena.swift(c.pointee.env_raw, count: c.pointee.n_env_raw)
+        context = try arena.swift(c.pointee.context, "context")
         uid = c.pointee.uid
         stdin = arena.swift(c.pointee.stdin)
         keepsStdinOpen = c.pointee.keep_stdin_open != 0
@@ -157,6 +158,7 @@ extension ExecuteRequest: Bridged {
         if cwd.text == nil { c.pointee.cwd_raw = arena.bytes(cwd) }
         c.pointee.n_env_raw = envBytes.count
         c.pointee.env_raw = arena.byteList(envBytes)
+        c.pointee.context = arena.string(context)
         c.pointee.uid = uid
         c.pointee.stdin = arena.bytes(stdin)
         c.pointee.keep_stdin_open = keepsStdinOpen ? 1 : 0
@@ -214,6 +216,12 @@ extension ExecuteEvent: Bridged {
             self = .ended(try arena.message(c.pointee.ended) ?? Ended())
         case BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED:
             self = .dropped(try arena.message(c.pointee.dropped) ?? Dropped())
+        case BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY:
+            self = .display(try arena.message(c.pointee.display) ?? Display())
+        case BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE:
+            self = .failure(try arena.message(c.pointee.failure) ?? Failure())
+        case BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT:
+            self = .prompt(try arena.message(c.pointee.prompt) ?? Prompt())
         default: self = .unknown
         }
     }
@@ -232,6 +240,15 @@ extension ExecuteEvent: Bridged {
         case .dropped(let value):
             c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED
             c.pointee.dropped = value.build(arena)
+        case .display(let value):
+            c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY
+            c.pointee.display = value.build(arena)
+        case .failure(let value):
+            c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE
+            c.pointee.failure = value.build(arena)
+        case .prompt(let value):
+            c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT
+            c.pointee.prompt = value.build(arena)
         case .unknown: break
         }
     }
@@ -279,6 +296,118 @@ extension Dropped: Bridged {
     }
 }
 
+extension Display: Bridged {
+    package typealias C = Berth__V1__Display
+    public static var name: String { "berth.v1.Display" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__display__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__display__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        position = c.pointee.position
+        data = try arena.messages(c.pointee.data, count: c.pointee.n_data)
+        id = try arena.swift(c.pointee.id, "id")
+        isUpdate = c.pointee.update != 0
+        isResult = c.pointee.result != 0
+        leftOut = try arena.messages(c.pointee.left_out, count: c.pointee.n_left_out)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.position = position
+        c.pointee.n_data = data.count
+        c.pointee.data = arena.list(data) { $0.build(arena) }
+        c.pointee.id = arena.string(id)
+        c.pointee.update = isUpdate ? 1 : 0
+        c.pointee.result = isResult ? 1 : 0
+        c.pointee.n_left_out = leftOut.count
+        c.pointee.left_out = arena.list(leftOut) { $0.build(arena) }
+    }
+}
+
+extension MimeData: Bridged {
+    package typealias C = Berth__V1__MimeData
+    public static var name: String { "berth.v1.MimeData" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__mime_data__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__mime_data__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        mime = try arena.swift(c.pointee.mime, "mime")
+        data = arena.swift(c.pointee.data)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.mime = arena.string(mime)
+        c.pointee.data = arena.bytes(data)
+    }
+}
+
+extension LeftOut: Bridged {
+    package typealias C = Berth__V1__LeftOut
+    public static var name: String { "berth.v1.LeftOut" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__left_out__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__left_out__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        mime = try arena.swift(c.pointee.mime, "mime")
+        bytes = c.pointee.bytes
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.mime = arena.string(mime)
+        c.pointee.bytes = bytes
+    }
+}
+
+extension Failure: Bridged {
+    package typealias C = Berth__V1__Failure
+    public static var name: String { "berth.v1.Failure" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__failure__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__failure__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        position = c.pointee.position
+        name = try arena.swift(c.pointee.name, "name")
+        message = try arena.swift(c.pointee.message, "message")
+        traceback = try arena.swift(c.pointee.traceback, count: c.pointee.n_traceback, "traceback")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.position = position
+        c.pointee.name = arena.string(name)
+        c.pointee.message = arena.string(message)
+        c.pointee.n_traceback = traceback.count
+        c.pointee.traceback = arena.list(traceback, arena.string)
+    }
+}
+
+extension Prompt: Bridged {
+    package typealias C = Berth__V1__Prompt
+    public static var name: String { "berth.v1.Prompt" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__prompt__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__prompt__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        position = c.pointee.position
+        text = try arena.swift(c.pointee.text, "text")
+        isPassword = c.pointee.password != 0
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.position = position
+        c.pointee.text = arena.string(text)
+        c.pointee.password = isPassword ? 1 : 0
+    }
+}
+
 extension Output: Bridged {
     package typealias C = Berth__V1__Output
     public static var name: String { "berth.v1.Output" }
@@ -320,6 +449,7 @@ extension Ended: Bridged {
         stdoutTruncated = c.pointee.stdout_truncated
         stderrTruncated = c.pointee.stderr_truncated
         outOfMemoryKills = c.pointee.out_of_memory_kills
+        isContextLost = c.pointee.context_lost != 0
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -334,6 +464,7 @@ extension Ended: Bridged {
         c.pointee.stdout_truncated = stdoutTruncated
         c.pointee.stderr_truncated = stderrTruncated
         c.pointee.out_of_memory_kills = outOfMemoryKills
+        c.pointee.context_lost = isContextLost ? 1 : 0
     }
 }
 
@@ -376,6 +507,7 @@ extension AttachRequest: Bridged {
         isFromNow = c.pointee.from_now != 0
         windowBytes = c.pointee.window_bytes
         isObserver = c.pointee.observe != 0
+        eventsPosition = c.pointee.events_position
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -386,6 +518,7 @@ extension AttachRequest: Bridged {
         c.pointee.from_now = isFromNow ? 1 : 0
         c.pointee.window_bytes = windowBytes
         c.pointee.observe = isObserver ? 1 : 0
+        c.pointee.events_position = eventsPosition
     }
 }
 
@@ -437,6 +570,7 @@ extension AcknowledgeRequest: Bridged {
         watcher = c.pointee.watcher
         stdoutOffset = c.pointee.stdout_offset
         stderrOffset = c.pointee.stderr_offset
+        eventsPosition = c.pointee.events_position
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -445,6 +579,7 @@ extension AcknowledgeRequest: Bridged {
         c.pointee.watcher = watcher
         c.pointee.stdout_offset = stdoutOffset
         c.pointee.stderr_offset = stderrOffset
+        c.pointee.events_position = eventsPosition
     }
 }
 
@@ -638,6 +773,8 @@ extension ExecutionInfo: Bridged {
         stderrHeldFrom = c.pointee.stderr_held_from
         resumableMilliseconds = c.pointee.resumable_ms
         ended = try arena.message(c.pointee.ended)
+        context = try arena.swift(c.pointee.context, "context")
+        eventsHeldFrom = c.pointee.events_held_from
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -656,6 +793,250 @@ extension ExecutionInfo: Bridged {
         c.pointee.stderr_held_from = stderrHeldFrom
         c.pointee.resumable_ms = resumableMilliseconds
         c.pointee.ended = ended?.build(arena)
+        c.pointee.context = arena.string(context)
+        c.pointee.events_held_from = eventsHeldFrom
+    }
+}
+
+extension OpenContextRequest: Bridged {
+    package typealias C = Berth__V1__OpenContextRequest
+    public static var name: String { "berth.v1.OpenContextRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__open_context_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__open_context_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+        language = try arena.swift(c.pointee.language, "language")
+        cwd = try arena.swift(c.pointee.cwd, "cwd", bytes: c.pointee.cwd_raw, "cwd_raw")
+        env = [:]
+        for index in 0..<c.pointee.n_env {
+            guard let entry = c.pointee.env[index]?.pointee else { continue }
+            env[try arena.swift(entry.key, "env")] = try arena.swift(entry.value, "env")
+        }
+        uid = c.pointee.uid
+        envBytes = arena.swift(c.pointee.env_raw, count: c.pointee.n_env_raw)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.language = arena.string(language)
+        c.pointee.cwd = arena.string(cwd.text ?? "")
+        if cwd.text == nil { c.pointee.cwd_raw = arena.bytes(cwd) }
+        c.pointee.n_env = env.count
+        c.pointee.env = arena.list(env) { entry in
+            let pair = arena.make(berth__v1__open_context_request__env_entry__init)
+            pair.pointee.key = arena.string(entry.key)
+            pair.pointee.value = arena.string(entry.value)
+            return pair
+        }
+        c.pointee.uid = uid
+        c.pointee.n_env_raw = envBytes.count
+        c.pointee.env_raw = arena.byteList(envBytes)
+    }
+}
+
+extension OpenContextResponse: Bridged {
+    package typealias C = Berth__V1__OpenContextResponse
+    public static var name: String { "berth.v1.OpenContextResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__open_context_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__open_context_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        context = try arena.swift(c.pointee.context, "context")
+        version = try arena.swift(c.pointee.version, "version")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.context = arena.string(context)
+        c.pointee.version = arena.string(version)
+    }
+}
+
+extension CloseContextRequest: Bridged {
+    package typealias C = Berth__V1__CloseContextRequest
+    public static var name: String { "berth.v1.CloseContextRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__close_context_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__close_context_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+        context = try arena.swift(c.pointee.context, "context")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.context = arena.string(context)
+    }
+}
+
+extension CloseContextResponse: Bridged {
+    package typealias C = Berth__V1__CloseContextResponse
+    public static var name: String { "berth.v1.CloseContextResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__close_context_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__close_context_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {}
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {}
+}
+
+extension ListContextsRequest: Bridged {
+    package typealias C = Berth__V1__ListContextsRequest
+    public static var name: String { "berth.v1.ListContextsRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_contexts_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__list_contexts_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+    }
+}
+
+extension ListContextsResponse: Bridged {
+    package typealias C = Berth__V1__ListContextsResponse
+    public static var name: String { "berth.v1.ListContextsResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_contexts_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__list_contexts_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        contexts = try arena.messages(c.pointee.contexts, count: c.pointee.n_contexts)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.n_contexts = contexts.count
+        c.pointee.contexts = arena.list(contexts) { $0.build(arena) }
+    }
+}
+
+extension ContextInfo: Bridged {
+    package typealias C = Berth__V1__ContextInfo
+    public static var name: String { "berth.v1.ContextInfo" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__context_info__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__context_info__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        context = try arena.swift(c.pointee.context, "context")
+        language = try arena.swift(c.pointee.language, "language")
+        version = try arena.swift(c.pointee.version, "version")
+        ageMilliseconds = c.pointee.age_ms
+        pieces = c.pointee.pieces
+        execution = try arena.swift(c.pointee.execution, "execution")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.context = arena.string(context)
+        c.pointee.language = arena.string(language)
+        c.pointee.version = arena.string(version)
+        c.pointee.age_ms = ageMilliseconds
+        c.pointee.pieces = pieces
+        c.pointee.execution = arena.string(execution)
+    }
+}
+
+extension CompleteRequest: Bridged {
+    package typealias C = Berth__V1__CompleteRequest
+    public static var name: String { "berth.v1.CompleteRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__complete_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__complete_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+        context = try arena.swift(c.pointee.context, "context")
+        code = try arena.swift(c.pointee.code, "code")
+        cursor = c.pointee.cursor
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.context = arena.string(context)
+        c.pointee.code = arena.string(code)
+        c.pointee.cursor = cursor
+    }
+}
+
+extension CompleteResponse: Bridged {
+    package typealias C = Berth__V1__CompleteResponse
+    public static var name: String { "berth.v1.CompleteResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__complete_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__complete_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        matches = try arena.swift(c.pointee.matches, count: c.pointee.n_matches, "matches")
+        start = c.pointee.start
+        end = c.pointee.end
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.n_matches = matches.count
+        c.pointee.matches = arena.list(matches, arena.string)
+        c.pointee.start = start
+        c.pointee.end = end
+    }
+}
+
+extension InspectRequest: Bridged {
+    package typealias C = Berth__V1__InspectRequest
+    public static var name: String { "berth.v1.InspectRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__inspect_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__inspect_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+        context = try arena.swift(c.pointee.context, "context")
+        code = try arena.swift(c.pointee.code, "code")
+        cursor = c.pointee.cursor
+        detail = c.pointee.detail != 0
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.context = arena.string(context)
+        c.pointee.code = arena.string(code)
+        c.pointee.cursor = cursor
+        c.pointee.detail = detail ? 1 : 0
+    }
+}
+
+extension InspectResponse: Bridged {
+    package typealias C = Berth__V1__InspectResponse
+    public static var name: String { "berth.v1.InspectResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__inspect_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__inspect_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        isFound = c.pointee.found != 0
+        data = try arena.messages(c.pointee.data, count: c.pointee.n_data)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.found = isFound ? 1 : 0
+        c.pointee.n_data = data.count
+        c.pointee.data = arena.list(data) { $0.build(arena) }
     }
 }
 

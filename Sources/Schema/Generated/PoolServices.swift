@@ -38,6 +38,20 @@ public enum PoolService: ServiceContract {
         case resize = "Resize"
         /// The executions of a lease: those that run, and those that have ended and are still kept.
         case listExecutions = "ListExecutions"
+        /// Starts an interpreter, and answers when it takes code. FAILED_PRECONDITION (CONTEXT_START_FAILED) when it
+        /// can't be started in this container, with the reason.
+        case openContext = "OpenContext"
+        /// Ends a context, with all that it started. A piece that runs in it ends as CANCELLED. NOT_FOUND when it has
+        /// ended.
+        case closeContext = "CloseContext"
+        /// The contexts of a lease, the oldest first.
+        case listContexts = "ListContexts"
+        /// What could stand at a place in a piece of code that is being written, in the context as it is now. Nothing
+        /// of the code is run. UNIMPLEMENTED for a language that has no such thing.
+        case complete = "Complete"
+        /// What is known about the name at a place in a piece of code. UNIMPLEMENTED for a language that has no such
+        /// thing.
+        case inspect = "Inspect"
         /// Writes a file. It is complete under its name or not there at all: an older file is replaced in one step.
         /// What does not fit in one call comes in several, one after another, with `more` in all but the last.
         case writeFile = "WriteFile"
@@ -104,6 +118,17 @@ public enum PoolService: ServiceContract {
     public static var listExecutions: UnaryMethod<ListExecutionsRequest, ListExecutionsResponse> {
         UnaryMethod(Self.self, .listExecutions)
     }
+    public static var openContext: UnaryMethod<OpenContextRequest, OpenContextResponse> {
+        UnaryMethod(Self.self, .openContext)
+    }
+    public static var closeContext: UnaryMethod<CloseContextRequest, CloseContextResponse> {
+        UnaryMethod(Self.self, .closeContext)
+    }
+    public static var listContexts: UnaryMethod<ListContextsRequest, ListContextsResponse> {
+        UnaryMethod(Self.self, .listContexts)
+    }
+    public static var complete: UnaryMethod<CompleteRequest, CompleteResponse> { UnaryMethod(Self.self, .complete) }
+    public static var inspect: UnaryMethod<InspectRequest, InspectResponse> { UnaryMethod(Self.self, .inspect) }
     public static var writeFile: UnaryMethod<WriteFileRequest, WriteFileResponse> { UnaryMethod(Self.self, .writeFile) }
     public static var readFile: StreamingMethod<ReadFileRequest, FileEvent> { StreamingMethod(Self.self, .readFile) }
     public static var listDirectory: StreamingMethod<ListDirectoryRequest, ListDirectoryResponse> {

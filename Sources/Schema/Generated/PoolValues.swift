@@ -58,6 +58,14 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
     case shuttingDown = 33
     /// UNAVAILABLE.
     case drainingPool = 34
+    /// NOT_FOUND: it never was, was closed, or is lost.
+    case noSuchContext = 35
+    /// RESOURCE_EXHAUSTED: contexts of one lease.
+    case contextLimit = 36
+    /// FAILED_PRECONDITION: a piece of code runs in it.
+    case contextBusy = 37
+    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended.
+    case contextStartFailed = 38
 
     /// As in the .proto.
     public var protoName: String {
@@ -90,6 +98,10 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
         case .breakerOpen: "BREAKER_OPEN"
         case .shuttingDown: "SHUTTING_DOWN"
         case .drainingPool: "DRAINING_POOL"
+        case .noSuchContext: "NO_SUCH_CONTEXT"
+        case .contextLimit: "CONTEXT_LIMIT"
+        case .contextBusy: "CONTEXT_BUSY"
+        case .contextStartFailed: "CONTEXT_START_FAILED"
         }
     }
 }
@@ -130,12 +142,15 @@ public enum Unwatched: UInt32, Sendable, Equatable, CaseIterable {
 public enum OutputStream: UInt32, Sendable, Equatable, CaseIterable {
     case stdout = 0
     case stderr = 1
+    /// Of no Output: Display, Failure and Prompt, of which `position` counts the bytes.
+    case events = 2
 
     /// As in the .proto.
     public var protoName: String {
         switch self {
         case .stdout: "STDOUT"
         case .stderr: "STDERR"
+        case .events: "EVENTS"
         }
     }
 }
@@ -165,6 +180,8 @@ public enum EndCause: UInt32, Sendable, Equatable, CaseIterable {
     case idleTimeout = 10
     /// It used `cpuTimeMilliseconds`.
     case cpuTimeLimit = 11
+    /// The context it was to run in had ended, or broke the rules; message says which.
+    case contextLost = 12
 
     /// As in the .proto.
     public var protoName: String {
@@ -181,6 +198,7 @@ public enum EndCause: UInt32, Sendable, Equatable, CaseIterable {
         case .draining: "DRAINING"
         case .idleTimeout: "IDLE_TIMEOUT"
         case .cpuTimeLimit: "CPU_TIME_LIMIT"
+        case .contextLost: "CONTEXT_LOST"
         }
     }
 }
@@ -361,9 +379,9 @@ public struct ExecuteRequest: Message {
     public var argv: [SystemString]
     /// Instead of argv: a line for the container's /bin/sh.
     public var shell: String
-    /// Instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says.
+    /// Instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a context at most 1 MiB.
     public var code: String
-    /// With code: a name of the pool's configuration; "python" and "sh" are always there.
+    /// With code, but not with a context: a name of the pool's configuration; "python" and "sh" are always there.
     public var language: String
     /// Added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking.
     public var env: [String: String]
@@ -371,6 +389,9 @@ public struct ExecuteRequest: Message {
     public var cwd: SystemString
     /// "NAME=value" each, added after env: values that are not UTF-8.
     public var envBytes: [[UInt8]]
+    /// With lease and code: the context that runs the code. Its language, environment, working directory, user and
+    /// terminal are the context's: they are not to be given.
+    public var context: String
     /// The user id it runs as; 0: the member's own. Others only where the pool allows them; root is not to be had.
     public var uid: UInt32
 
@@ -426,6 +447,7 @@ public struct ExecuteRequest: Message {
         env: [String: String] = [:],
         cwd: SystemString = "",
         envBytes: [[UInt8]] = [],
+        context: String = "",
         uid: UInt32 = 0,
         stdin: [UInt8] = [],
         keepsStdinOpen: Bool = false,
@@ -452,6 +474,7 @@ public struct ExecuteRequest: Message {
         self.env = env
         self.cwd = cwd
         self.envBytes = envBytes
+        self.context = context
         self.uid = uid
         self.stdin = stdin
         self.keepsStdinOpen = keepsStdinOpen
@@ -490,6 +513,9 @@ public enum ExecuteEvent: Message {
     case output(Output)
     case ended(Ended)
     case dropped(Dropped)
+    case display(Display)
+    case failure(Failure)
+    case prompt(Prompt)
     /// One that is not known here.
     case unknown
 }
@@ -521,6 +547,98 @@ public struct Dropped: Message {
         self.stream = stream
         self.offset = offset
         self.bytes = bytes
+    }
+}
+
+/// Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
+/// with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+public struct Display: Message {
+    /// To acknowledge it with, or to go on after it; as if events were a stream of bytes.
+    public var position: UInt64
+    /// The same thing in each form.
+    public var data: [MimeData]
+    /// A name that a later display may refer to; empty: none.
+    public var id: String
+    /// It takes the place of those with this id.
+    public var isUpdate: Bool
+    /// The value of the piece's last expression.
+    public var isResult: Bool
+    /// Forms that were too large.
+    public var leftOut: [LeftOut]
+
+    public init(
+        position: UInt64 = 0,
+        data: [MimeData] = [],
+        id: String = "",
+        isUpdate: Bool = false,
+        isResult: Bool = false,
+        leftOut: [LeftOut] = []
+    ) {
+        self.position = position
+        self.data = data
+        self.id = id
+        self.isUpdate = isUpdate
+        self.isResult = isResult
+        self.leftOut = leftOut
+    }
+}
+
+/// berth.v1.MimeData.
+public struct MimeData: Message {
+    /// "text/plain", "image/png" …
+    public var mime: String
+    /// Text is UTF-8.
+    public var data: [UInt8]
+
+    public init(mime: String = "", data: [UInt8] = []) {
+        self.mime = mime
+        self.data = data
+    }
+}
+
+/// A form of a display that was larger than the server's max_display together with those before it.
+public struct LeftOut: Message {
+    /// Empty: not known.
+    public var mime: String
+    public var bytes: UInt64
+
+    public init(mime: String = "", bytes: UInt64 = 0) {
+        self.mime = mime
+        self.bytes = bytes
+    }
+}
+
+/// A piece of code failed.
+public struct Failure: Message {
+    /// As in Display.
+    public var position: UInt64
+    /// Of the error: "ValueError".
+    public var name: String
+    public var message: String
+    /// Lines for people, without line feeds, the innermost call last.
+    public var traceback: [String]
+
+    public init(position: UInt64 = 0, name: String = "", message: String = "", traceback: [String] = []) {
+        self.position = position
+        self.name = name
+        self.message = message
+        self.traceback = traceback
+    }
+}
+
+/// A piece of code waits for a line of its standard input. Answer with Input, "\n" included.
+public struct Prompt: Message {
+    /// As in Display.
+    public var position: UInt64
+    /// What it asks.
+    public var text: String
+    /// What is typed is not to be shown.
+    public var isPassword: Bool
+
+    public init(position: UInt64 = 0, text: String = "", isPassword: Bool = false) {
+        self.position = position
+        self.text = text
+        self.isPassword = isPassword
     }
 }
 
@@ -558,6 +676,9 @@ public struct Ended: Message {
     public var stderrTruncated: UInt64
     /// Processes of the container that the kernel killed at its memory limit meanwhile.
     public var outOfMemoryKills: UInt64
+    /// Of a piece of code: its context ended with it. `exitCode` or signal are the interpreter's then; else `exitCode`
+    /// is the piece's own: 0, or what its shell says, or 1 for a Failure.
+    public var isContextLost: Bool
 
     public init(
         cause: EndCause = .unspecified,
@@ -570,7 +691,8 @@ public struct Ended: Message {
         stderrBytes: UInt64 = 0,
         stdoutTruncated: UInt64 = 0,
         stderrTruncated: UInt64 = 0,
-        outOfMemoryKills: UInt64 = 0
+        outOfMemoryKills: UInt64 = 0,
+        isContextLost: Bool = false
     ) {
         self.cause = cause
         self.exitCode = exitCode
@@ -583,6 +705,7 @@ public struct Ended: Message {
         self.stdoutTruncated = stdoutTruncated
         self.stderrTruncated = stderrTruncated
         self.outOfMemoryKills = outOfMemoryKills
+        self.isContextLost = isContextLost
     }
 }
 
@@ -625,6 +748,8 @@ public struct AttachRequest: Message {
     /// Never slows the program: when this watcher is too slow, it misses output, and Dropped tells. Does not count as
     /// someone who watches when the last one goes.
     public var isObserver: Bool
+    /// As `stdoutOffset`, of displays, failures and prompts: the last one's position.
+    public var eventsPosition: UInt64
 
     public init(
         lease: String = "",
@@ -633,7 +758,8 @@ public struct AttachRequest: Message {
         stderrOffset: UInt64 = 0,
         isFromNow: Bool = false,
         windowBytes: UInt64 = 0,
-        isObserver: Bool = false
+        isObserver: Bool = false,
+        eventsPosition: UInt64 = 0
     ) {
         self.lease = lease
         self.execution = execution
@@ -642,6 +768,7 @@ public struct AttachRequest: Message {
         self.isFromNow = isFromNow
         self.windowBytes = windowBytes
         self.isObserver = isObserver
+        self.eventsPosition = eventsPosition
     }
 }
 
@@ -673,19 +800,23 @@ public struct AcknowledgeRequest: Message {
     /// All before it was consumed; less than the last time changes nothing.
     public var stdoutOffset: UInt64
     public var stderrOffset: UInt64
+    /// Likewise: of the last Display, Failure or Prompt that was consumed.
+    public var eventsPosition: UInt64
 
     public init(
         lease: String = "",
         execution: String = "",
         watcher: UInt32 = 0,
         stdoutOffset: UInt64 = 0,
-        stderrOffset: UInt64 = 0
+        stderrOffset: UInt64 = 0,
+        eventsPosition: UInt64 = 0
     ) {
         self.lease = lease
         self.execution = execution
         self.watcher = watcher
         self.stdoutOffset = stdoutOffset
         self.stderrOffset = stderrOffset
+        self.eventsPosition = eventsPosition
     }
 }
 
@@ -819,6 +950,9 @@ public struct ExecutionInfo: Message {
     public var resumableMilliseconds: UInt32
     /// Absent while it runs.
     public var ended: Ended?
+    /// That it runs in; argv is then the language and the code.
+    public var context: String
+    public var eventsHeldFrom: UInt64
 
     public init(
         execution: String = "",
@@ -830,7 +964,9 @@ public struct ExecutionInfo: Message {
         stdoutHeldFrom: UInt64 = 0,
         stderrHeldFrom: UInt64 = 0,
         resumableMilliseconds: UInt32 = 0,
-        ended: Ended? = nil
+        ended: Ended? = nil,
+        context: String = "",
+        eventsHeldFrom: UInt64 = 0
     ) {
         self.execution = execution
         self.argv = argv
@@ -842,6 +978,181 @@ public struct ExecutionInfo: Message {
         self.stderrHeldFrom = stderrHeldFrom
         self.resumableMilliseconds = resumableMilliseconds
         self.ended = ended
+        self.context = context
+        self.eventsHeldFrom = eventsHeldFrom
+    }
+}
+
+/// berth.v1.OpenContextRequest.
+public struct OpenContextRequest: Message {
+    public var lease: String
+    /// "python", "bash" or "sh".
+    public var language: String
+    /// Absolute; empty: the pool's (/workspace).
+    public var cwd: SystemString
+    /// As in ExecuteRequest.
+    public var env: [String: String]
+    /// As in ExecuteRequest.
+    public var uid: UInt32
+    /// As in ExecuteRequest.
+    public var envBytes: [[UInt8]]
+
+    public init(
+        lease: String = "",
+        language: String = "",
+        cwd: SystemString = "",
+        env: [String: String] = [:],
+        uid: UInt32 = 0,
+        envBytes: [[UInt8]] = []
+    ) {
+        self.lease = lease
+        self.language = language
+        self.cwd = cwd
+        self.env = env
+        self.uid = uid
+        self.envBytes = envBytes
+    }
+}
+
+/// berth.v1.OpenContextResponse.
+public struct OpenContextResponse: Message {
+    /// Its id, for all calls about it.
+    public var context: String
+    /// Of the interpreter: "3.11.2"; empty where it does not tell.
+    public var version: String
+
+    public init(context: String = "", version: String = "") {
+        self.context = context
+        self.version = version
+    }
+}
+
+/// berth.v1.CloseContextRequest.
+public struct CloseContextRequest: Message {
+    public var lease: String
+    public var context: String
+
+    public init(lease: String = "", context: String = "") {
+        self.lease = lease
+        self.context = context
+    }
+}
+
+/// berth.v1.CloseContextResponse.
+public struct CloseContextResponse: Message {
+    public init() {}
+}
+
+/// berth.v1.ListContextsRequest.
+public struct ListContextsRequest: Message {
+    public var lease: String
+
+    public init(lease: String = "") {
+        self.lease = lease
+    }
+}
+
+/// berth.v1.ListContextsResponse.
+public struct ListContextsResponse: Message {
+    /// The oldest first.
+    public var contexts: [ContextInfo]
+
+    public init(contexts: [ContextInfo] = []) {
+        self.contexts = contexts
+    }
+}
+
+/// berth.v1.ContextInfo.
+public struct ContextInfo: Message {
+    public var context: String
+    public var language: String
+    /// Of the interpreter.
+    public var version: String
+    /// Since it was asked for.
+    public var ageMilliseconds: UInt64
+    /// That were run in it, the one that runs included.
+    public var pieces: UInt64
+    /// The piece that runs; empty: none.
+    public var execution: String
+
+    public init(
+        context: String = "",
+        language: String = "",
+        version: String = "",
+        ageMilliseconds: UInt64 = 0,
+        pieces: UInt64 = 0,
+        execution: String = ""
+    ) {
+        self.context = context
+        self.language = language
+        self.version = version
+        self.ageMilliseconds = ageMilliseconds
+        self.pieces = pieces
+        self.execution = execution
+    }
+}
+
+/// berth.v1.CompleteRequest.
+public struct CompleteRequest: Message {
+    public var lease: String
+    public var context: String
+    /// At most 1 MiB.
+    public var code: String
+    /// Where in it, in bytes of UTF-8.
+    public var cursor: UInt64
+
+    public init(lease: String = "", context: String = "", code: String = "", cursor: UInt64 = 0) {
+        self.lease = lease
+        self.context = context
+        self.code = code
+        self.cursor = cursor
+    }
+}
+
+/// berth.v1.CompleteResponse.
+public struct CompleteResponse: Message {
+    /// Each may stand in the place of the text from start to end.
+    public var matches: [String]
+    /// In bytes of UTF-8.
+    public var start: UInt64
+    public var end: UInt64
+
+    public init(matches: [String] = [], start: UInt64 = 0, end: UInt64 = 0) {
+        self.matches = matches
+        self.start = start
+        self.end = end
+    }
+}
+
+/// berth.v1.InspectRequest.
+public struct InspectRequest: Message {
+    public var lease: String
+    public var context: String
+    /// At most 1 MiB.
+    public var code: String
+    /// Where in it, in bytes of UTF-8.
+    public var cursor: UInt64
+    /// More: the source, where there is one.
+    public var detail: Bool
+
+    public init(lease: String = "", context: String = "", code: String = "", cursor: UInt64 = 0, detail: Bool = false) {
+        self.lease = lease
+        self.context = context
+        self.code = code
+        self.cursor = cursor
+        self.detail = detail
+    }
+}
+
+/// berth.v1.InspectResponse.
+public struct InspectResponse: Message {
+    public var isFound: Bool
+    /// What is known, in one or more forms.
+    public var data: [MimeData]
+
+    public init(isFound: Bool = false, data: [MimeData] = []) {
+        self.isFound = isFound
+        self.data = data
     }
 }
 

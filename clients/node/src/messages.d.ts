@@ -121,6 +121,14 @@ export const ErrorReason: {
   readonly SHUTTING_DOWN: 33;
   /** UNAVAILABLE */
   readonly DRAINING_POOL: 34;
+  /** Contexts: */
+  readonly NO_SUCH_CONTEXT: 35;
+  /** RESOURCE_EXHAUSTED: contexts of one lease */
+  readonly CONTEXT_LIMIT: 36;
+  /** FAILED_PRECONDITION: a piece of code runs in it */
+  readonly CONTEXT_BUSY: 37;
+  /** FAILED_PRECONDITION: its interpreter is not there, too old, or ended */
+  readonly CONTEXT_START_FAILED: 38;
 };
 
 export type OutputPolicy = number;
@@ -143,6 +151,8 @@ export type OutputStream = number;
 export const OutputStream: {
   readonly STDOUT: 0;
   readonly STDERR: 1;
+  /** of no Output: Display, Failure and Prompt, of which `position` counts the bytes */
+  readonly EVENTS: 2;
 };
 
 export type EndCause = number;
@@ -170,6 +180,8 @@ export const EndCause: {
   readonly IDLE_TIMEOUT: 10;
   /** it used cpu_time_ms */
   readonly CPU_TIME_LIMIT: 11;
+  /** the context it was to run in had ended, or broke the rules; message says which */
+  readonly CONTEXT_LOST: 12;
 };
 
 export type StartFailure = number;
@@ -266,9 +278,9 @@ export interface ExecuteRequest {
   argv: string[];
   /** instead of argv: a line for the container's /bin/sh */
   shell: string;
-  /** instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says */
+  /** instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a */
   code: string;
-  /** with code: a name of the pool's configuration; "python" and "sh" are always there */
+  /** context at most 1 MiB */
   language: string;
   /** added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking */
   env: { [key: string]: string };
@@ -280,7 +292,9 @@ export interface ExecuteRequest {
   envRaw: Uint8Array[];
   /** instead of cwd */
   cwdRaw: Uint8Array;
-  /** the user id it runs as; 0: the member's own. Others only where the pool allows them; root */
+  /** with lease and code: the context that runs the code. Its language, environment, working */
+  context: string;
+  /** directory, user and terminal are the context's: they are not to be given */
   uid: number;
   /** Its input. With neither of the last two, end of file follows `stdin`. */
   stdin: Uint8Array;
@@ -327,6 +341,9 @@ export interface ExecuteEvent {
   output?: Output;
   ended?: Ended;
   dropped?: Dropped;
+  display?: Display;
+  failure?: Failure;
+  prompt?: Prompt;
 }
 export const ExecuteEvent: MessageType<ExecuteEvent>;
 
@@ -348,6 +365,62 @@ export interface Dropped {
   bytes: number;
 }
 export const Dropped: MessageType<Dropped>;
+
+/** Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window with its size; one that is larger than the window is sent when nothing else is unacknowledged. */
+export interface Display {
+  /** to acknowledge it with, or to go on after it; as if events were a stream of bytes */
+  position: number;
+  /** the same thing in each form */
+  data: MimeData[];
+  /** a name that a later display may refer to; empty: none */
+  id: string;
+  /** it takes the place of those with this id */
+  update: boolean;
+  /** the value of the piece's last expression */
+  result: boolean;
+  /** forms that were too large */
+  leftOut: LeftOut[];
+}
+export const Display: MessageType<Display>;
+
+export interface MimeData {
+  /** "text/plain", "image/png" … */
+  mime: string;
+  /** text is UTF-8 */
+  data: Uint8Array;
+}
+export const MimeData: MessageType<MimeData>;
+
+/** A form of a display that was larger than the server's max_display together with those before it. */
+export interface LeftOut {
+  /** empty: not known */
+  mime: string;
+  bytes: number;
+}
+export const LeftOut: MessageType<LeftOut>;
+
+/** A piece of code failed. */
+export interface Failure {
+  /** as in Display */
+  position: number;
+  /** of the error: "ValueError" */
+  name: string;
+  message: string;
+  /** lines for people, without line feeds, the innermost call last */
+  traceback: string[];
+}
+export const Failure: MessageType<Failure>;
+
+/** A piece of code waits for a line of its standard input. Answer with Input, "\n" included. */
+export interface Prompt {
+  /** as in Display */
+  position: number;
+  /** what it asks */
+  text: string;
+  /** what is typed is not to be shown */
+  password: boolean;
+}
+export const Prompt: MessageType<Prompt>;
 
 export interface Output {
   stream: OutputStream;
@@ -376,6 +449,8 @@ export interface Ended {
   stderrTruncated: number;
   /** processes of the container that the kernel killed at its memory limit meanwhile */
   outOfMemoryKills: number;
+  /** of a piece of code: its context ended with it. exit_code or signal are the interpreter's then; */
+  contextLost: boolean;
 }
 export const Ended: MessageType<Ended>;
 
@@ -404,6 +479,8 @@ export interface AttachRequest {
   windowBytes: number;
   /** never slows the program: when this watcher is too slow, it misses output, and Dropped */
   observe: boolean;
+  /** tells. Does not count as someone who watches when the last one goes */
+  eventsPosition: number;
 }
 export const AttachRequest: MessageType<AttachRequest>;
 
@@ -427,6 +504,8 @@ export interface AcknowledgeRequest {
   /** all before it was consumed; less than the last time changes nothing */
   stdoutOffset: number;
   stderrOffset: number;
+  /** likewise: of the last Display, Failure or Prompt that was consumed */
+  eventsPosition: number;
 }
 export const AcknowledgeRequest: MessageType<AcknowledgeRequest>;
 
@@ -510,8 +589,109 @@ export interface ExecutionInfo {
   ended?: Ended;
   /** argv, where it is not UTF-8 */
   argvRaw: Uint8Array[];
+  /** that it runs in; argv is then the language and the code */
+  context: string;
+  eventsHeldFrom: number;
 }
 export const ExecutionInfo: MessageType<ExecutionInfo>;
+
+export interface OpenContextRequest {
+  lease: string;
+  /** "python", "bash" or "sh" */
+  language: string;
+  /** absolute; empty: the pool's (/workspace) */
+  cwd: string;
+  /** as in ExecuteRequest */
+  env: { [key: string]: string };
+  /** as in ExecuteRequest */
+  uid: number;
+  /** as in ExecuteRequest */
+  envRaw: Uint8Array[];
+  /** instead of cwd */
+  cwdRaw: Uint8Array;
+}
+export const OpenContextRequest: MessageType<OpenContextRequest>;
+
+export interface OpenContextResponse {
+  /** its id, for all calls about it */
+  context: string;
+  /** of the interpreter: "3.11.2"; empty where it does not tell */
+  version: string;
+}
+export const OpenContextResponse: MessageType<OpenContextResponse>;
+
+export interface CloseContextRequest {
+  lease: string;
+  context: string;
+}
+export const CloseContextRequest: MessageType<CloseContextRequest>;
+
+export interface CloseContextResponse {
+}
+export const CloseContextResponse: MessageType<CloseContextResponse>;
+
+export interface ListContextsRequest {
+  lease: string;
+}
+export const ListContextsRequest: MessageType<ListContextsRequest>;
+
+export interface ListContextsResponse {
+  /** the oldest first */
+  contexts: ContextInfo[];
+}
+export const ListContextsResponse: MessageType<ListContextsResponse>;
+
+export interface ContextInfo {
+  context: string;
+  language: string;
+  /** of the interpreter */
+  version: string;
+  /** since it was asked for */
+  ageMs: number;
+  /** that were run in it, the one that runs included */
+  pieces: number;
+  /** the piece that runs; empty: none */
+  execution: string;
+}
+export const ContextInfo: MessageType<ContextInfo>;
+
+export interface CompleteRequest {
+  lease: string;
+  context: string;
+  /** at most 1 MiB */
+  code: string;
+  /** where in it, in bytes of UTF-8 */
+  cursor: number;
+}
+export const CompleteRequest: MessageType<CompleteRequest>;
+
+export interface CompleteResponse {
+  /** each may stand in the place of the text from start to end */
+  matches: string[];
+  /** in bytes of UTF-8 */
+  start: number;
+  end: number;
+}
+export const CompleteResponse: MessageType<CompleteResponse>;
+
+export interface InspectRequest {
+  lease: string;
+  context: string;
+  /** at most 1 MiB */
+  code: string;
+  /** where in it, in bytes of UTF-8 */
+  cursor: number;
+  /** more: the source, where there is one */
+  detail: boolean;
+}
+export const InspectRequest: MessageType<InspectRequest>;
+
+export interface InspectResponse {
+  found: boolean;
+  /** what is known, in one or more forms */
+  data: MimeData[];
+}
+export const InspectResponse: MessageType<InspectResponse>;
 
 export interface FileInfo {
   /** in its directory; of ReadFile: the path as asked */

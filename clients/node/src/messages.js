@@ -37,15 +37,15 @@ export const ErrorInfo = message("ttrpc.ErrorInfo", [
   [3, "metadata", "string", "map"],
 ]);
 
-export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34 });
+export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34, NO_SUCH_CONTEXT: 35, CONTEXT_LIMIT: 36, CONTEXT_BUSY: 37, CONTEXT_START_FAILED: 38 });
 
 export const OutputPolicy = Object.freeze({ TRUNCATE_OUTPUT: 0, KILL_AT_LIMIT: 1 });
 
 export const Unwatched = Object.freeze({ RUN_ON: 0, WAIT: 1 });
 
-export const OutputStream = Object.freeze({ STDOUT: 0, STDERR: 1 });
+export const OutputStream = Object.freeze({ STDOUT: 0, STDERR: 1, EVENTS: 2 });
 
-export const EndCause = Object.freeze({ END_CAUSE_UNSPECIFIED: 0, EXITED: 1, SIGNALLED: 2, TIMED_OUT: 3, OUT_OF_MEMORY: 4, OUTPUT_LIMIT: 5, CANCELLED: 6, CONTAINER_LOST: 7, START_FAILED: 8, DRAINING: 9, IDLE_TIMEOUT: 10, CPU_TIME_LIMIT: 11 });
+export const EndCause = Object.freeze({ END_CAUSE_UNSPECIFIED: 0, EXITED: 1, SIGNALLED: 2, TIMED_OUT: 3, OUT_OF_MEMORY: 4, OUTPUT_LIMIT: 5, CANCELLED: 6, CONTAINER_LOST: 7, START_FAILED: 8, DRAINING: 9, IDLE_TIMEOUT: 10, CPU_TIME_LIMIT: 11, CONTEXT_LOST: 12 });
 
 export const StartFailure = Object.freeze({ START_FAILURE_UNSPECIFIED: 0, PROGRAM_NOT_FOUND: 1, PROGRAM_NOT_EXECUTABLE: 2, BAD_CWD: 3, NO_RESOURCES: 4 });
 
@@ -91,6 +91,7 @@ export const ExecuteRequest = message("berth.v1.ExecuteRequest", [
   [27, "argvRaw", "bytes", "repeated"],
   [24, "envRaw", "bytes", "repeated"],
   [25, "cwdRaw", "bytes"],
+  [28, "context", "string"],
   [7, "uid", "uint32"],
   [8, "stdin", "bytes"],
   [11, "keepStdinOpen", "bool"],
@@ -119,6 +120,9 @@ export const ExecuteEvent = message("berth.v1.ExecuteEvent", [
   [2, "output", () => Output, "optional"],
   [3, "ended", () => Ended, "optional"],
   [4, "dropped", () => Dropped, "optional"],
+  [5, "display", () => Display, "optional"],
+  [6, "failure", () => Failure, "optional"],
+  [7, "prompt", () => Prompt, "optional"],
 ]);
 
 export const Started = message("berth.v1.Started", [
@@ -131,6 +135,38 @@ export const Dropped = message("berth.v1.Dropped", [
   [1, "stream", "enum"],
   [2, "offset", "uint64"],
   [3, "bytes", "uint64"],
+]);
+
+export const Display = message("berth.v1.Display", [
+  [1, "position", "uint64"],
+  [2, "data", () => MimeData, "repeated"],
+  [3, "id", "string"],
+  [4, "update", "bool"],
+  [5, "result", "bool"],
+  [6, "leftOut", () => LeftOut, "repeated"],
+]);
+
+export const MimeData = message("berth.v1.MimeData", [
+  [1, "mime", "string"],
+  [2, "data", "bytes"],
+]);
+
+export const LeftOut = message("berth.v1.LeftOut", [
+  [1, "mime", "string"],
+  [2, "bytes", "uint64"],
+]);
+
+export const Failure = message("berth.v1.Failure", [
+  [1, "position", "uint64"],
+  [2, "name", "string"],
+  [3, "message", "string"],
+  [4, "traceback", "string", "repeated"],
+]);
+
+export const Prompt = message("berth.v1.Prompt", [
+  [1, "position", "uint64"],
+  [2, "text", "string"],
+  [3, "password", "bool"],
 ]);
 
 export const Output = message("berth.v1.Output", [
@@ -151,6 +187,7 @@ export const Ended = message("berth.v1.Ended", [
   [9, "stdoutTruncated", "uint64"],
   [10, "stderrTruncated", "uint64"],
   [11, "outOfMemoryKills", "uint64"],
+  [12, "contextLost", "bool"],
 ]);
 
 export const Usage = message("berth.v1.Usage", [
@@ -168,6 +205,7 @@ export const AttachRequest = message("berth.v1.AttachRequest", [
   [5, "fromNow", "bool"],
   [6, "windowBytes", "uint64"],
   [7, "observe", "bool"],
+  [8, "eventsPosition", "uint64"],
 ]);
 
 export const DetachRequest = message("berth.v1.DetachRequest", [
@@ -185,6 +223,7 @@ export const AcknowledgeRequest = message("berth.v1.AcknowledgeRequest", [
   [3, "watcher", "uint32"],
   [4, "stdoutOffset", "uint64"],
   [5, "stderrOffset", "uint64"],
+  [6, "eventsPosition", "uint64"],
 ]);
 
 export const AcknowledgeResponse = message("berth.v1.AcknowledgeResponse", [
@@ -243,6 +282,74 @@ export const ExecutionInfo = message("berth.v1.ExecutionInfo", [
   [9, "resumableMs", "uint32"],
   [10, "ended", () => Ended, "optional"],
   [11, "argvRaw", "bytes", "repeated"],
+  [12, "context", "string"],
+  [13, "eventsHeldFrom", "uint64"],
+]);
+
+export const OpenContextRequest = message("berth.v1.OpenContextRequest", [
+  [1, "lease", "string"],
+  [2, "language", "string"],
+  [3, "cwd", "string"],
+  [4, "env", "string", "map"],
+  [5, "uid", "uint32"],
+  [6, "envRaw", "bytes", "repeated"],
+  [7, "cwdRaw", "bytes"],
+]);
+
+export const OpenContextResponse = message("berth.v1.OpenContextResponse", [
+  [1, "context", "string"],
+  [2, "version", "string"],
+]);
+
+export const CloseContextRequest = message("berth.v1.CloseContextRequest", [
+  [1, "lease", "string"],
+  [2, "context", "string"],
+]);
+
+export const CloseContextResponse = message("berth.v1.CloseContextResponse", [
+]);
+
+export const ListContextsRequest = message("berth.v1.ListContextsRequest", [
+  [1, "lease", "string"],
+]);
+
+export const ListContextsResponse = message("berth.v1.ListContextsResponse", [
+  [1, "contexts", () => ContextInfo, "repeated"],
+]);
+
+export const ContextInfo = message("berth.v1.ContextInfo", [
+  [1, "context", "string"],
+  [2, "language", "string"],
+  [3, "version", "string"],
+  [4, "ageMs", "uint64"],
+  [5, "pieces", "uint64"],
+  [6, "execution", "string"],
+]);
+
+export const CompleteRequest = message("berth.v1.CompleteRequest", [
+  [1, "lease", "string"],
+  [2, "context", "string"],
+  [3, "code", "string"],
+  [4, "cursor", "uint64"],
+]);
+
+export const CompleteResponse = message("berth.v1.CompleteResponse", [
+  [1, "matches", "string", "repeated"],
+  [2, "start", "uint64"],
+  [3, "end", "uint64"],
+]);
+
+export const InspectRequest = message("berth.v1.InspectRequest", [
+  [1, "lease", "string"],
+  [2, "context", "string"],
+  [3, "code", "string"],
+  [4, "cursor", "uint64"],
+  [5, "detail", "bool"],
+]);
+
+export const InspectResponse = message("berth.v1.InspectResponse", [
+  [1, "found", "bool"],
+  [2, "data", () => MimeData, "repeated"],
 ]);
 
 export const FileInfo = message("berth.v1.FileInfo", [

@@ -21,7 +21,7 @@ final class Watched {
         case .output(let output): taken[output.stream, default: []] += output.data
         case .dropped(let dropped): self.dropped[dropped.stream, default: 0] += dropped.bytes
         case .ended(let ended): self.ended = ended
-        case .started, .unknown: break
+        case .started, .display, .failure, .prompt, .unknown: break
         case nil: return false
         }
         return true

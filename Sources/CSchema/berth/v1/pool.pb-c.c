@@ -418,6 +418,231 @@ void   berth__v1__dropped__free_unpacked
   assert(message->base.descriptor == &berth__v1__dropped__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__display__init
+                     (Berth__V1__Display         *message)
+{
+  static const Berth__V1__Display init_value = BERTH__V1__DISPLAY__INIT;
+  *message = init_value;
+}
+size_t berth__v1__display__get_packed_size
+                     (const Berth__V1__Display *message)
+{
+  assert(message->base.descriptor == &berth__v1__display__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__display__pack
+                     (const Berth__V1__Display *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__display__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__display__pack_to_buffer
+                     (const Berth__V1__Display *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__display__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__Display *
+       berth__v1__display__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__Display *)
+     protobuf_c_message_unpack (&berth__v1__display__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__display__free_unpacked
+                     (Berth__V1__Display *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__display__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__mime_data__init
+                     (Berth__V1__MimeData         *message)
+{
+  static const Berth__V1__MimeData init_value = BERTH__V1__MIME_DATA__INIT;
+  *message = init_value;
+}
+size_t berth__v1__mime_data__get_packed_size
+                     (const Berth__V1__MimeData *message)
+{
+  assert(message->base.descriptor == &berth__v1__mime_data__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__mime_data__pack
+                     (const Berth__V1__MimeData *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__mime_data__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__mime_data__pack_to_buffer
+                     (const Berth__V1__MimeData *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__mime_data__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__MimeData *
+       berth__v1__mime_data__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__MimeData *)
+     protobuf_c_message_unpack (&berth__v1__mime_data__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__mime_data__free_unpacked
+                     (Berth__V1__MimeData *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__mime_data__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__left_out__init
+                     (Berth__V1__LeftOut         *message)
+{
+  static const Berth__V1__LeftOut init_value = BERTH__V1__LEFT_OUT__INIT;
+  *message = init_value;
+}
+size_t berth__v1__left_out__get_packed_size
+                     (const Berth__V1__LeftOut *message)
+{
+  assert(message->base.descriptor == &berth__v1__left_out__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__left_out__pack
+                     (const Berth__V1__LeftOut *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__left_out__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__left_out__pack_to_buffer
+                     (const Berth__V1__LeftOut *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__left_out__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__LeftOut *
+       berth__v1__left_out__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__LeftOut *)
+     protobuf_c_message_unpack (&berth__v1__left_out__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__left_out__free_unpacked
+                     (Berth__V1__LeftOut *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__left_out__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__failure__init
+                     (Berth__V1__Failure         *message)
+{
+  static const Berth__V1__Failure init_value = BERTH__V1__FAILURE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__failure__get_packed_size
+                     (const Berth__V1__Failure *message)
+{
+  assert(message->base.descriptor == &berth__v1__failure__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__failure__pack
+                     (const Berth__V1__Failure *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__failure__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__failure__pack_to_buffer
+                     (const Berth__V1__Failure *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__failure__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__Failure *
+       berth__v1__failure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__Failure *)
+     protobuf_c_message_unpack (&berth__v1__failure__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__failure__free_unpacked
+                     (Berth__V1__Failure *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__failure__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__prompt__init
+                     (Berth__V1__Prompt         *message)
+{
+  static const Berth__V1__Prompt init_value = BERTH__V1__PROMPT__INIT;
+  *message = init_value;
+}
+size_t berth__v1__prompt__get_packed_size
+                     (const Berth__V1__Prompt *message)
+{
+  assert(message->base.descriptor == &berth__v1__prompt__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__prompt__pack
+                     (const Berth__V1__Prompt *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__prompt__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__prompt__pack_to_buffer
+                     (const Berth__V1__Prompt *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__prompt__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__Prompt *
+       berth__v1__prompt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__Prompt *)
+     protobuf_c_message_unpack (&berth__v1__prompt__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__prompt__free_unpacked
+                     (Berth__V1__Prompt *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__prompt__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__output__init
                      (Berth__V1__Output         *message)
 {
@@ -1181,6 +1406,507 @@ void   berth__v1__execution_info__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__v1__execution_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__open_context_request__env_entry__init
+                     (Berth__V1__OpenContextRequest__EnvEntry         *message)
+{
+  static const Berth__V1__OpenContextRequest__EnvEntry init_value = BERTH__V1__OPEN_CONTEXT_REQUEST__ENV_ENTRY__INIT;
+  *message = init_value;
+}
+void   berth__v1__open_context_request__init
+                     (Berth__V1__OpenContextRequest         *message)
+{
+  static const Berth__V1__OpenContextRequest init_value = BERTH__V1__OPEN_CONTEXT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__open_context_request__get_packed_size
+                     (const Berth__V1__OpenContextRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__open_context_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__open_context_request__pack
+                     (const Berth__V1__OpenContextRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__open_context_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__open_context_request__pack_to_buffer
+                     (const Berth__V1__OpenContextRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__open_context_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__OpenContextRequest *
+       berth__v1__open_context_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__OpenContextRequest *)
+     protobuf_c_message_unpack (&berth__v1__open_context_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__open_context_request__free_unpacked
+                     (Berth__V1__OpenContextRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__open_context_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__open_context_response__init
+                     (Berth__V1__OpenContextResponse         *message)
+{
+  static const Berth__V1__OpenContextResponse init_value = BERTH__V1__OPEN_CONTEXT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__open_context_response__get_packed_size
+                     (const Berth__V1__OpenContextResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__open_context_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__open_context_response__pack
+                     (const Berth__V1__OpenContextResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__open_context_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__open_context_response__pack_to_buffer
+                     (const Berth__V1__OpenContextResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__open_context_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__OpenContextResponse *
+       berth__v1__open_context_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__OpenContextResponse *)
+     protobuf_c_message_unpack (&berth__v1__open_context_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__open_context_response__free_unpacked
+                     (Berth__V1__OpenContextResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__open_context_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__close_context_request__init
+                     (Berth__V1__CloseContextRequest         *message)
+{
+  static const Berth__V1__CloseContextRequest init_value = BERTH__V1__CLOSE_CONTEXT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__close_context_request__get_packed_size
+                     (const Berth__V1__CloseContextRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__close_context_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__close_context_request__pack
+                     (const Berth__V1__CloseContextRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__close_context_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__close_context_request__pack_to_buffer
+                     (const Berth__V1__CloseContextRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__close_context_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__CloseContextRequest *
+       berth__v1__close_context_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__CloseContextRequest *)
+     protobuf_c_message_unpack (&berth__v1__close_context_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__close_context_request__free_unpacked
+                     (Berth__V1__CloseContextRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__close_context_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__close_context_response__init
+                     (Berth__V1__CloseContextResponse         *message)
+{
+  static const Berth__V1__CloseContextResponse init_value = BERTH__V1__CLOSE_CONTEXT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__close_context_response__get_packed_size
+                     (const Berth__V1__CloseContextResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__close_context_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__close_context_response__pack
+                     (const Berth__V1__CloseContextResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__close_context_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__close_context_response__pack_to_buffer
+                     (const Berth__V1__CloseContextResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__close_context_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__CloseContextResponse *
+       berth__v1__close_context_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__CloseContextResponse *)
+     protobuf_c_message_unpack (&berth__v1__close_context_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__close_context_response__free_unpacked
+                     (Berth__V1__CloseContextResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__close_context_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_contexts_request__init
+                     (Berth__V1__ListContextsRequest         *message)
+{
+  static const Berth__V1__ListContextsRequest init_value = BERTH__V1__LIST_CONTEXTS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_contexts_request__get_packed_size
+                     (const Berth__V1__ListContextsRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_contexts_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_contexts_request__pack
+                     (const Berth__V1__ListContextsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_contexts_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_contexts_request__pack_to_buffer
+                     (const Berth__V1__ListContextsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_contexts_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListContextsRequest *
+       berth__v1__list_contexts_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListContextsRequest *)
+     protobuf_c_message_unpack (&berth__v1__list_contexts_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_contexts_request__free_unpacked
+                     (Berth__V1__ListContextsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_contexts_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__list_contexts_response__init
+                     (Berth__V1__ListContextsResponse         *message)
+{
+  static const Berth__V1__ListContextsResponse init_value = BERTH__V1__LIST_CONTEXTS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__list_contexts_response__get_packed_size
+                     (const Berth__V1__ListContextsResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__list_contexts_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__list_contexts_response__pack
+                     (const Berth__V1__ListContextsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__list_contexts_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__list_contexts_response__pack_to_buffer
+                     (const Berth__V1__ListContextsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__list_contexts_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ListContextsResponse *
+       berth__v1__list_contexts_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ListContextsResponse *)
+     protobuf_c_message_unpack (&berth__v1__list_contexts_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__list_contexts_response__free_unpacked
+                     (Berth__V1__ListContextsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__list_contexts_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__context_info__init
+                     (Berth__V1__ContextInfo         *message)
+{
+  static const Berth__V1__ContextInfo init_value = BERTH__V1__CONTEXT_INFO__INIT;
+  *message = init_value;
+}
+size_t berth__v1__context_info__get_packed_size
+                     (const Berth__V1__ContextInfo *message)
+{
+  assert(message->base.descriptor == &berth__v1__context_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__context_info__pack
+                     (const Berth__V1__ContextInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__context_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__context_info__pack_to_buffer
+                     (const Berth__V1__ContextInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__context_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ContextInfo *
+       berth__v1__context_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ContextInfo *)
+     protobuf_c_message_unpack (&berth__v1__context_info__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__context_info__free_unpacked
+                     (Berth__V1__ContextInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__context_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__complete_request__init
+                     (Berth__V1__CompleteRequest         *message)
+{
+  static const Berth__V1__CompleteRequest init_value = BERTH__V1__COMPLETE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__complete_request__get_packed_size
+                     (const Berth__V1__CompleteRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__complete_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__complete_request__pack
+                     (const Berth__V1__CompleteRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__complete_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__complete_request__pack_to_buffer
+                     (const Berth__V1__CompleteRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__complete_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__CompleteRequest *
+       berth__v1__complete_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__CompleteRequest *)
+     protobuf_c_message_unpack (&berth__v1__complete_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__complete_request__free_unpacked
+                     (Berth__V1__CompleteRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__complete_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__complete_response__init
+                     (Berth__V1__CompleteResponse         *message)
+{
+  static const Berth__V1__CompleteResponse init_value = BERTH__V1__COMPLETE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__complete_response__get_packed_size
+                     (const Berth__V1__CompleteResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__complete_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__complete_response__pack
+                     (const Berth__V1__CompleteResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__complete_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__complete_response__pack_to_buffer
+                     (const Berth__V1__CompleteResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__complete_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__CompleteResponse *
+       berth__v1__complete_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__CompleteResponse *)
+     protobuf_c_message_unpack (&berth__v1__complete_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__complete_response__free_unpacked
+                     (Berth__V1__CompleteResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__complete_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__inspect_request__init
+                     (Berth__V1__InspectRequest         *message)
+{
+  static const Berth__V1__InspectRequest init_value = BERTH__V1__INSPECT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__inspect_request__get_packed_size
+                     (const Berth__V1__InspectRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__inspect_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__inspect_request__pack
+                     (const Berth__V1__InspectRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__inspect_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__inspect_request__pack_to_buffer
+                     (const Berth__V1__InspectRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__inspect_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__InspectRequest *
+       berth__v1__inspect_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__InspectRequest *)
+     protobuf_c_message_unpack (&berth__v1__inspect_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__inspect_request__free_unpacked
+                     (Berth__V1__InspectRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__inspect_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__inspect_response__init
+                     (Berth__V1__InspectResponse         *message)
+{
+  static const Berth__V1__InspectResponse init_value = BERTH__V1__INSPECT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__inspect_response__get_packed_size
+                     (const Berth__V1__InspectResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__inspect_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__inspect_response__pack
+                     (const Berth__V1__InspectResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__inspect_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__inspect_response__pack_to_buffer
+                     (const Berth__V1__InspectResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__inspect_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__InspectResponse *
+       berth__v1__inspect_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__InspectResponse *)
+     protobuf_c_message_unpack (&berth__v1__inspect_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__inspect_response__free_unpacked
+                     (Berth__V1__InspectResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__inspect_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   berth__v1__file_info__init
@@ -3238,7 +3964,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_request__env_entry__descript
   (ProtobufCMessageInit) berth__v1__execute_request__env_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descriptors[27] =
+static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descriptors[28] =
 {
   {
     "lease",
@@ -3564,11 +4290,24 @@ static const ProtobufCFieldDescriptor berth__v1__execute_request__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "context",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecuteRequest, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
   3,   /* field[3] = argv */
   26,   /* field[26] = argv_raw */
   21,   /* field[21] = code */
+  27,   /* field[27] = context */
   16,   /* field[16] = cpu_time_ms */
   5,   /* field[5] = cwd */
   24,   /* field[24] = cwd_raw */
@@ -3597,7 +4336,7 @@ static const unsigned berth__v1__execute_request__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 27 }
+  { 0, 28 }
 };
 const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor =
 {
@@ -3607,7 +4346,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_request__descriptor =
   "Berth__V1__ExecuteRequest",
   "berth.v1",
   sizeof(Berth__V1__ExecuteRequest),
-  27,
+  28,
   berth__v1__execute_request__field_descriptors,
   berth__v1__execute_request__field_indices_by_name,
   1,  berth__v1__execute_request__number_ranges,
@@ -3678,7 +4417,7 @@ const ProtobufCMessageDescriptor berth__v1__terminal__descriptor =
   (ProtobufCMessageInit) berth__v1__terminal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptors[4] =
+static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptors[7] =
 {
   {
     "started",
@@ -3728,17 +4467,56 @@ static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "display",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ExecuteEvent, event_case),
+    offsetof(Berth__V1__ExecuteEvent, display),
+    &berth__v1__display__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ExecuteEvent, event_case),
+    offsetof(Berth__V1__ExecuteEvent, failure),
+    &berth__v1__failure__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prompt",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ExecuteEvent, event_case),
+    offsetof(Berth__V1__ExecuteEvent, prompt),
+    &berth__v1__prompt__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execute_event__field_indices_by_name[] = {
+  4,   /* field[4] = display */
   3,   /* field[3] = dropped */
   2,   /* field[2] = ended */
+  5,   /* field[5] = failure */
   1,   /* field[1] = output */
+  6,   /* field[6] = prompt */
   0,   /* field[0] = started */
 };
 static const ProtobufCIntRange berth__v1__execute_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
 {
@@ -3748,7 +4526,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
   "Berth__V1__ExecuteEvent",
   "berth.v1",
   sizeof(Berth__V1__ExecuteEvent),
-  4,
+  7,
   berth__v1__execute_event__field_descriptors,
   berth__v1__execute_event__field_indices_by_name,
   1,  berth__v1__execute_event__number_ranges,
@@ -3883,6 +4661,352 @@ const ProtobufCMessageDescriptor berth__v1__dropped__descriptor =
   (ProtobufCMessageInit) berth__v1__dropped__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor berth__v1__display__field_descriptors[6] =
+{
+  {
+    "position",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Display, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__Display, n_data),
+    offsetof(Berth__V1__Display, data),
+    &berth__v1__mime_data__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Display, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Display, update),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "result",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Display, result),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "left_out",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__Display, n_left_out),
+    offsetof(Berth__V1__Display, left_out),
+    &berth__v1__left_out__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__display__field_indices_by_name[] = {
+  1,   /* field[1] = data */
+  2,   /* field[2] = id */
+  5,   /* field[5] = left_out */
+  0,   /* field[0] = position */
+  4,   /* field[4] = result */
+  3,   /* field[3] = update */
+};
+static const ProtobufCIntRange berth__v1__display__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor berth__v1__display__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.Display",
+  "Display",
+  "Berth__V1__Display",
+  "berth.v1",
+  sizeof(Berth__V1__Display),
+  6,
+  berth__v1__display__field_descriptors,
+  berth__v1__display__field_indices_by_name,
+  1,  berth__v1__display__number_ranges,
+  (ProtobufCMessageInit) berth__v1__display__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__mime_data__field_descriptors[2] =
+{
+  {
+    "mime",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MimeData, mime),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__MimeData, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__mime_data__field_indices_by_name[] = {
+  1,   /* field[1] = data */
+  0,   /* field[0] = mime */
+};
+static const ProtobufCIntRange berth__v1__mime_data__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__mime_data__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.MimeData",
+  "MimeData",
+  "Berth__V1__MimeData",
+  "berth.v1",
+  sizeof(Berth__V1__MimeData),
+  2,
+  berth__v1__mime_data__field_descriptors,
+  berth__v1__mime_data__field_indices_by_name,
+  1,  berth__v1__mime_data__number_ranges,
+  (ProtobufCMessageInit) berth__v1__mime_data__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__left_out__field_descriptors[2] =
+{
+  {
+    "mime",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__LeftOut, mime),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__LeftOut, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__left_out__field_indices_by_name[] = {
+  1,   /* field[1] = bytes */
+  0,   /* field[0] = mime */
+};
+static const ProtobufCIntRange berth__v1__left_out__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__left_out__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.LeftOut",
+  "LeftOut",
+  "Berth__V1__LeftOut",
+  "berth.v1",
+  sizeof(Berth__V1__LeftOut),
+  2,
+  berth__v1__left_out__field_descriptors,
+  berth__v1__left_out__field_indices_by_name,
+  1,  berth__v1__left_out__number_ranges,
+  (ProtobufCMessageInit) berth__v1__left_out__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__failure__field_descriptors[4] =
+{
+  {
+    "position",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Failure, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Failure, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Failure, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "traceback",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__V1__Failure, n_traceback),
+    offsetof(Berth__V1__Failure, traceback),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__failure__field_indices_by_name[] = {
+  2,   /* field[2] = message */
+  1,   /* field[1] = name */
+  0,   /* field[0] = position */
+  3,   /* field[3] = traceback */
+};
+static const ProtobufCIntRange berth__v1__failure__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__v1__failure__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.Failure",
+  "Failure",
+  "Berth__V1__Failure",
+  "berth.v1",
+  sizeof(Berth__V1__Failure),
+  4,
+  berth__v1__failure__field_descriptors,
+  berth__v1__failure__field_indices_by_name,
+  1,  berth__v1__failure__number_ranges,
+  (ProtobufCMessageInit) berth__v1__failure__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__prompt__field_descriptors[3] =
+{
+  {
+    "position",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Prompt, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Prompt, text),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "password",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Prompt, password),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__prompt__field_indices_by_name[] = {
+  2,   /* field[2] = password */
+  0,   /* field[0] = position */
+  1,   /* field[1] = text */
+};
+static const ProtobufCIntRange berth__v1__prompt__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__prompt__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.Prompt",
+  "Prompt",
+  "Berth__V1__Prompt",
+  "berth.v1",
+  sizeof(Berth__V1__Prompt),
+  3,
+  berth__v1__prompt__field_descriptors,
+  berth__v1__prompt__field_indices_by_name,
+  1,  berth__v1__prompt__number_ranges,
+  (ProtobufCMessageInit) berth__v1__prompt__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor berth__v1__output__field_descriptors[3] =
 {
   {
@@ -3947,7 +5071,7 @@ const ProtobufCMessageDescriptor berth__v1__output__descriptor =
   (ProtobufCMessageInit) berth__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[11] =
+static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[12] =
 {
   {
     "cause",
@@ -4081,9 +5205,22 @@ static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[11] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "context_lost",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Ended, context_lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__ended__field_indices_by_name[] = {
   0,   /* field[0] = cause */
+  11,   /* field[11] = context_lost */
   1,   /* field[1] = exit_code */
   3,   /* field[3] = message */
   10,   /* field[10] = out_of_memory_kills */
@@ -4098,7 +5235,7 @@ static const unsigned berth__v1__ended__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__ended__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor berth__v1__ended__descriptor =
 {
@@ -4108,7 +5245,7 @@ const ProtobufCMessageDescriptor berth__v1__ended__descriptor =
   "Berth__V1__Ended",
   "berth.v1",
   sizeof(Berth__V1__Ended),
-  11,
+  12,
   berth__v1__ended__field_descriptors,
   berth__v1__ended__field_indices_by_name,
   1,  berth__v1__ended__number_ranges,
@@ -4192,7 +5329,7 @@ const ProtobufCMessageDescriptor berth__v1__usage__descriptor =
   (ProtobufCMessageInit) berth__v1__usage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__attach_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor berth__v1__attach_request__field_descriptors[8] =
 {
   {
     "lease",
@@ -4278,8 +5415,21 @@ static const ProtobufCFieldDescriptor berth__v1__attach_request__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "events_position",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AttachRequest, events_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__attach_request__field_indices_by_name[] = {
+  7,   /* field[7] = events_position */
   1,   /* field[1] = execution */
   4,   /* field[4] = from_now */
   0,   /* field[0] = lease */
@@ -4291,7 +5441,7 @@ static const unsigned berth__v1__attach_request__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__attach_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor berth__v1__attach_request__descriptor =
 {
@@ -4301,7 +5451,7 @@ const ProtobufCMessageDescriptor berth__v1__attach_request__descriptor =
   "Berth__V1__AttachRequest",
   "berth.v1",
   sizeof(Berth__V1__AttachRequest),
-  7,
+  8,
   berth__v1__attach_request__field_descriptors,
   berth__v1__attach_request__field_indices_by_name,
   1,  berth__v1__attach_request__number_ranges,
@@ -4390,7 +5540,7 @@ const ProtobufCMessageDescriptor berth__v1__detach_response__descriptor =
   (ProtobufCMessageInit) berth__v1__detach_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__acknowledge_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor berth__v1__acknowledge_request__field_descriptors[6] =
 {
   {
     "lease",
@@ -4452,8 +5602,21 @@ static const ProtobufCFieldDescriptor berth__v1__acknowledge_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "events_position",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__AcknowledgeRequest, events_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__acknowledge_request__field_indices_by_name[] = {
+  5,   /* field[5] = events_position */
   1,   /* field[1] = execution */
   0,   /* field[0] = lease */
   4,   /* field[4] = stderr_offset */
@@ -4463,7 +5626,7 @@ static const unsigned berth__v1__acknowledge_request__field_indices_by_name[] = 
 static const ProtobufCIntRange berth__v1__acknowledge_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor berth__v1__acknowledge_request__descriptor =
 {
@@ -4473,7 +5636,7 @@ const ProtobufCMessageDescriptor berth__v1__acknowledge_request__descriptor =
   "Berth__V1__AcknowledgeRequest",
   "berth.v1",
   sizeof(Berth__V1__AcknowledgeRequest),
-  5,
+  6,
   berth__v1__acknowledge_request__field_descriptors,
   berth__v1__acknowledge_request__field_indices_by_name,
   1,  berth__v1__acknowledge_request__number_ranges,
@@ -4905,7 +6068,7 @@ const ProtobufCMessageDescriptor berth__v1__list_executions_response__descriptor
   (ProtobufCMessageInit) berth__v1__list_executions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descriptors[11] =
+static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descriptors[13] =
 {
   {
     "execution",
@@ -5039,12 +6202,38 @@ static const ProtobufCFieldDescriptor berth__v1__execution_info__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "context",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "events_held_from",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ExecutionInfo, events_held_from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execution_info__field_indices_by_name[] = {
   2,   /* field[2] = age_ms */
   1,   /* field[1] = argv */
   10,   /* field[10] = argv_raw */
+  11,   /* field[11] = context */
   9,   /* field[9] = ended */
+  12,   /* field[12] = events_held_from */
   0,   /* field[0] = execution */
   8,   /* field[8] = resumable_ms */
   5,   /* field[5] = stderr_bytes */
@@ -5056,7 +6245,7 @@ static const unsigned berth__v1__execution_info__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__execution_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
 {
@@ -5066,11 +6255,759 @@ const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
   "Berth__V1__ExecutionInfo",
   "berth.v1",
   sizeof(Berth__V1__ExecutionInfo),
-  11,
+  13,
   berth__v1__execution_info__field_descriptors,
   berth__v1__execution_info__field_indices_by_name,
   1,  berth__v1__execution_info__number_ranges,
   (ProtobufCMessageInit) berth__v1__execution_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__open_context_request__env_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest__EnvEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest__EnvEntry, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__open_context_request__env_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange berth__v1__open_context_request__env_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__open_context_request__env_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.OpenContextRequest.EnvEntry",
+  "EnvEntry",
+  "Berth__V1__OpenContextRequest__EnvEntry",
+  "berth.v1",
+  sizeof(Berth__V1__OpenContextRequest__EnvEntry),
+  2,
+  berth__v1__open_context_request__env_entry__field_descriptors,
+  berth__v1__open_context_request__env_entry__field_indices_by_name,
+  1,  berth__v1__open_context_request__env_entry__number_ranges,
+  (ProtobufCMessageInit) berth__v1__open_context_request__env_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__open_context_request__field_descriptors[7] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "language",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest, language),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cwd",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest, cwd),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "env",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__OpenContextRequest, n_env),
+    offsetof(Berth__V1__OpenContextRequest, env),
+    &berth__v1__open_context_request__env_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uid",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest, uid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "env_raw",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Berth__V1__OpenContextRequest, n_env_raw),
+    offsetof(Berth__V1__OpenContextRequest, env_raw),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cwd_raw",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextRequest, cwd_raw),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__open_context_request__field_indices_by_name[] = {
+  2,   /* field[2] = cwd */
+  6,   /* field[6] = cwd_raw */
+  3,   /* field[3] = env */
+  5,   /* field[5] = env_raw */
+  1,   /* field[1] = language */
+  0,   /* field[0] = lease */
+  4,   /* field[4] = uid */
+};
+static const ProtobufCIntRange berth__v1__open_context_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor berth__v1__open_context_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.OpenContextRequest",
+  "OpenContextRequest",
+  "Berth__V1__OpenContextRequest",
+  "berth.v1",
+  sizeof(Berth__V1__OpenContextRequest),
+  7,
+  berth__v1__open_context_request__field_descriptors,
+  berth__v1__open_context_request__field_indices_by_name,
+  1,  berth__v1__open_context_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__open_context_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__open_context_response__field_descriptors[2] =
+{
+  {
+    "context",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextResponse, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextResponse, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__open_context_response__field_indices_by_name[] = {
+  0,   /* field[0] = context */
+  1,   /* field[1] = version */
+};
+static const ProtobufCIntRange berth__v1__open_context_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__open_context_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.OpenContextResponse",
+  "OpenContextResponse",
+  "Berth__V1__OpenContextResponse",
+  "berth.v1",
+  sizeof(Berth__V1__OpenContextResponse),
+  2,
+  berth__v1__open_context_response__field_descriptors,
+  berth__v1__open_context_response__field_indices_by_name,
+  1,  berth__v1__open_context_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__open_context_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__close_context_request__field_descriptors[2] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CloseContextRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CloseContextRequest, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__close_context_request__field_indices_by_name[] = {
+  1,   /* field[1] = context */
+  0,   /* field[0] = lease */
+};
+static const ProtobufCIntRange berth__v1__close_context_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__close_context_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.CloseContextRequest",
+  "CloseContextRequest",
+  "Berth__V1__CloseContextRequest",
+  "berth.v1",
+  sizeof(Berth__V1__CloseContextRequest),
+  2,
+  berth__v1__close_context_request__field_descriptors,
+  berth__v1__close_context_request__field_indices_by_name,
+  1,  berth__v1__close_context_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__close_context_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__v1__close_context_response__field_descriptors NULL
+#define berth__v1__close_context_response__field_indices_by_name NULL
+#define berth__v1__close_context_response__number_ranges NULL
+const ProtobufCMessageDescriptor berth__v1__close_context_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.CloseContextResponse",
+  "CloseContextResponse",
+  "Berth__V1__CloseContextResponse",
+  "berth.v1",
+  sizeof(Berth__V1__CloseContextResponse),
+  0,
+  berth__v1__close_context_response__field_descriptors,
+  berth__v1__close_context_response__field_indices_by_name,
+  0,  berth__v1__close_context_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__close_context_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_contexts_request__field_descriptors[1] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ListContextsRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_contexts_request__field_indices_by_name[] = {
+  0,   /* field[0] = lease */
+};
+static const ProtobufCIntRange berth__v1__list_contexts_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_contexts_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListContextsRequest",
+  "ListContextsRequest",
+  "Berth__V1__ListContextsRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ListContextsRequest),
+  1,
+  berth__v1__list_contexts_request__field_descriptors,
+  berth__v1__list_contexts_request__field_indices_by_name,
+  1,  berth__v1__list_contexts_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_contexts_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__list_contexts_response__field_descriptors[1] =
+{
+  {
+    "contexts",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ListContextsResponse, n_contexts),
+    offsetof(Berth__V1__ListContextsResponse, contexts),
+    &berth__v1__context_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__list_contexts_response__field_indices_by_name[] = {
+  0,   /* field[0] = contexts */
+};
+static const ProtobufCIntRange berth__v1__list_contexts_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__list_contexts_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ListContextsResponse",
+  "ListContextsResponse",
+  "Berth__V1__ListContextsResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ListContextsResponse),
+  1,
+  berth__v1__list_contexts_response__field_descriptors,
+  berth__v1__list_contexts_response__field_indices_by_name,
+  1,  berth__v1__list_contexts_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__list_contexts_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__context_info__field_descriptors[6] =
+{
+  {
+    "context",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ContextInfo, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "language",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ContextInfo, language),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ContextInfo, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "age_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ContextInfo, age_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pieces",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ContextInfo, pieces),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ContextInfo, execution),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__context_info__field_indices_by_name[] = {
+  3,   /* field[3] = age_ms */
+  0,   /* field[0] = context */
+  5,   /* field[5] = execution */
+  1,   /* field[1] = language */
+  4,   /* field[4] = pieces */
+  2,   /* field[2] = version */
+};
+static const ProtobufCIntRange berth__v1__context_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor berth__v1__context_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ContextInfo",
+  "ContextInfo",
+  "Berth__V1__ContextInfo",
+  "berth.v1",
+  sizeof(Berth__V1__ContextInfo),
+  6,
+  berth__v1__context_info__field_descriptors,
+  berth__v1__context_info__field_indices_by_name,
+  1,  berth__v1__context_info__number_ranges,
+  (ProtobufCMessageInit) berth__v1__context_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__complete_request__field_descriptors[4] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CompleteRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CompleteRequest, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CompleteRequest, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CompleteRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__complete_request__field_indices_by_name[] = {
+  2,   /* field[2] = code */
+  1,   /* field[1] = context */
+  3,   /* field[3] = cursor */
+  0,   /* field[0] = lease */
+};
+static const ProtobufCIntRange berth__v1__complete_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__v1__complete_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.CompleteRequest",
+  "CompleteRequest",
+  "Berth__V1__CompleteRequest",
+  "berth.v1",
+  sizeof(Berth__V1__CompleteRequest),
+  4,
+  berth__v1__complete_request__field_descriptors,
+  berth__v1__complete_request__field_indices_by_name,
+  1,  berth__v1__complete_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__complete_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__complete_response__field_descriptors[3] =
+{
+  {
+    "matches",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__V1__CompleteResponse, n_matches),
+    offsetof(Berth__V1__CompleteResponse, matches),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CompleteResponse, start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__CompleteResponse, end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__complete_response__field_indices_by_name[] = {
+  2,   /* field[2] = end */
+  0,   /* field[0] = matches */
+  1,   /* field[1] = start */
+};
+static const ProtobufCIntRange berth__v1__complete_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__v1__complete_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.CompleteResponse",
+  "CompleteResponse",
+  "Berth__V1__CompleteResponse",
+  "berth.v1",
+  sizeof(Berth__V1__CompleteResponse),
+  3,
+  berth__v1__complete_response__field_descriptors,
+  berth__v1__complete_response__field_indices_by_name,
+  1,  berth__v1__complete_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__complete_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__inspect_request__field_descriptors[5] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InspectRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InspectRequest, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InspectRequest, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InspectRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "detail",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InspectRequest, detail),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__inspect_request__field_indices_by_name[] = {
+  2,   /* field[2] = code */
+  1,   /* field[1] = context */
+  3,   /* field[3] = cursor */
+  4,   /* field[4] = detail */
+  0,   /* field[0] = lease */
+};
+static const ProtobufCIntRange berth__v1__inspect_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor berth__v1__inspect_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.InspectRequest",
+  "InspectRequest",
+  "Berth__V1__InspectRequest",
+  "berth.v1",
+  sizeof(Berth__V1__InspectRequest),
+  5,
+  berth__v1__inspect_request__field_descriptors,
+  berth__v1__inspect_request__field_indices_by_name,
+  1,  berth__v1__inspect_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__inspect_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__inspect_response__field_descriptors[2] =
+{
+  {
+    "found",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__InspectResponse, found),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__InspectResponse, n_data),
+    offsetof(Berth__V1__InspectResponse, data),
+    &berth__v1__mime_data__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__inspect_response__field_indices_by_name[] = {
+  1,   /* field[1] = data */
+  0,   /* field[0] = found */
+};
+static const ProtobufCIntRange berth__v1__inspect_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__inspect_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.InspectResponse",
+  "InspectResponse",
+  "Berth__V1__InspectResponse",
+  "berth.v1",
+  sizeof(Berth__V1__InspectResponse),
+  2,
+  berth__v1__inspect_response__field_descriptors,
+  berth__v1__inspect_response__field_indices_by_name,
+  1,  berth__v1__inspect_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__inspect_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__v1__file_info__field_descriptors[9] =
@@ -7851,7 +9788,7 @@ const ProtobufCMessageDescriptor berth__v1__member__descriptor =
   (ProtobufCMessageInit) berth__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[29] =
+static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[33] =
 {
   { "ERROR_REASON_UNSPECIFIED", "BERTH__V1__ERROR_REASON__ERROR_REASON_UNSPECIFIED", 0 },
   { "NO_SUCH_FILE", "BERTH__V1__ERROR_REASON__NO_SUCH_FILE", 1 },
@@ -7882,17 +9819,24 @@ static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[2
   { "BREAKER_OPEN", "BERTH__V1__ERROR_REASON__BREAKER_OPEN", 32 },
   { "SHUTTING_DOWN", "BERTH__V1__ERROR_REASON__SHUTTING_DOWN", 33 },
   { "DRAINING_POOL", "BERTH__V1__ERROR_REASON__DRAINING_POOL", 34 },
+  { "NO_SUCH_CONTEXT", "BERTH__V1__ERROR_REASON__NO_SUCH_CONTEXT", 35 },
+  { "CONTEXT_LIMIT", "BERTH__V1__ERROR_REASON__CONTEXT_LIMIT", 36 },
+  { "CONTEXT_BUSY", "BERTH__V1__ERROR_REASON__CONTEXT_BUSY", 37 },
+  { "CONTEXT_START_FAILED", "BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED", 38 },
 };
 static const ProtobufCIntRange berth__v1__error_reason__value_ranges[] = {
-{0, 0},{20, 14},{0, 29}
+{0, 0},{20, 14},{0, 33}
 };
-static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[29] =
+static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[33] =
 {
   { "ALREADY_EXISTS", 4 },
   { "BACKGROUND_LIMIT", 18 },
   { "BAD_ARCHIVE", 13 },
   { "BREAKER_OPEN", 26 },
   { "CLIENT_LIMIT", 20 },
+  { "CONTEXT_BUSY", 31 },
+  { "CONTEXT_LIMIT", 30 },
+  { "CONTEXT_START_FAILED", 32 },
   { "DIRECTORY_NOT_EMPTY", 5 },
   { "DRAINING_POOL", 28 },
   { "ERROR_REASON_UNSPECIFIED", 0 },
@@ -7907,6 +9851,7 @@ static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_nam
   { "NOT_A_FILE", 6 },
   { "NOT_PERMITTED", 9 },
   { "NO_SPACE", 10 },
+  { "NO_SUCH_CONTEXT", 29 },
   { "NO_SUCH_EXECUTION", 15 },
   { "NO_SUCH_FILE", 1 },
   { "NO_SUCH_LEASE", 14 },
@@ -7925,9 +9870,9 @@ const ProtobufCEnumDescriptor berth__v1__error_reason__descriptor =
   "ErrorReason",
   "Berth__V1__ErrorReason",
   "berth.v1",
-  29,
+  33,
   berth__v1__error_reason__enum_values_by_number,
-  29,
+  33,
   berth__v1__error_reason__enum_values_by_name,
   2,
   berth__v1__error_reason__value_ranges,
@@ -7989,16 +9934,18 @@ const ProtobufCEnumDescriptor berth__v1__unwatched__descriptor =
   berth__v1__unwatched__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue berth__v1__output_stream__enum_values_by_number[2] =
+static const ProtobufCEnumValue berth__v1__output_stream__enum_values_by_number[3] =
 {
   { "STDOUT", "BERTH__V1__OUTPUT_STREAM__STDOUT", 0 },
   { "STDERR", "BERTH__V1__OUTPUT_STREAM__STDERR", 1 },
+  { "EVENTS", "BERTH__V1__OUTPUT_STREAM__EVENTS", 2 },
 };
 static const ProtobufCIntRange berth__v1__output_stream__value_ranges[] = {
-{0, 0},{0, 2}
+{0, 0},{0, 3}
 };
-static const ProtobufCEnumValueIndex berth__v1__output_stream__enum_values_by_name[2] =
+static const ProtobufCEnumValueIndex berth__v1__output_stream__enum_values_by_name[3] =
 {
+  { "EVENTS", 2 },
   { "STDERR", 1 },
   { "STDOUT", 0 },
 };
@@ -8009,15 +9956,15 @@ const ProtobufCEnumDescriptor berth__v1__output_stream__descriptor =
   "OutputStream",
   "Berth__V1__OutputStream",
   "berth.v1",
-  2,
+  3,
   berth__v1__output_stream__enum_values_by_number,
-  2,
+  3,
   berth__v1__output_stream__enum_values_by_name,
   1,
   berth__v1__output_stream__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[12] =
+static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[13] =
 {
   { "END_CAUSE_UNSPECIFIED", "BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED", 0 },
   { "EXITED", "BERTH__V1__END_CAUSE__EXITED", 1 },
@@ -8031,14 +9978,16 @@ static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[12] 
   { "DRAINING", "BERTH__V1__END_CAUSE__DRAINING", 9 },
   { "IDLE_TIMEOUT", "BERTH__V1__END_CAUSE__IDLE_TIMEOUT", 10 },
   { "CPU_TIME_LIMIT", "BERTH__V1__END_CAUSE__CPU_TIME_LIMIT", 11 },
+  { "CONTEXT_LOST", "BERTH__V1__END_CAUSE__CONTEXT_LOST", 12 },
 };
 static const ProtobufCIntRange berth__v1__end_cause__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 13}
 };
-static const ProtobufCEnumValueIndex berth__v1__end_cause__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex berth__v1__end_cause__enum_values_by_name[13] =
 {
   { "CANCELLED", 6 },
   { "CONTAINER_LOST", 7 },
+  { "CONTEXT_LOST", 12 },
   { "CPU_TIME_LIMIT", 11 },
   { "DRAINING", 9 },
   { "END_CAUSE_UNSPECIFIED", 0 },
@@ -8057,9 +10006,9 @@ const ProtobufCEnumDescriptor berth__v1__end_cause__descriptor =
   "EndCause",
   "Berth__V1__EndCause",
   "berth.v1",
-  12,
+  13,
   berth__v1__end_cause__enum_values_by_number,
-  12,
+  13,
   berth__v1__end_cause__enum_values_by_name,
   1,
   berth__v1__end_cause__value_ranges,
@@ -8199,7 +10148,7 @@ const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
   berth__v1__member_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[24] =
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[29] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
@@ -8211,6 +10160,11 @@ static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[24] =
   { "Signal", &berth__v1__signal_request__descriptor, &berth__v1__signal_response__descriptor },
   { "Resize", &berth__v1__resize_terminal_request__descriptor, &berth__v1__resize_terminal_response__descriptor },
   { "ListExecutions", &berth__v1__list_executions_request__descriptor, &berth__v1__list_executions_response__descriptor },
+  { "OpenContext", &berth__v1__open_context_request__descriptor, &berth__v1__open_context_response__descriptor },
+  { "CloseContext", &berth__v1__close_context_request__descriptor, &berth__v1__close_context_response__descriptor },
+  { "ListContexts", &berth__v1__list_contexts_request__descriptor, &berth__v1__list_contexts_response__descriptor },
+  { "Complete", &berth__v1__complete_request__descriptor, &berth__v1__complete_response__descriptor },
+  { "Inspect", &berth__v1__inspect_request__descriptor, &berth__v1__inspect_response__descriptor },
   { "WriteFile", &berth__v1__write_file_request__descriptor, &berth__v1__write_file_response__descriptor },
   { "ReadFile", &berth__v1__read_file_request__descriptor, &berth__v1__file_event__descriptor },
   { "ListDirectory", &berth__v1__list_directory_request__descriptor, &berth__v1__list_directory_response__descriptor },
@@ -8230,27 +10184,32 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   5,        /* Acknowledge */
   1,        /* Acquire */
   3,        /* Attach */
-  16,        /* ChangeMode */
+  21,        /* ChangeMode */
+  11,        /* CloseContext */
+  13,        /* Complete */
   4,        /* Detach */
   2,        /* Execute */
   0,        /* Hello */
   6,        /* Input */
-  12,        /* ListDirectory */
+  14,        /* Inspect */
+  12,        /* ListContexts */
+  17,        /* ListDirectory */
   9,        /* ListExecutions */
-  14,        /* MakeDirectory */
-  19,        /* ReadArchive */
-  11,        /* ReadFile */
-  20,        /* Release */
-  17,        /* RemoveFile */
-  15,        /* RenameFile */
-  21,        /* Renew */
+  19,        /* MakeDirectory */
+  10,        /* OpenContext */
+  24,        /* ReadArchive */
+  16,        /* ReadFile */
+  25,        /* Release */
+  22,        /* RemoveFile */
+  20,        /* RenameFile */
+  26,        /* Renew */
   8,        /* Resize */
   7,        /* Signal */
-  13,        /* Stat */
-  22,        /* Stats */
-  23,        /* WatchStats */
-  18,        /* WriteArchive */
-  10         /* WriteFile */
+  18,        /* Stat */
+  27,        /* Stats */
+  28,        /* WatchStats */
+  23,        /* WriteArchive */
+  15         /* WriteFile */
 };
 const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
 {
@@ -8259,7 +10218,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  24,
+  29,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -8343,13 +10302,53 @@ void berth__v1__pool__list_executions(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__open_context(ProtobufCService *service,
+                                   const Berth__V1__OpenContextRequest *input,
+                                   Berth__V1__OpenContextResponse_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__close_context(ProtobufCService *service,
+                                    const Berth__V1__CloseContextRequest *input,
+                                    Berth__V1__CloseContextResponse_Closure closure,
+                                    void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__list_contexts(ProtobufCService *service,
+                                    const Berth__V1__ListContextsRequest *input,
+                                    Berth__V1__ListContextsResponse_Closure closure,
+                                    void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__complete(ProtobufCService *service,
+                               const Berth__V1__CompleteRequest *input,
+                               Berth__V1__CompleteResponse_Closure closure,
+                               void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void berth__v1__pool__inspect(ProtobufCService *service,
+                              const Berth__V1__InspectRequest *input,
+                              Berth__V1__InspectResponse_Closure closure,
+                              void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__write_file(ProtobufCService *service,
                                  const Berth__V1__WriteFileRequest *input,
                                  Berth__V1__WriteFileResponse_Closure closure,
                                  void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_file(ProtobufCService *service,
                                 const Berth__V1__ReadFileRequest *input,
@@ -8357,7 +10356,7 @@ void berth__v1__pool__read_file(ProtobufCService *service,
                                 void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__list_directory(ProtobufCService *service,
                                      const Berth__V1__ListDirectoryRequest *input,
@@ -8365,7 +10364,7 @@ void berth__v1__pool__list_directory(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stat(ProtobufCService *service,
                            const Berth__V1__StatRequest *input,
@@ -8373,7 +10372,7 @@ void berth__v1__pool__stat(ProtobufCService *service,
                            void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__make_directory(ProtobufCService *service,
                                      const Berth__V1__MakeDirectoryRequest *input,
@@ -8381,7 +10380,7 @@ void berth__v1__pool__make_directory(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__rename_file(ProtobufCService *service,
                                   const Berth__V1__RenameFileRequest *input,
@@ -8389,7 +10388,7 @@ void berth__v1__pool__rename_file(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__change_mode(ProtobufCService *service,
                                   const Berth__V1__ChangeModeRequest *input,
@@ -8397,7 +10396,7 @@ void berth__v1__pool__change_mode(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__remove_file(ProtobufCService *service,
                                   const Berth__V1__RemoveFileRequest *input,
@@ -8405,7 +10404,7 @@ void berth__v1__pool__remove_file(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__write_archive(ProtobufCService *service,
                                     const Berth__V1__WriteArchiveRequest *input,
@@ -8413,7 +10412,7 @@ void berth__v1__pool__write_archive(ProtobufCService *service,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_archive(ProtobufCService *service,
                                    const Berth__V1__ReadArchiveRequest *input,
@@ -8421,7 +10420,7 @@ void berth__v1__pool__read_archive(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
@@ -8429,7 +10428,7 @@ void berth__v1__pool__release(ProtobufCService *service,
                               void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__renew(ProtobufCService *service,
                             const Berth__V1__RenewRequest *input,
@@ -8437,7 +10436,7 @@ void berth__v1__pool__renew(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
@@ -8445,7 +10444,7 @@ void berth__v1__pool__stats(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   const Berth__V1__WatchStatsRequest *input,
@@ -8453,7 +10452,7 @@ void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)

@@ -67,10 +67,12 @@ pub struct ExecuteRequest {
     /// instead of argv: a line for the container's /bin/sh
     #[prost(string, tag="21")]
     pub shell: ::prost::alloc::string::String,
-    /// instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says
+    /// instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a
     #[prost(string, tag="22")]
     pub code: ::prost::alloc::string::String,
-    /// with code: a name of the pool's configuration; "python" and "sh" are always there
+    /// context at most 1 MiB
+    ///
+    /// with code, but not with a context: a name of the pool's configuration; "python" and "sh" are always there
     #[prost(string, tag="23")]
     pub language: ::prost::alloc::string::String,
     /// added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking
@@ -88,6 +90,11 @@ pub struct ExecuteRequest {
     /// instead of cwd
     #[prost(bytes="bytes", tag="25")]
     pub cwd_raw: ::prost::bytes::Bytes,
+    /// with lease and code: the context that runs the code. Its language, environment, working
+    #[prost(string, tag="28")]
+    pub context: ::prost::alloc::string::String,
+    /// directory, user and terminal are the context's: they are not to be given
+    ///
     /// the user id it runs as; 0: the member's own. Others only where the pool allows them; root
     #[prost(uint32, tag="7")]
     pub uid: u32,
@@ -168,7 +175,7 @@ pub struct Terminal {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecuteEvent {
-    #[prost(oneof="execute_event::Event", tags="1, 2, 3, 4")]
+    #[prost(oneof="execute_event::Event", tags="1, 2, 3, 4, 5, 6, 7")]
     pub event: ::core::option::Option<execute_event::Event>,
 }
 /// Nested message and enum types in `ExecuteEvent`.
@@ -184,6 +191,12 @@ pub mod execute_event {
         Ended(super::Ended),
         #[prost(message, tag="4")]
         Dropped(super::Dropped),
+        #[prost(message, tag="5")]
+        Display(super::Display),
+        #[prost(message, tag="6")]
+        Failure(super::Failure),
+        #[prost(message, tag="7")]
+        Prompt(super::Prompt),
     }
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
@@ -210,6 +223,80 @@ pub struct Dropped {
     pub offset: u64,
     #[prost(uint64, tag="3")]
     pub bytes: u64,
+}
+/// Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
+/// with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Display {
+    /// to acknowledge it with, or to go on after it; as if events were a stream of bytes
+    #[prost(uint64, tag="1")]
+    pub position: u64,
+    /// the same thing in each form
+    #[prost(message, repeated, tag="2")]
+    pub data: ::prost::alloc::vec::Vec<MimeData>,
+    /// a name that a later display may refer to; empty: none
+    #[prost(string, tag="3")]
+    pub id: ::prost::alloc::string::String,
+    /// it takes the place of those with this id
+    #[prost(bool, tag="4")]
+    pub update: bool,
+    /// the value of the piece's last expression
+    #[prost(bool, tag="5")]
+    pub result: bool,
+    /// forms that were too large
+    #[prost(message, repeated, tag="6")]
+    pub left_out: ::prost::alloc::vec::Vec<LeftOut>,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MimeData {
+    /// "text/plain", "image/png" …
+    #[prost(string, tag="1")]
+    pub mime: ::prost::alloc::string::String,
+    /// text is UTF-8
+    #[prost(bytes="bytes", tag="2")]
+    pub data: ::prost::bytes::Bytes,
+}
+/// A form of a display that was larger than the server's max_display together with those before it.
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LeftOut {
+    /// empty: not known
+    #[prost(string, tag="1")]
+    pub mime: ::prost::alloc::string::String,
+    #[prost(uint64, tag="2")]
+    pub bytes: u64,
+}
+/// A piece of code failed.
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Failure {
+    /// as in Display
+    #[prost(uint64, tag="1")]
+    pub position: u64,
+    /// of the error: "ValueError"
+    #[prost(string, tag="2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag="3")]
+    pub message: ::prost::alloc::string::String,
+    /// lines for people, without line feeds, the innermost call last
+    #[prost(string, repeated, tag="4")]
+    pub traceback: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A piece of code waits for a line of its standard input. Answer with Input, "\n" included.
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Prompt {
+    /// as in Display
+    #[prost(uint64, tag="1")]
+    pub position: u64,
+    /// what it asks
+    #[prost(string, tag="2")]
+    pub text: ::prost::alloc::string::String,
+    /// what is typed is not to be shown
+    #[prost(bool, tag="3")]
+    pub password: bool,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -254,6 +341,9 @@ pub struct Ended {
     /// processes of the container that the kernel killed at its memory limit meanwhile
     #[prost(uint64, tag="11")]
     pub out_of_memory_kills: u64,
+    /// of a piece of code: its context ended with it. exit_code or signal are the interpreter's then;
+    #[prost(bool, tag="12")]
+    pub context_lost: bool,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -295,6 +385,11 @@ pub struct AttachRequest {
     /// never slows the program: when this watcher is too slow, it misses output, and Dropped
     #[prost(bool, tag="7")]
     pub observe: bool,
+    /// tells. Does not count as someone who watches when the last one goes
+    ///
+    /// as stdout_offset, of displays, failures and prompts: the last one's position
+    #[prost(uint64, tag="8")]
+    pub events_position: u64,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -326,6 +421,9 @@ pub struct AcknowledgeRequest {
     pub stdout_offset: u64,
     #[prost(uint64, tag="5")]
     pub stderr_offset: u64,
+    /// likewise: of the last Display, Failure or Prompt that was consumed
+    #[prost(uint64, tag="6")]
+    pub events_position: u64,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -437,6 +535,142 @@ pub struct ExecutionInfo {
     /// argv, where it is not UTF-8
     #[prost(bytes="bytes", repeated, tag="11")]
     pub argv_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// that it runs in; argv is then the language and the code
+    #[prost(string, tag="12")]
+    pub context: ::prost::alloc::string::String,
+    #[prost(uint64, tag="13")]
+    pub events_held_from: u64,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenContextRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    /// "python", "bash" or "sh"
+    #[prost(string, tag="2")]
+    pub language: ::prost::alloc::string::String,
+    /// absolute; empty: the pool's (/workspace)
+    #[prost(string, tag="3")]
+    pub cwd: ::prost::alloc::string::String,
+    /// as in ExecuteRequest
+    #[prost(btree_map="string, string", tag="4")]
+    pub env: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
+    /// as in ExecuteRequest
+    #[prost(uint32, tag="5")]
+    pub uid: u32,
+    /// as in ExecuteRequest
+    #[prost(bytes="bytes", repeated, tag="6")]
+    pub env_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// instead of cwd
+    #[prost(bytes="bytes", tag="7")]
+    pub cwd_raw: ::prost::bytes::Bytes,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenContextResponse {
+    /// its id, for all calls about it
+    #[prost(string, tag="1")]
+    pub context: ::prost::alloc::string::String,
+    /// of the interpreter: "3.11.2"; empty where it does not tell
+    #[prost(string, tag="2")]
+    pub version: ::prost::alloc::string::String,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CloseContextRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub context: ::prost::alloc::string::String,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CloseContextResponse {
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListContextsRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListContextsResponse {
+    /// the oldest first
+    #[prost(message, repeated, tag="1")]
+    pub contexts: ::prost::alloc::vec::Vec<ContextInfo>,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ContextInfo {
+    #[prost(string, tag="1")]
+    pub context: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub language: ::prost::alloc::string::String,
+    /// of the interpreter
+    #[prost(string, tag="3")]
+    pub version: ::prost::alloc::string::String,
+    /// since it was asked for
+    #[prost(uint64, tag="4")]
+    pub age_ms: u64,
+    /// that were run in it, the one that runs included
+    #[prost(uint64, tag="5")]
+    pub pieces: u64,
+    /// the piece that runs; empty: none
+    #[prost(string, tag="6")]
+    pub execution: ::prost::alloc::string::String,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompleteRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub context: ::prost::alloc::string::String,
+    /// at most 1 MiB
+    #[prost(string, tag="3")]
+    pub code: ::prost::alloc::string::String,
+    /// where in it, in bytes of UTF-8
+    #[prost(uint64, tag="4")]
+    pub cursor: u64,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompleteResponse {
+    /// each may stand in the place of the text from start to end
+    #[prost(string, repeated, tag="1")]
+    pub matches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// in bytes of UTF-8
+    #[prost(uint64, tag="2")]
+    pub start: u64,
+    #[prost(uint64, tag="3")]
+    pub end: u64,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InspectRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub context: ::prost::alloc::string::String,
+    /// at most 1 MiB
+    #[prost(string, tag="3")]
+    pub code: ::prost::alloc::string::String,
+    /// where in it, in bytes of UTF-8
+    #[prost(uint64, tag="4")]
+    pub cursor: u64,
+    /// more: the source, where there is one
+    #[prost(bool, tag="5")]
+    pub detail: bool,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InspectResponse {
+    #[prost(bool, tag="1")]
+    pub found: bool,
+    /// what is known, in one or more forms
+    #[prost(message, repeated, tag="2")]
+    pub data: ::prost::alloc::vec::Vec<MimeData>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1068,6 +1302,16 @@ pub enum ErrorReason {
     ShuttingDown = 33,
     /// UNAVAILABLE
     DrainingPool = 34,
+    /// Contexts:
+    ///
+    /// NOT_FOUND: it never was, was closed, or is lost
+    NoSuchContext = 35,
+    /// RESOURCE_EXHAUSTED: contexts of one lease
+    ContextLimit = 36,
+    /// FAILED_PRECONDITION: a piece of code runs in it
+    ContextBusy = 37,
+    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended
+    ContextStartFailed = 38,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1105,6 +1349,10 @@ impl ErrorReason {
             ErrorReason::BreakerOpen => "BREAKER_OPEN",
             ErrorReason::ShuttingDown => "SHUTTING_DOWN",
             ErrorReason::DrainingPool => "DRAINING_POOL",
+            ErrorReason::NoSuchContext => "NO_SUCH_CONTEXT",
+            ErrorReason::ContextLimit => "CONTEXT_LIMIT",
+            ErrorReason::ContextBusy => "CONTEXT_BUSY",
+            ErrorReason::ContextStartFailed => "CONTEXT_START_FAILED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1139,6 +1387,10 @@ impl ErrorReason {
             "BREAKER_OPEN" => Some(Self::BreakerOpen),
             "SHUTTING_DOWN" => Some(Self::ShuttingDown),
             "DRAINING_POOL" => Some(Self::DrainingPool),
+            "NO_SUCH_CONTEXT" => Some(Self::NoSuchContext),
+            "CONTEXT_LIMIT" => Some(Self::ContextLimit),
+            "CONTEXT_BUSY" => Some(Self::ContextBusy),
+            "CONTEXT_START_FAILED" => Some(Self::ContextStartFailed),
             _ => None,
         }
     }
@@ -1204,6 +1456,8 @@ impl Unwatched {
 pub enum OutputStream {
     Stdout = 0,
     Stderr = 1,
+    /// of no Output: Display, Failure and Prompt, of which `position` counts the bytes
+    Events = 2,
 }
 impl OutputStream {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1214,6 +1468,7 @@ impl OutputStream {
         match self {
             OutputStream::Stdout => "STDOUT",
             OutputStream::Stderr => "STDERR",
+            OutputStream::Events => "EVENTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1221,6 +1476,7 @@ impl OutputStream {
         match value {
             "STDOUT" => Some(Self::Stdout),
             "STDERR" => Some(Self::Stderr),
+            "EVENTS" => Some(Self::Events),
             _ => None,
         }
     }
@@ -1251,6 +1507,8 @@ pub enum EndCause {
     IdleTimeout = 10,
     /// it used cpu_time_ms
     CpuTimeLimit = 11,
+    /// the context it was to run in had ended, or broke the rules; message says which
+    ContextLost = 12,
 }
 impl EndCause {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1271,6 +1529,7 @@ impl EndCause {
             EndCause::Draining => "DRAINING",
             EndCause::IdleTimeout => "IDLE_TIMEOUT",
             EndCause::CpuTimeLimit => "CPU_TIME_LIMIT",
+            EndCause::ContextLost => "CONTEXT_LOST",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1288,6 +1547,7 @@ impl EndCause {
             "DRAINING" => Some(Self::Draining),
             "IDLE_TIMEOUT" => Some(Self::IdleTimeout),
             "CPU_TIME_LIMIT" => Some(Self::CpuTimeLimit),
+            "CONTEXT_LOST" => Some(Self::ContextLost),
             _ => None,
         }
     }

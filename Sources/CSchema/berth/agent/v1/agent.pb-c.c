@@ -899,7 +899,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__ping_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[20] =
+static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[28] =
 {
   {
     "execution",
@@ -1141,11 +1141,112 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "opens_context",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, opens_context),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "driver",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, driver),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "control_by_lines",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, control_by_lines),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, context),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, code),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "piece_kind",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, piece_kind),
+    &berth__agent__v1__piece_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_display_bytes",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, max_display_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__execute_request__field_indices_by_name[] = {
   1,   /* field[1] = argv */
+  24,   /* field[24] = code */
+  23,   /* field[23] = context */
+  22,   /* field[22] = control_by_lines */
   15,   /* field[15] = cpu_time_ms */
+  26,   /* field[26] = cursor */
   3,   /* field[3] = cwd */
+  21,   /* field[21] = driver */
   2,   /* field[2] = env */
   0,   /* field[0] = execution */
   5,   /* field[5] = gid */
@@ -1154,10 +1255,13 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
   16,   /* field[16] = keep_background */
   10,   /* field[10] = keep_stdin_open */
   13,   /* field[13] = kill_at_max_output */
+  27,   /* field[27] = max_display_bytes */
   12,   /* field[12] = max_output_bytes */
   17,   /* field[17] = merge_output */
+  20,   /* field[20] = opens_context */
   19,   /* field[19] = output_grace_max_ms */
   18,   /* field[18] = output_grace_ms */
+  25,   /* field[25] = piece_kind */
   6,   /* field[6] = stdin */
   11,   /* field[11] = terminal */
   7,   /* field[7] = timeout_ms */
@@ -1167,7 +1271,7 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
 static const ProtobufCIntRange berth__agent__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 20 }
+  { 0, 28 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
 {
@@ -1177,7 +1281,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
   "Berth__Agent__V1__ExecuteRequest",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__ExecuteRequest),
-  20,
+  28,
   berth__agent__v1__execute_request__field_descriptors,
   berth__agent__v1__execute_request__field_indices_by_name,
   1,  berth__agent__v1__execute_request__number_ranges,
@@ -1312,7 +1416,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_event__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__execute_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descriptors[1] =
+static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descriptors[2] =
 {
   {
     "pid",
@@ -1326,14 +1430,27 @@ static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "interpreter",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Started, interpreter),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__started__field_indices_by_name[] = {
+  1,   /* field[1] = interpreter */
   0,   /* field[0] = pid */
 };
 static const ProtobufCIntRange berth__agent__v1__started__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__started__descriptor =
 {
@@ -1343,7 +1460,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__started__descriptor =
   "Berth__Agent__V1__Started",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__Started),
-  1,
+  2,
   berth__agent__v1__started__field_descriptors,
   berth__agent__v1__started__field_indices_by_name,
   1,  berth__agent__v1__started__number_ranges,
@@ -1414,7 +1531,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__output__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors[14] =
+static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors[15] =
 {
   {
     "cause",
@@ -1584,9 +1701,22 @@ static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "context_lost",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Ended, context_lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
   0,   /* field[0] = cause */
+  14,   /* field[14] = context_lost */
   1,   /* field[1] = exit_code */
   3,   /* field[3] = message */
   13,   /* field[13] = out_of_memory_kills */
@@ -1604,7 +1734,7 @@ static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__agent__v1__ended__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor =
 {
@@ -1614,7 +1744,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor =
   "Berth__Agent__V1__Ended",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__Ended),
-  14,
+  15,
   berth__agent__v1__ended__field_descriptors,
   berth__agent__v1__ended__field_indices_by_name,
   1,  berth__agent__v1__ended__number_ranges,
@@ -2031,6 +2161,38 @@ const ProtobufCMessageDescriptor berth__agent__v1__reset_response__descriptor =
   1,  berth__agent__v1__reset_response__number_ranges,
   (ProtobufCMessageInit) berth__agent__v1__reset_response__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue berth__agent__v1__piece_kind__enum_values_by_number[4] =
+{
+  { "RUN", "BERTH__AGENT__V1__PIECE_KIND__RUN", 0 },
+  { "COMPLETE", "BERTH__AGENT__V1__PIECE_KIND__COMPLETE", 1 },
+  { "INSPECT", "BERTH__AGENT__V1__PIECE_KIND__INSPECT", 2 },
+  { "INSPECT_DETAIL", "BERTH__AGENT__V1__PIECE_KIND__INSPECT_DETAIL", 3 },
+};
+static const ProtobufCIntRange berth__agent__v1__piece_kind__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex berth__agent__v1__piece_kind__enum_values_by_name[4] =
+{
+  { "COMPLETE", 1 },
+  { "INSPECT", 2 },
+  { "INSPECT_DETAIL", 3 },
+  { "RUN", 0 },
+};
+const ProtobufCEnumDescriptor berth__agent__v1__piece_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.PieceKind",
+  "PieceKind",
+  "Berth__Agent__V1__PieceKind",
+  "berth.agent.v1",
+  4,
+  berth__agent__v1__piece_kind__enum_values_by_number,
+  4,
+  berth__agent__v1__piece_kind__enum_values_by_name,
+  1,
+  berth__agent__v1__piece_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[7] =
 {

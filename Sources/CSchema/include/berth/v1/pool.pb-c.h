@@ -25,6 +25,11 @@ typedef struct Berth__V1__Terminal Berth__V1__Terminal;
 typedef struct Berth__V1__ExecuteEvent Berth__V1__ExecuteEvent;
 typedef struct Berth__V1__Started Berth__V1__Started;
 typedef struct Berth__V1__Dropped Berth__V1__Dropped;
+typedef struct Berth__V1__Display Berth__V1__Display;
+typedef struct Berth__V1__MimeData Berth__V1__MimeData;
+typedef struct Berth__V1__LeftOut Berth__V1__LeftOut;
+typedef struct Berth__V1__Failure Berth__V1__Failure;
+typedef struct Berth__V1__Prompt Berth__V1__Prompt;
 typedef struct Berth__V1__Output Berth__V1__Output;
 typedef struct Berth__V1__Ended Berth__V1__Ended;
 typedef struct Berth__V1__Usage Berth__V1__Usage;
@@ -42,6 +47,18 @@ typedef struct Berth__V1__ResizeTerminalResponse Berth__V1__ResizeTerminalRespon
 typedef struct Berth__V1__ListExecutionsRequest Berth__V1__ListExecutionsRequest;
 typedef struct Berth__V1__ListExecutionsResponse Berth__V1__ListExecutionsResponse;
 typedef struct Berth__V1__ExecutionInfo Berth__V1__ExecutionInfo;
+typedef struct Berth__V1__OpenContextRequest Berth__V1__OpenContextRequest;
+typedef struct Berth__V1__OpenContextRequest__EnvEntry Berth__V1__OpenContextRequest__EnvEntry;
+typedef struct Berth__V1__OpenContextResponse Berth__V1__OpenContextResponse;
+typedef struct Berth__V1__CloseContextRequest Berth__V1__CloseContextRequest;
+typedef struct Berth__V1__CloseContextResponse Berth__V1__CloseContextResponse;
+typedef struct Berth__V1__ListContextsRequest Berth__V1__ListContextsRequest;
+typedef struct Berth__V1__ListContextsResponse Berth__V1__ListContextsResponse;
+typedef struct Berth__V1__ContextInfo Berth__V1__ContextInfo;
+typedef struct Berth__V1__CompleteRequest Berth__V1__CompleteRequest;
+typedef struct Berth__V1__CompleteResponse Berth__V1__CompleteResponse;
+typedef struct Berth__V1__InspectRequest Berth__V1__InspectRequest;
+typedef struct Berth__V1__InspectResponse Berth__V1__InspectResponse;
 typedef struct Berth__V1__FileInfo Berth__V1__FileInfo;
 typedef struct Berth__V1__WriteFileRequest Berth__V1__WriteFileRequest;
 typedef struct Berth__V1__WriteFileResponse Berth__V1__WriteFileResponse;
@@ -208,7 +225,26 @@ typedef enum _Berth__V1__ErrorReason {
   /*
    * UNAVAILABLE
    */
-  BERTH__V1__ERROR_REASON__DRAINING_POOL = 34
+  BERTH__V1__ERROR_REASON__DRAINING_POOL = 34,
+  /*
+   * Contexts:
+   */
+  /*
+   * NOT_FOUND: it never was, was closed, or is lost
+   */
+  BERTH__V1__ERROR_REASON__NO_SUCH_CONTEXT = 35,
+  /*
+   * RESOURCE_EXHAUSTED: contexts of one lease
+   */
+  BERTH__V1__ERROR_REASON__CONTEXT_LIMIT = 36,
+  /*
+   * FAILED_PRECONDITION: a piece of code runs in it
+   */
+  BERTH__V1__ERROR_REASON__CONTEXT_BUSY = 37,
+  /*
+   * FAILED_PRECONDITION: its interpreter is not there, too old, or ended
+   */
+  BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED = 38
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__ERROR_REASON)
 } Berth__V1__ErrorReason;
 typedef enum _Berth__V1__OutputPolicy {
@@ -235,7 +271,11 @@ typedef enum _Berth__V1__Unwatched {
 } Berth__V1__Unwatched;
 typedef enum _Berth__V1__OutputStream {
   BERTH__V1__OUTPUT_STREAM__STDOUT = 0,
-  BERTH__V1__OUTPUT_STREAM__STDERR = 1
+  BERTH__V1__OUTPUT_STREAM__STDERR = 1,
+  /*
+   * of no Output: Display, Failure and Prompt, of which `position` counts the bytes
+   */
+  BERTH__V1__OUTPUT_STREAM__EVENTS = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__OUTPUT_STREAM)
 } Berth__V1__OutputStream;
 typedef enum _Berth__V1__EndCause {
@@ -283,7 +323,11 @@ typedef enum _Berth__V1__EndCause {
   /*
    * it used cpu_time_ms
    */
-  BERTH__V1__END_CAUSE__CPU_TIME_LIMIT = 11
+  BERTH__V1__END_CAUSE__CPU_TIME_LIMIT = 11,
+  /*
+   * the context it was to run in had ended, or broke the rules; message says which
+   */
+  BERTH__V1__END_CAUSE__CONTEXT_LOST = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__END_CAUSE)
 } Berth__V1__EndCause;
 typedef enum _Berth__V1__StartFailure {
@@ -470,11 +514,14 @@ struct  Berth__V1__ExecuteRequest
    */
   char *shell;
   /*
-   * instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says
+   * instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a
    */
   char *code;
   /*
-   * with code: a name of the pool's configuration; "python" and "sh" are always there
+   * context at most 1 MiB
+   */
+  /*
+   * with code, but not with a context: a name of the pool's configuration; "python" and "sh" are always there
    */
   char *language;
   /*
@@ -500,6 +547,13 @@ struct  Berth__V1__ExecuteRequest
    * instead of cwd
    */
   ProtobufCBinaryData cwd_raw;
+  /*
+   * with lease and code: the context that runs the code. Its language, environment, working
+   */
+  char *context;
+  /*
+   * directory, user and terminal are the context's: they are not to be given
+   */
   /*
    * the user id it runs as; 0: the member's own. Others only where the pool allows them; root
    */
@@ -586,7 +640,7 @@ struct  Berth__V1__ExecuteRequest
 };
 #define BERTH__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execute_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, {0,NULL}, 0, {0,NULL}, 0, NULL, 0, 0, 0, 0, 0, 0, 0, BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT, 0, 0, BERTH__V1__UNWATCHED__RUN_ON }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, {0,NULL}, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, NULL, 0, 0, 0, 0, 0, 0, 0, BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT, 0, 0, BERTH__V1__UNWATCHED__RUN_ON }
 
 
 /*
@@ -612,7 +666,10 @@ typedef enum {
   BERTH__V1__EXECUTE_EVENT__EVENT_STARTED = 1,
   BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT = 2,
   BERTH__V1__EXECUTE_EVENT__EVENT_ENDED = 3,
-  BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED = 4
+  BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED = 4,
+  BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY = 5,
+  BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE = 6,
+  BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__EXECUTE_EVENT__EVENT__CASE)
 } Berth__V1__ExecuteEvent__EventCase;
 
@@ -625,6 +682,9 @@ struct  Berth__V1__ExecuteEvent
     Berth__V1__Output *output;
     Berth__V1__Ended *ended;
     Berth__V1__Dropped *dropped;
+    Berth__V1__Display *display;
+    Berth__V1__Failure *failure;
+    Berth__V1__Prompt *prompt;
   };
 };
 #define BERTH__V1__EXECUTE_EVENT__INIT \
@@ -669,6 +729,129 @@ struct  Berth__V1__Dropped
 #define BERTH__V1__DROPPED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__dropped__descriptor) \
     , BERTH__V1__OUTPUT_STREAM__STDOUT, 0, 0 }
+
+
+/*
+ * Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
+ * with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+ */
+struct  Berth__V1__Display
+{
+  ProtobufCMessage base;
+  /*
+   * to acknowledge it with, or to go on after it; as if events were a stream of bytes
+   */
+  uint64_t position;
+  /*
+   * the same thing in each form
+   */
+  size_t n_data;
+  Berth__V1__MimeData **data;
+  /*
+   * a name that a later display may refer to; empty: none
+   */
+  char *id;
+  /*
+   * it takes the place of those with this id
+   */
+  protobuf_c_boolean update;
+  /*
+   * the value of the piece's last expression
+   */
+  protobuf_c_boolean result;
+  /*
+   * forms that were too large
+   */
+  size_t n_left_out;
+  Berth__V1__LeftOut **left_out;
+};
+#define BERTH__V1__DISPLAY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__display__descriptor) \
+    , 0, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0,NULL }
+
+
+struct  Berth__V1__MimeData
+{
+  ProtobufCMessage base;
+  /*
+   * "text/plain", "image/png" …
+   */
+  char *mime;
+  /*
+   * text is UTF-8
+   */
+  ProtobufCBinaryData data;
+};
+#define BERTH__V1__MIME_DATA__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__mime_data__descriptor) \
+    , (char *)protobuf_c_empty_string, {0,NULL} }
+
+
+/*
+ * A form of a display that was larger than the server's max_display together with those before it.
+ */
+struct  Berth__V1__LeftOut
+{
+  ProtobufCMessage base;
+  /*
+   * empty: not known
+   */
+  char *mime;
+  uint64_t bytes;
+};
+#define BERTH__V1__LEFT_OUT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__left_out__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * A piece of code failed.
+ */
+struct  Berth__V1__Failure
+{
+  ProtobufCMessage base;
+  /*
+   * as in Display
+   */
+  uint64_t position;
+  /*
+   * of the error: "ValueError"
+   */
+  char *name;
+  char *message;
+  /*
+   * lines for people, without line feeds, the innermost call last
+   */
+  size_t n_traceback;
+  char **traceback;
+};
+#define BERTH__V1__FAILURE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__failure__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+/*
+ * A piece of code waits for a line of its standard input. Answer with Input, "\n" included.
+ */
+struct  Berth__V1__Prompt
+{
+  ProtobufCMessage base;
+  /*
+   * as in Display
+   */
+  uint64_t position;
+  /*
+   * what it asks
+   */
+  char *text;
+  /*
+   * what is typed is not to be shown
+   */
+  protobuf_c_boolean password;
+};
+#define BERTH__V1__PROMPT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__prompt__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Berth__V1__Output
@@ -721,10 +904,14 @@ struct  Berth__V1__Ended
    * processes of the container that the kernel killed at its memory limit meanwhile
    */
   uint64_t out_of_memory_kills;
+  /*
+   * of a piece of code: its context ended with it. exit_code or signal are the interpreter's then;
+   */
+  protobuf_c_boolean context_lost;
 };
 #define BERTH__V1__ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__ended__descriptor) \
-    , BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__START_FAILURE__START_FAILURE_UNSPECIFIED, NULL, 0, 0, 0, 0, 0 }
+    , BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__START_FAILURE__START_FAILURE_UNSPECIFIED, NULL, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__Usage
@@ -777,10 +964,17 @@ struct  Berth__V1__AttachRequest
    * never slows the program: when this watcher is too slow, it misses output, and Dropped
    */
   protobuf_c_boolean observe;
+  /*
+   * tells. Does not count as someone who watches when the last one goes
+   */
+  /*
+   * as stdout_offset, of displays, failures and prompts: the last one's position
+   */
+  uint64_t events_position;
 };
 #define BERTH__V1__ATTACH_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__attach_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__DetachRequest
@@ -821,10 +1015,14 @@ struct  Berth__V1__AcknowledgeRequest
    */
   uint64_t stdout_offset;
   uint64_t stderr_offset;
+  /*
+   * likewise: of the last Display, Failure or Prompt that was consumed
+   */
+  uint64_t events_position;
 };
 #define BERTH__V1__ACKNOWLEDGE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__acknowledge_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__AcknowledgeResponse
@@ -987,10 +1185,226 @@ struct  Berth__V1__ExecutionInfo
    */
   size_t n_argv_raw;
   ProtobufCBinaryData *argv_raw;
+  /*
+   * that it runs in; argv is then the language and the code
+   */
+  char *context;
+  uint64_t events_held_from;
 };
 #define BERTH__V1__EXECUTION_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execution_info__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0,NULL, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__OpenContextRequest__EnvEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  char *value;
+};
+#define BERTH__V1__OPEN_CONTEXT_REQUEST__ENV_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__open_context_request__env_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__OpenContextRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  /*
+   * "python", "bash" or "sh"
+   */
+  char *language;
+  /*
+   * absolute; empty: the pool's (/workspace)
+   */
+  char *cwd;
+  /*
+   * as in ExecuteRequest
+   */
+  size_t n_env;
+  Berth__V1__OpenContextRequest__EnvEntry **env;
+  /*
+   * as in ExecuteRequest
+   */
+  uint32_t uid;
+  /*
+   * as in ExecuteRequest
+   */
+  size_t n_env_raw;
+  ProtobufCBinaryData *env_raw;
+  /*
+   * instead of cwd
+   */
+  ProtobufCBinaryData cwd_raw;
+};
+#define BERTH__V1__OPEN_CONTEXT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__open_context_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0,NULL, {0,NULL} }
+
+
+struct  Berth__V1__OpenContextResponse
+{
+  ProtobufCMessage base;
+  /*
+   * its id, for all calls about it
+   */
+  char *context;
+  /*
+   * of the interpreter: "3.11.2"; empty where it does not tell
+   */
+  char *version;
+};
+#define BERTH__V1__OPEN_CONTEXT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__open_context_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__CloseContextRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *context;
+};
+#define BERTH__V1__CLOSE_CONTEXT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__close_context_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__CloseContextResponse
+{
+  ProtobufCMessage base;
+};
+#define BERTH__V1__CLOSE_CONTEXT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__close_context_response__descriptor) \
+     }
+
+
+struct  Berth__V1__ListContextsRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+};
+#define BERTH__V1__LIST_CONTEXTS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_contexts_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__ListContextsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * the oldest first
+   */
+  size_t n_contexts;
+  Berth__V1__ContextInfo **contexts;
+};
+#define BERTH__V1__LIST_CONTEXTS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__list_contexts_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Berth__V1__ContextInfo
+{
+  ProtobufCMessage base;
+  char *context;
+  char *language;
+  /*
+   * of the interpreter
+   */
+  char *version;
+  /*
+   * since it was asked for
+   */
+  uint64_t age_ms;
+  /*
+   * that were run in it, the one that runs included
+   */
+  uint64_t pieces;
+  /*
+   * the piece that runs; empty: none
+   */
+  char *execution;
+};
+#define BERTH__V1__CONTEXT_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__context_info__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__CompleteRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *context;
+  /*
+   * at most 1 MiB
+   */
+  char *code;
+  /*
+   * where in it, in bytes of UTF-8
+   */
+  uint64_t cursor;
+};
+#define BERTH__V1__COMPLETE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__complete_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__CompleteResponse
+{
+  ProtobufCMessage base;
+  /*
+   * each may stand in the place of the text from start to end
+   */
+  size_t n_matches;
+  char **matches;
+  /*
+   * in bytes of UTF-8
+   */
+  uint64_t start;
+  uint64_t end;
+};
+#define BERTH__V1__COMPLETE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__complete_response__descriptor) \
+    , 0,NULL, 0, 0 }
+
+
+struct  Berth__V1__InspectRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *context;
+  /*
+   * at most 1 MiB
+   */
+  char *code;
+  /*
+   * where in it, in bytes of UTF-8
+   */
+  uint64_t cursor;
+  /*
+   * more: the source, where there is one
+   */
+  protobuf_c_boolean detail;
+};
+#define BERTH__V1__INSPECT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__inspect_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Berth__V1__InspectResponse
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean found;
+  /*
+   * what is known, in one or more forms
+   */
+  size_t n_data;
+  Berth__V1__MimeData **data;
+};
+#define BERTH__V1__INSPECT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__inspect_response__descriptor) \
+    , 0, 0,NULL }
 
 
 struct  Berth__V1__FileInfo
@@ -2002,6 +2416,101 @@ Berth__V1__Dropped *
 void   berth__v1__dropped__free_unpacked
                      (Berth__V1__Dropped *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__Display methods */
+void   berth__v1__display__init
+                     (Berth__V1__Display         *message);
+size_t berth__v1__display__get_packed_size
+                     (const Berth__V1__Display   *message);
+size_t berth__v1__display__pack
+                     (const Berth__V1__Display   *message,
+                      uint8_t             *out);
+size_t berth__v1__display__pack_to_buffer
+                     (const Berth__V1__Display   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__Display *
+       berth__v1__display__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__display__free_unpacked
+                     (Berth__V1__Display *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__MimeData methods */
+void   berth__v1__mime_data__init
+                     (Berth__V1__MimeData         *message);
+size_t berth__v1__mime_data__get_packed_size
+                     (const Berth__V1__MimeData   *message);
+size_t berth__v1__mime_data__pack
+                     (const Berth__V1__MimeData   *message,
+                      uint8_t             *out);
+size_t berth__v1__mime_data__pack_to_buffer
+                     (const Berth__V1__MimeData   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__MimeData *
+       berth__v1__mime_data__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__mime_data__free_unpacked
+                     (Berth__V1__MimeData *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__LeftOut methods */
+void   berth__v1__left_out__init
+                     (Berth__V1__LeftOut         *message);
+size_t berth__v1__left_out__get_packed_size
+                     (const Berth__V1__LeftOut   *message);
+size_t berth__v1__left_out__pack
+                     (const Berth__V1__LeftOut   *message,
+                      uint8_t             *out);
+size_t berth__v1__left_out__pack_to_buffer
+                     (const Berth__V1__LeftOut   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__LeftOut *
+       berth__v1__left_out__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__left_out__free_unpacked
+                     (Berth__V1__LeftOut *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__Failure methods */
+void   berth__v1__failure__init
+                     (Berth__V1__Failure         *message);
+size_t berth__v1__failure__get_packed_size
+                     (const Berth__V1__Failure   *message);
+size_t berth__v1__failure__pack
+                     (const Berth__V1__Failure   *message,
+                      uint8_t             *out);
+size_t berth__v1__failure__pack_to_buffer
+                     (const Berth__V1__Failure   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__Failure *
+       berth__v1__failure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__failure__free_unpacked
+                     (Berth__V1__Failure *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__Prompt methods */
+void   berth__v1__prompt__init
+                     (Berth__V1__Prompt         *message);
+size_t berth__v1__prompt__get_packed_size
+                     (const Berth__V1__Prompt   *message);
+size_t berth__v1__prompt__pack
+                     (const Berth__V1__Prompt   *message,
+                      uint8_t             *out);
+size_t berth__v1__prompt__pack_to_buffer
+                     (const Berth__V1__Prompt   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__Prompt *
+       berth__v1__prompt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__prompt__free_unpacked
+                     (Berth__V1__Prompt *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__Output methods */
 void   berth__v1__output__init
                      (Berth__V1__Output         *message);
@@ -2324,6 +2833,218 @@ Berth__V1__ExecutionInfo *
                       const uint8_t       *data);
 void   berth__v1__execution_info__free_unpacked
                      (Berth__V1__ExecutionInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__OpenContextRequest__EnvEntry methods */
+void   berth__v1__open_context_request__env_entry__init
+                     (Berth__V1__OpenContextRequest__EnvEntry         *message);
+/* Berth__V1__OpenContextRequest methods */
+void   berth__v1__open_context_request__init
+                     (Berth__V1__OpenContextRequest         *message);
+size_t berth__v1__open_context_request__get_packed_size
+                     (const Berth__V1__OpenContextRequest   *message);
+size_t berth__v1__open_context_request__pack
+                     (const Berth__V1__OpenContextRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__open_context_request__pack_to_buffer
+                     (const Berth__V1__OpenContextRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__OpenContextRequest *
+       berth__v1__open_context_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__open_context_request__free_unpacked
+                     (Berth__V1__OpenContextRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__OpenContextResponse methods */
+void   berth__v1__open_context_response__init
+                     (Berth__V1__OpenContextResponse         *message);
+size_t berth__v1__open_context_response__get_packed_size
+                     (const Berth__V1__OpenContextResponse   *message);
+size_t berth__v1__open_context_response__pack
+                     (const Berth__V1__OpenContextResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__open_context_response__pack_to_buffer
+                     (const Berth__V1__OpenContextResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__OpenContextResponse *
+       berth__v1__open_context_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__open_context_response__free_unpacked
+                     (Berth__V1__OpenContextResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__CloseContextRequest methods */
+void   berth__v1__close_context_request__init
+                     (Berth__V1__CloseContextRequest         *message);
+size_t berth__v1__close_context_request__get_packed_size
+                     (const Berth__V1__CloseContextRequest   *message);
+size_t berth__v1__close_context_request__pack
+                     (const Berth__V1__CloseContextRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__close_context_request__pack_to_buffer
+                     (const Berth__V1__CloseContextRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__CloseContextRequest *
+       berth__v1__close_context_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__close_context_request__free_unpacked
+                     (Berth__V1__CloseContextRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__CloseContextResponse methods */
+void   berth__v1__close_context_response__init
+                     (Berth__V1__CloseContextResponse         *message);
+size_t berth__v1__close_context_response__get_packed_size
+                     (const Berth__V1__CloseContextResponse   *message);
+size_t berth__v1__close_context_response__pack
+                     (const Berth__V1__CloseContextResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__close_context_response__pack_to_buffer
+                     (const Berth__V1__CloseContextResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__CloseContextResponse *
+       berth__v1__close_context_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__close_context_response__free_unpacked
+                     (Berth__V1__CloseContextResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListContextsRequest methods */
+void   berth__v1__list_contexts_request__init
+                     (Berth__V1__ListContextsRequest         *message);
+size_t berth__v1__list_contexts_request__get_packed_size
+                     (const Berth__V1__ListContextsRequest   *message);
+size_t berth__v1__list_contexts_request__pack
+                     (const Berth__V1__ListContextsRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_contexts_request__pack_to_buffer
+                     (const Berth__V1__ListContextsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListContextsRequest *
+       berth__v1__list_contexts_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_contexts_request__free_unpacked
+                     (Berth__V1__ListContextsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ListContextsResponse methods */
+void   berth__v1__list_contexts_response__init
+                     (Berth__V1__ListContextsResponse         *message);
+size_t berth__v1__list_contexts_response__get_packed_size
+                     (const Berth__V1__ListContextsResponse   *message);
+size_t berth__v1__list_contexts_response__pack
+                     (const Berth__V1__ListContextsResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__list_contexts_response__pack_to_buffer
+                     (const Berth__V1__ListContextsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ListContextsResponse *
+       berth__v1__list_contexts_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__list_contexts_response__free_unpacked
+                     (Berth__V1__ListContextsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ContextInfo methods */
+void   berth__v1__context_info__init
+                     (Berth__V1__ContextInfo         *message);
+size_t berth__v1__context_info__get_packed_size
+                     (const Berth__V1__ContextInfo   *message);
+size_t berth__v1__context_info__pack
+                     (const Berth__V1__ContextInfo   *message,
+                      uint8_t             *out);
+size_t berth__v1__context_info__pack_to_buffer
+                     (const Berth__V1__ContextInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ContextInfo *
+       berth__v1__context_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__context_info__free_unpacked
+                     (Berth__V1__ContextInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__CompleteRequest methods */
+void   berth__v1__complete_request__init
+                     (Berth__V1__CompleteRequest         *message);
+size_t berth__v1__complete_request__get_packed_size
+                     (const Berth__V1__CompleteRequest   *message);
+size_t berth__v1__complete_request__pack
+                     (const Berth__V1__CompleteRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__complete_request__pack_to_buffer
+                     (const Berth__V1__CompleteRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__CompleteRequest *
+       berth__v1__complete_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__complete_request__free_unpacked
+                     (Berth__V1__CompleteRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__CompleteResponse methods */
+void   berth__v1__complete_response__init
+                     (Berth__V1__CompleteResponse         *message);
+size_t berth__v1__complete_response__get_packed_size
+                     (const Berth__V1__CompleteResponse   *message);
+size_t berth__v1__complete_response__pack
+                     (const Berth__V1__CompleteResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__complete_response__pack_to_buffer
+                     (const Berth__V1__CompleteResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__CompleteResponse *
+       berth__v1__complete_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__complete_response__free_unpacked
+                     (Berth__V1__CompleteResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__InspectRequest methods */
+void   berth__v1__inspect_request__init
+                     (Berth__V1__InspectRequest         *message);
+size_t berth__v1__inspect_request__get_packed_size
+                     (const Berth__V1__InspectRequest   *message);
+size_t berth__v1__inspect_request__pack
+                     (const Berth__V1__InspectRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__inspect_request__pack_to_buffer
+                     (const Berth__V1__InspectRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__InspectRequest *
+       berth__v1__inspect_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__inspect_request__free_unpacked
+                     (Berth__V1__InspectRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__InspectResponse methods */
+void   berth__v1__inspect_response__init
+                     (Berth__V1__InspectResponse         *message);
+size_t berth__v1__inspect_response__get_packed_size
+                     (const Berth__V1__InspectResponse   *message);
+size_t berth__v1__inspect_response__pack
+                     (const Berth__V1__InspectResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__inspect_response__pack_to_buffer
+                     (const Berth__V1__InspectResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__InspectResponse *
+       berth__v1__inspect_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__inspect_response__free_unpacked
+                     (Berth__V1__InspectResponse *message,
                       ProtobufCAllocator *allocator);
 /* Berth__V1__FileInfo methods */
 void   berth__v1__file_info__init
@@ -3101,6 +3822,21 @@ typedef void (*Berth__V1__Started_Closure)
 typedef void (*Berth__V1__Dropped_Closure)
                  (const Berth__V1__Dropped *message,
                   void *closure_data);
+typedef void (*Berth__V1__Display_Closure)
+                 (const Berth__V1__Display *message,
+                  void *closure_data);
+typedef void (*Berth__V1__MimeData_Closure)
+                 (const Berth__V1__MimeData *message,
+                  void *closure_data);
+typedef void (*Berth__V1__LeftOut_Closure)
+                 (const Berth__V1__LeftOut *message,
+                  void *closure_data);
+typedef void (*Berth__V1__Failure_Closure)
+                 (const Berth__V1__Failure *message,
+                  void *closure_data);
+typedef void (*Berth__V1__Prompt_Closure)
+                 (const Berth__V1__Prompt *message,
+                  void *closure_data);
 typedef void (*Berth__V1__Output_Closure)
                  (const Berth__V1__Output *message,
                   void *closure_data);
@@ -3151,6 +3887,42 @@ typedef void (*Berth__V1__ListExecutionsResponse_Closure)
                   void *closure_data);
 typedef void (*Berth__V1__ExecutionInfo_Closure)
                  (const Berth__V1__ExecutionInfo *message,
+                  void *closure_data);
+typedef void (*Berth__V1__OpenContextRequest__EnvEntry_Closure)
+                 (const Berth__V1__OpenContextRequest__EnvEntry *message,
+                  void *closure_data);
+typedef void (*Berth__V1__OpenContextRequest_Closure)
+                 (const Berth__V1__OpenContextRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__OpenContextResponse_Closure)
+                 (const Berth__V1__OpenContextResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__CloseContextRequest_Closure)
+                 (const Berth__V1__CloseContextRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__CloseContextResponse_Closure)
+                 (const Berth__V1__CloseContextResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListContextsRequest_Closure)
+                 (const Berth__V1__ListContextsRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ListContextsResponse_Closure)
+                 (const Berth__V1__ListContextsResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ContextInfo_Closure)
+                 (const Berth__V1__ContextInfo *message,
+                  void *closure_data);
+typedef void (*Berth__V1__CompleteRequest_Closure)
+                 (const Berth__V1__CompleteRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__CompleteResponse_Closure)
+                 (const Berth__V1__CompleteResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__InspectRequest_Closure)
+                 (const Berth__V1__InspectRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__InspectResponse_Closure)
+                 (const Berth__V1__InspectResponse *message,
                   void *closure_data);
 typedef void (*Berth__V1__FileInfo_Closure)
                  (const Berth__V1__FileInfo *message,
@@ -3319,6 +4091,26 @@ struct Berth__V1__Pool_Service
                           const Berth__V1__ListExecutionsRequest *input,
                           Berth__V1__ListExecutionsResponse_Closure closure,
                           void *closure_data);
+  void (*open_context)(Berth__V1__Pool_Service *service,
+                       const Berth__V1__OpenContextRequest *input,
+                       Berth__V1__OpenContextResponse_Closure closure,
+                       void *closure_data);
+  void (*close_context)(Berth__V1__Pool_Service *service,
+                        const Berth__V1__CloseContextRequest *input,
+                        Berth__V1__CloseContextResponse_Closure closure,
+                        void *closure_data);
+  void (*list_contexts)(Berth__V1__Pool_Service *service,
+                        const Berth__V1__ListContextsRequest *input,
+                        Berth__V1__ListContextsResponse_Closure closure,
+                        void *closure_data);
+  void (*complete)(Berth__V1__Pool_Service *service,
+                   const Berth__V1__CompleteRequest *input,
+                   Berth__V1__CompleteResponse_Closure closure,
+                   void *closure_data);
+  void (*inspect)(Berth__V1__Pool_Service *service,
+                  const Berth__V1__InspectRequest *input,
+                  Berth__V1__InspectResponse_Closure closure,
+                  void *closure_data);
   void (*write_file)(Berth__V1__Pool_Service *service,
                      const Berth__V1__WriteFileRequest *input,
                      Berth__V1__WriteFileResponse_Closure closure,
@@ -3393,6 +4185,11 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## signal,\
       function_prefix__ ## resize,\
       function_prefix__ ## list_executions,\
+      function_prefix__ ## open_context,\
+      function_prefix__ ## close_context,\
+      function_prefix__ ## list_contexts,\
+      function_prefix__ ## complete,\
+      function_prefix__ ## inspect,\
       function_prefix__ ## write_file,\
       function_prefix__ ## read_file,\
       function_prefix__ ## list_directory,\
@@ -3447,6 +4244,26 @@ void berth__v1__pool__list_executions(ProtobufCService *service,
                                       const Berth__V1__ListExecutionsRequest *input,
                                       Berth__V1__ListExecutionsResponse_Closure closure,
                                       void *closure_data);
+void berth__v1__pool__open_context(ProtobufCService *service,
+                                   const Berth__V1__OpenContextRequest *input,
+                                   Berth__V1__OpenContextResponse_Closure closure,
+                                   void *closure_data);
+void berth__v1__pool__close_context(ProtobufCService *service,
+                                    const Berth__V1__CloseContextRequest *input,
+                                    Berth__V1__CloseContextResponse_Closure closure,
+                                    void *closure_data);
+void berth__v1__pool__list_contexts(ProtobufCService *service,
+                                    const Berth__V1__ListContextsRequest *input,
+                                    Berth__V1__ListContextsResponse_Closure closure,
+                                    void *closure_data);
+void berth__v1__pool__complete(ProtobufCService *service,
+                               const Berth__V1__CompleteRequest *input,
+                               Berth__V1__CompleteResponse_Closure closure,
+                               void *closure_data);
+void berth__v1__pool__inspect(ProtobufCService *service,
+                              const Berth__V1__InspectRequest *input,
+                              Berth__V1__InspectResponse_Closure closure,
+                              void *closure_data);
 void berth__v1__pool__write_file(ProtobufCService *service,
                                  const Berth__V1__WriteFileRequest *input,
                                  Berth__V1__WriteFileResponse_Closure closure,
@@ -3573,6 +4390,11 @@ extern const ProtobufCMessageDescriptor berth__v1__terminal__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__started__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__dropped__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__display__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__mime_data__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__left_out__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__failure__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__prompt__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__output__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__ended__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__usage__descriptor;
@@ -3590,6 +4412,18 @@ extern const ProtobufCMessageDescriptor berth__v1__resize_terminal_response__des
 extern const ProtobufCMessageDescriptor berth__v1__list_executions_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__list_executions_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__open_context_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__open_context_request__env_entry__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__open_context_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__close_context_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__close_context_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_contexts_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__list_contexts_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__context_info__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__complete_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__complete_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__inspect_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__inspect_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__file_info__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__write_file_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__write_file_response__descriptor;

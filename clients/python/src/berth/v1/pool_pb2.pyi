@@ -13,6 +13,10 @@ CANCELLED: EndCause
 CLIENT_LIMIT: ErrorReason
 CLOSED: BreakerState
 CONTAINER_LOST: EndCause
+CONTEXT_BUSY: ErrorReason
+CONTEXT_LIMIT: ErrorReason
+CONTEXT_LOST: EndCause
+CONTEXT_START_FAILED: ErrorReason
 CPU_TIME_LIMIT: EndCause
 DESCRIPTOR: _descriptor.FileDescriptor
 DIRECTORY: FileType
@@ -21,6 +25,7 @@ DRAINING: EndCause
 DRAINING_POOL: ErrorReason
 END_CAUSE_UNSPECIFIED: EndCause
 ERROR_REASON_UNSPECIFIED: ErrorReason
+EVENTS: OutputStream
 EXECUTION_LIMIT: ErrorReason
 EXITED: EndCause
 FILE_TYPE_UNSPECIFIED: FileType
@@ -41,6 +46,7 @@ NOT_A_FILE: ErrorReason
 NOT_PERMITTED: ErrorReason
 NO_RESOURCES: StartFailure
 NO_SPACE: ErrorReason
+NO_SUCH_CONTEXT: ErrorReason
 NO_SUCH_EXECUTION: ErrorReason
 NO_SUCH_FILE: ErrorReason
 NO_SUCH_LEASE: ErrorReason
@@ -73,18 +79,20 @@ WAIT: Unwatched
 WAITER_LIMIT: ErrorReason
 
 class AcknowledgeRequest(_message.Message):
-    __slots__ = ["execution", "lease", "stderr_offset", "stdout_offset", "watcher"]
+    __slots__ = ["events_position", "execution", "lease", "stderr_offset", "stdout_offset", "watcher"]
+    EVENTS_POSITION_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     STDERR_OFFSET_FIELD_NUMBER: _ClassVar[int]
     STDOUT_OFFSET_FIELD_NUMBER: _ClassVar[int]
     WATCHER_FIELD_NUMBER: _ClassVar[int]
+    events_position: int
     execution: str
     lease: str
     stderr_offset: int
     stdout_offset: int
     watcher: int
-    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., watcher: _Optional[int] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., watcher: _Optional[int] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ..., events_position: _Optional[int] = ...) -> None: ...
 
 class AcknowledgeResponse(_message.Message):
     __slots__ = []
@@ -115,7 +123,8 @@ class AcquireResponse(_message.Message):
     def __init__(self, lease: _Optional[str] = ..., member: _Optional[str] = ..., ttl_ms: _Optional[int] = ..., warm: bool = ...) -> None: ...
 
 class AttachRequest(_message.Message):
-    __slots__ = ["execution", "from_now", "lease", "observe", "stderr_offset", "stdout_offset", "window_bytes"]
+    __slots__ = ["events_position", "execution", "from_now", "lease", "observe", "stderr_offset", "stdout_offset", "window_bytes"]
+    EVENTS_POSITION_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     FROM_NOW_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +132,7 @@ class AttachRequest(_message.Message):
     STDERR_OFFSET_FIELD_NUMBER: _ClassVar[int]
     STDOUT_OFFSET_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    events_position: int
     execution: str
     from_now: bool
     lease: str
@@ -130,7 +140,7 @@ class AttachRequest(_message.Message):
     stderr_offset: int
     stdout_offset: int
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ..., from_now: bool = ..., window_bytes: _Optional[int] = ..., observe: bool = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., execution: _Optional[str] = ..., stdout_offset: _Optional[int] = ..., stderr_offset: _Optional[int] = ..., from_now: bool = ..., window_bytes: _Optional[int] = ..., observe: bool = ..., events_position: _Optional[int] = ...) -> None: ...
 
 class ChangeModeRequest(_message.Message):
     __slots__ = ["lease", "mode", "path", "path_raw"]
@@ -148,6 +158,56 @@ class ChangeModeResponse(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
 
+class CloseContextRequest(_message.Message):
+    __slots__ = ["context", "lease"]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    context: str
+    lease: str
+    def __init__(self, lease: _Optional[str] = ..., context: _Optional[str] = ...) -> None: ...
+
+class CloseContextResponse(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class CompleteRequest(_message.Message):
+    __slots__ = ["code", "context", "cursor", "lease"]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    context: str
+    cursor: int
+    lease: str
+    def __init__(self, lease: _Optional[str] = ..., context: _Optional[str] = ..., code: _Optional[str] = ..., cursor: _Optional[int] = ...) -> None: ...
+
+class CompleteResponse(_message.Message):
+    __slots__ = ["end", "matches", "start"]
+    END_FIELD_NUMBER: _ClassVar[int]
+    MATCHES_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    end: int
+    matches: _containers.RepeatedScalarFieldContainer[str]
+    start: int
+    def __init__(self, matches: _Optional[_Iterable[str]] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+
+class ContextInfo(_message.Message):
+    __slots__ = ["age_ms", "context", "execution", "language", "pieces", "version"]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    age_ms: int
+    context: str
+    execution: str
+    language: str
+    pieces: int
+    version: str
+    def __init__(self, context: _Optional[str] = ..., language: _Optional[str] = ..., version: _Optional[str] = ..., age_ms: _Optional[int] = ..., pieces: _Optional[int] = ..., execution: _Optional[str] = ...) -> None: ...
+
 class DetachRequest(_message.Message):
     __slots__ = ["execution", "lease", "watcher"]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +221,22 @@ class DetachRequest(_message.Message):
 class DetachResponse(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
+
+class Display(_message.Message):
+    __slots__ = ["data", "id", "left_out", "position", "result", "update"]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    data: _containers.RepeatedCompositeFieldContainer[MimeData]
+    id: str
+    left_out: _containers.RepeatedCompositeFieldContainer[LeftOut]
+    position: int
+    result: bool
+    update: bool
+    def __init__(self, position: _Optional[int] = ..., data: _Optional[_Iterable[_Union[MimeData, _Mapping]]] = ..., id: _Optional[str] = ..., update: bool = ..., result: bool = ..., left_out: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ...) -> None: ...
 
 class DrainRequest(_message.Message):
     __slots__ = ["pool"]
@@ -185,8 +261,9 @@ class Dropped(_message.Message):
     def __init__(self, stream: _Optional[_Union[OutputStream, str]] = ..., offset: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class Ended(_message.Message):
-    __slots__ = ["cause", "exit_code", "message", "out_of_memory_kills", "signal", "start_failure", "stderr_bytes", "stderr_truncated", "stdout_bytes", "stdout_truncated", "usage"]
+    __slots__ = ["cause", "context_lost", "exit_code", "message", "out_of_memory_kills", "signal", "start_failure", "stderr_bytes", "stderr_truncated", "stdout_bytes", "stdout_truncated", "usage"]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_LOST_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_MEMORY_KILLS_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +275,7 @@ class Ended(_message.Message):
     STDOUT_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     cause: EndCause
+    context_lost: bool
     exit_code: int
     message: str
     out_of_memory_kills: int
@@ -208,22 +286,28 @@ class Ended(_message.Message):
     stdout_bytes: int
     stdout_truncated: int
     usage: Usage
-    def __init__(self, cause: _Optional[_Union[EndCause, str]] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., message: _Optional[str] = ..., start_failure: _Optional[_Union[StartFailure, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_truncated: _Optional[int] = ..., stderr_truncated: _Optional[int] = ..., out_of_memory_kills: _Optional[int] = ...) -> None: ...
+    def __init__(self, cause: _Optional[_Union[EndCause, str]] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., message: _Optional[str] = ..., start_failure: _Optional[_Union[StartFailure, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_truncated: _Optional[int] = ..., stderr_truncated: _Optional[int] = ..., out_of_memory_kills: _Optional[int] = ..., context_lost: bool = ...) -> None: ...
 
 class ExecuteEvent(_message.Message):
-    __slots__ = ["dropped", "ended", "output", "started"]
+    __slots__ = ["display", "dropped", "ended", "failure", "output", "prompt", "started"]
+    DISPLAY_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
+    display: Display
     dropped: Dropped
     ended: Ended
+    failure: Failure
     output: Output
+    prompt: Prompt
     started: Started
-    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ...) -> None: ...
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ..., display: _Optional[_Union[Display, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., prompt: _Optional[_Union[Prompt, _Mapping]] = ...) -> None: ...
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ["argv", "argv_raw", "code", "cpu_time_ms", "cwd", "cwd_raw", "env", "env_raw", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "merge_output", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
+    __slots__ = ["argv", "argv_raw", "code", "context", "cpu_time_ms", "cwd", "cwd_raw", "env", "env_raw", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "merge_output", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
     class EnvEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -234,6 +318,7 @@ class ExecuteRequest(_message.Message):
     ARGV_FIELD_NUMBER: _ClassVar[int]
     ARGV_RAW_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     CPU_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     CWD_FIELD_NUMBER: _ClassVar[int]
     CWD_RAW_FIELD_NUMBER: _ClassVar[int]
@@ -261,6 +346,7 @@ class ExecuteRequest(_message.Message):
     argv: _containers.RepeatedScalarFieldContainer[str]
     argv_raw: _containers.RepeatedScalarFieldContainer[bytes]
     code: str
+    context: str
     cpu_time_ms: int
     cwd: str
     cwd_raw: bytes
@@ -285,14 +371,16 @@ class ExecuteRequest(_message.Message):
     unwatched: Unwatched
     wait_ms: int
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., argv_raw: _Optional[_Iterable[bytes]] = ..., env_raw: _Optional[_Iterable[bytes]] = ..., cwd_raw: _Optional[bytes] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., merge_output: bool = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., pool: _Optional[str] = ..., wait_ms: _Optional[int] = ..., argv: _Optional[_Iterable[str]] = ..., shell: _Optional[str] = ..., code: _Optional[str] = ..., language: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., cwd: _Optional[str] = ..., argv_raw: _Optional[_Iterable[bytes]] = ..., env_raw: _Optional[_Iterable[bytes]] = ..., cwd_raw: _Optional[bytes] = ..., context: _Optional[str] = ..., uid: _Optional[int] = ..., stdin: _Optional[bytes] = ..., keep_stdin_open: bool = ..., terminal: _Optional[_Union[Terminal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., cpu_time_ms: _Optional[int] = ..., keep_background: bool = ..., window_bytes: _Optional[int] = ..., max_output_bytes: _Optional[int] = ..., output_policy: _Optional[_Union[OutputPolicy, str]] = ..., merge_output: bool = ..., resumable_ms: _Optional[int] = ..., unwatched: _Optional[_Union[Unwatched, str]] = ...) -> None: ...
 
 class ExecutionInfo(_message.Message):
-    __slots__ = ["age_ms", "argv", "argv_raw", "ended", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
+    __slots__ = ["age_ms", "argv", "argv_raw", "context", "ended", "events_held_from", "execution", "resumable_ms", "stderr_bytes", "stderr_held_from", "stdout_bytes", "stdout_held_from", "watchers"]
     AGE_MS_FIELD_NUMBER: _ClassVar[int]
     ARGV_FIELD_NUMBER: _ClassVar[int]
     ARGV_RAW_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_HELD_FROM_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     RESUMABLE_MS_FIELD_NUMBER: _ClassVar[int]
     STDERR_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -303,7 +391,9 @@ class ExecutionInfo(_message.Message):
     age_ms: int
     argv: _containers.RepeatedScalarFieldContainer[str]
     argv_raw: _containers.RepeatedScalarFieldContainer[bytes]
+    context: str
     ended: Ended
+    events_held_from: int
     execution: str
     resumable_ms: int
     stderr_bytes: int
@@ -311,7 +401,19 @@ class ExecutionInfo(_message.Message):
     stdout_bytes: int
     stdout_held_from: int
     watchers: int
-    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., argv_raw: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, execution: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., age_ms: _Optional[int] = ..., watchers: _Optional[int] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_held_from: _Optional[int] = ..., stderr_held_from: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., argv_raw: _Optional[_Iterable[bytes]] = ..., context: _Optional[str] = ..., events_held_from: _Optional[int] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ["message", "name", "position", "traceback"]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TRACEBACK_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    name: str
+    position: int
+    traceback: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, position: _Optional[int] = ..., name: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FileEnd(_message.Message):
     __slots__ = ["bytes"]
@@ -395,6 +497,48 @@ class InputResponse(_message.Message):
     offset: int
     def __init__(self, offset: _Optional[int] = ...) -> None: ...
 
+class InspectRequest(_message.Message):
+    __slots__ = ["code", "context", "cursor", "detail", "lease"]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    context: str
+    cursor: int
+    detail: bool
+    lease: str
+    def __init__(self, lease: _Optional[str] = ..., context: _Optional[str] = ..., code: _Optional[str] = ..., cursor: _Optional[int] = ..., detail: bool = ...) -> None: ...
+
+class InspectResponse(_message.Message):
+    __slots__ = ["data", "found"]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    data: _containers.RepeatedCompositeFieldContainer[MimeData]
+    found: bool
+    def __init__(self, found: bool = ..., data: _Optional[_Iterable[_Union[MimeData, _Mapping]]] = ...) -> None: ...
+
+class LeftOut(_message.Message):
+    __slots__ = ["bytes", "mime"]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    MIME_FIELD_NUMBER: _ClassVar[int]
+    bytes: int
+    mime: str
+    def __init__(self, mime: _Optional[str] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class ListContextsRequest(_message.Message):
+    __slots__ = ["lease"]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    lease: str
+    def __init__(self, lease: _Optional[str] = ...) -> None: ...
+
+class ListContextsResponse(_message.Message):
+    __slots__ = ["contexts"]
+    CONTEXTS_FIELD_NUMBER: _ClassVar[int]
+    contexts: _containers.RepeatedCompositeFieldContainer[ContextInfo]
+    def __init__(self, contexts: _Optional[_Iterable[_Union[ContextInfo, _Mapping]]] = ...) -> None: ...
+
 class ListDirectoryRequest(_message.Message):
     __slots__ = ["lease", "path", "path_raw"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
@@ -468,6 +612,47 @@ class Member(_message.Message):
     state: MemberState
     uses: int
     def __init__(self, id: _Optional[str] = ..., pool: _Optional[str] = ..., state: _Optional[_Union[MemberState, str]] = ..., age_ms: _Optional[int] = ..., uses: _Optional[int] = ..., outdated: bool = ...) -> None: ...
+
+class MimeData(_message.Message):
+    __slots__ = ["data", "mime"]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    MIME_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    mime: str
+    def __init__(self, mime: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class OpenContextRequest(_message.Message):
+    __slots__ = ["cwd", "cwd_raw", "env", "env_raw", "language", "lease", "uid"]
+    class EnvEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CWD_FIELD_NUMBER: _ClassVar[int]
+    CWD_RAW_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    ENV_RAW_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    cwd: str
+    cwd_raw: bytes
+    env: _containers.ScalarMap[str, str]
+    env_raw: _containers.RepeatedScalarFieldContainer[bytes]
+    language: str
+    lease: str
+    uid: int
+    def __init__(self, lease: _Optional[str] = ..., language: _Optional[str] = ..., cwd: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., uid: _Optional[int] = ..., env_raw: _Optional[_Iterable[bytes]] = ..., cwd_raw: _Optional[bytes] = ...) -> None: ...
+
+class OpenContextResponse(_message.Message):
+    __slots__ = ["context", "version"]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    context: str
+    version: str
+    def __init__(self, context: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Output(_message.Message):
     __slots__ = ["data", "offset", "stream"]
@@ -551,6 +736,16 @@ class PoolStats(_message.Message):
     target: int
     waiters: int
     def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., target: _Optional[int] = ..., max: _Optional[int] = ..., starting: _Optional[int] = ..., idle: _Optional[int] = ..., leased: _Optional[int] = ..., stopping: _Optional[int] = ..., waiters: _Optional[int] = ..., oldest_wait_ms: _Optional[int] = ..., held: bool = ..., held_reason: _Optional[str] = ..., breaker: _Optional[_Union[BreakerState, str]] = ..., cause: _Optional[str] = ..., cause_message: _Optional[str] = ..., failures_in_row: _Optional[int] = ..., next_try_in_ms: _Optional[int] = ..., creates: _Optional[int] = ..., create_failures: _Optional[int] = ..., leases: _Optional[int] = ..., destroyed: _Optional[int] = ..., resetting: _Optional[int] = ..., outdated: _Optional[int] = ..., draining: bool = ..., recycled: _Optional[int] = ..., retired: _Optional[_Mapping[str, int]] = ..., acquire_p50_us: _Optional[int] = ..., acquire_p90_us: _Optional[int] = ..., acquire_p99_us: _Optional[int] = ..., arrivals_per_second: _Optional[float] = ..., create_us: _Optional[int] = ...) -> None: ...
+
+class Prompt(_message.Message):
+    __slots__ = ["password", "position", "text"]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    password: bool
+    position: int
+    text: str
+    def __init__(self, position: _Optional[int] = ..., text: _Optional[str] = ..., password: bool = ...) -> None: ...
 
 class ReadArchiveRequest(_message.Message):
     __slots__ = ["lease", "path", "path_raw", "window_bytes"]

@@ -37,6 +37,19 @@ typedef struct Berth__Agent__V1__ResetResponse Berth__Agent__V1__ResetResponse;
 
 /* --- enums --- */
 
+typedef enum _Berth__Agent__V1__PieceKind {
+  BERTH__AGENT__V1__PIECE_KIND__RUN = 0,
+  /*
+   * answered by an event
+   */
+  BERTH__AGENT__V1__PIECE_KIND__COMPLETE = 1,
+  /*
+   * answered by an event
+   */
+  BERTH__AGENT__V1__PIECE_KIND__INSPECT = 2,
+  BERTH__AGENT__V1__PIECE_KIND__INSPECT_DETAIL = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__AGENT__V1__PIECE_KIND)
+} Berth__Agent__V1__PieceKind;
 
 /* --- messages --- */
 
@@ -150,10 +163,37 @@ struct  Berth__Agent__V1__ExecuteRequest
    * and for no longer than this in all
    */
   uint64_t output_grace_max_ms;
+  /*
+   * It is an interpreter, whose descriptor 3 is one end of a socket: its control. Started is sent when it says there that
+   * it is ready, and Ended when it has ended. Its output is that of the pieces of code that it runs.
+   */
+  protobuf_c_boolean opens_context;
+  /*
+   * the first bytes of control: what makes the interpreter one that takes pieces
+   */
+  ProtobufCBinaryData driver;
+  /*
+   * it reads control as a shell reads its input
+   */
+  protobuf_c_boolean control_by_lines;
+  /*
+   * Or a piece of code. Instead of argv, env, cwd, uid and terminal there is the execution of the interpreter that runs it.
+   */
+  uint64_t context;
+  ProtobufCBinaryData code;
+  Berth__Agent__V1__PieceKind piece_kind;
+  /*
+   * with COMPLETE and INSPECT: a place in code, in bytes
+   */
+  uint64_t cursor;
+  /*
+   * of one event; what is larger ends the context
+   */
+  uint64_t max_display_bytes;
 };
 #define BERTH__AGENT__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, {0,NULL}, BERTH__AGENT__V1__PIECE_KIND__RUN, 0, 0 }
 
 
 struct  Berth__Agent__V1__Terminal
@@ -207,17 +247,21 @@ struct  Berth__Agent__V1__Started
    * in the container's pid namespace
    */
   uint32_t pid;
+  /*
+   * of a context: what the interpreter says of itself
+   */
+  char *interpreter;
 };
 #define BERTH__AGENT__V1__STARTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__started__descriptor) \
-    , 0 }
+    , 0, (char *)protobuf_c_empty_string }
 
 
 struct  Berth__Agent__V1__Output
 {
   ProtobufCMessage base;
   /*
-   * 0 stdout, 1 stderr
+   * 0 stdout, 1 stderr; of a piece of code also 2: events, as ContextEvent has them
    */
   uint32_t stream;
   uint64_t offset;
@@ -254,10 +298,14 @@ struct  Berth__Agent__V1__Ended
   uint64_t stdout_truncated;
   uint64_t stderr_truncated;
   uint64_t out_of_memory_kills;
+  /*
+   * of a piece of code: its context ended with it
+   */
+  protobuf_c_boolean context_lost;
 };
 #define BERTH__AGENT__V1__ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__ended__descriptor) \
-    , 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__Agent__V1__AcknowledgeRequest
@@ -867,6 +915,7 @@ void berth__agent__v1__agent__reset(ProtobufCService *service,
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    berth__agent__v1__piece_kind__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor;
