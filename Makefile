@@ -74,7 +74,7 @@ test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machi
 
 docs-swift: ## pages of the Swift client's doc comments, in .build/docs-swift; a link that leads nowhere is an error
 	@BERTH_DOCC=1 $(SWIFT) package --allow-writing-to-directory .build/docs-swift generate-documentation \
-		--target BerthClient --output-path .build/docs-swift --warnings-as-errors
+		--target Berth --output-path .build/docs-swift --warnings-as-errors
 
 check: ## format and lint, generated code and documentation, shell scripts
 	@$(SWIFT) build --product berth

@@ -8,8 +8,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-// The C client's (clients/c/Makefile). Not for CSchema, which a generator writes and the library's users build: no package
-// that others depend on may have flags like these.
+// The C client's (clients/c/Makefile). Not for CBerthSchema and CAgentSchema, which a generator writes: no package that others
+// depend on may have flags like these.
 let strictC: [CSetting] = [
     .unsafeFlags([
         "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes",
@@ -31,7 +31,7 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 // What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
 let isLibFuzzer = Context.environment["BERTH_LIBFUZZER"] != nil
 let fuzzed: [Target.Dependency] =
-    ["AgentCore", "AgentLink", "AgentSchema", "CAgent", "CLinux", "Pool", "RPC", "Schema", "Wire"] + nio
+    ["AgentCore", "AgentLink", "AgentSchema", "CAgent", "CLinux", "Pool", "BerthRPC", "BerthSchema", "BerthWire"] + nio
     + [.product(name: "NIOEmbedded", package: "swift-nio")]
 let fuzz: Target =
     isLibFuzzer
@@ -48,7 +48,7 @@ let swiftClient: [Target] =
     ? []
     : ["conformance", "readme", "samples/stream", "samples/session", "samples/ten"].map { path in
         .executableTarget(
-            name: "swift-" + (path.split(separator: "/").last ?? ""), dependencies: ["BerthClient"],
+            name: "swift-" + (path.split(separator: "/").last ?? ""), dependencies: ["Berth"],
             path: "clients/swift/\(path)", swiftSettings: strict)
     }
 
@@ -60,9 +60,9 @@ let docC: [Package.Dependency] =
 let package = Package(
     name: "berth",
     products: [
-        .executable(name: "berth", targets: ["berth"]),
+        .executable(name: "berth", targets: ["BerthCommand"]),
         .executable(name: "berth-agent", targets: ["berth-agent"]),
-        .library(name: "BerthClient", targets: ["BerthClient"]),
+        .library(name: "Berth", targets: ["Berth"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -74,7 +74,7 @@ let package = Package(
     ] + docC,
     targets: [
         // C
-        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CBerthProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         // Headers alone: the library is loaded when it is first wanted, see CCurlLoader.
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CCurlLoader", cSettings: strictC),
@@ -82,14 +82,17 @@ let package = Package(
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CAgent", dependencies: ["CLinux"], cSettings: strictC),
         .target(name: "CHost", dependencies: ["CLinux"], cSettings: strictC),
-        .target(name: "CSchema", dependencies: ["CProtobufC"]),
+        .target(name: "CBerthSchema", dependencies: ["CBerthProtobufC"]),
+        .target(name: "CAgentSchema", dependencies: ["CBerthProtobufC"]),
 
         // The wire
-        .target(name: "Schema", dependencies: ["CSchema", "CProtobufC"], swiftSettings: strict),
+        .target(name: "BerthSchema", dependencies: ["CBerthSchema", "CBerthProtobufC"], swiftSettings: strict),
         // What server and agent say to each other: no part of what clients see
-        .target(name: "AgentSchema", dependencies: ["Schema", "CSchema", "CProtobufC"], swiftSettings: strict),
-        .target(name: "Wire", swiftSettings: strict),
-        .target(name: "RPC", dependencies: ["Wire", "Schema"] + nio, swiftSettings: strict),
+        .target(
+            name: "AgentSchema", dependencies: ["BerthSchema", "CAgentSchema", "CBerthProtobufC"], swiftSettings: strict
+        ),
+        .target(name: "BerthWire", swiftSettings: strict),
+        .target(name: "BerthRPC", dependencies: ["BerthWire", "BerthSchema"] + nio, swiftSettings: strict),
 
         // The pool and what it runs on
         .target(
@@ -112,11 +115,11 @@ let package = Package(
         // What `docker login` and `docker context` leave, for both runtimes
         .target(name: "DockerConfig", dependencies: ["Pool", "Housekeeping", "CHost"], swiftSettings: strict),
         .target(
-            name: "DockerRuntime",
+            name: "Docker",
             dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "CHost", log],
             swiftSettings: strict),
         .target(
-            name: "RuncRuntime",
+            name: "Runc",
             dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CHost", "CLinux", log],
             swiftSettings: strict),
 
@@ -125,13 +128,14 @@ let package = Package(
 
         // Inside the container, and the server's end of it
         .target(
-            name: "AgentCore", dependencies: ["Wire", "Schema", "AgentSchema", "CAgent", "CLinux", "FileTree"],
+            name: "AgentCore",
+            dependencies: ["BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "FileTree"],
             swiftSettings: strict),
         .executableTarget(
             name: "berth-agent", dependencies: ["AgentCore"],
             swiftSettings: staticSwift, linkerSettings: staticLinking),
         .target(
-            name: "AgentLink", dependencies: ["Pool", "RPC", "Schema", "AgentSchema", "Wire"] + nio,
+            name: "AgentLink", dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "BerthWire"] + nio,
             swiftSettings: strict),
 
         // What the server is told, from its file and its flags
@@ -142,24 +146,25 @@ let package = Package(
         // The service, its client, its command line
         .target(
             name: "Service",
-            dependencies: ["Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "GatedLog", log] + nio,
+            dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log] + nio,
             swiftSettings: strict),
         .target(
-            name: "BerthClient",
-            dependencies: ["RPC", "Schema", .product(name: "DequeModule", package: "swift-collections")] + nio,
+            name: "Berth",
+            dependencies: ["BerthRPC", "BerthSchema", .product(name: "DequeModule", package: "swift-collections")]
+                + nio,
             swiftSettings: strict),
         .target(
             name: "LoadTest",
             dependencies: [
-                "BerthClient", "Schema", "CHost", "CurlHTTP", "DockerRuntime", "Hardening", "Pool",
+                "Berth", "BerthSchema", "CHost", "CurlHTTP", "Docker", "Hardening", "Pool",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "berth",
+            name: "BerthCommand",
             dependencies: [
-                "Configuration", "Service", "BerthClient", "LoadTest", "Pool", "Hardening", "AgentLink", "CurlHTTP",
-                "DockerConfig", "DockerRuntime", "RuncRuntime", "Housekeeping", "FileTree",
+                "Configuration", "Service", "Berth", "LoadTest", "Pool", "Hardening", "AgentLink", "CurlHTTP",
+                "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
                 "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -171,24 +176,26 @@ let package = Package(
             dependencies: ["Pool", "CHost", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "SchemaTests", dependencies: ["Schema", "AgentSchema", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: strict),
+            name: "BerthSchemaTests", dependencies: ["BerthSchema", "AgentSchema", "TestSupport"], swiftSettings: strict
+        ),
+        .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "RPCTests",
+            name: "BerthRPCTests",
             dependencies: [
-                "RPC", "Wire", "Schema", "AgentSchema", "TestSupport",
+                "BerthRPC", "BerthWire", "BerthSchema", "AgentSchema", "TestSupport",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
             swiftSettings: strict),
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         // The pool's rules, simulated: `make simulate`. Its tests show that it would notice; see Tests/Simulation.
-        .target(name: "Simulation", dependencies: ["Pool"], path: "Tests/Simulation/Model", swiftSettings: strict),
+        .target(name: "SimulationModel", dependencies: ["Pool"], path: "Tests/Simulation/Model", swiftSettings: strict),
         .executableTarget(
-            name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/Command", swiftSettings: strict),
+            name: "simulate", dependencies: ["SimulationModel"], path: "Tests/Simulation/Command", swiftSettings: strict
+        ),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Simulation", "Pool", .product(name: "DequeModule", package: "swift-collections"),
+                "SimulationModel", "Pool", .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             path: "Tests/Simulation/Tests", swiftSettings: strict),
@@ -198,44 +205,44 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "DockerRuntimeTests",
-            dependencies: ["DockerRuntime", "DockerConfig", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
+            name: "DockerTests",
+            dependencies: ["Docker", "DockerConfig", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "RuncRuntimeTests",
+            name: "RuncTests",
             dependencies: [
-                "RuncRuntime", "Housekeeping", "DockerConfig", "CHost", "CLinux", "Hardening", "Pool", "TestSupport",
+                "Runc", "Housekeeping", "DockerConfig", "CHost", "CLinux", "Hardening", "Pool", "TestSupport",
                 log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
             dependencies: [
-                "AgentCore", "Wire", "Schema", "AgentSchema", "CAgent", "CLinux", "FileTree", "TestSupport",
+                "AgentCore", "BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "FileTree", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "GatedLog",
+                "Service", "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog",
                 "TestSupport",
                 log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "BerthClientTests",
-            dependencies: ["BerthClient", "RPC", "Schema", "TestSupport"] + nio, swiftSettings: strict),
+            name: "BerthTests",
+            dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),
         .testTarget(
             name: "LoadTestTests",
             dependencies: [
-                "LoadTest", "Service", "BerthClient", "Pool", "RPC", "Schema", "AgentLink", "CurlHTTP", "DockerRuntime",
+                "LoadTest", "Service", "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentLink", "CurlHTTP", "Docker",
                 "Hardening", "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "Integration",
             dependencies: [
-                "BerthClient", "Pool", "RPC", "Schema", "AgentSchema", "AgentLink", "DockerRuntime", "RuncRuntime",
+                "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "Docker", "Runc",
                 "Housekeeping",
                 "TestSupport", log,
             ] + nio,
@@ -246,18 +253,19 @@ let package = Package(
         // Benchmarks: `make bench` and `make allocations`
         .target(name: "CAllocations", path: "Benchmarks/CAllocations", cSettings: strictC),
         .target(
-            name: "BenchmarkKit", dependencies: ["Pool", "Wire", "Schema"], path: "Benchmarks/Kit",
+            name: "BenchmarkKit", dependencies: ["Pool", "BerthWire", "BerthSchema"], path: "Benchmarks/Kit",
             swiftSettings: strict),
         .executableTarget(
             name: "count-allocations",
             dependencies: [
-                "BenchmarkKit", "CAllocations", "Service", "Pool", "RPC", "Wire", "Schema", "AgentLink", "TestSupport",
+                "BenchmarkKit", "CAllocations", "Service", "Pool", "BerthRPC", "BerthWire", "BerthSchema", "AgentLink",
+                "TestSupport",
                 log,
             ] + nio,
             path: "Benchmarks/Allocations", swiftSettings: strict),
         .executableTarget(
             name: "berth-bench",
-            dependencies: ["BenchmarkKit", "BerthClient", "Pool", "RPC", "Wire", "Schema"] + nio,
+            dependencies: ["BenchmarkKit", "Berth", "Pool", "BerthRPC", "BerthWire", "BerthSchema"] + nio,
             path: "Benchmarks/Tool", swiftSettings: strict),
     ] + swiftClient,
     swiftLanguageModes: [.v6]

@@ -1,8 +1,8 @@
 import BenchmarkKit
 import NIOCore
 import NIOPosix
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 
 extension Allocations {
     /// Answers as `Hello` does, without a server behind it: the RPC alone.

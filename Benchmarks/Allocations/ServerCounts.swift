@@ -4,8 +4,8 @@ import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import TestSupport
 

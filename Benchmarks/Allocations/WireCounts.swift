@@ -1,9 +1,9 @@
 import BenchmarkKit
 import NIOCore
 import Pool
-import RPC
-import Schema
-import Wire
+import BerthRPC
+import BerthSchema
+import BerthWire
 
 extension Allocations {
     /// Frames found in what a channel reads, each written again to what it would write.

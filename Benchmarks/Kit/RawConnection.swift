@@ -1,5 +1,5 @@
-public import Schema
-internal import Wire
+public import BerthSchema
+internal import BerthWire
 
 #if canImport(Glibc)
     internal import Glibc

@@ -1,9 +1,9 @@
 import BenchmarkKit
 import NIOCore
 import Pool
-import RPC
-import Schema
-import Wire
+import BerthRPC
+import BerthSchema
+import BerthWire
 
 /// How many leases a second the state machine alone can do on one core, with few members and with many.
 enum StateMachineBenchmark {

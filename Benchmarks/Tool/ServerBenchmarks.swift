@@ -1,6 +1,6 @@
 import BenchmarkKit
-import BerthClient
-import Schema
+import Berth
+import BerthSchema
 
 #if canImport(Glibc)
     import Glibc

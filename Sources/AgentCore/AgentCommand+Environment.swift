@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 extension AgentCommand {
     /// The environment that the image has given this process, as `NAME=value`.

@@ -2,7 +2,7 @@ internal import AgentSchema
 internal import CAgent
 internal import CLinux
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// The command line of berth-agent.
 public enum AgentCommand {

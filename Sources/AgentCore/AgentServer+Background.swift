@@ -1,6 +1,6 @@
 internal import CAgent
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 extension AgentServer {
     /// Bytes of output that are dropped in one turn, at most, so that requests are heard in between.

@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import Glibc
-internal import Schema
-internal import Wire
+internal import BerthSchema
+internal import BerthWire
 
 /// gRPC's status codes, as far as the agent answers with them.
 enum StatusCode: Int32 {

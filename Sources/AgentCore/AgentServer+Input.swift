@@ -1,5 +1,5 @@
 internal import AgentSchema
-internal import Schema
+internal import BerthSchema
 
 extension AgentServer {
     /// Bytes of input, and calls, that wait at once, all executions together; an execution with none may always have one

@@ -1,6 +1,6 @@
 internal import AgentSchema
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 extension AgentServer {
     /// Makes the container as it was at its start. Nothing else is done meanwhile: no program runs that could want

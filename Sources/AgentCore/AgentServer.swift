@@ -1,8 +1,8 @@
 internal import AgentSchema
 internal import CAgent
 internal import Glibc
-internal import Schema
-internal import Wire
+internal import BerthSchema
+internal import BerthWire
 
 /// The agent: one thread around one readiness queue. It serves berth.agent.v1.Agent on one byte stream until that ends.
 ///

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// What programs have left running that ended by themselves, as they had asked: a supervisor, and what it watches. It is
 /// killed when this goes out of use.

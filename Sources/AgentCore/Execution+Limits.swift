@@ -1,5 +1,5 @@
 internal import AgentSchema
-internal import Schema
+internal import BerthSchema
 
 extension Execution {
     /// What a request allows, in nanoseconds and bytes.

@@ -1,4 +1,4 @@
-internal import Schema
+internal import BerthSchema
 
 extension Execution {
     /// What a program has left may hold its output, and may still have in hand what the program wrote to it (`tee`). So it

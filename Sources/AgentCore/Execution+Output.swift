@@ -1,4 +1,4 @@
-internal import Schema
+internal import BerthSchema
 
 extension Execution {
     /// What is known of one of the two output streams.

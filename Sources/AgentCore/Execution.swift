@@ -1,5 +1,5 @@
 internal import AgentSchema
-internal import Schema
+internal import BerthSchema
 
 /// One execution, without its descriptors and processes: what happens goes in, what to do comes out.
 ///

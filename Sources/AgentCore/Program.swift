@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import CAgent
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// What to start, as asked.
 struct Program {

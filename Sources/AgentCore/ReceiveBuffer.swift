@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Wire
+internal import BerthWire
 
 /// Bytes from the server that are not yet whole frames. It grows to the frame that is coming, 4 MiB at most, and
 /// shrinks again after it.

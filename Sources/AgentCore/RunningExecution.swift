@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import CAgent
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// An execution's processes and pipes, and the state machine that decides about them.
 final class RunningExecution {

@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import CAgent
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// A program's standard input, as the agent holds it: the writing end of its pipe, or its terminal, and what is to go there.
 struct RunningInput: ~Copyable {

@@ -1,6 +1,6 @@
 internal import Glibc
-internal import Schema
-internal import Wire
+internal import BerthSchema
+internal import BerthWire
 
 /// Frames on their way to the server: one block of fixed size, filled at the end and written from the front. Large output
 /// is not read into it: its frame's front is, and the kernel moves the rest from pipe to stream (`SplicedTail`).

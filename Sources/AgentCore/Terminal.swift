@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import CAgent
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// Both ends of a pseudo-terminal.
 struct Terminal: ~Copyable {

@@ -1,8 +1,8 @@
 internal import AgentSchema
 internal import NIOCore
 public import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 extension AgentConnection {

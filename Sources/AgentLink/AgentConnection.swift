@@ -1,8 +1,8 @@
 public import AgentSchema
 internal import NIOCore
 public import Pool
-public import RPC
-internal import Schema
+public import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 /// The server's end of the stream to one member's agent: starts executions and relays what becomes of them.

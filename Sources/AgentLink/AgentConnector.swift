@@ -1,8 +1,8 @@
 internal import AgentSchema
 public import NIOCore
 public import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// Turns the byte stream to an agent into a `AgentConnection` that has answered its first ping.
 public struct AgentConnector: MemberConnector {

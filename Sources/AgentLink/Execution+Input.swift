@@ -1,8 +1,8 @@
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-public import RPC
-internal import Schema
+public import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 extension Execution {

@@ -1,6 +1,6 @@
 internal import AgentSchema
 internal import NIOCore
-internal import Schema
+internal import BerthSchema
 
 /// What the server knows of one execution on an agent's stream, and what it therefore lets the agent say. No I/O.
 struct ExecutionState {

@@ -1,4 +1,4 @@
-public import Schema
+public import BerthSchema
 
 /// The environment that an image gives its programs: taken apart once for each member, and not for each program.
 public struct ImageEnvironment: Sendable, Equatable {

@@ -1,6 +1,6 @@
 internal import AgentSchema
 public import NIOCore
-internal import Schema
+internal import BerthSchema
 
 /// A piece of a program's output.
 public struct OutputChunk: Sendable, Equatable {

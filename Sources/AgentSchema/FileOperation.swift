@@ -1,4 +1,4 @@
-public import Schema
+public import BerthSchema
 
 /// An operation on files, as the server has it done: by the agent's own program, run like any other, as the pool's user.
 /// This is the contract between the two; nothing else speaks it.

@@ -26,7 +26,7 @@ public struct DockerContext: Sendable, Equatable {
     public var hasTLS: Bool { certificates != nil || skipsVerification }
 }
 
-extension DockerConfig {
+extension DockerConfigFile {
     private struct Meta: Decodable {
         struct Endpoint: Decodable {
             var Host: String?

@@ -41,15 +41,15 @@ public struct RegistryLogin: Sendable, Equatable {
             var auth: String
             var identitytoken: String?
         }
-        let host = DockerConfig.host(registry)
-        let key = host == DockerConfig.host(DockerConfig.hub) ? "docker.io" : host
+        let host = DockerConfigFile.host(registry)
+        let key = host == DockerConfigFile.host(DockerConfigFile.hub) ? "docker.io" : host
         let words = Data("\(username):\(identityToken == nil ? password : "")".utf8)
         let file = ["auths": [key: Entry(auth: words.base64EncodedString(), identitytoken: identityToken)]]
         return Array((try? JSONEncoder().encode(file)) ?? Data())
     }
 }
 
-extension DockerConfig {
+extension DockerConfigFile {
     /// What `docker login` calls Docker Hub.
     static let hub = "https://index.docker.io/v1/"
     /// How long a credential helper may take: one may ask a key ring, or a cloud.

@@ -12,7 +12,7 @@ public enum SocketMemory {
         // Not every kernel counts it.
         guard file >= 0 else { return errno == ENOENT && access(mount + path, F_OK) == 0 }
         defer { close(file) }
-        let text = Array("\(Hardening.socketBytes)".utf8)
+        let text = Array("\(HardeningProfile.socketBytes)".utf8)
         return write(file, text, text.count) == text.count
     }
 

@@ -1,4 +1,4 @@
-internal import BerthClient
+internal import Berth
 internal import Synchronization
 
 /// A connection that is made anew when it has ended.

@@ -1,5 +1,5 @@
 package import CurlHTTP
-internal import DockerRuntime
+internal import Docker
 internal import FoundationEssentials
 internal import Hardening
 internal import Pool
@@ -76,7 +76,7 @@ final class DockerExec: Sendable {
             engine = "Docker \(version.Version ?? "of unknown version") at \(baseline.name)"
             let template = MemberTemplate(image: image)
             let host = HostSettings(
-                template, Hardening(template, user: MemberTemplate.standardUID), seccomp: nil, ownsPlaces: false)
+                template, HardeningProfile(template, user: MemberTemplate.standardUID), seccomp: nil, ownsPlaces: false)
             let body = Container(Image: image, Entrypoint: ["sleep", "\(lifetime)"], HostConfig: host)
             let reply: Reply = try await Self.call(
                 http, HTTPRequest(.post, "/containers/create", body: try Self.encode(body)))

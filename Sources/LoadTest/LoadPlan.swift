@@ -1,4 +1,4 @@
-package import BerthClient
+package import Berth
 
 /// What a load test is to do. All of it is checked by `init`.
 package struct LoadPlan: Sendable, Equatable {

@@ -1,4 +1,4 @@
-internal import BerthClient
+internal import Berth
 
 extension LoadReport {
     init(

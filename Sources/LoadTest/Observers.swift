@@ -1,5 +1,5 @@
-internal import BerthClient
-internal import Schema
+internal import Berth
+internal import BerthSchema
 internal import Synchronization
 
 /// Keeps the pool's state over time, on a connection of its own: the server tells it at each interval. One that has no

@@ -1,5 +1,5 @@
-internal import BerthClient
-internal import Schema
+internal import Berth
+internal import BerthSchema
 
 /// Carries out operations for one worker, and times them.
 struct OperationRunner: Sendable {

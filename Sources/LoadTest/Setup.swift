@@ -1,5 +1,5 @@
-internal import BerthClient
-internal import Schema
+internal import Berth
+internal import BerthSchema
 
 /// What a load test has before it begins: connections, leases, and what is known of the server.
 struct Setup: Sendable {

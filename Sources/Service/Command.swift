@@ -1,5 +1,5 @@
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// What an `Execute` request runs: argv, or shell, or code.
 enum Command {

@@ -1,8 +1,8 @@
 internal import AgentLink
 internal import AgentSchema
 internal import NIOCore
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 /// What an operation on files has said of itself and how it ended. It ran where programs of the same user could reach it,
@@ -67,7 +67,8 @@ struct FileOutcome {
             return RPCError(ended.startFailure == .noResources ? .resourceExhausted : .internal, ended.message)
         case .signalled:
             return RPCError(.internal, "the operation on files was ended by signal \(ended.signal)")
-        case .outputLimit, .contextLost, .unspecified: return RPCError(.internal, "the operation on files ended unexpectedly")
+        case .outputLimit, .contextLost, .unspecified:
+            return RPCError(.internal, "the operation on files ended unexpectedly")
         }
     }
 

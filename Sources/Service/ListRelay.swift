@@ -2,8 +2,8 @@ internal import AgentLink
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// Passes a directory's entries on to the client as they come from the operation, and credit back as the client takes
 /// them: a directory may have very many. Confined to the call's loop.

@@ -1,7 +1,7 @@
 internal import AgentLink
 internal import AgentSchema
 internal import NIOCore
-internal import Schema
+internal import BerthSchema
 
 /// What an execution has written, who watches it and how far each has come, and what the agent may therefore send.
 /// Decides, and does nothing: `ServedExecution` carries it out.

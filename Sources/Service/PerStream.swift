@@ -1,4 +1,4 @@
-internal import Schema
+internal import BerthSchema
 
 /// One value for each of a program's outputs.
 struct PerStream<Value> {

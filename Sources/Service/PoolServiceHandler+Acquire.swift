@@ -1,7 +1,7 @@
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 extension PoolServiceHandler {
     func acquire(_ call: ServerCall, _ session: Session) throws(RPCError) {

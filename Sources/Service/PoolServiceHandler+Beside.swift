@@ -2,8 +2,8 @@ internal import AgentLink
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// Calls to a running execution, beside its streams.
 extension PoolServiceHandler {

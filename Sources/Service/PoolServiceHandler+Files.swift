@@ -2,8 +2,8 @@ internal import AgentLink
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 /// Calls about files. Each is an execution of the agent's own program in the container, as the pool's user, with

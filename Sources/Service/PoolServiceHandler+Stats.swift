@@ -1,7 +1,7 @@
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 extension PoolServiceHandler {

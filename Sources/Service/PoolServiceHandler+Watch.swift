@@ -1,6 +1,6 @@
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// Calls that watch an execution, and those about watching.
 extension PoolServiceHandler {

@@ -2,8 +2,8 @@ internal import AgentLink
 internal import GatedLog
 public import Logging
 public import Pool
-public import RPC
-internal import Schema
+public import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 /// What the server serves: `berth.v1.Pool`, and `berth.v1.Admin` beside it. Routes calls, and keeps what belongs to a

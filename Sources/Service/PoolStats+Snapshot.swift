@@ -1,5 +1,5 @@
 internal import Pool
-internal import Schema
+internal import BerthSchema
 
 extension PoolStats {
     init(_ pool: PoolSnapshot) {

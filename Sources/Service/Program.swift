@@ -1,8 +1,8 @@
 internal import AgentLink
 internal import AgentSchema
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// An `Execute` request, checked: what to run, complete but for what the pool and the image add.
 struct Program {

@@ -2,8 +2,8 @@ internal import AgentLink
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 internal import Synchronization
 
 /// An execution, from its request until nothing of it is kept any more: its output, its watchers, its way to the agent.

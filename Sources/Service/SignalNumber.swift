@@ -1,5 +1,5 @@
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// A signal of Linux, by number or name.
 struct SignalNumber {

@@ -1,5 +1,5 @@
 internal import Pool
-internal import RPC
+internal import BerthRPC
 internal import Synchronization
 
 /// The uploads by their ids: those that go on, and those that have ended, for a call that was lost and is made again.

@@ -1,8 +1,8 @@
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-internal import RPC
-internal import Schema
+internal import BerthRPC
+internal import BerthSchema
 
 /// What a stream says to its client beside output, which is encoded alike in all of them.
 struct WatcherEvents: Sendable {

@@ -1,5 +1,5 @@
 internal import NIOCore
-internal import Schema
+internal import BerthSchema
 
 /// How far a watcher has come.
 struct WatcherState {

@@ -1,9 +1,9 @@
 import AgentSchema
 import CLinux
 import Glibc
-import Schema
+import BerthSchema
 import TestSupport
-import Wire
+import BerthWire
 
 /// A real berth-agent at the other end of a socket or of two pipes, as its server sees it. It blocks, with a deadline.
 /// When it goes out of use the agent's stream ends, and with it all that the agent started.

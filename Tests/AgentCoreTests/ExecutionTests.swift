@@ -1,5 +1,5 @@
 import AgentSchema
-import Schema
+import BerthSchema
 import Testing
 
 @testable import AgentCore

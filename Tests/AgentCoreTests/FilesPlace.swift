@@ -1,7 +1,7 @@
 import AgentSchema
 import FileTree
 import Foundation
-import Schema
+import BerthSchema
 import TestSupport
 
 /// A place of its own for operations on files: a tmpfs that only a real agent sees, mounted for it alone. What is in it is

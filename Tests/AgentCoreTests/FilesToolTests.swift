@@ -1,7 +1,7 @@
 import AgentSchema
 import FileTree
 import Foundation
-import Schema
+import BerthSchema
 import TestSupport
 import Testing
 

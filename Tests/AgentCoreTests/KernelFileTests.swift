@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Schema
+import BerthSchema
 import Testing
 
 @testable import FileTree

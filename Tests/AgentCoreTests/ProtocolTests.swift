@@ -1,10 +1,10 @@
 import AgentSchema
 import Glibc
-import Schema
+import BerthSchema
 import TestSupport
 import Foundation
 import Testing
-import Wire
+import BerthWire
 
 @Suite("The agent's side of the wire")
 struct ProtocolTests {

@@ -1,7 +1,7 @@
 import AgentSchema
 import CAgent
 import Glibc
-import Schema
+import BerthSchema
 import TestSupport
 import Testing
 

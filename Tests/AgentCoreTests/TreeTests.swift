@@ -1,6 +1,6 @@
 import AgentSchema
 import Glibc
-import Schema
+import BerthSchema
 import TestSupport
 import Testing
 

@@ -1,14 +1,14 @@
 import Housekeeping
 import AgentLink
 import AgentSchema
-import DockerRuntime
+import Docker
 import Foundation
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import RuncRuntime
-import Schema
+import Runc
+import BerthSchema
 import Synchronization
 import TestSupport
 

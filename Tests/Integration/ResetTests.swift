@@ -2,7 +2,7 @@ import AgentLink
 import AgentSchema
 import NIOPosix
 import Pool
-import Schema
+import BerthSchema
 import Synchronization
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 import Foundation
 import TestSupport
 import Testing

@@ -1,9 +1,9 @@
-import BerthClient
+import Berth
 import Foundation
 import NIOCore
 import NIOPosix
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import TestSupport
 import Testing
 

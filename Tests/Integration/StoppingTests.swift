@@ -1,5 +1,5 @@
 import Foundation
-import Schema
+import BerthSchema
 import Testing
 import TestSupport
 

@@ -1,6 +1,6 @@
-import BerthClient
+import Berth
 import Foundation
-import Schema
+import BerthSchema
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
-import BerthClient
+import Berth
 import CurlHTTP
-import DockerRuntime
+import Docker
 import Foundation
 import Hardening
 import Pool
@@ -98,16 +98,16 @@ struct BaselineTests {
         await exec.close()
         let host = try JSONDecoder().decode(Inspection.self, from: Data(answer)).HostConfig
         let template = MemberTemplate()
-        let own = Hardening(template, user: MemberTemplate.standardUID)
+        let own = HardeningProfile(template, user: MemberTemplate.standardUID)
         #expect(host.Memory == template.memoryBytes && host.MemorySwap == template.memoryBytes)
         #expect(host.PidsLimit == template.processes)
         #expect(host.NanoCpus == template.milliCPUs * 1_000_000)
-        #expect(host.ShmSize == Hardening.sharedMemoryBytes)
+        #expect(host.ShmSize == HardeningProfile.sharedMemoryBytes)
         #expect(host.CapDrop == ["ALL"])
         let capabilities = (host.CapAdd ?? []).map { $0.hasPrefix("CAP_") ? String($0.dropFirst(4)) : $0 }
-        #expect(Set(capabilities) == Set(Hardening.capabilities))
-        #expect(host.MaskedPaths == Hardening.maskedPaths)
-        #expect(host.ReadonlyPaths == Hardening.readonlyPaths)
+        #expect(Set(capabilities) == Set(HardeningProfile.capabilities))
+        #expect(host.MaskedPaths == HardeningProfile.maskedPaths)
+        #expect(host.ReadonlyPaths == HardeningProfile.readonlyPaths)
         let limits = Dictionary(uniqueKeysWithValues: (host.Ulimits ?? []).map { ($0.Name, [$0.Soft, $0.Hard]) })
         #expect(limits == Dictionary(uniqueKeysWithValues: own.limits.map { ($0.name, [$0.value, $0.value]) }))
         #expect(Set(host.Tmpfs.keys) == Set(template.tmpfsPaths))

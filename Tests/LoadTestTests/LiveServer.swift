@@ -1,11 +1,11 @@
 import AgentLink
-import BerthClient
+import Berth
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import Synchronization
 import TestSupport

@@ -1,7 +1,7 @@
-import BerthClient
+import Berth
 import NIOCore
 import Pool
-import RPC
+import BerthRPC
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 import Testing
 
 @testable import LoadTest

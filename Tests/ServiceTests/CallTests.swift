@@ -1,7 +1,7 @@
-import BerthClient
+import Berth
 import Foundation
 import Pool
-import Schema
+import BerthSchema
 import Service
 import Testing
 import TestSupport

@@ -1,6 +1,6 @@
-import BerthClient
+import Berth
 import NIOCore
-import Schema
+import BerthSchema
 import Testing
 import TestSupport
 

@@ -1,9 +1,9 @@
-import BerthClient
+import Berth
 import Foundation
 import NIOCore
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import Testing
 import TestSupport

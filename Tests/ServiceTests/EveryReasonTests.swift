@@ -1,8 +1,8 @@
-import BerthClient
+import Berth
 import Foundation
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
-import BerthClient
+import Berth
 import Foundation
 import Pool
-import Schema
+import BerthSchema
 import Testing
 import TestSupport
 
@@ -46,7 +46,7 @@ struct ExecuteTests {
     @Test("events come in order: started, output without gaps, ended; nothing after")
     func order() async throws {
         try await TestServer.with { _, client in
-            var offsets: [Schema.OutputStream: UInt64] = [:]
+            var offsets: [BerthSchema.OutputStream: UInt64] = [:]
             var names: [String] = []
             for try await event in client.execute(.shell("head -c 3000000 /dev/zero; head -c 500000 /dev/zero >&2")) {
                 switch event {

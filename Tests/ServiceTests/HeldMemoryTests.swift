@@ -1,9 +1,9 @@
-import BerthClient
+import Berth
 import Glibc
 import NIOCore
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Synchronization
 import Testing
 import TestSupport

@@ -1,6 +1,6 @@
 import AgentSchema
 import NIOCore
-import Schema
+import BerthSchema
 import TestSupport
 
 @testable import Service

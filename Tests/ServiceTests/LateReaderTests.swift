@@ -1,10 +1,10 @@
 import AgentSchema
-import BerthClient
+import Berth
 import Foundation
 import NIOCore
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import Testing
 import TestSupport

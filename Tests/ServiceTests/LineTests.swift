@@ -1,7 +1,7 @@
-import BerthClient
+import Berth
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import Testing
 import TestSupport

@@ -1,5 +1,5 @@
 import NIOCore
-import Schema
+import BerthSchema
 import Testing
 import TestSupport
 

@@ -1,8 +1,8 @@
 import Foundation
-import BerthClient
+import Berth
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Testing
 import TestSupport
 

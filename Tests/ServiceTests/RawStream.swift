@@ -1,11 +1,11 @@
 import NIOCore
 import NIOPosix
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Synchronization
 import TestSupport
 
-@testable import BerthClient
+@testable import Berth
 
 /// A connection without a client library, for calls as they are in the contract.
 struct RawConnection: Sendable {

@@ -1,7 +1,7 @@
-import BerthClient
+import Berth
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Testing
 import TestSupport
 

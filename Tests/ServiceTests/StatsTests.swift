@@ -1,9 +1,9 @@
-import BerthClient
+import Berth
 import NIOCore
 import NIOPosix
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Service
 import Synchronization
 import Testing

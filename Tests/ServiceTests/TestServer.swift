@@ -1,10 +1,10 @@
 import AgentLink
-import BerthClient
+import Berth
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import RPC
+import BerthRPC
 import Service
 import TestSupport
 

@@ -1,7 +1,7 @@
 @testable import AgentLink
 import AgentSchema
 import NIOCore
-import Schema
+import BerthSchema
 import Testing
 
 @Suite("What the server lets an agent say, which a program may have taken over")

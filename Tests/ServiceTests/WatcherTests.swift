@@ -1,9 +1,9 @@
 import AgentLink
-import BerthClient
+import Berth
 import Foundation
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Testing
 import TestSupport
 

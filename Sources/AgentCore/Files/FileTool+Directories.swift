@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import FileTree
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// Operations on directories and on what stands in them.
 extension FileTool {

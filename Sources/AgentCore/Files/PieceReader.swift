@@ -2,7 +2,7 @@ internal import AgentSchema
 internal import CAgent
 internal import FileTree
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// Standard input in pieces (see `FileOperation`). Only the last piece ends it: an end of file before that, or a SIGTERM,
 /// is somebody who has given up.

@@ -1,6 +1,6 @@
 internal import FileTree
 internal import Glibc
-internal import Schema
+internal import BerthSchema
 
 /// The parts of the container that programs can write to: its mounts, save those that are the kernel's or the agent's.
 enum Places {

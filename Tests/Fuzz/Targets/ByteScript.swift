@@ -1,4 +1,4 @@
-import Wire
+import BerthWire
 
 /// Reads a fuzzer's bytes as a script: small numbers take one byte, so that a changed byte is another step of the story, and
 /// numbers where mistakes are made are as near as others. A script that is over says zero.

@@ -1,4 +1,4 @@
-import Wire
+import BerthWire
 
 /// The frame decoder: the same bytes, cut differently, are the same frames.
 enum FrameDecoderTarget {

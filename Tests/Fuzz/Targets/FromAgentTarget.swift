@@ -2,10 +2,10 @@ import AgentSchema
 import NIOCore
 import NIOEmbedded
 import Pool
-import RPC
-import Schema
+import BerthRPC
+import BerthSchema
 import Synchronization
-import Wire
+import BerthWire
 
 @testable import AgentLink
 

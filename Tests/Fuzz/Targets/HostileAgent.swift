@@ -1,6 +1,6 @@
 import AgentSchema
-import Schema
-import Wire
+import BerthSchema
+import BerthWire
 
 /// The other end of a server's connection, as a program that has taken over the agent would speak: it hears all calls, and
 /// says what the script has it say.

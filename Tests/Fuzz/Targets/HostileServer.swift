@@ -1,6 +1,6 @@
 import AgentSchema
-import Schema
-import Wire
+import BerthSchema
+import BerthWire
 
 /// What a server sends its agent, as the script has it: mostly what a server might, spoilt now and then.
 struct HostileServer {

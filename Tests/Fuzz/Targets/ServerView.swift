@@ -1,6 +1,6 @@
 import AgentSchema
-import Schema
-import Wire
+import BerthSchema
+import BerthWire
 
 @testable import AgentLink
 

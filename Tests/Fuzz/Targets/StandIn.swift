@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Schema
+import BerthSchema
 
 @testable import AgentCore
 
@@ -66,7 +66,7 @@ final class StandIn: AgentServer {
         perform(execution.machine.startFailed(.programNotFound, words), on: execution, at: place)
     }
 
-    func write(_ count: Int, to stream: Schema.OutputStream, _ place: Int) {
+    func write(_ count: Int, to stream: BerthSchema.OutputStream, _ place: Int) {
         guard let (execution, ends) = at(place) else { return }
         let bytes = [UInt8](repeating: 65, count: count)
         if let raw = stream == .stdout ? ends.stdout?.raw : ends.stderr?.raw {
@@ -75,7 +75,7 @@ final class StandIn: AgentServer {
         execution.becameReadable(stream)
     }
 
-    func close(_ stream: Schema.OutputStream, _ place: Int) {
+    func close(_ stream: BerthSchema.OutputStream, _ place: Int) {
         guard let (execution, ends) = at(place) else { return }
         if stream == .stdout { ends.stdout = nil } else { ends.stderr = nil }
         execution.becameReadable(stream)

@@ -1,8 +1,8 @@
 import AgentSchema
 import CAgent
 import Glibc
-import Schema
-import Wire
+import BerthSchema
+import BerthWire
 
 @testable import AgentCore
 
@@ -114,7 +114,7 @@ final class ToAgentTarget {
         let active = agent.executions.indices.filter { agent.executions[$0] != nil }
         return choice < 250 && !active.isEmpty ? active[choice % active.count] : choice % ToAgentTarget.places
     }
-    private func stream() -> Schema.OutputStream { script.flag() ? .stdout : .stderr }
+    private func stream() -> BerthSchema.OutputStream { script.flag() ? .stdout : .stderr }
     private func kills() -> UInt64 { script.byte() < 224 ? 0 : 1 }
 
     // MARK: The wire

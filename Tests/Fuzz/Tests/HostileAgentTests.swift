@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 import Pool
-import Schema
+import BerthSchema
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import Simulation
+import SimulationModel
 
 #if canImport(Glibc)
     import Glibc

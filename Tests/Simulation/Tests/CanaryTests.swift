@@ -1,7 +1,7 @@
 import DequeModule
 import HeapModule
 @testable import Pool
-import Simulation
+import SimulationModel
 import Testing
 
 private final class OtherLink: MemberLink {

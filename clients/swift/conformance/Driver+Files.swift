@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 
 extension Driver {
     /// - Returns: false for a verb that is not known.

@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 
 /// What has no line of its own.
 struct Failed: Error, CustomStringConvertible {

@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 
 /// A verb and its words. Each word is taken once; what nobody took is not supported.
 struct Step {

@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 
 /// An execution, and what of its output was taken and not yet shown.
 final class Watched {

@@ -3,7 +3,7 @@
 //     conformance FILE [SCENARIO…]
 //
 // The format is in proto/vectors/README.md.
-import BerthClient
+import Berth
 import Glibc
 
 /// Each line at once.

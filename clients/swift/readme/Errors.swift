@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 
 func read(_ path: String, _ client: BerthClient, _ lease: Lease) async throws -> [UInt8]? {
     do {

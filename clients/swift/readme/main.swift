@@ -1,4 +1,4 @@
-import BerthClient
+import Berth
 
 try await BerthClient.withClient { client in
     print(try await client.run(Command(["echo", "hello"])).text, terminator: "")

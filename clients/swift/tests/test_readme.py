@@ -79,15 +79,15 @@ class ReadmeTests(unittest.TestCase):
                 print(try await client.stat("/tmp", in: lease).name.bytes, try await client.stats().pools.count)
             }
             """
-        seen = typecheck("import BerthClient\n" + textwrap.dedent(body))
+        seen = typecheck("import Berth\n" + textwrap.dedent(body))
         self.assertEqual(seen.returncode, 0, seen.stdout)
         for name in ("Arena", "Agent", "ExecuteRequest", "RPCError", "RPCServer", "FileOperation", "WholeCharacters"):
-            seen = typecheck(f"import BerthClient\nfunc use() {{ _ = {name}.self }}\n")
+            seen = typecheck(f"import Berth\nfunc use() {{ _ = {name}.self }}\n")
             self.assertIn(f"cannot find '{name}' in scope", seen.stdout, name)
 
     def test_every_name_of_its_tables_is_there(self) -> None:
-        sources = "".join(path.read_text() for path in (ROOT / "Sources/BerthClient").glob("*.swift"))
-        sources += "".join(path.read_text() for path in (ROOT / "Sources/Schema").rglob("*.swift"))
+        sources = "".join(path.read_text() for path in (ROOT / "Sources/Berth").glob("*.swift"))
+        sources += "".join(path.read_text() for path in (ROOT / "Sources/BerthSchema").rglob("*.swift"))
         declared = set(re.findall(r"\b(?:func|var|let|case|struct|enum|class|init)\s+(\w+)", sources))
         declared |= set(re.findall(r"\b(\w+): ", sources))
         tables = "\n".join(line for line in README.splitlines() if line.startswith("|"))

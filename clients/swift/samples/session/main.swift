@@ -1,5 +1,5 @@
 // Talks with a program: a line goes in, its answer comes out.
-import BerthClient
+import Berth
 
 let program = """
     for line in iter(input, "quit"):

@@ -1,5 +1,5 @@
 // Runs a snippet, and shows what it writes as it writes it.
-import BerthClient
+import Berth
 
 let snippet = """
     import time

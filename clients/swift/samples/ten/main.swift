@@ -1,5 +1,5 @@
 // Runs ten programs at once, on one connection.
-import BerthClient
+import Berth
 
 try await BerthClient.withClient { client in
     let lines = try await withThrowingTaskGroup(of: (Int, String).self) { group in

@@ -1,0 +1,66 @@
+public import NIOCore
+public import NIOPosix
+internal import BerthRPC
+internal import BerthSchema
+
+extension BerthClient {
+    /// A client for as long as `body` runs; then it is closed, with what runs on it.
+    ///
+    ///     try await BerthClient.withClient { client in
+    ///         print(try await client.run(Command(["echo", "hello"])).text)
+    ///     }
+    ///
+    /// - Parameters:
+    ///   - address: nil is where BERTH_SERVER says, else 127.0.0.1:7411.
+    ///   - configuration: how the client behaves.
+    ///   - eventLoopGroup: where the connection's work is done.
+    ///   - isolation: the actor that `body` runs on: the caller's.
+    ///   - body: gets it.
+    /// - Throws: what `body` throws, and `invalidArgument` for a BERTH_SERVER that is no address.
+    public static func withClient<Result>(
+        address: ServerAddress? = nil, configuration: Configuration = Configuration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (BerthClient) async throws -> sending Result
+    ) async throws -> sending Result {
+        let client = try BerthClient(address: address, configuration: configuration, eventLoopGroup: eventLoopGroup)
+        defer { client.close() }
+        return try await body(client)
+    }
+
+    /// Leases a member for as long as `body` runs; then it is released, however that ends.
+    ///
+    ///     try await client.withLease { lease in
+    ///         try await client.writeFile("/workspace/in.txt", Array("3\n1\n2\n".utf8), in: lease)
+    ///         print(try await client.run(Command(shell: "sort in.txt"), in: lease).text)
+    ///     }
+    ///
+    /// - Parameters:
+    ///   - pool: nil is the server's default pool.
+    ///   - wait: how long to wait in line when none is warm; nil is the server's default, 30 s.
+    ///   - leaseTime: how long it lasts without use; nil is the server's longest, 5 min.
+    ///   - isolation: the actor that `body` runs on: the caller's.
+    ///   - body: gets it.
+    /// - Throws: what `body` throws, and what `acquire` does.
+    public func withLease<Result>(
+        pool: String? = nil, wait: Duration? = nil, leaseTime: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (Lease) async throws -> sending Result
+    ) async throws -> sending Result {
+        let lease = try await acquire(pool: pool, wait: wait, leaseTime: leaseTime)
+        do {
+            let result = try await body(lease)
+            await giveBack(lease)
+            return result
+        } catch {
+            await giveBack(lease)
+            throw error
+        }
+    }
+
+    /// Releases a lease, also from a task that was cancelled. Without a connection it has ended, or ends by itself.
+    private func giveBack(_ lease: Lease) async {
+        guard let line = connector.current else { return }
+        await Task { _ = try? await line.rpc.call(PoolService.release, ReleaseRequest(lease: lease.token)) }.value
+    }
+}

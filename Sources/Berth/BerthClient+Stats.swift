@@ -1,0 +1,43 @@
+internal import NIOCore
+internal import BerthRPC
+internal import BerthSchema
+
+extension BerthClient {
+    /// The server and its pools in numbers, at once and then again and again.
+    ///
+    /// Whoever reads slowly gets the newest snapshot and misses those before it. Iterating throws `BerthError` when the
+    /// call fails or the connection is lost. The server goes on sending until the connection closes, also when nobody
+    /// iterates any more: where that matters, watch on a connection of its own.
+    ///
+    /// - Parameter interval: between two snapshots; the server takes 100 ms for less.
+    public func watchStats(every interval: Duration = .seconds(1)) -> AsyncThrowingStream<StatsResponse, any Error> {
+        AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: connector.eventLoop)
+            let request = WatchStatsRequest(intervalMilliseconds: interval.milliseconds)
+            let take: @Sendable (StreamEvent) -> Void = { event in
+                switch event {
+                case .message(let bytes):
+                    let decoded = bytes.withUnsafeReadableBytes { raw in
+                        Result { () throws(SchemaError) in try StatsResponse(decoding: raw, arena: arena.value) }
+                    }
+                    switch decoded {
+                    case .success(let stats): continuation.yield(stats)
+                    case .failure(let error):
+                        continuation.finish(throwing: BerthError(.internal, "the server sent \(error)"))
+                    }
+                case .end(let error): continuation.finish(throwing: error.map { BerthError($0) })
+                }
+            }
+            let asking = Task { [connector] in
+                do throws(BerthError) {
+                    let rpc = try await connector.line().rpc
+                    let call = rpc.stream(PoolService.watchStats, request, on: take)
+                    continuation.onTermination = { _ in call.abandon() }
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in asking.cancel() }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Berth
+import BerthSchema
+
+struct AdminMembers: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "members",
+        abstract: "List the containers of a pool, or of all pools.",
+        discussion: """
+              berth admin members            of all pools, as a table
+              berth admin members python     of one
+              berth admin members --json     for programs, one object a line
+
+            STATE is starting, idle (warm), leased, resetting (released, and being made as new) or stopping (given up; \
+            it counts until the runtime has confirmed that it is gone). AGE is since it got ready, USES how often it \
+            was leased. "outdated" marks those that were made like an earlier configuration says.
+            """)
+
+    @OptionGroup var server: ServerOptions
+
+    @Argument(help: "The pool (default: all pools).")
+    var pool: String?
+
+    @Flag(help: "Print JSON, one object per line.")
+    var json = false
+
+    mutating func run() async throws {
+        try await server.call { [pool, json] client in
+            let members = try await client.members(pool: pool)
+            let lines = json ? members.map { JSON.line(MemberLine($0)) } : AdminMembers.table(members)
+            try printText(lines.map { $0 + "\n" }.joined())
+        }
+    }
+
+    private static func table(_ members: [Member]) -> [String] {
+        StatsTable.table(
+            ["MEMBER", "POOL", "STATE", "AGE", "USES", ""],
+            members.map { member in
+                [
+                    member.id, member.pool, name(member.state), StatsTable.duration(member.ageMilliseconds),
+                    "\(member.uses)", member.isOutdated ? "outdated" : "",
+                ]
+            })
+    }
+
+    fileprivate static func name(_ state: MemberState) -> String {
+        switch state {
+        case .unspecified: "unknown"
+        case .starting: "starting"
+        case .idle: "idle"
+        case .leased: "leased"
+        case .resetting: "resetting"
+        case .stopping: "stopping"
+        }
+    }
+}
+
+/// A member for programs: the names of pool.proto.
+private struct MemberLine: Encodable {
+    var id, pool, state: String
+    var age_ms: UInt64
+    var uses: UInt32
+    var outdated: Bool
+
+    init(_ member: Member) {
+        id = member.id
+        pool = member.pool
+        state = AdminMembers.name(member.state)
+        age_ms = member.ageMilliseconds
+        uses = member.uses
+        outdated = member.isOutdated
+    }
+}

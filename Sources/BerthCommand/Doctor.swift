@@ -1,0 +1,100 @@
+import ArgumentParser
+import Docker
+import Pool
+import Runc
+
+struct Doctor: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what this machine has and lacks for each runtime, with the command that fixes it.",
+        discussion: "Makes, starts and pulls nothing. Exits with 0 when a server can run here, with 1 when not.")
+
+    @Option(
+        help: ArgumentHelp(
+            "The Docker engine (default: what serve takes).", valueName: "url"))
+    var dockerHost: String?
+
+    @Option(help: ArgumentHelp("The image to look for with Docker.", valueName: "reference"))
+    var image = RuntimeChoice.standardImage
+
+    @Option(help: ArgumentHelp("The berth-agent binary (default: beside berth).", valueName: "path"))
+    var agent: String?
+
+    mutating func run() async throws {
+        let hasAgent = checkAgent()
+        let hasRunc = checkRunc()
+        let hasDocker = await checkDocker()
+        let memory = HostMemory.available().map { "\($0 >> 20) MiB available" } ?? "not known"
+        print("host\n  ok       memory: \(memory)\n")
+        guard hasAgent, hasRunc || hasDocker else {
+            print("berth serve can't run here yet")
+            throw ExitCode(1)
+        }
+        print("berth serve can run here, on \(hasDocker ? "Docker" : "runc")")
+    }
+
+    private func checkAgent() -> Bool {
+        print("berth-agent")
+        defer { print() }
+        do {
+            print("  ok       \(try AgentBinary.find(agent))")
+            return true
+        } catch let failure as Failure {
+            tell("missing", failure.message, "make build")
+        } catch {
+            tell("missing", "\(error)", nil)
+        }
+        return false
+    }
+
+    private func checkRunc() -> Bool {
+        print("runc, the embedded runtime")
+        defer { print() }
+        let probe = RuncProbe()
+        if let path = probe.runtimePath { print("  ok       \(path)") }
+        print("  ok       members' cgroups: \(probe.location.path), \(probe.location.reason)")
+        for problem in probe.problems { tell(problem.isFatal ? "missing" : "lacks", problem.message, problem.remedy) }
+        guard probe.isUsable else { return false }
+        if let obstacle = probe.obstacle {
+            tell("missing", obstacle, nil)
+            return false
+        }
+        return true
+    }
+
+    private func checkDocker() async -> Bool {
+        print("Docker")
+        defer { print() }
+        let engines: EngineSearch.Outcome
+        do throws(RuntimeError) {
+            engines = await (try EngineSearch(dockerHost)).run(image: image)
+        } catch {
+            tell("missing", error.message, nil)
+            return false
+        }
+        for (_, probe) in engines.asked { tell(probe) }
+        return engines.usable != nil
+    }
+
+    private func tell(_ probe: EngineProbe) {
+        if let engine = probe.engine {
+            print("  ok       \(engine) at \(probe.endpoint), API \(probe.apiVersion ?? "unknown")")
+        }
+        if let problem = probe.problem { return tell("missing", problem.message, nil) }
+        switch probe.image {
+        case .present: print("  ok       image \(image)")
+        case .pullable: print("  ok       image \(image) is not there yet, and can be pulled")
+        case .unknown: print("  ok       image \(image) is not there; whether it can be pulled shows when it is tried")
+        case .missing, .notAsked: tell("missing", probe.advice(image: image) ?? "image \(image)", nil)
+        }
+    }
+
+    private func tell(_ state: String, _ what: String, _ remedy: String?) {
+        print("  \(state)\(String(repeating: " ", count: Swift.max(1, 9 - state.count)))\(what)")
+        if let remedy { print("           mend it with: \(remedy)") }
+    }
+}
+
+/// What can't be printed ends the command.
+private func print(_ line: String = "") {
+    do throws(OutputFailure) { try printLine(line.printableLines) } catch { error.exit() }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Berth
+import FileTree
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Which lease a command works in. Who knows a lease may use it, and everybody on a machine sees the arguments of all
+/// programs: so it comes from the environment or from a file, too.
+struct LeaseOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The lease, from berth acquire; @FILE reads it from a file (default: $BERTH_LEASE).", valueName: "token"))
+    var lease: String?
+
+    @Option(help: ArgumentHelp("A file that holds the lease; - is standard input.", valueName: "file"))
+    var leaseFile: String?
+
+    /// Bytes of such a file that are looked at.
+    private static let longest = 4096
+
+    mutating func validate() throws {
+        guard lease == nil || leaseFile == nil else {
+            throw ValidationError("--lease and --lease-file are given: one of them names the lease")
+        }
+    }
+
+    /// Whether one is named here, and not only in the environment.
+    var isGiven: Bool { lease != nil || leaseFile != nil }
+
+    /// - Throws: `Failure` when a file can't be read, or holds no lease.
+    func optional() throws -> Lease? {
+        if let leaseFile { return try LeaseOptions.lease(in: leaseFile) }
+        if let lease, lease.hasPrefix("@") { return try LeaseOptions.lease(in: String(lease.dropFirst())) }
+        if let lease, !lease.isEmpty { return Lease(token: lease) }
+        return Arguments.variable("BERTH_LEASE").map { Lease(token: $0) }
+    }
+
+    /// - Throws: `Failure`, also when none is named.
+    func required() throws -> Lease {
+        if let lease = try optional() { return lease }
+        throw Failure("no lease is given: --lease TOKEN, --lease-file FILE or the variable BERTH_LEASE", code: 2)
+    }
+
+    private static func lease(in path: String) throws -> Lease {
+        let raw = path == "-" ? dup(STDIN_FILENO) : path.argumentBytes.withC { open($0, O_RDONLY | O_CLOEXEC) }
+        guard raw >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
+        defer { close(raw) }
+        var bytes: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: longest)
+        while bytes.count < longest {
+            let count = read(raw, &room, room.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
+            if count == 0 { break }
+            bytes += room[..<count]
+        }
+        let words = bytes.split { $0 <= 0x20 }
+        guard words.count == 1, let token = String(validating: words[0], as: UTF8.self) else {
+            throw Failure("\(path): holds no lease, which is one word", code: 2)
+        }
+        return Lease(token: token)
+    }
+}

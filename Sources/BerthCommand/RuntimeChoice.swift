@@ -1,0 +1,158 @@
+import Housekeeping
+import Configuration
+import DockerConfig
+import Docker
+import Logging
+import Pool
+import Runc
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The runtime that a server uses, the default image of its pools, and what its janitor needs.
+struct RuntimeChoice {
+    static let standardImage = "python:3.9-slim"
+
+    var runtime: any ContainerRuntime
+    var image: String
+    /// What the janitor removes itself; nil with Docker.
+    var containers: Janitor.Containers?
+    /// Commands by which the janitor removes what a dead server has left in an engine.
+    var sweeps: [[String]] = []
+    /// Gets what members like this need, their image above all: before the first create, whose time-out is
+    /// not meant for that. Gives the template with the image that its reference means now.
+    var prepare: @Sendable (MemberTemplate) async throws -> MemberTemplate = { $0 }
+    /// Bytes that members can have now; nil where the kernel does not tell.
+    var memory: @Sendable () -> Int64? = HostMemory.available
+    /// The pools' templates, prepared.
+    var resolved = ResolvedTemplates()
+
+    /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
+    static func make(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        switch settings.configuration.runtime {
+        case .runc:
+            return try await runc(settings, agent: agent, directory: directory)
+        case .docker:
+            return try await docker(settings, agent: agent, directory: directory)
+        case .auto:
+            return try await auto(settings, agent: agent, directory: directory)
+        }
+    }
+
+    /// Docker if it answers and has the image or can get it, else runc, whatever is wrong with Docker; says which and why.
+    private static func auto(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        let against: RuntimeError
+        if let image = settings.configuration.pools.lazy.compactMap(\.image).first(where: PoolSettings.isHostFiles) {
+            against = RuntimeError(.failed, "the image \(image) is the host's own files, which runc alone has")
+        } else {
+            do {
+                let choice = try await docker(settings, agent: agent, directory: directory)
+                settings.logger.notice(
+                    "taking Docker",
+                    metadata: ["runtime.reason": "it answers and has the image \(images(settings, choice))"])
+                return choice
+            } catch let error as RuntimeError {
+                against = error
+            }
+        }
+        do {
+            let choice = try await runc(settings, agent: agent, directory: directory)
+            settings.logger.notice(
+                "taking the embedded runtime, runc",
+                metadata: ["runtime.reason": "\(against.message)", "pool.image": "\(images(settings, choice))"])
+            return choice
+        } catch let error as RuntimeError {
+            throw Failure(
+                "neither Docker nor runc can be used: \(against.message); \(error.message); see: berth doctor",
+                code: against.cause == .invalidConfiguration && error.cause == .invalidConfiguration ? 2 : 1)
+        }
+    }
+
+    private static func docker(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        let configuration = settings.configuration
+        let templates = configuration.templates(standardImage: standardImage)
+        for template in templates where PoolSettings.isHostFiles(template.image) {
+            throw hostFiles(template.image)
+        }
+        let engines = try await EngineSearch(configuration.dockerHost).run(
+            image: templates.first?.image ?? standardImage)
+        guard let endpoint = engines.found else { throw engines.problem(image: templates.first?.image) }
+        let runtime = try DockerRuntime(
+            endpoint: endpoint, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
+            config: EngineSearch.config, logger: settings.logger)
+        let choice = RuntimeChoice(
+            runtime: runtime, image: standardImage,
+            sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)],
+            prepare: { template in
+                // At a reload.
+                if PoolSettings.isHostFiles(template.image) { throw hostFiles(template.image) }
+                return try await runtime.prepare(template)
+            })
+        return try await choice.resolving(templates)
+    }
+
+    private static func hostFiles(_ image: String) -> RuntimeError {
+        RuntimeError(
+            .invalidConfiguration, "the image \(image) is the host's own files, which the runtime runc alone has")
+    }
+
+    private static func runc(
+        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        let runtime = try RuncRuntime(
+            runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
+            logins: EngineSearch.config, logger: settings.logger)
+        var choice = RuntimeChoice(
+            runtime: runtime, image: "host", containers: runtime.containers, prepare: { try await runtime.prepare($0) })
+        choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }
+        return try await choice.resolving(settings.configuration.templates(standardImage: choice.image))
+    }
+
+    /// With all templates prepared; ends the runtime if that fails.
+    private func resolving(_ templates: [MemberTemplate]) async throws -> RuntimeChoice {
+        var choice = self
+        do {
+            for template in templates { choice.resolved[template] = try await prepare(template) }
+        } catch {
+            await runtime.shutdown()
+            throw error
+        }
+        return choice
+    }
+
+    private static func images(_ settings: ServerSettings, _ choice: RuntimeChoice) -> String {
+        let templates = settings.configuration.templates(standardImage: choice.image)
+        return Set(templates.map(\.image)).sorted().joined(separator: ", ")
+    }
+}
+
+/// Templates as they are configured, and with the images that their references meant when the server last looked.
+struct ResolvedTemplates: Sendable {
+    private var pairs: [(configured: MemberTemplate, resolved: MemberTemplate)] = []
+
+    subscript(_ template: MemberTemplate) -> MemberTemplate? {
+        get { pairs.first { $0.configured == template }?.resolved }
+        set {
+            pairs.removeAll { $0.configured == template }
+            if let newValue { pairs.append((template, newValue)) }
+        }
+    }
+
+    /// The same pools, made of the very images that were looked up.
+    func applied(to fleet: FleetConfiguration) -> FleetConfiguration {
+        var fleet = fleet
+        for index in fleet.pools.indices {
+            if let resolved = self[fleet.pools[index].template] { fleet.pools[index].template = resolved }
+        }
+        return fleet
+    }
+}

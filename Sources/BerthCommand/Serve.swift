@@ -1,0 +1,42 @@
+import ArgumentParser
+import Berth
+import Configuration
+import Logging
+import Pool
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keep containers warm and serve them.",
+        discussion: """
+            Prints one line on stdout when it accepts connections, "berth: listening on 127.0.0.1:7411"; its log goes to \
+            stderr. SIGTERM and SIGINT drain: nothing new begins, what runs has the drain time to end, every container is \
+            removed. A second signal hurries. SIGHUP reads the configuration file again; no lease is dropped by that.
+
+              berth serve                                    on Docker if it can, else runc
+              berth serve --runtime runc --image host        offline: the host's own /usr
+              berth serve --image python:3.12-slim --size 4  pulled if missing
+              berth serve --config berth.yaml                every setting, see berth config
+            """)
+
+    @OptionGroup var flags: ConfigurationFlags
+
+    func run() async throws {
+        let source = flags.source
+        let (configuration, warnings) = try source.readOrExplain()
+        let format: LogOutput.Format = configuration.logFormat == .json ? .json : .text
+        let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
+        LoggingSystem.bootstrap { _ in LogOutput(format: format, level: level) }
+        let logger = Logger(label: "berth")
+        for warning in warnings { logger.warning("a setting has no effect", metadata: ["config.at": "\(warning)"]) }
+        do {
+            let settings = ServerSettings(
+                configuration: configuration, addresses: try configuration.listen.map { try ServerAddress($0) },
+                source: source, logger: logger)
+            try await Server(settings).run()
+        } catch let error as BerthError {
+            throw Failure(error.message, code: error.code == .invalidArgument ? 2 : 1)
+        } catch let error as RuntimeError {
+            throw Failure(error.message, code: error.cause == .invalidConfiguration ? 2 : 1)
+        }
+    }
+}

@@ -1,0 +1,354 @@
+import Housekeeping
+import AgentLink
+import Berth
+import Configuration
+import Dispatch
+import Hardening
+import Logging
+import NIOCore
+import NIOPosix
+import Pool
+import BerthRPC
+import Runc
+import Service
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// All that `berth serve` was told, checked.
+struct ServerSettings: Sendable {
+    var configuration: ServerConfiguration
+    var addresses: [ServerAddress]
+    /// To be read again at a reload.
+    var source: ConfigurationSource
+    var logger: Logger
+
+    var limits: ServiceLimits {
+        var limits = ServiceLimits(
+            defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
+            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID,
+            outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
+        limits.maxExecutionsPerLease = configuration.maxExecutions
+        limits.maxWatchers = configuration.maxWatchers
+        limits.unreadTime = configuration.unreadTime
+        return limits
+    }
+
+    /// The same after a restart, different for each server of a host.
+    var instanceName: String {
+        if let instance = configuration.instance { return instance }
+        for address in addresses {
+            switch address {
+            case .tcp(_, let port) where port != 0: return "\(port)"
+            case .unix(let path): return "unix-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
+            case .tcp: continue
+            }
+        }
+        return "pid-\(getpid())"
+    }
+}
+
+/// A whole server: the pieces put together, run, and taken apart in order.
+struct Server {
+    /// How long the removal of all containers may take at the end, and all that comes after it: together 5 s, whatever an
+    /// engine does.
+    private static let removalTime = Duration.milliseconds(4500)
+    private static let closingTime = Duration.milliseconds(500)
+
+    /// Half of the cores: programs need the others, and a command whose client and container share a loop saves four
+    /// switches of threads.
+    private static let eventLoops = Swift.max(1, System.coreCount / 2)
+
+    private let settings: ServerSettings
+    private let logger: Logger
+
+    init(_ settings: ServerSettings) {
+        self.settings = settings
+        logger = settings.logger
+    }
+
+    /// Serves until it is told to end by a signal, and all is removed.
+    func run() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        // Without a file too: else a SIGHUP, as it ends a terminal's programs, would end the server.
+        let hangups = HangupSignals()
+        let configuration = settings.configuration
+        let descriptors = descriptors()
+        let agent = try AgentBinary.find(configuration.agent)
+        let directory = try StateDirectory(
+            base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
+        let choice: RuntimeChoice
+        do {
+            choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        } catch {
+            // It sweeps at once: there is a directory, and no container yet.
+            _ = try? Janitor(state: directory)
+            throw error
+        }
+        // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
+        let signals = EndSignals()
+        let janitor = try Janitor(
+            state: directory, containers: choice.containers, commands: choice.sweeps)
+
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
+        let memory = choice.memory
+        let budget = memory().map { $0 / 10 * 8 } ?? .max
+        var limits = configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)
+        let users = try UserIDClaim.take(for: limits, logger)
+        limits.uids = users?.range ?? limits.uids
+        let fleet = Fleet(
+            configuration: choice.resolved.applied(to: limits),
+            runtime: patient(choice.runtime), connector: AgentConnector(group: group),
+            memberPrefix: Server.memberPrefix(),
+            observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
+        let service = PoolServiceHandler(
+            fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
+            logger: logger)
+        service.setPrograms(configuration.programDefaults)
+        var bounds = RPCServer.Configuration()
+        bounds.maxConnections = descriptors.maxConnections
+        bounds.memory = MemoryBudget(
+            limit: Int(clamping: configuration.heldMemoryBytes),
+            clientLimit: configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) })
+        let rpc = RPCServer(group: group, service: service, configuration: bounds)
+        let addresses = try await listen(rpc)
+
+        let maintenance = Task { await fleet.run() }
+        tellOfReuse(choice)
+        for address in addresses { announce("berth: listening on \(address)") }
+
+        let reload = ConfigurationReload(
+            source: settings.source, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
+            logger: logger)
+        let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
+
+        await signals.next()
+        reloads.cancel()
+        logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
+        await rpc.stopListening()
+        service.drain()
+        let hurry = Task {
+            await signals.next()
+            guard !Task.isCancelled else { return }
+            logger.notice("told again to end, not waiting for programs")
+            service.endAll()
+        }
+        await drain(service, fleet)
+        service.endAll()
+        await removeAll(fleet, maintenance)
+        hurry.cancel()
+        // The kernel closes what is not closed by then.
+        _ = await finishes(within: Server.closingTime) { [runtime = choice.runtime] in
+            await rpc.close()
+            await runtime.shutdown()
+            try? await group.shutdownGracefully()
+        }
+        withExtendedLifetime((directory, janitor, hangups, users)) {}
+    }
+
+    /// Once, what the pools' choice costs and means: the figures are this project's own, on two cores (docs/benchmarks.md).
+    private func tellOfReuse(_ choice: RuntimeChoice) {
+        let pools = settings.configuration.pools.map(\.pool)
+        let rate = choice.runtime.kind == "docker" ? (new: "6", again: "80") : (new: "25", again: "750")
+        for reuse in [PoolConfiguration.Reuse.never, .reset] {
+            let names = pools.filter { $0.reuse == reuse }.map(\.name)
+            guard !names.isEmpty else { continue }
+            let meaning: Logger.Message =
+                switch reuse {
+                case .never:
+                    "every lease has a new container, destroyed after it: safest, and slow when leases are short"
+                case .reset:
+                    "containers are made as new after a lease and used again: fast, for programs that trust the reset"
+                }
+            logger.notice(
+                meaning,
+                metadata: [
+                    "pool.reuse": reuse == .never ? "never" : "reset", "pools": "\(names.joined(separator: ","))",
+                    "leases.per_second":
+                        "about \(reuse == .never ? rate.new : rate.again) on 2 cores with \(choice.runtime.kind)",
+                    "see": reuse == .never ? "--reuse reset, if they may share" : "docs/threat-model.md",
+                ])
+        }
+    }
+
+    private func patient(_ runtime: some ContainerRuntime) -> any ContainerRuntime {
+        PatientRuntime(runtime, isRoomLeft: Descriptors.areLeft)
+    }
+
+    /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
+    private func descriptors() -> Descriptors {
+        let configuration = settings.configuration
+        let members = min(configuration.pools.reduce(0) { $0 + $1.pool.max }, configuration.max ?? 300)
+        let descriptors = Descriptors(
+            limit: Descriptors.raiseLimit(), maxConnections: configuration.maxConnections, maxMembers: members,
+            refused: RPCServer.Configuration().maxRefusedConnections)
+        if descriptors.limit < descriptors.needed {
+            logger.warning(
+                "fewer descriptors than all connections and containers would take",
+                metadata: [
+                    "limit.nofile": "\(descriptors.limit)", "limit.needed": "\(descriptors.needed)",
+                    "connections.max": "\(descriptors.maxConnections)",
+                ])
+        }
+        return descriptors
+    }
+
+    /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
+    private func removeAll(_ fleet: Fleet, _ maintenance: Task<Void, Never>) async {
+        guard await finishes(within: Server.removalTime, { await maintenance.value }) else {
+            let left = fleet.listMembers().map(\.id.description)
+            logger.error(
+                "containers could not be removed in time, leaving them to the janitor",
+                metadata: [
+                    "members.count": "\(left.count)", "members.ids": "\(left.joined(separator: ","))",
+                    "limit.ms": "\(Server.removalTime.wholeMilliseconds)",
+                ])
+            return maintenance.cancel()
+        }
+        logger.notice("ended, every container is removed")
+    }
+
+    /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
+    private func drain(_ service: PoolServiceHandler, _ fleet: Fleet) async {
+        let deadline = ContinuousClock.now + settings.configuration.drainTime
+        while service.executionCount > 0, fleet.leaseCount > 0, ContinuousClock.now < deadline {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
+        var bound: [ServerAddress] = []
+        for address in settings.addresses {
+            do {
+                switch address {
+                case .tcp(let host, let port):
+                    let socket = try await rpc.listen(host: host, port: port)
+                    bound.append(.tcp(host: socket.ipAddress ?? host, port: socket.port ?? port))
+                case .unix(let path):
+                    let access = try SocketAccess(settings.configuration)
+                    try TrustedDirectory.check(SocketAccess.directory(of: path), isOwn: false)
+                    try await rpc.listen(unixSocket: path, mode: access.mode, group: access.group)
+                    bound.append(address)
+                }
+            } catch let error as RPCError {
+                let advice =
+                    switch error.code {
+                    case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"
+                    case .permissionDenied: "; take a port over 1023, or a directory that can be written to"
+                    default: ""
+                    }
+                throw Failure(error.message + advice)
+            }
+        }
+        return bound
+    }
+
+    private func announce(_ line: String) {
+        do throws(OutputFailure) {
+            try printLine(line)
+        } catch {
+            // Who does not listen misses it, and has a server all the same.
+            if !error.isClosedPipe { printError("\(error.message); it was to say: \(line)") }
+        }
+    }
+
+    /// Members of this start and of the one before never share a name.
+    private static func memberPrefix() -> String {
+        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
+        return String((0..<6).map { _ in digits[Int.random(in: 0..<digits.count)] })
+    }
+}
+
+/// Whether `body` ends in time. If not, it goes on by itself: what hangs cannot be waited for.
+func finishes(within limit: Duration, _ body: @escaping @Sendable () async -> Void) async -> Bool {
+    let (ends, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
+    let timer = Task {
+        try await Task.sleep(for: limit)
+        continuation.yield(false)
+    }
+    Task {
+        await body()
+        continuation.yield(true)
+    }
+    var isInTime = false
+    for await end in ends {
+        isInTime = end
+        break
+    }
+    timer.cancel()
+    return isInTime
+}
+
+/// SIGTERM and SIGINT, one after the other.
+struct EndSignals {
+    private let stream: AsyncStream<Void>
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        self.stream = stream
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler { continuation.yield() }
+            source.resume()
+            return source
+        }
+    }
+
+    func next() async {
+        for await _ in stream { return }
+    }
+}
+
+/// Where the file is that runs in every container.
+enum AgentBinary {
+    /// - Throws: `Failure` that names where it was looked for.
+    static func find(_ given: String?) throws -> String {
+        if let given {
+            guard access(given, X_OK) == 0 else {
+                throw Failure("--agent \(given): \(String(cString: strerror(errno)))", code: 2)
+            }
+            return given.hasPrefix("/") ? given : (realPath(given) ?? given)
+        }
+        guard let own = realPath("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
+            throw Failure("/proc is not mounted, so berth-agent can't be found; say where it is with --agent")
+        }
+        let folder = own[..<slash]
+        let places = ["\(folder)/berth-agent", "\(folder)/../libexec/berth/berth-agent"]
+        guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
+            throw Failure(
+                "berth-agent, which runs in every container, is neither \(places.joined(separator: " nor ")); build it "
+                    + "(make build) or say where it is with --agent")
+        }
+        return realPath(found) ?? found
+    }
+
+    static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}
+
+/// The host's memory, from /proc/meminfo.
+enum HostMemory {
+    /// Bytes available now without swapping; nil where the kernel does not tell.
+    @Sendable static func available() -> Int64? {
+        let descriptor = open("/proc/meminfo", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        for line in buffer[..<count].split(separator: UInt8(ascii: "\n")) {
+            let text = String(decoding: line, as: UTF8.self)
+            guard text.hasPrefix("MemAvailable:") else { continue }
+            return text.split(separator: " ").dropFirst().first.flatMap { Int64($0) }.map { $0 << 10 }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import CurlHTTP
+import Docker
+import Logging
+import Pool
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What the janitor of a dead server runs where an engine holds the containers.
+struct Sweep: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Remove an ended server's containers from an engine.", shouldDisplay: false)
+
+    @Option var dockerHost: String
+    @Option var instance: String
+    @Option var stateDir: String
+    @Option var agent: String
+    @Option var tlsAuthorities: String?
+    @Option var tlsCertificate: String?
+    @Option var tlsKey: String?
+    @Flag var tls = false
+    @Flag var tlsUnverified = false
+
+    /// Whole in itself: the janitor has none of the server's environment.
+    static func command(_ endpoint: DockerEndpoint, _ instance: String, _ directory: String) -> [String] {
+        let own = AgentBinary.realPath("/proc/self/exe") ?? "berth"
+        var command = [
+            own, "sweep", "--docker-host", endpoint.description, "--instance", instance, "--state-dir", directory,
+            "--agent", own,
+        ]
+        switch endpoint.http {
+        case .tcp(_, _, let tls?):
+            command.append("--tls")
+            if let path = tls.authorities { command += ["--tls-authorities", path] }
+            if let path = tls.certificate { command += ["--tls-certificate", path] }
+            if let path = tls.key { command += ["--tls-key", path] }
+            if !tls.verifies { command.append("--tls-unverified") }
+        case .command:
+            let names: [String] = ["HOME", "PATH", "SSH_AUTH_SOCK"]
+            let kept = names.compactMap { name in
+                getenv(name).map { "\(name)=\(String(cString: $0))" }
+            }
+            command = ["/usr/bin/env"] + kept + command
+        case .unixSocket, .tcp: break
+        }
+        return command
+    }
+
+    mutating func run() async throws {
+        do throws(RuntimeError) {
+            let settings = HTTPTLS(
+                authorities: tlsAuthorities, certificate: tlsCertificate, key: tlsKey, verifies: !tlsUnverified)
+            let runtime = try DockerRuntime(
+                endpoint: try DockerEndpoint(dockerHost, tls: tls ? settings : nil), instance: instance,
+                agentPath: agent, stateDirectory: stateDir,
+                logger: Logger(label: "berth") { _ in SwiftLogNoOpLogHandler() })
+            for member in try await runtime.members() { try await runtime.remove(member) }
+            await runtime.removeLeftovers()
+            await runtime.shutdown()
+        } catch {
+            throw Failure(error.message)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+package import NIOCore
+internal import BerthSchema
+package import BerthWire
+
+/// What is to be written to a channel: frames gather, and go out in few vectored writes during a read burst, or in one at the
+/// end of the event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.
+/// Confined to its event loop.
+///
+/// It allocates nothing in the long run: the buffer that frames gather in is used again, and a write that a socket takes at
+/// once, as most are, needs no promise.
+final class FrameOutput {
+    /// What is below the connection's handler in its pipeline.
+    enum Below {
+        /// The socket or pipe itself: how much it has not taken can be asked right after a flush.
+        case socket
+        /// Other handlers, of TLS for one, which hold bytes that the socket knows nothing of: when a write is done only its
+        /// promise tells.
+        case handlers
+    }
+
+    /// From this many bytes on, a message's own buffer is written as it is: copying it costs more than a piece of its own.
+    private static let smallestPiece = 4096
+
+    private let eventLoop: any EventLoop
+    private var context: ChannelHandlerContext?
+    /// The channel's, where it is the socket itself that is written to.
+    private var socket: (any NIOSynchronousChannelOptions)?
+    private var spares: SpareBuffers?
+    private var gathered = ByteBuffer()
+    /// What goes out in between: each after the first `position` bytes of `gathered`.
+    private var pieces: [(position: Int, bytes: ByteBuffer)] = []
+    private var schedule = WriteSchedule()
+    private var isFlushing = false
+    /// Called when a write is done and nothing more is gathered.
+    var onWritten: () -> Void = {}
+
+    init(eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    func attach(_ context: ChannelHandlerContext, over below: Below) {
+        self.context = context
+        socket = below == .socket ? context.channel.syncOptions : nil
+        spares = .ofThisThread
+    }
+
+    /// What is not written by now never will be.
+    func detach() {
+        context = nil
+        socket = nil
+        pieces = []
+        gathered = ByteBuffer()
+        schedule.closed()
+        onWritten = {}
+    }
+
+    /// Bytes that the channel has not written yet.
+    var pendingBytes: Int { schedule.pendingBytes }
+
+    func append(
+        _ type: FrameType, _ flags: FrameFlags, streamID: UInt32, size: Int,
+        _ body: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        guard context != nil else { return }
+        makeRoom()
+        gathered.writeFrame(type, flags, streamID: streamID, size: size, body)
+        added(FrameHeader.size + size)
+    }
+
+    /// Appends a frame whose data is `headSize` bytes, which `head` writes, and then `tail`.
+    func append(
+        _ type: FrameType, _ flags: FrameFlags, streamID: UInt32, headSize: Int,
+        _ head: (UnsafeMutableRawBufferPointer) -> Void, tail: ByteBuffer
+    ) {
+        let size = headSize + tail.readableBytes
+        guard tail.readableBytes >= FrameOutput.smallestPiece else {
+            return append(type, flags, streamID: streamID, size: size) { room in
+                head(room)
+                tail.withUnsafeReadableBytes { bytes in
+                    UnsafeMutableRawBufferPointer(rebasing: room[headSize...]).copyMemory(from: bytes)
+                }
+            }
+        }
+        guard context != nil else { return }
+        makeRoom()
+        gathered.writeFrame(type, flags, streamID: streamID, size: size, writing: headSize, head)
+        pieces.append((gathered.writerIndex, tail))
+        added(FrameHeader.size + size)
+    }
+
+    /// Appends frames that are encoded already.
+    func append(_ frames: inout ByteBuffer) {
+        guard context != nil else { return }
+        makeRoom()
+        let size = frames.readableBytes
+        gathered.writeBuffer(&frames)
+        added(size)
+    }
+
+    private func added(_ size: Int) {
+        guard schedule.gathered(size) else { return }
+        eventLoop.assumeIsolated().execute {
+            self.schedule.tickEnded()
+            self.flush()
+        }
+    }
+
+    /// What a channel reads at once is about to be worked off, piece by piece.
+    func beginBurst() { schedule.beginBurst() }
+
+    /// Between two pieces of a burst. The write may fail, and the channel close, before this returns.
+    func continueBurst() {
+        if schedule.continueBurst() { flush() }
+    }
+
+    func endBurst() {
+        schedule.endBurst()
+        flush()
+    }
+
+    func flush() {
+        guard !isFlushing else { return }
+        isFlushing = true
+        var wrote = false
+        while let context, schedule.beginWrite() {
+            wrote = true
+            write(context)
+        }
+        isFlushing = false
+        if wrote, !schedule.isWriting { onWritten() }
+    }
+
+    private func write(_ context: ChannelHandlerContext) {
+        var frames = ByteBuffer()
+        swap(&frames, &gathered)
+        if let socket {
+            write(frames, context, promise: nil)
+            context.flush()
+            if (try? socket.getOption(.bufferedWritableBytes)) == 0 {
+                schedule.written()
+            } else if self.context != nil {
+                // What is written in this order is done in this order, so one with nothing in it tells of those before it.
+                context.writeAndFlush(NIOAny(ByteBuffer()), promise: completion(context))
+            }
+        } else {
+            write(frames, context, promise: completion(context))
+            context.flush()
+        }
+        if !schedule.isWriting { spares?.give(&frames) }
+    }
+
+    /// - Parameter promise: goes with the last piece.
+    private func write(_ frames: ByteBuffer, _ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        guard !pieces.isEmpty else { return context.write(NIOAny(frames), promise: promise) }
+        var rest = frames
+        for (index, (position, bytes)) in pieces.enumerated() {
+            if let part = rest.readSlice(length: position - rest.readerIndex) {
+                context.write(NIOAny(part), promise: nil)
+            }
+            let isLast = index == pieces.count - 1 && rest.readableBytes == 0
+            context.write(NIOAny(bytes), promise: isLast ? promise : nil)
+        }
+        pieces.removeAll(keepingCapacity: true)
+        if rest.readableBytes > 0 { context.write(NIOAny(rest), promise: promise) }
+    }
+
+    private func completion(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { self.completed($0) }
+        return promise
+    }
+
+    private func completed(_ result: Result<Void, any Error>) {
+        guard let context else { return }
+        // Frames are lost, so nothing after them can be understood.
+        if case .failure = result { return context.close(promise: nil) }
+        let hasMore = schedule.written()
+        // Within `flush` the loop there goes on.
+        guard !isFlushing else { return }
+        hasMore ? flush() : onWritten()
+    }
+
+    private func makeRoom() {
+        if gathered.capacity == 0, let spare = spares?.take() { gathered = spare }
+    }
+}
+
+extension ByteBuffer {
+    /// Appends a frame whose data, `size` bytes, is written by `body`.
+    /// - Parameter written: bytes that `body` writes, where the rest of the data follows elsewhere.
+    package mutating func writeFrame(
+        _ type: FrameType, _ flags: FrameFlags, streamID: UInt32, size: Int, writing written: Int? = nil,
+        _ body: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        let header = FrameHeader(length: UInt32(size), streamID: streamID, type: type, flags: flags)
+        let here = written ?? size
+        let total = FrameHeader.size + here
+        writeWithUnsafeMutableBytes(minimumWritableBytes: total) { room in
+            header.encode(into: room)
+            if here > 0 { body(UnsafeMutableRawBufferPointer(rebasing: room[FrameHeader.size..<total])) }
+            return total
+        }
+    }
+}

@@ -1,0 +1,100 @@
+internal import BerthSchema
+internal import Synchronization
+
+/// The server's memory for callers, in bytes: what is held for them beyond the moment counts against one limit, and of it
+/// each client has a share, so that no one of them can take it all.
+public final class MemoryBudget: Sendable {
+    public let limit: Int
+    public let clientLimit: Int
+    private let total = Atomic<Int>(0)
+    private let accounts = Mutex<[String: Entry]>([:])
+
+    private struct Entry {
+        weak var account: MemoryAccount?
+    }
+
+    /// - Parameter clientLimit: what one client may have of it; nil: a half.
+    public init(limit: Int, clientLimit: Int? = nil) {
+        self.limit = limit
+        self.clientLimit = min(clientLimit ?? limit / 2, limit)
+    }
+
+    /// Held now.
+    public var held: Int { total.load(ordering: .relaxed) }
+
+    /// The account of a client, which all its connections share.
+    public func account(of client: String) -> MemoryAccount {
+        accounts.withLock { accounts in
+            if let account = accounts[client]?.account { return account }
+            let account = MemoryAccount(self, client: client)
+            accounts[client] = Entry(account: account)
+            return account
+        }
+    }
+
+    fileprivate func closed(_ client: String) {
+        accounts.withLock { accounts in
+            // There may be a new one by now.
+            if accounts[client]?.account == nil { accounts[client] = nil }
+        }
+    }
+
+    fileprivate func add(_ bytes: Int) -> Int { total.add(bytes, ordering: .relaxed).newValue }
+}
+
+/// What one client's connections and executions hold of a `MemoryBudget`.
+public final class MemoryAccount: Sendable {
+    public let budget: MemoryBudget
+    private let client: String
+    private let own = Atomic<Int>(0)
+
+    fileprivate init(_ budget: MemoryBudget, client: String) {
+        self.budget = budget
+        self.client = client
+    }
+
+    deinit {
+        budget.closed(client)
+    }
+
+    public var held: Int { own.load(ordering: .relaxed) }
+
+    /// Counts bytes that are about to be held; false, without having counted them, when that is too much.
+    /// - Parameter part: of the limits, in sixteenths, that may be in use with them.
+    public func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
+        let held = own.add(bytes, ordering: .relaxed).newValue
+        let total = budget.add(bytes)
+        guard held > budget.clientLimit * part / 16 || total > budget.limit * part / 16 else { return true }
+        give(bytes)
+        return false
+    }
+
+    /// Counts bytes that are held already, and bounded elsewhere.
+    public func take(_ bytes: Int) {
+        own.add(bytes, ordering: .relaxed)
+        _ = budget.add(bytes)
+    }
+
+    /// Bytes that were counted are held no longer.
+    public func give(_ bytes: Int) {
+        own.subtract(bytes, ordering: .relaxed)
+        _ = budget.add(-bytes)
+    }
+
+    /// Nothing more is to be held for this client.
+    public var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
+
+    /// What a call is told for which there is no room.
+    public var refusal: RPCError {
+        guard budget.held >= budget.limit / 4 * 3 else {
+            return RPCError(
+                .resourceExhausted,
+                "\(held) bytes of the server's memory are held for this client, whose share is \(budget.clientLimit); end "
+                    + "some calls, or raise held_memory_per_client", .memoryLimit)
+        }
+        return RPCError(
+            .resourceExhausted,
+            "\(budget.held) bytes of the server's memory are held for clients, who may have \(budget.limit); try again "
+                + "later, or raise held_memory", .memoryLimit)
+    }
+}

@@ -1,0 +1,173 @@
+public import NIOCore
+internal import NIOPosix
+internal import BerthSchema
+internal import Synchronization
+
+/// Serves an `RPCService` on any number of TCP ports and unix sockets.
+public final class RPCServer: Sendable {
+    let configuration: Configuration
+    private let group: any EventLoopGroup
+    private let service: any RPCService
+    private let state = Mutex(State())
+    private let open = Atomic<Int>(0)
+    private let refused = Atomic<Int>(0)
+
+    private struct State {
+        var isClosed = false
+        var nextID: UInt64 = 1
+        var listeners: [any Channel] = []
+        var socketPaths: [String] = []
+        var connections: [UInt64: any Channel] = [:]
+    }
+
+    public init(group: any EventLoopGroup, service: any RPCService, configuration: Configuration = Configuration()) {
+        self.group = group
+        self.service = service
+        self.configuration = configuration
+    }
+
+    /// The connections that are open, those not counted that are being refused.
+    public var connectionCount: Int { open.load(ordering: .relaxed) }
+
+    /// Listens on a TCP port; port 0 takes a free one.
+    /// - Returns: the address it listens on.
+    /// - Throws: ALREADY_EXISTS when the address is in use, PERMISSION_DENIED, UNAVAILABLE.
+    @discardableResult
+    public func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
+        var bootstrap = bootstrap()
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+        for (option, value) in keepAlive { bootstrap = bootstrap.childChannelOption(.tcpOption(option), value: value) }
+        let listener = try await ioCall("cannot listen on \(host):\(port)") { [bootstrap] in
+            try await bootstrap.bind(host: host, port: port).get()
+        }
+        try await adopt(listener, path: nil)
+        guard let address = listener.localAddress else {
+            throw RPCError(.unavailable, "listening on \(host):\(port), but at no address")
+        }
+        return address
+    }
+
+    /// Listens on a unix socket. What is left of a server that died is replaced; it is removed when listening stops.
+    /// - Parameters:
+    ///   - mode: its permissions: who may write to it may call.
+    ///   - group: its group; nil: the server's own.
+    /// - Throws: ALREADY_EXISTS when somebody listens there, or the path is something else; PERMISSION_DENIED, UNAVAILABLE.
+    public func listen(
+        unixSocket path: String, mode: UInt32 = 0o600, group owner: UInt32? = nil
+    ) async throws(RPCError) {
+        let what = "cannot listen on \(path)"
+        let bootstrap = bootstrap()
+        if try await isDeadSocket(path) {
+            try await ioCall(what) { try SocketFile.remove(path) }
+        }
+        let listener = try await ioCall(what) {
+            try await bootstrap.withBoundSocket(try SocketFile.bind(path, mode: mode, group: owner)).get()
+        }
+        try await adopt(listener, path: path)
+    }
+
+    /// Accepts no more connections; those that are open live on.
+    public func stopListening() async {
+        let (listeners, paths) = state.withLock { state in
+            defer { (state.listeners, state.socketPaths) = ([], []) }
+            return (state.listeners, state.socketPaths)
+        }
+        for listener in listeners { try? await listener.close() }
+        for path in paths { try? SocketFile.remove(path) }
+    }
+
+    /// Stops listening and closes all connections, for good. Returns when the service has heard of each.
+    public func close() async {
+        state.withLock { $0.isClosed = true }
+        await stopListening()
+        let connections = state.withLock { Array($0.connections.values) }
+        for channel in connections { channel.close(promise: nil) }
+        for channel in connections { try? await channel.closeFuture.get() }
+    }
+
+    // MARK: -
+
+    private func bootstrap() -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptPause { [service = self.service] in service.acceptingPaused(because: $0) })
+                }
+            }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
+            }
+    }
+
+    private func adopt(_ listener: any Channel, path: String?) async throws(RPCError) {
+        let isClosed = state.withLock { state in
+            guard !state.isClosed else { return true }
+            state.listeners.append(listener)
+            if let path { state.socketPaths.append(path) }
+            return false
+        }
+        guard isClosed else { return }
+        try? await listener.close()
+        throw RPCError(.unavailable, "the server is closed")
+    }
+
+    private func accept(_ channel: any Channel) throws {
+        let count = open.add(1, ordering: .relaxed).newValue
+        guard count <= configuration.maxConnections else {
+            open.subtract(1, ordering: .relaxed)
+            return try refuse(channel)
+        }
+        channel.closeFuture.whenComplete { _ in self.open.subtract(1, ordering: .relaxed) }
+        let id = state.withLock { state -> UInt64? in
+            guard !state.isClosed else { return nil }
+            let id = state.nextID
+            state.nextID += 1
+            state.connections[id] = channel
+            return id
+        }
+        guard let id else { return channel.close(promise: nil) }
+        channel.closeFuture.whenComplete { _ in self.state.withLock { $0.connections[id] = nil } }
+        let connection = ServerConnection(
+            id: id, peer: channel.remoteAddress?.peerName ?? "unix", eventLoop: channel.eventLoop, service: service,
+            limits: configuration)
+        try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
+    }
+
+    private func refuse(_ channel: any Channel) throws {
+        let count = refused.add(1, ordering: .relaxed).newValue
+        channel.closeFuture.whenComplete { _ in self.refused.subtract(1, ordering: .relaxed) }
+        guard count <= configuration.maxRefusedConnections else { return channel.close(promise: nil) }
+        let limit = configuration.maxConnections
+        try channel.pipeline.syncOperations.addHandler(
+            RefusalHandler(
+                RPCError(
+                    .resourceExhausted,
+                    "\(limit) connections are open, the limit; close some, or raise the server's limit",
+                    .clientLimit),
+                timeout: configuration.refusalTimeout))
+    }
+
+    /// Whether there is a socket at `path` that nobody listens on.
+    private func isDeadSocket(_ path: String) async throws(RPCError) -> Bool {
+        guard SocketFile.exists(path) else { return false }
+        do {
+            let channel = try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
+            try? await channel.close()
+        } catch {
+            return SocketFile.isAbandoned(error)
+        }
+        throw RPCError(.alreadyExists, "cannot listen on \(path): a server listens there already")
+    }
+}
+
+extension SocketAddress {
+    /// "127.0.0.1:5123", "[::1]:5123", or "unix".
+    var peerName: String {
+        guard let ipAddress, let port else { return "unix" }
+        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+    }
+}

@@ -1,0 +1,207 @@
+public import NIOCore
+public import BerthSchema
+internal import BerthWire
+
+/// A client's connection. Confined to its event loop.
+public final class ServerConnection {
+    /// Unique within its server.
+    public let id: UInt64
+    public let eventLoop: any EventLoop
+    /// The client's address, "127.0.0.1:5123", or "unix".
+    public let peer: String
+    /// For decoding and encoding messages.
+    public private(set) lazy var arena = Arena()
+
+    let limits: RPCServer.Configuration
+    let port: FramePort
+    var streams: ServerStreams<ServerCall>
+    var sending: SendingPolicy
+    var held: HeldMemory
+    private let service: any RPCService
+    /// From `opened` to `closed`.
+    private var session: (any ServiceSession)?
+    /// Its first byte has come, and was one with which a frame can begin.
+    private var hasBegun = false
+    private lazy var deadlines = DeadlineTimer(eventLoop: eventLoop) { [unowned self] in self.expire() }
+
+    init(
+        id: UInt64, peer: String, eventLoop: any EventLoop, service: any RPCService, limits: RPCServer.Configuration,
+        over below: FrameOutput.Below = .socket
+    ) {
+        held = HeldMemory(limits.memory.account(of: ServerConnection.host(peer)))
+        self.id = id
+        self.peer = peer
+        self.eventLoop = eventLoop
+        self.service = service
+        self.limits = limits
+        port = FramePort(
+            eventLoop: eventLoop, over: below, maxDataLength: FrameHeader.maxDataLength, asksAbove: limits.largeFrame)
+        streams = ServerStreams(maxCalls: limits.maxCallsPerConnection)
+        sending = SendingPolicy(limits.sending)
+    }
+
+    /// The peer's address without its port, so that all connections of a host are one client; or "unix".
+    public var host: String { ServerConnection.host(peer) }
+
+    private static func host(_ peer: String) -> String {
+        peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
+    }
+
+    /// What is held for this client, on all its connections.
+    public var memory: MemoryAccount { held.account }
+
+    /// Whether streams should send now.
+    public var isWritable: Bool { isOpen && !sending.isFull }
+
+    var isOpen: Bool { port.context != nil }
+    var output: FrameOutput { port.output }
+
+    /// Closes the connection; what was answered before goes out as far as the peer takes it. All its calls are cancelled.
+    public func close() {
+        guard let context = port.context else { return }
+        output.flush()
+        context.close(promise: nil)
+    }
+
+    // MARK: frames
+
+    private func takeFrames() {
+        guard port.takeFrames(while: { isOpen && !isBackedUp }, { received($0) }) else { return }
+        if isOpen { held.unread(port.capacity) }
+    }
+
+    private func received(_ item: FrameReader.Item) {
+        switch item {
+        case .frame(let header, let data):
+            held.frameIsWhole()
+            switch streams.received(header) {
+            case .open(let streaming): open(header.streamID, streaming: streaming, data)
+            case let decision: carryOut(decision, header.streamID)
+            }
+        case .oversized(let header):
+            carryOut(streams.receivedOversized(header, limit: FrameHeader.maxDataLength), header.streamID)
+        case .large(let header):
+            if held.admitFrame(FrameHeader.size + Int(header.length)) {
+                port.admit()
+            } else {
+                port.skip(header)
+                carryOut(streams.receivedTooLarge(header, memory.refusal), header.streamID)
+            }
+        }
+    }
+
+    /// Answers pile up: the peer does not read them, so its requests are not read either.
+    private var isBackedUp: Bool { output.pendingBytes >= limits.pauseReadingBytes }
+
+    private func written() {
+        settle()
+        guard !isBackedUp, isOpen else { return }
+        if port.unreadBytes > 0 { takeFrames() }
+        if !isBackedUp { port.readIfDue() }
+    }
+
+    private func carryOut(_ decision: ServerStreams<ServerCall>.Decision, _ id: UInt32) {
+        switch decision {
+        case .refuse(let error):
+            answer(id, error)
+        case .abort(let call, let error):
+            sending.ended(id)
+            answer(id, error)
+            call.cancel(error)
+        case .open, .ignore:
+            break
+        }
+    }
+
+    private func open(_ id: UInt32, streaming: Bool, _ data: ByteBuffer) {
+        var payload = 0..<0
+        let read = data.withUnsafeReadableBytes { bytes in
+            Result { () throws(SchemaError) in try RequestHead(reading: bytes, payload: &payload) }
+        }
+        let head: RequestHead
+        switch read {
+        case .success(let value): head = value
+        case .failure(let error): return answer(id, RPCError(.invalidArgument, error.description))
+        }
+        let timeout = head.timeoutNanoseconds
+        guard timeout >= 0 else {
+            return answer(id, RPCError(.deadlineExceeded, "the call's deadline passed before it came"))
+        }
+        let deadline = timeout == 0 ? nil : NIODeadline.now() + .nanoseconds(timeout)
+        let call = ServerCall(
+            connection: self, streamID: id, head: head,
+            payload: data.getSlice(at: data.readerIndex + payload.lowerBound, length: payload.count) ?? ByteBuffer(),
+            isServerStreaming: streaming, deadline: deadline)
+        streams.opened(id, call, streaming: streaming, deadline: deadline)
+        session?.serve(call)
+        guard !call.isEnded else { return }
+        if let deadline { deadlines.arm(deadline) }
+        hold(call)
+    }
+
+    /// A call that was not answered at once: what is held for it is counted.
+    private func hold(_ call: ServerCall) {
+        let bytes = HeldMemory.ofCall + call.keepOwnPayload()
+        guard memory.reserve(bytes) else {
+            return abort(call, memory.refusal)
+        }
+        call.heldBytes = bytes
+    }
+
+    /// Answers the calls whose deadline has passed, and returns the next deadline.
+    private func expire() -> NIODeadline? {
+        let error = RPCError(.deadlineExceeded, "the call's deadline passed")
+        for (id, call) in streams.expire(.now()) {
+            sending.ended(id)
+            answer(id, error)
+            call.cancel(error)
+        }
+        return isOpen ? streams.nextDeadline : nil
+    }
+}
+
+extension ServerConnection: ConnectionEnd {
+    func opened(_ context: ChannelHandlerContext) {
+        port.opened(context)
+        output.onWritten = { [unowned self] in self.written() }
+        session = service.open(self)
+    }
+
+    func received(_ bytes: ByteBuffer) {
+        // What comes after the decision to close is not read.
+        guard isOpen else { return }
+        if !hasBegun {
+            guard !ForeignProtocol.begins(bytes) else { return refuse(bytes) }
+            hasBegun = true
+        }
+        port.append(bytes)
+        takeFrames()
+    }
+
+    func readCompleted() { port.readCompleted() }
+
+    func mayRead() -> Bool { port.mayRead(unless: isBackedUp) }
+
+    func failed(_ error: any Error) { port.context?.close(promise: nil) }
+
+    func closed() {
+        guard isOpen else { return }
+        port.closed()
+        deadlines.cancel()
+        sending.closed()
+        for call in streams.closed() { call.cancel(RPCError(.cancelled, "the client's connection closed")) }
+        held.closed()
+        session?.closed(self)
+        session = nil
+    }
+
+    /// Another protocol's client.
+    private func refuse(_ bytes: ByteBuffer) {
+        guard let context = port.context else { return }
+        session?.refused(self, speaking: ForeignProtocol.name(bytes))
+        if let answer = ForeignProtocol.answer(bytes) { context.write(NIOAny(answer), promise: nil) }
+        context.flush()
+        closed()
+        context.close(promise: nil)
+    }
+}

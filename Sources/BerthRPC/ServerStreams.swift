@@ -1,0 +1,112 @@
+internal import NIOCore
+internal import BerthSchema
+internal import BerthWire
+
+/// The calls of one server connection, and what each frame that comes means to them. Decides, and does nothing: the
+/// connection carries the decisions out. `Call` is whatever the connection keeps of a call.
+///
+/// A Response ends its stream, always: a frame that must be refused on the id of a running call ends that call.
+struct ServerStreams<Call> {
+    enum Decision {
+        /// A request to read and to serve; then `opened`.
+        case open(streaming: Bool)
+        /// Answer with the error; nothing runs on that id.
+        case refuse(RPCError)
+        /// Answer with the error and cancel the call, which has left already.
+        case abort(Call, RPCError)
+        case ignore
+    }
+
+    private struct Stream {
+        var call: Call
+        var isStreaming: Bool
+        var deadline: NIODeadline?
+    }
+
+    private let maxCalls: Int
+    private var streams: [UInt32: Stream] = [:]
+
+    init(maxCalls: Int) {
+        self.maxCalls = maxCalls
+    }
+
+    var count: Int { streams.count }
+
+    func call(_ id: UInt32) -> Call? { streams[id]?.call }
+
+    mutating func received(_ header: FrameHeader) -> Decision {
+        let id = header.streamID
+        guard id % 2 == 1 else {
+            return .refuse(RPCError(.invalidArgument, "stream id \(id) is not odd, as ids of clients are"))
+        }
+        switch header.type {
+        case .request:
+            guard streams[id] == nil else { return end(id, .invalidArgument, "stream \(id) is open already") }
+            guard streams.count < maxCalls else {
+                return .refuse(
+                    RPCError(
+                        .resourceExhausted,
+                        "\(streams.count) calls are open on this connection, the limit; end some, or use another one",
+                        .clientLimit))
+            }
+            return .open(streaming: !header.flags.isDisjoint(with: [.remoteClosed, .remoteOpen]))
+        case .data:
+            guard let stream = streams[id] else {
+                return .refuse(RPCError(.invalidArgument, "data on stream \(id), which is not open"))
+            }
+            guard stream.isStreaming else {
+                return end(id, .invalidArgument, "data on stream \(id), which is a unary call")
+            }
+            // No call of Berth's takes more than its request; that the client says it is done is no news.
+            return .ignore
+        default:
+            return .ignore
+        }
+    }
+
+    /// A frame whose data is too long to be taken.
+    mutating func receivedOversized(_ header: FrameHeader, limit: Int) -> Decision {
+        end(
+            header.streamID, .resourceExhausted, "a frame of \(header.length) bytes of data, the limit is \(limit)",
+            .messageTooLarge)
+    }
+
+    /// A frame for which there is no memory.
+    mutating func receivedTooLarge(_ header: FrameHeader, _ error: RPCError) -> Decision {
+        end(header.streamID, error)
+    }
+
+    mutating func opened(_ id: UInt32, _ call: Call, streaming: Bool, deadline: NIODeadline?) {
+        streams[id] = Stream(call: call, isStreaming: streaming, deadline: deadline)
+    }
+
+    /// The call on that id has been answered to its end.
+    mutating func ended(_ id: UInt32) { streams[id] = nil }
+
+    /// The earliest deadline of all calls.
+    var nextDeadline: NIODeadline? { streams.values.lazy.compactMap(\.deadline).min() }
+
+    /// Removes the calls whose deadline is not after `now`, and returns them by id.
+    mutating func expire(_ now: NIODeadline) -> [(id: UInt32, call: Call)] {
+        let late = streams.filter { $0.value.deadline.map { $0 <= now } ?? false }
+        for id in late.keys { streams[id] = nil }
+        return late.map { ($0.key, $0.value.call) }.sorted { $0.0 < $1.0 }
+    }
+
+    /// The connection is gone: removes all calls and returns them by id.
+    mutating func closed() -> [Call] {
+        defer { streams = [:] }
+        return streams.sorted { $0.key < $1.key }.map(\.value.call)
+    }
+
+    private mutating func end(_ id: UInt32, _ code: RPCError.Code, _ message: String, _ reason: ErrorReason? = nil)
+        -> Decision
+    {
+        end(id, RPCError(code, message, reason))
+    }
+
+    private mutating func end(_ id: UInt32, _ error: RPCError) -> Decision {
+        guard let stream = streams.removeValue(forKey: id) else { return .refuse(error) }
+        return .abort(stream.call, error)
+    }
+}

@@ -1,0 +1,108 @@
+internal import CurlHTTP
+public import DockerConfig
+internal import Logging
+public import Pool
+
+/// What an engine can do now, without making anything.
+public struct EngineProbe: Sendable, Equatable {
+    public enum Image: Sendable, Equatable {
+        case present
+        /// Not there, but its registry has it.
+        case pullable
+        /// Neither there nor to be had; why, in the engine's words.
+        case missing(String)
+        /// The engine can't tell without pulling (Podman).
+        case unknown
+        /// The engine itself could not be asked.
+        case notAsked
+    }
+
+    public var endpoint: String
+    /// "Docker 20.10.24"; nil when it does not answer.
+    public var engine: String?
+    /// The version of the API that is spoken with it.
+    public var apiVersion: String?
+    /// Why it can't be used, and what to do.
+    public var problem: RuntimeError?
+    public var image: Image
+
+    /// Whether a create can be expected to succeed.
+    public var isUsable: Bool {
+        guard problem == nil else { return false }
+        switch image {
+        case .present, .pullable, .unknown: return true
+        case .missing, .notAsked: return false
+        }
+    }
+
+    /// What to do about it, one line; nil when all is well.
+    public func advice(image reference: String) -> String? {
+        if let problem { return problem.message }
+        guard case .missing(let why) = image else { return nil }
+        return
+            "image \(reference) is not there and can't be pulled (\(why)): check its name, log in to its registry, or "
+            + "load it: docker load -i FILE"
+    }
+}
+
+extension DockerRuntime {
+    /// Asks whether the engine answers, and for the image. Takes seconds at most from an engine that is well (Podman on a busy
+    /// machine needs five to say its version), makes and pulls nothing.
+    public func probe(image: String) async -> EngineProbe {
+        await Self.probe(engine, image: image, images)
+    }
+
+    /// The same for an engine that no runtime is made for yet.
+    public static func probe(
+        endpoint: DockerEndpoint, image: String, config: DockerConfigFile = .none
+    ) async -> EngineProbe {
+        do throws(RuntimeError) {
+            let engine = try Engine(endpoint)
+            defer { engine.shutdown() }
+            return await probe(
+                engine, image: image, Images(engine, config, Logger(label: "berth") { _ in SwiftLogNoOpLogHandler() }))
+        } catch {
+            return EngineProbe(endpoint: endpoint.description, problem: error, image: .notAsked)
+        }
+    }
+
+    /// Pulls an image that is missing; progress and result go to the log.
+    public func pull(_ image: String) async throws(RuntimeError) {
+        do {
+            _ = try await images.detailsPulling(image)
+        } catch {
+            throw endpoint.explain(error)
+        }
+    }
+
+    private static func probe(_ engine: Engine, image: String, _ images: Images) async -> EngineProbe {
+        var result = EngineProbe(endpoint: engine.endpoint.description, image: .notAsked)
+        do {
+            let (version, api) = try await engine.negotiate()
+            (result.engine, result.apiVersion) = (version.engine, api.description)
+            result.image = try await look(engine, image, images, canAskRegistry: !version.engine.hasPrefix("Podman"))
+            if let foreign = Self.foreignMachine(version) { result.problem = foreign }
+        } catch {
+            result.problem = engine.endpoint.explain(error)
+        }
+        return result
+    }
+
+    private static func look(
+        _ engine: Engine, _ image: String, _ images: Images, canAskRegistry: Bool
+    ) async throws -> EngineProbe.Image {
+        do {
+            try await engine.call(HTTPRequest(.get, "/images/\(Images.inPath(image))/json", timeout: Engine.patience))
+            return .present
+        } catch let refusal as EngineRefusal where refusal.status == 404 {}
+        guard canAskRegistry else { return .unknown }
+        do {
+            _ = try await images.registryDigest(image)
+            return .pullable
+        } catch let refusal as EngineRefusal {
+            return .missing(refusal.message)
+        } catch let error as HTTPError where error.kind == .timedOut {
+            return .missing("its registry does not answer")
+        }
+    }
+}

@@ -1,0 +1,165 @@
+internal import CurlHTTP
+public import DockerConfig
+internal import GatedLog
+internal import Hardening
+public import Logging
+public import Pool
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// Members as containers of a Docker or Podman engine.
+///
+/// The engine makes and removes them; the bytes to and from an agent do not touch it where it sees this machine's files:
+/// they go through a unix socket that is bind-mounted into the container. Where it does not, the agent is in a volume,
+/// and its standard input and output are attached to.
+public final class DockerRuntime: ContainerRuntime {
+    /// Labels of every container: whose it is, and which.
+    public static let instanceLabel = "dev.berth.instance"
+    public static let memberLabel = "dev.berth.member"
+    /// Which machine's: two servers on two machines may have one engine, and the same instance.
+    public static let hostLabel = "dev.berth.host"
+
+    public let endpoint: DockerEndpoint
+    let engine: Engine
+    let images: Images
+    let instance: String
+    let agentPath: String
+    let directories: MemberDirectories
+    let hostIdentity: String
+    let agentVolume: AgentVolume
+    let logger: Logger
+    /// For what each create may say.
+    let gate: LogGate
+    /// How the agent gets into a container, and its stream out.
+    let carrier = Mutex(Carrier.unknown)
+    /// Creates whose answer is not there yet; their callers may have left long ago.
+    let creates = Mutex<[MemberID: PendingCreate]>([:])
+    /// What the engine is like, once it has been asked.
+    let known = Mutex<EngineSurroundings?>(nil)
+    /// By image ids.
+    let accountsOfImages = Mutex<[String: Task<Accounts, any Error>]>([:])
+
+    public var kind: String { "docker" }
+
+    /// Touches no engine yet: see `probe`.
+    /// - Parameters:
+    ///   - endpoint: `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`.
+    ///   - instance: names this server's containers; letters, digits, `-`, `_` and `.`.
+    ///   - agentPath: berth-agent, a static file, absolute, as the engine sees it.
+    ///   - stateDirectory: where the members' sockets are, absolute; made when missing.
+    /// - Throws: `RuntimeError` of `invalidConfiguration` for a malformed endpoint, instance or path.
+    public convenience init(
+        endpoint: String, instance: String, agentPath: String, stateDirectory: String, logger: Logger
+    ) throws(RuntimeError) {
+        try self.init(
+            endpoint: try DockerEndpoint(endpoint), instance: instance, agentPath: agentPath,
+            stateDirectory: stateDirectory, logger: logger)
+    }
+
+    public init(
+        endpoint: DockerEndpoint, instance: String, agentPath: String, stateDirectory: String,
+        config: DockerConfigFile = .none, logger: Logger
+    ) throws(RuntimeError) {
+        let isName = instance.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        guard isName, !instance.isEmpty, instance.utf8.count <= 64 else {
+            throw RuntimeError(
+                .invalidConfiguration, "\"\(instance)\" can't name an instance: at most 64 of letters, digits, - _ .")
+        }
+        for path in [agentPath, stateDirectory] where !path.hasPrefix("/") {
+            throw RuntimeError(.invalidConfiguration, "\(path) has to be an absolute path")
+        }
+        guard access(agentPath, X_OK) == 0 else {
+            throw RuntimeError(
+                .invalidConfiguration, "berth-agent can't be run at \(agentPath): \(String(cString: strerror(errno)))")
+        }
+        self.endpoint = endpoint
+        self.instance = instance
+        self.agentPath = agentPath
+        self.logger = logger
+        gate = LogGate(logger)
+        directories = try MemberDirectories(stateDirectory: stateDirectory)
+        engine = try Engine(endpoint)
+        images = Images(engine, config, logger)
+        hostIdentity = Self.machine()
+        agentVolume = AgentVolume(
+            engine, agentPath: agentPath, owner: "\(instance)@\(hostIdentity)", prefix: "berth-\(instance)-agent",
+            logger: logger)
+    }
+
+    /// The same for every server of this machine, or of this container: of a machine's id alone containers of one image
+    /// may have the same.
+    private static func machine() -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        var bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let descriptor = open("/etc/machine-id", O_RDONLY | O_CLOEXEC)
+        if descriptor >= 0 {
+            var id = [UInt8](repeating: 0, count: 64)
+            bytes += id.prefix(max(0, read(descriptor, &id, id.count)))
+            close(descriptor)
+        }
+        // FNV-1a: a name, no secret.
+        let hash = bytes.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 36)
+    }
+
+    public func members() async throws(RuntimeError) -> [MemberID] {
+        do {
+            let filters = try Engine.encode([
+                "label": ["\(Self.instanceLabel)=\(instance)", "\(Self.hostLabel)=\(hostIdentity)"]
+            ])
+            let request = HTTPRequest(
+                .get, "/containers/json",
+                query: [("all", "true"), ("filters", String(decoding: filters, as: UTF8.self))], maxBodyBytes: 64 << 20)
+            return try await engine.call(request, returning: [ContainerSummary].self).compactMap { container in
+                container.Labels?[Self.memberLabel].map { MemberID($0) }
+            }
+        } catch {
+            throw endpoint.explain(error)
+        }
+    }
+
+    public func shutdown() async {
+        images.cancelAll()
+        if agentVolume.isUsed { await agentVolume.removeOld() }
+        engine.shutdown()
+    }
+
+    /// Removes what a server of this instance that has died may have left beside its members.
+    public func removeLeftovers() async { await agentVolume.removeOld() }
+
+    func containerName(_ member: MemberID) -> String { "berth-\(instance)-\(member)" }
+
+    func containerPath(_ member: MemberID, _ rest: String = "") -> String {
+        "/containers/\(HTTPRequest.percentEncoded(containerName(member)))\(rest)"
+    }
+}
+
+/// A create that the engine works on.
+struct PendingCreate: Sendable {
+    var task: Task<Void, any Error>
+    /// Ended without the engine's word: it may still make the container.
+    var isUncertain = false
+}
+
+/// How the agent gets into a container, and its stream out.
+enum Carrier: Sendable {
+    /// The first create finds out.
+    case unknown
+    /// The agent and a socket are files of this machine, mounted into the container.
+    case mounted
+    /// The agent is in a volume, and its standard input and output go through the engine.
+    case attached
+}

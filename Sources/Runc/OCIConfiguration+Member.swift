@@ -1,0 +1,74 @@
+internal import Hardening
+internal import Pool
+
+extension OCIConfiguration {
+    /// The container of one member: the limits of its template, and the same hardening on every runtime.
+    /// - Parameters:
+    ///   - files: the directory of what is the member's own, which `etc` is in.
+    ///   - empty: an empty directory.
+    init(
+        member: MemberID, template: MemberTemplate, hardening: HardeningProfile, root: RootFilesystem, rootPath: String,
+        files: String, empty: String, agentPath: String, cgroups: Cgroups
+    ) {
+        let capabilities = HardeningProfile.capabilities.map { "CAP_\($0)" }
+        process = Process(
+            args: ["/.berth/agent", "--stdio"], env: root.environment,
+            capabilities: Capabilities(bounding: capabilities, effective: capabilities, permitted: capabilities),
+            rlimits: hardening.limits.map { limit in
+                Rlimit(type: "RLIMIT_\(limit.name.uppercased())", soft: UInt64(limit.value), hard: UInt64(limit.value))
+            })
+        self.root = Root(path: rootPath)
+        hostname = member.description
+
+        var mounts = Self.systemMounts
+        mounts += root.mounts
+        mounts += root.overlays.map { .overlay([$0.source, empty], at: $0.destination) }
+        if !root.isOverlaid {
+            for name in root.ownFiles { mounts.append(.readOnly("\(files)/etc/\(name)", at: "/etc/\(name)")) }
+        }
+        mounts.append(.readOnly(agentPath, at: "/.berth/agent"))
+        for place in hardening.places {
+            mounts.append(Mount(destination: place.path, type: "tmpfs", source: "tmpfs", options: place.options))
+        }
+        self.mounts = mounts
+
+        var namespaces = ["pid", "mount", "ipc", "uts"]
+        // Without a path, a new network namespace: runc brings its lo up, and there is nothing else in it.
+        if template.network != "host" { namespaces.append("network") }
+        if cgroups.isUnified { namespaces.append("cgroup") }
+        linux = Linux(
+            cgroupsPath: cgroups.relativePath(member),
+            resources: Resources(
+                devices: [DeviceRule(allow: false, access: "rwm")],
+                memory: Memory(
+                    limit: template.memoryBytes, swap: cgroups.limitsSwap ? template.memoryBytes : nil),
+                pids: Pids(limit: template.processes),
+                cpu: CPU(quota: max(1000, template.milliCPUs * 100), period: 100_000)),
+            namespaces: namespaces.map(Namespace.init),
+            maskedPaths: HardeningProfile.maskedPaths + root.maskedPaths, readonlyPaths: HardeningProfile.readonlyPaths,
+            seccomp: hardening.seccomp)
+    }
+
+    private static let systemMounts = [
+        Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),
+        Mount(
+            destination: "/dev", type: "tmpfs", source: "tmpfs",
+            options: ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]),
+        Mount(
+            destination: "/dev/pts", type: "devpts", source: "devpts",
+            options: [
+                "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5",
+                "max=\(HardeningProfile.maxTerminals)",
+            ]),
+        Mount(
+            destination: "/dev/shm", type: "tmpfs", source: "shm",
+            options: ["nosuid", "noexec", "nodev", "mode=1777", "size=\(HardeningProfile.sharedMemoryBytes)"]),
+        Mount(
+            destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"]),
+        Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"]),
+        // The container's own cgroup and nothing above it: the agent reads its memory events there.
+        Mount(
+            destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup",
+            options: ["nosuid", "noexec", "nodev", "relatime", "ro"]),
+    ]
+}
