@@ -27,10 +27,11 @@ help: ## list these commands
 serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds flags of `berth serve`
 	@exec $(SUDO) .build/release/berth serve $(ARGS)
 
-build: ## release build of berth and berth-agent, in .build/release
+build: ## release build of berth, berth-full and berth-agent, in .build/release
 	@dev/bootstrap
 	@echo "make: building (the linker's warnings about dlopen and mktemp are known and harmless)"
 	@$(SWIFT) build -c release $(STATIC) --product berth-agent
+	@$(SWIFT) build -c release $(STATIC) --product berth-full
 	@$(SWIFT) build -c release $(STATIC) --product berth
 
 simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=…
@@ -63,12 +64,14 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 test-clients: ## build and test every client, then replay the scenarios with all; CLIENTS='python go' for some
 	@dev/bootstrap --clients
 	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) clients/test $(CLIENTS)
 
 test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machine; CHECKS='podman journal' for some
 	@dev/bootstrap --vm
 	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) Tests/VM/run $(CHECKS)
 
@@ -77,6 +80,7 @@ docs-swift: ## pages of the Swift client's doc comments, in .build/docs-swift; a
 		--target Berth --output-path .build/docs-swift --warnings-as-errors
 
 check: ## format and lint, generated code and documentation, shell scripts
+	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@dev/check
 
@@ -88,6 +92,7 @@ protos: ## generate the messages of Berth and of every client from proto/
 	@dev/generate-protos --all
 
 docs: ## write docs/cli.md from the help of `berth`
+	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@dev/generate-cli-docs .build/debug/berth > docs/cli.md
 
@@ -95,7 +100,7 @@ install: ## install what `make build` has built to PREFIX (/usr/local), below DE
 	@test -x .build/release/berth || { echo "make: nothing is built yet: run \`make build\` first" >&2; exit 1; }
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/berth"
 	install -s -m 755 .build/release/berth "$(DESTDIR)$(PREFIX)/bin/berth"
-	install -s -m 755 .build/release/berth-agent "$(DESTDIR)$(PREFIX)/libexec/berth/berth-agent"
+	install -s -m 755 .build/release/berth-full .build/release/berth-agent "$(DESTDIR)$(PREFIX)/libexec/berth/"
 
 clean: ## remove what was built
 	@rm -rf .build

@@ -60,7 +60,9 @@ let docC: [Package.Dependency] =
 let package = Package(
     name: "berth",
     products: [
-        .executable(name: "berth", targets: ["BerthCommand"]),
+        // Two programs that are one to their users: the small one does what is asked most, and becomes the other for the rest.
+        .executable(name: "berth", targets: ["BerthFront"]),
+        .executable(name: "berth-full", targets: ["BerthCommand"]),
         .executable(name: "berth-agent", targets: ["berth-agent"]),
         .library(name: "Berth", targets: ["Berth"]),
     ],
@@ -138,9 +140,16 @@ let package = Package(
             name: "AgentLink", dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "BerthWire"] + nio,
             swiftSettings: strict),
 
+        // How the command line reads and writes, for both of its programs
+        .target(name: "Console", dependencies: ["BerthSchema"], swiftSettings: strict),
+        // `berth` for the commands that are run often: no Foundation, no event loop, no library to load
+        .executableTarget(
+            name: "BerthFront", dependencies: ["Console", "BerthSchema", "BerthWire"],
+            swiftSettings: staticSwift, linkerSettings: staticLinking),
+
         // What the server is told, from its file and its flags
         .target(
-            name: "Configuration", dependencies: ["Pool", .product(name: "Yams", package: "Yams")],
+            name: "Configuration", dependencies: ["Console", "Pool", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
 
         // The service, its client, its command line
@@ -163,7 +172,8 @@ let package = Package(
         .executableTarget(
             name: "BerthCommand",
             dependencies: [
-                "Configuration", "Service", "Berth", "LoadTest", "Pool", "Hardening", "AgentLink", "CurlHTTP",
+                "Console", "Configuration", "Service", "Berth", "LoadTest", "Pool", "Hardening", "AgentLink",
+                "CurlHTTP",
                 "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
                 "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -201,7 +211,7 @@ let package = Package(
             path: "Tests/Simulation/Tests", swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Pool", "TestSupport", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Configuration", "Console", "Pool", "TestSupport", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(

@@ -135,15 +135,6 @@ public struct Command: Sendable, Equatable {
 }
 
 extension Duration {
-    /// Whole milliseconds for the wire, where 0 means "the server's choice": at least 1.
-    var milliseconds: UInt32 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-        return overflow ? .max : UInt32(clamping: max(1, whole + attoseconds / 1_000_000_000_000_000))
-    }
-}
-
-extension Duration {
     var timeAmount: TimeAmount {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Berth
+import Console
 
 /// `berth admin …`.
 struct Admin: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Berth
 import BerthSchema
+import Console
 
 struct AdminMembers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Console
 
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Berth
 import Configuration
+import Console
 import Docker
 import FoundationEssentials
 import Pool

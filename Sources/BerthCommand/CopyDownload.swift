@@ -1,4 +1,5 @@
 import Berth
+import Console
 import FileTree
 
 #if canImport(Glibc)

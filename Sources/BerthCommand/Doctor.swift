@@ -1,4 +1,5 @@
 import ArgumentParser
+import Console
 import Docker
 import Pool
 import Runc

@@ -1,4 +1,5 @@
 import Berth
+import Console
 import FoundationEssentials
 import BerthSchema
 
@@ -62,7 +63,7 @@ struct EventPrinter {
         case .output(let output):
             try printBytes(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
         case .dropped(let dropped):
-            printError("\(dropped.bytes) bytes of \(dropped.stream.name) are no longer held, and missing here")
+            printError(dropped.words)
         case .started, .ended, .display, .failure, .prompt, .unknown: break
         }
     }
@@ -148,10 +149,6 @@ private struct EventLine: Encodable {
             return nil
         }
     }
-}
-
-extension OutputStream {
-    var name: String { protoName.lowercased() }
 }
 
 extension EndCause {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Berth
+import Console
 import FoundationEssentials
 import BerthSchema
 

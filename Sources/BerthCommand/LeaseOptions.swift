@@ -1,12 +1,6 @@
 import ArgumentParser
 import Berth
-import FileTree
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Console
 
 /// Which lease a command works in. Who knows a lease may use it, and everybody on a machine sees the arguments of all
 /// programs: so it comes from the environment or from a file, too.
@@ -18,9 +12,6 @@ struct LeaseOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("A file that holds the lease; - is standard input.", valueName: "file"))
     var leaseFile: String?
-
-    /// Bytes of such a file that are looked at.
-    private static let longest = 4096
 
     mutating func validate() throws {
         guard lease == nil || leaseFile == nil else {
@@ -46,22 +37,10 @@ struct LeaseOptions: ParsableArguments {
     }
 
     private static func lease(in path: String) throws -> Lease {
-        let raw = path == "-" ? dup(STDIN_FILENO) : path.argumentBytes.withC { open($0, O_RDONLY | O_CLOEXEC) }
-        guard raw >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
-        defer { close(raw) }
-        var bytes: [UInt8] = []
-        var room = [UInt8](repeating: 0, count: longest)
-        while bytes.count < longest {
-            let count = read(raw, &room, room.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))", code: 2) }
-            if count == 0 { break }
-            bytes += room[..<count]
+        do throws(LeaseFile.Failure) {
+            return Lease(token: try LeaseFile.token(in: path))
+        } catch {
+            throw Failure(error.message, code: 2)
         }
-        let words = bytes.split { $0 <= 0x20 }
-        guard words.count == 1, let token = String(validating: words[0], as: UTF8.self) else {
-            throw Failure("\(path): holds no lease, which is one word", code: 2)
-        }
-        return Lease(token: token)
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Berth
+import Console
 import FileTree
 
 #if canImport(Glibc)
@@ -46,7 +47,7 @@ struct Acquire: AsyncParsableCommand {
     var leaseFile: String?
 
     mutating func run() async throws {
-        let file = try leaseFile.map { try LeaseFile($0) }
+        let file = try leaseFile.map { try NewLeaseFile($0) }
         try await server.call { [pool, wait, time] client in
             let lease = try await client.acquire(
                 pool: pool, wait: wait?.duration, isDetached: true, leaseTime: time?.duration)
@@ -84,7 +85,7 @@ struct Release: AsyncParsableCommand {
 }
 
 /// Where a lease is written to, found out before there is one.
-private struct LeaseFile {
+private struct NewLeaseFile {
     private let path: String
     private let descriptor: Int32
 

@@ -1,3 +1,5 @@
+import Console
+
 /// What a copy could not take with it, told on standard error.
 enum LeftOut {
     /// Lines at most; then how many more there are.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Berth
+import Console
 import Dispatch
 import Docker
 import LoadTest

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Berth
 import Configuration
+import Console
 
 /// Which server run and stats speak to.
 struct ServerOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Berth
+import Console
 
 #if canImport(Glibc)
     import Glibc
@@ -26,13 +27,6 @@ struct RootCommand: AsyncParsableCommand {
             Stats.self,
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
-
-    /// Who started this may have closed some: what is opened next, a connection for one, would be taken for them.
-    private static func openStandardDescriptors() {
-        var last: Int32
-        repeat { last = open("/dev/null", O_RDWR) } while (0...STDERR_FILENO).contains(last)
-        if last > STDERR_FILENO { close(last) }
-    }
 
     /// What is wrong with the arguments, on one line.
     private static func parseError(_ error: any Error, _ subcommand: String?) -> String {
@@ -68,8 +62,17 @@ struct RootCommand: AsyncParsableCommand {
         return try parseAsRoot(arguments)
     }
 
+    /// In lists of processes it is what was typed, whichever file that has led to.
+    private static func beCalledBerth() {
+        let name = open("/proc/self/comm", O_WRONLY | O_CLOEXEC)
+        guard name >= 0 else { return }
+        _ = write(name, "berth", 5)
+        close(name)
+    }
+
     static func main() async {
-        openStandardDescriptors()
+        StandardDescriptors.open()
+        beCalledBerth()
         // What nobody reads any more is an error like others, told by `OutputFailure`.
         signal(SIGPIPE, SIG_IGN)
         do {
@@ -96,7 +99,7 @@ struct RootCommand: AsyncParsableCommand {
             let named = CommandLine.arguments.dropFirst().first
             let subcommand = configuration.subcommands.map { $0._commandName }.first { $0 == named }
             printError("\(parseError(error, subcommand)); see: berth \(subcommand.map { "\($0) " } ?? "")--help")
-            Glibc.exit(subcommand == "run" || subcommand == "attach" ? Run.ownFailure : 2)
+            Glibc.exit(subcommand == "run" || subcommand == "attach" ? ExitStatus.ownFailure : 2)
         }
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Berth
 import BerthSchema
+import Console
 
 #if canImport(Glibc)
     import Glibc
@@ -27,8 +28,6 @@ struct Run: AsyncParsableCommand {
             other, and Enter ~ . leaves.
             """)
 
-    /// Exit code for what is not the program's doing.
-    static let ownFailure: Int32 = 125
     /// How long a session at a terminal may last if nothing is said.
     private static let terminalTimeout = Duration.seconds(8 * 3600)
     private static let detachedTime = Duration.seconds(600)
@@ -173,9 +172,9 @@ struct Run: AsyncParsableCommand {
         do {
             return try await body()
         } catch let error as BerthError {
-            throw Failure(error.message, code: Run.ownFailure)
+            throw Failure(error.message, code: ExitStatus.ownFailure)
         } catch let failure as Failure {
-            throw Failure(failure.message, code: Run.ownFailure)
+            throw Failure(failure.message, code: ExitStatus.ownFailure)
         }
     }
 
@@ -232,8 +231,8 @@ struct Run: AsyncParsableCommand {
         }
         program.idleTimeout = idleTimeout?.duration
         program.cpuTime = cpuTime?.duration
-        program.maxOutput = maxOutput?.bytes
-        program.outputPolicy = maxOutput?.policy ?? .truncate
+        program.maxOutput = maxOutput?.limit.bytes
+        program.outputPolicy = maxOutput?.limit.policy ?? .truncate
         program.keepsBackground = keepBackground
         program.mergesOutput = merge
         program.resumable = resumable?.duration ?? (detach ? Run.detachedTime : nil)

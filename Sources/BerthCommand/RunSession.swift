@@ -1,4 +1,5 @@
 import Berth
+import Console
 import Dispatch
 import BerthSchema
 import Synchronization

@@ -1,3 +1,4 @@
+import Console
 import Housekeeping
 import AgentLink
 import Berth

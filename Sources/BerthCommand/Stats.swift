@@ -1,6 +1,7 @@
 import ArgumentParser
 import Berth
 import BerthSchema
+import Console
 
 #if canImport(Glibc)
     import Glibc

@@ -1,4 +1,5 @@
 import BerthSchema
+import Console
 
 /// Stats for people.
 enum StatsTable {

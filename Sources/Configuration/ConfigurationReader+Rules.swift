@@ -1,3 +1,4 @@
+internal import Console
 internal import Pool
 
 /// What settings mean for each other.

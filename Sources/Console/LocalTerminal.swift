@@ -1,26 +1,26 @@
-import Synchronization
+internal import Synchronization
 
 #if canImport(Glibc)
-    import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-    import Musl
+    internal import Musl
 #endif
 
 /// The terminal that this program's standard input is, if it is one: passed through to a program elsewhere, it is raw,
 /// and it is put back however this program ends.
-enum LocalTerminal {
+package enum LocalTerminal {
     /// The modes to put back, also for the handler of a crash, which may take no lock.
     nonisolated(unsafe) private static let original = UnsafeMutablePointer<termios>.allocate(capacity: 1)
     private static let isRaw = Atomic(false)
     private static let hasBegun = Atomic(false)
 
-    static var isThere: Bool { isatty(STDIN_FILENO) == 1 }
+    package static var isThere: Bool { isatty(STDIN_FILENO) == 1 }
 
     /// Whether what is written to it needs its carriage returns written too.
-    static var needsReturns: Bool { isRaw.load(ordering: .relaxed) }
+    package static var needsReturns: Bool { isRaw.load(ordering: .relaxed) }
 
     /// Rows and columns; nil when no standard stream is a terminal, or it has no size.
-    static var size: (rows: Int, columns: Int)? {
+    package static var size: (rows: Int, columns: Int)? {
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
             var size = winsize()
             if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0, size.ws_col > 0 {
@@ -31,7 +31,7 @@ enum LocalTerminal {
     }
 
     /// From here on, each key goes to who reads, and what is written appears as it is. Again after a stop, too.
-    static func enterRaw() {
+    package static func enterRaw() {
         guard isThere, isForeground else { return }
         if !hasBegun.exchange(true, ordering: .relaxed) {
             guard tcgetattr(STDIN_FILENO, original) == 0 else { return }
@@ -50,7 +50,7 @@ enum LocalTerminal {
     }
 
     /// As it was.
-    static func restore() {
+    package static func restore() {
         guard isRaw.exchange(false, ordering: .relaxed), isForeground else { return }
         tcsetattr(STDIN_FILENO, TCSADRAIN, original)
     }
@@ -60,7 +60,7 @@ enum LocalTerminal {
 }
 
 /// Finds what is meant for `berth` itself in what is typed: Enter, `~`, `.` leaves; `~~` after Enter is one `~`.
-struct EscapeScanner {
+package struct EscapeScanner {
     private enum State {
         case elsewhere
         case lineStart
@@ -70,8 +70,10 @@ struct EscapeScanner {
 
     private var state = State.lineStart
 
+    package init() {}
+
     /// What is to be passed on, and whether the rest is not: who types wants to leave.
-    mutating func scan(_ bytes: [UInt8]) -> (passed: [UInt8], leaves: Bool) {
+    package mutating func scan(_ bytes: [UInt8]) -> (passed: [UInt8], leaves: Bool) {
         let tilde = UInt8(ascii: "~")
         var passed: [UInt8] = []
         passed.reserveCapacity(bytes.count + 1)

@@ -1,16 +1,14 @@
-import Logging
-
 #if canImport(Glibc)
-    import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-    import Musl
+    internal import Musl
 #endif
 
 /// systemd's journal, where standard error goes to it: it has times of its own, and takes a level from a prefix.
-enum Journal {
+package enum Journal {
     /// Whether standard error is the journal's. A variable that a program started from a service inherits does not
     /// make it so: device and inode must be those of the descriptor.
-    static let holdsStandardError: Bool = {
+    package static let holdsStandardError: Bool = {
         guard let variable = getenv("JOURNAL_STREAM") else { return false }
         var info = stat()
         guard fstat(STDERR_FILENO, &info) == 0 else { return false }
@@ -18,22 +16,11 @@ enum Journal {
     }()
 
     /// - Parameter variable: the value of `JOURNAL_STREAM`, `DEVICE:INODE` in decimal.
-    static func isStream(_ variable: String, device: UInt64, inode: UInt64) -> Bool {
+    package static func isStream(_ variable: String, device: UInt64, inode: UInt64) -> Bool {
         let words = variable.split(separator: ":", omittingEmptySubsequences: false)
         return words.count == 2 && UInt64(words[0]) == device && UInt64(words[1]) == inode
     }
 
-    static let errorPrefix = prefix(.error)
-
-    /// `<4>` and the like, as sd-daemon(3) has them.
-    static func prefix(_ level: Logger.Level) -> String {
-        switch level {
-        case .trace, .debug: "<7>"
-        case .info: "<6>"
-        case .notice: "<5>"
-        case .warning: "<4>"
-        case .error: "<3>"
-        case .critical: "<2>"
-        }
-    }
+    /// As sd-daemon(3) has the levels.
+    static let errorPrefix = "<3>"
 }

@@ -1,19 +1,19 @@
-import BerthSchema
+package import BerthSchema
 
 #if canImport(Glibc)
-    import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-    import Musl
+    internal import Musl
 #endif
 
 /// This program's arguments, as text that keeps what is not UTF-8: each such byte stands as a character of a private range,
 /// and so does each byte of a character of that range. `systemString` makes bytes of it again.
-enum Arguments {
+package enum Arguments {
     /// U+10F700 and the byte.
     private static let base: UInt32 = 0x10f700
 
     /// Without the program's own name.
-    static var own: [String] {
+    package static var own: [String] {
         (1..<max(1, Int(CommandLine.argc))).compactMap { index in
             CommandLine.unsafeArgv[index].map { argument in
                 text(of: Array(UnsafeRawBufferPointer(start: argument, count: strlen(argument))))
@@ -22,12 +22,12 @@ enum Arguments {
     }
 
     /// A variable of the environment; nil where it is not set, or empty.
-    static func variable(_ name: String) -> String? {
+    package static func variable(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return text(of: Array(UnsafeRawBufferPointer(start: value, count: strlen(value))))
     }
 
-    static func text(of bytes: [UInt8]) -> String {
+    package static func text(of bytes: [UInt8]) -> String {
         if let text = String(validating: bytes, as: UTF8.self),
             !text.unicodeScalars.contains(where: { byte($0) != nil })
         {
@@ -51,14 +51,14 @@ enum Arguments {
     }
 
     /// The byte that a character stands for.
-    static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
+    package static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
         (base..<base + 256).contains(scalar.value) ? UInt8(scalar.value - base) : nil
     }
 }
 
 extension String {
     /// Of text that came as an argument: the bytes that it was.
-    var argumentBytes: [UInt8] {
+    package var argumentBytes: [UInt8] {
         guard unicodeScalars.contains(where: { Arguments.byte($0) != nil }) else { return Array(utf8) }
         return unicodeScalars.reduce(into: []) { bytes, scalar in
             if let byte = Arguments.byte(scalar) {
@@ -69,5 +69,5 @@ extension String {
         }
     }
 
-    var argumentString: SystemString { SystemString(argumentBytes) }
+    package var argumentString: SystemString { SystemString(argumentBytes) }
 }

@@ -1,51 +1,56 @@
 #if canImport(Glibc)
-    import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-    import Musl
+    internal import Musl
 #endif
 
 /// Standard output or standard error could not be written. What was printed is not complete, whatever the command did.
-struct OutputFailure: Error {
-    let descriptor: Int32
+package struct OutputFailure: Error {
+    package let descriptor: Int32
     /// An errno.
-    let number: Int32
+    package let number: Int32
 
-    /// Nobody reads any more.
-    var isClosedPipe: Bool { number == EPIPE }
-
-    /// Ends the command: as a shell has it for who writes to what nobody reads, or with a line that says why.
-    func exit() -> Never {
-        if isClosedPipe { Glibc.exit(128 + SIGPIPE) }
-        printError(message)
-        Glibc.exit(Run.ownFailure)
+    package init(descriptor: Int32, number: Int32) {
+        self.descriptor = descriptor
+        self.number = number
     }
 
-    var message: String {
+    /// Nobody reads any more.
+    package var isClosedPipe: Bool { number == EPIPE }
+
+    /// Ends the command: as a shell has it for who writes to what nobody reads, or with a line that says why.
+    package func exit() -> Never {
+        if isClosedPipe { Glibc.exit(128 + SIGPIPE) }
+        printError(message)
+        Glibc.exit(ExitStatus.ownFailure)
+    }
+
+    package var message: String {
         let name = descriptor == STDOUT_FILENO ? "standard output" : "standard error"
         return "\(name) can't be written: \(String(cString: strerror(number)))"
     }
 }
 
 /// Writes all of `bytes` to standard output or error, waiting for room if need be.
-func printBytes(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) throws(OutputFailure) {
+package func printBytes(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) throws(OutputFailure) {
     guard writeAll(bytes, to: descriptor) else { throw OutputFailure(descriptor: descriptor, number: errno) }
 }
 
 /// Writes text to standard output at once, as it is: words of others are made `printable` before.
-func printText(_ text: String) throws(OutputFailure) {
+package func printText(_ text: String) throws(OutputFailure) {
     try printBytes(Array(text.utf8))
 }
 
-func printLine(_ line: String = "") throws(OutputFailure) {
+package func printLine(_ line: String = "") throws(OutputFailure) {
     try printText(line + "\n")
 }
 
 /// One line on standard error. Names and others' words in it can't steer the terminal.
-func printError(_ message: String) {
+package func printError(_ message: String) {
     printErrorLine("berth: \(message)")
 }
 
-func printErrorLine(_ line: String) {
+package func printErrorLine(_ line: String) {
     // On a terminal that is passed through to a program, a new line is only a line further down.
     let line = line.printable
     let level = Journal.holdsStandardError ? Journal.errorPrefix : ""
@@ -54,7 +59,7 @@ func printErrorLine(_ line: String) {
 }
 
 /// Writes all of `bytes`, waiting for room if need be. False, with errno, when that can't be done.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+package func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }

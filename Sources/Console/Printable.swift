@@ -1,7 +1,7 @@
 extension String {
     /// For a line on a terminal: what could end the line, steer the terminal or turn the order of the words is written out
     /// as `\xNN` or `\u{NNNN}`.
-    var printable: String {
+    package var printable: String {
         guard unicodeScalars.contains(where: \.steersTerminals) else { return self }
         return unicodeScalars.reduce(into: "") { line, scalar in
             guard scalar.steersTerminals else { return line.unicodeScalars.append(scalar) }
@@ -15,19 +15,19 @@ extension String {
 
 extension String {
     /// Lines that are each `printable`.
-    var printableLines: String {
+    package var printableLines: String {
         split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\n")
     }
 }
 
 extension [UInt8] {
     /// Of what is not UTF-8, each byte is written out.
-    var printable: String { Arguments.text(of: self).printable }
+    package var printable: String { Arguments.text(of: self).printable }
 }
 
 extension Unicode.Scalar {
     /// Whether it could end the line, steer the terminal that shows it, or turn the order of what is shown.
-    var steersTerminals: Bool {
+    package var steersTerminals: Bool {
         switch value {
         case 0x20...0x7e: false
         case ..<0xa0: true

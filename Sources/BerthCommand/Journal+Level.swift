@@ -1,0 +1,16 @@
+import Console
+import Logging
+
+extension Journal {
+    /// `<4>` and the like, as sd-daemon(3) has them.
+    static func prefix(_ level: Logger.Level) -> String {
+        switch level {
+        case .trace, .debug: "<7>"
+        case .info: "<6>"
+        case .notice: "<5>"
+        case .warning: "<4>"
+        case .error: "<3>"
+        case .critical: "<2>"
+        }
+    }
+}

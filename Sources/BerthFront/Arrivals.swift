@@ -1,0 +1,36 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Signals that are to end the program, as numbers that can be polled for.
+struct Arrivals {
+    /// Where a signal's handler, which may do next to nothing, writes its number.
+    nonisolated(unsafe) private static var entrance: Int32 = -1
+
+    let descriptor: Int32
+
+    /// From here on they don't end this process.
+    init() {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { preconditionFailure("no descriptor is left for a pipe") }
+        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        descriptor = ends[0]
+        Arrivals.entrance = ends[1]
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { number in
+                let saved = errno
+                var number = UInt8(truncatingIfNeeded: number)
+                _ = write(Arrivals.entrance, &number, 1)
+                errno = saved
+            }
+        }
+    }
+
+    /// The next one, if one has come.
+    func next() -> Int32? {
+        var number: UInt8 = 0
+        return read(descriptor, &number, 1) == 1 ? Int32(number) : nil
+    }
+}

@@ -1,0 +1,98 @@
+import Console
+import BerthSchema
+
+/// `berth acquire` whose lease is printed.
+struct AcquireCommand {
+    private static let flags = Flags.Table(values: ["--server", "--pool", "--wait", "--time"])
+
+    private let place: Place
+    private let request: AcquireRequest
+
+    /// - Parameter arguments: what follows `acquire`.
+    init?(_ arguments: ArraySlice<String>) {
+        guard let flags = Flags(arguments, AcquireCommand.flags), flags.words.isEmpty,
+            let place = Place(flags.value("--server")), let wait = flags.milliseconds("--wait"),
+            let time = flags.milliseconds("--time")
+        else { return nil }
+        self.place = place
+        request = AcquireRequest(
+            pool: flags.value("--pool") ?? "", waitMilliseconds: wait, isDetached: true, ttlMilliseconds: time)
+    }
+
+    /// The exit code; nil when there is no connection, and nothing was done.
+    func run() -> Int32? {
+        guard var connection = Connection(to: place) else { return nil }
+        let lease: String
+        do throws(CallFailure) {
+            lease = try connection.answer(PoolService.acquire, request).lease
+        } catch {
+            return error.status
+        }
+        do throws(OutputFailure) {
+            try printLine(lease.printable)
+            return 0
+        } catch {
+            // Nobody knows it.
+            _ = try? connection.answer(PoolService.release, ReleaseRequest(lease: lease))
+            error.exit()
+        }
+    }
+}
+
+/// `berth release`.
+struct ReleaseCommand {
+    private static let flags = Flags.Table(values: ["--server", "--lease", "--lease-file"])
+
+    private let place: Place
+    private let request: ReleaseRequest
+
+    /// - Parameter arguments: what follows `release`.
+    init?(_ arguments: ArraySlice<String>) {
+        guard let flags = Flags(arguments, ReleaseCommand.flags), flags.words.count <= 1,
+            flags.words.isEmpty || !flags.has("--lease") && !flags.has("--lease-file"),
+            let place = Place(flags.value("--server")),
+            let lease = flags.words.first.map({ LeaseFlags.lease($0, nil) }) ?? LeaseFlags.lease(flags), !lease.isEmpty
+        else { return nil }
+        self.place = place
+        request = ReleaseRequest(lease: lease)
+    }
+
+    /// The exit code; nil when there is no connection, and nothing was done.
+    func run() -> Int32? {
+        guard var connection = Connection(to: place) else { return nil }
+        do throws(CallFailure) {
+            _ = try connection.answer(PoolService.release, request)
+            return 0
+        } catch {
+            return error.status
+        }
+    }
+}
+
+/// Which lease a command works in.
+enum LeaseFlags {
+    /// Nil where none is named, and where it is not sure that it can be had.
+    static func lease(_ flags: Flags) -> String? {
+        let (token, file) = (flags.value("--lease"), flags.value("--lease-file"))
+        guard token != nil || file != nil else { return Arguments.variable("BERTH_LEASE") }
+        return lease(token, file)
+    }
+
+    static func lease(_ token: String?, _ file: String?) -> String? {
+        guard token == nil || file == nil else { return nil }
+        if let token, !token.hasPrefix("@") { return token }
+        guard let path = file ?? token.map({ String($0.dropFirst()) }), path != "-" else { return nil }
+        return try? LeaseFile.token(in: path)
+    }
+}
+
+extension CallFailure {
+    private static let invalidArgument: Int32 = 3
+    private static let notFound: Int32 = 5
+
+    /// Tells it. The exit code: 2 when what was asked for can't be right, 1 when it can't be done.
+    fileprivate var status: Int32 {
+        printError(message)
+        return code == CallFailure.invalidArgument || code == CallFailure.notFound ? 2 : 1
+    }
+}

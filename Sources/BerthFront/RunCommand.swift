@@ -1,0 +1,105 @@
+import Console
+import BerthSchema
+
+/// `berth run`, as far as it is done here: a program without a terminal, whose events nobody wants as JSON, and that ends with
+/// its connection.
+struct RunCommand {
+    private static let flags = Flags.Table(
+        values: [
+            "--server", "--pool", "--lease", "--lease-file", "--wait", "--env", "--cwd", "--shell", "--code",
+            "--language", "--timeout", "--grace", "--idle-timeout", "--cpu-time", "--max-output",
+        ],
+        repeated: ["--env"],
+        switches: ["--interactive", "--merge", "--keep-background"],
+        short: ["-e": "--env", "-i": "--interactive"])
+
+    private let place: Place
+    private let request: ExecuteRequest
+
+    /// - Parameter arguments: what follows `run`.
+    init?(_ arguments: ArraySlice<String>) {
+        guard let flags = Flags(arguments, RunCommand.flags), let place = Place(flags.value("--server")),
+            let request = RunCommand.request(flags)
+        else { return nil }
+        self.place = place
+        self.request = request
+    }
+
+    /// The exit code; nil when there is no connection, and nothing was done.
+    func run() -> Int32? {
+        guard let connection = Connection(to: place) else { return nil }
+        var run = RunLoop(connection, request)
+        return run.run()
+    }
+
+    // MARK: The request
+
+    private static func request(_ flags: Flags) -> ExecuteRequest? {
+        var request = ExecuteRequest(windowBytes: UInt64(RunLoop.window))
+        guard setProgram(flags, &request), setPlace(flags, &request), setEnvironment(flags.all("--env"), &request),
+            setTimes(flags, &request)
+        else { return nil }
+        if let cwd = flags.value("--cwd") { request.cwd = cwd.argumentString }
+        if let text = flags.value("--max-output") {
+            guard let limit = OutputLimit(text) else { return nil }
+            (request.maxOutputBytes, request.outputPolicy) = (UInt64(limit.bytes), limit.policy)
+        }
+        request.keepsStdinOpen = flags.has("--interactive")
+        request.mergesOutput = flags.has("--merge")
+        return request
+    }
+
+    private static func setProgram(_ flags: Flags, _ request: inout ExecuteRequest) -> Bool {
+        let (shell, code, language) = (flags.value("--shell"), flags.value("--code"), flags.value("--language"))
+        switch (flags.words.isEmpty, shell, code, language) {
+        case (false, nil, nil, nil):
+            request.argv = flags.words.map(\.argumentString)
+        case (true, let shell?, nil, nil):
+            guard let line = shell.argumentString.text else { return false }
+            request.shell = line
+        case (true, nil, let code?, let language?):
+            guard let text = code.argumentString.text else { return false }
+            (request.code, request.language) = (text, language)
+        default: return false
+        }
+        return true
+    }
+
+    /// In a lease, or in a container of its own.
+    private static func setPlace(_ flags: Flags, _ request: inout ExecuteRequest) -> Bool {
+        guard let wait = flags.milliseconds("--wait") else { return false }
+        let choosesContainer = flags.has("--pool") || flags.has("--wait")
+        if flags.has("--lease") || flags.has("--lease-file") {
+            guard !choosesContainer, let lease = LeaseFlags.lease(flags) else { return false }
+            request.lease = lease
+        } else if !choosesContainer {
+            // Who asks for a pool wants a container of it, whatever the environment says.
+            request.lease = LeaseFlags.lease(flags) ?? ""
+        }
+        request.keepsBackground = flags.has("--keep-background")
+        guard !request.keepsBackground || !request.lease.isEmpty else { return false }
+        request.pool = flags.value("--pool") ?? ""
+        request.waitMilliseconds = wait
+        return true
+    }
+
+    /// Values that are not UTF-8 are for the whole program.
+    private static func setEnvironment(_ entries: [String], _ request: inout ExecuteRequest) -> Bool {
+        for entry in entries {
+            guard let separator = entry.firstIndex(of: "="), separator != entry.startIndex,
+                entry.argumentString.text != nil
+            else { return false }
+            request.env[String(entry[..<separator])] = String(entry[entry.index(after: separator)...])
+        }
+        return true
+    }
+
+    private static func setTimes(_ flags: Flags, _ request: inout ExecuteRequest) -> Bool {
+        guard let timeout = flags.milliseconds("--timeout"), let grace = flags.milliseconds("--grace"),
+            let idle = flags.milliseconds("--idle-timeout"), let cpu = flags.milliseconds("--cpu-time")
+        else { return false }
+        (request.timeoutMilliseconds, request.graceMilliseconds) = (timeout, grace)
+        (request.idleTimeoutMilliseconds, request.cpuTimeMilliseconds) = (idle, cpu)
+        return true
+    }
+}

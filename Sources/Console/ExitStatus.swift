@@ -1,0 +1,5 @@
+/// Exit codes that are not the program's own.
+package enum ExitStatus {
+    /// `berth run` itself has failed, whatever the program would have said.
+    package static let ownFailure: Int32 = 125
+}
