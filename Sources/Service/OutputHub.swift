@@ -16,7 +16,8 @@ struct OutputHub {
     /// when 64 wait for their reader for a second.
     static let mostEvents = 60
     /// Credit beyond what is taken, for a program that nobody reads: if it has ended, the rest of its pipes and its end come.
-    static let probe: UInt64 = 256 << 10
+    /// So much in all, until somebody reads.
+    private let probe: UInt64
 
     /// What a watcher's stream is sent next.
     enum Step {
@@ -56,8 +57,11 @@ struct OutputHub {
     /// Nobody has read for a while.
     private var isProbing = false
 
-    init(unread: Unread, ringSize: Int = 1 << 20, agentWindow: Int = AgentConnection.window) {
+    init(
+        unread: Unread, ringSize: Int = 1 << 20, agentWindow: Int = AgentConnection.window, probe: Int = 256 << 10
+    ) {
         self.unread = unread
+        self.probe = UInt64(probe)
         self.ringSize = UInt64(ringSize)
         self.agentWindow = UInt64(agentWindow)
     }
@@ -136,28 +140,25 @@ struct OutputHub {
     /// What the agent may send before there is news here, in bytes.
     private var allowance: UInt64 {
         guard !isOverdue else { return agentWindow }
-        let taken = taken
-        return isProbing ? min(agentWindow, taken + OutputHub.probe) : taken
-    }
-
-    /// What it may send by what was taken.
-    private var taken: UInt64 {
+        // Beyond what watchers have taken, and not beyond what has come: else each piece that comes would bring credit for
+        // another, and a program that nobody reads would fill the server's memory.
+        let beyond = isProbing ? probe : 0
         var least = agentWindow
         var isGoverned = false
         // By index, here and below: no copy of a watcher for each piece of output.
         for index in watchers.indices where !watchers[index].isObserver {
             isGoverned = true
-            least = min(least, agentWindow.less(written.sum - watchers[index].sent.sum))
-            least = min(least, room(after: watchers[index].acknowledged))
+            least = min(least, (agentWindow + beyond).less(written.sum - watchers[index].sent.sum))
+            least = min(least, room(after: watchers[index].acknowledged, beyond))
         }
-        if !isGoverned, unread == .kept { least = min(least, room(after: floor)) }
+        if !isGoverned, unread == .kept { least = min(least, room(after: floor, beyond)) }
         return least
     }
 
-    /// What fits into the ring of either stream before what comes after `position` has to go.
-    private func room(after position: PerStream<UInt64>) -> UInt64 {
-        min(
-            ringSize.less(rings.stdout.end - position.stdout), ringSize.less(rings.stderr.end - position.stderr))
+    /// What fits into the ring of either stream, and `beyond` it, before what comes after `position` has to go.
+    private func room(after position: PerStream<UInt64>, _ beyond: UInt64) -> UInt64 {
+        let most = ringSize + beyond
+        return min(most.less(rings.stdout.end - position.stdout), most.less(rings.stderr.end - position.stderr))
     }
 
     /// An agent that had credit when a watcher came that is far behind may overfill the ring, by its window at most.

@@ -40,6 +40,9 @@ struct HubModel {
     private var floor = PerStream<UInt64>(0)
     private static let ring = 64 << 10
     private static let agentWindow = 16 << 10
+    private static let probe = 8 << 10
+    /// What the agent may have got beyond what was read, once it was looked at whether somebody reads.
+    private var mayExceed = 0
 
     private let fault: Fault?
 
@@ -48,7 +51,8 @@ struct HubModel {
         self.fault = fault
         keepsUnread = random.next() % 2 == 0
         hub = OutputHub(
-            unread: keepsUnread ? .kept : .overwritten, ringSize: HubModel.ring, agentWindow: HubModel.agentWindow)
+            unread: keepsUnread ? .kept : .overwritten, ringSize: HubModel.ring, agentWindow: HubModel.agentWindow,
+            probe: HubModel.probe)
         credit = HubModel.agentWindow
         add(first: true)
     }
@@ -60,7 +64,11 @@ struct HubModel {
         case 40..<75: pull()
         case 75..<95: acknowledge()
         case 95..<98: add(first: false)
-        default: leave()
+        case 98: leave()
+        default:
+            let isOn = random.next() % 2 == 0
+            hub.probe(isOn)
+            mayExceed = isOn ? HubModel.probe : mayExceed
         }
         takeCredit()
         check()
@@ -267,7 +275,7 @@ struct HubModel {
             expect(hub.written[stream] == end, "it has \(hub.written[stream]) of \(end)")
             expect(held + UInt64(HubModel.ring) <= max(end, UInt64(HubModel.ring)), "less than the ring is held")
             // A segment may stay for its last byte.
-            let most = UInt64(HubModel.ring + HubModel.agentWindow + 16 << 10)
+            let most = UInt64(HubModel.ring + HubModel.agentWindow + 16 << 10 + mayExceed)
             expect(end - held <= most, "\(end - held) bytes are held")
             for reader in governors where !reader.mayMiss {
                 expect(held <= reader.acknowledged[stream], "what watcher \(reader.id) may need is gone")
@@ -275,7 +283,8 @@ struct HubModel {
             if governors.isEmpty, keepsUnread { expect(held <= floor[stream], "what nobody has read is gone") }
         }
         for index in readers.indices where !readers[index].isObserver {
-            let isNear = Int(hub.written.sum - readers[index].position.sum) + credit <= HubModel.agentWindow
+            let unread = Int(hub.written.sum - readers[index].position.sum)
+            let isNear = unread + credit <= HubModel.agentWindow + mayExceed
             expect(isNear || !readers[index].isCaughtUp, "credit for more than watcher \(readers[index].id) was sent")
             readers[index].isCaughtUp = isNear
         }

@@ -62,6 +62,36 @@ struct LateReaderTests {
         }
     }
 
+    @Test(
+        "what a program writes without end to a client that does not read comes to rest in its ring",
+        arguments: [0, 65_536])
+    func comesToRest(window: UInt64) async throws {
+        let clock = ManualClock()
+        try await TestServer.with(clock: clock) { server, client in
+            let lease = try await client.acquire()
+            let connection = try await RawConnection.open(server)
+            let stream = connection.execute(
+                ExecuteRequest(lease: lease.token, argv: ["yes"], cwd: "/tmp", windowBytes: window))
+            _ = try await stream.next()
+            connection.rpc.pauseReading()
+            let other = try await RawConnection.open(server)
+            var looks = (quiet: 0, written: UInt64(0))
+            try await eventually("it writes no more") {
+                // It is looked at whether somebody reads.
+                clock.advance(by: .seconds(5))
+                let answer: ListExecutionsResponse = try await other.call(
+                    "ListExecutions", ListExecutionsRequest(lease: lease.token))
+                let written = answer.executions.first?.stdoutBytes ?? 0
+                looks = (written == looks.written ? looks.quiet + 1 : 0, written)
+                return looks.quiet == 50
+            }
+            // Its ring and the credit beyond; without a window, also what the connection and the sockets take.
+            #expect(looks.written < 9 << 20 && (window == 0 || looks.written <= 1280 << 10), "\(looks.written)")
+            other.close()
+            connection.close()
+        }
+    }
+
     @Test("G33: what a program wrote is held after its end for a limited time for one who does not read it")
     func heldForATime() async throws {
         let clock = ManualClock()

@@ -82,4 +82,48 @@ struct OutputHubTests {
         }
         #expect(slice.data.readableBytes == 64)
     }
+
+    /// A program that writes whatever it has credit for, which is looked at again and again; bytes that are held at most.
+    private func writeUnread(_ hub: inout OutputHub, look: (inout OutputHub) throws -> Void) rethrows -> Int {
+        var credit = 1 << 20
+        var most = 0
+        for _ in 0..<200 {
+            for _ in 0..<64 where credit > 0 {
+                _ = hub.append(ByteBuffer(repeating: 1, count: min(32 << 10, credit)), to: .stdout)
+                credit -= min(32 << 10, credit)
+                credit += hub.takeCredit()
+            }
+            most = max(most, hub.heldBytes)
+            try look(&hub)
+            credit += hub.takeCredit()
+        }
+        return most
+    }
+
+    @Test(
+        "a program that nobody reads gets 256 KiB beyond what is read, however much it writes and however long that lasts",
+        arguments: [nil, 64 << 10])
+    func unread(window: UInt64?) {
+        var hub = OutputHub(unread: .overwritten)
+        _ = hub.add(at: PerStream(0), window: window, isObserver: false, announces: true)
+        _ = hub.started()
+        let held = writeUnread(&hub) { $0.probe(true) }
+        #expect(held == 1280 << 10, "\(held)")
+    }
+
+    @Test("so does one whose reader takes a byte now and then")
+    func hardlyRead() throws {
+        var hub = OutputHub(unread: .overwritten)
+        let watcher = hub.add(at: PerStream(0), window: 64 << 10, isObserver: false, announces: true)
+        _ = hub.started()
+        var acknowledged: UInt64 = 0
+        while case .start = hub.next(watcher) {}
+        let held = try writeUnread(&hub) { hub in
+            while case .output = hub.next(watcher) {}
+            acknowledged += 1
+            _ = try hub.acknowledge(watcher, PerStream(stdout: acknowledged, stderr: 0))
+            hub.probe(acknowledged % 2 == 0)
+        }
+        #expect(held < 1344 << 10, "\(held)")
+    }
 }
