@@ -175,7 +175,7 @@ let package = Package(
                 "Console", "Configuration", "Service", "Berth", "LoadTest", "Pool", "Hardening", "AgentLink",
                 "CurlHTTP",
                 "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
-                "CLinux", log,
+                "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),

@@ -111,9 +111,10 @@ struct Server {
         service.setPrograms(configuration.programDefaults)
         var bounds = RPCServer.Configuration()
         bounds.maxConnections = descriptors.maxConnections
+        let freed = FreedMemory()
         bounds.memory = MemoryBudget(
             limit: Int(clamping: configuration.heldMemoryBytes),
-            clientLimit: configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) })
+            clientLimit: configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) }, freed: { freed.tell() })
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let addresses = try await listen(rpc)
 

@@ -6,6 +6,9 @@ internal import BerthWire
 struct HeldMemory {
     /// A call that is not answered at once costs so much beside its request.
     static let ofCall = 1024
+    /// The share of the limits, in sixteenths, up to which so many bytes are taken: what is left is for small requests, which
+    /// start programs, move them on and end them.
+    static func part(for bytes: Int) -> Int { bytes > 1 << 20 ? 14 : 16 }
     /// What waits to be written is counted in steps of this size.
     private static let step = 64 << 10
 
@@ -22,7 +25,7 @@ struct HeldMemory {
 
     /// Whether there is room for a frame of so many bytes.
     mutating func admitFrame(_ bytes: Int) -> Bool {
-        guard account.reserve(bytes) else { return false }
+        guard account.reserve(bytes, sixteenths: HeldMemory.part(for: bytes)) else { return false }
         frame += bytes
         return true
     }

@@ -7,14 +7,25 @@ public final class MemoryBudget: Sendable {
     public let limit: Int
     public let clientLimit: Int
     private let total = Atomic<Int>(0)
+    /// The most that was held since `freed` was last called.
+    private let most = Atomic<Int>(0)
+    /// What is called when much less is held than before.
+    private let freed: (@Sendable () -> Void)?
     private let accounts = Mutex<[String: Entry]>([:])
 
     private struct Entry {
         weak var account: MemoryAccount?
     }
 
-    /// - Parameter clientLimit: what one client may have of it; nil: a half.
-    public init(limit: Int, clientLimit: Int? = nil) {
+    /// So much less makes `freed` be called.
+    private static let muchFreed = 16 << 20
+
+    /// - Parameters:
+    ///   - clientLimit: what one client may have of it; nil: a half.
+    ///   - freed: is called, on any thread, each time that much has been given back: malloc keeps it, unless it is told to
+    ///     return it to the system.
+    public init(limit: Int, clientLimit: Int? = nil, freed: (@Sendable () -> Void)? = nil) {
+        self.freed = freed
         self.limit = limit
         self.clientLimit = min(clientLimit ?? limit / 2, limit)
     }
@@ -39,7 +50,17 @@ public final class MemoryBudget: Sendable {
         }
     }
 
-    fileprivate func add(_ bytes: Int) -> Int { total.add(bytes, ordering: .relaxed).newValue }
+    fileprivate func add(_ bytes: Int) -> Int {
+        let held = total.add(bytes, ordering: .relaxed).newValue
+        let most = most.load(ordering: .relaxed)
+        if held > most {
+            self.most.store(held, ordering: .relaxed)
+        } else if held < most - MemoryBudget.muchFreed, let freed {
+            self.most.store(held, ordering: .relaxed)
+            freed()
+        }
+        return held
+    }
 }
 
 /// What one client's connections and executions hold of a `MemoryBudget`.
@@ -83,6 +104,14 @@ public final class MemoryAccount: Sendable {
 
     /// Nothing more is to be held for this client.
     public var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
+
+    /// What a call is told whose request would take so many bytes when it is read.
+    func refusal(of bytes: Int) -> RPCError {
+        let error = refusal
+        return RPCError(
+            error.code, "the request takes about \(bytes) bytes of memory while it is read, and \(error.message)",
+            .memoryLimit)
+    }
 
     /// What a call is told for which there is no room.
     public var refusal: RPCError {

@@ -16,6 +16,8 @@ public final class ServerCall {
     public let isServerStreaming: Bool
     /// When the call is answered DEADLINE_EXCEEDED, if it has not ended by then.
     public let deadline: NIODeadline?
+    /// Bytes of the encoded request message, also after it was let go of.
+    public let requestBytes: Int
     /// The encoded request message.
     private(set) var payloadBuffer: ByteBuffer
     /// A stream's request is read again after `serve` has returned. That of a unary call is taken to be held until its end,
@@ -48,6 +50,7 @@ public final class ServerCall {
         self.method = head.method
         self.metadata = head.metadata
         self.payloadBuffer = payload
+        self.requestBytes = payload.readableBytes
         self.isServerStreaming = isServerStreaming
         self.deadline = deadline
     }
@@ -56,8 +59,9 @@ public final class ServerCall {
     public var payload: [UInt8] { [UInt8](payloadBuffer.readableBytesView) }
 
     /// The request message.
-    /// - Throws: INVALID_ARGUMENT with what was wrong.
+    /// - Throws: INVALID_ARGUMENT with what was wrong; RESOURCE_EXHAUSTED when there is no memory for a large one.
     public func decode<M: Message>(_: M.Type) throws(RPCError) -> M {
+        if payloadBuffer.readableBytes > connection.limits.largeFrame { try admitDecoding(M.self) }
         let result = payloadBuffer.withUnsafeReadableBytes { bytes in
             Result { () throws(SchemaError) in try M(decoding: bytes, arena: connection.arena) }
         }
@@ -65,6 +69,15 @@ public final class ServerCall {
         case .success(let message): return message
         case .failure(let error): throw RPCError(.invalidArgument, error.description)
         }
+    }
+
+    /// What is decoded lives for a moment, and so does what is made of it: until the event loop has come round. It counts for
+    /// so long, since few bytes can become many.
+    private func admitDecoding<M: Message>(_: M.Type) throws(RPCError) {
+        let bytes = payloadBuffer.withUnsafeReadableBytes { M.memory(decoding: $0) }
+        let account = connection.memory
+        guard account.reserve(bytes, sixteenths: HeldMemory.part(for: bytes)) else { throw account.refusal(of: bytes) }
+        connection.eventLoop.execute { account.give(bytes) }
     }
 
     /// Whether a stream should send now: there is room in its queue and on its connection. What is sent regardless waits in

@@ -73,7 +73,8 @@ public final class ServerConnection {
     private func received(_ item: FrameReader.Item) {
         switch item {
         case .frame(let header, let data):
-            held.frameIsWhole()
+            // What was counted for it stays so until it is served.
+            defer { held.frameIsWhole() }
             switch streams.received(header) {
             case .open(let streaming): open(header.streamID, streaming: streaming, data)
             case let decision: carryOut(decision, header.streamID)
@@ -141,8 +142,9 @@ public final class ServerConnection {
 
     /// A call that was not answered at once: what is held for it is counted.
     private func hold(_ call: ServerCall) {
+        held.frameIsWhole()
         let bytes = HeldMemory.ofCall + call.keepOwnPayload()
-        guard memory.reserve(bytes) else {
+        guard memory.reserve(bytes, sixteenths: HeldMemory.part(for: bytes)) else {
             return abort(call, memory.refusal)
         }
         call.heldBytes = bytes

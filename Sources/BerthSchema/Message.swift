@@ -18,12 +18,17 @@ public protocol Message: Sendable, Equatable {
     /// - Throws: `SchemaError` when `bytes` are not a valid message of this type.
     init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError)
 
+    /// Memory that decoding such a message takes for a moment, and what is made of it, in bytes, roughly.
+    static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int
+
     /// Encodes: `body` gets the encoded size in bytes and a closure which writes that many bytes; it must be called
     /// within `body`, with a buffer of at least that size.
     func encode<R>(arena: Arena, _ body: (_ size: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R
 }
 
 extension Message {
+    public static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int { 4 * bytes.count }
+
     public init(decoding bytes: [UInt8], arena: Arena = Arena()) throws(SchemaError) {
         let result = bytes.withUnsafeBytes { raw in
             Result { () throws(SchemaError) in try Self(decoding: raw, arena: arena) }

@@ -8,8 +8,13 @@ internal import BerthSchema
 /// Passes a directory's entries on to the client as they come from the operation, and credit back as the client takes
 /// them: a directory may have very many. Confined to the call's loop.
 final class ListRelay {
+    /// Entries that the operation may have sent and the client's connection has had no room for, in bytes: they wait there,
+    /// and there is room for them in the budget before there are any.
+    static let window = 256 << 10
+
     private let call: ServerCall
     private let grace: UInt64
+    private let memory: MemoryAccount
     private var execution: Execution?
     private var outcome = FileOutcome()
     private var bytes: [UInt8] = []
@@ -18,10 +23,14 @@ final class ListRelay {
     private var isOver = false
     private var error: RPCError?
 
-    init(_ call: ServerCall, grace: Duration) {
+    /// - Parameter memory: in which `window` is counted, until it is given back here.
+    init(_ call: ServerCall, grace: Duration, _ memory: MemoryAccount) {
         self.call = call
+        self.memory = memory
         self.grace = grace.wholeMilliseconds
     }
+
+    deinit { memory.give(ListRelay.window) }
 
     /// - Parameter start: starts the operation, with who gets its events.
     func begin(_ start: (@escaping @Sendable (ExecutionEvent) -> Void) -> Execution) {

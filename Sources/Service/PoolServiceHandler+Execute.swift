@@ -86,7 +86,7 @@ extension PoolServiceHandler {
             lease: lease, client: session.client, member: link.member, argv: Command.listed(argv),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
-        guard order.reserve(call.connection.memory, stdin: program.inputBytes) else {
+        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
             atEnd()
             return call.fail(call.connection.memory.refusal)
         }

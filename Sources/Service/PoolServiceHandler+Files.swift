@@ -39,7 +39,14 @@ extension PoolServiceHandler {
         let request = try call.decode(ListDirectoryRequest.self)
         let path = request.path
         let job = try begin(.list(path: path), path: path, lease: request.lease)
-        ListRelay(call, grace: limits.defaultGrace).begin { sink in job.run(stdin: [], keepsOpen: false, sink) }
+        let memory = call.connection.memory
+        guard memory.reserve(ListRelay.window, sixteenths: 15) else {
+            job.atEnd()
+            throw memory.refusal
+        }
+        ListRelay(call, grace: limits.defaultGrace, memory).begin { sink in
+            job.run(stdin: [], keepsOpen: false, window: ListRelay.window, sink)
+        }
     }
 
     func removeFile(_ call: ServerCall) throws(RPCError) {
@@ -178,7 +185,7 @@ extension PoolServiceHandler {
             lease: job.lease, client: session.client, member: job.link.member,
             argv: Command.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
-        guard order.reserve(call.connection.memory, stdin: 0) else {
+        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
             job.atEnd()
             throw call.connection.memory.refusal
         }

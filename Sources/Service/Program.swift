@@ -25,7 +25,6 @@ struct Program {
     /// How long it goes on, and is kept, when nobody watches; nil: not at all.
     let resumable: Duration?
     var unwatched: Unwatched { request.unwatched }
-    var inputBytes: Int { request.stdin.count }
     var keepsBackground: Bool { request.keepsBackground }
 
     /// - Throws: INVALID_ARGUMENT with the first thing that is wrong.

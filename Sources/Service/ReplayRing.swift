@@ -20,7 +20,7 @@ struct ReplayRing {
     /// Packed segments grow to this size.
     private static let packSize = 16 << 10
     /// A piece smaller than this fraction of the memory that it would keep alive is copied.
-    private static let leastUse = 4
+    private static let leastUse = 2
 
     /// Larger pieces go out as they are: to copy them costs more than an event.
     private static let joinedBelow = 4096

@@ -28,8 +28,8 @@ final class ServedExecution: Sendable {
         var memory: MemoryAccount?
         /// Counted when it was started.
         var reservedBytes = 0
-        /// Of them, what its standard input begins with.
-        var inputBytes = 0
+        /// Of them, for its request, until the agent has it.
+        var requestBytes = 0
         /// Bytes that the agent may send before they are taken.
         var agentWindow = AgentConnection.window
         /// What ends it when nobody watches; nil: the agent's cancel.
@@ -118,8 +118,8 @@ final class ServedExecution: Sendable {
         switch event {
         case .started:
             notify { state in
-                // The agent has its input.
-                give(order.inputBytes, &state)
+                // The agent has all of it.
+                give(order.requestBytes, &state)
                 return state.hub.started()
             }
         case .output(let chunk):
@@ -129,6 +129,8 @@ final class ServedExecution: Sendable {
             }
         case .overdue:
             notify { state in
+                // What it takes then is held up to twice the ring.
+                take(2 * Int(state.hub.ringSize), &state)
                 state.hub.takeOver()
                 return []
             }
@@ -330,6 +332,11 @@ final class ServedExecution: Sendable {
         state.hub.growRing()
     }
 
+    private func take(_ bytes: Int, _ state: inout State) {
+        state.reserved += bytes
+        order.memory?.take(bytes)
+    }
+
     private func give(_ bytes: Int, _ state: inout State) {
         guard bytes > 0 else { return }
         state.reserved -= bytes
@@ -427,12 +434,12 @@ extension ServedExecution.Order {
 
     /// Counts what an execution holds at first: the less there is left, the less it gets, and the slower its output is.
     /// - Returns: false when there is no memory for it.
-    mutating func reserve(_ account: MemoryAccount, stdin: Int) -> Bool {
+    mutating func reserve(_ account: MemoryAccount, request: Int) -> Bool {
         // The last sixteenth is left to the calls that move executions on: input, signals, acknowledgements.
         for (window, part) in [(AgentConnection.window, 8), (256 << 10, 12), (64 << 10, 15)] {
-            let bytes = window + Self.firstRing + stdin
+            let bytes = window + Self.firstRing + request
             guard account.reserve(bytes, sixteenths: part) else { continue }
-            (memory, reservedBytes, inputBytes, agentWindow) = (account, bytes, stdin, window)
+            (memory, reservedBytes, requestBytes, agentWindow) = (account, bytes, request, window)
             return true
         }
         return false

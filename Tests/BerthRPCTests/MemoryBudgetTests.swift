@@ -1,9 +1,10 @@
-import NIOCore
 import BerthRPC
 import BerthSchema
+import BerthWire
+import NIOCore
+import Synchronization
 import Testing
 import TestSupport
-import BerthWire
 
 /// What is held for clients, in bytes: B8.
 @Suite struct MemoryBudgetTests {
@@ -23,6 +24,29 @@ import BerthWire
         b.give(600)
         #expect(budget.held == 0 && a.held == 0 && b.held == 0)
         #expect(a.reserve(300, sixteenths: 8) && !a.reserve(1, sixteenths: 8))
+    }
+
+    @Test("who gave the budget is told when much has been given back, and not for each byte")
+    func freed() {
+        let told = Mutex(0)
+        let budget = MemoryBudget(limit: 256 << 20, clientLimit: 256 << 20) { told.withLock { $0 += 1 } }
+        let account = budget.account(of: "a")
+        func calls() -> Int { told.withLock { $0 } }
+        for _ in 0..<1000 {
+            #expect(account.reserve(8 << 20))
+            account.give(8 << 20)
+        }
+        #expect(calls() == 0)
+        #expect(account.reserve(100 << 20))
+        account.give(10 << 20)
+        #expect(calls() == 0)
+        account.give(10 << 20)
+        #expect(calls() == 1, "20 MiB")
+        account.give(80 << 20)
+        #expect(calls() == 2 && budget.held == 0)
+        #expect(account.reserve(10 << 20))
+        account.give(10 << 20)
+        #expect(calls() == 2)
     }
 
     @Test(

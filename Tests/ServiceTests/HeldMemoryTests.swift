@@ -40,7 +40,7 @@ struct HeldMemoryTests {
         "B8: Executes that wait are held up to a client's share, however they look decoded, and the rest is refused",
         arguments: [false, true])
     func waitingExecutes(isAmplified: Bool) async throws {
-        let budget = MemoryBudget(limit: 96 << 20, clientLimit: 48 << 20)
+        let budget = MemoryBudget(limit: 160 << 20, clientLimit: 80 << 20)
         var configuration = PoolConfiguration(size: 1)
         configuration.max = 1
         try await TestServer.with(FleetConfiguration(pools: [configuration]), memory: budget) { server, client in
@@ -49,14 +49,14 @@ struct HeldMemoryTests {
                 isAmplified
                 ? ExecuteRequest(
                     waitMilliseconds: 600_000, argv: ["true"],
-                    env: Dictionary(uniqueKeysWithValues: (0..<250_000).map { ("V\($0)", "1") }))
+                    env: Dictionary(uniqueKeysWithValues: (0..<150_000).map { ("V\($0)", "1") }))
                 : ExecuteRequest(
                     waitMilliseconds: 600_000, argv: ["true"], stdin: [UInt8](repeating: 0, count: 4_000_000))
             let size = request.encoded().count
             let before = resident()
             let refused = try await waiting(server, request, count: 24)
             let grown = resident() - before
-            #expect(refused.count >= 24 - (48 << 20) / size, "\(refused.count) of \(size) bytes each")
+            #expect(refused.count >= 24 - (80 << 20) / size, "\(refused.count) of \(size) bytes each")
             #expect(refused.count < 24)
             #expect(refused.allSatisfy { $0?.code == .resourceExhausted && $0?.reason == .memoryLimit })
             // The client is in this process too, and so is what decoding takes for a moment.
@@ -66,6 +66,31 @@ struct HeldMemoryTests {
             #expect(grown < 256 << 20, "\(grown)")
             try await eventually("it is given back with the connection") { budget.held < 1 << 20 }
             try await client.release(lease)
+        }
+    }
+
+    @Test("a request that would become more than there is room for is refused before anything is made of it")
+    func amplified() async throws {
+        let budget = MemoryBudget(limit: 32 << 20, clientLimit: 16 << 20)
+        try await TestServer.with(FleetConfiguration(pools: [PoolConfiguration(size: 1)]), memory: budget) {
+            server, client in
+            let connection = try await RawConnection.open(server)
+            let variables = Dictionary(uniqueKeysWithValues: (0..<60_000).map { ("V\($0)", "") })
+            let request = ExecuteRequest(argv: ["true"], env: variables)
+            let size = request.encoded().count
+            #expect(size < 1 << 20)
+            do {
+                _ = try await connection.execute(request).next()
+                Issue.record("\(size) bytes that become some 20 MB were taken")
+            } catch let error as RPCError {
+                #expect(error.code == .resourceExhausted && error.reason == .memoryLimit, "\(error)")
+                #expect(error.message.contains("while it is read"), "\(error.message)")
+            }
+            try await eventually("nothing is held") { budget.held < 1 << 20 }
+            connection.close()
+            // As much of something that stays what it is, is taken.
+            let output = try await client.run(Command(["wc", "-c"], stdin: [UInt8](repeating: 1, count: size)))
+            #expect(output.ended.exitCode == 0, "\(output.ended)")
         }
     }
 

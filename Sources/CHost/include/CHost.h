@@ -5,6 +5,7 @@
 // is in CLinux.h.
 
 #include "children.h"
+#include "freed_memory.h"
 #include "probe.h"
 #include "sockets.h"
 #include "timers.h"
