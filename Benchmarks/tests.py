@@ -8,7 +8,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 
-from bench import alone, cli, containers, plot, report, soak, storm, unread  # noqa: E402, F401: they register their steps
+from bench import alone, cli, containers, executions, plot, report, soak, storm, unread  # noqa: E402, F401: they register their steps
 from bench.steps import STEPS, Results  # noqa: E402
 
 MIB = 1 << 20
@@ -71,6 +71,20 @@ class Tests(unittest.TestCase):
         self.assertIn("Meanwhile the host gave 12.5 % of the CPU time to others.", text)
         self.assertIn("](benchmarks/codec.svg)", text)
         self.assertNotIn("old", text)
+
+    def test_how_a_server_ended_in_the_storm_is_told_with_its_memory(self):
+        class Limit:
+            peak, kills = 512 * MIB, 1
+
+        class Server:
+            class process:
+                returncode = -9
+
+        told = storm.how_it_ended(Server, Limit, [(2, 100 * MIB), (4, 300 * MIB)], 5.2)
+        self.assertIn("ended after 5 s (killed by the kernel for memory", told)
+        self.assertIn("512 MiB at most, resident 100 MiB at first, 200 on average, 300 at most", told)
+        Limit.kills, Limit.peak = 0, None
+        self.assertIn("(exit status -9; its memory was not known", storm.how_it_ended(Server, Limit, [], 5.2))
 
     def test_every_step_is_in_the_documentation(self):
         text = (pathlib.Path(__file__).parent.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")

@@ -108,11 +108,16 @@ def _storm(results, server, limit, folder, seconds, seed):
                 # A process that has ended has none.
                 samples += [(time.monotonic() - began, int(line.split()[1]) << 10)
                             for line in status.splitlines() if line.startswith("VmRSS")]
+        ended_after = time.monotonic() - began if server.process.poll() is not None else None
         failures += actors.stop(taking_part)
+        if ended_after is not None:
+            # Its load would go on trying to the end of its time.
+            good.kill()
         good.wait(120)
     peak, kills = limit.peak, limit.kills
-    if server.process.poll() is not None:
-        raise Failure(f"the server ended in the storm with {server.process.returncode}, {kills} killed at the limit, seed {seed}")
+    print(f"    memory: at most {peak_text(peak)} of {LIMIT // MIB} MiB, resident {text_of(samples)}", flush=True)
+    if ended_after is not None:
+        raise Failure(how_it_ended(server, limit, samples, ended_after) + f", seed {seed}")
     after = at_rest(server, 5)
     failures += [problem for actor in taking_part for problem in actor.problems[:3]]
     report = json.loads((folder / "good.json").read_text(encoding="utf-8"))
@@ -129,6 +134,26 @@ def _storm(results, server, limit, folder, seconds, seed):
         raise Failure(f"seed {seed}: " + "; ".join(failures))
 
 
+def peak_text(peak):
+    return f"{peak / MIB:.0f} MiB" if peak else "not known"
+
+
+def text_of(samples):
+    """What was resident over time, in few words."""
+    if not samples:
+        return "not known"
+    sizes = [size / MIB for _, size in samples]
+    return f"{sizes[0]:.0f} MiB at first, {sum(sizes) / len(sizes):.0f} on average, {max(sizes):.0f} at most, " \
+           f"{sizes[-1]:.0f} at the end"
+
+
+def how_it_ended(server, limit, samples, after):
+    """A server that is no more, in words, with what it had of memory."""
+    why = "killed by the kernel for memory" if limit.kills else f"exit status {server.process.returncode}"
+    return f"the server ended after {after:.0f} s ({why}; its memory was {peak_text(limit.peak)} at most, " \
+           f"resident {text_of(samples)})"
+
+
 def _tell(results, report, taking_part, samples, peak, kills, before, after):
     for name, count in actors.summary(taking_part).items():
         results.figure(name, f"{count:,} times")
@@ -139,8 +164,7 @@ def _tell(results, report, taking_part, samples, peak, kills, before, after):
     results.figure("looks at leases that are kept", f"{sum(actor.acts for actor in keepers):,}", f"{lost} found them harmed",
                    "none", lost == 0)
     most = max((resident for _, resident in samples), default=0)
-    peak_text = f"{peak / MIB:.0f} MiB" if peak else "not known"
-    results.figure("memory of the server at most", f"{most / MIB:.0f} MiB", f"its cgroup {peak_text}, {kills} killed",
+    results.figure("memory of the server at most", f"{most / MIB:.0f} MiB", f"its cgroup {peak_text(peak)}, {kills} killed",
                    "under 512 MiB, none killed", kills == 0)
     results.figure("left at rest", f"{after['members']} members, {after['container processes']} processes",
                    f"before {before['members']} and {before['container processes']}", "no more than before",

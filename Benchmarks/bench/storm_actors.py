@@ -35,6 +35,8 @@ class Actor(threading.Thread):
     def __init__(self, server, seed):
         super().__init__(daemon=True)
         self.server, self.random = server, random.Random(seed)
+        # Each a client of its own, with a share of its own of the server's memory; `berth` comes from 127.0.0.1.
+        self.source = f"127.0.0.{2 + seed % 250}"
         self.stopping, self.acts, self.problems = threading.Event(), 0, []
 
     def run(self):
@@ -53,6 +55,9 @@ class Actor(threading.Thread):
 
     def finish(self):
         """What it holds is given up."""
+
+    def connect(self):
+        return wire.connect(self.server.port, source=self.source)
 
     def berth(self, command, *arguments, timeout=60):
         words = [str(BERTH), command, "--server", self.server.address, *arguments]
@@ -101,7 +106,7 @@ class SlowReader(Actor):
     """Reads a kilobyte a second of what it asked for, for a while; then goes without a word."""
 
     def act(self):
-        with wire.connect(self.server.port) as connection:
+        with self.connect() as connection:
             connection.sendall(wire.execute(1, "hostile", "yes", extra=wire.field(13, 1 << 20)))
             for _ in range(self.random.randrange(5, 40)):
                 connection.recv(1024)
@@ -114,7 +119,7 @@ class CutConnection(Actor):
     pause = 0.05
 
     def act(self):
-        connection = wire.connect(self.server.port)
+        connection = self.connect()
         data = wire.execute(1, "hostile", "sh", "-c", "echo x; sleep 1", extra=wire.field(8, bytes(self.random.randrange(200_000))))
         connection.sendall(data[:self.random.randrange(1, len(data) + 1)])
         if self.random.random() < 0.5:
@@ -139,7 +144,7 @@ class WaitingCaller(Actor):
 
     def act(self):
         request = wire.field(8, bytes(4_000_000))
-        with wire.connect(self.server.port) as connection:
+        with self.connect() as connection:
             connection.settimeout(2)
             for stream in range(1, 61, 2):
                 try:
@@ -155,7 +160,7 @@ class ManyVariables(Actor):
 
     def act(self):
         variables = b"".join(wire.field(5, wire.field(1, f"v{n}") + wire.field(2, "")) for n in range(200_000))
-        with wire.connect(self.server.port) as connection:
+        with self.connect() as connection:
             connection.sendall(wire.execute(1, "busy", "true", extra=variables))
             connection.settimeout(5)
             connection.recv(1024)
@@ -166,7 +171,7 @@ class OtherProtocol(Actor):
 
     def act(self):
         body = wire.execute(1, "hostile", "true")
-        with wire.connect(self.server.port) as connection:
+        with self.connect() as connection:
             connection.sendall(self.random.choice([
                 b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body,
                 b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", self.random.randbytes(4096)]))
@@ -186,7 +191,7 @@ class IdleCrowd(Actor):
         self.finish()
         half = wire.frame(1, wire.REQUEST, 0, bytes(4 << 20))[:2 << 20]
         for number in range(300):
-            connection = wire.connect(self.server.port)
+            connection = self.connect()
             self.crowd.append(connection)
             if number % 3 == 0:
                 connection.settimeout(0.2)

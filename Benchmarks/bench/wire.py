@@ -38,8 +38,9 @@ def execute(stream, pool, *argv, extra=b""):
     return call(stream, "Execute", message, streams=True)
 
 
-def connect(port, timeout=5):
-    connection = socket.create_connection(("127.0.0.1", port), timeout)
+def connect(port, timeout=5, source="127.0.0.1"):
+    """What comes from one address, `source`, is one client to the server."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout, source_address=(source, 0))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
