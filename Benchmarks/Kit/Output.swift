@@ -5,19 +5,19 @@
 #endif
 
 /// Why a benchmark could not be done, in one line.
-public struct BenchmarkError: Error, CustomStringConvertible {
-    public let description: String
+package struct BenchmarkError: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
     }
 }
 
 /// Writes a line at once: a reader at the other end of a pipe waits for it.
-public func writeLine(_ line: String) { write(line, to: STDOUT_FILENO) }
+package func writeLine(_ line: String) { write(line, to: STDOUT_FILENO) }
 
 /// Writes a line about what went wrong.
-public func writeErrorLine(_ line: String) { write(line, to: STDERR_FILENO) }
+package func writeErrorLine(_ line: String) { write(line, to: STDERR_FILENO) }
 
 private func write(_ line: String, to descriptor: Int32) {
     var rest = Array("\(line)\n".utf8)[...]

@@ -1,4 +1,4 @@
-public import BerthSchema
+package import BerthSchema
 internal import BerthWire
 
 #if canImport(Glibc)
@@ -8,7 +8,7 @@ internal import BerthWire
 #endif
 
 /// A client that blocks and, once it is made, allocates nothing: what is measured beside it is the server alone.
-public final class RawConnection {
+package final class RawConnection {
     private let descriptor: Int32
     private let buffer: UnsafeMutableRawBufferPointer
     private var readable = 0
@@ -16,7 +16,7 @@ public final class RawConnection {
 
     /// - Parameter bufferSize: more than any frame has.
     /// - Throws: `BenchmarkError` when nobody listens there.
-    public init(port: Int, bufferSize: Int = 1 << 20) throws(BenchmarkError) {
+    package init(port: Int, bufferSize: Int = 1 << 20) throws(BenchmarkError) {
         buffer = .allocate(byteCount: bufferSize, alignment: 16)
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
@@ -44,7 +44,7 @@ public final class RawConnection {
     /// - Returns: the data of the last frame, valid until the next call.
     /// - Throws: `BenchmarkError` when the connection ends.
     @discardableResult
-    public func exchange(_ frames: [UInt8], ends: Int) throws(BenchmarkError) -> UnsafeRawBufferPointer {
+    package func exchange(_ frames: [UInt8], ends: Int) throws(BenchmarkError) -> UnsafeRawBufferPointer {
         try send(frames)
         var left = ends
         var position = 0
@@ -90,7 +90,7 @@ public final class RawConnection {
 
 extension RawConnection {
     /// A request as it goes over the wire.
-    public static func frame(
+    package static func frame(
         _ service: String, _ method: String, _ message: some Message, stream: UInt32 = 1, isStreaming: Bool = false
     ) -> [UInt8] {
         let data = Request(service: service, method: method, payload: message.encoded()).encoded()

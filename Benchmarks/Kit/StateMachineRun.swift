@@ -1,7 +1,7 @@
-public import Pool
+package import Pool
 
 /// The pool's state machine alone, with members that are made in no time.
-public struct StateMachineRun {
+package struct StateMachineRun {
     private final class NoLink: MemberLink {
         func close(_ reason: LinkCloseReason) {}
     }
@@ -13,7 +13,7 @@ public struct StateMachineRun {
     /// Made beforehand: not measured.
     private let tokens: [LeaseToken]
 
-    public init(members: Int, reuse: PoolConfiguration.Reuse) {
+    package init(members: Int, reuse: PoolConfiguration.Reuse) {
         let pool = PoolConfiguration(size: members, max: members * 2, reuse: reuse, maxUses: nil)
         machine = FleetStateMachine(FleetConfiguration(pools: [pool], max: .max))
         var random = SystemRandomNumberGenerator()
@@ -39,7 +39,7 @@ public struct StateMachineRun {
     /// Leases so many members, one after another.
     /// - Parameter maintains: every lease is followed by its release and what the maintenance task does about it: a reset,
     ///   or a removal and the create after it. Else the member goes back unused.
-    public mutating func run(_ count: Int, maintains: Bool) {
+    package mutating func run(_ count: Int, maintains: Bool) {
         for index in 0..<count {
             now = now + .microseconds(1)
             let token = tokens[index & 1023]

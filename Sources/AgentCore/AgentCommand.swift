@@ -5,14 +5,14 @@ internal import Glibc
 internal import BerthSchema
 
 /// The command line of berth-agent.
-public enum AgentCommand {
-    public static let version = "0.1.0"
+package enum AgentCommand {
+    package static let version = "0.1.0"
     private static let usage = "usage: berth-agent --stdio | --connect PATH | --version [--open DIRECTORY]…"
 
     /// Runs the agent until its stream ends.
     /// - Parameter arguments: with the program's own name first.
     /// - Returns: the exit code: 0 when the stream has ended, 1 when it could not be opened, 2 for a wrong command line.
-    public static func run(_ arguments: [String]) -> Int32 {
+    package static func run(_ arguments: [String]) -> Int32 {
         var options = Array(arguments.dropFirst())
         if options.first == FileOperation.flag { return FileTool.run(FileTool.ownArguments) }
         openPlaces(&options)

@@ -1,6 +1,6 @@
 internal import AgentSchema
 internal import NIOCore
-public import Pool
+package import Pool
 internal import BerthRPC
 internal import BerthSchema
 internal import Synchronization
@@ -14,7 +14,7 @@ extension AgentConnection {
     ///
     /// Cancelling the task ends the wait.
     /// - Throws: `failed` when it answered with an error, or not within 30 s.
-    public func ping() async throws(MemberLinkError) {
+    package func ping() async throws(MemberLinkError) {
         let answer = try await ask(AgentService.ping, Agent.PingRequest(), within: Self.answerLimit)
         // An agent is what it was when it was connected to, or it is another program.
         guard answer.env == imageEnvironment.entries else { throw refuse("its environment has changed") }
@@ -25,7 +25,7 @@ extension AgentConnection {
     /// Executions under way end as cancelled, before it returns. Cancelling the task ends the wait, not the reset: a member
     /// whose reset has not returned well is not to be used again.
     /// - Throws: `failed`, with what could not be proven; `unsupported` by an agent that knows no reset.
-    public func reset() async throws(MemberLinkError) {
+    package func reset() async throws(MemberLinkError) {
         let limit = UInt64(Self.resetLimit.nanoseconds / 1_000_000)
         let answer = try await ask(
             AgentService.reset, Agent.ResetRequest(timeoutMilliseconds: limit), within: Self.resetLimit + .seconds(1))

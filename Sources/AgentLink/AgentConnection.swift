@@ -1,7 +1,7 @@
-public import AgentSchema
+package import AgentSchema
 internal import NIOCore
-public import Pool
-public import BerthRPC
+package import Pool
+package import BerthRPC
 internal import BerthSchema
 internal import Synchronization
 
@@ -9,15 +9,15 @@ internal import Synchronization
 ///
 /// The agent is not trusted, since the program beside it may have taken it over: what comes back is checked, and a stream
 /// that breaks the rules is closed, which costs the member and nothing else. May be used from any thread.
-public final class AgentConnection: MemberLink {
+package final class AgentConnection: MemberLink {
     /// Output sent by the agent and not passed on, at most, per execution, in bytes.
-    public static let window = 1 << 20
+    package static let window = 1 << 20
 
-    public let member: MemberID
+    package let member: MemberID
     /// What the image gives its programs.
-    public let imageEnvironment: ImageEnvironment
+    package let imageEnvironment: ImageEnvironment
     /// User id used when a request sets none; nil where the runtime does not decide it.
-    public let user: MemberUser?
+    package let user: MemberUser?
     let rpc: ClientConnection
     private let memoryKills: MemoryKills?
 
@@ -43,13 +43,13 @@ public final class AgentConnection: MemberLink {
         self.memoryKills = memoryKills
     }
 
-    public func close(_ reason: LinkCloseReason) {
+    package func close(_ reason: LinkCloseReason) {
         state.withLock { $0.reason = $0.reason ?? reason }
         rpc.close()
     }
 
     /// The longest that an agent may say nothing of an execution while it could: then it has failed.
-    public enum Silence: Sendable {
+    package enum Silence: Sendable {
         case ofStart(Duration)
         /// Of its start, and of its output as long as there is credit for it.
         case ofOutput(Duration)
@@ -63,7 +63,7 @@ public final class AgentConnection: MemberLink {
     ///   - silence: how long the agent may say nothing of it; nil: as long as the execution's time lasts.
     ///   - sink: gets the events, in order, on one thread: started, output …, and in every case exactly one `ended`, the
     ///     last.
-    public func execute(
+    package func execute(
         _ request: Agent.ExecuteRequest, window: Int = AgentConnection.window, silence: Silence? = nil,
         sink: @escaping @Sendable (ExecutionEvent) -> Void
     ) -> Execution {
@@ -102,7 +102,7 @@ public final class AgentConnection: MemberLink {
     func executionEnded() { state.withLock { $0.open -= 1 } }
 
     /// Executions that the agent has not ended.
-    public var openExecutions: Int { state.withLock { $0.open } }
+    package var openExecutions: Int { state.withLock { $0.open } }
 
     /// The stream broke the rules.
     func violate(_ what: String) {
@@ -129,7 +129,7 @@ public final class AgentConnection: MemberLink {
 }
 
 /// What becomes of an execution.
-public enum ExecutionEvent: Sendable {
+package enum ExecutionEvent: Sendable {
     case started(pid: UInt32)
     case output(OutputChunk)
     /// Its time is over and output that nobody takes holds up its end: it is to be taken now, and kept or thrown away.

@@ -1,19 +1,19 @@
 internal import AgentSchema
-public import NIOCore
-public import Pool
+package import NIOCore
+package import Pool
 internal import BerthRPC
 internal import BerthSchema
 
 /// Turns the byte stream to an agent into a `AgentConnection` that has answered its first ping.
-public struct AgentConnector: MemberConnector {
+package struct AgentConnector: MemberConnector {
     private let group: any EventLoopGroup
 
     /// - Parameter group: the connections live on its loops.
-    public init(group: any EventLoopGroup) {
+    package init(group: any EventLoopGroup) {
         self.group = group
     }
 
-    public func connect(
+    package func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
         let (user, memoryKills) = (stream.user, stream.memoryKills)

@@ -1,7 +1,7 @@
 internal import AgentSchema
 internal import NIOCore
 internal import Pool
-public import BerthRPC
+package import BerthRPC
 internal import BerthSchema
 internal import Synchronization
 
@@ -16,7 +16,7 @@ extension Execution {
     ///   - completion: is called once, on the connection's thread, when the bytes were taken: with the offset that is
     ///     expected next. `failedPrecondition`: bytes before them are missing, the input has ended, or the execution has.
     ///     `resourceExhausted`: too much is waiting already. `notFound`: there is no such execution any more.
-    public func input(
+    package func input(
         offset: UInt64, data: [UInt8], isEnd: Bool, within limit: Duration? = nil,
         completion: @escaping @Sendable (Result<UInt64, RPCError>) -> Void
     ) {
@@ -48,7 +48,7 @@ extension Execution {
     ///
     /// - Parameter completion: is called once, on the connection's thread. `failedPrecondition`: the program has no
     ///   terminal. `notFound`: there is no such execution any more.
-    public func resize(
+    package func resize(
         rows: UInt32, columns: UInt32, completion: @escaping @Sendable (Result<Void, RPCError>) -> Void
     ) {
         let request = Agent.ResizeRequest(execution: number, terminal: Agent.Terminal(rows: rows, columns: columns))

@@ -1,12 +1,12 @@
 internal import AgentSchema
 internal import NIOCore
-public import Pool
+package import Pool
 internal import BerthRPC
 internal import BerthSchema
 internal import Synchronization
 
 /// One program in a member, as the server sees it. May be used from any thread.
-public final class Execution: Sendable {
+package final class Execution: Sendable {
     let number: UInt64
     let link: AgentConnection
     private let sink: @Sendable (ExecutionEvent) -> Void
@@ -19,23 +19,23 @@ public final class Execution: Sendable {
         self.sink = sink
     }
 
-    public var member: MemberID { link.member }
+    package var member: MemberID { link.member }
 
     /// Gives credit back for output that was passed on, in bytes.
-    public func acknowledge(_ bytes: Int) {
+    package func acknowledge(_ bytes: Int) {
         guard let due = state.withLock({ $0.acknowledge(UInt64(bytes)) }) else { return }
         call(AgentService.acknowledge, Agent.AcknowledgeRequest(execution: number, bytes: due))
     }
 
     /// Sends a signal, 1 to 64, to the program's process group. In a terminal that is the program's own, as with ssh: what
     /// Ctrl-C reaches is the terminal's affair, and its character is input.
-    public func signal(_ signal: Int32) {
+    package func signal(_ signal: Int32) {
         call(AgentService.signal, Agent.SignalRequest(execution: number, signal: signal))
     }
 
     /// Ends it: TERM, after `graceMilliseconds` KILL, to all that it started. The end event follows, also where the agent
     /// says nothing.
-    public func end(graceMilliseconds: UInt64) {
+    package func end(graceMilliseconds: UInt64) {
         let first = state.withLock { $0.watchdog.ends(within: .milliseconds(Int64(clamping: graceMilliseconds))) }
         look(after: first)
         call(
@@ -44,7 +44,7 @@ public final class Execution: Sendable {
     }
 
     /// All that it was to take in, it has: from now on it has so long for its end.
-    public func mustEnd(within limit: Duration) {
+    package func mustEnd(within limit: Duration) {
         let first = state.withLock { $0.watchdog.ends(within: .nanoseconds(limit.saturatedNanoseconds)) }
         look(after: first)
     }

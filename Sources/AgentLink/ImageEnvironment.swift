@@ -1,15 +1,15 @@
-public import BerthSchema
+package import BerthSchema
 
 /// The environment that an image gives its programs: taken apart once for each member, and not for each program.
-public struct ImageEnvironment: Sendable, Equatable {
+package struct ImageEnvironment: Sendable, Equatable {
     /// As the agent has it: `NAME=value`.
-    public let entries: [SystemString]
+    package let entries: [SystemString]
     /// Values by name, without HOME: the agent's own is root's. It has room for what a program's request adds.
-    public private(set) var text: [String: String] = [:]
+    package private(set) var text: [String: String] = [:]
     /// Whole entries that are not UTF-8, by name.
-    public private(set) var raw: [[UInt8]: [UInt8]] = [:]
+    package private(set) var raw: [[UInt8]: [UInt8]] = [:]
 
-    public init(_ entries: [SystemString]) {
+    package init(_ entries: [SystemString]) {
         self.entries = entries
         text.reserveCapacity(entries.count + 16)
         for entry in entries {

@@ -1,17 +1,17 @@
 internal import AgentSchema
-public import NIOCore
+package import NIOCore
 internal import BerthSchema
 
 /// A piece of a program's output.
-public struct OutputChunk: Sendable, Equatable {
+package struct OutputChunk: Sendable, Equatable {
     /// 0 is stdout, 1 is stderr.
-    public var stream: UInt32
+    package var stream: UInt32
     /// Of its first byte in its stream.
-    public var offset: UInt64
+    package var offset: UInt64
     /// A slice of what came, where that could be read as it lay.
-    public var data: ByteBuffer
+    package var data: ByteBuffer
 
-    public var count: Int { data.readableBytes }
+    package var count: Int { data.readableBytes }
 
     init(_ output: Agent.Output) {
         stream = output.stream

@@ -1,4 +1,4 @@
-public import BerthSchema
+package import BerthSchema
 
 /// An operation on files, as the server has it done: by the agent's own program, run like any other, as the pool's user.
 /// This is the contract between the two; nothing else speaks it.
@@ -10,7 +10,7 @@ public import BerthSchema
 ///   front like a piece.
 /// - Standard error: `FileReport`s.
 /// - Exit code: 0, or 1 with a `failure` reported.
-public enum FileOperation: Sendable, Equatable {
+package enum FileOperation: Sendable, Equatable {
     /// - `length`: 0 is all to the end.
     case read(path: SystemString, offset: UInt64, length: UInt64)
     case write(path: SystemString, mode: UInt32, createsParents: Bool)
@@ -25,11 +25,11 @@ public enum FileOperation: Sendable, Equatable {
     case pack(path: SystemString)
 
     /// The first argument.
-    public static let flag = "--file"
+    package static let flag = "--file"
     /// Bytes of one piece or message, at most.
-    public static let maxPiece = 256 << 10
+    package static let maxPiece = 256 << 10
 
-    public var arguments: [SystemString] {
+    package var arguments: [SystemString] {
         let rest: [SystemString] =
             switch self {
             case .read(let path, let offset, let length): ["read", path, "\(offset)", "\(length)"]
@@ -50,7 +50,7 @@ public enum FileOperation: Sendable, Equatable {
     private static func flag(_ isSet: Bool) -> SystemString { isSet ? "1" : "0" }
 
     /// nil for arguments that are no operation.
-    public init?(arguments: [SystemString]) {
+    package init?(arguments: [SystemString]) {
         guard arguments.count >= 3, arguments[0] == SystemString(Self.flag), let name = arguments[1].text else {
             return nil
         }
@@ -84,13 +84,13 @@ public enum FileOperation: Sendable, Equatable {
     }
 
     /// A length as it stands in front of a piece.
-    public static func header(_ count: Int) -> [UInt8] {
+    package static func header(_ count: Int) -> [UInt8] {
         withUnsafeBytes(of: UInt32(count).bigEndian) { Array($0) }
     }
 }
 
 /// What an operation says of itself, beside its bytes.
-public enum FileReport: Sendable, Equatable {
+package enum FileReport: Sendable, Equatable {
     /// First thing, of `read`: what is about to be sent. Of `pack`, the path's own. Of `stat`, the answer.
     case info(FileInfo)
     /// Last thing: one of gRPC's codes, the number of an `ErrorReason` or 0, and words that name the file.
@@ -101,7 +101,7 @@ public enum FileReport: Sendable, Equatable {
     /// Bytes of one report, at most, without its length.
     private static let limit = 16 << 10
 
-    public var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         let (kind, content): (UInt8, [UInt8]) =
             switch self {
             case .info(let info): (UInt8(ascii: "i"), info.encoded())
@@ -114,7 +114,7 @@ public enum FileReport: Sendable, Equatable {
 
     /// Takes the first whole report from `bytes`; nil: more has to come.
     /// - Throws: `SchemaError` when there is no report, and none will become of it.
-    public static func next(from bytes: inout [UInt8]) throws(SchemaError) -> FileReport? {
+    package static func next(from bytes: inout [UInt8]) throws(SchemaError) -> FileReport? {
         guard bytes.count > 4 else { return nil }
         let length = bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }
         guard (1...limit).contains(length) else { throw SchemaError("a report of \(length) bytes") }

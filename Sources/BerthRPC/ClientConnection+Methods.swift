@@ -1,10 +1,10 @@
-public import NIOCore
-public import BerthSchema
+package import NIOCore
+package import BerthSchema
 
 /// Calls of the contract's methods: what goes in and what comes out are the types that the contract says.
 extension ClientConnection {
     /// Calls a unary method; parameters as of the call by name.
-    public func unary<Request, Response>(
+    package func unary<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = [], then: @escaping @Sendable (Result<ByteBuffer, RPCError>) -> Void
     ) {
@@ -13,7 +13,7 @@ extension ClientConnection {
     }
 
     /// Calls a unary method and decodes its answer; parameters as of the call by name.
-    public func unary<Request, Response>(
+    package func unary<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = []
     ) async throws(RPCError) -> Response {
@@ -24,7 +24,7 @@ extension ClientConnection {
 
     /// Calls a server-streaming method; parameters as of the call by name.
     @discardableResult
-    public func stream<Request, Event>(
+    package func stream<Request, Event>(
         _ method: StreamingMethod<Request, Event>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = [], on event: @escaping @Sendable (StreamEvent) -> Void
     ) -> ClientStream {

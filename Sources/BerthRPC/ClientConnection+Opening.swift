@@ -1,11 +1,11 @@
-public import NIOCore
+package import NIOCore
 internal import NIOPosix
 
 extension ClientConnection {
     /// Connects over TCP.
     /// - Parameter watch: sees what comes before the connection does.
     /// - Throws: UNAVAILABLE with the system's words.
-    public static func connect(
+    package static func connect(
         host: String, port: Int, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
@@ -20,7 +20,7 @@ extension ClientConnection {
     /// Connects to a unix socket.
     /// - Parameter watch: sees what comes before the connection does.
     /// - Throws: UNAVAILABLE or PERMISSION_DENIED with the system's words.
-    public static func connect(
+    package static func connect(
         unixSocket path: String, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
@@ -33,7 +33,7 @@ extension ClientConnection {
 
     /// Speaks to the peer of any channel that carries bytes, which belongs to the connection from then on. What the channel
     /// read before is lost: on its event loop, or in its initializer, nothing is. It may have handlers, of TLS for one.
-    public static func adopt(
+    package static func adopt(
         _ channel: any Channel, limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) -> EventLoopFuture<ClientConnection> {
         adopt(channel, limits: limits, watch: watch, over: .handlers)
@@ -62,7 +62,7 @@ extension ClientConnection {
 
     /// Speaks over descriptors, which belong to the connection from then on, also when this fails: two pipes, or one socket
     /// given twice.
-    public static func adopt(
+    package static func adopt(
         input: Int32, output: Int32, group: any EventLoopGroup, limits: Limits = Limits()
     ) async throws(RPCError) -> ClientConnection {
         guard input != output else {

@@ -1,9 +1,9 @@
-public import NIOCore
-public import BerthSchema
+package import NIOCore
+package import BerthSchema
 internal import BerthWire
 
 /// What a stream delivers: messages, then exactly one end.
-public enum StreamEvent: Sendable, Equatable {
+package enum StreamEvent: Sendable, Equatable {
     /// An encoded message, a slice of what was read.
     case message(ByteBuffer)
     /// nil: the server ended the stream well.
@@ -11,7 +11,7 @@ public enum StreamEvent: Sendable, Equatable {
 }
 
 /// Why a connection ended.
-public enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
+package enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
     /// `close` was called.
     case closed
     /// The peer closed it.
@@ -21,7 +21,7 @@ public enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
     /// The peer broke the protocol, so it was closed.
     case protocolViolation(String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .closed: "the connection was closed"
         case .closedByPeer: "the peer closed the connection"
@@ -35,20 +35,20 @@ public enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
 /// nothing is deferred to another turn but the write, which all calls of one turn share.
 ///
 /// When it ends, for whatever reason, each open call ends with UNAVAILABLE.
-public final class ClientConnection: Sendable {
+package final class ClientConnection: Sendable {
     /// The bounds of a connection. All sizes are in bytes.
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// Data of a frame that the peer may send; one with more is a protocol violation.
-        public var maxMessageLength = FrameHeader.maxDataLength
+        package var maxMessageLength = FrameHeader.maxDataLength
         /// Calls that the peer has not ended; one more fails with RESOURCE_EXHAUSTED.
-        public var maxCalls = 65_536
+        package var maxCalls = 65_536
         /// Requests that the peer has not read; with this much waiting, a call fails with RESOURCE_EXHAUSTED.
-        public var maxPendingBytes = 64 << 20
+        package var maxPendingBytes = 64 << 20
 
-        public init() {}
+        package init() {}
     }
 
-    public let eventLoop: any EventLoop
+    package let eventLoop: any EventLoop
     let channel: any Channel
     private let core: NIOLoopBound<ClientCore>
 
@@ -63,7 +63,7 @@ public final class ClientConnection: Sendable {
     /// - Parameters:
     ///   - timeout: sent to the server, and enforced here too: the call then fails with DEADLINE_EXCEEDED.
     ///   - then: gets the encoded answer, exactly once, on the event loop.
-    public func unary(
+    package func unary(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         then: @escaping @Sendable (Result<ByteBuffer, RPCError>) -> Void
     ) {
@@ -71,7 +71,7 @@ public final class ClientConnection: Sendable {
     }
 
     /// Calls a unary method and decodes its answer. Cancelling the task ends the wait with CANCELLED; the server goes on.
-    public func unary<R: Message>(
+    package func unary<R: Message>(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         returning: R.Type = R.self
     ) async throws(RPCError) -> R {
@@ -96,7 +96,7 @@ public final class ClientConnection: Sendable {
     ///   - timeout: sent to the server, and enforced here too: the stream then ends with DEADLINE_EXCEEDED.
     ///   - event: gets what the stream delivers, on the event loop.
     @discardableResult
-    public func stream(
+    package func stream(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         on event: @escaping @Sendable (StreamEvent) -> Void
     ) -> ClientStream {
@@ -106,12 +106,12 @@ public final class ClientConnection: Sendable {
     }
 
     /// Takes nothing more from the peer, and delivers nothing, until `resumeReading`. Deadlines still pass.
-    public func pauseReading() { onLoop { $0.pauseReading() } }
+    package func pauseReading() { onLoop { $0.pauseReading() } }
 
-    public func resumeReading() { onLoop { $0.resumeReading() } }
+    package func resumeReading() { onLoop { $0.resumeReading() } }
 
     /// Closes the connection. Calls that are open end with UNAVAILABLE.
-    public func close() { onLoop { $0.close(.closed) } }
+    package func close() { onLoop { $0.close(.closed) } }
 
     /// Closes the connection for a reason, which those whose calls are open are told.
     package func fail(_ words: String) { onLoop { $0.close(.failed(words)) } }
@@ -120,10 +120,10 @@ public final class ClientConnection: Sendable {
     package var hasCalls: Bool { core.value.hasCalls }
 
     /// Completes when the connection is closed, for whatever reason; never fails.
-    public var onClose: EventLoopFuture<Void> { closed.map { _ in } }
+    package var onClose: EventLoopFuture<Void> { closed.map { _ in } }
 
     /// Completes with the reason when the connection is closed; never fails.
-    public let closed: EventLoopFuture<CloseReason>
+    package let closed: EventLoopFuture<CloseReason>
 
     func abandon(_ handle: ClientStream) { onLoop { $0.abandon(handle) } }
 

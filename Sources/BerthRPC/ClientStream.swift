@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// A call that is under way, for its caller to leave.
-public final class ClientStream: Sendable {
+package final class ClientStream: Sendable {
     private let connection: ClientConnection
     /// 0 until the call has its id.
     private let id = Atomic<UInt32>(0)
@@ -12,7 +12,7 @@ public final class ClientStream: Sendable {
 
     /// Ends the call here with CANCELLED, unless it has ended. The server is not told, as ttrpc has no word for it: what it
     /// still sends is dropped.
-    public func abandon() { connection.abandon(self) }
+    package func abandon() { connection.abandon(self) }
 
     var streamID: UInt32 {
         get { id.load(ordering: .relaxed) }

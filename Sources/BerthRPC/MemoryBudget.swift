@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// The server's memory for callers, in bytes: what is held for them beyond the moment counts against one limit, and of it
 /// each client has a share, so that no one of them can take it all.
-public final class MemoryBudget: Sendable {
-    public let limit: Int
-    public let clientLimit: Int
+package final class MemoryBudget: Sendable {
+    package let limit: Int
+    package let clientLimit: Int
     private let total = Atomic<Int>(0)
     /// The most that was held since `freed` was last called.
     private let most = Atomic<Int>(0)
@@ -24,17 +24,17 @@ public final class MemoryBudget: Sendable {
     ///   - clientLimit: what one client may have of it; nil: a half.
     ///   - freed: is called, on any thread, each time that much has been given back: malloc keeps it, unless it is told to
     ///     return it to the system.
-    public init(limit: Int, clientLimit: Int? = nil, freed: (@Sendable () -> Void)? = nil) {
+    package init(limit: Int, clientLimit: Int? = nil, freed: (@Sendable () -> Void)? = nil) {
         self.freed = freed
         self.limit = limit
         self.clientLimit = min(clientLimit ?? limit / 2, limit)
     }
 
     /// Held now.
-    public var held: Int { total.load(ordering: .relaxed) }
+    package var held: Int { total.load(ordering: .relaxed) }
 
     /// The account of a client, which all its connections share.
-    public func account(of client: String) -> MemoryAccount {
+    package func account(of client: String) -> MemoryAccount {
         accounts.withLock { accounts in
             if let account = accounts[client]?.account { return account }
             let account = MemoryAccount(self, client: client)
@@ -64,8 +64,8 @@ public final class MemoryBudget: Sendable {
 }
 
 /// What one client's connections and executions hold of a `MemoryBudget`.
-public final class MemoryAccount: Sendable {
-    public let budget: MemoryBudget
+package final class MemoryAccount: Sendable {
+    package let budget: MemoryBudget
     private let client: String
     private let own = Atomic<Int>(0)
 
@@ -78,11 +78,11 @@ public final class MemoryAccount: Sendable {
         budget.closed(client)
     }
 
-    public var held: Int { own.load(ordering: .relaxed) }
+    package var held: Int { own.load(ordering: .relaxed) }
 
     /// Counts bytes that are about to be held; false, without having counted them, when that is too much.
     /// - Parameter part: of the limits, in sixteenths, that may be in use with them.
-    public func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
+    package func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
         let held = own.add(bytes, ordering: .relaxed).newValue
         let total = budget.add(bytes)
         guard held > budget.clientLimit * part / 16 || total > budget.limit * part / 16 else { return true }
@@ -91,19 +91,19 @@ public final class MemoryAccount: Sendable {
     }
 
     /// Counts bytes that are held already, and bounded elsewhere.
-    public func take(_ bytes: Int) {
+    package func take(_ bytes: Int) {
         own.add(bytes, ordering: .relaxed)
         _ = budget.add(bytes)
     }
 
     /// Bytes that were counted are held no longer.
-    public func give(_ bytes: Int) {
+    package func give(_ bytes: Int) {
         own.subtract(bytes, ordering: .relaxed)
         _ = budget.add(-bytes)
     }
 
     /// Nothing more is to be held for this client.
-    public var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
+    package var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
 
     /// What a call is told whose request would take so many bytes when it is read.
     func refusal(of bytes: Int) -> RPCError {
@@ -114,7 +114,7 @@ public final class MemoryAccount: Sendable {
     }
 
     /// What a call is told for which there is no room.
-    public var refusal: RPCError {
+    package var refusal: RPCError {
         guard budget.held >= budget.limit / 4 * 3 else {
             return RPCError(
                 .resourceExhausted,

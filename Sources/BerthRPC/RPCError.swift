@@ -1,9 +1,9 @@
-public import BerthSchema
+package import BerthSchema
 
 /// Why a call failed: gRPC's code, and a message that says what was wrong and what would be right.
-public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     /// gRPC's status codes; the raw values are the wire's.
-    public enum Code: Int32, Sendable, CaseIterable {
+    package enum Code: Int32, Sendable, CaseIterable {
         case cancelled = 1
         case unknown = 2
         case invalidArgument = 3
@@ -22,27 +22,27 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
         case unauthenticated = 16
     }
 
-    public var code: Code
-    public var message: String
+    package var code: Code
+    package var message: String
     /// The finer kind, where the code is too coarse to act on.
-    public var reason: ErrorReason?
+    package var reason: ErrorReason?
     /// The name of a finer kind that is not known here; nil where `reason` says it, or there is none.
     package var otherReason: String?
     /// What goes with the reason, by the names that the contract gives.
-    public var metadata: [String: String]
+    package var metadata: [String: String]
 
-    public init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
+    package init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
         self.code = code
         self.message = message
         self.reason = reason
         self.metadata = metadata
     }
 
-    public static func unimplemented(service: String, method: String) -> RPCError {
+    package static func unimplemented(service: String, method: String) -> RPCError {
         RPCError(.unimplemented, "there is no method \(method) in a service \(service)")
     }
 
-    public var description: String { "\(code): \(message)" }
+    package var description: String { "\(code): \(message)" }
 
     var status: Status {
         let name = reason?.protoName ?? otherReason

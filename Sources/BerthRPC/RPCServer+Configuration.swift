@@ -1,32 +1,32 @@
-public import NIOCore
+package import NIOCore
 
 extension RPCServer {
     /// The bounds of a server. All sizes are in bytes.
-    public struct Configuration: Sendable {
+    package struct Configuration: Sendable {
         /// Connections open at once. One more is told RESOURCE_EXHAUSTED on its first request, and closed.
-        public var maxConnections = 10_000
+        package var maxConnections = 10_000
         /// Connections over the limit that are being told so; any beyond are closed without a word.
-        public var maxRefusedConnections = 64
+        package var maxRefusedConnections = 64
         /// How long a connection over the limit has for its first request, and to read the answer.
-        public var refusalTimeout = TimeAmount.seconds(2)
+        package var refusalTimeout = TimeAmount.seconds(2)
         /// Calls open at once on a connection. One more is answered RESOURCE_EXHAUSTED.
-        public var maxCallsPerConnection = 10_000
+        package var maxCallsPerConnection = 10_000
         /// What may wait on a connection for its peer to read before `isWritable` is false for its streams …
-        public var highWatermark = 256 << 10
+        package var highWatermark = 256 << 10
         /// … and what must be left of it before it is true again.
-        public var lowWatermark = 64 << 10
+        package var lowWatermark = 64 << 10
         /// What may wait in the queue of one stream before `isWritable` is false for it.
-        public var callHighWatermark = 64 << 10
+        package var callHighWatermark = 64 << 10
         /// A stream that sends on in spite of `isWritable` fails with RESOURCE_EXHAUSTED when this much waits in its queue.
-        public var maxQueuedBytesPerCall = 8 << 20
+        package var maxQueuedBytesPerCall = 8 << 20
         /// A frame with more bytes than this that has not come whole is gathered only if there is memory for all of it.
-        public var largeFrame = 16 << 10
+        package var largeFrame = 16 << 10
         /// What may be held for clients.
-        public var memory = MemoryBudget(limit: 256 << 20)
+        package var memory = MemoryBudget(limit: 256 << 20)
         /// A connection whose peer leaves this much unread is not read from, until the peer reads.
-        public var pauseReadingBytes = 1 << 20
+        package var pauseReadingBytes = 1 << 20
 
-        public init() {}
+        package init() {}
 
         var sending: SendingPolicy.Limits {
             SendingPolicy.Limits(

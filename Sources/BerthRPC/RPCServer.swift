@@ -1,10 +1,10 @@
-public import NIOCore
+package import NIOCore
 internal import NIOPosix
 internal import BerthSchema
 internal import Synchronization
 
 /// Serves an `RPCService` on any number of TCP ports and unix sockets.
-public final class RPCServer: Sendable {
+package final class RPCServer: Sendable {
     let configuration: Configuration
     private let group: any EventLoopGroup
     private let service: any RPCService
@@ -20,20 +20,20 @@ public final class RPCServer: Sendable {
         var connections: [UInt64: any Channel] = [:]
     }
 
-    public init(group: any EventLoopGroup, service: any RPCService, configuration: Configuration = Configuration()) {
+    package init(group: any EventLoopGroup, service: any RPCService, configuration: Configuration = Configuration()) {
         self.group = group
         self.service = service
         self.configuration = configuration
     }
 
     /// The connections that are open, those not counted that are being refused.
-    public var connectionCount: Int { open.load(ordering: .relaxed) }
+    package var connectionCount: Int { open.load(ordering: .relaxed) }
 
     /// Listens on a TCP port; port 0 takes a free one.
     /// - Returns: the address it listens on.
     /// - Throws: ALREADY_EXISTS when the address is in use, PERMISSION_DENIED, UNAVAILABLE.
     @discardableResult
-    public func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
+    package func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
         var bootstrap = bootstrap()
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -53,7 +53,7 @@ public final class RPCServer: Sendable {
     ///   - mode: its permissions: who may write to it may call.
     ///   - group: its group; nil: the server's own.
     /// - Throws: ALREADY_EXISTS when somebody listens there, or the path is something else; PERMISSION_DENIED, UNAVAILABLE.
-    public func listen(
+    package func listen(
         unixSocket path: String, mode: UInt32 = 0o600, group owner: UInt32? = nil
     ) async throws(RPCError) {
         let what = "cannot listen on \(path)"
@@ -68,7 +68,7 @@ public final class RPCServer: Sendable {
     }
 
     /// Accepts no more connections; those that are open live on.
-    public func stopListening() async {
+    package func stopListening() async {
         let (listeners, paths) = state.withLock { state in
             defer { (state.listeners, state.socketPaths) = ([], []) }
             return (state.listeners, state.socketPaths)
@@ -78,7 +78,7 @@ public final class RPCServer: Sendable {
     }
 
     /// Stops listening and closes all connections, for good. Returns when the service has heard of each.
-    public func close() async {
+    package func close() async {
         state.withLock { $0.isClosed = true }
         await stopListening()
         let connections = state.withLock { Array($0.connections.values) }

@@ -1,6 +1,6 @@
 /// What an `RPCServer` serves. One object for all connections; for each of them, all calls come on its event loop, so none
 /// may block.
-public protocol RPCService: Sendable {
+package protocol RPCService: Sendable {
     /// What the service keeps of one connection, on its event loop; Void if nothing.
     associatedtype Session
 
@@ -23,13 +23,13 @@ public protocol RPCService: Sendable {
 }
 
 extension RPCService {
-    public func connectionRefused(_ connection: ServerConnection, speaking name: String) {}
-    public func acceptingPaused(because words: String) {}
-    public func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
+    package func connectionRefused(_ connection: ServerConnection, speaking name: String) {}
+    package func acceptingPaused(because words: String) {}
+    package func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
 }
 
 extension RPCService where Session == Void {
-    public func connectionOpened(_ connection: ServerConnection) {}
+    package func connectionOpened(_ connection: ServerConnection) {}
 }
 
 /// A service and what it keeps of one connection, of whatever type: made once for a connection, so that no call needs a cast.

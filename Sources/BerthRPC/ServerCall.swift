@@ -1,42 +1,42 @@
-public import NIOCore
-public import BerthSchema
+package import NIOCore
+package import BerthSchema
 internal import BerthWire
 
 /// One call that a client made. Confined to the event loop of its connection.
 ///
 /// Whatever is asked of a call that has ended does nothing: a deadline may end it at any time.
-public final class ServerCall {
-    public let connection: ServerConnection
-    public let streamID: UInt32
+package final class ServerCall {
+    package let connection: ServerConnection
+    package let streamID: UInt32
     /// The service's full name, e.g. `berth.v1.Pool`.
-    public let service: String
-    public let method: String
-    public let metadata: [KeyValue]
+    package let service: String
+    package let method: String
+    package let metadata: [KeyValue]
     /// Whether the client awaits a stream of messages rather than one answer.
-    public let isServerStreaming: Bool
+    package let isServerStreaming: Bool
     /// When the call is answered DEADLINE_EXCEEDED, if it has not ended by then.
-    public let deadline: NIODeadline?
+    package let deadline: NIODeadline?
     /// Bytes of the encoded request message, also after it was let go of.
-    public let requestBytes: Int
+    package let requestBytes: Int
     /// The encoded request message.
     private(set) var payloadBuffer: ByteBuffer
     /// A stream's request is read again after `serve` has returned. That of a unary call is taken to be held until its end,
     /// encoded or decoded.
-    public var keepsPayload = false
+    package var keepsPayload = false
     /// Counted for it in the budget.
     var heldBytes = 0
 
-    public internal(set) var isEnded = false
+    package internal(set) var isEnded = false
 
     /// Called when the call ends without the service ending it, at most once and never after it ended: its deadline passed
     /// (DEADLINE_EXCEEDED), its connection closed (CANCELLED), or the client broke the rules on its stream
     /// (INVALID_ARGUMENT, RESOURCE_EXHAUSTED). What can be answered is answered already.
-    public var onCancel: ((RPCError) -> Void)? {
+    package var onCancel: ((RPCError) -> Void)? {
         didSet { if isEnded, onCancel != nil { onCancel = nil } }
     }
 
     /// Called each time that there is room again after `isWritable` was false.
-    public var onWritable: (() -> Void)? {
+    package var onWritable: (() -> Void)? {
         didSet { if isEnded, onWritable != nil { onWritable = nil } }
     }
 
@@ -56,11 +56,11 @@ public final class ServerCall {
     }
 
     /// The encoded request message.
-    public var payload: [UInt8] { [UInt8](payloadBuffer.readableBytesView) }
+    package var payload: [UInt8] { [UInt8](payloadBuffer.readableBytesView) }
 
     /// The request message.
     /// - Throws: INVALID_ARGUMENT with what was wrong; RESOURCE_EXHAUSTED when there is no memory for a large one.
-    public func decode<M: Message>(_: M.Type) throws(RPCError) -> M {
+    package func decode<M: Message>(_: M.Type) throws(RPCError) -> M {
         if payloadBuffer.readableBytes > connection.limits.largeFrame { try admitDecoding(M.self) }
         let result = payloadBuffer.withUnsafeReadableBytes { bytes in
             Result { () throws(SchemaError) in try M(decoding: bytes, arena: connection.arena) }
@@ -82,31 +82,31 @@ public final class ServerCall {
 
     /// Whether a stream should send now: there is room in its queue and on its connection. What is sent regardless waits in
     /// the server's memory, up to a limit at which the call fails.
-    public var isWritable: Bool { connection.hasRoom(for: self) }
+    package var isWritable: Bool { connection.hasRoom(for: self) }
 
     /// Ends a unary call with its answer.
-    public func respond(_ message: some Message) {
+    package func respond(_ message: some Message) {
         connection.respond(self, message)
     }
 
     /// Sends one message of a stream.
-    public func send(_ message: some Message) {
+    package func send(_ message: some Message) {
         connection.send(self, message)
     }
 
     /// Sends one message of a stream that is encoded already: `headSize` bytes, which `head` writes, and then `tail`, whose
     /// bytes are not copied when they are many and the client keeps up.
-    public func send(headSize: Int = 0, _ head: (UnsafeMutableRawBufferPointer) -> Void = { _ in }, tail: ByteBuffer) {
+    package func send(headSize: Int = 0, _ head: (UnsafeMutableRawBufferPointer) -> Void = { _ in }, tail: ByteBuffer) {
         connection.send(self, headSize: headSize, head, tail: tail)
     }
 
     /// Ends a stream well.
-    public func finish() {
+    package func finish() {
         connection.finish(self)
     }
 
     /// Ends the call, unary or stream, with an error.
-    public func fail(_ error: RPCError) {
+    package func fail(_ error: RPCError) {
         connection.fail(self, error)
     }
 
@@ -126,7 +126,7 @@ public final class ServerCall {
     }
 
     /// Lets go of a request that was kept, and of what was counted for it.
-    public func dropPayload() {
+    package func dropPayload() {
         keepsPayload = false
         payloadBuffer = ByteBuffer()
         guard heldBytes > HeldMemory.ofCall else { return }

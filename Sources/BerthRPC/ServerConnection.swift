@@ -1,16 +1,16 @@
-public import NIOCore
-public import BerthSchema
+package import NIOCore
+package import BerthSchema
 internal import BerthWire
 
 /// A client's connection. Confined to its event loop.
-public final class ServerConnection {
+package final class ServerConnection {
     /// Unique within its server.
-    public let id: UInt64
-    public let eventLoop: any EventLoop
+    package let id: UInt64
+    package let eventLoop: any EventLoop
     /// The client's address, "127.0.0.1:5123", or "unix".
-    public let peer: String
+    package let peer: String
     /// For decoding and encoding messages.
-    public private(set) lazy var arena = Arena()
+    package private(set) lazy var arena = Arena()
 
     let limits: RPCServer.Configuration
     let port: FramePort
@@ -41,23 +41,23 @@ public final class ServerConnection {
     }
 
     /// The peer's address without its port, so that all connections of a host are one client; or "unix".
-    public var host: String { ServerConnection.host(peer) }
+    package var host: String { ServerConnection.host(peer) }
 
     private static func host(_ peer: String) -> String {
         peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
     }
 
     /// What is held for this client, on all its connections.
-    public var memory: MemoryAccount { held.account }
+    package var memory: MemoryAccount { held.account }
 
     /// Whether streams should send now.
-    public var isWritable: Bool { isOpen && !sending.isFull }
+    package var isWritable: Bool { isOpen && !sending.isFull }
 
     var isOpen: Bool { port.context != nil }
     var output: FrameOutput { port.output }
 
     /// Closes the connection; what was answered before goes out as far as the peer takes it. All its calls are cancelled.
-    public func close() {
+    package func close() {
         guard let context = port.context else { return }
         output.flush()
         context.close(promise: nil)

@@ -67,7 +67,7 @@ struct DecodedMemory {
 }
 
 extension Bridged {
-    public static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int {
+    package static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int {
         withUnsafeTemporaryAllocation(of: C.self, capacity: 1) { c in
             initialize(c.baseAddress)
             let base = UnsafeRawPointer(c.baseAddress)?.assumingMemoryBound(to: ProtobufCMessage.self)

@@ -10,7 +10,7 @@ extension Output {
 }
 
 extension ExecuteEvent {
-    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+    package init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         if let output = Output(event: bytes) {
             self = .output(output)
         } else {
@@ -20,7 +20,7 @@ extension ExecuteEvent {
 }
 
 extension FileEvent {
-    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+    package init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         if let output = Output(event: bytes) {
             self = .output(output)
         } else {

@@ -1,4 +1,4 @@
 extension OutputStream {
     /// Those that a program has pipes for. Made once: output passes by here.
-    public static let pipes: [OutputStream] = [.stdout, .stderr]
+    package static let pipes: [OutputStream] = [.stdout, .stderr]
 }

@@ -9,8 +9,8 @@
 ///         case .skip(let count): …                       // then drop count bytes
 ///         }
 ///     }
-public struct FrameDecoder: Sendable, Equatable {
-    public enum Step: Sendable, Equatable {
+package struct FrameDecoder: Sendable, Equatable {
+    package enum Step: Sendable, Equatable {
         /// No step is possible before `total` bytes are readable (those included that already are).
         case needMore(total: Int)
         /// A whole frame; its data is at `data`, counted from the first readable byte. It takes `data.upperBound` bytes.
@@ -23,16 +23,16 @@ public struct FrameDecoder: Sendable, Equatable {
     }
 
     /// Bytes of data a frame may have.
-    public let maxDataLength: Int
+    package let maxDataLength: Int
     /// What is still to come of an oversized frame.
     private var remainingToSkip = 0
 
-    public init(maxDataLength: Int = FrameHeader.maxDataLength) {
+    package init(maxDataLength: Int = FrameHeader.maxDataLength) {
         self.maxDataLength = maxDataLength
     }
 
     /// The next step. `readable` begins where the previous step ended; each step but `needMore` must be carried out.
-    public mutating func next(_ readable: UnsafeRawBufferPointer) -> Step {
+    package mutating func next(_ readable: UnsafeRawBufferPointer) -> Step {
         if remainingToSkip > 0 {
             guard readable.count > 0 else { return .needMore(total: 1) }
             let count = min(remainingToSkip, readable.count)
@@ -53,7 +53,7 @@ public struct FrameDecoder: Sendable, Equatable {
 
     /// Has the frame skipped whose header was the first that `needMore` was told for, as if it were oversized. It then takes
     /// `count` bytes of the `readable` ones; the rest follows as `skip`.
-    public mutating func skip(_ header: FrameHeader, readable: Int) -> Int {
+    package mutating func skip(_ header: FrameHeader, readable: Int) -> Int {
         let total = FrameHeader.size + Int(header.length)
         let count = min(total, readable)
         remainingToSkip = total - count
@@ -61,5 +61,5 @@ public struct FrameDecoder: Sendable, Equatable {
     }
 
     /// False in the middle of an oversized frame.
-    public var isBetweenFrames: Bool { remainingToSkip == 0 }
+    package var isBetweenFrames: Bool { remainingToSkip == 0 }
 }

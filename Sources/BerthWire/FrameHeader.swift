@@ -1,18 +1,18 @@
 /// The ten bytes in front of every frame: length of data and stream id, both big-endian, then type and flags.
-public struct FrameHeader: Sendable, Equatable {
+package struct FrameHeader: Sendable, Equatable {
     /// Bytes of an encoded header.
-    public static let size = 10
+    package static let size = 10
     /// Bytes of data that a frame may carry: 4 MiB, by ttrpc's specification.
-    public static let maxDataLength = 4 << 20
+    package static let maxDataLength = 4 << 20
 
     /// Bytes of data that follow the header.
-    public var length: UInt32
+    package var length: UInt32
     /// The call this frame belongs to: odd, chosen by the client.
-    public var streamID: UInt32
-    public var type: FrameType
-    public var flags: FrameFlags
+    package var streamID: UInt32
+    package var type: FrameType
+    package var flags: FrameFlags
 
-    public init(length: UInt32, streamID: UInt32, type: FrameType, flags: FrameFlags = []) {
+    package init(length: UInt32, streamID: UInt32, type: FrameType, flags: FrameFlags = []) {
         self.length = length
         self.streamID = streamID
         self.type = type
@@ -21,7 +21,7 @@ public struct FrameHeader: Sendable, Equatable {
 
     /// Reads the first `size` bytes, which must be there. Any ten bytes are a header; what it says is for the caller
     /// to judge.
-    public init(decoding bytes: UnsafeRawBufferPointer) {
+    package init(decoding bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count >= FrameHeader.size, "a header has more bytes than were given")
         length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
         streamID = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
@@ -30,7 +30,7 @@ public struct FrameHeader: Sendable, Equatable {
     }
 
     /// Writes the first `size` bytes of `bytes`, which must be there.
-    public func encode(into bytes: UnsafeMutableRawBufferPointer) {
+    package func encode(into bytes: UnsafeMutableRawBufferPointer) {
         precondition(bytes.count >= FrameHeader.size, "a header has more bytes than there is room")
         bytes.storeBytes(of: length.bigEndian, toByteOffset: 0, as: UInt32.self)
         bytes.storeBytes(of: streamID.bigEndian, toByteOffset: 4, as: UInt32.self)
@@ -40,33 +40,33 @@ public struct FrameHeader: Sendable, Equatable {
 }
 
 /// What a frame is. Receivers ignore types they don't know, so every byte is one.
-public struct FrameType: RawRepresentable, Sendable, Hashable {
-    public let rawValue: UInt8
+package struct FrameType: RawRepresentable, Sendable, Hashable {
+    package let rawValue: UInt8
 
-    public init(rawValue: UInt8) {
+    package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     /// Opens a call; client to server.
-    public static let request = FrameType(rawValue: 1)
+    package static let request = FrameType(rawValue: 1)
     /// Ends a call; server to client.
-    public static let response = FrameType(rawValue: 2)
+    package static let response = FrameType(rawValue: 2)
     /// One message of a stream, or the end of one; both ways.
-    public static let data = FrameType(rawValue: 3)
+    package static let data = FrameType(rawValue: 3)
 }
 
 /// Bits that qualify a frame. Receivers ignore bits they don't know.
-public struct FrameFlags: OptionSet, Sendable, Hashable {
-    public let rawValue: UInt8
+package struct FrameFlags: OptionSet, Sendable, Hashable {
+    package let rawValue: UInt8
 
-    public init(rawValue: UInt8) {
+    package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     /// The sender sends no more on this stream.
-    public static let remoteClosed = FrameFlags(rawValue: 0x01)
+    package static let remoteClosed = FrameFlags(rawValue: 0x01)
     /// The sender sends more on this stream.
-    public static let remoteOpen = FrameFlags(rawValue: 0x02)
+    package static let remoteOpen = FrameFlags(rawValue: 0x02)
     /// The frame carries no message: without it, a length of 0 is an empty message.
-    public static let noData = FrameFlags(rawValue: 0x04)
+    package static let noData = FrameFlags(rawValue: 0x04)
 }

@@ -3,12 +3,12 @@
 /// One thread of its own waits for all transfers in `curl_multi_poll` and is woken with `curl_multi_wakeup`. The
 /// alternative, sockets and timers by callback on an epoll, pays from thousands of transfers on; an engine's API sees a
 /// handful, none of them on the data path, and this has half the code. Connections are kept and used again.
-public final class HTTPClient: Sendable {
+package final class HTTPClient: Sendable {
     private let loop: CurlLoop
     let endpoint: HTTPEndpoint
 
     /// - Throws: `HTTPError` when libcurl or its thread can't be set up.
-    public init(endpoint: HTTPEndpoint) throws(HTTPError) {
+    package init(endpoint: HTTPEndpoint) throws(HTTPError) {
         self.endpoint = endpoint
         loop = try CurlLoop(endpoint: endpoint)
     }
@@ -18,7 +18,7 @@ public final class HTTPClient: Sendable {
     /// Sends a request and returns the whole response, whatever its status. Cancelling the task aborts the transfer at
     /// once, closing its connection.
     /// - Parameter onHead: called on the client's thread with the status when the head has come; must not block.
-    public func send(
+    package func send(
         _ request: HTTPRequest, onHead: (@Sendable (Int) -> Void)? = nil
     ) async throws(HTTPError) -> HTTPResponse {
         let transfer = Transfer(request, onHead: onHead, lines: nil)
@@ -30,7 +30,7 @@ public final class HTTPClient: Sendable {
     ///
     /// A response whose status is no success is returned with its body instead, which is bounded alike.
     /// - Throws: `HTTPError`, or what `each` throws, which aborts the transfer.
-    public func lines(
+    package func lines(
         _ request: HTTPRequest, each: (sending [UInt8]) async throws -> Void
     ) async throws -> HTTPResponse {
         let queue = LineQueue(limit: request.maxBodyBytes)
@@ -53,7 +53,7 @@ public final class HTTPClient: Sendable {
     }
 
     /// Ends the thread; transfers under way end as cancelled. Idempotent.
-    public func shutdown() { loop.shutdown() }
+    package func shutdown() { loop.shutdown() }
 
     private func perform(_ transfer: Transfer) async throws(HTTPError) -> HTTPResponse {
         let result: Result<HTTPResponse, HTTPError> = await withTaskCancellationHandler {

@@ -1,6 +1,6 @@
 /// Why there is no response, or not all of it.
-public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
-    public enum Kind: String, Sendable, CaseIterable {
+package struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
+    package enum Kind: String, Sendable, CaseIterable {
         /// The unix socket's path does not exist.
         case noSuchSocket
         /// The unix socket is there, but this user may not connect to it.
@@ -21,14 +21,14 @@ public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
         case invalidRequest
     }
 
-    public var kind: Kind
+    package var kind: Kind
     /// One line, in curl's own words.
-    public var message: String
+    package var message: String
 
-    public init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
     }
 
-    public var description: String { message }
+    package var description: String { message }
 }

@@ -1,5 +1,5 @@
 /// Where the server is.
-public enum HTTPEndpoint: Sendable, Equatable {
+package enum HTTPEndpoint: Sendable, Equatable {
     /// A unix socket's path, at most 107 bytes.
     case unixSocket(String)
     /// - Parameter tls: nil for plain HTTP.
@@ -10,16 +10,16 @@ public enum HTTPEndpoint: Sendable, Equatable {
 }
 
 /// What TLS needs to know, as paths of PEM files.
-public struct HTTPTLS: Sendable, Equatable {
+package struct HTTPTLS: Sendable, Equatable {
     /// The authorities that may have signed the server's certificate; nil for the system's.
-    public var authorities: String?
+    package var authorities: String?
     /// The client's own certificate and key, where the server wants one.
-    public var certificate: String?
-    public var key: String?
+    package var certificate: String?
+    package var key: String?
     /// False takes any certificate: the connection is then encrypted, but to anyone.
-    public var verifies: Bool
+    package var verifies: Bool
 
-    public init(authorities: String? = nil, certificate: String? = nil, key: String? = nil, verifies: Bool = true) {
+    package init(authorities: String? = nil, certificate: String? = nil, key: String? = nil, verifies: Bool = true) {
         self.authorities = authorities
         self.certificate = certificate
         self.key = key
@@ -27,7 +27,7 @@ public struct HTTPTLS: Sendable, Equatable {
     }
 }
 
-public enum HTTPMethod: String, Sendable {
+package enum HTTPMethod: String, Sendable {
     case get = "GET"
     case head = "HEAD"
     case post = "POST"
@@ -35,21 +35,21 @@ public enum HTTPMethod: String, Sendable {
     case delete = "DELETE"
 }
 
-public struct HTTPRequest: Sendable {
-    public var method: HTTPMethod
+package struct HTTPRequest: Sendable {
+    package var method: HTTPMethod
     /// Begins with "/" and is percent-encoded where it must be: see `percentEncoded`.
-    public var path: String
+    package var path: String
     /// Names and values as they are; they are encoded on the way.
-    public var query: [(name: String, value: String)]
-    public var headers: [(name: String, value: String)]
+    package var query: [(name: String, value: String)]
+    package var headers: [(name: String, value: String)]
     /// With a body, `Content-Type` is `application/json` unless the headers say otherwise.
-    public var body: [UInt8]?
+    package var body: [UInt8]?
     /// From the start of the connection to the last byte of the body.
-    public var timeout: Duration
+    package var timeout: Duration
     /// The longest body that is taken; of a streamed one, the longest line.
-    public var maxBodyBytes: Int
+    package var maxBodyBytes: Int
 
-    public init(
+    package init(
         _ method: HTTPMethod, _ path: String, query: [(name: String, value: String)] = [],
         headers: [(name: String, value: String)] = [], body: [UInt8]? = nil, timeout: Duration = .seconds(30),
         maxBodyBytes: Int = 4 << 20
@@ -71,7 +71,7 @@ public struct HTTPRequest: Sendable {
     }
 
     /// `text` as one segment of a path or one part of a query (RFC 3986, the unreserved characters stay).
-    public static func percentEncoded(_ text: String) -> String {
+    package static func percentEncoded(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
         for byte in text.utf8 {
@@ -88,16 +88,16 @@ public struct HTTPRequest: Sendable {
     }
 }
 
-public struct HTTPResponse: Sendable {
-    public var status: Int
+package struct HTTPResponse: Sendable {
+    package var status: Int
     /// In the order in which they came, names in lower case.
-    public var headers: [(name: String, value: String)]
-    public var body: [UInt8]
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
 
-    public var isSuccess: Bool { (200..<300).contains(status) }
+    package var isSuccess: Bool { (200..<300).contains(status) }
 
     /// The first header of that name.
-    public func header(_ name: String) -> String? {
+    package func header(_ name: String) -> String? {
         let name = name.lowercased()
         return headers.first { $0.name == name }?.value
     }

@@ -9,17 +9,17 @@ internal import Synchronization
 #endif
 
 /// Turns what comes on an upgraded connection into what its reader is to get.
-public protocol StreamDecoder: Sendable {
+package protocol StreamDecoder: Sendable {
     /// Appends to `output` what `bytes` hold, which may begin and end anywhere.
     /// - Throws: `HTTPError` when they break the rules; the stream then ends.
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into output: inout [UInt8]) throws(HTTPError)
 }
 
 /// What a server answered to a request for another protocol.
-public struct HTTPUpgrade: Sendable {
-    public var response: HTTPResponse
+package struct HTTPUpgrade: Sendable {
+    package var response: HTTPResponse
     /// A socket on which the connection goes on, the caller's to close; nil when the server did not change protocols.
-    public var descriptor: Int32?
+    package var descriptor: Int32?
 }
 
 extension HTTPClient {
@@ -28,7 +28,7 @@ extension HTTPClient {
     /// A thread of its own then moves bytes between the connection, which may be TLS or a program's pipes, and the socket
     /// that the caller gets, at most 128 KiB in either direction on the way; it ends when one of the two does.
     /// Cancelling the task leaves at once; the connection is then closed.
-    public func upgrade(
+    package func upgrade(
         _ request: HTTPRequest, decoder: any StreamDecoder
     ) async throws(HTTPError) -> HTTPUpgrade {
         let work = UpgradeThread(request, endpoint, decoder)

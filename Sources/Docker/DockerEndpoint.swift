@@ -1,19 +1,19 @@
-public import CurlHTTP
-public import DockerConfig
-public import Pool
+package import CurlHTTP
+package import DockerConfig
+package import Pool
 
 /// Where an engine listens, as DOCKER_HOST says it.
-public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
-    public static let standard = "unix:///var/run/docker.sock"
+package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
+    package static let standard = "unix:///var/run/docker.sock"
 
-    public let http: HTTPEndpoint
-    public let description: String
+    package let http: HTTPEndpoint
+    package let description: String
 
     /// - Parameters:
     ///   - text: `unix:///path`, `tcp://host:port`, or `ssh://[user@]host[:port]`.
     ///   - tls: for `tcp`: what to prove and what to believe; nil for plain HTTP.
     /// - Throws: `RuntimeError` of `invalidConfiguration` that says what an endpoint looks like.
-    public init(_ text: String, tls: HTTPTLS? = nil) throws(RuntimeError) {
+    package init(_ text: String, tls: HTTPTLS? = nil) throws(RuntimeError) {
         description = text
         if text.hasPrefix("unix://") {
             let path = String(text.dropFirst("unix://".count))
@@ -74,7 +74,7 @@ public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Whether what is at its other end runs on another machine, as far as the address tells.
-    public var isElsewhere: Bool {
+    package var isElsewhere: Bool {
         switch http {
         case .unixSocket: return false
         case .command: return true
@@ -85,7 +85,7 @@ public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// What the variables of Docker's own client say: DOCKER_HOST, and DOCKER_TLS_VERIFY with DOCKER_CERT_PATH.
-    public static func fromEnvironment(_ environment: [String: String]) throws(RuntimeError) -> DockerEndpoint {
+    package static func fromEnvironment(_ environment: [String: String]) throws(RuntimeError) -> DockerEndpoint {
         let host = environment["DOCKER_HOST"].flatMap { $0.isEmpty ? nil : $0 } ?? standard
         return try DockerEndpoint(host, tls: tls(environment))
     }
@@ -104,7 +104,7 @@ public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     /// The engine that Docker's own client would take, by the same order: what is given, DOCKER_HOST, the context that
     /// DOCKER_CONTEXT names, the one that `docker context use` has chosen, the standard socket.
     /// - Returns: nil where nothing says anything, so that the standard socket, or another that is there, is meant.
-    public static func configured(
+    package static func configured(
         _ given: String?, environment: [String: String], config: DockerConfigFile
     ) throws(RuntimeError) -> DockerEndpoint? {
         if let given { return try DockerEndpoint(given, tls: tls(environment)) }
@@ -119,7 +119,7 @@ public struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Where an engine may listen that nothing names: root's, then those of a user's own session.
-    public static func usual(environment: [String: String]) -> [DockerEndpoint] {
+    package static func usual(environment: [String: String]) -> [DockerEndpoint] {
         var paths = ["/var/run/docker.sock"]
         if let session = environment["XDG_RUNTIME_DIR"], session.hasPrefix("/") {
             paths += ["\(session)/docker.sock", "\(session)/podman/podman.sock"]

@@ -3,7 +3,7 @@ internal import CurlHTTP
 internal import GatedLog
 internal import Hardening
 internal import Logging
-public import Pool
+package import Pool
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -13,7 +13,7 @@ internal import Synchronization
 #endif
 
 extension DockerRuntime {
-    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+    package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         let accepted: AcceptedSocket
         let user: MemberUser
         do {

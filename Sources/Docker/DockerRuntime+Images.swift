@@ -1,6 +1,6 @@
 internal import CurlHTTP
 internal import Logging
-public import Pool
+package import Pool
 
 extension DockerRuntime {
     /// What Go, and so every engine, calls the machine that this program, and the agent beside it, is made for.
@@ -19,7 +19,7 @@ extension DockerRuntime {
     /// - Returns: the template with the image that its reference means now.
     /// - Throws: `RuntimeError` with what to do: the engine does not answer, or the image is not to be had.
     @discardableResult
-    public func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
+    package func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
         let reference = template.image
         if template.pull == .missing {
             let probe = await self.probe(image: reference)

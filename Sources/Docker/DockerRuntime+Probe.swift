@@ -1,11 +1,11 @@
 internal import CurlHTTP
-public import DockerConfig
+package import DockerConfig
 internal import Logging
-public import Pool
+package import Pool
 
 /// What an engine can do now, without making anything.
-public struct EngineProbe: Sendable, Equatable {
-    public enum Image: Sendable, Equatable {
+package struct EngineProbe: Sendable, Equatable {
+    package enum Image: Sendable, Equatable {
         case present
         /// Not there, but its registry has it.
         case pullable
@@ -17,17 +17,17 @@ public struct EngineProbe: Sendable, Equatable {
         case notAsked
     }
 
-    public var endpoint: String
+    package var endpoint: String
     /// "Docker 20.10.24"; nil when it does not answer.
-    public var engine: String?
+    package var engine: String?
     /// The version of the API that is spoken with it.
-    public var apiVersion: String?
+    package var apiVersion: String?
     /// Why it can't be used, and what to do.
-    public var problem: RuntimeError?
-    public var image: Image
+    package var problem: RuntimeError?
+    package var image: Image
 
     /// Whether a create can be expected to succeed.
-    public var isUsable: Bool {
+    package var isUsable: Bool {
         guard problem == nil else { return false }
         switch image {
         case .present, .pullable, .unknown: return true
@@ -36,7 +36,7 @@ public struct EngineProbe: Sendable, Equatable {
     }
 
     /// What to do about it, one line; nil when all is well.
-    public func advice(image reference: String) -> String? {
+    package func advice(image reference: String) -> String? {
         if let problem { return problem.message }
         guard case .missing(let why) = image else { return nil }
         return
@@ -48,12 +48,12 @@ public struct EngineProbe: Sendable, Equatable {
 extension DockerRuntime {
     /// Asks whether the engine answers, and for the image. Takes seconds at most from an engine that is well (Podman on a busy
     /// machine needs five to say its version), makes and pulls nothing.
-    public func probe(image: String) async -> EngineProbe {
+    package func probe(image: String) async -> EngineProbe {
         await Self.probe(engine, image: image, images)
     }
 
     /// The same for an engine that no runtime is made for yet.
-    public static func probe(
+    package static func probe(
         endpoint: DockerEndpoint, image: String, config: DockerConfigFile = .none
     ) async -> EngineProbe {
         do throws(RuntimeError) {
@@ -67,7 +67,7 @@ extension DockerRuntime {
     }
 
     /// Pulls an image that is missing; progress and result go to the log.
-    public func pull(_ image: String) async throws(RuntimeError) {
+    package func pull(_ image: String) async throws(RuntimeError) {
         do {
             _ = try await images.detailsPulling(image)
         } catch {

@@ -1,5 +1,5 @@
 internal import CurlHTTP
-public import Pool
+package import Pool
 internal import Synchronization
 
 extension DockerRuntime {
@@ -8,7 +8,7 @@ extension DockerRuntime {
     /// How long a container must have been away after a create that ended without the engine's word.
     private static let doubt = Duration.seconds(3)
 
-    public func remove(_ member: MemberID) async throws(RuntimeError) {
+    package func remove(_ member: MemberID) async throws(RuntimeError) {
         let deadline = ContinuousClock.now + Self.patience
         do {
             let wasUncertain = try await settleCreate(member, deadline)

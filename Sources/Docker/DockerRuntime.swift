@@ -1,9 +1,9 @@
 internal import CurlHTTP
-public import DockerConfig
+package import DockerConfig
 internal import GatedLog
 internal import Hardening
-public import Logging
-public import Pool
+package import Logging
+package import Pool
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -17,14 +17,14 @@ internal import Synchronization
 /// The engine makes and removes them; the bytes to and from an agent do not touch it where it sees this machine's files:
 /// they go through a unix socket that is bind-mounted into the container. Where it does not, the agent is in a volume,
 /// and its standard input and output are attached to.
-public final class DockerRuntime: ContainerRuntime {
+package final class DockerRuntime: ContainerRuntime {
     /// Labels of every container: whose it is, and which.
-    public static let instanceLabel = "dev.berth.instance"
-    public static let memberLabel = "dev.berth.member"
+    package static let instanceLabel = "dev.berth.instance"
+    package static let memberLabel = "dev.berth.member"
     /// Which machine's: two servers on two machines may have one engine, and the same instance.
-    public static let hostLabel = "dev.berth.host"
+    package static let hostLabel = "dev.berth.host"
 
-    public let endpoint: DockerEndpoint
+    package let endpoint: DockerEndpoint
     let engine: Engine
     let images: Images
     let instance: String
@@ -44,7 +44,7 @@ public final class DockerRuntime: ContainerRuntime {
     /// By image ids.
     let accountsOfImages = Mutex<[String: Task<Accounts, any Error>]>([:])
 
-    public var kind: String { "docker" }
+    package var kind: String { "docker" }
 
     /// Touches no engine yet: see `probe`.
     /// - Parameters:
@@ -53,7 +53,7 @@ public final class DockerRuntime: ContainerRuntime {
     ///   - agentPath: berth-agent, a static file, absolute, as the engine sees it.
     ///   - stateDirectory: where the members' sockets are, absolute; made when missing.
     /// - Throws: `RuntimeError` of `invalidConfiguration` for a malformed endpoint, instance or path.
-    public convenience init(
+    package convenience init(
         endpoint: String, instance: String, agentPath: String, stateDirectory: String, logger: Logger
     ) throws(RuntimeError) {
         try self.init(
@@ -61,7 +61,7 @@ public final class DockerRuntime: ContainerRuntime {
             stateDirectory: stateDirectory, logger: logger)
     }
 
-    public init(
+    package init(
         endpoint: DockerEndpoint, instance: String, agentPath: String, stateDirectory: String,
         config: DockerConfigFile = .none, logger: Logger
     ) throws(RuntimeError) {
@@ -115,7 +115,7 @@ public final class DockerRuntime: ContainerRuntime {
         return String(hash, radix: 36)
     }
 
-    public func members() async throws(RuntimeError) -> [MemberID] {
+    package func members() async throws(RuntimeError) -> [MemberID] {
         do {
             let filters = try Engine.encode([
                 "label": ["\(Self.instanceLabel)=\(instance)", "\(Self.hostLabel)=\(hostIdentity)"]
@@ -131,14 +131,14 @@ public final class DockerRuntime: ContainerRuntime {
         }
     }
 
-    public func shutdown() async {
+    package func shutdown() async {
         images.cancelAll()
         if agentVolume.isUsed { await agentVolume.removeOld() }
         engine.shutdown()
     }
 
     /// Removes what a server of this instance that has died may have left beside its members.
-    public func removeLeftovers() async { await agentVolume.removeOld() }
+    package func removeLeftovers() async { await agentVolume.removeOld() }
 
     func containerName(_ member: MemberID) -> String { "berth-\(instance)-\(member)" }
 

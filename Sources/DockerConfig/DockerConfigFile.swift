@@ -9,17 +9,17 @@ internal import Pool
 
 /// What Docker's own client is configured with, as `docker login` and `docker context` leave it: `~/.docker`. Read anew
 /// each time, since a log-in may come while a server runs.
-public struct DockerConfigFile: Sendable, Equatable {
+package struct DockerConfigFile: Sendable, Equatable {
     /// The directory of `config.json`; nil: there is none to look in.
-    public var directory: String?
+    package var directory: String?
 
     /// Nothing is configured.
-    public static let none = DockerConfigFile(directory: nil)
+    package static let none = DockerConfigFile(directory: nil)
 
-    public init(directory: String?) { self.directory = directory }
+    package init(directory: String?) { self.directory = directory }
 
     /// - Parameter environment: `DOCKER_CONFIG` names the directory, else it is below `HOME`.
-    public init(environment: [String: String]) {
+    package init(environment: [String: String]) {
         if let named = environment["DOCKER_CONFIG"], !named.isEmpty {
             directory = named
         } else {

@@ -1,6 +1,6 @@
 internal import Housekeeping
 internal import FoundationEssentials
-public import Pool
+package import Pool
 
 #if canImport(Glibc)
     internal import Glibc
@@ -9,21 +9,21 @@ public import Pool
 #endif
 
 /// An engine that `docker context` knows by a name.
-public struct DockerContext: Sendable, Equatable {
-    public var name: String
+package struct DockerContext: Sendable, Equatable {
+    package var name: String
     /// As DOCKER_HOST says it.
-    public var host: String
+    package var host: String
     /// Where `ca.pem`, `cert.pem` and `key.pem` are; nil: the context has none.
-    public var certificates: String?
-    public var skipsVerification = false
+    package var certificates: String?
+    package var skipsVerification = false
 
-    public func file(_ name: String) -> String? {
+    package func file(_ name: String) -> String? {
         guard let path = certificates.map({ "\($0)/\(name)" }), access(path, R_OK) == 0 else { return nil }
         return path
     }
 
     /// Whether it says anything of TLS.
-    public var hasTLS: Bool { certificates != nil || skipsVerification }
+    package var hasTLS: Bool { certificates != nil || skipsVerification }
 }
 
 extension DockerConfigFile {
@@ -39,7 +39,7 @@ extension DockerConfigFile {
     /// The context in force: the one that DOCKER_CONTEXT names, else what `docker context use` has chosen; nil: the
     /// default one, which says nothing.
     /// - Throws: `invalidConfiguration` when there is no context of that name.
-    public func context(environment: [String: String]) throws(RuntimeError) -> DockerContext? {
+    package func context(environment: [String: String]) throws(RuntimeError) -> DockerContext? {
         let chosen: (name: String, by: String)
         if let name = environment["DOCKER_CONTEXT"], !name.isEmpty {
             chosen = (name, "DOCKER_CONTEXT")

@@ -1,6 +1,6 @@
 internal import CHost
 internal import FoundationEssentials
-public import Pool
+package import Pool
 
 #if canImport(Glibc)
     internal import Glibc
@@ -9,17 +9,17 @@ public import Pool
 #endif
 
 /// Who to be at a registry.
-public struct RegistryLogin: Sendable, Equatable {
+package struct RegistryLogin: Sendable, Equatable {
     /// As `docker login` names it: the host with its port, or Docker Hub's address.
-    public var registry: String
-    public var username: String
-    public var password: String
+    package var registry: String
+    package var username: String
+    package var password: String
     /// Instead of a password, from registries that give one out.
-    public var identityToken: String?
-    public var registryToken: String?
+    package var identityToken: String?
+    package var registryToken: String?
 
     /// The value of `X-Registry-Auth`.
-    public var header: String {
+    package var header: String {
         struct Body: Encodable {
             var username: String?
             var password: String?
@@ -36,7 +36,7 @@ public struct RegistryLogin: Sendable, Equatable {
     }
 
     /// As a file that skopeo takes with `--src-authfile`.
-    public var authenticationFile: [UInt8] {
+    package var authenticationFile: [UInt8] {
         struct Entry: Encodable {
             var auth: String
             var identitytoken: String?
@@ -56,7 +56,7 @@ extension DockerConfigFile {
     private static let helperSeconds: Int32 = 30
 
     /// The registry of an image reference, as `docker login` names it.
-    public static func registry(of reference: String) -> String {
+    package static func registry(of reference: String) -> String {
         let name = reference.hasPrefix("docker://") ? reference.dropFirst("docker://".count) : reference[...]
         guard let slash = name.firstIndex(of: "/") else { return hub }
         let first = name[..<slash]
@@ -73,7 +73,7 @@ extension DockerConfigFile {
 
     /// The log-in for an image's registry; nil: none is known. May run a credential helper, so it can block for seconds.
     /// - Throws: `invalidConfiguration` for a file that can't be understood, `failed` for a helper that fails.
-    public func login(forImage reference: String) throws(RuntimeError) -> RegistryLogin? {
+    package func login(forImage reference: String) throws(RuntimeError) -> RegistryLogin? {
         let registry = Self.registry(of: reference)
         let file = try file()
         let wanted = Self.host(registry)

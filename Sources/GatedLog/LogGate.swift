@@ -1,11 +1,11 @@
-public import Logging
-public import Pool
+package import Logging
+package import Pool
 internal import Synchronization
 
 /// Keeps what goes on for long, or what a client can bring about again and again, from filling the log: a condition is
 /// logged when it begins, then at most every 30 s with a count of what was left out, and when it ends.
-public final class LogGate: Sendable {
-    public static let interval = Duration.seconds(30)
+package final class LogGate: Sendable {
+    package static let interval = Duration.seconds(30)
     /// Conditions with a time of their own. Names of pools are from the configuration, so that there are few.
     private static let mostConditions = 1024
 
@@ -27,7 +27,7 @@ public final class LogGate: Sendable {
     private let clock: any MonotonicClock
     private let conditions = Mutex<[Key: Condition]>([:])
 
-    public init(_ logger: Logger, clock: any MonotonicClock = SystemClock()) {
+    package init(_ logger: Logger, clock: any MonotonicClock = SystemClock()) {
         self.logger = logger
         self.clock = clock
     }
@@ -37,7 +37,7 @@ public final class LogGate: Sendable {
     /// - Parameters:
     ///   - subject: what it is about, a pool's name: each has a count of its own.
     ///   - burst: lines that are logged before any is counted.
-    public func log(
+    package func log(
         _ level: Logger.Level, _ message: String, subject: String = "", burst: Int = 1,
         metadata: @autoclosure () -> Logger.Metadata
     ) {

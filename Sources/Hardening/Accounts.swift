@@ -1,22 +1,22 @@
 /// /etc/passwd and /etc/group of a member: the image's own entries, and one for each user that programs may run as.
-public struct Accounts: Sendable, Equatable {
+package struct Accounts: Sendable, Equatable {
     /// In /etc.
-    public static let fileNames = ["passwd", "group"]
+    package static let fileNames = ["passwd", "group"]
 
-    public var passwd: [UInt8]
-    public var group: [UInt8]
+    package var passwd: [UInt8]
+    package var group: [UInt8]
     /// By user id: the names that these users have in it.
-    public private(set) var names: [UInt32: String] = [:]
+    package private(set) var names: [UInt32: String] = [:]
 
     /// What is there where an image says nothing.
-    public static let standard = Accounts(
+    package static let standard = Accounts(
         passwd: Array("root:x:0:0:root:/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n".utf8),
         group: Array("root:x:0:\nnogroup:x:65534:\n".utf8))
 
     /// - Parameters:
     ///   - passwd: of the image.
     ///   - group: the same.
-    public init(passwd: [UInt8], group: [UInt8]) {
+    package init(passwd: [UInt8], group: [UInt8]) {
         self.passwd = passwd
         self.group = group
     }
@@ -26,7 +26,7 @@ public struct Accounts: Sendable, Equatable {
     ///   - user: who programs run as, "berth" if the image does not call it, or another, so.
     ///   - others: who callers may ask for.
     ///   - home: of those that are added.
-    public mutating func add(_ user: UInt32, _ others: [UInt32], home: String) {
+    package mutating func add(_ user: UInt32, _ others: [UInt32], home: String) {
         var known = Self.entries(passwd, idColumn: 2)
         var groups = Self.entries(group, idColumn: 2)
         for uid in [user] + others where names[uid] == nil {
@@ -67,19 +67,19 @@ public struct Accounts: Sendable, Equatable {
 }
 
 /// User ids where not all of them exist: in a user namespace, as of a rootless engine.
-public struct UserSpace: Sendable, Equatable {
+package struct UserSpace: Sendable, Equatable {
     /// The first that can't be had.
-    public var end: UInt32
+    package var end: UInt32
 
     /// All that there are.
-    public static let whole = UserSpace(end: .max)
+    package static let whole = UserSpace(end: .max)
     /// What an ordinary user's engine has: 65 536 of them.
-    public static let namespace = UserSpace(end: 65_536)
+    package static let namespace = UserSpace(end: 65_536)
 
-    public init(end: UInt32) { self.end = end }
+    package init(end: UInt32) { self.end = end }
 
     /// The text of /proc/self/uid_map: first inside, first outside, count.
-    public init(map: String) {
+    package init(map: String) {
         var end: UInt64 = 0
         for line in map.split(separator: "\n") {
             let numbers = line.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
@@ -90,7 +90,7 @@ public struct UserSpace: Sendable, Equatable {
     }
 
     /// The user that is to be had for one that is wanted: it, or another of its own between 1000 and the end.
-    public func user(_ wanted: UInt32) -> UInt32 {
+    package func user(_ wanted: UInt32) -> UInt32 {
         guard wanted >= end, end > 2000 else { return wanted }
         return 1000 + wanted % (end - 1000)
     }

@@ -4,7 +4,7 @@
 ///
 /// As JSON it is both the `linux.seccomp` of an OCI configuration and what an engine takes as `seccomp=`. What is not named
 /// fails with EPERM: mounting, namespaces, modules, keys, clocks, eBPF, io_uring, swapping, …
-public struct SeccompProfile: Encodable, Sendable {
+package struct SeccompProfile: Encodable, Sendable {
     struct Argument: Encodable, Sendable {
         var index: UInt32
         var value: UInt64
@@ -35,7 +35,7 @@ public struct SeccompProfile: Encodable, Sendable {
     private static let protocols: [UInt64] = [0, 6, 17]
 
     /// - Parameter allowsInotify: false where files are shared with the host or other containers, whose use it shows.
-    public init(allowsInotify: Bool = true) {
+    package init(allowsInotify: Bool = true) {
         var names = Self.allowed.split(whereSeparator: \.isWhitespace).map(String.init)
         var missing = Self.notImplemented
         if !allowsInotify {

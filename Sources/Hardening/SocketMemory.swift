@@ -2,11 +2,11 @@ internal import Glibc
 
 /// The limit of what a container's TCP and UDP sockets hold, on cgroup v1. It is set here, since runc 1.1 does not set it any
 /// more, whoever asks.
-public enum SocketMemory {
+package enum SocketMemory {
     /// Limits the memory cgroup of a container's first process, before a program runs there: sockets that are open already are
     /// not counted. With cgroup v2 there is nothing to do.
     /// - Returns: whether it is limited; else errno says why not.
-    public static func limit(_ process: Int32, mount: String = "/sys/fs/cgroup/memory") -> Bool {
+    package static func limit(_ process: Int32, mount: String = "/sys/fs/cgroup/memory") -> Bool {
         guard let path = memoryCgroup(of: process) else { return true }
         let file = open("\(mount)\(path)/memory.kmem.tcp.limit_in_bytes", O_WRONLY | O_CLOEXEC)
         // Not every kernel counts it.

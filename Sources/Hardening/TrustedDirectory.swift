@@ -1,16 +1,16 @@
 internal import Glibc
-public import Pool
+package import Pool
 
 /// Directories that a server relies on: nobody but root and the server's own user may have a hand in them.
 ///
 /// Whoever can write to a directory, or to one above it, can put another in its place, with other files, sockets or images
 /// in it.
-public enum TrustedDirectory {
+package enum TrustedDirectory {
     /// Checks a directory and all that lead to it, as far as they exist.
     /// - Parameter isOwn: the server's alone: it is no link, belongs to the server's user, and no other may write to it. Else
     ///   it may be one like /tmp, where everybody can make files and nobody can replace another's.
     /// - Throws: `invalidConfiguration` that names the directory, what is wrong with it, and what to do.
-    public static func check(_ path: String, isOwn: Bool = true) throws(RuntimeError) {
+    package static func check(_ path: String, isOwn: Bool = true) throws(RuntimeError) {
         var info = stat()
         guard lstat(path, &info) == 0 else {
             if errno == ENOENT { return try checkWay(parent(path)) }

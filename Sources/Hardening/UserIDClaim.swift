@@ -1,12 +1,12 @@
 internal import Glibc
-public import Pool
+package import Pool
 
 /// A part of a range of user ids that no other server of this host has, held until this is dropped or its process ends.
 ///
 /// What the kernel counts for a user would be shared by the containers of two servers that give out the same ids. So each
 /// locks its part in one file, a byte for each id.
-public final class UserIDClaim: Sendable {
-    public let range: ClosedRange<UInt32>
+package final class UserIDClaim: Sendable {
+    package let range: ClosedRange<UInt32>
     private let descriptor: Int32
 
     // F_OFD_GETLK and F_OFD_SETLK, Linux's on every machine: locks of an open file, which Swift is not told of.
@@ -17,7 +17,7 @@ public final class UserIDClaim: Sendable {
     private static let shares = 10
 
     /// Where a server that says nothing else keeps its locks, below a directory that is its own.
-    public static let name = ".uids"
+    package static let name = ".uids"
 
     /// - Parameters:
     ///   - range: what may be given out.
@@ -25,7 +25,7 @@ public final class UserIDClaim: Sendable {
     ///   - path: the file with the locks, the same for all servers; made if it is not there.
     /// - Throws: `invalidConfiguration` when no part of the range is free that is large enough; `failed` when the file can't
     ///   be used.
-    public init(of range: ClosedRange<UInt32>, atLeast: Int, path: String) throws(RuntimeError) {
+    package init(of range: ClosedRange<UInt32>, atLeast: Int, path: String) throws(RuntimeError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             let code = errno

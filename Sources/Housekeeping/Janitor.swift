@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-public import Pool
+package import Pool
 
 /// One small process per server that outlives it: when the server ends, in whatever way, it removes what is left of
 /// the server's members, and then the instance's files.
@@ -8,19 +8,19 @@ public import Pool
 /// It is a shell that waits for the end of a pipe, in a session of its own; it costs under 1 MB and nothing else. It
 /// holds the lock of the state directory until it is done, so that it never meets a successor's members. What it runs
 /// is `janitor.sh`, whose text is in this program, so that an installed server is still one file.
-public final class Janitor: Sendable {
+package final class Janitor: Sendable {
     /// The process, for diagnosis.
-    public let pid: Int32
+    package let pid: Int32
     private let pipe: Int32
 
     /// Containers that no daemon knows of, so that the janitor has to end them itself.
-    public struct Containers: Sendable {
+    package struct Containers: Sendable {
         /// Removes those whose state is below `<state>/runc`.
-        public var runcPath: String
+        package var runcPath: String
         /// What they are in, below the mount of cgroup v2 or each of v1's; nothing else's.
-        public var cgroup: String
+        package var cgroup: String
 
-        public init(runcPath: String, cgroup: String) {
+        package init(runcPath: String, cgroup: String) {
             precondition(!cgroup.isEmpty, "without a name it would be all cgroups of the host")
             self.runcPath = runcPath
             self.cgroup = cgroup
@@ -32,7 +32,7 @@ public final class Janitor: Sendable {
     ///   - containers: nil where the runtime's daemon has them.
     ///   - commands: further commands of the sweep, each a program and its arguments, run before anything is deleted;
     ///     for a runtime whose containers a daemon holds.
-    public init(
+    package init(
         state: StateDirectory, containers: Containers? = nil, commands: [[String]] = []
     ) throws(RuntimeError) {
         var ends: [Int32] = [-1, -1]

@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Hardening
-public import Pool
+package import Pool
 
 /// The directory of one server instance, `<base>/<instance>`, mode 0700, held by an exclusive lock: as long as it is
 /// held, no other server and no late janitor touches the instance's members.
 ///
 /// The lock is shared with the janitor. So a server that starts while its predecessor's leftovers are still being
 /// swept waits for that, a few seconds at most.
-public final class StateDirectory: Sendable {
-    public let path: String
+package final class StateDirectory: Sendable {
+    package let path: String
     let lock: Int32
 
     /// /run/berth for root, else $XDG_RUNTIME_DIR/berth.
-    public static var defaultBase: String {
+    package static var defaultBase: String {
         if geteuid() == 0 { return "/run/berth" }
         if let directory = getenv("XDG_RUNTIME_DIR") { return "\(String(cString: directory))/berth" }
         return "/tmp/berth-\(geteuid())"
@@ -21,7 +21,7 @@ public final class StateDirectory: Sendable {
     /// Makes and locks the directory. May block for up to 10 s, while the janitor of an ended server is at work.
     ///
     /// - Throws: `invalidConfiguration` when another server holds the instance.
-    public init(base: String = StateDirectory.defaultBase, instance: String) throws(RuntimeError) {
+    package init(base: String = StateDirectory.defaultBase, instance: String) throws(RuntimeError) {
         let isName = instance.utf8.allSatisfy { byte in
             byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
@@ -64,7 +64,7 @@ public final class StateDirectory: Sendable {
     }
 
     /// The directory that all servers of a user have in common, whatever each was told to take; made if it is not there.
-    public static func common() throws(RuntimeError) -> String {
+    package static func common() throws(RuntimeError) -> String {
         let base = defaultBase
         try make(base)
         return base

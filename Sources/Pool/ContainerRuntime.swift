@@ -8,7 +8,7 @@
 ///
 /// A runtime keeps no ledger of members: the pool does. Every call may be cancelled by cancelling its task,
 /// and then returns soon.
-public protocol ContainerRuntime: Sendable {
+package protocol ContainerRuntime: Sendable {
     /// "docker" or "runc", as in Stats and logs.
     var kind: String { get }
 
@@ -30,18 +30,18 @@ public protocol ContainerRuntime: Sendable {
 }
 
 /// A member's name, unique within an instance and over its restarts: at most 32 characters of `a-z`, `0-9` and `-`.
-public struct MemberID: Hashable, Sendable, CustomStringConvertible {
-    public let description: String
+package struct MemberID: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
 
-    public init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
     }
 }
 
 /// Why a runtime could not do what it was asked to.
-public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The class of the cause, as the breaker keeps and Stats shows it.
-    public enum Cause: String, Sendable, CaseIterable {
+    package enum Cause: String, Sendable, CaseIterable {
         case imageMissing = "image missing"
         case runtimeUnreachable = "runtime unreachable"
         case outOfMemory = "out of memory"
@@ -50,43 +50,43 @@ public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible 
         case failed = "failed"
     }
 
-    public var cause: Cause
+    package var cause: Cause
     /// One line: what went wrong, in the runtime's own words where it has any.
-    public var message: String
+    package var message: String
     /// The server's own process had no descriptors or memory for it, which is no fault of the runtime.
-    public var isServersOwn: Bool
+    package var isServersOwn: Bool
 
-    public init(_ cause: Cause, _ message: String, isServersOwn: Bool = false) {
+    package init(_ cause: Cause, _ message: String, isServersOwn: Bool = false) {
         self.cause = cause
         self.message = message
         self.isServersOwn = isServersOwn
     }
 
     /// - Parameter code: of a call of this process that failed.
-    public init(_ cause: Cause, _ message: String, errno code: Int32) {
+    package init(_ cause: Cause, _ message: String, errno code: Int32) {
         self.init(cause, message, isServersOwn: Self.isShortage(code))
     }
 
     /// Whether a call of this process failed for want of descriptors or memory.
-    public static func isShortage(_ code: Int32) -> Bool { [EMFILE, ENFILE, ENOMEM].contains(code) }
+    package static func isShortage(_ code: Int32) -> Bool { [EMFILE, ENFILE, ENOMEM].contains(code) }
 
-    public var description: String { "\(cause.rawValue): \(message)" }
+    package var description: String { "\(cause.rawValue): \(message)" }
 }
 
 /// Who programs of a member run as.
-public struct MemberUser: Sendable, Equatable {
-    public var uid: UInt32
+package struct MemberUser: Sendable, Equatable {
+    package var uid: UInt32
     /// The names of it, and of the others that callers may ask for, in the member's /etc/passwd.
-    public var names: [UInt32: String]
+    package var names: [UInt32: String]
 
-    public init(uid: UInt32, names: [UInt32: String] = [:]) {
+    package init(uid: UInt32, names: [UInt32: String] = [:]) {
         self.uid = uid
         self.names = names
     }
 }
 
 /// When an image is pulled.
-public enum PullPolicy: String, Sendable, CaseIterable {
+package enum PullPolicy: String, Sendable, CaseIterable {
     /// When it is not there.
     case missing
     /// At every start and reload of a server.
@@ -95,33 +95,33 @@ public enum PullPolicy: String, Sendable, CaseIterable {
 }
 
 /// What every member of a pool is made like. The defaults are the ones of `berth serve`.
-public struct MemberTemplate: Sendable, Equatable {
+package struct MemberTemplate: Sendable, Equatable {
     /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
-    public var image: String
+    package var image: String
     /// The very image that `image` meant when the server last looked, in the runtime's words; nil: nobody has looked.
     /// Members are made of it although a tag moves, and a pool whose image is another at a reload exchanges its members.
-    public var imageIdentity: String?
-    public var pull: PullPolicy
+    package var imageIdentity: String?
+    package var pull: PullPolicy
     /// "none", or a network's name in the runtime ("bridge", "host", …).
-    public var network: String
+    package var network: String
     /// Memory limit in bytes, without swap.
-    public var memoryBytes: Int64
+    package var memoryBytes: Int64
     /// Processes and threads at most.
-    public var processes: Int64
+    package var processes: Int64
     /// CPU time per time, in thousandths of a CPU.
-    public var milliCPUs: Int64
+    package var milliCPUs: Int64
     /// Size of each tmpfs in bytes.
-    public var tmpfsBytes: Int64
+    package var tmpfsBytes: Int64
     /// The places that can be written to, each a tmpfs of its own, mode 1777, its user's own.
-    public var tmpfsPaths: [String]
+    package var tmpfsPaths: [String]
     /// Descriptors of a process at most.
-    public var openFiles: Int64
+    package var openFiles: Int64
     /// Who programs run as; nil: a user id of each member's own, from the pool's range.
-    public var uid: UInt32?
+    package var uid: UInt32?
     /// Who callers may have programs run as instead.
-    public var allowedUIDs: [UInt32]
+    package var allowedUIDs: [UInt32]
 
-    public init(
+    package init(
         image: String = "python:3.9-slim", pull: PullPolicy = .missing, network: String = "none",
         memoryBytes: Int64 = 128 << 20, processes: Int64 = 128, milliCPUs: Int64 = 1000, tmpfsBytes: Int64 = 64 << 20,
         tmpfsPaths: [String] = ["/tmp", "/var/tmp", "/workspace"], openFiles: Int64 = 4096, uid: UInt32? = nil,
@@ -143,10 +143,10 @@ public struct MemberTemplate: Sendable, Equatable {
 
 extension MemberTemplate {
     /// Who programs run as, where nobody has chosen: no pool, no range.
-    public static let standardUID: UInt32 = 1000
+    package static let standardUID: UInt32 = 1000
 
     /// Where programs start and keep what is theirs, unless told otherwise.
-    public var home: String {
+    package var home: String {
         tmpfsPaths.contains("/workspace") ? "/workspace" : tmpfsPaths.first ?? "/"
     }
 }

@@ -3,7 +3,7 @@ extension Fleet {
     /// Works until `drain` has come to its end, or the task is cancelled. Call once.
     ///
     /// Begins by removing what an earlier server of this instance left behind.
-    public func run() async {
+    package func run() async {
         await sweepAtStart()
         await withDiscardingTaskGroup { group in
             var nextSweep = clock.now() + configuration.tick

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// Makes a member of a container: connects to its agent and waits for the first answer.
-public protocol MemberConnector: Sendable {
+package protocol MemberConnector: Sendable {
     /// - Parameters:
     ///   - stream: the byte stream to the agent; owned from here on.
     ///   - onClose: to be called once when the stream has ended, for whatever reason.
@@ -15,8 +15,8 @@ public protocol MemberConnector: Sendable {
 ///
 /// `run()` is the one maintenance task; nothing else creates a container. All other calls are quick, block for no
 /// container, and may come from any thread.
-public final class Fleet: Sendable {
-    public typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
+package final class Fleet: Sendable {
+    package typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
 
     private struct State {
         var machine: FleetStateMachine
@@ -42,7 +42,7 @@ public final class Fleet: Sendable {
     ///   - hostMemory: bytes of memory that the host has available now; nil where that is not known.
     ///   - wake: runs what wakes the maintenance task. Waking a task may start a thread, so a caller that has an answer
     ///     to write does that first, and runs this after.
-    public init(
+    package init(
         configuration: FleetConfiguration, runtime: any ContainerRuntime, connector: any MemberConnector,
         memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
         hostMemory: @escaping @Sendable () -> Int64? = { nil },
@@ -90,7 +90,7 @@ public final class Fleet: Sendable {
 
     /// Leases a member. Answered in place, or by `later`, exactly once, on any thread; the waiter's id is for
     /// `cancel`.
-    public func acquire(
+    package func acquire(
         pool: String = "", token: LeaseToken, connection: ConnectionID, isDetached: Bool = false,
         leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, later: @escaping AcquireCallback
     ) -> (WaiterID, FleetStateMachine.AcquireOutcome) {
@@ -108,7 +108,7 @@ public final class Fleet: Sendable {
 
     /// The caller of a waiting acquire has gone. False when its answer is given or on its way: a grant in it has to go
     /// back with `returnUnused`.
-    public func cancel(_ waiter: WaiterID) -> Bool {
+    package func cancel(_ waiter: WaiterID) -> Bool {
         transact { state, _ in
             state.callbacks[waiter] = nil
             return state.machine.cancelWaiter(waiter)
@@ -116,83 +116,83 @@ public final class Fleet: Sendable {
     }
 
     /// Gives a lease back that nobody came to know.
-    public func returnUnused(_ token: LeaseToken) {
+    package func returnUnused(_ token: LeaseToken) {
         transact { state, now in state.machine.returnUnused(token, now: now) }
     }
 
     /// A call on a lease, which extends it; with `begins`, an execution that lasts until `endUse`. Nil: the lease never
     /// was, or has ended.
-    public func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
+    package func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.use(token, begins: begins, now: now) }
     }
 
     /// Extends a lease, and may change how long it lasts without use. Nil: the lease never was, or has ended.
-    public func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> FleetStateMachine.LeaseUse? {
+    package func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.renew(token, leaseTime: leaseTime, now: now) }
     }
 
-    public func endUse(_ token: LeaseToken) {
+    package func endUse(_ token: LeaseToken) {
         transact { state, now in state.machine.endUse(token, now: now) }
     }
 
     /// Ends a lease. False when there is no such lease, nor was one released a while ago.
-    public func release(_ token: LeaseToken) -> Bool {
+    package func release(_ token: LeaseToken) -> Bool {
         transact { state, now in state.machine.release(token, now: now) }
     }
 
-    public func connectionClosed(_ connection: ConnectionID) {
+    package func connectionClosed(_ connection: ConnectionID) {
         transact { state, now in state.machine.connectionClosed(connection, now: now) }
     }
 
     // MARK: The server's life
 
     /// Refuses new acquires, removes what is idle; `run` returns when all members are gone.
-    public func drain() {
+    package func drain() {
         transact { state, now in state.machine.drain(now: now) }
     }
 
     /// Ends every lease.
-    public func endLeases() {
+    package func endLeases() {
         transact { state, now in state.machine.endLeases(now: now) }
     }
 
-    public var leaseCount: Int { state.withLock { $0.machine.leaseCount } }
-    public var memberCount: Int { state.withLock { $0.machine.memberCount } }
-    public var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
-    public var memoryBudgetBytes: Int64 { state.withLock { $0.machine.configuration.memoryBudgetBytes } }
-    public var poolNames: [String] { configuration.pools.map(\.name) }
+    package var leaseCount: Int { state.withLock { $0.machine.leaseCount } }
+    package var memberCount: Int { state.withLock { $0.machine.memberCount } }
+    package var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
+    package var memoryBudgetBytes: Int64 { state.withLock { $0.machine.configuration.memoryBudgetBytes } }
+    package var poolNames: [String] { configuration.pools.map(\.name) }
     /// As last loaded.
-    public var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }
+    package var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }
 
     /// Every pool in numbers.
-    public func snapshot() -> [PoolSnapshot] {
+    package func snapshot() -> [PoolSnapshot] {
         state.withLock { $0.machine.snapshot(now: clock.now()) }
     }
 
     // MARK: For the operator
 
     /// Takes on another configuration without dropping a lease: see `FleetStateMachine.reload`.
-    public func reload(_ configuration: FleetConfiguration) {
+    package func reload(_ configuration: FleetConfiguration) {
         transact { state, now in state.machine.reload(configuration, now: now) }
     }
 
     /// Changes a pool's size and maximum. False when there is no such pool.
-    public func resize(pool: String, size: Int? = nil, max: Int? = nil) -> Bool {
+    package func resize(pool: String, size: Int? = nil, max: Int? = nil) -> Bool {
         transact { state, now in state.machine.resize(pool: pool, size: size, max: max, now: now) }
     }
 
     /// Closes the breaker of one pool, or of all. False when there is no such pool.
-    public func resetBackoff(pool: String? = nil) -> Bool {
+    package func resetBackoff(pool: String? = nil) -> Bool {
         transact { state, now in state.machine.resetBackoff(pool: pool, now: now) }
     }
 
     /// Refuses acquires of one pool and removes what is idle in it. False when there is no such pool.
-    public func drainPool(_ name: String) -> Bool {
+    package func drainPool(_ name: String) -> Bool {
         transact { state, now in state.machine.drainPool(name, now: now) }
     }
 
     /// Every member of a pool, or of all.
-    public func listMembers(pool: String? = nil) -> [MemberInfo] {
+    package func listMembers(pool: String? = nil) -> [MemberInfo] {
         state.withLock { $0.machine.listMembers(pool: pool, now: clock.now()) }
     }
 

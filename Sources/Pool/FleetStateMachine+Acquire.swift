@@ -3,7 +3,7 @@ internal import HeapModule
 
 /// Acquires, and the queue in which they wait.
 extension FleetStateMachine {
-    public enum AcquireOutcome: Sendable {
+    package enum AcquireOutcome: Sendable {
         case granted(Grant)
         /// Queued; the answer comes as an effect.
         case waiting
@@ -12,7 +12,7 @@ extension FleetStateMachine {
 
     /// A caller wants a member. The longest-idle one is handed out at once; else the caller is queued, first in,
     /// first out, and the next create is for it.
-    public mutating func acquire(_ order: AcquireOrder, now: MonotonicInstant) -> AcquireOutcome {
+    package mutating func acquire(_ order: AcquireOrder, now: MonotonicInstant) -> AcquireOutcome {
         guard !isDraining else { return .refused(.draining) }
         guard let pool = order.pool.isEmpty ? poolOrder[0] : poolNamed[order.pool] else {
             return .refused(.unknownPool(order.pool, known: poolOrder.map { pools[$0].configuration.name }))
@@ -46,13 +46,13 @@ extension FleetStateMachine {
 
     /// The caller of a queued acquire has gone. False when it is not queued any more: then its answer is on the way to
     /// it, and a grant has to be given back with `returnUnused`.
-    public mutating func cancelWaiter(_ id: WaiterID) -> Bool {
+    package mutating func cancelWaiter(_ id: WaiterID) -> Bool {
         removeWaiter(id) != nil
     }
 
     /// A lease whose caller went away before it learnt of it: the member is as good as new. If it was used all the same,
     /// this is a release.
-    public mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
+    package mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
         guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else { return }
         guard !lease.isUsed else { return _ = release(token, now: now) }
         slots[slot].uses -= 1

@@ -6,7 +6,7 @@ extension FleetStateMachine {
     /// beyond a smaller size go at once; a pool with more members than `max` shrinks as they end. A size makes an
     /// adaptive pool fixed. The next `reload` brings back what is configured.
     /// - Returns: false when there is no such pool.
-    public mutating func resize(pool name: String, size: Int? = nil, max: Int? = nil, now: MonotonicInstant) -> Bool {
+    package mutating func resize(pool name: String, size: Int? = nil, max: Int? = nil, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
         if let size { pools[pool].configuration.size = size }
         if let max { pools[pool].configuration.max = max }
@@ -23,7 +23,7 @@ extension FleetStateMachine {
     /// Closes the breaker by hand: the next create may begin at once.
     /// - Parameter name: of a pool; nil: all pools.
     /// - Returns: false when there is no such pool.
-    public mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
+    package mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
         if let name, poolNamed[name] == nil { return false }
         for pool in pools.indices where pools[pool].breaker != .closed {
             if name == nil
@@ -38,7 +38,7 @@ extension FleetStateMachine {
     /// Refuses acquires of one pool, those queued included, and removes what is idle. Leases go on. The next `reload`
     /// opens the pool again.
     /// - Returns: false when there is no such pool.
-    public mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
+    package mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
         drainPool(pool)
         return true
@@ -65,7 +65,7 @@ extension FleetStateMachine {
     /// Takes on another configuration without dropping a lease. A pool whose template changed rolls: its members serve
     /// their leases, and idle ones go as new ones get warm. A pool that is not configured any more drains. A new one is
     /// filled.
-    public mutating func reload(_ new: FleetConfiguration, now: MonotonicInstant) {
+    package mutating func reload(_ new: FleetConfiguration, now: MonotonicInstant) {
         precondition(!new.pools.isEmpty, "a fleet has at least one pool")
         guard !isDraining else { return }
         let before = poolNamed

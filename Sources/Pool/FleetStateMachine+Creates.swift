@@ -77,7 +77,7 @@ extension FleetStateMachine {
     /// cleaned up after (`createCleaned`).
     ///
     /// - Parameter jitter: a random number from 0 to 1, by which the member's age limit differs from others'.
-    public mutating func createSucceeded(
+    package mutating func createSucceeded(
         _ id: MemberID, link: any MemberLink, took: Duration, jitter: Double = 0, now: MonotonicInstant
     ) -> Bool {
         guard let slot = slotOf[id], slot == creating, case .starting(let died) = slots[slot].state else {
@@ -108,7 +108,7 @@ extension FleetStateMachine {
 
     /// The create failed; the backoff counts from `now`. What it left behind has to be removed before anything else is
     /// created: `createCleaned` says how that went.
-    public mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
+    package mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .starting = slots[slot].state else {
             preconditionFailure("\(id) is not being created")
         }
@@ -166,7 +166,7 @@ extension FleetStateMachine {
     }
 
     /// What a failed create left behind is gone; or, with an error, is not, and joins what is to be removed.
-    public mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
+    package mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .cleaning = slots[slot].state else {
             preconditionFailure("\(id) is not being cleaned up")
         }

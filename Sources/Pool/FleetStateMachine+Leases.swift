@@ -1,14 +1,14 @@
 /// Leases: handing out, use, and their ends.
 extension FleetStateMachine {
     /// A lease being used: what a call on it needs.
-    public struct LeaseUse: Sendable {
-        public var member: MemberID
+    package struct LeaseUse: Sendable {
+        package var member: MemberID
         /// The name of its pool.
-        public var pool: String
-        public var link: any MemberLink
-        public var leaseTime: Duration
+        package var pool: String
+        package var link: any MemberLink
+        package var leaseTime: Duration
         /// Until the lease ends, if it is not used again.
-        public var timeLeft: Duration
+        package var timeLeft: Duration
     }
 
     /// The lease's clock starts here, not when its member was warmed.
@@ -34,7 +34,7 @@ extension FleetStateMachine {
 
     /// A call on a lease; extends it. `begins` says that it is an execution, which keeps the lease alive until
     /// `endUse`. Nil: the lease never was, or has ended.
-    public mutating func use(_ token: LeaseToken, begins: Bool, now: MonotonicInstant) -> LeaseUse? {
+    package mutating func use(_ token: LeaseToken, begins: Bool, now: MonotonicInstant) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let lease = slots[slot].updateLease { lease in
             if begins { lease.active += 1 }
@@ -46,7 +46,7 @@ extension FleetStateMachine {
 
     /// The lease lasts for another whole time from now; for `leaseTime` from now on, if that is given and no longer
     /// than the pool's. A lease whose connection has closed ends all the same. Nil: the lease never was, or has ended.
-    public mutating func renew(_ token: LeaseToken, leaseTime: Duration? = nil, now: MonotonicInstant) -> LeaseUse? {
+    package mutating func renew(_ token: LeaseToken, leaseTime: Duration? = nil, now: MonotonicInstant) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let maxTime = pools[slots[slot].pool].configuration.leaseTime
         let lease = slots[slot].updateLease { lease in
@@ -65,7 +65,7 @@ extension FleetStateMachine {
     }
 
     /// An execution has ended.
-    public mutating func endUse(_ token: LeaseToken, now: MonotonicInstant) {
+    package mutating func endUse(_ token: LeaseToken, now: MonotonicInstant) {
         guard let slot = slotOfLease[token] else { return }
         let lease = slots[slot].updateLease { lease in
             lease.active = max(0, lease.active - 1)
@@ -76,7 +76,7 @@ extension FleetStateMachine {
 
     /// Ends a lease; its member is removed, or reset where the pool reuses members and this one is worth it. True also
     /// for a lease that was released a while ago; false when there is no such lease.
-    public mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
+    package mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
         guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else {
             return released.contains(token)
         }
@@ -95,7 +95,7 @@ extension FleetStateMachine {
     }
 
     /// Its leases end after the grace, unless they are detached.
-    public mutating func connectionClosed(_ connection: ConnectionID, now: MonotonicInstant) {
+    package mutating func connectionClosed(_ connection: ConnectionID, now: MonotonicInstant) {
         let graceEnd = now + configuration.connectionGrace
         var next = firstOwned.removeValue(forKey: connection)
         while let slot = next {
@@ -112,7 +112,7 @@ extension FleetStateMachine {
     }
 
     /// The member's stream has ended: its agent has gone, or broke the rules.
-    public mutating func memberDied(_ id: MemberID, now: MonotonicInstant) {
+    package mutating func memberDied(_ id: MemberID, now: MonotonicInstant) {
         guard let slot = slotOf[id] else { return }
         let name = pools[slots[slot].pool].configuration.name
         switch slots[slot].state {

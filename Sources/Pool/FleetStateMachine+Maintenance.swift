@@ -4,35 +4,35 @@ internal import HeapModule
 /// What the one maintenance task asks for and reports.
 extension FleetStateMachine {
     /// One create, the only one in flight.
-    public struct CreateOrder: Sendable, Equatable {
-        public var member: MemberID
-        public var pool: String
-        public var template: MemberTemplate
-        public var timeout: Duration
+    package struct CreateOrder: Sendable, Equatable {
+        package var member: MemberID
+        package var pool: String
+        package var template: MemberTemplate
+        package var timeout: Duration
         /// For the first waiter; else to fill the pool.
-        public var isOnDemand: Bool
+        package var isOnDemand: Bool
     }
 
     /// Something to ask of a member over its link; `resetFinished` or `pingFinished` says how that went.
-    public struct LinkOrder: Sendable, Equatable {
-        public var member: MemberID
-        public var link: any MemberLink
-        public var timeout: Duration
+    package struct LinkOrder: Sendable, Equatable {
+        package var member: MemberID
+        package var link: any MemberLink
+        package var timeout: Duration
 
-        public static func == (a: LinkOrder, b: LinkOrder) -> Bool {
+        package static func == (a: LinkOrder, b: LinkOrder) -> Bool {
             a.member == b.member && a.link === b.link && a.timeout == b.timeout
         }
     }
 
     /// What to start now, and when to come again if nothing happens before.
-    public struct Step: Sendable, Equatable {
-        public var create: CreateOrder?
-        public var removals: [MemberID] = []
-        public var resets: [LinkOrder] = []
-        public var pings: [LinkOrder] = []
-        public var wake: MonotonicInstant
+    package struct Step: Sendable, Equatable {
+        package var create: CreateOrder?
+        package var removals: [MemberID] = []
+        package var resets: [LinkOrder] = []
+        package var pings: [LinkOrder] = []
+        package var wake: MonotonicInstant
         /// Draining has come to its end: no member is left.
-        public var isFinished = false
+        package var isFinished = false
     }
 
     /// One cycle: what has passed its time is ended, then waiters are served, then pools are filled, one create at a
@@ -41,7 +41,7 @@ extension FleetStateMachine {
     /// - Parameters:
     ///   - newMember: a fresh name for a member to be created.
     ///   - hostMemory: bytes of memory that the host has available now; nil where that is not known.
-    public mutating func next(
+    package mutating func next(
         now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?
     ) -> Step {
         fireTimers(now)
@@ -61,7 +61,7 @@ extension FleetStateMachine {
     }
 
     /// Refuses new acquires and all that are queued, and removes what is idle. Leases go on until they end or `endLeases`.
-    public mutating func drain(now: MonotonicInstant) {
+    package mutating func drain(now: MonotonicInstant) {
         guard !isDraining else { return }
         isDraining = true
         for pool in pools.indices {
@@ -77,7 +77,7 @@ extension FleetStateMachine {
     }
 
     /// Ends every lease at once.
-    public mutating func endLeases(now: MonotonicInstant) {
+    package mutating func endLeases(now: MonotonicInstant) {
         for slot in slotOfLease.values { retire(slot, .draining) }
     }
 

@@ -41,7 +41,7 @@ extension FleetStateMachine {
 
     /// One attempt to remove a member has ended; without an error it is confirmed gone. Failed attempts are repeated,
     /// 1 s to 60 s apart, until that.
-    public mutating func removalFinished(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
+    package mutating func removalFinished(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
         guard let slot = slotOf[id], case .stopping(.inFlight(let attempt)) = slots[slot].state else {
             preconditionFailure("\(id) is not being removed")
         }

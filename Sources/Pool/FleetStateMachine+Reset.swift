@@ -22,7 +22,7 @@ extension FleetStateMachine {
 
     /// A member is proven clean, and goes to the first waiter or becomes idle; or, with an error, is not, and is
     /// destroyed. Call once for each reset that was asked for, whatever has become of the member.
-    public mutating func resetFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
+    package mutating func resetFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
         resetsInFlight -= 1
         if !resetQueue.isEmpty { nudge() }
         guard let slot = slotOf[id], case .resetting(let reset) = slots[slot].state, reset.isInFlight else { return }

@@ -70,7 +70,7 @@ extension FleetStateMachine {
 
     /// A member has answered a health ping; or, with an error, has not: then it is retired, after its lease if it has
     /// been leased since. Call once for each ping that was asked for, whatever has become of the member.
-    public mutating func pingFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
+    package mutating func pingFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
         pingsInFlight -= 1
         if !pingQueue.isEmpty { nudge() }
         guard let slot = slotOf[id] else { return }

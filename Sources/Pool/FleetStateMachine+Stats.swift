@@ -1,63 +1,63 @@
 /// A pool in numbers.
-public struct PoolSnapshot: Sendable, Equatable {
-    public enum Breaker: Sendable, Equatable {
+package struct PoolSnapshot: Sendable, Equatable {
+    package enum Breaker: Sendable, Equatable {
         case closed
         case open(RuntimeError, nextTry: Duration)
         case halfOpen(RuntimeError)
     }
 
-    public var name: String
-    public var image: String
-    public var target: Int
-    public var max: Int
-    public var starting: Int
-    public var idle: Int
-    public var leased: Int
-    public var resetting: Int
-    public var stopping: Int
+    package var name: String
+    package var image: String
+    package var target: Int
+    package var max: Int
+    package var starting: Int
+    package var idle: Int
+    package var leased: Int
+    package var resetting: Int
+    package var stopping: Int
     /// Those of `idle` that were made like an earlier configuration says.
-    public var outdated: Int
-    public var waiters: Int
-    public var oldestWait: Duration
-    public var held: HeldReason?
-    public var breaker: Breaker
-    public var failuresInRow: Int
-    public var isDraining: Bool
-    public var creates: UInt64
-    public var createFailures: UInt64
-    public var leases: UInt64
-    public var removed: UInt64
+    package var outdated: Int
+    package var waiters: Int
+    package var oldestWait: Duration
+    package var held: HeldReason?
+    package var breaker: Breaker
+    package var failuresInRow: Int
+    package var isDraining: Bool
+    package var creates: UInt64
+    package var createFailures: UInt64
+    package var leases: UInt64
+    package var removed: UInt64
     /// Resets that ended in a clean member.
-    public var recycled: UInt64
+    package var recycled: UInt64
     /// Members given up, by reason; those with none are left out.
-    public var retired: [RetireReason: UInt64]
-    public var acquireLatency: LatencyQuantiles
+    package var retired: [RetireReason: UInt64]
+    package var acquireLatency: LatencyQuantiles
     /// Acquires per second, as the target is computed from them.
-    public var arrivalRate: Double
+    package var arrivalRate: Double
     /// What a create takes; nil before the first.
-    public var createTime: Duration?
+    package var createTime: Duration?
 }
 
 /// A member as an operator sees it.
-public struct MemberInfo: Sendable, Equatable {
-    public enum State: String, Sendable {
+package struct MemberInfo: Sendable, Equatable {
+    package enum State: String, Sendable {
         case starting, idle, leased, resetting, stopping
     }
 
-    public var id: MemberID
-    public var pool: String
-    public var state: State
+    package var id: MemberID
+    package var pool: String
+    package var state: State
     /// Since its first answer; zero before.
-    public var age: Duration
+    package var age: Duration
     /// How often it was leased.
-    public var uses: Int
+    package var uses: Int
     /// It was made like an earlier configuration says.
-    public var isOutdated: Bool
+    package var isOutdated: Bool
 }
 
 extension FleetStateMachine {
     /// Every pool in numbers: as configured, then those that are no longer and still have members.
-    public func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
+    package func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
         let others = pools.indices.filter { pools[$0].isRemoved && pools[$0].members > 0 }
         return (poolOrder + others).map { snapshot(of: $0, now: now) }
     }
@@ -87,7 +87,7 @@ extension FleetStateMachine {
     }
 
     /// Every member of a pool, or of all pools, in the order of their names' creation.
-    public func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
+    package func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
         slots.compactMap { slot in
             let pool = pools[slot.pool].configuration.name
             guard name == nil || name == pool else { return nil }

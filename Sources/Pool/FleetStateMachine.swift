@@ -7,9 +7,9 @@ internal import HeapModule
 /// created or removed is asked for with `next`, by the one maintenance task. `Fleet` is the shell around it.
 ///
 /// No event walks over all members: each costs the same with 10 as with 10 000 of them.
-public struct FleetStateMachine: Sendable {
+package struct FleetStateMachine: Sendable {
     /// What is to be done for others because of an event, outside the lock, in this order.
-    public enum Effect: Sendable {
+    package enum Effect: Sendable {
         case grant(WaiterID, Grant)
         case refuse(WaiterID, AcquireError)
         case close(any MemberLink, LinkCloseReason)
@@ -70,7 +70,7 @@ public struct FleetStateMachine: Sendable {
     private var effects: [Effect] = []
     private var wantsNudge = false
 
-    public init(_ configuration: FleetConfiguration) {
+    package init(_ configuration: FleetConfiguration) {
         precondition(!configuration.pools.isEmpty, "a fleet has at least one pool")
         self.configuration = configuration
         let pools = Table(configuration.pools.map { PoolState($0) })
@@ -81,14 +81,14 @@ public struct FleetStateMachine: Sendable {
     }
 
     /// What the last events decided for others; empty afterwards.
-    public mutating func takeEffects() -> [Effect] {
+    package mutating func takeEffects() -> [Effect] {
         guard !effects.isEmpty else { return [] }
         defer { effects = [] }
         return effects
     }
 
     /// Whether the maintenance task has something to do now; false afterwards.
-    public mutating func takeNudge() -> Bool {
+    package mutating func takeNudge() -> Bool {
         defer { wantsNudge = false }
         return wantsNudge
     }
@@ -123,16 +123,16 @@ public struct FleetStateMachine: Sendable {
     // MARK: Views
 
     /// Members in all states, of all pools.
-    public var memberCount: Int { members }
+    package var memberCount: Int { members }
 
     /// Every member that the pool knows, in whatever state.
-    public var knownMembers: [MemberID] { Array(slotOf.keys) }
+    package var knownMembers: [MemberID] { Array(slotOf.keys) }
 
-    public var leaseCount: Int { slotOfLease.count }
+    package var leaseCount: Int { slotOfLease.count }
 
     /// Timers that are set, those included that what they were for has made idle.
-    public var timerCount: Int { timers.count }
+    package var timerCount: Int { timers.count }
 
     /// The sum of the memory limits of all members, in bytes.
-    public var usedMemoryBytes: Int64 { usedMemory }
+    package var usedMemoryBytes: Int64 { usedMemory }
 }

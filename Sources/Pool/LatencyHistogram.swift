@@ -48,8 +48,8 @@ struct LatencyHistogram: Sendable {
 
 /// How long acquires took, from asking to the member being theirs, recent ones mostly; rounded up to the next quarter
 /// of a power of two.
-public struct LatencyQuantiles: Sendable, Equatable {
-    public var p50: Duration
-    public var p90: Duration
-    public var p99: Duration
+package struct LatencyQuantiles: Sendable, Equatable {
+    package var p50: Duration
+    package var p90: Duration
+    package var p99: Duration
 }

@@ -1,16 +1,16 @@
 /// A lease's name and its key at once: 128 bits that nobody can guess.
-public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
+package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     let high: UInt64
     let low: UInt64
 
     /// - Parameter generator: for real leases a cryptographic one, which the system's is.
-    public init(using generator: inout some RandomNumberGenerator) {
+    package init(using generator: inout some RandomNumberGenerator) {
         high = generator.next()
         low = generator.next()
     }
 
     /// The token that `text` stands for; nil if it is not of a token's form, 32 hexadecimal digits.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var words: (UInt64, UInt64) = (0, 0)
         var count = 0
         for byte in text.utf8 {
@@ -29,9 +29,9 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// One random word is as good for this as two.
-    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
-    public var description: String {
+    package var description: String {
         String(unsafeUninitializedCapacity: 32) { buffer in
             for index in 0..<32 {
                 let word = index < 16 ? high : low
@@ -44,52 +44,52 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A connection of a client, as the pool knows it: leases end with it.
-public struct ConnectionID: Hashable, Sendable {
-    public let number: UInt64
+package struct ConnectionID: Hashable, Sendable {
+    package let number: UInt64
 
-    public init(_ number: UInt64) {
+    package init(_ number: UInt64) {
         self.number = number
     }
 }
 
 /// Who acquires, for the limit on what one client has: its token where there is one, else its address.
-public struct ClientID: Hashable, Sendable {
-    public let name: String
+package struct ClientID: Hashable, Sendable {
+    package let name: String
 
-    public init(_ name: String) {
+    package init(_ name: String) {
         self.name = name
     }
 }
 
 /// One queued acquire.
-public struct WaiterID: Hashable, Sendable {
-    public let number: UInt64
+package struct WaiterID: Hashable, Sendable {
+    package let number: UInt64
 
-    public init(_ number: UInt64) {
+    package init(_ number: UInt64) {
         self.number = number
     }
 }
 
 /// What an acquire asks for.
-public struct AcquireOrder: Sendable {
+package struct AcquireOrder: Sendable {
     /// The pool's name; empty is the default pool.
-    public var pool: String
+    package var pool: String
     /// The name the lease will have.
-    public var token: LeaseToken
+    package var token: LeaseToken
     /// The name of the acquire, in case it has to wait.
-    public var waiter: WaiterID
+    package var waiter: WaiterID
     /// Whose lease it will be.
-    public var connection: ConnectionID
+    package var connection: ConnectionID
     /// The lease outlives its connection.
-    public var isDetached: Bool
+    package var isDetached: Bool
     /// How long the lease lasts without use; nil, or more than the pool's: the pool's.
-    public var leaseTime: Duration?
+    package var leaseTime: Duration?
     /// How long to wait in the queue; nil: the default. Cut to the server's `maxWait`.
-    public var wait: Duration?
+    package var wait: Duration?
     /// On whose account it goes; nil: nobody's, and no limit on a client applies.
-    public var client: ClientID?
+    package var client: ClientID?
 
-    public init(
+    package init(
         pool: String = "", token: LeaseToken, waiter: WaiterID, connection: ConnectionID, isDetached: Bool = false,
         leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil
     ) {
@@ -105,18 +105,18 @@ public struct AcquireOrder: Sendable {
 }
 
 /// A member, handed out.
-public struct Grant: Sendable {
-    public var token: LeaseToken
-    public var member: MemberID
-    public var link: any MemberLink
+package struct Grant: Sendable {
+    package var token: LeaseToken
+    package var member: MemberID
+    package var link: any MemberLink
     /// How long the lease lasts without use.
-    public var leaseTime: Duration
+    package var leaseTime: Duration
     /// It was idle; false: it was created while the acquire waited.
-    public var isWarm: Bool
+    package var isWarm: Bool
 }
 
 /// Why an acquire got no member.
-public enum AcquireError: Error, Sendable, Equatable {
+package enum AcquireError: Error, Sendable, Equatable {
     case unknownPool(String, known: [String])
     /// Nothing is created until `nextTry` from now, since the last create failed.
     case unavailable(RuntimeError, nextTry: Duration)
@@ -134,13 +134,13 @@ public enum AcquireError: Error, Sendable, Equatable {
 }
 
 /// Which limit is in the way of a create.
-public enum HeldReason: Sendable, Equatable, CustomStringConvertible {
+package enum HeldReason: Sendable, Equatable, CustomStringConvertible {
     case poolMax(Int)
     case fleetMax(Int)
     case memoryBudget(needed: Int64, used: Int64, budget: Int64)
     case hostMemory(needed: Int64, available: Int64)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .poolMax(let max): "the pool has its most members (\(max))"
         case .fleetMax(let max): "the server has its most members (\(max))"

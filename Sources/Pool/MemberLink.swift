@@ -1,5 +1,5 @@
 /// The server's end of a member's byte stream, opaque to the pool: who gets a lease gets it too.
-public protocol MemberLink: AnyObject, Sendable {
+package protocol MemberLink: AnyObject, Sendable {
     /// Ends the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
     func close(_ reason: LinkCloseReason)
 
@@ -12,13 +12,13 @@ public protocol MemberLink: AnyObject, Sendable {
 }
 
 /// Why a member did not do what its link was asked for.
-public enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The agent has no such call.
     case unsupported
     /// One line: what went wrong.
     case failed(String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .unsupported: "the agent cannot do this"
         case .failed(let message): message
@@ -27,12 +27,12 @@ public enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible
 }
 
 extension MemberLink {
-    public func ping() async throws(MemberLinkError) { throw .unsupported }
-    public func reset() async throws(MemberLinkError) { throw .unsupported }
+    package func ping() async throws(MemberLinkError) { throw .unsupported }
+    package func reset() async throws(MemberLinkError) { throw .unsupported }
 }
 
 /// Why the pool gives a member up.
-public enum LinkCloseReason: Sendable, Equatable {
+package enum LinkCloseReason: Sendable, Equatable {
     case released
     case leaseExpired
     case connectionClosed
@@ -42,7 +42,7 @@ public enum LinkCloseReason: Sendable, Equatable {
 }
 
 /// Why a member was retired, as Stats counts it.
-public enum RetireReason: String, Sendable, CaseIterable {
+package enum RetireReason: String, Sendable, CaseIterable {
     /// Its lease was released, and the pool reuses none.
     case released
     case leaseExpired = "lease expired"

@@ -6,20 +6,20 @@
 
 /// The byte stream to the agent in a member: a descriptor to read from and one to write to, the same one for a socket.
 /// Owns both: closed when dropped, unless `take` hands them on.
-public struct MemberStream: ~Copyable, Sendable {
+package struct MemberStream: ~Copyable, Sendable {
     private var input: Int32
     private var output: Int32
     /// Who programs in the member run as; nil where the runtime leaves that to others.
-    public let user: MemberUser?
+    package let user: MemberUser?
     /// Tells whether it was the kernel that ended the agent, for lack of memory; nil where that cannot be found out.
-    public let memoryKills: MemoryKills?
+    package let memoryKills: MemoryKills?
 
     /// - Parameters:
     ///   - input: what the agent writes is read here.
     ///   - output: what is written here the agent reads.
     ///   - user: who programs run as.
     ///   - memoryKills: of the member.
-    public init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
+    package init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
         self.input = input
         self.output = output
         self.user = user
@@ -27,12 +27,12 @@ public struct MemberStream: ~Copyable, Sendable {
     }
 
     /// A stream over one socket.
-    public init(socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
+    package init(socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
         self.init(input: socket, output: socket, user: user, memoryKills: memoryKills)
     }
 
     /// Hands the descriptors to the caller, who closes them.
-    public consuming func take() -> (input: Int32, output: Int32) {
+    package consuming func take() -> (input: Int32, output: Int32) {
         defer { (input, output) = (-1, -1) }
         return (input, output)
     }

@@ -5,36 +5,36 @@
 #endif
 
 /// A point in monotonic time. Wall-clock changes do not move it.
-public struct MonotonicInstant: Comparable, Hashable, Sendable {
+package struct MonotonicInstant: Comparable, Hashable, Sendable {
     /// Nanoseconds since an arbitrary start.
-    public var nanoseconds: Int64
+    package var nanoseconds: Int64
 
-    public init(nanoseconds: Int64) {
+    package init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
-    public static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool { a.nanoseconds < b.nanoseconds }
+    package static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool { a.nanoseconds < b.nanoseconds }
 
     /// Saturates instead of overflowing: an instant plus a very long time is "never".
-    public static func + (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
+    package static func + (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
         let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.saturatedNanoseconds)
         return MonotonicInstant(nanoseconds: overflow ? .max : sum)
     }
 
-    public static func - (a: MonotonicInstant, b: MonotonicInstant) -> Duration {
+    package static func - (a: MonotonicInstant, b: MonotonicInstant) -> Duration {
         .nanoseconds(a.nanoseconds - b.nanoseconds)
     }
 }
 
 extension Duration {
     /// Whole nanoseconds; `Int64.max` or `Int64.min` where they don't fit.
-    public var saturatedNanoseconds: Int64 { Int64(clamping: attoseconds / 1_000_000_000) }
+    package var saturatedNanoseconds: Int64 { Int64(clamping: attoseconds / 1_000_000_000) }
 
     /// Whole milliseconds, rounded up, never negative: what is said to a client.
-    public var wholeMilliseconds: UInt64 { roundedUp(to: 1_000_000) }
+    package var wholeMilliseconds: UInt64 { roundedUp(to: 1_000_000) }
 
     /// Whole microseconds, rounded up, never negative.
-    public var wholeMicroseconds: UInt64 { roundedUp(to: 1000) }
+    package var wholeMicroseconds: UInt64 { roundedUp(to: 1000) }
 
     private func roundedUp(to nanoseconds: Int64) -> UInt64 {
         let (whole, rest) = saturatedNanoseconds.quotientAndRemainder(dividingBy: nanoseconds)
@@ -43,23 +43,23 @@ extension Duration {
 }
 
 /// Where the pool's time comes from: passed in, so that tests own it.
-public protocol MonotonicClock: Sendable {
+package protocol MonotonicClock: Sendable {
     func now() -> MonotonicInstant
     /// Returns at `instant`, or throws `CancellationError` when the task is cancelled.
     func sleep(until instant: MonotonicInstant) async throws
 }
 
 /// CLOCK_MONOTONIC.
-public struct SystemClock: MonotonicClock {
-    public init() {}
+package struct SystemClock: MonotonicClock {
+    package init() {}
 
-    public func now() -> MonotonicInstant {
+    package func now() -> MonotonicInstant {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    public func sleep(until instant: MonotonicInstant) async throws {
+    package func sleep(until instant: MonotonicInstant) async throws {
         let left = instant - now()
         guard left > .zero else { return }
         try await Task.sleep(for: left)

@@ -1,15 +1,15 @@
 /// A runtime whose creates wait while the server itself has no descriptors or memory left: that is not the runtime's failure,
 /// and must not open the breaker.
-public struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
+package struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
     /// Between two looks at whether there is room again.
-    public static var pause: Duration { .milliseconds(250) }
+    package static var pause: Duration { .milliseconds(250) }
 
     private let base: Base
     private let clock: any MonotonicClock
     private let isRoomLeft: @Sendable () -> Bool
 
     /// - Parameter isRoomLeft: whether a create would find what it needs of the server's own process.
-    public init(
+    package init(
         _ base: Base, clock: any MonotonicClock = SystemClock(), isRoomLeft: @escaping @Sendable () -> Bool
     ) {
         self.base = base
@@ -17,9 +17,9 @@ public struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
         self.isRoomLeft = isRoomLeft
     }
 
-    public var kind: String { base.kind }
+    package var kind: String { base.kind }
 
-    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+    package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         while !isRoomLeft() { try await rest() }
         while true {
             do throws(RuntimeError) {
@@ -42,7 +42,7 @@ public struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
         }
     }
 
-    public func remove(_ member: MemberID) async throws(RuntimeError) { try await base.remove(member) }
-    public func members() async throws(RuntimeError) -> [MemberID] { try await base.members() }
-    public func shutdown() async { await base.shutdown() }
+    package func remove(_ member: MemberID) async throws(RuntimeError) { try await base.remove(member) }
+    package func members() async throws(RuntimeError) -> [MemberID] { try await base.members() }
+    package func shutdown() async { await base.shutdown() }
 }

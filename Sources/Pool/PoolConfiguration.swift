@@ -1,51 +1,51 @@
 /// One pool: what its members are made like, and how many there are.
-public struct PoolConfiguration: Sendable, Equatable {
-    public var name: String
-    public var template: MemberTemplate
+package struct PoolConfiguration: Sendable, Equatable {
+    package var name: String
+    package var template: MemberTemplate
     /// How many members are kept idle.
-    public var sizing: Sizing
+    package var sizing: Sizing
     /// Maximum of members in all states together.
-    public var max: Int
+    package var max: Int
     /// Members filled in before another pool has its turn.
-    public var batch: Int
+    package var batch: Int
     /// How long nothing is created after a create that failed.
-    public var backoff: Duration
+    package var backoff: Duration
     /// A create that has not ended in an answering member by then has failed.
-    public var createTimeout: Duration
+    package var createTimeout: Duration
     /// How long a lease lasts without use.
-    public var leaseTime: Duration
+    package var leaseTime: Duration
     /// What becomes of a member after its release.
-    public var reuse: Reuse
+    package var reuse: Reuse
     /// A member this old is retired as soon as no lease is on it; nil: never.
-    public var maxAge: Duration?
+    package var maxAge: Duration?
     /// Members are retired at up to this fraction of `maxAge` earlier, each at a time of its own, so that those created
     /// together do not all go together; 0 to 1.
-    public var ageJitter: Double
+    package var ageJitter: Double
     /// A member idle for so long is retired; nil: never.
-    public var maxIdle: Duration?
+    package var maxIdle: Duration?
     /// A member is retired after so many leases (`reuse: reset`); nil: never.
-    public var maxUses: Int?
+    package var maxUses: Int?
     /// A member that dies unused before it has lived so long died young: the second of these in a row counts as a
     /// create that failed.
-    public var minLife: Duration
+    package var minLife: Duration
     /// A reset that has not been proven by then has failed.
-    public var resetTimeout: Duration
+    package var resetTimeout: Duration
     /// How often an idle member is asked whether it is well; nil: never.
-    public var healthInterval: Duration?
+    package var healthInterval: Duration?
     /// A member that has not answered by then is not well.
-    public var pingTimeout: Duration
+    package var pingTimeout: Duration
     /// Idle members beyond the target are retired one at a time, so far apart.
-    public var surplusInterval: Duration
+    package var surplusInterval: Duration
 
     /// How many members are kept idle.
-    public enum Sizing: Sendable, Equatable {
+    package enum Sizing: Sendable, Equatable {
         case fixed(Int)
         /// Follows demand between the two, as `Demand` computes it.
         case adaptive(min: Int, max: Int)
     }
 
     /// What becomes of a member after its release.
-    public enum Reuse: Sendable, Equatable {
+    package enum Reuse: Sendable, Equatable {
         /// It is destroyed.
         case never
         /// It is reset and, once proven clean, leased again. Only after a release: a lease that time or its connection
@@ -54,7 +54,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     }
 
     /// Members kept idle, at least; setting it makes the size fixed.
-    public var size: Int {
+    package var size: Int {
         get {
             switch sizing {
             case .fixed(let size): size
@@ -65,7 +65,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     }
 
     /// - Parameter sizing: when given, counts instead of `size`.
-    public init(
+    package init(
         name: String = "default", template: MemberTemplate = MemberTemplate(), size: Int = 2, max: Int = 16,
         batch: Int = 3, backoff: Duration = .seconds(300), createTimeout: Duration = .seconds(60),
         leaseTime: Duration = .seconds(300), sizing: Sizing? = nil, reuse: Reuse = .never,
@@ -96,37 +96,37 @@ public struct PoolConfiguration: Sendable, Equatable {
 }
 
 /// All pools of a server, and what they share.
-public struct FleetConfiguration: Sendable, Equatable {
+package struct FleetConfiguration: Sendable, Equatable {
     /// At least one; the first is the default pool. Names are unique.
-    public var pools: [PoolConfiguration]
+    package var pools: [PoolConfiguration]
     /// Maximum of members of all pools together.
-    public var max: Int
+    package var max: Int
     /// What the memory limits of all members together may reach, in bytes.
-    public var memoryBudgetBytes: Int64
+    package var memoryBudgetBytes: Int64
     /// The maximum time that the maintenance task sleeps: a safety net.
-    public var tick: Duration
+    package var tick: Duration
     /// Maximum of acquires in one pool's queue.
-    public var maxWaiters: Int
+    package var maxWaiters: Int
     /// Time that an acquire waits, used when the request sets none.
-    public var defaultWait: Duration
+    package var defaultWait: Duration
     /// The maximum time that an acquire may wait.
-    public var maxWait: Duration
+    package var maxWait: Duration
     /// How long a lease outlives the connection that acquired it.
-    public var connectionGrace: Duration
+    package var connectionGrace: Duration
     /// Maximum of removals in flight.
-    public var maxConcurrentRemovals: Int
+    package var maxConcurrentRemovals: Int
     /// How long one attempt to remove a member may take.
-    public var removeTimeout: Duration
+    package var removeTimeout: Duration
     /// Maximum of leases and waiting acquires of one client together; nil: no limit.
-    public var maxPerClient: Int?
+    package var maxPerClient: Int?
     /// Maximum of resets in flight.
-    public var maxConcurrentResets: Int
+    package var maxConcurrentResets: Int
     /// Maximum of health pings in flight.
-    public var maxConcurrentPings: Int
+    package var maxConcurrentPings: Int
     /// Each member has a user id of its own from it, unless its pool has one for all; nil: none has.
-    public var uids: ClosedRange<UInt32>?
+    package var uids: ClosedRange<UInt32>?
 
-    public init(
+    package init(
         pools: [PoolConfiguration], max: Int = 300, memoryBudgetBytes: Int64 = .max, tick: Duration = .seconds(30),
         maxWaiters: Int = 1024, defaultWait: Duration = .seconds(30), maxWait: Duration = .seconds(900),
         connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4,

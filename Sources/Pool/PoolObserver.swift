@@ -1,10 +1,10 @@
 /// Sees every decision of the pool: for the log and for counters. Called outside the pool's lock, in any order of threads.
-public protocol PoolObserver: Sendable {
+package protocol PoolObserver: Sendable {
     func record(_ event: PoolEvent)
 }
 
 /// A decision, or what became of one.
-public enum PoolEvent: Sendable, Equatable {
+package enum PoolEvent: Sendable, Equatable {
     case createStarted(MemberID, pool: String, onDemand: Bool)
     case created(MemberID, pool: String, took: Duration)
     case createFailed(MemberID, pool: String, RuntimeError, failuresInRow: Int, nextTry: Duration)

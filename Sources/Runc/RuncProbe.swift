@@ -3,30 +3,30 @@ internal import Glibc
 internal import Pool
 
 /// What this machine has and lacks for the embedded runtime.
-public struct RuncProbe: Sendable {
+package struct RuncProbe: Sendable {
     /// Something that is missing.
-    public struct Problem: Sendable, Equatable {
+    package struct Problem: Sendable, Equatable {
         /// One line: what is missing.
-        public var message: String
+        package var message: String
         /// The command that mends it, or nil when none does.
-        public var remedy: String?
+        package var remedy: String?
         /// Whether no member can be created without it.
-        public var isFatal: Bool
+        package var isFatal: Bool
     }
 
     /// The OCI runtime found: runc, or crun where the host's cgroups let it run.
-    public var runtimePath: String?
-    public var problems: [Problem] = []
+    package var runtimePath: String?
+    package var problems: [Problem] = []
     /// Where the cgroups of a server's members would be, and what that means for the limits of its unit.
-    public let location: (path: String, reason: String)
+    package let location: (path: String, reason: String)
     private let cgroups: Cgroups
 
-    public var isUsable: Bool { runtimePath != nil && !problems.contains(where: \.isFatal) }
+    package var isUsable: Bool { runtimePath != nil && !problems.contains(where: \.isFatal) }
 
     /// Looks around; starts no program and takes well under a millisecond.
     ///
     /// - Parameter runcPath: the only runtime to consider, or nil for what is installed.
-    public init(runcPath: String? = nil) {
+    package init(runcPath: String? = nil) {
         let cgroups = Cgroups(instance: "7411", stateDirectory: "/run/berth/7411")
         self.cgroups = cgroups
         location = cgroups.location
@@ -66,7 +66,7 @@ public struct RuncProbe: Sendable {
 
     /// What a unit, a container or a kernel forbids that every member needs: one line with what is in the way, or nil.
     /// Makes nothing that stays: a child process in new namespaces ends at once.
-    public var obstacle: String? {
+    package var obstacle: String? {
         do throws(RuntimeError) {
             try StartProbe(cgroups: cgroups).look()
             return nil

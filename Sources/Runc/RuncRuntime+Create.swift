@@ -4,7 +4,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import Hardening
 internal import Logging
-public import Pool
+package import Pool
 internal import Synchronization
 
 extension RuncRuntime {
@@ -18,7 +18,7 @@ extension RuncRuntime {
     /// - Returns: the template with the image that its reference means now.
     /// - Throws: `invalidConfiguration`, or `imageMissing` with what would help.
     @discardableResult
-    public func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
+    package func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
         try await blocking { cancellation throws(RuntimeError) in
             try Self.validate(template)
             var template = template

@@ -1,16 +1,16 @@
-public import Housekeeping
-public import DockerConfig
+package import Housekeeping
+package import DockerConfig
 internal import GatedLog
 internal import Glibc
 internal import Hardening
-public import Logging
-public import Pool
+package import Logging
+package import Pool
 internal import Synchronization
 
 /// Containers without a daemon: each member is made by one short run of runc (or crun), and berth-agent's standard
 /// input and output are its stream.
-public final class RuncRuntime: ContainerRuntime {
-    public let kind = "runc"
+package final class RuncRuntime: ContainerRuntime {
+    package let kind = "runc"
     let executable: String
     let agentPath: String
     let stateDirectory: String
@@ -48,7 +48,7 @@ public final class RuncRuntime: ContainerRuntime {
     ///   - logins: what Docker's client is logged in with, for pulls.
     ///   - usesOverlays: false: does as on a host that has none.
     /// - Throws: `runtimeUnreachable` with what is missing on this machine and the command that mends it.
-    public init(
+    package init(
         runcPath: String?, instance: String, agentPath: String, stateDirectory: String,
         imageDirectory: String = "/var/cache/berth/images", logins: DockerConfigFile = .none, usesOverlays: Bool = true,
         logger: Logger
@@ -98,7 +98,7 @@ public final class RuncRuntime: ContainerRuntime {
             metadata: ["cgroup.path": "\(location.path)", "cgroup.reason": "\(location.reason)"])
     }
 
-    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+    package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         let socket = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
@@ -107,20 +107,20 @@ public final class RuncRuntime: ContainerRuntime {
             socket: socket.descriptor, user: socket.user, memoryKills: pid.flatMap { MemoryKills(process: $0) })
     }
 
-    public func remove(_ member: MemberID) async throws(RuntimeError) {
+    package func remove(_ member: MemberID) async throws(RuntimeError) {
         try await blocking { cancellation throws(RuntimeError) in
             try self.destroy(member, cancellation)
         }
     }
 
-    public func members() async throws(RuntimeError) -> [MemberID] {
+    package func members() async throws(RuntimeError) -> [MemberID] {
         try await blocking { _ throws(RuntimeError) in
             let names = Set(Files.list("\(self.stateDirectory)/members") + Files.list("\(self.stateDirectory)/runc"))
             return names.union(self.cgroups.members()).sorted().map(MemberID.init)
         }
     }
 
-    public func shutdown() async {
+    package func shutdown() async {
         for comparison in comparisons.withLock({ Array($0.values) }) { comparison.cancel() }
         let left = diagnostics.withLock { files in
             defer { files = [:] }
@@ -131,10 +131,10 @@ public final class RuncRuntime: ContainerRuntime {
     }
 
     /// Bytes that the limits of this server's unit or container leave for members; nil where none holds for them.
-    public func memoryLeft() -> Int64? { cgroups.memoryLeft() }
+    package func memoryLeft() -> Int64? { cgroups.memoryLeft() }
 
     /// What the janitor has to remove when this server dies.
-    public var containers: Janitor.Containers { .init(runcPath: executable, cgroup: cgroups.parent) }
+    package var containers: Janitor.Containers { .init(runcPath: executable, cgroup: cgroups.parent) }
 
     func bundle(_ member: MemberID) -> String { "\(stateDirectory)/members/\(member)" }
 

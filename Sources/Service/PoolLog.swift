@@ -1,16 +1,16 @@
 internal import GatedLog
-public import Logging
-public import Pool
+package import Logging
+package import Pool
 
 /// Every decision of the pool as a log line. Those that clients can bring about as often as they like go through a gate.
-public struct PoolLog: PoolObserver {
+package struct PoolLog: PoolObserver {
     /// Lines of a kind before they are counted: of single members, it is worth knowing which.
     private static let burst = 10
 
     private let logger: Logger
     private let gate: LogGate
 
-    public init(_ logger: Logger, clock: any MonotonicClock = SystemClock()) {
+    package init(_ logger: Logger, clock: any MonotonicClock = SystemClock()) {
         self.logger = logger
         gate = LogGate(logger, clock: clock)
     }
@@ -22,7 +22,7 @@ public struct PoolLog: PoolObserver {
         gate.log(level, message, subject: pool, burst: burst, metadata: metadata())
     }
 
-    public func record(_ event: PoolEvent) {
+    package func record(_ event: PoolEvent) {
         switch event {
         case .createStarted(let member, let pool, let onDemand):
             logger.debug(

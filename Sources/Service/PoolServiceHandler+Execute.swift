@@ -141,7 +141,7 @@ extension PoolServiceHandler {
 
     /// Defaults of programs that start from here on, by the names of their pools. A pool that is not
     /// named keeps what it had: it may have leases for a while after it has gone.
-    public func setPrograms(_ defaults: [String: ProgramDefaults]) {
+    package func setPrograms(_ defaults: [String: ProgramDefaults]) {
         programs.withLock { $0.merge(defaults) { _, new in new } }
     }
 }

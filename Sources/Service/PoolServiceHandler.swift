@@ -1,15 +1,15 @@
 internal import AgentLink
 internal import GatedLog
-public import Logging
-public import Pool
-public import BerthRPC
+package import Logging
+package import Pool
+package import BerthRPC
 internal import BerthSchema
 internal import Synchronization
 
 /// What the server serves: `berth.v1.Pool`, and `berth.v1.Admin` beside it. Routes calls, and keeps what belongs to a
 /// connection.
-public final class PoolServiceHandler: RPCService {
-    public let fleet: Fleet
+package final class PoolServiceHandler: RPCService {
+    package let fleet: Fleet
     let limits: ServiceLimits
     let server: String
     let runtimeKind: String
@@ -29,7 +29,7 @@ public final class PoolServiceHandler: RPCService {
     /// - Parameters:
     ///   - server: "berth/0.1.0", as clients see it.
     ///   - runtimeKind: "docker" or "runc", as clients see it.
-    public init(
+    package init(
         fleet: Fleet, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,
         clock: any MonotonicClock = SystemClock()
     ) {
@@ -47,27 +47,27 @@ public final class PoolServiceHandler: RPCService {
         admin = AdminServiceHandler(fleet: fleet, gate: gate)
     }
 
-    public func connectionOpened(_ connection: ServerConnection) -> Session {
+    package func connectionOpened(_ connection: ServerConnection) -> Session {
         connections.withLock { $0 += 1 }
         return Session(client: ClientID(connection.host))
     }
 
-    public func connectionClosed(_ connection: ServerConnection, _ session: Session) {
+    package func connectionClosed(_ connection: ServerConnection, _ session: Session) {
         connections.withLock { $0 -= 1 }
         fleet.connectionClosed(ConnectionID(connection.id))
     }
 
-    public func connectionRefused(_ connection: ServerConnection, speaking name: String) {
+    package func connectionRefused(_ connection: ServerConnection, speaking name: String) {
         gate.log(
             .warning, "a connection that does not speak ttrpc was closed",
             metadata: ["connection.peer": "\(connection.peer)", "connection.protocol": "\(name)"])
     }
 
-    public func acceptingPaused(because words: String) {
+    package func acceptingPaused(because words: String) {
         gate.log(.warning, "connections are not accepted for a moment", metadata: ["error": "\(words)"])
     }
 
-    public func serve(_ call: ServerCall, in session: Session) {
+    package func serve(_ call: ServerCall, in session: Session) {
         do throws(RPCError) {
             switch call.service {
             case PoolService.name: try route(call, to: call.method(of: PoolService.self), session)
@@ -111,18 +111,18 @@ public final class PoolServiceHandler: RPCService {
     }
 
     /// New acquires and executions are refused from here on.
-    public func drain() {
+    package func drain() {
         draining.withLock { $0 = true }
         fleet.drain()
     }
 
     /// Ends all that runs, as DRAINING.
-    public func endAll() {
+    package func endAll() {
         fleet.endLeases()
     }
 
     /// Executions that run now.
-    public var executionCount: Int { executions.count }
+    package var executionCount: Int { executions.count }
 
     var isDraining: Bool { draining.withLock { $0 } }
 
@@ -153,7 +153,7 @@ public final class PoolServiceHandler: RPCService {
 }
 
 /// What belongs to a connection.
-public final class Session {
+package final class Session {
     /// On whose account its acquires and executions go.
     let client: ClientID
 
@@ -178,27 +178,27 @@ extension ServerCall {
 }
 
 /// What one request may ask for.
-public struct ServiceLimits: Sendable, Equatable {
+package struct ServiceLimits: Sendable, Equatable {
     /// Time-out used when the request sets none.
-    public var defaultTimeout: Duration
+    package var defaultTimeout: Duration
     /// Time between TERM and KILL, used when the request sets none.
-    public var defaultGrace: Duration
+    package var defaultGrace: Duration
     /// How long what a program has left may be silent, while it holds the program's output.
-    public var outputGrace: Duration
+    package var outputGrace: Duration
     /// How long that may go on in all.
-    public var maxOutputGrace: Duration
+    package var maxOutputGrace: Duration
     /// The longest time-out, and grace.
-    public var maxTimeout: Duration
+    package var maxTimeout: Duration
     /// User id used when the request sets none.
-    public var uid: UInt32
+    package var uid: UInt32
     /// How long the output of a program that has ended is held for a client that does not read it.
-    public var unreadTime = Duration.seconds(600)
+    package var unreadTime = Duration.seconds(600)
     /// Programs at a time in one lease.
-    public var maxExecutionsPerLease = 64
+    package var maxExecutionsPerLease = 64
     /// Watchers of one execution.
-    public var maxWatchers = 64
+    package var maxWatchers = 64
 
-    public init(
+    package init(
         defaultTimeout: Duration = .seconds(60), defaultGrace: Duration = .seconds(2),
         maxTimeout: Duration = .seconds(24 * 3600), uid: UInt32 = 1000,
         outputGrace: Duration = .milliseconds(100), maxOutputGrace: Duration = .seconds(1)

@@ -1,26 +1,26 @@
 /// A pool's defaults for what a request does not set.
-public struct ProgramDefaults: Sendable, Equatable {
+package struct ProgramDefaults: Sendable, Equatable {
     /// What stands for the source text in a language's command.
-    public static let codePlaceholder = "{code}"
+    package static let codePlaceholder = "{code}"
 
     /// Over what the image gives, under what the request says.
-    public var env: [String: String]
+    package var env: [String: String]
     /// Absolute.
-    public var cwd: String
+    package var cwd: String
     /// Their HOME; absolute.
-    public var home: String
+    package var home: String
     /// Who they run as in a container without a user of its own; nil: as the server says.
-    public var uid: UInt32?
+    package var uid: UInt32?
     /// Who callers may have them run as instead.
-    public var allowedUIDs: [UInt32]
+    package var allowedUIDs: [UInt32]
     /// What runs code of a language: a program and its arguments, `{code}` in one of them standing for the text.
-    public var languages: [String: [String]]
+    package var languages: [String: [String]]
 
-    public static let standardLanguages = [
+    package static let standardLanguages = [
         "python": ["python3", "-c", codePlaceholder], "sh": ["sh", "-c", codePlaceholder],
     ]
 
-    public init(
+    package init(
         env: [String: String] = [:], cwd: String = "/workspace", home: String = "/workspace", uid: UInt32? = nil,
         allowedUIDs: [UInt32] = [],
         languages: [String: [String]] = ProgramDefaults.standardLanguages

@@ -5,9 +5,9 @@
 #endif
 
 /// What the build that is under test has made.
-public enum BuildProducts {
+package enum BuildProducts {
     /// The folder in which this test binary lies, and so all other products.
-    public static let folder: String = {
+    package static let folder: String = {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         precondition(count > 0, "/proc is not mounted")
@@ -17,7 +17,7 @@ public enum BuildProducts {
 
     /// The path of a program of this package.
     /// - Throws: `MissingPart` when it is not built.
-    public static func program(_ name: String) throws(MissingPart) -> String {
+    package static func program(_ name: String) throws(MissingPart) -> String {
         let path = "\(folder)/\(name)"
         guard access(path, X_OK) == 0 else { throw MissingPart("\(path): build it with: swift build --build-tests") }
         return path
@@ -25,10 +25,10 @@ public enum BuildProducts {
 }
 
 /// Something that a test needs is not there: the test fails with its name.
-public struct MissingPart: Error, CustomStringConvertible {
-    public let description: String
+package struct MissingPart: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(_ what: String) {
+    package init(_ what: String) {
         description = "missing: \(what)"
     }
 }

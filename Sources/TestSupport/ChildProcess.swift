@@ -6,8 +6,8 @@ internal import Synchronization
 /// A program of the outside. (Foundation's `Process` has crashed in `run()` twice in long test runs.)
 ///
 /// It has a session of its own, no blocked signals, and no descriptors but the three that it is given.
-public final class ChildProcess: Sendable {
-    public let pid: Int32
+package final class ChildProcess: Sendable {
+    package let pid: Int32
     private let ended = Mutex<Int32?>(nil)
 
     /// - Parameters:
@@ -16,7 +16,7 @@ public final class ChildProcess: Sendable {
     ///   - input: its stdin; nil is /dev/null.
     ///   - output: its stdout; nil is this process's.
     ///   - errors: its stderr; nil is this process's.
-    public init(
+    package init(
         _ path: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
         input: Int32? = nil, output: Int32? = nil, errors: Int32? = nil
     ) throws(MissingPart) {
@@ -31,9 +31,9 @@ public final class ChildProcess: Sendable {
     }
 
     /// Its exit code, 128+n for signal n, as a shell says it; nil while it runs.
-    public var status: Int32? { ended.withLock { $0 } }
+    package var status: Int32? { ended.withLock { $0 } }
 
-    public func signal(_ number: Int32) {
+    package func signal(_ number: Int32) {
         ended.withLock { status in
             if status == nil { _ = kill(pid, number) }
         }
@@ -41,7 +41,7 @@ public final class ChildProcess: Sendable {
 
     /// Blocks until it has ended.
     @discardableResult
-    public func wait() -> Int32 {
+    package func wait() -> Int32 {
         while true {
             if let status { return status }
             var info = siginfo_t()

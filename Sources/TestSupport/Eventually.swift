@@ -1,15 +1,15 @@
 /// A wait that did not end in time.
-public struct NeverHappened: Error, CustomStringConvertible {
-    public let description: String
+package struct NeverHappened: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(description: String) {
+    package init(description: String) {
         self.description = description
     }
 }
 
 /// Waits until `condition` holds, by looking again and again; for what has no event to wait for.
 /// - Throws: `NeverHappened` when it has not within `limit`.
-public func eventually(
+package func eventually(
     _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit

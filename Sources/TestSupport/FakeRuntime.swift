@@ -1,10 +1,10 @@
-public import Pool
+package import Pool
 internal import Synchronization
 
 /// A runtime without containers, which does as it is told and keeps count.
-public final class FakeRuntime: ContainerRuntime {
+package final class FakeRuntime: ContainerRuntime {
     /// What a create does.
-    public enum Behaviour: Sendable {
+    package enum Behaviour: Sendable {
         case succeed
         case fail(RuntimeError)
         /// Leaves a container behind and fails, as when start fails after create.
@@ -13,38 +13,38 @@ public final class FakeRuntime: ContainerRuntime {
         case hang
     }
 
-    public struct State: Sendable {
-        public var behaviour: [Behaviour] = []
+    package struct State: Sendable {
+        package var behaviour: [Behaviour] = []
         /// What a create does when `behaviour` is used up.
-        public var otherwise = Behaviour.succeed
-        public var existing: Set<MemberID> = []
-        public var created: [MemberID] = []
-        public var removed: [MemberID] = []
+        package var otherwise = Behaviour.succeed
+        package var existing: Set<MemberID> = []
+        package var created: [MemberID] = []
+        package var removed: [MemberID] = []
         /// Creates under way; the most there ever were.
-        public var underWay = 0
-        public var mostUnderWay = 0
-        public var mostExisting = 0
-        public var removeFailures = 0
+        package var underWay = 0
+        package var mostUnderWay = 0
+        package var mostExisting = 0
+        package var removeFailures = 0
         /// How often the members were listed.
-        public var lists = 0
+        package var lists = 0
     }
 
     private let state = Mutex(State())
     private let gate = Mutex<[CheckedContinuation<Void, Never>]>([])
 
-    public init(_ otherwise: Behaviour = .succeed) {
+    package init(_ otherwise: Behaviour = .succeed) {
         state.withLock { $0.otherwise = otherwise }
     }
 
-    public var kind: String { "fake" }
-    public var now: State { state.withLock { $0 } }
+    package var kind: String { "fake" }
+    package var now: State { state.withLock { $0 } }
 
-    public func set(_ change: @Sendable (inout State) -> Void) {
+    package func set(_ change: @Sendable (inout State) -> Void) {
         state.withLock { change(&$0) }
     }
 
     /// Lets hanging creates go on.
-    public func unblock() {
+    package func unblock() {
         let waiting = gate.withLock { gate in
             defer { gate = [] }
             return gate
@@ -52,7 +52,7 @@ public final class FakeRuntime: ContainerRuntime {
         for continuation in waiting { continuation.resume() }
     }
 
-    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+    package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         let behaviour = state.withLock { state in
             state.created.append(member)
             state.underWay += 1
@@ -90,7 +90,7 @@ public final class FakeRuntime: ContainerRuntime {
         }
     }
 
-    public func remove(_ member: MemberID) async throws(RuntimeError) {
+    package func remove(_ member: MemberID) async throws(RuntimeError) {
         let fails = state.withLock { state in
             guard state.removeFailures == 0 else {
                 state.removeFailures -= 1
@@ -103,43 +103,43 @@ public final class FakeRuntime: ContainerRuntime {
         if fails { throw RuntimeError(.failed, "remove failed, as told") }
     }
 
-    public func members() async throws(RuntimeError) -> [MemberID] {
+    package func members() async throws(RuntimeError) -> [MemberID] {
         state.withLock { state in
             state.lists += 1
             return Array(state.existing)
         }
     }
-    public func shutdown() async {}
+    package func shutdown() async {}
 }
 
 /// The server's end of a fake member.
-public final class FakeLink: MemberLink {
-    public let member: MemberID
+package final class FakeLink: MemberLink {
+    package let member: MemberID
     private let reason = Mutex<LinkCloseReason?>(nil)
     private let answer: @Sendable () -> MemberLinkError?
 
     /// - Parameter answer: what becomes of pings and resets; nil: they succeed.
-    public init(
+    package init(
         _ member: MemberID = MemberID("fake"), answer: @escaping @Sendable () -> MemberLinkError? = { .unsupported }
     ) {
         self.member = member
         self.answer = answer
     }
 
-    public func ping() async throws(MemberLinkError) {
+    package func ping() async throws(MemberLinkError) {
         if let error = answer() { throw error }
     }
 
-    public func reset() async throws(MemberLinkError) {
+    package func reset() async throws(MemberLinkError) {
         if let error = answer() { throw error }
     }
 
-    public var closed: LinkCloseReason? { reason.withLock { $0 } }
-    public func close(_ reason: LinkCloseReason) { self.reason.withLock { $0 = $0 ?? reason } }
+    package var closed: LinkCloseReason? { reason.withLock { $0 } }
+    package func close(_ reason: LinkCloseReason) { self.reason.withLock { $0 = $0 ?? reason } }
 }
 
 /// Connects to fake members; any of them can be made to die, or not to answer.
-public final class FakeConnector: MemberConnector {
+package final class FakeConnector: MemberConnector {
     private struct State {
         var closers: [MemberID: @Sendable () -> Void] = [:]
         var failure: RuntimeError?
@@ -147,18 +147,18 @@ public final class FakeConnector: MemberConnector {
     }
     private let state = Mutex(State())
 
-    public init() {}
+    package init() {}
 
     /// What pings and resets of all members end in from here on; nil: they succeed.
-    public func answer(_ error: MemberLinkError?) { state.withLock { $0.answer = error } }
+    package func answer(_ error: MemberLinkError?) { state.withLock { $0.answer = error } }
 
     /// From here on no agent answers its first ping.
-    public func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
+    package func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
 
     /// The member's stream ends.
-    public func kill(_ member: MemberID) { state.withLock { $0.closers[member] }?() }
+    package func kill(_ member: MemberID) { state.withLock { $0.closers[member] }?() }
 
-    public func connect(
+    package func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
         _ = stream.take()
@@ -172,11 +172,11 @@ public final class FakeConnector: MemberConnector {
 }
 
 /// Keeps every event.
-public final class RecordingObserver: PoolObserver {
+package final class RecordingObserver: PoolObserver {
     private let events = Mutex<[PoolEvent]>([])
 
-    public init() {}
+    package init() {}
 
-    public var all: [PoolEvent] { events.withLock { $0 } }
-    public func record(_ event: PoolEvent) { events.withLock { $0.append(event) } }
+    package var all: [PoolEvent] { events.withLock { $0 } }
+    package func record(_ event: PoolEvent) { events.withLock { $0.append(event) } }
 }

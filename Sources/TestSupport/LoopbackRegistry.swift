@@ -8,15 +8,15 @@ internal import CHost
 
 /// A real registry on a port of loopback, of one test: `docker-registry` with its files in a directory of its own, which
 /// may ask for a log-in. Images are put there as `umoci` makes them, small and each another.
-public final class LoopbackRegistry: Sendable {
+package final class LoopbackRegistry: Sendable {
     /// "127.0.0.1:PORT"
-    public let address: String
+    package let address: String
     private let directory: String
     private let pid: pid_t
     private let login: String?
 
-    public static let user = "berth"
-    public static let password = "secret"
+    package static let user = "berth"
+    package static let password = "secret"
     // Of `htpasswd -nbB berth secret`.
     private static let passwords = "berth:$2y$05$l32nzf2GhEZ2ZtFUhmeY9e0.5Cc2nOUvRy59luDO4ie.16BH6b44S\n"
 
@@ -28,7 +28,7 @@ public final class LoopbackRegistry: Sendable {
     }
 
     /// - Parameter asksForLogin: for `user` with `password`.
-    public static func with(asksForLogin: Bool = false, _ body: (LoopbackRegistry) async throws -> Void) async throws {
+    package static func with(asksForLogin: Bool = false, _ body: (LoopbackRegistry) async throws -> Void) async throws {
         var template = Array("/tmp/berth-registry-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw MissingPart("a directory in /tmp") }
         let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -60,7 +60,7 @@ public final class LoopbackRegistry: Sendable {
     /// Puts an image there whose programs are busybox's and see `VERSION=version`.
     /// - Returns: its reference.
     @discardableResult
-    public func push(_ name: String, version: String, architecture: String? = nil) throws -> String {
+    package func push(_ name: String, version: String, architecture: String? = nil) throws -> String {
         let image = "\(directory)/oci:\(version)"
         let reference = "\(address)/\(name)"
         try run(["umoci", "tag", "--image", "\(directory)/oci:base", version])
@@ -119,7 +119,7 @@ public final class LoopbackRegistry: Sendable {
         guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw MissingPart(path) }
     }
 
-    public static func freePort() throws -> UInt16 {
+    package static func freePort() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()

@@ -1,8 +1,8 @@
-public import Pool
+package import Pool
 internal import Synchronization
 
 /// Time that stands still until a test moves it.
-public final class ManualClock: MonotonicClock {
+package final class ManualClock: MonotonicClock {
     private struct Sleeper {
         var deadline: MonotonicInstant
         var continuation: CheckedContinuation<Void, any Error>
@@ -16,15 +16,15 @@ public final class ManualClock: MonotonicClock {
 
     private let state = Mutex(State())
 
-    public init() {}
+    package init() {}
 
     /// Those who wait for the time to pass.
-    public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
+    package var sleeperCount: Int { state.withLock { $0.sleepers.count } }
 
-    public func now() -> MonotonicInstant { state.withLock { $0.now } }
+    package func now() -> MonotonicInstant { state.withLock { $0.now } }
 
     /// Moves the time on and wakes who has slept enough.
-    public func advance(by duration: Duration) {
+    package func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration
             let due = state.sleepers.filter { $0.value.deadline <= state.now }
@@ -34,7 +34,7 @@ public final class ManualClock: MonotonicClock {
         for sleeper in due { sleeper.continuation.resume() }
     }
 
-    public func sleep(until instant: MonotonicInstant) async throws {
+    package func sleep(until instant: MonotonicInstant) async throws {
         let key = state.withLock { state in
             state.counter += 1
             return state.counter

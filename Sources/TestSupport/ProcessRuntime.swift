@@ -1,5 +1,5 @@
 internal import CHost
-public import Pool
+package import Pool
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -10,7 +10,7 @@ internal import Synchronization
 
 /// A runtime whose members are real agents, but ordinary processes instead of containers: for tests of everything above
 /// the runtime, on any machine.
-public final class ProcessRuntime: ContainerRuntime {
+package final class ProcessRuntime: ContainerRuntime {
     private struct State {
         var processes: [MemberID: pid_t] = [:]
         var created = 0
@@ -22,22 +22,22 @@ public final class ProcessRuntime: ContainerRuntime {
     /// Variables of the image that are no UTF-8: the value, and the name.
     private static let bytes = [Array("IMAGE_BYTES=".utf8) + [0xff, 0x21], [0xe9] + Array("=bytes".utf8)]
 
-    public init() throws(MissingPart) {
+    package init() throws(MissingPart) {
         agent = try BuildProducts.program("berth-agent")
     }
 
-    public var kind: String { "process" }
+    package var kind: String { "process" }
     /// Creates so far, failed ones included.
-    public var created: Int { state.withLock { $0.created } }
-    public var alive: Int { state.withLock { $0.processes.count } }
+    package var created: Int { state.withLock { $0.created } }
+    package var alive: Int { state.withLock { $0.processes.count } }
 
     /// From here on every create fails so; nil: succeeds again.
-    public func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
+    package func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
 
     /// The agent's process of a member.
-    public func process(of member: MemberID) -> Int32? { state.withLock { $0.processes[member] } }
+    package func process(of member: MemberID) -> Int32? { state.withLock { $0.processes[member] } }
 
-    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+    package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         let failure = state.withLock { state in
             state.created += 1
             return state.failure
@@ -67,7 +67,7 @@ public final class ProcessRuntime: ContainerRuntime {
         return MemberStream(socket: sockets[0])
     }
 
-    public func remove(_ member: MemberID) async throws(RuntimeError) {
+    package func remove(_ member: MemberID) async throws(RuntimeError) {
         guard let pid = state.withLock({ $0.processes[member] }) else { return }
         // The agent ends by itself when its stream does, and takes its programs along; a moment for that.
         for _ in 0..<500 {
@@ -79,6 +79,6 @@ public final class ProcessRuntime: ContainerRuntime {
         state.withLock { $0.processes[member] = nil }
     }
 
-    public func members() async throws(RuntimeError) -> [MemberID] { state.withLock { Array($0.processes.keys) } }
-    public func shutdown() async {}
+    package func members() async throws(RuntimeError) -> [MemberID] { state.withLock { Array($0.processes.keys) } }
+    package func shutdown() async {}
 }

@@ -12,73 +12,73 @@ internal import Synchronization
 
 /// A small Docker engine without containers, in this process: counts calls, keeps a table, and fails as it is told.
 /// With `agent`, "starting" a container runs that program as `agent --connect <bind source>/agent.sock`.
-public final class StubEngine: Sendable {
-    public enum Call: String, Sendable, CaseIterable {
+package final class StubEngine: Sendable {
+    package enum Call: String, Sendable, CaseIterable {
         case version, imageInspect, pull, distribution, create, start, wait, remove, inspect, list, info, other
         /// A container that shows what is in an image, and is never started.
         case look, archive
     }
 
-    public struct Faults: Sendable {
+    package struct Faults: Sendable {
         /// Every create is answered so.
-        public var create: (status: Int, message: String)?
-        public var start: (status: Int, message: String)?
+        package var create: (status: Int, message: String)?
+        package var start: (status: Int, message: String)?
         /// No call of these kinds is ever answered.
-        public var neverAnswers: Set<Call> = []
+        package var neverAnswers: Set<Call> = []
         /// The image is not there until it is pulled.
-        public var imageIsMissing = false
+        package var imageIsMissing = false
         /// Every pull ends with this error, after its 200.
-        public var pull: String?
+        package var pull: String?
         /// How long each answer takes, and each pull.
-        public var delay: Duration?
-        public var pullDuration: Duration?
+        package var delay: Duration?
+        package var pullDuration: Duration?
         /// So many waits are answered as if the container had ended in an error, while it goes on (seen of Podman).
-        public var falseEnds = 0
+        package var falseEnds = 0
         /// What it says of its version, in place of its own words.
-        public var version: String?
+        package var version: String?
         /// The same of itself.
-        public var info: String?
+        package var info: String?
         /// A started container ends at once with this code.
-        public var exitsAtOnce: Int?
+        package var exitsAtOnce: Int?
         /// So many removes are answered with 409, "already in progress".
-        public var removeConflicts = 0
-        public var remove: (status: Int, message: String)?
+        package var removeConflicts = 0
+        package var remove: (status: Int, message: String)?
 
-        public init() {}
+        package init() {}
     }
 
-    public struct Container: Sendable {
-        public var id: String
-        public var labels: [String: String]
+    package struct Container: Sendable {
+        package var id: String
+        package var labels: [String: String]
         /// The body of its create, as it came.
-        public var body: String
-        public var isRunning = false
+        package var body: String
+        package var isRunning = false
         var socketDirectory: String?
         var process: Int32?
     }
 
-    public struct State: Sendable {
-        public var calls: [Call: Int] = [:]
+    package struct State: Sendable {
+        package var calls: [Call: Int] = [:]
         /// By name.
-        public var containers: [String: Container] = [:]
-        public var faults = Faults()
-        public var connections = 0
+        package var containers: [String: Container] = [:]
+        package var faults = Faults()
+        package var connections = 0
         /// The most containers there ever were at a time.
-        public var mostContainers = 0
+        package var mostContainers = 0
         var waits: [String: [@Sendable (Int) -> Void]] = [:]
         var nextID = 1
     }
 
     /// As a runtime takes it: "unix:///…".
-    public let endpoint: String
+    package let endpoint: String
     /// The socket's path.
-    public let path: String
+    package let path: String
     private let agent: String?
     let state = Mutex(State())
     private let listener: any Channel
 
     /// - Parameter socketPath: made; removed by `stop`.
-    public static func start(socketPath: String, agent: String? = nil) async throws -> StubEngine {
+    package static func start(socketPath: String, agent: String? = nil) async throws -> StubEngine {
         let box = Weak()
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -104,21 +104,21 @@ public final class StubEngine: Sendable {
         let engine = Mutex<StubEngine?>(nil)
     }
 
-    public var now: State { state.withLock { $0 } }
-    public func count(_ call: Call) -> Int { state.withLock { $0.calls[call] ?? 0 } }
-    public func setFaults(_ change: @Sendable (inout Faults) -> Void) { state.withLock { change(&$0.faults) } }
+    package var now: State { state.withLock { $0 } }
+    package func count(_ call: Call) -> Int { state.withLock { $0.calls[call] ?? 0 } }
+    package func setFaults(_ change: @Sendable (inout Faults) -> Void) { state.withLock { change(&$0.faults) } }
 
     /// Waits until the state is such, with a deadline.
-    public func waitFor(
+    package func waitFor(
         _ what: String, within limit: Duration = .seconds(20), _ condition: @Sendable (State) -> Bool
     ) async throws {
         try await eventually(what, within: limit) { condition(now) }
     }
 
     /// A started container ends, as its program would end it.
-    public func end(_ name: String, code: Int) { finish(name, code: code) }
+    package func end(_ name: String, code: Int) { finish(name, code: code) }
 
-    public func stop() async {
+    package func stop() async {
         for name in state.withLock({ Array($0.containers.keys) }) { finish(name, code: 137) }
         try? await listener.close()
         unlink(path)

@@ -1,8 +1,8 @@
 internal import Glibc
 
 /// One exchange of a file under `proto/vectors`.
-public struct Vector: Sendable, CustomStringConvertible {
-    public enum Line: Sendable, Equatable {
+package struct Vector: Sendable, CustomStringConvertible {
+    package enum Line: Sendable, Equatable {
         case clientToServer([UInt8])
         case serverToClient([UInt8])
         /// Zero bytes from the client.
@@ -11,25 +11,25 @@ public struct Vector: Sendable, CustomStringConvertible {
         case answer(streamID: UInt32, code: Int32)
     }
 
-    public var name: String
-    public var lines: [Line]
+    package var name: String
+    package var lines: [Line]
 
-    public var description: String { name }
+    package var description: String { name }
 
-    public var clientFrames: [[UInt8]] {
+    package var clientFrames: [[UInt8]] {
         lines.compactMap { line in
             if case .clientToServer(let bytes) = line { bytes } else { nil }
         }
     }
 
-    public var serverFrames: [[UInt8]] {
+    package var serverFrames: [[UInt8]] {
         lines.compactMap { line in
             if case .serverToClient(let bytes) = line { bytes } else { nil }
         }
     }
 
     /// Reads a file of `proto/vectors`.
-    public static func load(_ file: String, sourceFile: String = #filePath) -> [Vector] {
+    package static func load(_ file: String, sourceFile: String = #filePath) -> [Vector] {
         let root = sourceFile.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
         let path = "\(root)/proto/vectors/\(file)"
         guard let text = read(path) else { fatalError("cannot read \(path)") }

@@ -3,7 +3,7 @@ import Glibc
 /// What libFuzzer calls, which has the program's `main`: `Tests/Fuzz/run` builds and starts it. The target is in the
 /// environment, since libFuzzer starts itself again with the arguments that are its own.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     // A rule that was broken is a crash, so that its input is kept.
     if let broken = target.run(UnsafeRawBufferPointer(start: start, count: count)) { fatalError(broken) }
     return 0

@@ -1,14 +1,14 @@
 import Pool
 
 /// A rule that was broken, and how.
-public struct Violation: Error, CustomStringConvertible {
-    public var rule: Rule
-    public var detail: String
-    public var description: String { "\(rule.rawValue): \(detail)" }
+package struct Violation: Error, CustomStringConvertible {
+    package var rule: Rule
+    package var detail: String
+    package var description: String { "\(rule.rawValue): \(detail)" }
 }
 
 /// The rules of the pool that are checked.
-public enum Rule: String, Sendable, CaseIterable {
+package enum Rule: String, Sendable, CaseIterable {
     case poolMax = "members of a pool never exceed its max"
     case fleetMax = "members of all pools never exceed the server's max"
     case memory = "memory limits of all members never exceed the budget or the host"

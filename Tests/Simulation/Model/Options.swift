@@ -1,29 +1,29 @@
 /// What goes wrong in a run, and how often: each a share of the events of its kind, 0 to 1.
-public struct Faults: Sendable {
+package struct Faults: Sendable {
     /// Creates that end in an error.
-    public var createFails = 0.2
+    package var createFails = 0.2
     /// Creates that are given up, and may succeed long after.
-    public var createHangs = 0.1
+    package var createHangs = 0.1
     /// What a failed create left behind cannot be removed at once.
-    public var cleaningFails = 0.3
-    public var removalFails = 0.2
-    public var resetFails = 0.15
-    public var pingFails = 0.2
+    package var cleaningFails = 0.3
+    package var removalFails = 0.2
+    package var resetFails = 0.15
+    package var pingFails = 0.2
     /// Events that are the death of a member, in whatever state.
-    public var deaths = 0.03
+    package var deaths = 0.03
     /// Events that are a caller or a whole connection going away.
-    public var vanishing = 0.04
+    package var vanishing = 0.04
     /// Events that are many acquires at once.
-    public var bursts = 0.01
+    package var bursts = 0.01
     /// Events that move the clock by minutes or hours.
-    public var jumps = 0.01
+    package var jumps = 0.01
     /// Events that change the configuration, resize, drain or close a breaker by hand.
-    public var operators = 0.01
+    package var operators = 0.01
 
-    public init() {}
+    package init() {}
 
     /// Nothing goes wrong.
-    public static var none: Faults {
+    package static var none: Faults {
         var faults = Faults()
         faults.createFails = 0
         faults.createHangs = 0
@@ -42,31 +42,31 @@ public struct Faults: Sendable {
 
 /// One event of a story. Numbers instead of names: `pick` chooses among what there is when its turn comes, so that a
 /// story still makes sense when events are left out of it.
-public struct Event: Sendable, CustomStringConvertible {
-    public enum Kind: String, Sendable {
+package struct Event: Sendable, CustomStringConvertible {
+    package enum Kind: String, Sendable {
         case maintain, acquire, burst, cancelWaiter, release, releaseAgain, returnUnused, use, endUse, renew
         case closeConnection, memberDies, pass, jump, createEnds, createHangs, cleaningEnds, removalEnds, resetEnds
         case pingEnds, resize, resetBackoff, drainPool, reload, hostMemory, drain, endLeases, useEnded
     }
 
-    public var kind: Kind
-    public var pick: UInt32
-    public var value: UInt32
+    package var kind: Kind
+    package var pick: UInt32
+    package var value: UInt32
     /// The world lets it go wrong.
-    public var fails: Bool
+    package var fails: Bool
 
-    public var description: String { "\(kind.rawValue) pick \(pick) value \(value)\(fails ? " fails" : "")" }
+    package var description: String { "\(kind.rawValue) pick \(pick) value \(value)\(fails ? " fails" : "")" }
 }
 
 /// SplitMix64: the same stories from the same seed, on every machine.
-public struct Randomness: RandomNumberGenerator, Sendable {
+package struct Randomness: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = seed
     }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -1,12 +1,13 @@
-public import Pool
+package import Pool
 
 /// A machine and the book about it, living through one story.
-public struct Run {
+package struct Run {
     /// Breaks the machine on purpose: told each event, before (`isBefore`) and after it, with the machine as it was
     /// before the event.
-    public typealias Sabotage = (Event.Kind, Bool, FleetStateMachine, inout FleetStateMachine, MonotonicInstant) -> Void
+    package typealias Sabotage = (Event.Kind, Bool, FleetStateMachine, inout FleetStateMachine, MonotonicInstant) ->
+        Void
 
-    public internal(set) var machine: FleetStateMachine
+    package internal(set) var machine: FleetStateMachine
     var book: Book
     var now = MonotonicInstant(nanoseconds: 1_000_000_000)
     let sabotage: Sabotage?
@@ -22,7 +23,7 @@ public struct Run {
     var mostWaiters = 0
     var isFinished = false
 
-    public init(seed: UInt64, sabotage: Sabotage? = nil) {
+    package init(seed: UInt64, sabotage: Sabotage? = nil) {
         var random = Randomness(seed: seed)
         let fleet = Run.fleet(using: &random)
         machine = FleetStateMachine(fleet)
@@ -76,7 +77,7 @@ public struct Run {
     // MARK: Living
 
     /// - Throws: `Violation` when a rule is broken by what the machine makes of the event.
-    public mutating func live(_ event: Event) throws(Violation) {
+    package mutating func live(_ event: Event) throws(Violation) {
         guard !isFinished else { return }
         steps += 1
         if let sabotage {
@@ -94,7 +95,7 @@ public struct Run {
     }
 
     /// Ends the story as a server ends: everything drains, and nothing may be left.
-    public mutating func end() throws(Violation) {
+    package mutating func end() throws(Violation) {
         for kind in [Event.Kind.drain, .endLeases] {
             try live(Event(kind: kind, pick: 0, value: 0, fails: false))
         }

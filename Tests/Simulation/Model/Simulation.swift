@@ -1,23 +1,23 @@
 /// Stories until a rule is broken or enough was lived through.
-public struct Simulation: Sendable {
-    public var faults: Faults
+package struct Simulation: Sendable {
+    package var faults: Faults
     /// Events of one story; each has a fleet of its own.
-    public var length: Int
+    package var length: Int
 
-    public init(faults: Faults = Faults(), length: Int = 2000) {
+    package init(faults: Faults = Faults(), length: Int = 2000) {
         self.faults = faults
         self.length = length
     }
 
     /// How a run went wrong, and the shortest story found that shows it.
-    public struct Failure: Error, CustomStringConvertible {
-        public var seed: UInt64
-        public var violation: Violation
-        public var story: [Event]
+    package struct Failure: Error, CustomStringConvertible {
+        package var seed: UInt64
+        package var violation: Violation
+        package var story: [Event]
         /// The story goes on to its end in order.
-        public var ends: Bool
+        package var ends: Bool
 
-        public var description: String {
+        package var description: String {
             """
             \(violation)
             seed \(seed), \(story.count) events\(ends ? ", then the server drains" : "") show it:
@@ -30,7 +30,7 @@ public struct Simulation: Sendable {
     /// - Returns: the number of events.
     /// - Throws: `Failure`.
     @discardableResult
-    public func run(seed: UInt64, steps: Int, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
+    package func run(seed: UInt64, steps: Int, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
         var lived = 0
         var seed = seed
         while lived < steps {
@@ -41,7 +41,7 @@ public struct Simulation: Sendable {
     }
 
     /// One story, from the seed alone. Every fourth goes well; every other ends with the server.
-    public func story(seed: UInt64, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
+    package func story(seed: UInt64, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
         var teller = Storyteller(random: Randomness(seed: ~seed), faults: seed % 4 == 3 ? Faults.none : faults)
         let events = (0..<length).map { _ in teller.next() }
         let ends = seed % 2 == 0
