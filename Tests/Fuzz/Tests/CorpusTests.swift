@@ -4,14 +4,44 @@ import Testing
 
 @Suite("What fuzzing has found, kept")
 struct CorpusTests {
-    /// `Tests/Fuzz/run` reads and writes it.
-    static func inputs(of target: FuzzTarget, sourceFile: String = #filePath) throws -> [(name: String, bytes: [UInt8])]
-    {
-        let folder = URL(fileURLWithPath: sourceFile).deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: "corpus/\(target.rawValue)")
-        return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    /// What `dev/fuzz-corpus` unpacks of the target's archive; `Tests/Fuzz/run` writes it.
+    static func inputs(of target: FuzzTarget) throws -> [(name: String, bytes: [UInt8])] {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "berth-corpus-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try tool("unpack", target.rawValue, folder.path)
+        return try contents(of: folder)
+    }
+
+    private static func contents(of folder: URL) throws -> [(name: String, bytes: [UInt8])] {
+        try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
             .sorted { $0.path < $1.path }
             .map { ($0.lastPathComponent, try [UInt8](Data(contentsOf: $0))) }
+    }
+
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    private static func tool(_ words: String...) throws {
+        let process = Process()
+        process.executableURL = root.appending(path: "dev/fuzz-corpus")
+        process.arguments = words
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0, "dev/fuzz-corpus \(words)")
+    }
+
+    @Test(
+        "what is packed again as it was unpacked changes no archive, and each target has one",
+        arguments: FuzzTarget.allCases)
+    func repack(_ target: FuzzTarget) throws {
+        let archive = Self.root.appending(path: "Tests/Fuzz/corpus/\(target.rawValue).tar.gz")
+        let before = try Data(contentsOf: archive)
+        let folder = FileManager.default.temporaryDirectory.appending(path: "berth-corpus-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Self.tool("unpack", target.rawValue, folder.path)
+        try Self.tool("pack", target.rawValue, folder.path)
+        #expect(try Data(contentsOf: archive) == before)
     }
 
     @Test("every input that found something new once breaks no rule", arguments: FuzzTarget.allCases)
