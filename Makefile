@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Berth's development commands. `make` alone lists them.
 
 PREFIX ?= /usr/local

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the benchmarks' own judgement: python3 Benchmarks/tests.py"""
 import pathlib
 import sys

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BenchmarkKit
-import NIOCore
-import NIOPosix
 import BerthRPC
 import BerthSchema
+import NIOCore
+import NIOPosix
 
 extension Allocations {
     /// Answers as `Hello` does, without a server behind it: the RPC alone.

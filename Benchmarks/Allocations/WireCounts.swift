@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BenchmarkKit
-import NIOCore
-import Pool
 import BerthRPC
 import BerthSchema
 import BerthWire
+import NIOCore
+import Pool
 
 extension Allocations {
     /// Frames found in what a channel reads, each written again to what it would write.

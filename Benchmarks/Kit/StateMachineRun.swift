@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import Pool
 
 /// The pool's state machine alone, with members that are made in no time.

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BenchmarkKit
-import NIOCore
-import Pool
 import BerthRPC
 import BerthSchema
 import BerthWire
+import NIOCore
+import Pool
 
 /// How many leases a second the state machine alone can do on one core, with few members and with many.
 enum StateMachineBenchmark {

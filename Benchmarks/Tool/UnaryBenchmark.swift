@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BenchmarkKit
-import NIOCore
-import NIOPosix
 import BerthRPC
 import BerthSchema
+import NIOCore
+import NIOPosix
 
 /// The unary call `Stats` in a closed loop, by a client that does as little as it can: no task, no waiting thread; the
 /// answer that comes begins the next call. The same for every server, so that two servers can be compared.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps without containers: the state machine, the codec, calls, connections, beside a Go server."""
 import json
 import subprocess

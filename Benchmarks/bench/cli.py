@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line as a whole process, from its start to its exit."""
 import os
 import statistics

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps with containers: leases, programs, output, filling a pool."""
 import os
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What running programs cost the server: quiet ones, such whose output is read, and such whose output is not."""
 import contextlib
 import threading

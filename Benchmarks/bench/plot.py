@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plots as SVG files of our own: readable on a light and on a dark page, no script, nothing from the network."""
 import html
 import math

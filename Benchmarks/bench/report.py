@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is left of a run: JSON, a table in Markdown, and plots."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The soak: hours of everything at once, after which nothing may have grown."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a step is: a function that measures one thing, and leaves figures, commands and plots."""
 import dataclasses
 

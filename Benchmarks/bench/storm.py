@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The storm: everything harmful at once, on a server that has 512 MiB; who means well must not notice, nothing may be left."""
 import contextlib
 import json

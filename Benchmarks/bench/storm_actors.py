@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who takes part in the storm: each does one kind of harm, again and again, but for the keepers, who must not notice."""
 import json
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The machine, its processes, and servers on it."""
 import json
 import os

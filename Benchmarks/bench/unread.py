@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Output that its client does not read: what it costs the server, the agent and other calls, and that all of it comes."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames of ttrpc by hand, for what no client of ours would send: halves of frames, requests that are left waiting."""
 import socket
 import struct

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BerthSchema
 internal import CLinux
 internal import Glibc
-internal import BerthSchema
 
 extension AgentCommand {
     /// The environment that the image has given this process, as `NAME=value`.

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import CLinux
 internal import Glibc
-internal import BerthSchema
 
 /// The command line of berth-agent.
 package enum AgentCommand {

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BerthSchema
 internal import CAgent
 internal import Glibc
-internal import BerthSchema
 
 extension AgentServer {
     /// Bytes of output that are dropped in one turn, at most, so that requests are heard in between.

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import Glibc
 internal import BerthSchema
 internal import BerthWire
+internal import Glibc
 
 /// gRPC's status codes, as far as the agent answers with them.
 enum StatusCode: Int32 {

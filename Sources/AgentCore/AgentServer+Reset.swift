@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import Glibc
 internal import BerthSchema
+internal import Glibc
 
 extension AgentServer {
     /// Makes the container as it was at its start. Nothing else is done meanwhile: no program runs that could want

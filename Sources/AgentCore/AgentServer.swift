@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import CAgent
-internal import Glibc
 internal import BerthSchema
 internal import BerthWire
+internal import CAgent
+internal import Glibc
 
 /// The agent: one thread around one readiness queue. It serves berth.agent.v1.Agent on one byte stream until that ends.
 ///

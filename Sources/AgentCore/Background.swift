@@ -1,5 +1,7 @@
-internal import Glibc
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
+internal import Glibc
 
 /// What programs have left running that ended by themselves, as they had asked: a supervisor, and what it watches. It is
 /// killed when this goes out of use.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// A device of the host's that is mounted for itself, as rootless engines do it. It holds nothing that a program wrote, so

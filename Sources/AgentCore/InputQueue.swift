@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Standard input on its way to a program: bytes that were accepted and not written yet, and the calls that wait for them.
 ///
 /// A call is answered once its bytes are written, or are among the next `ahead` to be: so a program that reads nothing

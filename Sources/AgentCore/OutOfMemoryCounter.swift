@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// How many processes of the container the kernel has killed for lack of memory, as the container's own cgroup counts

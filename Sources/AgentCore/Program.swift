@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import Glibc
-internal import BerthSchema
 
 /// What to start, as asked.
 struct Program {

@@ -1,5 +1,7 @@
-internal import Glibc
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthWire
+internal import Glibc
 
 /// Bytes from the server that are not yet whole frames. It grows to the frame that is coming, 4 MiB at most, and
 /// shrinks again after it.

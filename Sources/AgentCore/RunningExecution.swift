@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import Glibc
-internal import BerthSchema
 
 /// An execution's processes and pipes, and the state machine that decides about them.
 final class RunningExecution {

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import Glibc
-internal import BerthSchema
 
 /// A program's standard input, as the agent holds it: the writing end of its pipe, or its terminal, and what is to go there.
 struct RunningInput: ~Copyable {

@@ -1,6 +1,8 @@
-internal import Glibc
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import Glibc
 
 /// Frames on their way to the server: one block of fixed size, filled at the end and written from the front. Large output
 /// is not read into it: its frame's front is, and the kernel moves the rest from pipe to stream (`SplicedTail`).

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import Glibc
-internal import BerthSchema
 
 /// Both ends of a pseudo-terminal.
 struct Terminal: ~Copyable {

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import AgentSchema
-internal import NIOCore
-package import Pool
 package import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+package import Pool
 internal import Synchronization
 
 /// The server's end of the stream to one member's agent: starts executions and relays what becomes of them.

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-package import NIOCore
-package import Pool
 internal import BerthRPC
 internal import BerthSchema
+package import NIOCore
+package import Pool
 
 /// Turns the byte stream to an agent into a `AgentConnection` that has answered its first ping.
 package struct AgentConnector: MemberConnector {

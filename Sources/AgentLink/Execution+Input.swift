@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import NIOCore
-internal import Pool
 package import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+internal import Pool
 internal import Synchronization
 
 extension Execution {

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import NIOCore
-package import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+package import Pool
 internal import Synchronization
 
 /// One program in a member, as the server sees it. May be used from any thread.

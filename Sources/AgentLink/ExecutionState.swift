@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import NIOCore
 internal import BerthSchema
+internal import NIOCore
 
 /// What the server knows of one execution on an agent's stream, and what it therefore lets the agent say. No I/O.
 struct ExecutionState {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
 
 /// The environment that an image gives its programs: taken apart once for each member, and not for each program.

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-package import NIOCore
 internal import BerthSchema
+package import NIOCore
 
 /// A piece of a program's output.
 package struct OutputChunk: Sendable, Equatable {

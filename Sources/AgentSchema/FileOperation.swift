@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
 
 /// An operation on files, as the server has it done: by the agent's own program, run like any other, as the pool's user.

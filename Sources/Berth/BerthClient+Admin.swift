@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 
 /// For operators. Nothing here ends a lease. What is changed holds until the server loads its configuration again.

@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 
 extension BerthClient {
     /// Output that may wait for its reader, in bytes: the window of an execution whose call names none. The server takes

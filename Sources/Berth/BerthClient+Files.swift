@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 internal import Synchronization
 
 /// Files of a leased container. Paths are absolute; what is changed is in a place that programs can write to (/tmp,

@@ -1,7 +1,9 @@
-public import NIOCore
-public import NIOPosix
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+public import NIOCore
+public import NIOPosix
 
 extension BerthClient {
     /// A client for as long as `body` runs; then it is closed, with what runs on it.

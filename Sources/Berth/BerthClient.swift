@@ -1,7 +1,9 @@
-public import NIOCore
-public import NIOPosix
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+public import NIOCore
+public import NIOPosix
 
 /// A client of a Berth server: one connection, for any number of calls at a time, from any task.
 ///

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// All that a program wrote, and its end.
 public struct CollectedOutput: Sendable, Equatable {
     public var stdout: [UInt8] = []

@@ -1,5 +1,7 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
+internal import NIOCore
 
 /// A program to run, and how.
 ///

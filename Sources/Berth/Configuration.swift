@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension BerthClient {
     /// How a client behaves.
     public struct Configuration: Sendable, Equatable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Runs tasks on the thread that reads a connection, one at a time and in order.

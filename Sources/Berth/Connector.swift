@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 internal import Synchronization
 
 /// A client's connection: made for its first call, and made anew for the first call after it was lost.

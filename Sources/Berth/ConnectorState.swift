@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where a client's connection stands, and what each thing that happens to it means. Decides, and does nothing.
 struct ConnectorState<Line: Sendable, Waiter> {
     enum Phase {

@@ -1,5 +1,7 @@
-internal import DequeModule
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
+internal import DequeModule
 
 /// An event of a stream with credit.
 protocol CreditedEvent: Message {

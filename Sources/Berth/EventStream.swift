@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 internal import Synchronization
 
 /// A stream of events with credit, between the connection and the one task that reads it.

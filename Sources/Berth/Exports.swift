@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The messages that users of the client see, by name, so that `import Berth` is all they need. Requests, the codec
 // and what server and agent tell each other are not among them.
 

@@ -1,7 +1,9 @@
-internal import DequeModule
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import DequeModule
+internal import NIOCore
 internal import Synchronization
 
 /// An execution's standard input: one `Input` at a time, so that bytes arrive in order, whoever writes them.

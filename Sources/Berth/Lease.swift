@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 
 /// A member, leased. It ends with `BerthClient.release`, after its time without use and, unless it is detached, when the

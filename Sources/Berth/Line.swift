@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 internal import Synchronization
 
 /// One connection, and what a client must know of it at once.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 
 /// Where a stream of events stands, and what each thing that happens to it means. Decides, and does nothing.

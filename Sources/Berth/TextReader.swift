@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Makes text of bytes that come in pieces. A character whose bytes are divided between two pieces is held back (3 bytes at
 /// most) until the rest is there; what is not UTF-8 becomes U+FFFD. Use one for each stream of a program:
 ///

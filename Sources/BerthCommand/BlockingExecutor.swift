@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Dispatch
 
 /// A thread for tasks that wait in system calls: of the threads that all other tasks share there may be only one.

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthSchema
 import Console
 import FileTree
-import BerthSchema
 
 #if canImport(Glibc)
     import Glibc

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import ArgumentParser
 import Berth
+import BerthSchema
 import Console
 import FoundationEssentials
-import BerthSchema
 
 #if canImport(Glibc)
     import Glibc

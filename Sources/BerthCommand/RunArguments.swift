@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import ArgumentParser
-import Configuration
 import BerthSchema
+import Configuration
 import Console
 
 #if canImport(Glibc)

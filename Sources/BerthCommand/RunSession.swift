@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthSchema
 import Console
 import Dispatch
-import BerthSchema
 import Synchronization
 
 #if canImport(Glibc)

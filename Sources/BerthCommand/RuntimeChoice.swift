@@ -1,7 +1,9 @@
-import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 import Configuration
-import DockerConfig
 import Docker
+import DockerConfig
+import Housekeeping
 import Logging
 import Pool
 import Runc

@@ -1,15 +1,17 @@
-import Console
-import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import Berth
+import BerthRPC
 import Configuration
+import Console
 import Dispatch
 import Hardening
+import Housekeeping
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import BerthRPC
 import Runc
 import Service
 

@@ -1,5 +1,7 @@
-import Console
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
+import Console
 
 /// The flags of a command, and what is no flag.
 ///

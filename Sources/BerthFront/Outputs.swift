@@ -1,5 +1,7 @@
-import Console
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
+import Console
 
 #if canImport(Glibc)
     import Glibc

@@ -1,5 +1,7 @@
-import Console
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
+import Console
 
 /// `berth run`, as far as it is done here: a program without a terminal, whose events nobody wants as JSON, and that ends with
 /// its connection.

@@ -1,6 +1,8 @@
-import Console
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
 import BerthWire
+import Console
 
 #if canImport(Glibc)
     import Glibc

@@ -1,5 +1,7 @@
-package import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
+package import NIOCore
 
 /// Calls of the contract's methods: what goes in and what comes out are the types that the contract says.
 extension ClientConnection {

@@ -1,6 +1,8 @@
-package import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
 internal import BerthWire
+package import NIOCore
 
 /// What a stream delivers: messages, then exactly one end.
 package enum StreamEvent: Sendable, Equatable {

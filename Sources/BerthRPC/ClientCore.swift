@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import NIOCore
 
 /// What a `ClientConnection` is on its event loop.
 final class ClientCore {

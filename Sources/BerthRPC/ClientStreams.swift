@@ -1,5 +1,7 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthWire
+internal import NIOCore
 
 /// The calls of one client connection, and what each frame that comes means to them. Decides, and does nothing.
 /// `Call` is whatever the connection keeps of a call.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// One end of a connection, a server's or a client's, as its channel sees it. All on the channel's event loop.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// One timer for any number of deadlines: it is armed with the earliest, and may find that nothing is due any more.

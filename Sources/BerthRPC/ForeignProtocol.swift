@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// A connection that begins with another byte than 0 does not speak ttrpc: no frame has a length of 16 MiB and more. What

@@ -1,6 +1,8 @@
-package import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 package import BerthWire
+package import NIOCore
 
 /// What is to be written to a channel: frames gather, and go out in few vectored writes during a read burst, or in one at the
 /// end of the event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.

@@ -1,5 +1,7 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthWire
+internal import NIOCore
 
 /// What both ends of a connection have: the frames that come, the frames that go, and the channel's context while it is open.
 /// Confined to its event loop.

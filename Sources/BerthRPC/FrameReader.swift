@@ -1,5 +1,7 @@
-package import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthWire
+package import NIOCore
 
 /// The frames in what a channel reads. Holds at most one frame that is not whole yet, and what came in the same read.
 package struct FrameReader {

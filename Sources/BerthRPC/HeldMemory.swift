@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import NIOCore
 
 /// What a connection holds for its client, as it is counted in the budget.
 struct HeldMemory {

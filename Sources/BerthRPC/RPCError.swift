@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
 
 /// Why a call failed: gRPC's code, and a message that says what was wrong and what would be right.

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BerthSchema
 package import NIOCore
 internal import NIOPosix
-internal import BerthSchema
 internal import Synchronization
 
 /// Serves an `RPCService` on any number of TCP ports and unix sockets.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What an `RPCServer` serves. One object for all connections; for each of them, all calls come on its event loop, so none
 /// may block.
 package protocol RPCService: Sendable {

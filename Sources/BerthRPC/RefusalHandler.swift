@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import NIOCore
 
 /// A connection over the limit: its first request is answered with an error, then it is closed. It has a limited time for both.
 final class RefusalHandler: ChannelInboundHandler {

@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import NIOCore
 
 /// Decides what of a server connection's frames goes out when: which wait in their stream's queue, whether streams should send,
 /// and whose turn it is when there is room again. Sends nothing itself; `pending` is always what the output has not written.

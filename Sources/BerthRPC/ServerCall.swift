@@ -1,6 +1,8 @@
-package import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
 internal import BerthWire
+package import NIOCore
 
 /// One call that a client made. Confined to the event loop of its connection.
 ///

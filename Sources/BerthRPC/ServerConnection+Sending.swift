@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import NIOCore
 
 /// What calls send, as `SendingPolicy` decides: a stream's messages go straight out while there is room, else they wait in
 /// its queue.

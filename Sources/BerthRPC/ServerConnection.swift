@@ -1,6 +1,8 @@
-package import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 package import BerthSchema
 internal import BerthWire
+package import NIOCore
 
 /// A client's connection. Confined to its event loop.
 package final class ServerConnection {

@@ -1,6 +1,8 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
 internal import BerthWire
+internal import NIOCore
 
 /// The calls of one server connection, and what each frame that comes means to them. Decides, and does nothing: the
 /// connection carries the decisions out. `Call` is whatever the connection keeps of a call.

@@ -1,5 +1,7 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthWire
+internal import NIOCore
 
 /// Frames of streams that wait for room on their connection: a queue per stream, taken in turn, a frame each, so that no
 /// stream waits for another's backlog.

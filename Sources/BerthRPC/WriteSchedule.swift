@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Decides when gathered frames are written, one write at a time, and counts what waits. `FrameOutput` does as it says.
 struct WriteSchedule {
     /// In a read burst, the first write comes after so many frames, and each later one after twice as many as the one before.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import CBerthProtobufC
 
 // What generated code makes of a field: Swift's values and protobuf-c's.

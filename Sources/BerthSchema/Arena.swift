@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CBerthProtobufC
 
 /// Memory for one message at a time: everything a message needs is cut from one block and given back at once, so that

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CBerthProtobufC
 
 /// What a message takes for a moment when it is decoded, in bytes, told from its encoded bytes: a few of those can become

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension Duration {
     /// Whole milliseconds for the wire, where 0 means "the server's choice": at least 1.
     package var milliseconds: UInt32 {

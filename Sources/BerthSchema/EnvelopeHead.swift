@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A ttrpc.Request read where it lies: its payload stays in the bytes it came in. The envelope of every call is read and
 /// written by hand, since protobuf-c would copy each payload twice; what is in the payload is protobuf-c's work.
 package struct RequestHead: Sendable, Equatable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension ErrorReason {
     private static let names: [String: ErrorReason] = Dictionary(
         uniqueKeysWithValues: allCases.map { ($0.protoName, $0) })

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Walks over the fields of a protobuf message without copying; bounds are checked, unknown fields pass by.
 package struct FieldReader {
     package enum Field {

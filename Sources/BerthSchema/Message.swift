@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import CBerthProtobufC
 
 /// Why bytes are not the message they should be, in words for the peer.

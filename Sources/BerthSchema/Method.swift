@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A service of the contract, as dev/generate-schema writes it.
 package protocol ServiceContract {
     /// What a router switches over.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension Output {
     /// Reads an event that is one Output and nothing else; nil for all others.
     init?(event bytes: UnsafeRawBufferPointer) {

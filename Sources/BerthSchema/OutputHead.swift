@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What makes bytes an event of output, read and written where they lie: protobuf-c would copy the data twice. The contracts
 /// that carry output (`Execute`, `ReadFile`, and the agent's) encode it alike, as field 2 of the event.
 package struct OutputHead: Sendable, Equatable {

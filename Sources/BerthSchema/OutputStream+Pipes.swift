@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension OutputStream {
     /// Those that a program has pipes for. Made once: output passes by here.
     package static let pipes: [OutputStream] = [.stdout, .stderr]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Text as Linux knows it: bytes without a NUL, which nearly always are UTF-8. As a rule it is a `String` and costs no more
 /// than one; what is not UTF-8 goes through unharmed all the same.
 public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation, CustomStringConvertible {

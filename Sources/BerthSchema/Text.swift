@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension String {
     /// The text of a field, as it came.
     /// - Throws: `SchemaError` when it holds a NUL or is not UTF-8.

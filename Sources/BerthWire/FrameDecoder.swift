@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Finds frames in a byte stream. It keeps no bytes and allocates nothing: the caller shows it what is readable, does what
 /// the step says, and shows it the rest.
 ///

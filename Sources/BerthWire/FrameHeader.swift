@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The ten bytes in front of every frame: length of data and stream id, both big-endian, then type and flags.
 package struct FrameHeader: Sendable, Equatable {
     /// Bytes of an encoded header.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #define _GNU_SOURCE
 // The checks of arguments are macros with the names of the functions that are defined here.
 #define CURL_DISABLE_TYPECHECK

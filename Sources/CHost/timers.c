@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "timers.h"
 
 #include <sys/prctl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Something wrong with what the server was told, or without effect.
 package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
     /// Where a value was said.

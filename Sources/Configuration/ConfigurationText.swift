@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Pool
 
 /// The configuration as text: for people, and to be read again.

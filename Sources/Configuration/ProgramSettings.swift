@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Yams
 
 /// A pool's defaults for what a request does not set.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import Pool
 
 /// All that a server can be told, with its defaults. `SettingsTable` describes each, by its name in the file.

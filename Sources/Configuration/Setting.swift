@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Yams
 
 /// One setting: the one description of it, from which come its validation, its help, `berth config` and the reference.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Guesses what was meant.
 enum Spelling {
     /// The one of `words` that is the fewest changes of a letter away from `word`; nil: none is near.

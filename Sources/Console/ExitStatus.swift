@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Exit codes that are not the program's own.
 package enum ExitStatus {
     /// `berth run` itself has failed, whatever the program would have said.

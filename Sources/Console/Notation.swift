@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How durations and sizes are written, by people and for them: in the file, in flags, and where they are shown.
 package enum Notation {
     /// "250ms", "5s", "1.5m", "2h"; a number alone is seconds. Nil: no duration.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension String {
     /// For a line on a terminal: what could end the line, steer the terminal or turn the order of the words is written out
     /// as `\xNN` or `\u{NNNN}`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// An HTTP/1.1 client of one server, over libcurl's multi interface.
 ///
 /// One thread of its own waits for all transfers in `curl_multi_poll` and is woken with `curl_multi_wakeup`. The

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where the server is.
 package enum HTTPEndpoint: Sendable, Equatable {
     /// A unix socket's path, at most 107 bytes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// Lines on their way from the client's thread to one task, bounded: when it is full, the transfer pauses.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// The result of a task that goes on without its waiters; nil at once when the waiting task is cancelled.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CurlHTTP
 
 /// What a container writes, out of the frames in which an engine's attached stream carries it: a byte that says which

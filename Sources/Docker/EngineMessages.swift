@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is sent to and read from the Engine API, in its own names: only the fields that are used.
 
 struct EngineVersion: Decodable {

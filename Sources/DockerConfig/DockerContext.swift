@@ -1,5 +1,7 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import FoundationEssentials
+internal import Housekeeping
 package import Pool
 
 #if canImport(Glibc)

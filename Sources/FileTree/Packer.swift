@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import Glibc
 
 /// Puts a directory, or one file, into a tar archive. Names in it are relative to the directory, which itself is "./".

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where in a sparse file the bytes are that an archive holds; the rest are holes. Also the place that a reader has come
 /// to. What GNU tar and libarchive write: GNU's old format, and 0.0, 0.1 and 1.0 of its pax formats.
 struct SparseMap: Equatable {

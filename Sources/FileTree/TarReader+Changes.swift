@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension TarReader {
     /// What the headers before an entry's own say of it.
     struct Changes {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads a tar archive as it comes: ustar, pax, and GNU's long names, large numbers and sparse files. Of an entry it takes
 /// name, kind, mode, time and content; owners and the rest are passed over.
 ///

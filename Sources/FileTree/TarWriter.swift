@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Writes a tar archive: ustar, with a pax header where that says too little. Every tar reads it.
 package struct TarWriter {
     package typealias Sink = (UnsafeRawBufferPointer) throws(FileError) -> Void

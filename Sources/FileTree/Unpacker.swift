@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// Unpacks a tar archive into a directory, and nothing of it anywhere else.

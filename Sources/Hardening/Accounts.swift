@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// /etc/passwd and /etc/group of a member: the image's own entries, and one for each user that programs may run as.
 package struct Accounts: Sendable, Equatable {
     /// In /etc.

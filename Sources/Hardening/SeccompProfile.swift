@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The system calls that programs may make, the same on every runtime: an allow-list close to Docker's default profile for
 /// a container without capabilities, for the native architecture alone, and without what costs the host something that a
 /// container's limits do not count.

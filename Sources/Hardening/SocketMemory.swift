@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// The limit of what a container's TCP and UDP sockets hold, on cgroup v1. It is set here, since runc 1.1 does not set it any

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// What runs the server, and so what may forbid it something: the words of advice differ.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Waits for the end of a server, then removes what is left of its members and of its files; see Janitor.swift.
 #
 # $1 state directory; $2 the members' cgroup, below the mount of v2 or each of v1's, or nothing; $3 runc; $4… commands.

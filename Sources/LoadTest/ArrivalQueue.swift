@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One operation that is due.
 struct Arrival: Sendable, Equatable {
     var index: UInt64

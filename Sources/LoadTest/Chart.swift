@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A chart as SVG, drawn with the page's colours `--c1` to `--c6`.
 struct Chart: Sendable {
     struct Line: Sendable {

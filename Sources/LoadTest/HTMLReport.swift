@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A report as one page, complete in itself: no script, nothing from the network, readable in light and dark.
 package struct HTMLReport: CustomStringConvertible, Sendable {
     private let report: LoadReport

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Histogram
 
 /// Durations, to three significant digits, from 8 ns to an hour: 250 KiB whatever is recorded.

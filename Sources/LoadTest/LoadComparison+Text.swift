@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension LoadComparison {
     /// For people, on a terminal.
     /// - Parameters: what the two reports are called.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Two load tests side by side, and whether they differ by more than noise.
 package struct LoadComparison: Sendable, Equatable {
     /// A smaller difference is not called one.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import Berth
 
 /// What a load test is to do. All of it is checked by `init`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A load test and its results: what the text, the page and the comparison are made from, and what `--json` writes.
 /// Durations are in nanoseconds where the name says nothing else.
 package struct LoadReport: Codable, Sendable, Equatable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads the recorders at the end of each interval, and tells of the progress.
 struct Meter: Sendable {
     /// What came out of the measured time.

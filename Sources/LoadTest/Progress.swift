@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A load test that is under way.
 package struct LoadProgress: Sendable, Equatable {
     package enum Stage: String, Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// Counts what happens, in bounded memory, whatever happens how often. Each of a few recorders is used by a share of the

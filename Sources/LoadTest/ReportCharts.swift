@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The charts of a report's page.
 struct ReportCharts: Sendable {
     private let report: LoadReport

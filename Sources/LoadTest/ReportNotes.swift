@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a reader must know before believing a report's figures.
 struct ReportNotes: Sendable {
     let lines: [String]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The parts of an operation that are timed.
 package enum Step: String, Codable, CaseIterable, Sendable {
     /// Open loop: from when it was to begin until it began.

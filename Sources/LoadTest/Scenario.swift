@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What one operation of a load test does.
 package enum Operation: String, Codable, CaseIterable, Sendable {
     /// One unary call.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A report for people, on a terminal.
 package struct TextReport: CustomStringConvertible, Sendable {
     private let report: LoadReport

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How the measured time is cut: into slices for comparisons, and these into intervals for pictures. The number of either
 /// is bounded, however long the test is.
 struct Timeline: Sendable, Equatable {

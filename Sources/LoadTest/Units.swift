@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Figures in words, to three digits.
 enum Units {
     /// "812 ns", "62.3 µs", "1.23 ms", "4.50 s", "12.5 min".

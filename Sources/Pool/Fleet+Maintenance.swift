@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The one maintenance task: creates, removals and sweeps are its children, and nobody else's.
 extension Fleet {
     /// Works until `drain` has come to its end, or the task is cancelled. Call once.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// What an operator changes while the server runs. These events may walk over all members: they are rare.

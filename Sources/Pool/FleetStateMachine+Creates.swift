@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Creates: the one gate for all of them, and what becomes of them.
 extension FleetStateMachine {
     mutating func startCreate(

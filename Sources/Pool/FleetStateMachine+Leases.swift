@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Leases: handing out, use, and their ends.
 extension FleetStateMachine {
     /// A lease being used: what a call on it needs.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// Giving members up, and removing them until the runtime confirms that they are gone.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// Making a released member as new (`reuse: reset`). A member whose reset is not proven is destroyed.

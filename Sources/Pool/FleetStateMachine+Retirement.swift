@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// When a member has served its time: age, idleness, use, health, surplus, and a new configuration.

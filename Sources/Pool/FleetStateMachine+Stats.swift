@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A pool in numbers.
 package struct PoolSnapshot: Sendable, Equatable {
     package enum Breaker: Sendable, Equatable {

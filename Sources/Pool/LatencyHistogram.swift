@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Durations in buckets of a fixed number, four to each doubling, from 1 µs to over 18 minutes: quantiles to within
 /// 25 %. Old ones count less and less: at 65 536 all counts are halved.
 struct LatencyHistogram: Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A lease's name and its key at once: 128 bits that nobody can guess.
 package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     let high: UInt64

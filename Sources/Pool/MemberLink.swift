@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The server's end of a member's byte stream, opaque to the pool: who gets a lease gets it too.
 package protocol MemberLink: AnyObject, Sendable {
     /// Ends the stream; the agent then kills everything and exits. Idempotent: the first reason counts.

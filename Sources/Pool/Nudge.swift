@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// Wakes the maintenance task. Nudges that come while it works are not lost, and many are as good as one.

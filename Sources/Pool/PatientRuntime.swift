@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A runtime whose creates wait while the server itself has no descriptors or memory left: that is not the runtime's failure,
 /// and must not open the breaker.
 package struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One pool: what its members are made like, and how many there are.
 package struct PoolConfiguration: Sendable, Equatable {
     package var name: String

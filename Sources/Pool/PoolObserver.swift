@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Sees every decision of the pool: for the log and for counters. Called outside the pool's lock, in any order of threads.
 package protocol PoolObserver: Sendable {
     func record(_ event: PoolEvent)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// The last released tokens, so that a second release of the same lease is no error.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Elements that are found by an index of a type of its own, so that a pool's index can't be taken for a slot's.
 struct Table<Element: Sendable>: Sendable, RandomAccessCollection, MutableCollection {
     struct Index: Hashable, Sendable, Strideable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where on a host with cgroup v2 the members' cgroups belong: below what was delegated to the server, so that the
 /// limits of its unit, container or session hold for them too; else below the root, where only their own hold.
 struct CgroupPlace: Equatable, Sendable {

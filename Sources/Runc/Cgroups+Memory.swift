@@ -1,5 +1,7 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
+internal import Housekeeping
 
 extension Cgroups {
     /// Bytes that the limits above the members leave: the unit's or container's, and of each slice above that is seen.

@@ -1,5 +1,7 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
+internal import Housekeeping
 internal import Pool
 
 extension Cgroups {

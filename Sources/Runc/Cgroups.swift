@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CHost
-internal import Housekeeping
 internal import Glibc
+internal import Housekeeping
 internal import Pool
 
 /// Where the cgroups of an instance's members are: `/<parent>/<member>`, in each hierarchy on v1 and hybrid

@@ -1,5 +1,7 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
+internal import Housekeeping
 internal import Pool
 
 /// What of the host's /etc its programs need to run, as Debian's packages put it there; no secret is in it.

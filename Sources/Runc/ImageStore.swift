@@ -1,8 +1,10 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DockerConfig
 internal import FoundationEssentials
 internal import Glibc
 internal import Hardening
+internal import Housekeeping
 internal import Logging
 internal import Pool
 internal import Synchronization

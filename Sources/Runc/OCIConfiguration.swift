@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Hardening
 
 /// The part of the OCI runtime specification's config.json that Berth sets.

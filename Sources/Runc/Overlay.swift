@@ -1,5 +1,7 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
+internal import Housekeeping
 internal import Pool
 
 /// Read-only overlays: a file seen through one is another file to inotify and to locks, and the same in memory.

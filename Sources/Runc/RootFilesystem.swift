@@ -1,6 +1,8 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 internal import Hardening
+internal import Housekeeping
 internal import Pool
 
 /// What a container sees as `/`, made once for all members of a template: a *skeleton*, a small directory of mount points,

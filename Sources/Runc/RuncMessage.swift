@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What runc says of an error, without what surrounds it.
 enum RuncMessage {
     /// `time="…" level=error msg="runc run failed: …"` → `runc run failed: …`; other lines as they are, joined.

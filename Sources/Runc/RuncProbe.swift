@@ -1,5 +1,7 @@
-internal import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
+internal import Housekeeping
 internal import Pool
 
 /// What this machine has and lacks for the embedded runtime.

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CHost
-internal import Housekeeping
 internal import FoundationEssentials
 internal import Glibc
 internal import Hardening
+internal import Housekeeping
 internal import Logging
 package import Pool
 internal import Synchronization

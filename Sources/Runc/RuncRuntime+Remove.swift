@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CHost
 internal import GatedLog
-internal import Housekeeping
 internal import Glibc
+internal import Housekeeping
 internal import Logging
 internal import Pool
 internal import Synchronization

@@ -1,8 +1,10 @@
-package import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 package import DockerConfig
 internal import GatedLog
 internal import Glibc
 internal import Hardening
+package import Housekeeping
 package import Logging
 package import Pool
 internal import Synchronization

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import CHost
-internal import Housekeeping
 internal import Glibc
+internal import Housekeeping
 internal import Pool
 
 /// Whether a member can be made at all, tried at the server's start in a few milliseconds: what a unit or an outer

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BerthRPC
+internal import BerthSchema
 internal import GatedLog
 internal import Logging
 internal import Pool
-internal import BerthRPC
-internal import BerthSchema
 
 /// The service `berth.v1.Admin`: what an operator changes while the server runs. Each change is logged with who made it.
 final class AdminServiceHandler: Sendable {

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import NIOCore
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 internal import Synchronization
 
 /// What an operation on files has said of itself and how it ended. It ran where programs of the same user could reach it,

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import NIOCore
-internal import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+internal import Pool
 
 /// Passes a directory's entries on to the client as they come from the operation, and credit back as the client takes
 /// them: a directory may have very many. Confined to the call's loop.

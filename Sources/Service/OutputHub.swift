@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import NIOCore
 internal import BerthSchema
+internal import NIOCore
 
 /// What an execution has written, who watches it and how far each has come, and what the agent may therefore send.
 /// Decides, and does nothing: `ServedExecution` carries it out.

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import NIOCore
-internal import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+internal import Pool
 internal import Synchronization
 
 /// Calls about files. Each is an execution of the agent's own program in the container, as the pool's user, with

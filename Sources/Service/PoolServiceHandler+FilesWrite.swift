@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import Pool
 internal import Synchronization
 
 /// Calls that bring files and archives, in one call or several.

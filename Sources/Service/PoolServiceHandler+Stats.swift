@@ -1,7 +1,9 @@
-internal import NIOCore
-internal import Pool
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+internal import Pool
 internal import Synchronization
 
 extension PoolServiceHandler {

@@ -1,6 +1,8 @@
-internal import Pool
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
 internal import BerthSchema
+internal import Pool
 
 /// Calls that watch an execution, and those about watching.
 extension PoolServiceHandler {

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
+package import BerthRPC
+internal import BerthSchema
 internal import GatedLog
 package import Logging
 package import Pool
-package import BerthRPC
-internal import BerthSchema
 internal import Synchronization
 
 /// What the server serves: `berth.v1.Pool`, and `berth.v1.Admin` beside it. Routes calls, and keeps what belongs to a

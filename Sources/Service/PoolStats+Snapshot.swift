@@ -1,5 +1,7 @@
-internal import Pool
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthSchema
+internal import Pool
 
 extension PoolStats {
     init(_ pool: PoolSnapshot) {

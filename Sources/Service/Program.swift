@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import Pool
 
 /// An `Execute` request, checked: what to run, complete but for what the pool and the image add.
 struct Program {

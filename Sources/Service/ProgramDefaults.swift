@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A pool's defaults for what a request does not set.
 package struct ProgramDefaults: Sendable, Equatable {
     /// What stands for the source text in a language's command.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// The last bytes of one output stream, for watchers that are behind and for those that come late.

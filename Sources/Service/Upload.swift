@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentLink
 internal import AgentSchema
-internal import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import Pool
 internal import Synchronization
 
 /// A file or an archive that comes in several calls, and the operation that takes it in. Calls are done one after another,

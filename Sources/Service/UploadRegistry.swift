@@ -1,5 +1,7 @@
-internal import Pool
+// SPDX-License-Identifier: Apache-2.0
+
 internal import BerthRPC
+internal import Pool
 internal import Synchronization
 
 /// The uploads by their ids: those that go on, and those that have ended, for a call that was lost and is made again.

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
-internal import NIOCore
-internal import Pool
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
+internal import Pool
 
 /// What a stream says to its client beside output, which is encoded alike in all of them.
 struct WatcherEvents: Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A wait that did not end in time.
 package struct NeverHappened: Error, CustomStringConvertible {
     package let description: String

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A generator whose every run is told by its seed (SplitMix64).
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
     package let seed: UInt64

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CAgent
 import CLinux
 import Glibc
-import TestSupport
 import Testing
+import TestSupport
 
 /// The agent's C: one convention for errors, and no more of it than the agent needs.
 @Suite("the agent's C")

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthSchema
+import BerthWire
 import CLinux
 import Glibc
-import BerthSchema
 import TestSupport
-import BerthWire
 
 /// A real berth-agent at the other end of a socket or of two pipes, as its server sees it. It blocks, with a deadline.
 /// When it goes out of use the agent's stream ends, and with it all that the agent started.

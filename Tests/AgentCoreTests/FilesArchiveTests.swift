@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import FileTree
 

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthSchema
 import FileTree
 import Foundation
-import BerthSchema
 import TestSupport
 
 /// A place of its own for operations on files: a tmpfs that only a real agent sees, mounted for it alone. What is in it is

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthSchema
 import Foundation
 import Glibc
-import BerthSchema
 import Testing
 
 @testable import FileTree

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// Item J49: what an engine gives programs to write to has the mode that it should have, whatever the image's directory has.
 @Suite struct OpenPlacesTests {

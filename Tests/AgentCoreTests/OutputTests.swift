@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
-import Glibc
 import BerthSchema
+import Glibc
 import Testing
 
 @Suite("Output and input")

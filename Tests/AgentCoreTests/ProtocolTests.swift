@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
-import Glibc
 import BerthSchema
-import TestSupport
-import Foundation
-import Testing
 import BerthWire
+import Foundation
+import Glibc
+import Testing
+import TestSupport
 
 @Suite("The agent's side of the wire")
 struct ProtocolTests {

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthSchema
 import CAgent
 import Glibc
-import BerthSchema
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

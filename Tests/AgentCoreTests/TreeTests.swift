@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
-import Glibc
 import BerthSchema
-import TestSupport
+import Glibc
 import Testing
+import TestSupport
 
 @Suite("Everything a program starts")
 struct TreeTests {

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthWire
 import NIOCore
 import Testing
-import BerthWire
 
 @testable import BerthRPC
 

@@ -1,13 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthRPC
+import BerthSchema
+import BerthWire
 import Glibc
 import NIOCore
 import NIOPosix
-import BerthRPC
-import BerthSchema
 import Synchronization
 import Testing
 import TestSupport
-import BerthWire
 
 /// The client connection against the real server.
 @Suite struct ClientTests {

@@ -1,13 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthRPC
+import BerthSchema
+import BerthWire
 import Glibc
 import NIOCore
 import NIOPosix
-import BerthRPC
-import BerthSchema
 import Synchronization
 import Testing
 import TestSupport
-import BerthWire
 
 /// A peer that says what no server may say. The client connection is how the server speaks to an agent that it does not trust.
 @Suite struct ClientViolationTests {

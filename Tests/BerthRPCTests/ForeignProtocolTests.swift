@@ -1,10 +1,12 @@
-import Glibc
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthRPC
 import BerthSchema
+import BerthWire
+import Glibc
 import Synchronization
 import Testing
 import TestSupport
-import BerthWire
 
 /// What does not begin as ttrpc does: rule 6, second half.
 @Suite struct ForeignProtocolTests {

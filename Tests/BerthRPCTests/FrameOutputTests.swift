@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthSchema
+import BerthWire
 import NIOCore
 import NIOEmbedded
-import BerthSchema
 import Synchronization
 import Testing
-import BerthWire
 
 @testable import BerthRPC
 

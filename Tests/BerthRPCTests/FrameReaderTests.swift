@@ -1,7 +1,9 @@
-import NIOCore
-import TestSupport
-import Testing
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthWire
+import NIOCore
+import Testing
+import TestSupport
 
 @testable import BerthRPC
 

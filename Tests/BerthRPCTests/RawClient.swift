@@ -1,6 +1,8 @@
-import Glibc
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
 import BerthWire
+import Glibc
 
 /// A client that sends any bytes it is told to, over a blocking socket. Each wait ends after 20 seconds.
 final class RawClient {

@@ -1,8 +1,10 @@
-import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
-import TestSupport
-import Testing
 import BerthWire
+import NIOCore
+import Testing
+import TestSupport
 
 @testable import BerthRPC
 

@@ -1,12 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthRPC
+import BerthSchema
+import BerthWire
 import Glibc
 import NIOCore
 import NIOPosix
-import BerthRPC
-import BerthSchema
 import Synchronization
 import Testing
 import TestSupport
-import BerthWire
 
 /// What bounds a server: connections, calls, and the memory of peers that do not read.
 @Suite struct ServerLimitsTests {

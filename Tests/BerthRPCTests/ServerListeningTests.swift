@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthRPC
+import BerthWire
 import Glibc
 import NIOCore
 import NIOPosix
-import BerthRPC
 import Testing
 import TestSupport
-import BerthWire
 
 @Suite struct ServerListeningTests {
     private let group = MultiThreadedEventLoopGroup.singleton

@@ -1,9 +1,11 @@
-import Dispatch
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthRPC
 import BerthSchema
+import BerthWire
+import Dispatch
 import Testing
 import TestSupport
-import BerthWire
 
 /// "What the server accepts and answers", rule by rule, over real sockets; the numbers are the rules'.
 @Suite struct ServerRulesTests {

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthWire
 import NIOCore
 import Testing
 import TestSupport
-import BerthWire
 
 @testable import BerthRPC
 

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthRPC
+import BerthSchema
 import Dispatch
 import NIOCore
 import NIOPosix
-import BerthRPC
-import BerthSchema
 import Synchronization
 import TestSupport
 

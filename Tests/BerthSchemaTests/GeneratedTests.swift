@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
-import Foundation
 import BerthSchema
+import Foundation
 import Testing
 
 @Suite("What is generated from the .proto files")

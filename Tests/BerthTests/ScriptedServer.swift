@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import NIOCore
-import NIOPosix
 import BerthRPC
 import BerthSchema
+import NIOCore
+import NIOPosix
 import Synchronization
 import TestSupport
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthWire
 
 /// Feeds a decoder from pieces, as a connection does, and keeps what it finds.

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthWire
 import Testing
 import TestSupport
-import BerthWire
 
 @Suite struct FrameHeaderTests {
     @Test("a header is ten bytes: length and stream id big-endian, type, flags")

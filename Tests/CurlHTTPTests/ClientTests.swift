@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CurlHTTP
 import Glibc
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("the HTTP client against a real server")
 struct ClientTests {

@@ -1,5 +1,7 @@
-import DockerConfig
+// SPDX-License-Identifier: Apache-2.0
+
 import Docker
+import DockerConfig
 import FoundationEssentials
 import Glibc
 import Logging

@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CurlHTTP
-import DockerConfig
 import Docker
+import DockerConfig
 import FoundationEssentials
 import Glibc
 import Pool
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("what Docker's own client is configured with", .serialized)
 struct ConfigTests {

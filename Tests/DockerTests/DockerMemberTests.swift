@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import Docker
 import FoundationEssentials
 import Glibc
 import NIOPosix
 import Pool
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("members on a real dockerd", .serialized)
 struct DockerMemberTests {

@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CurlHTTP
 import Docker
 import Glibc
 import Logging
 import Pool
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("what an engine may do to us")
 struct StubTests {

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 /// Item B12.
 @Suite("A server whose hard limit of descriptors is lower than what wants to connect", .serialized)

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 @Suite("How programs in real containers end, and containers under them", .serialized)
 struct EndTests {

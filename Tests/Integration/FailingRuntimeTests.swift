@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
+import Foundation
 import Testing
 import TestSupport
 

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("berth cp, and files of real containers", .serialized)
 struct FileTests {

@@ -1,8 +1,10 @@
-import Foundation
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthRPC
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 @Suite("The small program that does what is asked most, and becomes the whole one for the rest", .serialized)
 struct FrontTests {

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 @Suite("What a program can't do to the host and to other leases, on every runtime", .serialized)
 struct HardeningTests {

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// F31: what a pool's image is, over time.
 @Suite("A pool's image", .serialized)

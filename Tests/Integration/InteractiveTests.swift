@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
+import Foundation
 import Synchronization
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("Live input, slow readers and lost connections, through the real binary and a real container", .serialized)
 struct InteractiveTests {

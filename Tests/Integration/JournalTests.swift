@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// The virtual machine's checks (Tests/VM) look at what the journal itself makes of it.
 @Suite("the log under systemd's journal", .serialized)

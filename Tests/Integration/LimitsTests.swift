@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 @Suite("What bounds a program in a real container, and what a program costs the server", .serialized)
 struct LimitsTests {

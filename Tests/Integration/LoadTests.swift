@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("berth load, as its users start it, against a real server", .serialized)
 struct LoadTests {

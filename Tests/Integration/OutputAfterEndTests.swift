@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 @Suite("What programs leave when they end, in real containers", .serialized)
 struct OutputAfterEndTests {

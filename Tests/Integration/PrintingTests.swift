@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("What the commands print", .serialized)
 struct PrintingTests {

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import Synchronization
-import TestSupport
 import Testing
+import TestSupport
 
 /// A program of the outside, run to its end or until it is told to end.
 final class Program: Sendable {

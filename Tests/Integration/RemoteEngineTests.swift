@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
 import BerthSchema
-import TestSupport
+import Foundation
 import Testing
+import TestSupport
 
 /// F30, and F29's ssh: engines that are somewhere else.
 @Suite("An engine that is not where the server is", .serialized)

@@ -1,14 +1,16 @@
-import Housekeeping
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import AgentSchema
+import BerthSchema
 import Docker
 import Foundation
+import Housekeeping
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
 import Runc
-import BerthSchema
 import Synchronization
 import TestSupport
 

@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import AgentSchema
+import BerthSchema
 import NIOPosix
 import Pool
-import BerthSchema
 import Synchronization
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("Reset: what one use of a member leaves, the next does not see", .serialized)
 struct ResetTests {

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// F29, J53 and I44: which runtime a server takes, and what it says of it.
 @Suite("What a server runs on", .serialized)

@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthRPC
+import BerthSchema
 import Foundation
 import NIOCore
 import NIOPosix
-import BerthRPC
-import BerthSchema
-import TestSupport
 import Testing
+import TestSupport
 
 /// Item D24.
 @Suite("An agent that has fallen silent", .serialized)

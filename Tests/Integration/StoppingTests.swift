@@ -1,5 +1,7 @@
-import Foundation
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
+import Foundation
 import Testing
 import TestSupport
 

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite("berth run -it at a real terminal, on a real container", .serialized)
 struct TerminalTests {

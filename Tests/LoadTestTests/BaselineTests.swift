@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 import CurlHTTP
 import Docker
 import Foundation
 import Hardening
 import Pool
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import LoadTest
 

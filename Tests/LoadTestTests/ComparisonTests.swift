@@ -1,5 +1,7 @@
-import TestSupport
+// SPDX-License-Identifier: Apache-2.0
+
 import Testing
+import TestSupport
 
 @testable import LoadTest
 

@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import Berth
+import BerthRPC
+import BerthSchema
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import BerthRPC
-import BerthSchema
 import Service
 import Synchronization
 import TestSupport

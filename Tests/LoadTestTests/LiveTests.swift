@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthRPC
 import NIOCore
 import Pool
-import BerthRPC
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import LoadTest
 

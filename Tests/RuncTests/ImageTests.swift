@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 import Logging
 import Pool
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Housekeeping
 @testable import Runc

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import NIOCore
 import BerthSchema
+import NIOCore
 import Testing
 import TestSupport
 

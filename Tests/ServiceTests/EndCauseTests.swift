@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthRPC
+import BerthSchema
 import Foundation
 import NIOCore
 import Pool
-import BerthRPC
-import BerthSchema
 import Service
 import Testing
 import TestSupport

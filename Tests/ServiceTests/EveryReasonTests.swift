@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Foundation
-import Pool
 import BerthRPC
 import BerthSchema
+import Foundation
+import Pool
 import Service
-import TestSupport
 import Testing
+import TestSupport
 
 /// Item H40: whatever reason the contract has, a client can bring it about, and gets it with the code that the contract says.
 @Suite("Every reason of the contract is sent", .serialized)

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthSchema
 import Foundation
 import Pool
-import BerthSchema
 import Testing
 import TestSupport
 

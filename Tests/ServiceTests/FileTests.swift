@@ -1,12 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthRPC
+import BerthSchema
 import Foundation
 import NIOPosix
 import Pool
-import BerthRPC
-import BerthSchema
 import Service
-import TestSupport
 import Testing
+import TestSupport
 
 /// A directory that programs of the pool may write to; gone with this.
 private final class SharedDirectory {

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
+import BerthRPC
+import BerthSchema
 import Glibc
 import NIOCore
 import Pool
-import BerthRPC
-import BerthSchema
 import Synchronization
 import Testing
 import TestSupport

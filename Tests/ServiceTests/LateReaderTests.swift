@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
 import Berth
+import BerthRPC
+import BerthSchema
 import Foundation
 import NIOCore
 import Pool
-import BerthRPC
-import BerthSchema
 import Service
 import Testing
 import TestSupport

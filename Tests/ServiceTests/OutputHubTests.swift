@@ -1,5 +1,7 @@
-import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthSchema
+import NIOCore
 import Testing
 import TestSupport
 

@@ -1,8 +1,10 @@
-import Foundation
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Pool
 import BerthRPC
 import BerthSchema
+import Foundation
+import Pool
 import Testing
 import TestSupport
 

@@ -1,7 +1,9 @@
-import NIOCore
-import NIOPosix
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthRPC
 import BerthSchema
+import NIOCore
+import NIOPosix
 import Synchronization
 import TestSupport
 

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
-import Pool
 import BerthRPC
 import BerthSchema
+import Pool
 import Testing
 import TestSupport
 

@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import Berth
+import BerthRPC
 import Logging
 import NIOCore
 import NIOPosix
 import Pool
-import BerthRPC
 import Service
 import TestSupport
 

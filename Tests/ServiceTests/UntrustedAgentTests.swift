@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import AgentLink
 import AgentSchema
-import NIOCore
 import BerthSchema
+import NIOCore
 import Testing
 
 @Suite("What the server lets an agent say, which a program may have taken over")

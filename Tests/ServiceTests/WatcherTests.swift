@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentLink
 import Berth
-import Foundation
-import Pool
 import BerthRPC
 import BerthSchema
+import Foundation
+import Pool
 import Testing
 import TestSupport
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What Berth must do on a machine as most users have it: systemd, cgroup v2, Podman, Docker.
 
     checks.py [WORD…]    runs the checks, or those in whose sentences one of the words occurs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Berth within a container."""
 import pathlib
 import tempfile

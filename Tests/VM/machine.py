@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the checks need of the machine that they run in: services of systemd, files of the kernel, programs."""
 import itertools
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What members do on cgroup v2, wherever they are: limits, time-outs, ends, and that nothing stays."""
 import json
 import pathlib

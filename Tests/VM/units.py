@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a unit file forbids, and the journal."""
 import pathlib
 

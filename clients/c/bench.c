@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* What running a program costs: N runs of true, one after another, in a lease. bench [-n N] [hello] */
 #include <berth.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Berth servers for tests: on runc, at ports of their own."""
 
 from __future__ import annotations

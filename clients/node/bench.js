@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How long a warm run of `true` takes: bench.js [N]. Prints quantiles in microseconds.
 
 import { Client } from "./src/index.js";

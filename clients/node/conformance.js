@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 // The conformance driver of the Node client: conformance.js FILE [SCENARIO…]. The format is in proto/vectors/README.md.
 
 import { readFileSync } from "node:fs";

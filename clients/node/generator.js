@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Makes messages.js and messages.d.ts of a FileDescriptorSet: generator.js SET DIRECTORY. Called by ./generate.
 
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How long a warm run of `true` takes: bench.py [N] [--async]. Prints quantiles in microseconds."""
 
 import asyncio

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The conformance driver of the Python clients: replays scenarios, prints transcripts.
 
     conformance.py FILE [SCENARIO…]        the synchronous client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pyproject.toml cannot say: that what building needs goes elsewhere, so that installing leaves nothing here."""
 
 import atexit

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef BERTH_ALLOCATIONS_H
 #define BERTH_ALLOCATIONS_H
 

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import FileTree
 internal import Glibc
-internal import BerthSchema
 
 /// Operations on directories and on what stands in them.
 extension FileTool {

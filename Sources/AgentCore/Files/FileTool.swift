@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import FileTree
 internal import Glibc
-internal import BerthSchema
 
 /// `berth-agent --file …`: one operation on files, in a process of its own that is a program like any other. It runs as
 /// the user, in the user's limits, and what the file system does to it is done to nobody else.

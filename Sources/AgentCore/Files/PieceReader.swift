@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AgentSchema
+internal import BerthSchema
 internal import CAgent
 internal import FileTree
 internal import Glibc
-internal import BerthSchema
 
 /// Standard input in pieces (see `FileOperation`). Only the last piece ends it: an end of file before that, or a SIGTERM,
 /// is somebody who has given up.

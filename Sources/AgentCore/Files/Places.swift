@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BerthSchema
 internal import FileTree
 internal import Glibc
-internal import BerthSchema
 
 /// The parts of the container that programs can write to: its mounts, save those that are the kernel's or the agent's.
 enum Places {

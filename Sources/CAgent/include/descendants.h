@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef BERTH_DESCENDANTS_H
 #define BERTH_DESCENDANTS_H
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef BERTH_SOCKETS_H
 #define BERTH_SOCKETS_H
 

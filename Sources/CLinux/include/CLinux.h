@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef BERTH_CLINUX_H
 #define BERTH_CLINUX_H
 

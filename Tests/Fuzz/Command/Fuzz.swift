@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// What libFuzzer calls, which has the program's `main`: `Tests/Fuzz/run` builds and starts it. The target is in the

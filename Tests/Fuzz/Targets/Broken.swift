@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A rule that what is fuzzed must keep, and has not.
 struct Broken: Error {
     let rule: String

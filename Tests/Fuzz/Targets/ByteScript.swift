@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthWire
 
 /// Reads a fuzzer's bytes as a script: small numbers take one byte, so that a changed byte is another step of the story, and

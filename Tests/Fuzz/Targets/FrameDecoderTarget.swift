@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import BerthWire
 
 /// The frame decoder: the same bytes, cut differently, are the same frames.

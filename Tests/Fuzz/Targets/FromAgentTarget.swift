@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthRPC
+import BerthSchema
+import BerthWire
 import NIOCore
 import NIOEmbedded
 import Pool
-import BerthRPC
-import BerthSchema
 import Synchronization
-import BerthWire
 
 @testable import AgentLink
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What is fuzzed: by libFuzzer, which `Tests/Fuzz/run` starts, and by the tests, which feed it what libFuzzer has found.
 enum FuzzTarget: String, CaseIterable, Sendable {
     /// Frames in a byte stream, however it is cut.

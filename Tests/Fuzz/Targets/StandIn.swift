@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BerthSchema
 import CLinux
 import Glibc
-import BerthSchema
 
 @testable import AgentCore
 

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
-import CAgent
-import Glibc
 import BerthSchema
 import BerthWire
+import CAgent
+import Glibc
 
 @testable import AgentCore
 

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
-import NIOCore
 import BerthSchema
+import NIOCore
 import Synchronization
 
 @testable import AgentLink

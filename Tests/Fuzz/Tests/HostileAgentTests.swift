@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthSchema
 import Foundation
 import NIOCore
 import NIOPosix
 import Pool
-import BerthSchema
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import AgentLink
 

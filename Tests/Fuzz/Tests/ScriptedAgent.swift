@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AgentSchema
+import BerthSchema
+import BerthWire
 import Foundation
 import Glibc
-import BerthSchema
 import TestSupport
-import BerthWire
 
 /// An agent at the other end of a real socket, on a thread of its own. It answers the first ping, as no connection begins
 /// without, and then says what its script has it say, until that is over and it hangs up; or it stays honest.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Pool
 
 /// What an effect must have for a reason, and what must hold after maintenance.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What goes wrong in a run, and how often: each a share of the events of its kind, 0 to 1.
 package struct Faults: Sendable {
     /// Creates that end in an error.

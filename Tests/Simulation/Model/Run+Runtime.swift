@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Pool
 
 /// What the runtime, the members and the operator do.

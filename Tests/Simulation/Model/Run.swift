@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import Pool
 
 /// A machine and the book about it, living through one story.

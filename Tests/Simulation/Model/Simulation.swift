@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Stories until a rule is broken or enough was lived through.
 package struct Simulation: Sendable {
     package var faults: Faults

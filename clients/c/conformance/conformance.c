@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Replays the scenarios that all clients share: conformance FILE [SCENARIO…], with BERTH_SERVER set.
  * What it prints is described in clients/conformance/README.md. */
 #include "words.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* The words of scenarios: key=value, percent-encoded; and how results are printed. */
 #ifndef WORDS_H
 #define WORDS_H

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Berth's C client: programs in warm containers.
  *
  *     berth_client *client = berth_client_new(NULL, NULL, &error);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Sample: ten programs at once in one container, over one connection, from one thread. */
 #include <berth.h>
 #include <stdio.h>

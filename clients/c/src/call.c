@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Calls with one answer: with callbacks through protobuf-c's service, and those that wait. */
 #include "internal.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* One connection, driven by poll(2): connecting, bytes in and out, the calls under way and their deadlines. */
 #include "internal.h"
 

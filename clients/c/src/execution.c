@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Executions: events to callbacks, credit for what they took, and what is kept while one is paused. */
 #include "execution.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* An execution, for execution.c and program.c. */
 #ifndef BERTH_EXECUTION_H
 #define BERTH_EXECUTION_H

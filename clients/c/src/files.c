@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Files of a leased container: in parts of unary calls, out as streams with credit. */
 #include "internal.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* What the library's files share. */
 #ifndef BERTH_INTERNAL_H
 #define BERTH_INTERNAL_H

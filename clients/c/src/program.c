@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Programs: what begins them, what is done to them while they run, and running one from beginning to end. */
 #include "execution.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* UTF-8: what may be sent as text, and text of output that comes in pieces. */
 #include "internal.h"
 

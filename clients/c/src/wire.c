@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* ttrpc's frames and envelope. The envelope is written by hand: so the message is packed once, into the frame itself,
  * and the library brings no symbols of the package ttrpc, which others have too. */
 #include "internal.h"

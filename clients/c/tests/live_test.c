@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Against real servers: the programs that BERTH and PLAIN_TTRPC name. */
 #include "test.h"
 

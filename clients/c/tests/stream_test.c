@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Executions: events, credit, giving up. */
 #include "test.h"
 

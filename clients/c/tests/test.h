@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* A test is a function with a sentence; the first thing that is wrong ends the process. */
 #ifndef TEST_H
 #define TEST_H

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* proto/vectors, as a client uses them. */
 #include "test.h"
 

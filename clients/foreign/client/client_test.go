@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package client has containerd's ttrpc client, as it is packaged, talk to a Berth server: the stub is what its own
 // generator makes of Berth's .proto. It speaks unary calls only.
 package client

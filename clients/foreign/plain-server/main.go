@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command plain-server is a plain ttrpc server, containerd's as it is packaged, with a few unary calls of berth.v1.Pool
 // and answers made up here: whoever speaks to it speaks ttrpc, and not only what Berth's own server takes.
 //

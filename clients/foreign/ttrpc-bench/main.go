@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command ttrpc-bench is the Go half of a comparison: containerd's ttrpc server, answering berth.v1.Pool/Stats with a
 // message as large as a Berth server's. So one client can measure both:
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command bench measures what running a program costs: N runs of true, one after another, in a lease.
 package main
 

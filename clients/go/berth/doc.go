@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package berth runs programs in warm containers of a Berth server.
 //
 //	client, err := berth.Dial(ctx, "")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command conformance replays the scenarios that all clients share: conformance FILE [SCENARIO…], with BERTH_SERVER
 // set. What it prints is described in clients/conformance/README.md.
 package main

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import dev.berth.Client;
 import dev.berth.Command;
 import dev.berth.Result;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Talks with a program: a line goes in, its answer comes out.
 
 import { createInterface } from "node:readline";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs ten programs at once, on one connection.
 
 import { Client } from "berth";

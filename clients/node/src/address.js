@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 export const DEFAULT_ADDRESS = "127.0.0.1:7411";
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`: what net.connect wants. Undefined is BERTH_SERVER, else the default. */

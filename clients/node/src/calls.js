@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The calls of one connection.
 
 import { BerthError, deadlinePassed } from "./errors.js";

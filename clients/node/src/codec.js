@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Protocol Buffers, as far as proto3 messages need them: a message type is a list of fields, from which encoding and
 // decoding follow. messages.js, which is generated, has the lists.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One connection: calls on a socket.
 
 import net from "node:net";

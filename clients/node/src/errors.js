@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { DecodeError } from "./codec.js";
 import { ErrorInfo, ErrorReason } from "./messages.js";
 

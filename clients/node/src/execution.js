@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Readable, Writable } from "node:stream";
 
 import { InputRequest, InputResponse, ResizeTerminalRequest, ResizeTerminalResponse, SignalRequest, SignalResponse } from "./messages.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 export { Client } from "./client.js";
 export { Code, BerthError, ExecutionFailed, describeEnd } from "./errors.js";
 export { Execution, FileReader } from "./execution.js";

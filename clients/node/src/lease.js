@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Limits, StreamCall } from "./calls.js";
 import { BerthError } from "./errors.js";
 import { FileReader } from "./execution.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From what callers say to the contract's messages. Times are in milliseconds, sizes in bytes.
 
 import { OutputPolicy, Unwatched } from "./messages.js";

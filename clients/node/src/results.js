@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From the contract's messages to what callers get.
 
 import { ExecutionFailed } from "./errors.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One stream of events of an execution or a file: what it is, how far it was consumed, what credit is due.
 
 import { StreamCall } from "./calls.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // ttrpc frames: bytes and nothing else. A header is length, stream id (both big-endian), type and flags.
 
 import { BerthError } from "./errors.js";

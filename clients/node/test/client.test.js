@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The client, against a server that does what the test tells it to.
 
 import assert from "node:assert/strict";

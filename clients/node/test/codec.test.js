@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The codec and the generated messages, against protoc.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What users copy, against the server at BERTH_SERVER.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What people of the language try, and what the README promises, against a server that does what the test tells it to.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Bytes: the shared vectors, and what must not be taken.
 
 import assert from "node:assert/strict";

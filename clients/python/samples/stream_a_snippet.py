@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a snippet, and shows what it writes as it writes it."""
 
 import sys

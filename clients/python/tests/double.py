@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server of our own, on real sockets, that does what a test tells it to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The synchronous client, against a server that does what the test tells it to."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What users copy, against the server at BERTH_SERVER."""
 
 import os

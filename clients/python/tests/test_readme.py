@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every promise of the README that no other test holds: its names are there, and what it says of them is so."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people of the language try, and what the README promises: both clients, against a server that does as it is told."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes: the shared vectors, and what must not be taken."""
 
 import random

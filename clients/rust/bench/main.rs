@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! `bench [N] [lease]`: N runs of true, one after another, each in a container of its own, or all in one lease; prints
 //! p50 and p99.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Bytes as the scenarios write them.
 
 pub fn decode(text: &str) -> Vec<u8> {

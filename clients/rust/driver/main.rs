@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Does the scenarios of `proto/vectors/scenarios.txt` with this client, and prints what came of them:
 //! `conformance FILE [SCENARIO…]`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A line of a scenario: a verb and its words. Remembers which were asked for, to tell those that were not.
 
 use std::cell::RefCell;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What each verb of a scenario does.
 
 use std::cell::RefCell;

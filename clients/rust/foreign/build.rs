@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 fn main() {
     let protos = "../../../proto";
     println!("cargo:rerun-if-changed={protos}/berth/v1/pool.proto");

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 use berth::{Client, Command};
 
 fn main() -> berth::Result<()> {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Talks with a program that runs: a line in, a line out.
 
 use std::error::Error;

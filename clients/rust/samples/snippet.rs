@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Runs a snippet in a container of its own, and shows what it writes while it writes it.
 
 use std::error::Error;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Ten programs at once on one connection, each in a container of its own.
 
 use std::thread;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The API as futures, which run on any executor: tokio, smol, or a thread that waits.
 //!
 //! A future that is dropped gives its call up; a lease that comes of an acquire all the same is released.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The API for threads that wait: each call is that of `aio`, waited for.
 
 use std::ffi::OsStr;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The connection of a client: made at the first call, and again at the next call after it was lost.
 
 use std::collections::hash_map::RandomState;

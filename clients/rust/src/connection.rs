@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! ttrpc on one connection: any number of calls at a time. One thread reads, and hands what came to the calls; when the
 //! connection ends, every open call ends with `Unavailable`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Frames of ttrpc: ten bytes, then data.
 
 use std::io::{self, Read};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What has come of an execution and was not read yet: at most the window, since credit is given back only for what was
 //! read. A server that knows no windows is held back by not reading from the connection, as the last resort.
 

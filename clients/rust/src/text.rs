@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Output as text, in whole characters.
 
 use std::collections::VecDeque;

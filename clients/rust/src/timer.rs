@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Ends calls at their deadlines, on a thread that exists once a call has one.
 
 use std::cmp::Reverse;

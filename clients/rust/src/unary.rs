@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Calls that have one answer, as futures.
 
 use std::future::Future;

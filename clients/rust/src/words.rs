@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What Linux knows as bytes: arguments, environment, paths.
 
 use std::ffi::OsStr;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The module `aio`, on tokio.
 
 mod support;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The messages in `src/generated` are what prost makes of `proto/`; `BERTH_GENERATE=1 cargo test --test generated`
 //! writes them anew.
 

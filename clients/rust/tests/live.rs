@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What the scenarios of proto/vectors do not show: the API, the samples and the README against a real server on runc.
 //! `BERTH` names the binary; needs root.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The blocking API against a plain ttrpc server.
 
 mod support;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What people of the language try, and what the README promises, against a plain ttrpc server.
 
 mod support;

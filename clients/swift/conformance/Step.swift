@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 
 /// A verb and its words. Each word is taken once; what nobody took is not supported.

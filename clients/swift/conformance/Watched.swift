@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 
 /// An execution, and what of its output was taken and not yet shown.

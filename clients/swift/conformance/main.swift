@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The conformance driver of the Swift client: replays scenarios, prints transcripts.
 //
 //     conformance FILE [SCENARIO…]

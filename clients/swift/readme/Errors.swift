@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Berth
 
 func read(_ path: String, _ client: BerthClient, _ lease: Lease) async throws -> [UInt8]? {

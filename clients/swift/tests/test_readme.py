@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What the README promises: its code is compiled and does what it says, its names are there, and a user of the product
 sees no more than is meant. Needs what `make build` built, and a server at BERTH_SERVER."""
 

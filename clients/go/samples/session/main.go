@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Sample: an interactive session. What is written to the program's standard input is answered on its standard output.
 package main
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Sample: run a snippet, and show what it prints while it runs.
 package main
 

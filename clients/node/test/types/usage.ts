@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Compiled by a test, never run.
 
 import { BerthError, Client, type End } from "../../src/index.js";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Berth: run programs in warm containers.
 
     import berth

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deadlines and answers of unary calls."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of one connection, without I/O: frames go in, calls become ready, frames to send come out.
 
 Both clients are built on this: the synchronous one holds a lock around it, the one of asyncio is alone on its loop.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One connection for callers in any threads, without a thread of its own.
 
 Whoever waits for an answer while nobody reads becomes the reader: it reads, hands each frame to the call it belongs to and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is sent in pieces."""
 
 from __future__ import annotations

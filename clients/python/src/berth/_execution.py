@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program that runs, and the bytes of a file that is read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests about files. Raises ``TypeError`` or ``ValueError`` for arguments that can't be right."""
 
 from __future__ import annotations

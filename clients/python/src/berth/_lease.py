@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A container that was leased, and its files."""
 
 from __future__ import annotations

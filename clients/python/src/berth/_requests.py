@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From what callers say to the contract's messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What callers pass, looked at before anything is sent: a ``TypeError`` or ``ValueError`` names the argument."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who this is."""
 
 VERSION = "0.1.0"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One stream of events of an execution or a file, without I/O: what it is, how far it was consumed, what credit is due."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ttrpc frames: bytes and nothing else. A header is length, stream id (both big-endian), type and flags."""
 
 from __future__ import annotations

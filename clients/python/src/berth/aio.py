@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same client for asyncio.
 
     async with berth.aio.Client() as client:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Talks to the Berth server at `BERTH_SERVER` with containerd's `ttrpc` crate, which knows unary calls only: Hello,
 //! Acquire, Renew, Stats, Release, and what becomes of a lease that is no more.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A plain ttrpc server: a test says what it answers.
 #![allow(dead_code)] // each test file uses some of it
 
