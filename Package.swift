@@ -23,10 +23,8 @@ let strictC: [CSetting] = [
 let staticSwift: [SwiftSetting] = strict + [.unsafeFlags(["-static-stdlib"])]
 let staticLinking: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
 
-let nio: [Target.Dependency] = [
-    .product(name: "NIOCore", package: "swift-nio"),
-    .product(name: "NIOPosix", package: "swift-nio"),
-]
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nio: [Target.Dependency] = [nioCore, .product(name: "NIOPosix", package: "swift-nio")]
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 // What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
@@ -123,7 +121,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Runc",
-            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CHost", "CLinux", log],
+            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CHost", log],
             swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
@@ -138,7 +136,7 @@ let package = Package(
             name: "berth-agent", dependencies: ["AgentCore"],
             swiftSettings: staticSwift, linkerSettings: staticLinking),
         .target(
-            name: "AgentLink", dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "BerthWire"] + nio,
+            name: "AgentLink", dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", nioCore],
             swiftSettings: strict),
 
         // How the command line reads and writes, for both of its programs
@@ -156,7 +154,7 @@ let package = Package(
         // The service, its client, its command line
         .target(
             name: "Service",
-            dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log] + nio,
+            dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log, nioCore],
             swiftSettings: strict),
         .target(
             name: "Berth",
@@ -173,8 +171,8 @@ let package = Package(
         .executableTarget(
             name: "BerthCommand",
             dependencies: [
-                "Console", "Configuration", "Service", "Berth", "LoadTest", "Pool", "Hardening", "AgentLink",
-                "CurlHTTP",
+                "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest", "Pool",
+                "Hardening", "AgentLink", "CurlHTTP",
                 "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -212,7 +210,7 @@ let package = Package(
             path: "Tests/Simulation/Tests", swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Console", "Pool", "TestSupport", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Configuration", "Console", "Pool", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -221,10 +219,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "RuncTests",
-            dependencies: [
-                "Runc", "Housekeeping", "DockerConfig", "CHost", "CLinux", "Hardening", "Pool", "TestSupport",
-                log,
-            ] + nio,
+            dependencies: ["Runc", "Housekeeping", "CHost", "CLinux", "Hardening", "Pool", "TestSupport", log],
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
