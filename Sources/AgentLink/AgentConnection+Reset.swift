@@ -8,25 +8,23 @@ package import Pool
 internal import Synchronization
 
 extension AgentConnection {
-    /// How long an agent may take for its proof, and how long it is waited for: the pool's own time-outs are at most that.
+    /// Maximum time that the agent may take for a reset and its proof; the pool's own timeouts are no longer than this.
     private static let resetLimit: TimeAmount = .seconds(30)
     static let answerLimit: TimeAmount = .seconds(30)
 
-    /// Asks the agent whether it is well. Returns when it has answered.
-    ///
-    /// Cancelling the task ends the wait.
-    /// - Throws: `failed` when it answered with an error, or not within 30 s.
+    /// Pings the agent. Returns when it has answered. Cancelling the task ends the wait.
+    /// - Throws: `failed` if it answers with an error, or not within 30 s.
     package func ping() async throws(MemberLinkError) {
         let answer = try await ask(AgentService.ping, Agent.PingRequest(), within: Self.answerLimit)
-        // An agent is what it was when it was connected to, or it is another program.
+        // If its environment has changed, it is no longer the agent that was connected to.
         guard answer.env == imageEnvironment.entries else { throw refuse("its environment has changed") }
     }
 
-    /// Makes the member as it was at its start; returns when the agent has proven that.
+    /// Resets the member to the state after its start. Returns when the agent has proven that.
     ///
-    /// Executions under way end as cancelled, before it returns. Cancelling the task ends the wait, not the reset: a member
-    /// whose reset has not returned well is not to be used again.
-    /// - Throws: `failed`, with what could not be proven; `unsupported` by an agent that knows no reset.
+    /// Running executions end as cancelled before it returns. Cancelling the task ends the wait, not the reset: a member
+    /// whose reset has not returned without an error must not be used again.
+    /// - Throws: `failed`, with what could not be proven; `unsupported` if the agent has no reset.
     package func reset() async throws(MemberLinkError) {
         let limit = UInt64(Self.resetLimit.nanoseconds / 1_000_000)
         let answer = try await ask(

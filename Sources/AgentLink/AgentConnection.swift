@@ -7,29 +7,29 @@ internal import NIOCore
 package import Pool
 internal import Synchronization
 
-/// The server's end of the stream to one member's agent: starts executions and relays what becomes of them.
+/// The server's end of the stream to one member's agent. It starts executions and relays their events.
 ///
-/// The agent is not trusted, since the program beside it may have taken it over: what comes back is checked, and a stream
-/// that breaks the rules is closed, which costs the member and nothing else. May be used from any thread.
+/// The agent is not trusted, since a program in the container may have taken it over: everything from it is checked, and a
+/// stream that violates the protocol is closed, which costs this member and nothing else. It may be used from any thread.
 package final class AgentConnection: MemberLink {
-    /// Output sent by the agent and not passed on, at most, per execution, in bytes.
+    /// Maximum bytes of output for each execution that the agent has sent and the server has not passed on.
     package static let window = 1 << 20
 
     package let member: MemberID
-    /// What the image gives its programs.
+    /// The environment that the image defines.
     package let imageEnvironment: ImageEnvironment
-    /// User id used when a request sets none; nil where the runtime does not decide it.
+    /// User used when a request sets none; nil if the runtime does not choose one.
     package let user: MemberUser?
     let rpc: ClientConnection
     private let memoryKills: MemoryKills?
 
     private struct State {
         var nextExecution: UInt64 = 1
-        /// Executions that the agent has not ended.
+        /// Number of executions that the agent has not ended.
         var open = 0
         var reason: LinkCloseReason?
         var violation: String?
-        /// Of the member's kills for lack of memory, those that an execution's end has told.
+        /// How many of the member's out-of-memory kills were already reported in the end of an execution.
         var knownKills: UInt64 = 0
     }
     private let state = Mutex(State())
@@ -50,7 +50,7 @@ package final class AgentConnection: MemberLink {
         rpc.close()
     }
 
-    /// The longest that an agent may say nothing of an execution while it could: then it has failed.
+    /// How long an agent may send nothing about an execution although it could; after that it counts as failed.
     package enum Silence: Sendable {
         case ofStart(Duration)
         /// Of its start, and of its output as long as there is credit for it.
@@ -61,10 +61,10 @@ package final class AgentConnection: MemberLink {
     ///
     /// - Parameters:
     ///   - request: its `execution` and `windowBytes` are set here.
-    ///   - window: bytes of output that the agent may send and that are not passed on; at most `AgentConnection.window`.
-    ///   - silence: how long the agent may say nothing of it; nil: as long as the execution's time lasts.
-    ///   - sink: gets the events, in order, on one thread: started, output …, and in every case exactly one `ended`, the
-    ///     last.
+    ///   - window: maximum bytes of output that were sent and not passed on; at most `AgentConnection.window`.
+    ///   - silence: how long the agent may send nothing about it; nil is as long as the execution may run.
+    ///   - sink: is called with the events, in order, on one thread: started, output …, and in every case exactly one
+    ///     `ended` as the last.
     package func execute(
         _ request: Agent.ExecuteRequest, window: Int = AgentConnection.window, silence: Silence? = nil,
         sink: @escaping @Sendable (ExecutionEvent) -> Void
@@ -82,13 +82,13 @@ package final class AgentConnection: MemberLink {
         return execution
     }
 
-    /// An execution's end has told of kills for lack of memory: they say nothing of a later end of the agent.
+    /// An execution's end has reported out-of-memory kills, so they do not explain a later end of the agent.
     func killsAreKnown() {
         guard let count = memoryKills?.count else { return }
         state.withLock { $0.knownKills = max($0.knownKills, count) }
     }
 
-    /// The agent's stream has ended without a reason of ours.
+    /// How an execution ends if the agent's stream has ended and the server did not close it.
     private func wentAway() -> Agent.Ended {
         let known = state.withLock { $0.knownKills }
         guard let count = memoryKills?.count, count > known else {
@@ -100,19 +100,19 @@ package final class AgentConnection: MemberLink {
             outOfMemoryKills: count - known)
     }
 
-    /// An execution has had its end, of whatever kind.
+    /// An execution has ended, in whatever way.
     func executionEnded() { state.withLock { $0.open -= 1 } }
 
-    /// Executions that the agent has not ended.
+    /// Number of executions that the agent has not ended.
     package var openExecutions: Int { state.withLock { $0.open } }
 
-    /// The stream broke the rules.
+    /// Closes the stream because the agent violated the protocol.
     func violate(_ what: String) {
         state.withLock { $0.violation = $0.violation ?? what }
         rpc.close()
     }
 
-    /// How an execution ends whose stream has ended before it.
+    /// How an execution ends if the stream ended before it.
     func lost() -> Agent.Ended {
         let (reason, violation) = state.withLock { ($0.reason, $0.violation) }
         if let violation {
@@ -130,7 +130,7 @@ package final class AgentConnection: MemberLink {
     }
 }
 
-/// What becomes of an execution.
+/// An event of an execution.
 package enum ExecutionEvent: Sendable {
     case started(pid: UInt32)
     case output(OutputChunk)

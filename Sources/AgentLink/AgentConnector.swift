@@ -6,11 +6,11 @@ internal import BerthSchema
 package import NIOCore
 package import Pool
 
-/// Turns the byte stream to an agent into a `AgentConnection` that has answered its first ping.
+/// Turns the byte stream to an agent into an `AgentConnection` that has answered its first ping.
 package struct AgentConnector: MemberConnector {
     private let group: any EventLoopGroup
 
-    /// - Parameter group: the connections live on its loops.
+    /// - Parameter group: the event loops on which connections are handled.
     package init(group: any EventLoopGroup) {
         self.group = group
     }

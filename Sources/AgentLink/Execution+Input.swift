@@ -8,16 +8,16 @@ internal import Pool
 internal import Synchronization
 
 extension Execution {
-    /// Adds to the program's standard input; may be repeated with the same bytes, by offset.
+    /// Writes to the program's standard input. Because of the offset, a call may be repeated with the same bytes.
     ///
     /// - Parameters:
-    ///   - offset: of the first byte of `data`; what the request began with counts.
+    ///   - offset: offset of the first byte of `data`; input that came with the request counts.
     ///   - data: at most 256 KiB.
-    ///   - isEnd: end of file follows; on a terminal, its end-of-file character.
-    ///   - limit: how long it may take until they are taken, with which it fails as `deadlineExceeded`; nil: any.
-    ///   - completion: is called once, on the connection's thread, when the bytes were taken: with the offset that is
+    ///   - isEnd: whether end of file follows; on a terminal, its end-of-file character.
+    ///   - limit: how long it may take until the bytes are accepted, else it fails with `deadlineExceeded`; nil is no limit.
+    ///   - completion: is called once, on the connection's thread, when the bytes were accepted: with the offset that is
     ///     expected next. `failedPrecondition`: bytes before them are missing, the input has ended, or the execution has.
-    ///     `resourceExhausted`: too much is waiting already. `notFound`: there is no such execution any more.
+    ///     `resourceExhausted`: too much is waiting already. `notFound`: the execution no longer exists.
     package func input(
         offset: UInt64, data: [UInt8], isEnd: Bool, within limit: Duration? = nil,
         completion: @escaping @Sendable (Result<UInt64, RPCError>) -> Void
@@ -46,15 +46,15 @@ extension Execution {
         return .failure(RPCError(.unavailable, "the container broke the protocol: \(what)"))
     }
 
-    /// Tells the program's terminal its size, in characters.
+    /// Changes the size of the program's terminal, in characters.
     ///
     /// - Parameter completion: is called once, on the connection's thread. `failedPrecondition`: the program has no
-    ///   terminal. `notFound`: there is no such execution any more.
+    ///   terminal. `notFound`: the execution no longer exists.
     package func resize(
         rows: UInt32, columns: UInt32, completion: @escaping @Sendable (Result<Void, RPCError>) -> Void
     ) {
         let request = Agent.ResizeRequest(execution: number, terminal: Agent.Terminal(rows: rows, columns: columns))
-        // What it answers says nothing more.
+        // The content of the answer does not matter.
         link.rpc.unary(AgentService.resize, request, timeout: AgentConnection.answerLimit) {
             completion($0.map { _ in })
         }

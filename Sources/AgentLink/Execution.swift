@@ -23,20 +23,20 @@ package final class Execution: Sendable {
 
     package var member: MemberID { link.member }
 
-    /// Gives credit back for output that was passed on, in bytes.
+    /// Gives the agent credit for bytes of output that were passed on.
     package func acknowledge(_ bytes: Int) {
         guard let due = state.withLock({ $0.acknowledge(UInt64(bytes)) }) else { return }
         call(AgentService.acknowledge, Agent.AcknowledgeRequest(execution: number, bytes: due))
     }
 
-    /// Sends a signal, 1 to 64, to the program's process group. In a terminal that is the program's own, as with ssh: what
-    /// Ctrl-C reaches is the terminal's affair, and its character is input.
+    /// Sends a signal, 1 to 64, to the program's process group. With a terminal that is the program's own group, as with ssh;
+    /// Ctrl-C is input there, and the terminal decides which group gets its signal.
     package func signal(_ signal: Int32) {
         call(AgentService.signal, Agent.SignalRequest(execution: number, signal: signal))
     }
 
-    /// Ends it: TERM, after `graceMilliseconds` KILL, to all that it started. The end event follows, also where the agent
-    /// says nothing.
+    /// Ends it and everything it started: TERM, and KILL after `graceMilliseconds`. The end event follows, even if the agent
+    /// sends none.
     package func end(graceMilliseconds: UInt64) {
         let first = state.withLock { $0.watchdog.ends(within: .milliseconds(Int64(clamping: graceMilliseconds))) }
         look(after: first)
@@ -45,14 +45,14 @@ package final class Execution: Sendable {
         )
     }
 
-    /// All that it was to take in, it has: from now on it has so long for its end.
+    /// It has all of its input: from now on it must end within `limit`.
     package func mustEnd(within limit: Duration) {
         let first = state.withLock { $0.watchdog.ends(within: .nanoseconds(limit.saturatedNanoseconds)) }
         look(after: first)
     }
 
-    /// The agent answers these with nothing of interest; that it no longer knows the execution is no error either, since
-    /// the end may be on its way.
+    /// Makes a call whose answer does not matter. It is no error either if the agent no longer knows the execution, since its
+    /// end event may be in flight.
     private func call<Q, A>(_ method: UnaryMethod<Q, A>, _ message: Q) {
         link.rpc.unary(method, message) { _ in }
     }
@@ -102,9 +102,8 @@ package final class Execution: Sendable {
         }
     }
 
-    /// An agent that lets the program outlive its time, with credit to say so, has been taken over or is stuck. What that
-    /// costs is this one execution: others may be well. Its member is not used again, as one with an execution under way
-    /// cannot be reset.
+    /// An agent that does not report the end in time, although it has credit, was taken over or is stuck. Only this execution
+    /// is given up: others may be well. Its member is not used again, since one with a running execution cannot be reset.
     private func look() {
         switch state.withLock({ $0.watchdog.look() }) {
         case .look(let time): look(after: time)
@@ -136,7 +135,7 @@ package final class Execution: Sendable {
             if ended.outOfMemoryKills > 0 { link.killsAreKnown() }
             sink(.ended(ended))
         case .endedEarly:
-            // Without an end event: either the whole stream is gone, or the agent refused this one execution.
+            // There was no end event: either the whole stream is closed, or the agent refused this one execution.
             if let error, error.code != .unavailable {
                 if error.code == .resourceExhausted { sink(.refused(error)) }
                 sink(.ended(Agent.Ended(cause: .startFailed, message: error.message, startFailure: .noResources)))

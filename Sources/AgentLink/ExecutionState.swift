@@ -4,7 +4,7 @@ internal import AgentSchema
 internal import BerthSchema
 internal import NIOCore
 
-/// What the server knows of one execution on an agent's stream, and what it therefore lets the agent say. No I/O.
+/// What the server knows of one execution on an agent's stream, and what the agent may therefore send. No I/O.
 struct ExecutionState {
     enum Reception {
         case pass(ExecutionEvent)
@@ -22,25 +22,25 @@ struct ExecutionState {
         case starting
         /// → over
         case running
-        /// The end event has come; the stream's own end has yet to. It is passed on then: nothing may follow it.
+        /// The end event has arrived, and the end of the stream has not. The event is passed on then, since nothing may follow.
         case over(Agent.Ended)
-        /// Its caller has been told that it is lost. What the agent still says of it is of no interest.
+        /// Its caller was told that it is lost. Whatever the agent still sends about it is ignored.
         case givenUp
         case closed
     }
 
     static let largestChunk = 32 << 10
-    /// Bytes of an end's words, at most.
+    /// Maximum bytes of an end's message.
     static let longestMessage = 4 << 10
 
     private var phase = Phase.starting
     private let window: UInt64
-    /// What was asked for, as far as ends and output are measured by it.
+    /// The limits of the request, against which ends and output are checked.
     private let limits: Limits
     private var unacknowledged: UInt64 = 0
     private var passedOn: UInt64 = 0
     private var offsets: [UInt64] = [0, 0]
-    /// End of the standard input that was handed over, in bytes.
+    /// Offset after the last byte of standard input that was passed to the agent.
     private var givenInput: UInt64
     var watchdog = Watchdog()
 
@@ -59,7 +59,7 @@ struct ExecutionState {
         }
     }
 
-    /// - Parameter window: bytes of output that may come before any is acknowledged.
+    /// - Parameter window: maximum bytes of output before any is acknowledged.
     init(window: UInt64, request: Agent.ExecuteRequest = Agent.ExecuteRequest(execution: 1, argv: [])) {
         self.window = window
         limits = Limits(request)
@@ -84,7 +84,7 @@ struct ExecutionState {
         }
     }
 
-    /// What is wrong with an end that has come; nil: it may be true.
+    /// What is wrong with an end that has arrived; nil if it is plausible.
     private func problem(of ended: Agent.Ended) -> String? {
         guard limits.endCauses.contains(ended.cause) else { return "an end for a cause it cannot have: \(ended.cause)" }
         guard (0...255).contains(ended.exitCode), (0...64).contains(ended.signal) else {
@@ -143,7 +143,7 @@ struct ExecutionState {
         return .pass(.output(chunk))
     }
 
-    /// Its end has been told, or is about to be.
+    /// Whether its end was passed on, or is about to be.
     var isOver: Bool {
         switch phase {
         case .starting, .running: false
@@ -151,10 +151,10 @@ struct ExecutionState {
         }
     }
 
-    /// Bytes that have come of its output.
+    /// Bytes of its output that have arrived.
     var written: (stdout: UInt64, stderr: UInt64) { (offsets[0], offsets[1]) }
 
-    /// - Returns: nil when the execution was given up before.
+    /// - Returns: nil if the execution was given up before.
     mutating func streamEnded() -> End? {
         defer { phase = .closed }
         switch phase {
@@ -164,7 +164,7 @@ struct ExecutionState {
         }
     }
 
-    /// The agent did not end it in time. False when its end has come meanwhile.
+    /// The agent did not end it in time. Returns false if its end has arrived meanwhile.
     mutating func giveUp() -> Bool {
         switch phase {
         case .starting, .running:
@@ -188,13 +188,13 @@ struct ExecutionState {
 
     // MARK: Input
 
-    /// Input is handed to the agent.
+    /// Input is passed to the agent.
     mutating func gives(_ count: Int, at offset: UInt64) {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(count))
         givenInput = max(givenInput, overflows ? .max : end)
     }
 
-    /// Whether the agent may say that it expects `next` after it was given `count` bytes at `offset`.
+    /// Whether the agent may answer that it expects `next`, after it was given `count` bytes at `offset`.
     func mayExpect(_ next: UInt64, after count: Int, at offset: UInt64) -> Bool {
         next <= givenInput && next >= offset && next - offset >= UInt64(count)
     }

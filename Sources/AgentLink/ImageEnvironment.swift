@@ -2,11 +2,11 @@
 
 package import BerthSchema
 
-/// The environment that an image gives its programs: taken apart once for each member, and not for each program.
+/// The environment that an image defines, parsed once for each member instead of once for each program.
 package struct ImageEnvironment: Sendable, Equatable {
-    /// As the agent has it: `NAME=value`.
+    /// The entries as the agent sent them: `NAME=value`.
     package let entries: [SystemString]
-    /// Values by name, without HOME: the agent's own is root's. It has room for what a program's request adds.
+    /// Values by name, without HOME, since the agent's is root's. It has capacity for what a request adds.
     package private(set) var text: [String: String] = [:]
     /// Whole entries that are not UTF-8, by name.
     package private(set) var raw: [[UInt8]: [UInt8]] = [:]

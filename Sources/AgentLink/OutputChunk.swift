@@ -8,9 +8,9 @@ package import NIOCore
 package struct OutputChunk: Sendable, Equatable {
     /// 0 is stdout, 1 is stderr.
     package var stream: UInt32
-    /// Of its first byte in its stream.
+    /// Offset of its first byte in its stream.
     package var offset: UInt64
-    /// A slice of what came, where that could be read as it lay.
+    /// A slice of the received buffer, if it could be read in place.
     package var data: ByteBuffer
 
     package var count: Int { data.readableBytes }
@@ -21,8 +21,7 @@ package struct OutputChunk: Sendable, Equatable {
         data = ByteBuffer(bytes: output.data)
     }
 
-    /// Reads an event that is one output and nothing else; nil for all others, which may be valid too, and are decoded by
-    /// protobuf-c.
+    /// Reads an event that is a single output; nil for all others, which may be valid too, and are decoded by protobuf-c.
     init?(event: ByteBuffer) {
         var range = 0..<0
         let head = event.withUnsafeReadableBytes { OutputHead(reading: $0, data: &range) }

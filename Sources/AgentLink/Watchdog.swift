@@ -3,44 +3,44 @@
 internal import NIOCore
 internal import Pool
 
-/// How long an agent has had for an execution, and what it is late with. Time in which it had no credit is the caller's:
-/// it could say nothing then.
+/// Measures how long an agent takes for an execution, and decides when it is late. Time without credit does not count, since
+/// the agent could not send anything then.
 struct Watchdog {
-    /// What is to be done when the time that `next` named has come.
+    /// What to do at the time that `look` gave.
     enum Finding: Equatable {
         /// Nothing yet: look again after this.
         case look(TimeAmount)
-        /// It should have ended and has no credit to say so: whoever holds output back takes it now. Told once.
+        /// It should have ended and has no credit to report it: output that is held back must be taken now. Reported once.
         case overdue(then: TimeAmount)
-        /// The agent is late without an excuse.
+        /// The agent is late although it had credit.
         case late(String)
     }
 
-    /// What an agent may need beyond the time that it was given before it is late …
+    /// Extra time after which an agent is late …
     static let slack = TimeAmount.seconds(10)
-    /// … and before credit that is withheld stands in the way of an end.
+    /// … and after which withheld credit counts as holding up the end.
     static let patience = TimeAmount.seconds(1)
 
-    /// What counts as any time at all: sums with it stay within the clock's range.
+    /// Stands for no limit; sums with it stay within the clock's range.
     private static let longest = TimeAmount.hours(24 * 3650)
 
     private(set) var task: Scheduled<Void>?
     private let start = NIODeadline.now()
-    /// When the execution must have ended, by the time that counts: from its start, but for that without credit.
+    /// When the execution must have ended, in time since its start without time that does not count.
     private var due: TimeAmount?
     private var isToldOverdue = false
-    /// The longest time without a word, with credit; nil: any.
+    /// Maximum time with credit in which nothing arrives; nil is no limit.
     private var silence: TimeAmount?
     private var isOfStart = false
     private var lastHeard = NIODeadline.now()
     private var withoutCredit = TimeAmount.zero
     private var withoutCreditSince: NIODeadline?
 
-    /// Whether `heard` is of use.
+    /// Whether `heard` needs to be called.
     var looksForSilence: Bool { silence != nil }
 
-    /// - Parameter limit: the time it has, its grace included; nil: any.
-    /// - Returns: when to look first; nil: never.
+    /// - Parameter limit: the time it has, its grace included; nil is no limit.
+    /// - Returns: when to look first; nil is never.
     mutating func begin(limit: TimeAmount?, silence: AgentConnection.Silence?) -> TimeAmount? {
         let limit = limit.map { min($0, Watchdog.longest) }
         due = limit
@@ -58,7 +58,7 @@ struct Watchdog {
         if isOfStart { silence = nil }
     }
 
-    /// It was told to end: from now on it has `limit` for that.
+    /// It was told to end, and must do so within `limit` from now.
     mutating func ends(within limit: TimeAmount, now: NIODeadline = .now()) -> TimeAmount {
         let limit = min(limit, Watchdog.longest)
         let soon = used(now) + limit
@@ -83,7 +83,7 @@ struct Watchdog {
 
     mutating func heard(_ now: NIODeadline = .now()) { lastHeard = now }
 
-    /// Time since the start in which the agent could speak.
+    /// Time since the start in which the agent had credit.
     private func used(_ now: NIODeadline) -> TimeAmount {
         (now - start) - withoutCredit - (withoutCreditSince.map { now - $0 } ?? .zero)
     }
@@ -91,7 +91,7 @@ struct Watchdog {
     mutating func look(_ now: NIODeadline = .now()) -> Finding {
         let hasCredit = withoutCreditSince == nil
         if let due {
-            // Its own clock does not stand still while it has no credit.
+            // Time without credit counts here: the program's own clock does not stop meanwhile.
             if !hasCredit, !isToldOverdue, now - start >= due {
                 isToldOverdue = true
                 return .overdue(then: Watchdog.slack)
@@ -109,7 +109,7 @@ struct Watchdog {
             next.append(hasCredit ? due + Watchdog.slack - used(now) : max(due - (now - start), Watchdog.slack))
         }
         if let silence { next.append(hasCredit ? silence - (now - lastHeard) : silence) }
-        // Not again and again for a moment.
+        // Not more often than every 100 ms.
         return .look(max(next.min() ?? Watchdog.slack, .milliseconds(100)))
     }
 }

@@ -2,13 +2,13 @@
 
 internal import BerthSchema
 
-/// For operators. Nothing here ends a lease. What is changed holds until the server loads its configuration again.
+/// Calls for operators. None of them ends a lease. A change holds until the server reloads its configuration.
 ///
-/// All throw `BerthError`: `notFound` for a pool that is not there, `invalidArgument` for what can't be right.
+/// All throw `BerthError`: `notFound` for an unknown pool, `invalidArgument` for impossible values.
 extension BerthClient {
-    /// Closes the breaker: the next create is tried at once. For when the cause of the failure is mended.
-    /// - Parameter pool: nil is all pools.
-    /// - Returns: the pools whose breaker was not closed.
+    /// Closes the breaker, so that the next create is tried at once. Use it after the cause of the failure is mended.
+    /// - Parameter pool: nil means all pools.
+    /// - Returns: the pools whose breaker was open.
     @discardableResult
     public func resetBackoff(pool: String? = nil) async throws(BerthError) -> [String] {
         try await call(AdminService.resetBackoff, ResetBackoffRequest(pool: pool ?? "")).pools
@@ -18,9 +18,9 @@ extension BerthClient {
     /// removed at once; beyond a smaller maximum, members are removed as their leases end.
     /// - Parameters:
     ///   - pool: its name.
-    ///   - size: makes the size of a pool that follows demand fixed; nil is as it is.
-    ///   - max: members in all states together; nil is as it is.
-    /// - Returns: what they are now.
+    ///   - size: number of idle members to keep; a pool whose size follows demand becomes fixed. nil leaves it unchanged.
+    ///   - max: maximum number of members in all states together; nil leaves it unchanged.
+    /// - Returns: the size and the maximum that hold now.
     @discardableResult
     public func resize(
         pool: String, size: Int? = nil, max: Int? = nil
@@ -32,15 +32,15 @@ extension BerthClient {
         return (Int(response.size), Int(response.max))
     }
 
-    /// Takes a pool out of service: removes its idle members, creates no more, refuses its acquires, those in line
-    /// included. Leases go on to their end.
-    /// - Returns: how many leases there are.
+    /// Takes a pool out of service: removes its idle members, creates no more, and refuses acquires, also those that are
+    /// already in the queue. Leases continue until they end.
+    /// - Returns: the number of leases still open.
     @discardableResult
     public func drain(pool: String) async throws(BerthError) -> Int {
         Int(try await call(AdminService.drain, DrainRequest(pool: pool)).leased)
     }
 
-    /// Every member of a pool; nil is of all.
+    /// Every member of a pool, or of all pools if `pool` is nil.
     public func members(pool: String? = nil) async throws(BerthError) -> [Member] {
         try await call(AdminService.listMembers, ListMembersRequest(pool: pool ?? "")).members
     }

@@ -5,8 +5,7 @@ internal import BerthSchema
 internal import NIOCore
 
 extension BerthClient {
-    /// Output that may wait for its reader, in bytes: the window of an execution whose call names none. The server takes
-    /// 64 KiB to 1 MiB.
+    /// Default window: how many bytes of output may wait for their reader. The server accepts 64 KiB to 1 MiB.
     public static let standardWindow = 512 << 10
 
     // MARK: Running
@@ -16,8 +15,8 @@ extension BerthClient {
     ///   - command: what to run, and how.
     ///   - lease: whose member it runs in.
     ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
-    ///   - deadline: how long all of it may take, connecting included; then the program is ended, and reading throws
-    ///     `deadlineExceeded`. Unlike `Command.timeout`, which is an end of the program.
+    ///   - deadline: how long the whole call may take, connecting included. After it the program is ended, and reading
+    ///     throws `deadlineExceeded`; `Command.timeout`, in contrast, is an end of the program and no error.
     public func execute(
         _ command: Command, in lease: Lease, window: Int = standardWindow, deadline: Duration? = nil
     ) -> Execution {
@@ -33,7 +32,7 @@ extension BerthClient {
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
     ///   - window: output, in bytes, that may wait here for its reader; the program then waits.
-    ///   - deadline: how long all of it may take, connecting included; as above.
+    ///   - deadline: how long the whole call may take, connecting included; as above.
     public func execute(
         _ command: Command, pool: String? = nil, wait: Duration? = nil, window: Int = standardWindow,
         deadline: Duration? = nil
@@ -47,10 +46,10 @@ extension BerthClient {
     /// - Parameters:
     ///   - command: what to run, and how.
     ///   - lease: whose member it runs in.
-    ///   - limit: bytes of output kept, of both streams each; what is over it is counted.
-    ///   - deadline: how long all of it may take, connecting included.
-    /// - Throws: `BerthError` when the call fails, `invalidArgument` for a command whose input stays open among others; any
-    ///   end of the program is in the answer.
+    ///   - limit: maximum bytes kept of each stream; what exceeds it is only counted.
+    ///   - deadline: how long the whole call may take, connecting included.
+    /// - Throws: `BerthError` when the call fails, for example `invalidArgument` for a command whose input stays open.
+    ///   However the program ends, that is in the result.
     public func run(
         _ command: Command, in lease: Lease, limit: Int = 16 << 20, deadline: Duration? = nil
     ) async throws -> CollectedOutput {
@@ -67,10 +66,10 @@ extension BerthClient {
     ///   - command: what to run, and how.
     ///   - pool: nil is the server's default pool.
     ///   - wait: how long to wait in line when no member is warm; nil is the server's default, 30 s.
-    ///   - limit: bytes of output kept, of both streams each; what is over it is counted.
-    ///   - deadline: how long all of it may take, connecting included.
-    /// - Throws: `BerthError` when the call fails, `invalidArgument` for a command whose input stays open among others; any
-    ///   end of the program is in the answer.
+    ///   - limit: maximum bytes kept of each stream; what exceeds it is only counted.
+    ///   - deadline: how long the whole call may take, connecting included.
+    /// - Throws: `BerthError` when the call fails, for example `invalidArgument` for a command whose input stays open.
+    ///   However the program ends, that is in the result.
     public func run(
         _ command: Command, pool: String? = nil, wait: Duration? = nil, limit: Int = 16 << 20,
         deadline: Duration? = nil
@@ -81,26 +80,27 @@ extension BerthClient {
 
     // MARK: Watching
 
-    /// Where an attached watcher begins.
+    /// Where attaching begins in an execution's output.
     public enum Beginning: Sendable, Equatable {
-        /// With all that is still held.
+        /// With everything that the server still holds.
         case held
         /// With what is written from now on.
         case now
-        /// After so many bytes of each stream, and the display, failure or prompt of this position, which the caller has.
+        /// After these offsets: what comes before them, the caller already has.
         case offsets(stdout: UInt64, stderr: UInt64, events: UInt64 = 0)
     }
 
-    /// Watches an execution that runs, or has ended and is still kept: `started`, its output, `ended`. What is no longer
-    /// held comes as `dropped`.
+    /// Watches an execution that is running, or has ended and is still kept. Its events are `started`, its output and
+    /// `ended`; output that the server no longer holds is reported as `dropped`.
     ///
     /// - Parameters:
     ///   - execution: its id, from `Execution.id` or `executions(in:)`.
-    ///   - lease: where it was started; nil for one in a member of its own.
+    ///   - lease: the lease that it was started in; nil for a program in a member of its own.
     ///   - beginning: where to begin.
-    ///   - observes: never slows the program down, and does not keep it alive: a slow watcher misses output.
-    ///   - window: output, in bytes, that may wait here for its reader.
-    /// - Returns: an execution that throws `notFound` when it is not, or no longer, kept.
+    ///   - observes: if true, this watcher neither slows the program down nor keeps it alive; if it is slow, it misses
+    ///     output.
+    ///   - window: how many bytes of output may wait here for their reader.
+    /// - Returns: an execution, which throws `notFound` if the server does not have it (any longer).
     public func attach(
         _ execution: String, in lease: Lease? = nil, from beginning: Beginning = .held, observes: Bool = false,
         window: Int = standardWindow
@@ -109,15 +109,15 @@ extension BerthClient {
             execution, lease: lease?.token ?? "", from: beginning, observes: observes, window: window, inputOffset: nil)
     }
 
-    /// Goes on with an execution whose connection broke, on the connection that is made then: what it delivers joins what the reader of the other
-    /// one has, without a gap but those that `dropped` tells. First comes `started` again. Its input goes on at
-    /// `inputOffset`.
+    /// Continues an execution whose connection was lost, on a new connection. The first event is `started` again; then
+    /// output continues where the reader of the old execution was, without gaps other than those reported as `dropped`.
+    /// Input continues at `inputOffset`.
     ///
     ///     } catch let error as BerthError where error.code == .unavailable {
     ///         execution = try client.resume(execution)
     ///     }
     ///
-    /// - Throws: `failedPrecondition` when it had not started, as far as is known here: it has no id then.
+    /// - Throws: `failedPrecondition` if the execution had not started as far as this client knows, and so has no id.
     public func resume(_ execution: Execution, window: Int = standardWindow) throws(BerthError) -> Execution {
         guard let id = execution.attachedID ?? execution.stream.identity?.execution else {
             throw BerthError(.failedPrecondition, "the connection broke before the execution had started")
@@ -128,14 +128,14 @@ extension BerthClient {
             observes: execution.observes, window: window, inputOffset: execution.inputOffset)
     }
 
-    /// The executions of a lease, the oldest first: those that run, and those that have ended and are still kept.
+    /// The executions of a lease, oldest first: those that are running, and those that have ended and are still kept.
     public func executions(in lease: Lease) async throws(BerthError) -> [ExecutionInfo] {
         try await call(PoolService.listExecutions, ListExecutionsRequest(lease: lease.token)).executions
     }
 
     // MARK: How
 
-    /// Bytes of standard input that go with the call; the rest follows as the program reads.
+    /// Maximum bytes of standard input that are sent with the call; the rest follows as the program reads.
     private static let maxStdin = 1 << 20
 
     private func start(
@@ -175,7 +175,7 @@ extension BerthClient {
 }
 
 extension Command {
-    /// Who collects a program's output can't write to it.
+    /// A caller who collects a program's output cannot write to its input.
     fileprivate func requireNoMoreInput() throws(BerthError) {
         guard keepsStdinOpen else { return }
         throw BerthError(

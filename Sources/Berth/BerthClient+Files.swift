@@ -5,24 +5,24 @@ internal import BerthSchema
 internal import NIOCore
 internal import Synchronization
 
-/// Files of a leased container. Paths are absolute; what is changed is in a place that programs can write to (/tmp,
-/// /workspace …), what is read may be anywhere. All is done as the pool's user. Errors of all: `notFound`,
-/// `permissionDenied` (also for a change outside of those places), `failedPrecondition` (a directory where a file is wanted,
-/// and the like), `resourceExhausted` (no space left); `BerthError.reason` says it more finely.
+/// Files of a leased container. Paths are absolute. Files can be read anywhere, and changed only where programs can write
+/// (/tmp, /workspace …). Everything is done as the pool's user. All calls throw `notFound`, `permissionDenied` (also for a
+/// change outside the writable places), `failedPrecondition` (for example a directory where a file is expected) and
+/// `resourceExhausted` (no space left); `BerthError.reason` is more precise.
 extension BerthClient {
-    /// Bytes of content in one call.
+    /// Maximum bytes of content in one call.
     private static let pieceSize = 256 << 10
 
     // MARK: Files
 
-    /// Writes a file: it is complete under its name, or what was there before still is.
+    /// Writes a file atomically: either all of it is there under its name, or what was there before still is.
     ///
     /// - Parameters:
     ///   - path: absolute.
     ///   - bytes: its content.
     ///   - lease: whose files they are.
     ///   - mode: its permission bits; nil: 0644.
-    ///   - createsParents: directories that are missing on the way are made.
+    ///   - createsParents: whether missing parent directories are created.
     public func writeFile(
         _ path: some SystemText, _ bytes: [UInt8], in lease: Lease, mode: UInt32? = nil, createsParents: Bool = false
     ) async throws(BerthError) {
@@ -35,8 +35,8 @@ extension BerthClient {
         try await upload.send(Array(rest), hasMore: false, on: self)
     }
 
-    /// Writes a file as its content comes, in pieces of any size; parameters as above. When the sequence throws, nothing is
-    /// written, and this throws the same.
+    /// Writes a file whose content comes in pieces of any size; parameters as above. If the sequence throws, nothing is
+    /// written, and this throws the same error.
     public func writeFile(
         _ path: some SystemText, from pieces: some AsyncSequence<[UInt8], any Error>, in lease: Lease,
         mode: UInt32? = nil,
@@ -47,7 +47,7 @@ extension BerthClient {
         try await upload.send(last, hasMore: false, on: self)
     }
 
-    /// Reads a file, or a range of it, as it comes.
+    /// Reads a file, or a range of it, in pieces.
     ///
     ///     for try await bytes in client.readFile("/workspace/log", in: lease) { … }
     ///
@@ -55,8 +55,8 @@ extension BerthClient {
     ///   - path: absolute.
     ///   - lease: whose files they are.
     ///   - offset: where to begin.
-    ///   - length: bytes at most; nil: all to the end.
-    ///   - window: bytes that may wait here for their reader.
+    ///   - length: maximum number of bytes; nil reads to the end.
+    ///   - window: how many bytes may wait here for their reader.
     public func readFile(
         _ path: some SystemText, in lease: Lease, offset: UInt64 = 0, length: UInt64? = nil,
         window: Int = standardWindow
@@ -70,7 +70,7 @@ extension BerthClient {
                 lease: lease.token, window: window, leaving: .detach), isEmpty: length == 0)
     }
 
-    /// What a directory holds, in the order of the names' bytes.
+    /// Lists a directory, sorted by the bytes of the names.
     public func list(_ path: some SystemText, in lease: Lease) async throws(BerthError) -> [FileInfo] {
         let entries = Mutex<Result<[FileInfo], BerthError>>(.success([]))
         let request = ListDirectoryRequest(lease: lease.token, path: path.systemString)
@@ -109,18 +109,18 @@ extension BerthClient {
     /// - Parameters:
     ///   - path: absolute.
     ///   - lease: whose files they are.
-    ///   - recursive: a directory goes with all that is in it.
+    ///   - recursive: whether a directory is removed together with its contents.
     public func remove(_ path: some SystemText, in lease: Lease, recursive: Bool = false) async throws(BerthError) {
         _ = try await call(
             PoolService.removeFile,
             RemoveFileRequest(lease: lease.token, path: path.systemString, isRecursive: recursive))
     }
 
-    /// What is at a path.
+    /// Describes the file, directory or link at a path.
     /// - Parameters:
     ///   - path: absolute.
     ///   - lease: whose files they are.
-    ///   - followsLink: of a link, what it leads to; else the link itself.
+    ///   - followsLink: whether a link's target is described instead of the link itself.
     public func stat(
         _ path: some SystemText, in lease: Lease, followsLink: Bool = false
     ) async throws(BerthError) -> FileInfo {
@@ -134,7 +134,7 @@ extension BerthClient {
     ///   - path: absolute.
     ///   - lease: whose files they are.
     ///   - mode: its permission bits; nil: 0755.
-    ///   - createsParents: directories that are missing on the way are made, and it may be there already.
+    ///   - createsParents: whether missing parent directories are created; the directory may then exist already.
     /// - Throws: `failedPrecondition` with the reason `alreadyExists`, among others.
     public func makeDirectory(
         _ path: some SystemText, in lease: Lease, mode: UInt32? = nil, createsParents: Bool = false
@@ -145,12 +145,12 @@ extension BerthClient {
                 lease: lease.token, path: path.systemString, mode: mode ?? 0, makesParents: createsParents))
     }
 
-    /// Gives a file, a link or a directory another path, as rename(2) does.
+    /// Renames a file, a link or a directory, as rename(2) does.
     /// - Parameters:
-    ///   - from: the path it has.
-    ///   - to: the path it gets.
+    ///   - from: the old path.
+    ///   - to: the new path.
     ///   - lease: whose files they are.
-    ///   - neverReplaces: fails with the reason `alreadyExists` when something is at the new path.
+    ///   - neverReplaces: fails with the reason `alreadyExists` if something is at the new path.
     public func rename(
         _ from: some SystemText, to: some SystemText, in lease: Lease, neverReplaces: Bool = false
     ) async throws(BerthError) {
@@ -172,9 +172,9 @@ extension BerthClient {
 
     // MARK: Archives
 
-    /// Unpacks a tar archive into a directory, which is made if it is missing.
-    /// - Returns: how many files and links were unpacked.
-    /// - Throws: `invalidArgument` also for entries that lead outside of the directory, and for devices.
+    /// Unpacks a tar archive into a directory, which is created if it is missing.
+    /// - Returns: the number of files and links that were unpacked.
+    /// - Throws: `invalidArgument` also for entries that lead outside the directory, and for devices.
     @discardableResult
     public func writeArchive(into path: some SystemText, _ archive: [UInt8], in lease: Lease) async throws(BerthError)
         -> UInt64
@@ -188,7 +188,7 @@ extension BerthClient {
         return try await upload.send(Array(rest), hasMore: false, on: self)
     }
 
-    /// Unpacks a tar archive as it comes, in pieces of any size. What was unpacked stays when the sequence throws.
+    /// Unpacks a tar archive that comes in pieces of any size. If the sequence throws, what was unpacked so far stays.
     @discardableResult
     public func writeArchive(
         into path: some SystemText, from pieces: some AsyncSequence<[UInt8], any Error>, in lease: Lease
@@ -198,12 +198,12 @@ extension BerthClient {
         return try await upload.send(last, hasMore: false, on: self)
     }
 
-    /// A directory, or one file, as a tar archive (POSIX pax), as it comes. Names in it are relative to the directory, which
-    /// itself is "./"; sockets, pipes and devices are left out.
+    /// Reads a directory, or one file, as a tar archive (POSIX pax), in pieces. Names in it are relative to the directory,
+    /// which itself is "./". Sockets, pipes and devices are left out.
     /// - Parameters:
     ///   - path: absolute.
     ///   - lease: whose files they are.
-    ///   - window: bytes that may wait here for their reader.
+    ///   - window: how many bytes may wait here for their reader.
     public func readArchive(_ path: some SystemText, in lease: Lease, window: Int = standardWindow) -> FileContent {
         FileContent(
             EventStream(
@@ -233,8 +233,8 @@ extension BerthClient {
     }
 }
 
-/// Content of a file, or an archive, as it comes. Iterate it once, from one task; what is read slowly waits in the
-/// container, and leaving early ends it there.
+/// The content of a file or an archive, in pieces. Iterate it once, from one task. If it is read slowly, the rest waits in
+/// the container; leaving the loop early ends the call there.
 public final class FileContent: AsyncSequence, Sendable {
     public typealias Element = [UInt8]
 
@@ -242,7 +242,7 @@ public final class FileContent: AsyncSequence, Sendable {
     private let isEmpty: Bool
     private let known = Mutex<FileInfo?>(nil)
 
-    /// - Parameter isEmpty: nothing is wanted, which the call itself cannot say.
+    /// - Parameter isEmpty: zero bytes are wanted, which the request cannot express.
     init(_ stream: EventStream<FileEvent>, isEmpty: Bool = false) {
         self.stream = stream
         self.isEmpty = isEmpty
@@ -250,7 +250,7 @@ public final class FileContent: AsyncSequence, Sendable {
 
     deinit { stream.leave() }
 
-    /// What is known of the file; nil before the first bytes were read, and for an archive.
+    /// The file's attributes; nil before the first bytes were read, and for an archive.
     public var info: FileInfo? { known.withLock { $0 } }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(content: self) }
@@ -278,8 +278,8 @@ public final class FileContent: AsyncSequence, Sendable {
         }
     }
 
-    /// All of it.
-    /// - Throws: `resourceExhausted` when it is longer than `limit` bytes.
+    /// Reads all of it.
+    /// - Throws: `resourceExhausted` if it is longer than `limit` bytes.
     public func collect(limit: Int = 64 << 20) async throws -> [UInt8] {
         var bytes: [UInt8] = []
         for try await piece in self {

@@ -6,19 +6,19 @@ public import NIOCore
 public import NIOPosix
 
 extension BerthClient {
-    /// A client for as long as `body` runs; then it is closed, with what runs on it.
+    /// Runs `body` with a client, and then closes the client, which ends what is still running on it.
     ///
     ///     try await BerthClient.withClient { client in
     ///         print(try await client.run(Command(["echo", "hello"])).text)
     ///     }
     ///
     /// - Parameters:
-    ///   - address: nil is where BERTH_SERVER says, else 127.0.0.1:7411.
+    ///   - address: the server; nil means the environment variable BERTH_SERVER, or 127.0.0.1:7411 without one.
     ///   - configuration: how the client behaves.
     ///   - eventLoopGroup: where the connection's work is done.
     ///   - isolation: the actor that `body` runs on: the caller's.
-    ///   - body: gets it.
-    /// - Throws: what `body` throws, and `invalidArgument` for a BERTH_SERVER that is no address.
+    ///   - body: is called with the client.
+    /// - Throws: what `body` throws, and `invalidArgument` if BERTH_SERVER is not an address.
     public static func withClient<Result>(
         address: ServerAddress? = nil, configuration: Configuration = Configuration(),
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
@@ -30,7 +30,7 @@ extension BerthClient {
         return try await body(client)
     }
 
-    /// Leases a member for as long as `body` runs; then it is released, however that ends.
+    /// Leases a member, runs `body` with it, and releases it, whether `body` returns or throws.
     ///
     ///     try await client.withLease { lease in
     ///         try await client.writeFile("/workspace/in.txt", Array("3\n1\n2\n".utf8), in: lease)
@@ -39,10 +39,10 @@ extension BerthClient {
     ///
     /// - Parameters:
     ///   - pool: nil is the server's default pool.
-    ///   - wait: how long to wait in line when none is warm; nil is the server's default, 30 s.
-    ///   - leaseTime: how long it lasts without use; nil is the server's longest, 5 min.
+    ///   - wait: maximum time in the queue if no member is warm; nil is the server's default, 30 s.
+    ///   - leaseTime: how long the lease lasts without use; nil is the server's maximum, 5 min.
     ///   - isolation: the actor that `body` runs on: the caller's.
-    ///   - body: gets it.
+    ///   - body: is called with the lease.
     /// - Throws: what `body` throws, and what `acquire` does.
     public func withLease<Result>(
         pool: String? = nil, wait: Duration? = nil, leaseTime: Duration? = nil,
@@ -60,7 +60,7 @@ extension BerthClient {
         }
     }
 
-    /// Releases a lease, also from a task that was cancelled. Without a connection it has ended, or ends by itself.
+    /// Releases a lease, even if the current task was cancelled. Without a connection the lease ends by itself.
     private func giveBack(_ lease: Lease) async {
         guard let line = connector.current else { return }
         await Task { _ = try? await line.rpc.call(PoolService.release, ReleaseRequest(lease: lease.token)) }.value

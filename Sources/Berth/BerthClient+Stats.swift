@@ -5,13 +5,13 @@ internal import BerthSchema
 internal import NIOCore
 
 extension BerthClient {
-    /// The server and its pools in numbers, at once and then again and again.
+    /// Statistics of the server and its pools: one snapshot at once, and then one per interval.
     ///
-    /// Whoever reads slowly gets the newest snapshot and misses those before it. Iterating throws `BerthError` when the
-    /// call fails or the connection is lost. The server goes on sending until the connection closes, also when nobody
-    /// iterates any more: where that matters, watch on a connection of its own.
+    /// A slow reader gets the newest snapshot and misses those before it. Iterating throws `BerthError` when the call fails
+    /// or the connection is lost. The server keeps sending until the connection closes, even if nobody iterates any more:
+    /// where that matters, use a client of its own for it.
     ///
-    /// - Parameter interval: between two snapshots; the server takes 100 ms for less.
+    /// - Parameter interval: time between two snapshots, at least 100 ms.
     public func watchStats(every interval: Duration = .seconds(1)) -> AsyncThrowingStream<StatsResponse, any Error> {
         AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: connector.eventLoop)

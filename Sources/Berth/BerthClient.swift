@@ -13,27 +13,27 @@ public import NIOPosix
 ///         }
 ///     }
 ///
-/// It connects at its first call. When the connection is lost, open calls fail with `unavailable`, since nobody knows how
-/// far they came; the next call connects again, and tries until `Configuration.connectTimeout` is up. Nothing is run twice
-/// by itself. Calls throw `BerthError`.
+/// It connects at its first call. When the connection is lost, open calls fail with `unavailable`, because the client cannot
+/// know how far they got; the next call connects again, and retries until `Configuration.connectTimeout` has passed. No call
+/// is sent twice. Calls throw `BerthError`.
 public final class BerthClient: Sendable {
-    /// What a server's log says of its clients.
+    /// The name of this client in a server's log.
     static let name = "berth-swift"
 
     let connector: Connector
 
-    /// For tasks that shall run on the connection's own thread, as in `withTaskExecutorPreference(client.executor) { … }`:
-    /// what comes then reaches them without a switch of threads, which takes longer than the rest of a short call. Such a
-    /// task must not block, and computes briefly: all calls of its connection wait for it.
+    /// Runs tasks on the connection's own thread, as in `withTaskExecutorPreference(client.executor) { … }`. Answers then
+    /// reach the task without a switch of threads, which takes longer than the rest of a short call. Such a task must not
+    /// block or compute for long, because all other calls on the connection wait for it.
     public let executor: any TaskExecutor
 
-    /// Makes no call; `withClient` does the same, and closes it.
+    /// Creates a client without connecting. Call `close()` when done, or use `withClient`, which does.
     ///
     /// - Parameters:
-    ///   - address: nil is where BERTH_SERVER says, else 127.0.0.1:7411.
+    ///   - address: the server; nil means the environment variable BERTH_SERVER, or 127.0.0.1:7411 without one.
     ///   - configuration: how the client behaves.
     ///   - eventLoopGroup: where the connection's work is done.
-    /// - Throws: `invalidArgument` for a BERTH_SERVER that is no address.
+    /// - Throws: `invalidArgument` if BERTH_SERVER is not an address.
     public init(
         address: ServerAddress? = nil, configuration: Configuration = Configuration(),
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
@@ -47,8 +47,7 @@ public final class BerthClient: Sendable {
     /// Whether it is connected now.
     package var isConnected: Bool { connector.current != nil }
 
-    /// A client of one connection, which is made now, at the first try, and never again: for those who reconnect by rules of
-    /// their own.
+    /// A client that connects now, with a single try, and never reconnects: for callers with their own rules for that.
     package static func connect(
         to address: ServerAddress = .standard, timeout: Duration = .seconds(5),
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
@@ -61,22 +60,22 @@ public final class BerthClient: Sendable {
         return client
     }
 
-    /// Closes the connection; every call fails from then on. What runs on it is cancelled; leases that are not detached end
+    /// Closes the connection. Every later call fails; executions on it are cancelled, and leases that are not detached end
     /// soon after.
     public func close() { connector.close() }
 
     // MARK: Calls
 
-    /// Who is there. Also the way to ask whether a server is alive.
-    /// - Parameter client: who asks, for the server's log.
+    /// Asks the server for its version and the names of its pools; also a way to check that it is alive.
+    /// - Parameter client: the name of this client in the server's log.
     public func hello(client: String = "berth-swift") async throws(BerthError) -> HelloResponse {
         try await call(PoolService.hello, HelloRequest(client: client))
     }
 
-    /// Extends a lease, which every other call on it does too: for one that is kept without being used.
+    /// Extends a lease. Every other call on a lease does that too, so this is for a lease that is kept without being used.
     /// - Parameters:
-    ///   - lease: the one to extend.
-    ///   - leaseTime: how long it lasts without use from now on, at most the server's longest; nil is as before.
+    ///   - lease: the lease to extend.
+    ///   - leaseTime: how long it lasts without use from now on, up to the server's maximum; nil leaves it unchanged.
     /// - Returns: the time left. A lease whose connection has closed is not extended.
     @discardableResult
     public func renew(_ lease: Lease, leaseTime: Duration? = nil) async throws(BerthError) -> Duration {
@@ -85,19 +84,19 @@ public final class BerthClient: Sendable {
         return .milliseconds(response.ttlMilliseconds)
     }
 
-    /// The server and its pools in numbers.
+    /// Statistics of the server and its pools.
     public func stats() async throws(BerthError) -> StatsResponse {
         try await call(PoolService.stats, StatsRequest())
     }
 
-    /// Leases a member. When the task is cancelled meanwhile, this throws at once, and a lease that comes of it all the
-    /// same is released.
+    /// Leases a member. If the task is cancelled meanwhile, this throws at once, and a lease that is granted after that is
+    /// released.
     ///
     /// - Parameters:
     ///   - pool: nil is the server's default pool.
-    ///   - wait: how long to wait in line when none is warm; nil is the server's default, 30 s.
-    ///   - isDetached: the lease outlives this connection.
-    ///   - leaseTime: how long it lasts without use; nil is the server's longest, 5 min.
+    ///   - wait: maximum time in the queue if no member is warm; nil is the server's default, 30 s.
+    ///   - isDetached: whether the lease outlives this connection.
+    ///   - leaseTime: how long the lease lasts without use; nil is the server's maximum, 5 min.
     public func acquire(
         pool: String? = nil, wait: Duration? = nil, isDetached: Bool = false, leaseTime: Duration? = nil
     ) async throws(BerthError) -> Lease {
@@ -105,7 +104,7 @@ public final class BerthClient: Sendable {
             pool: pool ?? "", waitMilliseconds: wait?.milliseconds ?? 0, isDetached: isDetached,
             ttlMilliseconds: leaseTime?.milliseconds ?? 0)
         let (answers, answer) = AsyncStream.makeStream(of: Result<Lease, BerthError>.self)
-        // A task of its own: a unary call can't be taken back, so that its answer is needed even when nobody waits.
+        // In a task of its own: a unary call cannot be withdrawn, so its answer is needed even if nobody waits for it.
         let asking = Task { [self] () -> Result<Lease, BerthError> in
             let result: Result<Lease, BerthError>
             do throws(BerthError) {
@@ -121,7 +120,7 @@ public final class BerthClient: Sendable {
         throw BerthError(.cancelled, "the caller left the call")
     }
 
-    /// Ends a lease and what runs in it.
+    /// Ends a lease and everything that runs in it.
     public func release(_ lease: Lease) async throws(BerthError) {
         _ = try await call(PoolService.release, ReleaseRequest(lease: lease.token))
     }
@@ -130,7 +129,7 @@ public final class BerthClient: Sendable {
     func call<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request
     ) async throws(BerthError) -> Response {
-        // The usual way, without a wait.
+        // The usual case, without suspending.
         if let line = connector.current { return try await line.rpc.call(method, message) }
         return try await connector.line().rpc.call(method, message)
     }

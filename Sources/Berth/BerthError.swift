@@ -7,15 +7,15 @@ internal import BerthSchema
 ///
 ///     } catch let error as BerthError where error.code == .notFound {
 ///
-/// However a program ends is no error of its call: `Ended` says it.
+/// How a program ends is never an error: it is in `Ended`.
 public struct BerthError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kind of the failure. More may come with later versions.
     public var code: Code
-    /// What was wrong and, where that is known, what would be right; one line.
+    /// One line: what was wrong and, if known, what would be right.
     public var message: String
-    /// The finer kind; nil where the server names none.
+    /// A more precise kind than `code`; nil if the server gives none.
     public var reason: Reason?
-    /// What goes with the reason, e.g. "retry_after_ms".
+    /// Details of the reason, for example "retry_after_ms".
     public var metadata: [String: String]
 
     public init(_ code: Code, _ message: String, _ reason: Reason? = nil, metadata: [String: String] = [:]) {
@@ -42,19 +42,19 @@ extension BerthError {
 
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
-        /// The caller left the call.
+        /// The caller cancelled the call.
         public static let cancelled = Code(rawValue: 1)
         public static let unknown = Code(rawValue: 2)
         public static let invalidArgument = Code(rawValue: 3)
         /// The call's deadline has passed.
         public static let deadlineExceeded = Code(rawValue: 4)
-        /// The lease, execution, pool or file is not, or no longer, there.
+        /// The lease, execution, pool or file does not exist (any longer).
         public static let notFound = Code(rawValue: 5)
         public static let alreadyExists = Code(rawValue: 6)
         public static let permissionDenied = Code(rawValue: 7)
         /// A limit is reached: members, executions, memory, the size of a message, space for files.
         public static let resourceExhausted = Code(rawValue: 8)
-        /// The request is right, but not now, or not for this execution or file.
+        /// The request is valid, but not now, or not for this execution or file.
         public static let failedPrecondition = Code(rawValue: 9)
         public static let aborted = Code(rawValue: 10)
         public static let outOfRange = Code(rawValue: 11)
@@ -83,7 +83,7 @@ extension BerthError {
         }
     }
 
-    /// The finer kind of a failure: open, since a later server may have more of them.
+    /// A more precise kind of failure. It is open, since a later server may send more of them.
     public struct Reason: Sendable, Hashable, CustomStringConvertible {
         /// As the contract spells it: "IS_A_DIRECTORY".
         public let name: String
@@ -100,7 +100,7 @@ extension BerthError {
         public static let directoryNotEmpty = Reason(name: "DIRECTORY_NOT_EMPTY")
         public static let notAFile = Reason(name: "NOT_A_FILE")
         public static let readOnly = Reason(name: "READ_ONLY")
-        /// Outside of the places that programs may write to.
+        /// Outside the places that programs may write to.
         public static let outside = Reason(name: "OUTSIDE")
         public static let notPermitted = Reason(name: "NOT_PERMITTED")
         public static let noSpace = Reason(name: "NO_SPACE")
@@ -121,7 +121,7 @@ extension BerthError {
         public static let inputEnded = Reason(name: "INPUT_ENDED")
         public static let inputGap = Reason(name: "INPUT_GAP")
         public static let noTerminal = Reason(name: "NO_TERMINAL")
-        /// Creating containers fails again and again, and waits before the next try.
+        /// Creating containers has failed, and the server waits before the next try.
         public static let breakerOpen = Reason(name: "BREAKER_OPEN")
         public static let shuttingDown = Reason(name: "SHUTTING_DOWN")
         public static let drainingPool = Reason(name: "DRAINING_POOL")

@@ -4,18 +4,18 @@
 public struct CollectedOutput: Sendable, Equatable {
     public var stdout: [UInt8] = []
     public var stderr: [UInt8] = []
-    /// Bytes of stdout that are not here: over the limit of who collected, or dropped by the server. What
-    /// `Command.maxOutput` cut is in `ended`.
+    /// Bytes of stdout that are missing here: over the limit of the caller, or dropped by the server. What
+    /// `Command.maxOutput` cut off is in `ended`.
     public var stdoutMissing: UInt64 = 0
     public var stderrMissing: UInt64 = 0
     public var ended = Ended()
 
     public init() {}
 
-    /// stdout as text; what is not UTF-8 is replaced.
+    /// stdout as text; U+FFFD replaces what is not UTF-8.
     public var text: String { String(decoding: stdout, as: UTF8.self) }
 
-    /// stderr as text; what is not UTF-8 is replaced.
+    /// stderr as text; U+FFFD replaces what is not UTF-8.
     public var errorText: String { String(decoding: stderr, as: UTF8.self) }
 
     mutating func take(_ event: ExecuteEvent, limit: Int) {

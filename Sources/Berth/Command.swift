@@ -3,7 +3,7 @@
 internal import BerthSchema
 internal import NIOCore
 
-/// A program to run, and how.
+/// A program to run, and how to run it.
 ///
 ///     Command(["python3", "-c", "print(1)"])
 ///     Command(shell: "ls | wc -l")
@@ -13,52 +13,52 @@ public struct Command: Sendable, Equatable {
     public enum Program: Sendable, Equatable {
         /// The program and its arguments; a program without a slash is looked up in PATH.
         case argv([String])
-        /// The same, where an argument may be no UTF-8.
+        /// The same with arguments that may not be UTF-8.
         case systemArgv([SystemString])
-        /// A line for the container's /bin/sh.
+        /// A command line for the container's /bin/sh.
         case shell(String)
         /// Source text, less than 128 KiB; "python" and "sh" are languages of every pool.
         case code(String, language: String)
     }
 
     public var program: Program
-    /// Added to the environment that the server and the image give.
+    /// Added to the environment that the server and the image define.
     public var env: [String: String]
-    /// `NAME=value` each, over `env`: for values that may be no UTF-8.
+    /// Entries `NAME=value`, which override `env`: for values that may not be UTF-8.
     public var systemEnv: [SystemString] = []
-    /// Absolute; nil is the server's choice, /workspace.
+    /// Working directory, absolute; nil is the server's default, /workspace.
     public var cwd: String?
-    /// Instead of `cwd`: one that may be no UTF-8.
+    /// Used instead of `cwd` for a path that may not be UTF-8.
     public var systemCwd: SystemString?
-    /// The user id it runs as; nil is the server's choice, 1000.
+    /// User id of the program; nil is the member's own.
     public var uid: UInt32?
     /// The first bytes of its standard input; all of it, unless `keepsStdinOpen` or `terminal` is set.
     public var stdin: [UInt8]
-    /// After this it is ended with all it started; nil is the server's choice, 60 s.
+    /// Time after which the program is ended with everything it started; nil is the server's default, 60 s.
     public var timeout: Duration?
-    /// Between TERM and KILL; nil is the server's choice, 2 s.
+    /// Time between TERM and KILL; nil is the server's default, 2 s.
     public var grace: Duration?
 
-    /// More input follows, with `Execution.write`.
+    /// Whether more input follows, with `Execution.write`.
     public var keepsStdinOpen = false
-    /// It has a terminal of this size: all it writes is stdout, and `Execution.write` is what is typed.
+    /// Size of the program's terminal; nil is no terminal. With one, all output is stdout, and `Execution.write` types.
     public var terminal: Terminal?
-    /// Ended when it has written nothing for so long; nil is never.
+    /// Ends the program after so long without output; nil is no limit.
     public var idleTimeout: Duration?
-    /// Ended when it and all it started have used so much CPU time; nil is no limit.
+    /// Ends the program when it and everything it started have used so much CPU time; nil is no limit.
     public var cpuTime: Duration?
-    /// Bytes of each of its streams; nil is no limit.
+    /// Maximum bytes of each of its streams; nil is no limit.
     public var maxOutput: Int?
-    /// What is done at `maxOutput`.
+    /// What happens at `maxOutput`.
     public var outputPolicy = OutputPolicy.truncate
-    /// What it leaves running goes on until the lease ends; else that is killed with it.
+    /// Whether processes that it leaves behind continue until the lease ends; otherwise they are killed when it ends.
     public var keepsBackground = false
-    /// Its stdout and stderr are one pipe: all it writes is stdout, in the order of writing.
+    /// Whether stdout and stderr are one pipe: all output is then stdout, in the order in which it was written.
     public var mergesOutput = false
-    /// When nobody watches it any more, it goes on for so long, and can be attached to and resumed; when it has ended, its
-    /// end and its last output are kept for so long. Nil: it is killed with the connection.
+    /// How long the program continues when nobody watches it, so that it can be attached to or resumed; and how long its end
+    /// and its last output are kept after it has ended. nil: it is killed with the connection.
     public var resumable: Duration?
-    /// What a resumable program does meanwhile.
+    /// What happens to a resumable program's output while nobody watches it.
     public var unwatched = Unwatched.runOn
 
     public init(
@@ -82,7 +82,7 @@ public struct Command: Sendable, Equatable {
         self.init(.argv(argv), env: env, cwd: cwd, uid: uid, stdin: stdin, timeout: timeout, grace: grace)
     }
 
-    /// A line for the container's /bin/sh.
+    /// A command line for the container's /bin/sh.
     public init(
         shell line: String, env: [String: String] = [:], cwd: String? = nil, uid: UInt32? = nil, stdin: [UInt8] = [],
         timeout: Duration? = nil, grace: Duration? = nil
@@ -99,7 +99,7 @@ public struct Command: Sendable, Equatable {
             .code(code, language: language), env: env, cwd: cwd, uid: uid, stdin: stdin, timeout: timeout, grace: grace)
     }
 
-    /// The program and its arguments; empty for a shell's line and for code.
+    /// The program and its arguments; empty for a shell command line and for code.
     public var argv: [String] {
         switch program {
         case .argv(let argv): argv

@@ -3,14 +3,14 @@
 extension BerthClient {
     /// How a client behaves.
     public struct Configuration: Sendable, Equatable {
-        /// How long connecting may take, tries that failed included. Between two tries it waits 50 ms, doubling, at most 1 s.
+        /// How long connecting may take, failed tries included. The pause between two tries begins at 50 ms and doubles up to 1 s.
         public var connectTimeout: Duration = .seconds(5)
-        /// How long a server may say nothing to calls that wait. After half of it, it is asked whether it is there; when it
-        /// does not answer that either, the connection counts as lost.
+        /// How long a server may send nothing while calls wait. After half of it the client asks whether the server is alive;
+        /// if there is no answer to that either, the connection counts as lost.
         public var keepalive: Duration = .seconds(60)
-        /// Connects again after the connection was lost. Else every call fails with `unavailable` from then on.
+        /// Whether it connects again after the connection was lost. If not, every later call fails with `unavailable`.
         package var reconnects = true
-        /// Tries again while connecting fails, until `connectTimeout`.
+        /// Whether it retries while connecting fails, until `connectTimeout`.
         package var retries = true
 
         public init() {}

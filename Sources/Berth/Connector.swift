@@ -5,11 +5,11 @@ internal import BerthSchema
 internal import NIOCore
 internal import Synchronization
 
-/// A client's connection: made for its first call, and made anew for the first call after it was lost.
+/// A client's connection: opened for its first call, and again for the first call after it was lost.
 final class Connector: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Line, BerthError>, Never>
 
-    /// Of all its connections.
+    /// The loop of all its connections.
     let eventLoop: any EventLoop
     private let address: ServerAddress
     private let configuration: BerthClient.Configuration
@@ -34,9 +34,9 @@ final class Connector: Sendable {
         }
     }
 
-    /// The connection, which is made if there is none.
-    /// - Parameter deadline: of the call that wants it.
-    /// - Throws: `unavailable` when there is none in time, `cancelled` when the task is.
+    /// The connection, which is opened if there is none.
+    /// - Parameter deadline: the deadline of the call that needs it.
+    /// - Throws: `unavailable` if there is none in time, `cancelled` if the task is cancelled.
     func line(until deadline: NIODeadline? = nil) async throws(BerthError) -> Line {
         if let current { return current }
         let ticket = state.withLock { $0.ticket() }
@@ -64,7 +64,7 @@ final class Connector: Sendable {
         return try result.get()
     }
 
-    /// Closes the connection; every call fails from then on.
+    /// Closes the connection. Every later call fails.
     func close() {
         let (line, waiters) = state.withLock { $0.close(BerthError(.unavailable, "the client was closed")) }
         line?.rpc.close()
@@ -90,7 +90,7 @@ final class Connector: Sendable {
                 let wait = pause * Double.random(in: 0.5...1)
                 pause = min(pause * 2, .seconds(1))
                 guard configuration.retries, isWanted, wait < end - .now else { return failed(error) }
-                // Not cancelled by anybody: it ends with the time, or when the client is closed.
+                // Nobody cancels this task: it ends when the time is over, or when the client is closed.
                 try? await Task.sleep(for: wait)
             }
         }
@@ -122,6 +122,6 @@ final class Connector: Sendable {
 }
 
 extension BerthError {
-    /// What is called on a client that does not connect again.
+    /// The error of every call on a client that does not reconnect.
     static let lost = BerthError(.unavailable, "the connection has ended")
 }

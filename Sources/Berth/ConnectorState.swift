@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a client's connection stands, and what each thing that happens to it means. Decides, and does nothing.
+/// The state of a client's connection, and what each event means for it. It only decides; `Connector` acts.
 struct ConnectorState<Line: Sendable, Waiter> {
     enum Phase {
-        /// Nothing was called yet, or the connection was lost: the next call connects.
+        /// There was no call yet, or the connection was lost: the next call connects.
         case idle
         /// To `open`, or back to `idle` when it fails.
         case connecting
@@ -13,11 +13,11 @@ struct ConnectorState<Line: Sendable, Waiter> {
         case over(BerthError)
     }
 
-    /// What is to be done for a call that wants the connection.
+    /// What to do for a call that needs the connection.
     enum Answer {
         case use(Line)
         case refuse(BerthError)
-        /// The call waits; `connects`: and it is its caller who is to connect now.
+        /// The call waits. If `connects` is true, its caller must connect now.
         case wait(connects: Bool)
     }
 
@@ -42,30 +42,30 @@ struct ConnectorState<Line: Sendable, Waiter> {
         }
     }
 
-    /// The waiter, unless it has been told.
+    /// Removes and returns a waiter, unless it already has its result.
     mutating func leave(_ ticket: Int) -> Waiter? { waiters.removeValue(forKey: ticket) }
 
-    /// Returns who is to get the line, and whether it is wanted at all.
+    /// Returns who gets the line, and whether it is still wanted.
     mutating func connected(_ line: Line) -> (waiters: [Waiter], isWanted: Bool) {
         guard case .connecting = phase else { return ([], false) }
         phase = .open(line)
         return (take(), true)
     }
 
-    /// - Parameter isFinal: it is not tried again.
+    /// - Parameter isFinal: whether there is no further try.
     mutating func failed(_ error: BerthError, isFinal: Bool) -> [Waiter] {
         guard case .connecting = phase else { return [] }
         phase = isFinal ? .over(error) : .idle
         return take()
     }
 
-    /// The line that is open is lost.
+    /// The open line is lost.
     mutating func lost(for good: BerthError?) {
         guard case .open = phase else { return }
         phase = good.map { .over($0) } ?? .idle
     }
 
-    /// Returns the line to close, and who waits in vain.
+    /// Returns the line to close, and the waiters to fail.
     mutating func close(_ error: BerthError) -> (line: Line?, waiters: [Waiter]) {
         let line: Line? = if case .open(let line) = phase { line } else { nil }
         phase = .over(error)

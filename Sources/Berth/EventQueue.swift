@@ -10,18 +10,18 @@ protocol CreditedEvent: Message {
 }
 
 enum EventMeaning {
-    /// The first one: what to name in calls about the stream.
+    /// The first event: how calls about the stream name it.
     case started(StreamIdentity)
     case output(Output)
     case dropped(Dropped)
     /// What a piece of code shows beside output: its position and about its size, in bytes.
     case shown(position: UInt64, bytes: Int)
-    /// The good end.
+    /// The regular last event.
     case last
     case other
 }
 
-/// What `Acknowledge`, `Detach`, `Input` and the like name.
+/// How `Acknowledge`, `Detach`, `Input` and similar calls name a stream.
 struct StreamIdentity: Sendable, Equatable {
     var execution: String
     var watcher: UInt32
@@ -42,30 +42,30 @@ struct OutputOffsets: Sendable, Equatable {
     }
 }
 
-/// Events that wait for their reader: never more bytes than the window. Decides when credit is due, and does nothing.
+/// Events that wait for their reader, never more bytes than the window. It decides when credit is due; others send it.
 struct EventQueue<Event: CreditedEvent> {
-    /// Joined outputs are not longer than those of the wire.
+    /// Joined outputs are no longer than those on the wire.
     private static var maxOutput: Int { 32 << 10 }
-    /// With more than so many events here, outputs are joined over those of the other stream in between: a program may
-    /// write its window byte by byte, in turns.
+    /// With more events than this, an output is joined to the previous one of its stream even if the other stream's are in
+    /// between, since a program may fill its window byte by byte, alternating between streams.
     private static var manyEvents: Int { 1024 }
-    /// Events after which credit is due, however few bytes they have: a server leaves no more than 60 unacknowledged.
+    /// Events after which credit is due, however few bytes they have: a server never has more than 60 unacknowledged.
     private static var eventsPerCredit: Int { 30 }
 
     private let window: Int
     private var events: Deque<Event> = []
-    /// How many of the wire's outputs each of them is.
+    /// How many outputs of the wire were joined into each of them.
     private var pieces: Deque<Int> = []
-    /// How many events were ever taken out: what is at an index now is counted from here.
+    /// How many events were ever removed: indices into the queue count from here.
     private var taken = 0
-    /// The newest output of each stream, counted from the first event ever; nil when a dropped event has come after it.
+    /// The newest output of each stream, counted from the first event ever; nil if a dropped event came after it.
     private var newest: [Int?] = [nil, nil, nil]
-    /// Bytes of output that wait.
+    /// Bytes of output in the queue.
     private var bytes = 0
-    /// Bytes of output that were taken since credit was last given, and how many of the wire's outputs they were.
+    /// Bytes of output consumed since credit was last given, and how many outputs of the wire they were.
     private var unacknowledged = 0
     private var unacknowledgedEvents = 0
-    /// What the reader has.
+    /// The offsets up to which the reader has everything.
     private(set) var consumed: OutputOffsets
 
     init(window: Int, from offsets: OutputOffsets) {
@@ -75,8 +75,8 @@ struct EventQueue<Event: CreditedEvent> {
 
     var isEmpty: Bool { events.isEmpty }
 
-    /// Takes in what came.
-    /// - Returns: false when the server has sent more than the window allows.
+    /// Adds an event that arrived.
+    /// - Returns: false if the server has sent more than the window allows.
     mutating func append(_ event: Event) -> Bool {
         switch event.meaning {
         case .output(let output):
@@ -87,10 +87,10 @@ struct EventQueue<Event: CreditedEvent> {
         case .dropped(let dropped):
             newest[dropped.stream.index] = nil
         case .shown(_, let count):
-            // One that is larger than the window comes when nothing else is here.
+            // An output larger than the window is accepted when the queue is empty.
             guard bytes == 0 || bytes + count <= window else { return false }
             bytes += count
-            // What comes after it is not to be joined to what was before it.
+            // Output after it must not be joined to output before it.
             newest = [nil, nil, nil]
         case .started, .last, .other:
             break
@@ -100,7 +100,7 @@ struct EventQueue<Event: CreditedEvent> {
         return true
     }
 
-    /// Adds to the newest output of the same stream, if it is short.
+    /// Appends to the newest output of the same stream, if that is short.
     private mutating func join(_ output: Output) -> Bool {
         guard let position = newest[output.stream.index] else { return false }
         let index = position - taken
@@ -127,8 +127,8 @@ struct EventQueue<Event: CreditedEvent> {
         return event
     }
 
-    /// The reader has the event, which may never have waited here.
-    /// - Parameter pieces: how many of the wire's outputs it is.
+    /// The reader has received the event, which may never have been in the queue.
+    /// - Parameter pieces: how many outputs of the wire it consists of.
     mutating func consume(_ event: Event, pieces: Int = 1) {
         switch event.meaning {
         case .output(let output):
@@ -147,8 +147,8 @@ struct EventQueue<Event: CreditedEvent> {
         }
     }
 
-    /// Whether a quarter of the window has been consumed since credit was last given, or many events. Never less: credit for
-    /// each small piece would be answered by small pieces.
+    /// Whether a quarter of the window, or many events, were consumed since credit was last given. Credit for less than that
+    /// would make the server send small pieces.
     var isCreditDue: Bool { unacknowledged * 4 >= window || unacknowledgedEvents >= Self.eventsPerCredit }
 
     /// The offsets to acknowledge now.
@@ -158,7 +158,7 @@ struct EventQueue<Event: CreditedEvent> {
         return consumed
     }
 
-    /// Nobody will read: all that waits goes.
+    /// Discards everything in the queue, because nobody will read it.
     mutating func discard() {
         events = []
         pieces = []

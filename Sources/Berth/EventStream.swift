@@ -7,24 +7,24 @@ internal import Synchronization
 
 /// A stream of events with credit, between the connection and the one task that reads it.
 final class EventStream<Event: CreditedEvent>: Sendable {
-    /// What is done about the execution when its reader leaves before its end.
+    /// What happens to the execution when its reader leaves before the end.
     enum Leaving: Sendable {
-        /// It and everything it started is killed.
+        /// It is killed, with everything it started.
         case kill
-        /// It is watched no more: it ends with its last watcher, unless it is resumable.
+        /// This watcher detaches: the execution ends with its last watcher, unless it is resumable.
         case detach
     }
 
     private let connector: Connector
-    /// Where it was called, and where all calls about it go; nil until there is a connection.
+    /// The connection of the call, which all calls about the execution use; nil until there is one.
     private let connection = AtomicLazyReference<ClientConnection>()
-    /// The lease of the execution, as the calls about it name it.
+    /// The token of the execution's lease, for calls about it.
     private let lease: String
     private let leaving: Leaving
     private let state: Mutex<StreamState<Event>>
 
-    /// Makes the call; its events come from then on.
-    /// - Parameter deadline: of the call, connecting included; nil is none.
+    /// Makes the call. Its events arrive from then on.
+    /// - Parameter deadline: the deadline of the call, connecting included; nil is none.
     init<Request>(
         _ connector: Connector, _ method: StreamingMethod<Request, Event>, _ request: Request, lease: String,
         window: Int, from offsets: OutputOffsets = OutputOffsets(), leaving: Leaving, deadline: Duration? = nil
@@ -39,7 +39,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
     private func begin<Request>(
         _ method: StreamingMethod<Request, Event>, _ request: Request, _ deadline: Duration?
     ) {
-        // The usual way, without a task.
+        // The usual case, without a task.
         if let line = connector.current { return call(line.rpc, method, request, deadline) }
         let end = deadline.map { ContinuousClock.now + $0 }
         Task {
@@ -75,7 +75,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         }
     }
 
-    // MARK: What the connection brings, on its loop
+    // MARK: Events from the connection, on its loop
 
     private func push(_ event: Event) {
         let reaction = state.withLock { $0.received(event) }
@@ -91,7 +91,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         }
     }
 
-    /// What came can't be right, and nothing of what still comes is of use.
+    /// The server broke the protocol, so that nothing it still sends is of use.
     private func fail(_ error: BerthError) {
         leave()
         end(error)
@@ -130,26 +130,26 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         }
     }
 
-    /// How much of each output the reader has.
+    /// The offsets up to which the reader has everything.
     var consumed: OutputOffsets { state.withLock { $0.consumed } }
 
-    /// On the loop.
+    /// Sends the newest offsets. On the loop.
     private func giveCredit() {
         guard let (identity, offsets) = state.withLock({ $0.credit() }) else { return }
         let request = AcknowledgeRequest(
             lease: lease, execution: identity.execution, watcher: identity.watcher, stdoutOffset: offsets.stdout,
             stderrOffset: offsets.stderr, eventsPosition: offsets.events)
-        // An execution that has ended meanwhile needs no credit, and an error that matters ends the stream as well.
+        // The answer does not matter: an execution that has ended needs no credit, and other errors end the stream as well.
         post(PoolService.acknowledge, request)
     }
 
     // MARK: Start and end
 
-    /// The identity, if it has started, also when it has ended.
+    /// The identity, once it has started; also after its end.
     var identity: StreamIdentity? { state.withLock { $0.identity } }
 
     /// Waits for the start.
-    /// - Throws: why it did not start; `cancelled` when the task is.
+    /// - Throws: why it did not start; `cancelled` if the task is cancelled.
     func started() async throws(BerthError) -> StreamIdentity {
         let ticket = state.withLock { $0.ticket() }
         let result = await withTaskCancellationHandler {
@@ -168,17 +168,17 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         return try result.get()
     }
 
-    /// The reader leaves: nothing of what still comes is kept.
+    /// The reader leaves: events that still arrive are discarded.
     func leave() {
         if let identity = state.withLock({ $0.leave() }) { sendLeave(identity) }
     }
 
-    /// Kills it and all it started; its end still comes.
+    /// Kills the execution and everything it started. Its end event still arrives.
     func kill() {
         if let identity = state.withLock({ $0.kill() }) { sendKill(identity) }
     }
 
-    /// From here on the end of the stream is a good one.
+    /// From now on, a stream that ends without its last event is no failure.
     func detaches() { state.withLock { $0.detach() } }
 
     private func sendKill(_ identity: StreamIdentity) {
@@ -191,9 +191,9 @@ final class EventStream<Event: CreditedEvent>: Sendable {
             PoolService.detach, DetachRequest(lease: lease, execution: identity.execution, watcher: identity.watcher))
     }
 
-    // MARK: Calls about it
+    // MARK: Calls about the execution
 
-    /// Where calls about it go. It has started, so that there is one.
+    /// The connection for calls about the execution. It has started, so there is one.
     var rpc: ClientConnection {
         get throws(BerthError) {
             guard let rpc = connection.load() else { throw .lost }
@@ -201,7 +201,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         }
     }
 
-    /// Nobody needs the answer.
+    /// Calls without waiting for the answer.
     private func post<Request, Response>(_ method: UnaryMethod<Request, Response>, _ request: Request) {
         connection.load()?.unary(method, request) { _ in }
     }

@@ -3,30 +3,30 @@
 internal import BerthRPC
 internal import BerthSchema
 
-/// A program that runs: its events, in order, while they happen. Iterate it once, from one task.
+/// A running program: its events, in order, as they happen. Iterate it once, from one task.
 ///
-/// `started` comes first, then `output`, last `ended`; any end of the program is an event, a failure to start it
-/// included. `dropped` stands for output that is no longer to be had; without it there are no gaps. Iterating throws
-/// `BerthError` when the call itself fails (no such lease, no member to be had, the connection lost), and
-/// `CancellationError` when its task is cancelled.
+/// `started` comes first, then `output`, and `ended` last. However the program ends, that is an event, even a failure to
+/// start it. `dropped` reports output that the server no longer has; without it there are no gaps. Iterating throws
+/// `BerthError` when the call itself fails (unknown lease, no member available, connection lost), and `CancellationError`
+/// when its task is cancelled.
 ///
-/// A program that is read slowly waits, and nothing else does. One whose execution is cancelled or dropped before its end
-/// is killed; a resumable one, and one that was attached to, goes on without this watcher.
+/// If output is read slowly, the program waits, and nothing else does. A program whose execution is cancelled or dropped
+/// before its end is killed; a resumable one, and one that was attached to, continues without this watcher.
 public final class Execution: AsyncSequence, Sendable {
     public typealias Element = ExecuteEvent
 
-    /// The lease's token; empty for a program in a member of its own.
+    /// Token of the lease; empty for a program in a member of its own.
     let lease: String
     let stream: EventStream<ExecuteEvent>
     let input: InputWriter
-    /// Sends the standard input that did not go with the call, as the program reads it.
+    /// Sends the standard input that was too long for the call, as the program reads it.
     private let feeding: Task<Void, Never>?
-    /// Its id, where it was attached to: known before this stream of it has started.
+    /// The id of an execution that was attached to: known before this stream has started.
     let attachedID: String?
-    /// It was attached to without slowing it down.
+    /// Whether this watcher never slows the program down.
     let observes: Bool
 
-    /// - Parameter rest: standard input that did not go with the call, and whether more follows it.
+    /// - Parameter rest: standard input that was too long for the call, and whether more follows it.
     init(
         lease: String, stream: EventStream<ExecuteEvent>, inputOffset: UInt64?,
         rest: (bytes: [UInt8], isAll: Bool)? = nil, attachedID: String? = nil, observes: Bool = false
@@ -59,8 +59,8 @@ public final class Execution: AsyncSequence, Sendable {
         }
     }
 
-    /// Reads it to its end: what it wrote, and how it ended.
-    /// - Parameter limit: bytes of output kept, of both streams each; what is over it is counted.
+    /// Reads to the end, and returns all output and how the program ended.
+    /// - Parameter limit: maximum bytes kept of each stream; what exceeds it is only counted.
     public func collect(limit: Int = 16 << 20) async throws -> CollectedOutput {
         var collected = CollectedOutput()
         for try await event in self { collected.take(event, limit: limit) }
@@ -75,37 +75,37 @@ public final class Execution: AsyncSequence, Sendable {
         get async throws(BerthError) { try await stream.started().execution }
     }
 
-    /// How many bytes of stdout the reader has, dropped ones included.
+    /// How many bytes of stdout the reader has received, dropped ones included.
     public var stdoutOffset: UInt64 { stream.consumed.stdout }
 
-    /// How many bytes of stderr the reader has, dropped ones included.
+    /// How many bytes of stderr the reader has received, dropped ones included.
     public var stderrOffset: UInt64 { stream.consumed.stderr }
 
-    /// How many bytes of standard input were taken for sure; nil while that is not known, as before the first write to an
-    /// execution that was attached to. After a lost connection, what is written on the resumed execution begins here.
+    /// How many bytes of standard input the server has confirmed; nil while that is not known, as before the first write to
+    /// an execution that was attached to. After a lost connection, writing on the resumed execution begins here.
     public var inputOffset: UInt64? { input.offset }
 
-    // MARK: What is done to it
+    // MARK: Control
 
-    /// Adds to its standard input; on a terminal, types. Returns when the bytes were taken: while the program does not
-    /// read, that takes as long as it takes. What several tasks write stays together, in the order of the calls.
+    /// Writes to the standard input; on a terminal, types. It returns when the server has accepted all bytes, which takes as
+    /// long as the program does not read. What several tasks write is not interleaved, and keeps the order of the calls.
     ///
-    /// - Throws: `failedPrecondition` when the input has ended, `notFound` when the program has, `unavailable` when the
-    ///   connection is lost, `cancelled` when the task is. The last two may come when a part was taken.
+    /// - Throws: `failedPrecondition` if the input has ended, `notFound` if the program has ended, `unavailable` if the
+    ///   connection is lost, `cancelled` if the task is cancelled. In the last two cases a part may have been written.
     public func write(_ bytes: [UInt8]) async throws(BerthError) {
         guard !bytes.isEmpty else { return }
         try await input.write(bytes, ends: false)
     }
 
-    /// Ends its standard input, after what was written; on a terminal, types the end-of-file character (Ctrl-D).
-    /// - Parameter bytes: the last of it, which goes with the end: a program that ends when it has read them is no failure.
-    /// - Throws: as `write`.
+    /// Closes the standard input after what was written; on a terminal, types the end-of-file character (Ctrl-D).
+    /// - Parameter bytes: the last bytes, sent together with the end, so that a program may exit as soon as it has read them.
+    /// - Throws: the errors of `write`.
     public func closeInput(after bytes: [UInt8] = []) async throws(BerthError) {
         try await input.write(bytes, ends: true)
     }
 
-    /// Tells its terminal its new size.
-    /// - Throws: `failedPrecondition` when it has no terminal, `notFound` when it has ended.
+    /// Changes the size of its terminal.
+    /// - Throws: `failedPrecondition` if it has no terminal, `notFound` if it has ended.
     public func resize(rows: Int, columns: Int) async throws(BerthError) {
         let id = try await id
         _ = try await stream.rpc.call(
@@ -115,8 +115,8 @@ public final class Execution: AsyncSequence, Sendable {
                 terminal: Terminal(rows: UInt32(clamping: rows), columns: UInt32(clamping: columns))))
     }
 
-    /// Sends it a signal; `.kill` ends everything it started.
-    /// - Throws: `invalidArgument` when there is no such signal, `notFound` when it has ended.
+    /// Sends a signal to the program; `.kill` kills everything it started.
+    /// - Throws: `invalidArgument` for an unknown signal, `notFound` if the program has ended.
     public func signal(_ signal: ProgramSignal) async throws(BerthError) {
         var request = SignalRequest(lease: lease, execution: try await id)
         switch signal.value {
@@ -126,9 +126,9 @@ public final class Execution: AsyncSequence, Sendable {
         _ = try await stream.rpc.call(PoolService.signal, request)
     }
 
-    /// Ends it and everything it started: TERM, a grace, KILL. Its end event follows.
-    /// - Parameter grace: nil is the execution's own.
-    /// - Throws: `notFound` when it has ended.
+    /// Ends the program and everything it started: TERM, and KILL after the grace. Its end event follows.
+    /// - Parameter grace: time between the two; nil is the command's own.
+    /// - Throws: `notFound` if it has ended.
     public func cancel(grace: Duration? = nil) async throws(BerthError) {
         let id = try await id
         _ = try await stream.rpc.call(
@@ -137,12 +137,11 @@ public final class Execution: AsyncSequence, Sendable {
                 lease: lease, execution: id, isCancel: true, graceMilliseconds: grace?.milliseconds ?? 0))
     }
 
-    /// Kills it and everything it started, without waiting for anything; before its start: as soon as it has started.
-    /// Its end event follows.
+    /// Kills the program and everything it started, or as soon as it has started. It does not wait; the end event follows.
     public func kill() { stream.kill() }
 
-    /// Watches it no more: iterating ends after what has come. A resumable program goes on for its time; any other one
-    /// ends with its last watcher.
+    /// Stops watching: iterating ends after the events that have arrived. A resumable program continues for its time; any
+    /// other one ends with its last watcher.
     public func detach() async throws(BerthError) {
         let identity = try await stream.started()
         stream.detaches()
@@ -151,7 +150,7 @@ public final class Execution: AsyncSequence, Sendable {
     }
 }
 
-/// A signal by its number, 1 to 64, or its name: `15`, `"TERM"`, `"SIGTERM"`, `.terminate`.
+/// A signal, given by its number (1 to 64) or its name: `15`, `"TERM"`, `"SIGTERM"`, `.terminate`.
 public struct ProgramSignal: Sendable, Equatable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
     enum Value: Sendable, Equatable {
         case number(Int32)
@@ -168,7 +167,7 @@ public struct ProgramSignal: Sendable, Equatable, ExpressibleByIntegerLiteral, E
     public static let hangup: ProgramSignal = 1
     public static let interrupt: ProgramSignal = 2
     public static let quit: ProgramSignal = 3
-    /// Ends everything that the program started as well.
+    /// Kills everything that the program started as well.
     public static let kill: ProgramSignal = 9
     public static let terminate: ProgramSignal = 15
 }

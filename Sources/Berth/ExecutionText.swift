@@ -8,12 +8,12 @@ extension Execution {
         public var stream: OutputStream
         /// Whole characters; U+FFFD stands for what is not UTF-8.
         public var text: String
-        /// Bytes that are missing before it.
+        /// Number of bytes that are missing before this piece.
         public var dropped: UInt64
     }
 
-    /// Its output in whole characters, as it comes: one whose bytes come apart is held back until it is whole. Iterate it
-    /// once, instead of the execution; throws as that does.
+    /// The output in whole characters, as it arrives: a character whose bytes arrive separately is held back until it is
+    /// complete. Iterate it once, instead of the execution. It throws the same errors.
     ///
     ///     for try await piece in execution.text { print(piece.text, terminator: "") }
     public var text: TextSequence { TextSequence(execution: self) }
@@ -29,7 +29,7 @@ extension Execution {
             public private(set) var ended: Ended?
             fileprivate var events: Execution.AsyncIterator
             private var readers: [OutputStream: TextReader] = [:]
-            /// What the end of the program has left, and what comes after that.
+            /// Text that was still held back when the program ended.
             private var last: [Text] = []
 
             fileprivate init(events: Execution.AsyncIterator) {
@@ -43,7 +43,7 @@ extension Execution {
                         let text = readers[output.stream, default: TextReader()].read(output.data)
                         if !text.isEmpty { return Text(stream: output.stream, text: text, dropped: 0) }
                     case .dropped(let dropped):
-                        // What was held back is not continued by what comes after the gap.
+                        // Bytes after the gap do not complete a character that was held back before it.
                         let text = readers[dropped.stream, default: TextReader()].end()
                         return Text(stream: dropped.stream, text: text, dropped: dropped.bytes)
                     case .ended(let ended):

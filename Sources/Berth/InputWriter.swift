@@ -6,28 +6,28 @@ internal import DequeModule
 internal import NIOCore
 internal import Synchronization
 
-/// An execution's standard input: one `Input` at a time, so that bytes arrive in order, whoever writes them.
+/// An execution's standard input. It sends one `Input` at a time, so that bytes arrive in order even if several tasks write.
 ///
-/// A turn belongs to a write from its first byte to its last. A write that is cancelled leaves at once; its turn then ends
-/// when the server has answered for the bytes that are on their way, and not before.
+/// A write has the turn from its first byte to its last. A cancelled write returns at once; its turn ends only when the
+/// server has answered for the bytes that are in flight.
 final class InputWriter: Sendable {
-    /// What one `Input` carries.
+    /// Maximum bytes in one `Input`.
     static let maxPiece = 256 << 10
 
     private enum Outcome {
         case taken
         case failed(BerthError)
-        /// The writer has left. The answer, which is still to come, ends its turn.
+        /// The writer has returned. The answer, which is still outstanding, ends its turn.
         case left
     }
 
     private struct State {
-        /// Of the next byte, as the server last said; nil: not known, as when somebody else wrote before.
+        /// Offset of the next byte according to the server; nil if unknown, as when another client wrote before.
         var offset: UInt64?
         var isBusy = false
         var waiting: Deque<(ticket: Int, turn: CheckedContinuation<Bool, Never>)> = []
         var lastTicket = 0
-        /// Of the write whose piece is on its way.
+        /// The write whose piece is in flight.
         var answer: CheckedContinuation<Outcome, Never>?
     }
 
@@ -35,7 +35,7 @@ final class InputWriter: Sendable {
     private let lease: String
     private let state: Mutex<State>
 
-    /// - Parameter isBusy: the first turn is that of `feed`.
+    /// - Parameter isBusy: whether `feed` has the first turn.
     init(_ stream: EventStream<ExecuteEvent>, lease: String, offset: UInt64?, isBusy: Bool) {
         self.stream = stream
         self.lease = lease
@@ -44,7 +44,7 @@ final class InputWriter: Sendable {
         self.state = Mutex(state)
     }
 
-    /// How many bytes the server has taken for sure; nil: not known.
+    /// How many bytes the server has confirmed; nil if unknown.
     var offset: UInt64? { state.withLock { $0.offset } }
 
     /// Writes all of `bytes`, and the end of the input after it if `ends`. Waits for the start.
@@ -54,8 +54,8 @@ final class InputWriter: Sendable {
         try await send(all: bytes, ends: ends, to: execution)
     }
 
-    /// Writes what did not go with the call, in the first turn. A program that does not read all of it is no failure, and a
-    /// connection that is lost tells who reads.
+    /// Writes the rest of the standard input, in the first turn. It reports no errors: a program need not read all of its
+    /// input, and the reader of the events notices a lost connection.
     func feed(_ bytes: [UInt8], ends: Bool) async {
         do throws(BerthError) {
             let execution = try await stream.started().execution
@@ -65,9 +65,9 @@ final class InputWriter: Sendable {
         }
     }
 
-    /// Sends in pieces, then ends the turn; also when it throws.
+    /// Sends the bytes in pieces, then ends the turn, also if it throws.
     private func send(all bytes: [UInt8], ends: Bool, to execution: String) async throws(BerthError) {
-        // With an offset of 0, and nothing to take, it only says what it expects.
+        // An empty piece at offset 0 asks the server which offset it expects.
         if state.withLock({ $0.offset == nil }) { try await send([], ends: false, to: execution) }
         var start = 0
         repeat {
@@ -79,7 +79,7 @@ final class InputWriter: Sendable {
         endTurn()
     }
 
-    /// Sends one piece. When it throws, the turn ends.
+    /// Sends one piece. If it throws, the turn ends.
     private func send(_ piece: [UInt8], ends: Bool, to execution: String) async throws(BerthError) {
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

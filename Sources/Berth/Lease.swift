@@ -2,19 +2,19 @@
 
 internal import BerthSchema
 
-/// A member, leased. It ends with `BerthClient.release`, after its time without use and, unless it is detached, when the
-/// connection that it was acquired on closes.
+/// A leased member. The lease ends with `BerthClient.release`, after its time without use, and, unless it is detached, when
+/// the connection closes on which it was acquired.
 public struct Lease: Sendable, Equatable {
-    /// Whoever knows it may use the lease.
+    /// The key to the lease: anyone who knows it can use the lease.
     public var token: String
-    /// The member's name, for logs; empty where only the token is known.
+    /// The member's name, for logs; empty if only the token is known.
     public var member: String
-    /// How long the lease lasts without use; 0 where only the token is known.
+    /// How long the lease lasts without use; 0 if only the token is known.
     public var time: Duration
-    /// The member was warm; false: it was created while the call waited.
+    /// Whether the member was warm, and not created while the call waited.
     public var isWarm: Bool
 
-    /// One that was acquired elsewhere, by its token.
+    /// A lease that was acquired elsewhere, by its token.
     public init(token: String) {
         self.token = token
         member = ""

@@ -5,11 +5,11 @@ internal import BerthSchema
 internal import NIOCore
 internal import Synchronization
 
-/// One connection, and what a client must know of it at once.
+/// One connection, and whether it still works.
 final class Line: Sendable {
     let rpc: ClientConnection
     private let watch: LineWatch
-    /// The server was asked whether it is there. On the loop.
+    /// Whether the server was asked if it is alive. On the loop.
     private let hasAsked: NIOLoopBoundBox<Bool>
 
     private init(_ rpc: ClientConnection, _ watch: LineWatch) {
@@ -18,7 +18,7 @@ final class Line: Sendable {
         hasAsked = NIOLoopBoundBox.makeBoxSendingValue(false, eventLoop: rpc.eventLoop)
     }
 
-    /// True before any of its calls has failed of it: what is called next does not go there.
+    /// Whether the connection is lost. This is true before any call on it has failed, so that the next call does not use it.
     var isOver: Bool { watch.isOver.load(ordering: .acquiring) }
 
     static func open(
@@ -46,8 +46,8 @@ final class Line: Sendable {
         rpc.onClose.whenComplete { _ in task.cancel() }
     }
 
-    /// A server that has said nothing for half of what is allowed is asked whether it is there, and given up if it goes on
-    /// saying nothing.
+    /// Asks a server that has sent nothing for half of the keepalive time whether it is alive, and gives the connection up if
+    /// nothing arrives after that.
     private func look(_ keepalive: Duration) {
         let hasHeard = watch.hasHeard.exchange(false, ordering: .relaxed)
         guard !hasHeard, rpc.hasCalls else {
@@ -63,13 +63,13 @@ final class Line: Sendable {
     }
 }
 
-/// Stands before the connection in its channel, and so knows first what becomes of it.
+/// The first handler of the connection's channel, and so the first to notice that the connection is lost.
 private final class LineWatch: ChannelDuplexHandler, Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
 
     let isOver = Atomic(false)
-    /// Something has come since the last look.
+    /// Whether anything has arrived since the last look.
     let hasHeard = Atomic(true)
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -10,14 +10,14 @@
 
 /// Where a Berth server listens.
 public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
-    /// Where `berth serve` listens when it is not told otherwise.
+    /// Where `berth serve` listens by default.
     public static let standard = ServerAddress.tcp(host: "127.0.0.1", port: 7411)
 
     case tcp(host: String, port: Int)
     case unix(path: String)
 
     /// `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback) or `unix:PATH`.
-    /// - Throws: `BerthError` with the code `invalidArgument`, which says what was wrong and what would be right.
+    /// - Throws: `BerthError` with the code `invalidArgument`; its message says what was wrong and what would be right.
     public init(_ text: String) throws(BerthError) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)
@@ -41,8 +41,8 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
         self = .tcp(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
     }
 
-    /// Where BERTH_SERVER says, else `standard`.
-    /// - Throws: `invalidArgument` when it says something that is no address.
+    /// The address in the environment variable BERTH_SERVER, or `standard` without one.
+    /// - Throws: `invalidArgument` if the variable is not an address.
     public static func fromEnvironment() throws(BerthError) -> ServerAddress {
         guard let text = getenv("BERTH_SERVER") else { return .standard }
         return try ServerAddress(String(cString: text))

@@ -2,7 +2,7 @@
 
 internal import BerthSchema
 
-/// Where a stream of events stands, and what each thing that happens to it means. Decides, and does nothing.
+/// The state of a stream of events, and what each event means for it. It only decides; `EventStream` acts.
 struct StreamState<Event: CreditedEvent> {
     typealias Reader = CheckedContinuation<Event?, any Error>
     typealias Starter = CheckedContinuation<Result<StreamIdentity, BerthError>, Never>
@@ -12,18 +12,18 @@ struct StreamState<Event: CreditedEvent> {
         case starting
         /// To `over` with the last event, or with an error.
         case running(StreamIdentity)
-        /// For good. Events may still wait for the reader.
+        /// The final state. Events may still wait for the reader.
         case over
     }
 
-    /// What is to be done about an event that came.
+    /// What to do about an event that arrived.
     struct Reaction {
-        /// Gets the event.
+        /// The reader that gets the event.
         var reader: Reader?
         var givesCredit = false
-        /// The server does not keep to the window.
+        /// Whether the server has exceeded the window.
         var isTooMuch = false
-        /// What those get who waited for the start, and what was put off until then.
+        /// The identity for callers who waited for the start, and for calls that were postponed until then.
         var started: StreamIdentity?
         var starters: [Starter] = []
         var kills = false
@@ -31,12 +31,12 @@ struct StreamState<Event: CreditedEvent> {
     }
 
     private(set) var phase = Phase.starting
-    /// From the start on, also after the end.
+    /// Set from the start on, also after the end.
     private(set) var identity: StreamIdentity?
     private(set) var isKilled = false
     private(set) var isDetached = false
     private var queue: EventQueue<Event>
-    /// Told once, when all that came before it has been read.
+    /// Thrown once, after everything before it has been read.
     private var error: BerthError?
     private var reader: Reader?
     private var starters: [Int: Starter] = [:]
@@ -48,10 +48,10 @@ struct StreamState<Event: CreditedEvent> {
         self.queue = queue
     }
 
-    /// How much of each output the reader has.
+    /// The offsets up to which the reader has everything.
     var consumed: OutputOffsets { queue.consumed }
 
-    // MARK: What comes
+    // MARK: Arriving events
 
     mutating func received(_ event: Event) -> Reaction {
         var reaction = Reaction()
@@ -77,7 +77,7 @@ struct StreamState<Event: CreditedEvent> {
         return reaction
     }
 
-    /// The stream ends without its last event. Returns who is to be told, and whether it is well so, as it is for a reader
+    /// The stream ends without its last event. Returns the waiters to resume, and whether that is no failure, as for a reader
     /// that detached.
     mutating func ended(_ error: BerthError) -> (reader: Reader?, starters: [Starter], isGood: Bool) {
         if case .over = phase { return (nil, [], true) }
@@ -87,14 +87,14 @@ struct StreamState<Event: CreditedEvent> {
         return (reader.take(), Array(starters.values), isDetached)
     }
 
-    // MARK: Who reads
+    // MARK: The reader
 
-    /// The next event that is here, and whether the caller is now to give credit.
+    /// The next event in the queue, and whether the caller must give credit now.
     mutating func next() -> (event: Event, givesCredit: Bool)? {
         queue.next().map { ($0, takesCredit()) }
     }
 
-    /// What there is to tell when no event is here; nil: the reader waits.
+    /// What the reader gets if the queue is empty; nil if it must wait.
     mutating func end() -> Result<Event?, any Error>? {
         if let error = error.take() { return .failure(error) }
         if case .over = phase { return .success(nil) }
@@ -108,14 +108,14 @@ struct StreamState<Event: CreditedEvent> {
 
     mutating func stopWaiting() -> Reader? { reader.take() }
 
-    /// Whether credit is due and nobody has taken it on to give it: the caller now has.
+    /// Whether credit is due and nobody else is about to give it. If true, the caller must give it.
     private mutating func takesCredit() -> Bool {
         guard queue.isCreditDue, !isCreditOnItsWay, case .running = phase else { return false }
         isCreditOnItsWay = true
         return true
     }
 
-    /// The newest offsets, whoever took it on; nil when the stream is over.
+    /// The newest offsets, for the caller that gives credit; nil if the stream is over.
     mutating func credit() -> (StreamIdentity, OutputOffsets)? {
         isCreditOnItsWay = false
         let offsets = queue.giveCredit()
@@ -123,14 +123,14 @@ struct StreamState<Event: CreditedEvent> {
         return (identity, offsets)
     }
 
-    // MARK: Who waits for the start
+    // MARK: Waiting for the start
 
     mutating func ticket() -> Int {
         lastTicket += 1
         return lastTicket
     }
 
-    /// What is known of the start; nil: not yet.
+    /// The result of the start; nil if there is none yet.
     var start: Result<StreamIdentity, BerthError>? {
         if let identity { return .success(identity) }
         guard case .over = phase else { return nil }
@@ -141,9 +141,9 @@ struct StreamState<Event: CreditedEvent> {
 
     mutating func stopWaitingForStart(_ ticket: Int) -> Starter? { starters.removeValue(forKey: ticket) }
 
-    // MARK: Who has enough
+    // MARK: Leaving
 
-    /// Returns the stream to leave; nil when there is none any more, or none yet: then it is left at the start.
+    /// Returns the stream to leave; nil if it is over, or has not started: then it is left when it starts.
     mutating func leave() -> StreamIdentity? {
         guard !hasLeft else { return nil }
         hasLeft = true
@@ -151,7 +151,8 @@ struct StreamState<Event: CreditedEvent> {
         return running
     }
 
-    /// Returns what to kill; nil when it was killed before, is no more, or is not yet: then it is killed at the start.
+    /// Returns the execution to kill; nil if it was killed before, is over, or has not started: then it is killed when it
+    /// starts.
     mutating func kill() -> StreamIdentity? {
         guard !isKilled else { return nil }
         isKilled = true

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Makes text of bytes that come in pieces. A character whose bytes are divided between two pieces is held back (3 bytes at
-/// most) until the rest is there; what is not UTF-8 becomes U+FFFD. Use one for each stream of a program:
+/// Decodes UTF-8 that arrives in pieces. A character whose bytes are split between two pieces is held back (at most 3 bytes)
+/// until the rest is there; U+FFFD replaces what is not UTF-8. Use one reader for each stream of a program:
 ///
 ///     var reader = TextReader()
 ///     for try await case .output(let output) in execution where output.stream == .stdout {
@@ -13,25 +13,25 @@ public struct TextReader: Sendable {
 
     public init() {}
 
-    /// The text that is complete with these bytes.
+    /// Returns the text that these bytes complete.
     public mutating func read(_ bytes: some Sequence<UInt8>) -> String {
         String(decoding: whole.take(Array(bytes)), as: UTF8.self)
     }
 
-    /// What was held back: nothing more comes, or not what follows. U+FFFD, or nothing.
+    /// Returns U+FFFD if an incomplete character was held back, else nothing. Call it at the end, and before a gap.
     public mutating func end() -> String {
         String(decoding: whole.takeHeld(), as: UTF8.self)
     }
 }
 
-/// Divides bytes that come in pieces only between characters of UTF-8. Bytes that are none go through as they are.
+/// Splits bytes that arrive in pieces only between UTF-8 characters. Bytes that are not UTF-8 pass unchanged.
 package struct WholeCharacters: Sendable {
-    /// The beginning of a character that is not all there yet.
+    /// The first bytes of an incomplete character.
     package private(set) var held: [UInt8] = []
 
     package init() {}
 
-    /// What was held back and `bytes`, without the beginning of a character at the end, which is held back now.
+    /// Returns what was held back and `bytes`, except for an incomplete character at the end, which is held back now.
     package mutating func take(_ bytes: [UInt8]) -> [UInt8] {
         var all = held.isEmpty ? bytes : held + bytes
         let count = Self.incomplete(at: all)
@@ -45,7 +45,7 @@ package struct WholeCharacters: Sendable {
         return held
     }
 
-    /// How many bytes at the end begin a character that needs more than there are.
+    /// How many bytes at the end belong to an incomplete character.
     private static func incomplete(at bytes: [UInt8]) -> Int {
         for count in 1...3 where count <= bytes.count {
             let needed =

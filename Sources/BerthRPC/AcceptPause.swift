@@ -3,8 +3,8 @@
 internal import Glibc
 internal import NIOCore
 
-/// Stops accepting for a moment when the process or the host has nothing left to accept with. The connection stays in line,
-/// and a listener that is asked again and again would only use up the CPU.
+/// Pauses accepting for a moment when the process or the host has no descriptors or memory for a connection. The connection
+/// stays in the backlog; trying again at once would only use up the CPU.
 final class AcceptPause: ChannelInboundHandler {
     typealias InboundIn = NIOAny
 

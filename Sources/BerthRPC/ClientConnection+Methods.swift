@@ -3,9 +3,9 @@
 package import BerthSchema
 package import NIOCore
 
-/// Calls of the contract's methods: what goes in and what comes out are the types that the contract says.
+/// Typed calls of the contract's methods.
 extension ClientConnection {
-    /// Calls a unary method; parameters as of the call by name.
+    /// Calls a unary method; parameters as for the call by name.
     package func unary<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = [], then: @escaping @Sendable (Result<ByteBuffer, RPCError>) -> Void
@@ -14,7 +14,7 @@ extension ClientConnection {
             service: method.service, method: method.name, message, timeout: timeout, metadata: metadata, then: then)
     }
 
-    /// Calls a unary method and decodes its answer; parameters as of the call by name.
+    /// Calls a unary method and decodes its answer; parameters as for the call by name.
     package func unary<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = []
@@ -24,7 +24,7 @@ extension ClientConnection {
             returning: Response.self)
     }
 
-    /// Calls a server-streaming method; parameters as of the call by name.
+    /// Calls a server-streaming method; parameters as for the call by name.
     @discardableResult
     package func stream<Request, Event>(
         _ method: StreamingMethod<Request, Event>, _ message: Request, timeout: TimeAmount? = nil,

@@ -5,8 +5,8 @@ internal import NIOPosix
 
 extension ClientConnection {
     /// Connects over TCP.
-    /// - Parameter watch: sees what comes before the connection does.
-    /// - Throws: UNAVAILABLE with the system's words.
+    /// - Parameter watch: a handler that sees what arrives before the connection does.
+    /// - Throws: UNAVAILABLE with the system's message.
     package static func connect(
         host: String, port: Int, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
@@ -20,8 +20,8 @@ extension ClientConnection {
     }
 
     /// Connects to a unix socket.
-    /// - Parameter watch: sees what comes before the connection does.
-    /// - Throws: UNAVAILABLE or PERMISSION_DENIED with the system's words.
+    /// - Parameter watch: a handler that sees what arrives before the connection does.
+    /// - Throws: UNAVAILABLE or PERMISSION_DENIED with the system's message.
     package static func connect(
         unixSocket path: String, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
@@ -33,8 +33,8 @@ extension ClientConnection {
         }
     }
 
-    /// Speaks to the peer of any channel that carries bytes, which belongs to the connection from then on. What the channel
-    /// read before is lost: on its event loop, or in its initializer, nothing is. It may have handlers, of TLS for one.
+    /// Takes over a channel that carries bytes, and speaks to its peer. What the channel has read before is lost; called on its
+    /// event loop, or in its initializer, nothing is. The channel may have handlers of its own, for example for TLS.
     package static func adopt(
         _ channel: any Channel, limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) -> EventLoopFuture<ClientConnection> {
@@ -62,8 +62,7 @@ extension ClientConnection {
         }
     }
 
-    /// Speaks over descriptors, which belong to the connection from then on, also when this fails: two pipes, or one socket
-    /// given twice.
+    /// Takes over descriptors, even if it fails, and speaks over them: two pipes, or one socket given twice.
     package static func adopt(
         input: Int32, output: Int32, group: any EventLoopGroup, limits: Limits = Limits()
     ) async throws(RPCError) -> ClientConnection {
@@ -87,7 +86,7 @@ extension ClientConnection {
                     }
             }
         } catch {
-            // A bootstrap that failed leaves them to its caller.
+            // A failed bootstrap leaves closing them to its caller.
             Descriptor.close(input)
             Descriptor.close(output)
             throw error

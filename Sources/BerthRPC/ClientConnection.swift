@@ -8,7 +8,7 @@ package import NIOCore
 package enum StreamEvent: Sendable, Equatable {
     /// An encoded message, a slice of what was read.
     case message(ByteBuffer)
-    /// nil: the server ended the stream well.
+    /// The end; nil if the server ended the stream without an error.
     case end(RPCError?)
 }
 
@@ -33,18 +33,18 @@ package enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// A connection to a ttrpc server, over which any number of calls run at once. May be used from any thread; on its event loop
-/// nothing is deferred to another turn but the write, which all calls of one turn share.
+/// A connection to a ttrpc server for any number of concurrent calls. It may be used from any thread. On its event loop,
+/// only the write is deferred, which all calls of one tick share.
 ///
-/// When it ends, for whatever reason, each open call ends with UNAVAILABLE.
+/// When the connection ends, for whatever reason, every open call ends with UNAVAILABLE.
 package final class ClientConnection: Sendable {
     /// The bounds of a connection. All sizes are in bytes.
     package struct Limits: Sendable {
-        /// Data of a frame that the peer may send; one with more is a protocol violation.
+        /// Maximum data of a frame from the peer; a longer one is a protocol violation.
         package var maxMessageLength = FrameHeader.maxDataLength
-        /// Calls that the peer has not ended; one more fails with RESOURCE_EXHAUSTED.
+        /// Maximum calls that the peer has not ended; one more fails with RESOURCE_EXHAUSTED.
         package var maxCalls = 65_536
-        /// Requests that the peer has not read; with this much waiting, a call fails with RESOURCE_EXHAUSTED.
+        /// Maximum bytes of requests that the peer has not read; a call beyond that fails with RESOURCE_EXHAUSTED.
         package var maxPendingBytes = 64 << 20
 
         package init() {}
@@ -72,14 +72,14 @@ package final class ClientConnection: Sendable {
         start(nil, .unary(then), service, method, message, timeout, metadata)
     }
 
-    /// Calls a unary method and decodes its answer. Cancelling the task ends the wait with CANCELLED; the server goes on.
+    /// Calls a unary method and decodes its answer. Cancelling the task ends the wait with CANCELLED; the server continues.
     package func unary<R: Message>(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         returning: R.Type = R.self
     ) async throws(RPCError) -> R {
         let handle = ClientStream(self)
         let result: Result<R, RPCError> = await withTaskCancellationHandler {
-            // Unchecked: a call's outcome is delivered exactly once, and a check would be one more allocation.
+            // Unsafe, because a call's outcome is delivered exactly once, and the check would be one more allocation.
             await withUnsafeContinuation { continuation in
                 start(
                     handle,
@@ -96,7 +96,7 @@ package final class ClientConnection: Sendable {
     /// Calls a server-streaming method.
     /// - Parameters:
     ///   - timeout: sent to the server, and enforced here too: the stream then ends with DEADLINE_EXCEEDED.
-    ///   - event: gets what the stream delivers, on the event loop.
+    ///   - event: is called with what the stream delivers, on the event loop.
     @discardableResult
     package func stream(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
@@ -107,15 +107,15 @@ package final class ClientConnection: Sendable {
         return handle
     }
 
-    /// Takes nothing more from the peer, and delivers nothing, until `resumeReading`. Deadlines still pass.
+    /// Stops reading from the peer and delivering, until `resumeReading`. Deadlines still expire.
     package func pauseReading() { onLoop { $0.pauseReading() } }
 
     package func resumeReading() { onLoop { $0.resumeReading() } }
 
-    /// Closes the connection. Calls that are open end with UNAVAILABLE.
+    /// Closes the connection. Open calls end with UNAVAILABLE.
     package func close() { onLoop { $0.close(.closed) } }
 
-    /// Closes the connection for a reason, which those whose calls are open are told.
+    /// Closes the connection for a reason, which open calls get as their error message.
     package func fail(_ words: String) { onLoop { $0.close(.failed(words)) } }
 
     /// Whether calls are open. On the event loop.
@@ -133,12 +133,12 @@ package final class ClientConnection: Sendable {
         _ handle: ClientStream?, _ sink: ClientCore.Sink, _ service: String, _ method: String, _ message: some Message,
         _ timeout: TimeAmount?, _ metadata: [KeyValue]
     ) {
-        // The time left is counted from now, wherever the loop is.
+        // The timeout begins now, not when the event loop gets to it.
         let deadline = timeout.map { NIODeadline.now() + $0 }
         let head = RequestHead(
             service: service, method: method, timeoutNanoseconds: timeout.map { max(1, $0.nanoseconds) } ?? 0,
             metadata: metadata)
-        // On the loop without a closure, which would be allocated.
+        // On the loop no closure is needed, which would be allocated.
         guard !eventLoop.inEventLoop else { return core.value.start(handle, sink, head, message, deadline: deadline) }
         eventLoop.execute { [core] in core.value.start(handle, sink, head, message, deadline: deadline) }
     }

@@ -4,7 +4,7 @@ internal import BerthSchema
 internal import BerthWire
 internal import NIOCore
 
-/// What a `ClientConnection` is on its event loop.
+/// The part of a `ClientConnection` that is confined to its event loop.
 final class ClientCore {
     /// Where a call's outcome goes.
     enum Sink: Sendable {
@@ -31,9 +31,9 @@ final class ClientCore {
     private let port: FramePort
     private var streams: ClientStreams<Call>
     private var isPaused = false
-    /// Set by whatever comes first.
+    /// Why the connection ended: the first cause.
     private var reason: CloseReason?
-    /// The channel is closed and all that it had read has been delivered.
+    /// Whether the channel is closed and everything it had read has been delivered.
     private var isOver = false
     private lazy var deadlines = DeadlineTimer(eventLoop: eventLoop) { [unowned self] in self.expire() }
 
@@ -47,7 +47,7 @@ final class ClientCore {
 
     private var output: FrameOutput { port.output }
 
-    // MARK: what callers do
+    // MARK: calls
 
     func start(
         _ handle: ClientStream?, _ sink: Sink, _ head: RequestHead, _ message: some Message, deadline: NIODeadline?
@@ -101,7 +101,7 @@ final class ClientCore {
         if reason == nil { reason = why }
         output.flush()
         port.context?.close(promise: nil)
-        // What was read and not delivered has no reader any more.
+        // Nobody will take what was read and not delivered.
         end()
     }
 
@@ -112,7 +112,7 @@ final class ClientCore {
         return result.mapError { RPCError(.internal, "the answer cannot be read: \($0.description)") }
     }
 
-    /// What was read is delivered first.
+    /// Ends the connection once everything that was read has been delivered.
     private func endIfDelivered() {
         guard reason != nil, !port.isTakingFrames else { return }
         if !isPaused || (port.context == nil && port.unreadBytes == 0) { end() }
@@ -173,7 +173,7 @@ final class ClientCore {
             switch call.sink {
             case .unary(let then): then(.success(slice))
             case .stream(let event):
-                // A server should not end a stream so; what it says is clear all the same.
+                // A server should not end a stream like this, but the meaning is clear.
                 if !payload.isEmpty { event(.message(slice)) }
                 event(.end(nil))
             }
@@ -201,13 +201,13 @@ extension ClientCore: ConnectionEnd {
 
     func mayRead() -> Bool { port.mayRead(unless: isPaused) }
 
-    /// The end of what can be read; what was read before is still delivered.
+    /// Nothing more can be read; what was read before is still delivered.
     func failed(_ error: any Error) {
         if reason == nil { reason = .failed(systemWords(error)) }
         port.context?.close(promise: nil)
     }
 
-    /// While reading is paused, what the channel had read is kept for `resumeReading`.
+    /// The channel is closed. While reading is paused, what it had read is kept for `resumeReading`.
     func closed() {
         port.closed()
         if reason == nil { reason = .closedByPeer }

@@ -2,7 +2,7 @@
 
 internal import Synchronization
 
-/// A call that is under way, for its caller to leave.
+/// An open call, which its caller can abandon.
 package final class ClientStream: Sendable {
     private let connection: ClientConnection
     /// 0 until the call has its id.
@@ -12,8 +12,8 @@ package final class ClientStream: Sendable {
         self.connection = connection
     }
 
-    /// Ends the call here with CANCELLED, unless it has ended. The server is not told, as ttrpc has no word for it: what it
-    /// still sends is dropped.
+    /// Ends the call here with CANCELLED, unless it has ended. ttrpc has no message to cancel a call, so the server is not
+    /// told, and what it still sends is dropped.
     package func abandon() { connection.abandon(self) }
 
     var streamID: UInt32 {

@@ -3,28 +3,28 @@
 internal import BerthWire
 internal import NIOCore
 
-/// The calls of one client connection, and what each frame that comes means to them. Decides, and does nothing.
-/// `Call` is whatever the connection keeps of a call.
+/// The calls of one client connection, and what each frame means for them. It only decides; `ClientCore` acts.
+/// `Call` is what the connection keeps of a call.
 struct ClientStreams<Call> {
     enum Decision {
-        /// The answer of a unary call, which has left.
+        /// The answer of a unary call, which is removed.
         case answer(Call)
-        /// The Response that ends a stream, which has left.
+        /// The Response that ends a stream, which is removed.
         case end(Call)
         /// A message of a stream.
         case message(Call)
-        /// A message, and the end of its stream, which has left.
+        /// A message and the end of its stream, which is removed.
         case lastMessage(Call)
-        /// The good end of a stream, which has left.
+        /// The end of a stream without an error; the stream is removed.
         case finished(Call)
-        /// A frame for a call that nobody waits for any more.
+        /// A frame for a call that was abandoned.
         case ignore
-        /// The peer breaks the protocol; what it sends from here on cannot be trusted.
+        /// The peer has violated the protocol, so nothing it sends from now on can be trusted.
         case violation(String)
     }
 
     private struct Stream {
-        /// nil: nobody waits for it any more, but the peer may still send.
+        /// nil if the call was abandoned; the peer may still send.
         var call: Call?
         var isStreaming: Bool
         var deadline: NIODeadline?
@@ -36,20 +36,20 @@ struct ClientStreams<Call> {
     var lastID: UInt32
 
     /// - Parameters:
-    ///   - maxPendingBytes: requests that the peer has not read.
-    ///   - lastID: the id before the first one that is given out.
+    ///   - maxPendingBytes: maximum bytes of requests that the peer has not read.
+    ///   - lastID: the id before the first one to assign.
     init(maxCalls: Int, maxPendingBytes: Int = .max, lastID: UInt32 = .max) {
         self.maxCalls = maxCalls
         self.maxPendingBytes = maxPendingBytes
         self.lastID = lastID
     }
 
-    /// Calls that the peer has not ended.
+    /// Number of calls that the peer has not ended.
     var count: Int { streams.count }
 
-    /// The id of a new call: odd, and not in use, however long the connection lives.
+    /// Assigns the id of a new call: odd, and not in use, even after ids have wrapped around.
     /// - Parameters:
-    ///   - size: its request's.
+    ///   - size: bytes of its request.
     ///   - pending: bytes of requests that have not been written yet.
     mutating func open(
         _ call: Call, streaming: Bool, deadline: NIODeadline?, size: Int = 0, pending: Int = 0
@@ -66,7 +66,7 @@ struct ClientStreams<Call> {
         return lastID
     }
 
-    /// Nobody waits for the call any more. Returns it, unless it has ended.
+    /// Abandons the call. Returns it, unless it has ended.
     mutating func abandon(_ id: UInt32) -> Call? {
         guard let call = streams[id]?.call else { return nil }
         streams[id]?.call = nil
@@ -110,7 +110,7 @@ struct ClientStreams<Call> {
         return late.compactMap { abandon($0) }
     }
 
-    /// The connection is gone: removes all calls and returns those that somebody waits for, by id.
+    /// The connection is closed: removes all calls, and returns those not abandoned, by id.
     mutating func closed() -> [Call] {
         defer { streams = [:] }
         return streams.sorted { $0.key < $1.key }.compactMap(\.value.call)

@@ -2,22 +2,22 @@
 
 internal import NIOCore
 
-/// One end of a connection, a server's or a client's, as its channel sees it. All on the channel's event loop.
+/// One end of a connection, server or client, as its channel sees it. All calls are on the channel's event loop.
 protocol ConnectionEnd: AnyObject {
     /// Comes first.
     func opened(_ context: ChannelHandlerContext)
     func received(_ bytes: ByteBuffer)
-    /// All that the channel read at once has been `received`.
+    /// Everything that the channel read at once was passed to `received`.
     func readCompleted()
-    /// Whether the channel may read; if not, the end asks for it later.
+    /// Whether the channel may read now; if not, this end requests a read later.
     func mayRead() -> Bool
     /// Reading or writing failed.
     func failed(_ error: any Error)
-    /// The channel is closed, or not this end's any more. Comes last, and may come again.
+    /// The channel is closed, or no longer this end's. Comes last, and may come more than once.
     func closed()
 }
 
-/// Between a channel and an end of a connection.
+/// The channel handler that connects a channel and an end of a connection.
 final class ConnectionHandler<End: ConnectionEnd>: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -43,6 +43,6 @@ final class ConnectionHandler<End: ConnectionEnd>: ChannelDuplexHandler {
         if end.mayRead() { context.read() }
     }
 
-    /// A connection's errors are its own: nobody else hears of it.
+    /// A connection's errors concern only itself, so they are not passed on.
     func errorCaught(context: ChannelHandlerContext, error: any Error) { end.failed(error) }
 }

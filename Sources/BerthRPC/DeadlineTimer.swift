@@ -2,11 +2,11 @@
 
 internal import NIOCore
 
-/// One timer for any number of deadlines: it is armed with the earliest, and may find that nothing is due any more.
+/// One timer for any number of deadlines. It is armed with the earliest, and when it fires, nothing may be due any more.
 /// Confined to its event loop.
 final class DeadlineTimer {
     private let eventLoop: any EventLoop
-    /// Does what is due, and returns the next deadline, if there is one.
+    /// Handles what is due, and returns the next deadline, if any.
     private let expire: () -> NIODeadline?
     private var armed: (deadline: NIODeadline, task: Scheduled<Void>)?
 
@@ -16,7 +16,7 @@ final class DeadlineTimer {
         self.expire = expire
     }
 
-    /// Fires at the deadline, or before. Does nothing when it fires no later already, so that most calls cost no task.
+    /// Arms the timer to fire at the deadline or earlier. If it is already, nothing is scheduled, so most calls cost no task.
     func arm(_ deadline: NIODeadline) {
         if let armed {
             guard deadline < armed.deadline else { return }
@@ -26,7 +26,7 @@ final class DeadlineTimer {
         armed = (deadline, task)
     }
 
-    /// Whoever owns the timer must cancel it before he goes.
+    /// The owner must cancel the timer before it is deallocated.
     func cancel() {
         armed?.task.cancel()
         armed = nil

@@ -2,15 +2,15 @@
 
 internal import NIOCore
 
-/// A connection that begins with another byte than 0 does not speak ttrpc: no frame has a length of 16 MiB and more. What
-/// follows must never be taken for calls: a web page can have a browser send any bytes in the body of an HTTP request.
+/// Detects connections that do not speak ttrpc: their first byte is not 0, since no frame is 16 MiB or longer. What follows
+/// must never be taken for calls: a web page can make a browser send any bytes in the body of an HTTP request.
 enum ForeignProtocol {
-    /// Whether a connection that begins with these bytes, of which there is at least one, is not ttrpc's.
+    /// Whether a connection that begins with these bytes (at least one) does not speak ttrpc.
     static func begins(_ bytes: ByteBuffer) -> Bool {
         bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) != 0
     }
 
-    /// What such a client is told; nil where nothing would be understood.
+    /// The answer for such a client; nil if it would understand none.
     static func answer(_ bytes: ByteBuffer) -> ByteBuffer? { isHTTP(bytes) ? ByteBuffer(string: response) : nil }
 
     /// "HTTP", "TLS", "SSH", or "unknown", for the log.
@@ -21,14 +21,14 @@ enum ForeignProtocol {
         return beginsAlike(bytes, "SSH-") ? "SSH" : "unknown"
     }
 
-    /// Those of HTTP/1, WebDAV's aside, and what HTTP/2 begins with.
+    /// The methods of HTTP/1 without WebDAV's, and the first word of HTTP/2.
     private static let methods = [
         "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE ", "PATCH ", "CONNECT ", "TRACE ", "PRI ",
     ]
 
     private static func isHTTP(_ bytes: ByteBuffer) -> Bool { methods.contains { beginsAlike(bytes, $0) } }
 
-    /// As far as both go: the first byte decides, and nothing more is waited for.
+    /// Compares as many bytes as both have. The first byte already decides, so there is no need to wait for more.
     private static func beginsAlike(_ bytes: ByteBuffer, _ text: String) -> Bool {
         zip(bytes.readableBytesView, text.utf8).allSatisfy { $0 == $1 }
     }

@@ -4,36 +4,36 @@ internal import BerthSchema
 package import BerthWire
 package import NIOCore
 
-/// What is to be written to a channel: frames gather, and go out in few vectored writes during a read burst, or in one at the
-/// end of the event loop's tick outside one. One write at a time is under way, so what waits is counted exactly.
+/// Writes frames to a channel. Frames are gathered and written together: during a read burst in a few vectored writes, else
+/// in one at the end of the event loop's tick. Only one write is in flight, so pending bytes are counted exactly.
 /// Confined to its event loop.
 ///
-/// It allocates nothing in the long run: the buffer that frames gather in is used again, and a write that a socket takes at
-/// once, as most are, needs no promise.
+/// In the long run it allocates nothing: the buffer in which frames gather is reused, and a write that the socket accepts at
+/// once, as it does with most, needs no promise.
 final class FrameOutput {
     /// What is below the connection's handler in its pipeline.
     enum Below {
-        /// The socket or pipe itself: how much it has not taken can be asked right after a flush.
+        /// The socket or pipe itself: right after a flush it can be asked how much is still buffered.
         case socket
-        /// Other handlers, of TLS for one, which hold bytes that the socket knows nothing of: when a write is done only its
-        /// promise tells.
+        /// Other handlers, for example for TLS, which may hold bytes that the socket does not know of: only the promise of a
+        /// write tells when it is done.
         case handlers
     }
 
-    /// From this many bytes on, a message's own buffer is written as it is: copying it costs more than a piece of its own.
+    /// Minimum size of a message whose own buffer is written without a copy: a smaller one is cheaper to copy.
     private static let smallestPiece = 4096
 
     private let eventLoop: any EventLoop
     private var context: ChannelHandlerContext?
-    /// The channel's, where it is the socket itself that is written to.
+    /// The channel's options, if the socket itself is written to.
     private var socket: (any NIOSynchronousChannelOptions)?
     private var spares: SpareBuffers?
     private var gathered = ByteBuffer()
-    /// What goes out in between: each after the first `position` bytes of `gathered`.
+    /// Buffers that are written without a copy, each after the first `position` bytes of `gathered`.
     private var pieces: [(position: Int, bytes: ByteBuffer)] = []
     private var schedule = WriteSchedule()
     private var isFlushing = false
-    /// Called when a write is done and nothing more is gathered.
+    /// Called when a write is done and nothing more has gathered.
     var onWritten: () -> Void = {}
 
     init(eventLoop: any EventLoop) {
@@ -46,7 +46,7 @@ final class FrameOutput {
         spares = .ofThisThread
     }
 
-    /// What is not written by now never will be.
+    /// Discards everything that is not written yet.
     func detach() {
         context = nil
         socket = nil
@@ -107,10 +107,10 @@ final class FrameOutput {
         }
     }
 
-    /// What a channel reads at once is about to be worked off, piece by piece.
+    /// Begins a read burst: the frames that the channel has read at once are about to be handled, one after another.
     func beginBurst() { schedule.beginBurst() }
 
-    /// Between two pieces of a burst. The write may fail, and the channel close, before this returns.
+    /// Called between two frames of a burst. The write may fail, and the channel close, before this returns.
     func continueBurst() {
         if schedule.continueBurst() { flush() }
     }
@@ -141,7 +141,7 @@ final class FrameOutput {
             if (try? socket.getOption(.bufferedWritableBytes)) == 0 {
                 schedule.written()
             } else if self.context != nil {
-                // What is written in this order is done in this order, so one with nothing in it tells of those before it.
+                // Writes complete in order, so the promise of an empty one covers those before it.
                 context.writeAndFlush(NIOAny(ByteBuffer()), promise: completion(context))
             }
         } else {
@@ -151,7 +151,7 @@ final class FrameOutput {
         if !schedule.isWriting { spares?.give(&frames) }
     }
 
-    /// - Parameter promise: goes with the last piece.
+    /// - Parameter promise: completed with the last piece.
     private func write(_ frames: ByteBuffer, _ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
         guard !pieces.isEmpty else { return context.write(NIOAny(frames), promise: promise) }
         var rest = frames
@@ -174,10 +174,10 @@ final class FrameOutput {
 
     private func completed(_ result: Result<Void, any Error>) {
         guard let context else { return }
-        // Frames are lost, so nothing after them can be understood.
+        // Frames are lost, so the peer could not understand what follows.
         if case .failure = result { return context.close(promise: nil) }
         let hasMore = schedule.written()
-        // Within `flush` the loop there goes on.
+        // Within `flush`, the loop there continues.
         guard !isFlushing else { return }
         hasMore ? flush() : onWritten()
     }
@@ -189,7 +189,7 @@ final class FrameOutput {
 
 extension ByteBuffer {
     /// Appends a frame whose data, `size` bytes, is written by `body`.
-    /// - Parameter written: bytes that `body` writes, where the rest of the data follows elsewhere.
+    /// - Parameter written: how many bytes `body` writes, if the rest of the data follows separately.
     package mutating func writeFrame(
         _ type: FrameType, _ flags: FrameFlags, streamID: UInt32, size: Int, writing written: Int? = nil,
         _ body: (UnsafeMutableRawBufferPointer) -> Void

@@ -3,7 +3,7 @@
 internal import BerthWire
 internal import NIOCore
 
-/// What both ends of a connection have: the frames that come, the frames that go, and the channel's context while it is open.
+/// What both ends of a connection share: incoming frames, outgoing frames, and the channel's context while it is open.
 /// Confined to its event loop.
 final class FramePort {
     let output: FrameOutput
@@ -11,7 +11,7 @@ final class FramePort {
     private(set) var context: ChannelHandlerContext?
     private var reader: FrameReader
     private var isTaking = false
-    /// The channel asked to read when it might not.
+    /// Whether the channel wanted to read when it was not allowed to.
     private var isReadDue = false
 
     init(eventLoop: any EventLoop, over below: FrameOutput.Below, maxDataLength: Int, asksAbove: Int = .max) {
@@ -37,14 +37,15 @@ final class FramePort {
 
     func readCompleted() { output.endBurst() }
 
-    /// Bytes that have come and were not taken yet.
+    /// Bytes that have arrived and were not taken yet.
     var unreadBytes: Int { reader.unreadBytes }
 
-    /// Bytes of memory that are held for them.
+    /// Bytes of memory allocated for them.
     var capacity: Int { reader.capacity }
 
-    /// Takes what has come, frame by frame, while it may. Called by `use`, it does nothing: the loop there goes on.
-    /// - Returns: whether it was not called so.
+    /// Takes what has arrived, frame by frame, as long as that is allowed. Within `use` it does nothing, because the outer
+    /// loop continues.
+    /// - Returns: false if it was called within `use`.
     @discardableResult
     func takeFrames(while mayTake: () -> Bool, _ use: (FrameReader.Item) -> Void) -> Bool {
         guard !isTaking else { return false }
@@ -59,13 +60,13 @@ final class FramePort {
 
     var isTakingFrames: Bool { isTaking }
 
-    /// The large frame that `takeFrames` has just asked about is to be gathered.
+    /// Accepts the large frame that `takeFrames` has just asked about.
     func admit() { reader.admit() }
 
-    /// It is to be dropped as it comes.
+    /// Skips it: its data is dropped as it arrives.
     func skip(_ header: FrameHeader) { reader.skip(header) }
 
-    /// The channel asks to read; if it may not, it does when `readIfDue` says so.
+    /// The channel wants to read. If it may not, `readIfDue` makes up for that later.
     func mayRead(unless isHeldUp: Bool) -> Bool {
         isReadDue = isHeldUp
         return !isHeldUp

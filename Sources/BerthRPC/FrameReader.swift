@@ -3,26 +3,26 @@
 package import BerthWire
 package import NIOCore
 
-/// The frames in what a channel reads. Holds at most one frame that is not whole yet, and what came in the same read.
+/// Splits what a channel reads into frames. It holds at most one incomplete frame, and what arrived in the same read.
 package struct FrameReader {
     package enum Item: Equatable {
         case frame(FrameHeader, ByteBuffer)
-        /// Its data is dropped as it comes.
+        /// A frame that is too long: its data is dropped as it arrives.
         case oversized(FrameHeader)
-        /// A large one that has not come whole; asked for by `asksAbove`. Either `admit` or `skip` it, then go on.
+        /// A frame longer than `asksAbove` that is incomplete. Call `admit` or `skip`, then continue.
         case large(FrameHeader)
     }
 
     private var decoder: FrameDecoder
-    /// Frames that have more bytes than this and have yet to come are asked about before they are gathered.
+    /// Incomplete frames with more bytes than this are reported as `large` before they are gathered.
     private let asksAbove: Int
     private var isAdmitted = false
-    /// What the next step is looked for in.
+    /// The bytes in which the next frame begins.
     private var unread = ByteBuffer()
-    /// Whether `unread` was made here, rather than by the channel, which may still share it.
+    /// Whether `unread` was allocated here, and not by the channel, which may still share it.
     private var isOwn = false
-    /// What was read after `unread`: only so much of it is moved there, which is a copy, as the frame needs that began in
-    /// `unread`. Frames that lie in one read as a whole are never copied.
+    /// What was read after `unread`. Only as much of it is copied there as completes the frame that begins in `unread`.
+    /// Frames that arrive in one read are never copied.
     private var following = ByteBuffer()
 
     package init(maxDataLength: Int, asksAbove: Int = .max) {
@@ -33,7 +33,7 @@ package struct FrameReader {
     /// Bytes that were appended and not yet taken.
     var unreadBytes: Int { unread.readableBytes + following.readableBytes }
 
-    /// Bytes of memory that are held for what was not taken.
+    /// Bytes of memory allocated for what was not taken.
     var capacity: Int { unread.storageCapacity + following.storageCapacity }
 
     package mutating func append(_ bytes: ByteBuffer) {
@@ -43,7 +43,7 @@ package struct FrameReader {
         } else if following.readableBytes == 0 {
             following = bytes
         } else {
-            // Nobody took what there was: the connection does not parse now.
+            // Nobody took the previous bytes: parsing is paused.
             following.writeImmutableBuffer(bytes)
         }
     }
@@ -64,7 +64,7 @@ package struct FrameReader {
                 return .large(unread.withUnsafeReadableBytes { FrameHeader(decoding: $0) })
             case .needMore(let total):
                 guard following.readableBytes > 0 else {
-                    // The channel's buffer, of which this is only the end, is free to be read into again.
+                    // Frees the channel's buffer, of which this is only the end, for the next read.
                     keepOwn(total)
                     return nil
                 }
@@ -83,16 +83,16 @@ package struct FrameReader {
         }
     }
 
-    /// The large frame that was asked about is to be gathered.
+    /// Accepts the large frame that was reported: it is gathered.
     mutating func admit() { isAdmitted = true }
 
-    /// The large frame that was asked about is to be dropped as it comes.
+    /// Skips the large frame that was reported: its data is dropped as it arrives.
     mutating func skip(_ header: FrameHeader) {
         take(decoder.skip(header, readable: unread.readableBytes))
     }
 
-    /// Makes `unread` a buffer of its own, in which `total` bytes are to gather. Room is made for a few times what has come,
-    /// not for what a peer announces: it may announce 4 MiB on each of its connections.
+    /// Makes `unread` a buffer of its own, in which `total` bytes will gather. It allocates a small multiple of what has
+    /// arrived, not what the peer announces, since a peer may announce 4 MiB on each of its connections.
     private mutating func keepOwn(_ total: Int) {
         guard !isOwn else { return }
         var own = ByteBuffer()
@@ -102,7 +102,7 @@ package struct FrameReader {
         isOwn = true
     }
 
-    /// Moves what `unread` lacks of `total` bytes to it, or as much as there is.
+    /// Moves bytes to `unread` until it has `total`, or as many as there are.
     private mutating func move(_ total: Int) {
         keepOwn(total)
         let count = min(total - unread.readableBytes, following.readableBytes)
@@ -113,7 +113,7 @@ package struct FrameReader {
 
     private mutating func take(_ count: Int) {
         unread.moveReaderIndex(forwardBy: count)
-        // Not holding on to it lets the channel read into the same memory again.
+        // Without this reference, the channel can read into the same memory again.
         if unread.readableBytes == 0 { unread = ByteBuffer() }
     }
 }

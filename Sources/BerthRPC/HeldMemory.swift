@@ -4,20 +4,20 @@ internal import BerthSchema
 internal import BerthWire
 internal import NIOCore
 
-/// What a connection holds for its client, as it is counted in the budget.
+/// The memory that a connection holds for its client, as counted in the budget.
 struct HeldMemory {
-    /// A call that is not answered at once costs so much beside its request.
+    /// Bytes counted for a call that is not answered at once, in addition to its request.
     static let ofCall = 1024
-    /// The share of the limits, in sixteenths, up to which so many bytes are taken: what is left is for small requests, which
-    /// start programs, move them on and end them.
+    /// The share of the limits, in sixteenths, that may be in use with so many bytes: the rest is reserved for small requests,
+    /// which start programs, control them and end them.
     static func part(for bytes: Int) -> Int { bytes > 1 << 20 ? 14 : 16 }
-    /// What waits to be written is counted in steps of this size.
+    /// Output that waits to be written is counted in steps of this size.
     private static let step = 64 << 10
 
     let account: MemoryAccount
-    /// For a large frame of which not all has come.
+    /// Bytes for an incomplete large frame.
     private var frame = 0
-    /// For a small one.
+    /// Bytes for an incomplete small frame.
     private var unread = 0
     private var output = 0
 
@@ -38,9 +38,9 @@ struct HeldMemory {
         frame = 0
     }
 
-    /// What of a small frame has come.
+    /// Counts what has arrived of a small frame.
     mutating func unread(_ bytes: Int) {
-        // A large one was counted as a whole.
+        // A large frame was counted as a whole.
         let counted = frame > 0 ? 0 : bytes
         guard counted != unread else { return }
         account.take(counted - unread)
@@ -56,7 +56,7 @@ struct HeldMemory {
         output = bytes
     }
 
-    /// The connection is gone, and all of it with it.
+    /// The connection is closed: nothing is held any more.
     mutating func closed() {
         account.give(frame + unread + output)
         (frame, unread, output) = (0, 0, 0)

@@ -3,8 +3,8 @@
 internal import BerthSchema
 internal import Synchronization
 
-/// The server's memory for callers, in bytes: what is held for them beyond the moment counts against one limit, and of it
-/// each client has a share, so that no one of them can take it all.
+/// The budget for memory that the server holds for clients, in bytes. There is one limit for all, and one for each client, so
+/// that no client can use all of it.
 package final class MemoryBudget: Sendable {
     package let limit: Int
     package let clientLimit: Int
@@ -19,20 +19,20 @@ package final class MemoryBudget: Sendable {
         weak var account: MemoryAccount?
     }
 
-    /// So much less makes `freed` be called.
+    /// `freed` is called when this many bytes were given back.
     private static let muchFreed = 16 << 20
 
     /// - Parameters:
-    ///   - clientLimit: what one client may have of it; nil: a half.
-    ///   - freed: is called, on any thread, each time that much has been given back: malloc keeps it, unless it is told to
-    ///     return it to the system.
+    ///   - clientLimit: the maximum for one client; nil is half of `limit`.
+    ///   - freed: is called, on any thread, each time much memory was given back: malloc keeps it unless it is told to return
+    ///     it to the system.
     package init(limit: Int, clientLimit: Int? = nil, freed: (@Sendable () -> Void)? = nil) {
         self.freed = freed
         self.limit = limit
         self.clientLimit = min(clientLimit ?? limit / 2, limit)
     }
 
-    /// Held now.
+    /// Bytes held now.
     package var held: Int { total.load(ordering: .relaxed) }
 
     /// The account of a client, which all its connections share.
@@ -47,7 +47,7 @@ package final class MemoryBudget: Sendable {
 
     fileprivate func closed(_ client: String) {
         accounts.withLock { accounts in
-            // There may be a new one by now.
+            // There may be a new account by now.
             if accounts[client]?.account == nil { accounts[client] = nil }
         }
     }
@@ -82,8 +82,8 @@ package final class MemoryAccount: Sendable {
 
     package var held: Int { own.load(ordering: .relaxed) }
 
-    /// Counts bytes that are about to be held; false, without having counted them, when that is too much.
-    /// - Parameter part: of the limits, in sixteenths, that may be in use with them.
+    /// Counts bytes that are about to be held. Returns false, without counting them, if that is too much.
+    /// - Parameter part: the share of the limits, in sixteenths, that may be in use with them.
     package func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
         let held = own.add(bytes, ordering: .relaxed).newValue
         let total = budget.add(bytes)
@@ -92,22 +92,22 @@ package final class MemoryAccount: Sendable {
         return false
     }
 
-    /// Counts bytes that are held already, and bounded elsewhere.
+    /// Counts bytes that are held already and have a bound elsewhere.
     package func take(_ bytes: Int) {
         own.add(bytes, ordering: .relaxed)
         _ = budget.add(bytes)
     }
 
-    /// Bytes that were counted are held no longer.
+    /// Gives back bytes that are no longer held.
     package func give(_ bytes: Int) {
         own.subtract(bytes, ordering: .relaxed)
         _ = budget.add(-bytes)
     }
 
-    /// Nothing more is to be held for this client.
+    /// Whether nothing more should be held for this client.
     package var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
 
-    /// What a call is told whose request would take so many bytes when it is read.
+    /// The error of a call whose request would take so many bytes when it is decoded.
     func refusal(of bytes: Int) -> RPCError {
         let error = refusal
         return RPCError(
@@ -115,7 +115,7 @@ package final class MemoryAccount: Sendable {
             .memoryLimit)
     }
 
-    /// What a call is told for which there is no room.
+    /// The error of a call for which there is no memory.
     package var refusal: RPCError {
         guard budget.held >= budget.limit / 4 * 3 else {
             return RPCError(

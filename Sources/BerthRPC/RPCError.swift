@@ -26,11 +26,11 @@ package struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
 
     package var code: Code
     package var message: String
-    /// The finer kind, where the code is too coarse to act on.
+    /// A more precise kind, if the code is too coarse to act on.
     package var reason: ErrorReason?
-    /// The name of a finer kind that is not known here; nil where `reason` says it, or there is none.
+    /// The name of a reason that this version does not know; nil if `reason` is set, or there is none.
     package var otherReason: String?
-    /// What goes with the reason, by the names that the contract gives.
+    /// Details of the reason, named as in the contract.
     package var metadata: [String: String]
 
     package init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
@@ -52,7 +52,7 @@ package struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
             code: code.rawValue, message: message, info: name.map { ErrorInfo(reason: $0, metadata: metadata) })
     }
 
-    /// nil for the status of a success. Codes that gRPC does not know are `unknown`, as it has it.
+    /// nil for a successful status. A code that gRPC does not define becomes `unknown`.
     init?(_ status: Status?) {
         guard let status, status.code != 0 else { return nil }
         let reason = status.info.flatMap { ErrorReason(name: $0.reason) }

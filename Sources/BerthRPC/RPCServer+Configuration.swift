@@ -5,27 +5,28 @@ package import NIOCore
 extension RPCServer {
     /// The bounds of a server. All sizes are in bytes.
     package struct Configuration: Sendable {
-        /// Connections open at once. One more is told RESOURCE_EXHAUSTED on its first request, and closed.
+        /// Maximum open connections. One more gets RESOURCE_EXHAUSTED for its first request, and is closed.
         package var maxConnections = 10_000
-        /// Connections over the limit that are being told so; any beyond are closed without a word.
+        /// Maximum connections over the limit that are being answered; any more are closed without an answer.
         package var maxRefusedConnections = 64
-        /// How long a connection over the limit has for its first request, and to read the answer.
+        /// How long a connection over the limit may take to send its first request and to read the answer.
         package var refusalTimeout = TimeAmount.seconds(2)
-        /// Calls open at once on a connection. One more is answered RESOURCE_EXHAUSTED.
+        /// Maximum open calls on a connection. One more is answered with RESOURCE_EXHAUSTED.
         package var maxCallsPerConnection = 10_000
-        /// What may wait on a connection for its peer to read before `isWritable` is false for its streams …
+        /// When this much waits for the peer of a connection to read, `isWritable` becomes false for its streams …
         package var highWatermark = 256 << 10
-        /// … and what must be left of it before it is true again.
+        /// … and when only this much is left, it becomes true again.
         package var lowWatermark = 64 << 10
-        /// What may wait in the queue of one stream before `isWritable` is false for it.
+        /// When this much waits in the queue of one stream, `isWritable` becomes false for it.
         package var callHighWatermark = 64 << 10
-        /// A stream that sends on in spite of `isWritable` fails with RESOURCE_EXHAUSTED when this much waits in its queue.
+        /// Maximum bytes in the queue of one stream. If it keeps sending in spite of `isWritable`, it fails with
+        /// RESOURCE_EXHAUSTED.
         package var maxQueuedBytesPerCall = 8 << 20
-        /// A frame with more bytes than this that has not come whole is gathered only if there is memory for all of it.
+        /// An incomplete frame with more bytes than this is gathered only if the budget has room for all of it.
         package var largeFrame = 16 << 10
-        /// What may be held for clients.
+        /// The budget for memory held for clients.
         package var memory = MemoryBudget(limit: 256 << 20)
-        /// A connection whose peer leaves this much unread is not read from, until the peer reads.
+        /// When the peer of a connection leaves this much unread, the server stops reading from it until it reads.
         package var pauseReadingBytes = 1 << 20
 
         package init() {}

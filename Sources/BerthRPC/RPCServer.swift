@@ -28,12 +28,12 @@ package final class RPCServer: Sendable {
         self.configuration = configuration
     }
 
-    /// The connections that are open, those not counted that are being refused.
+    /// Number of open connections, without those that are being refused.
     package var connectionCount: Int { open.load(ordering: .relaxed) }
 
-    /// Listens on a TCP port; port 0 takes a free one.
+    /// Listens on a TCP port; 0 chooses a free one.
     /// - Returns: the address it listens on.
-    /// - Throws: ALREADY_EXISTS when the address is in use, PERMISSION_DENIED, UNAVAILABLE.
+    /// - Throws: ALREADY_EXISTS if the address is in use, PERMISSION_DENIED, UNAVAILABLE.
     @discardableResult
     package func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
         var bootstrap = bootstrap()
@@ -50,11 +50,11 @@ package final class RPCServer: Sendable {
         return address
     }
 
-    /// Listens on a unix socket. What is left of a server that died is replaced; it is removed when listening stops.
+    /// Listens on a unix socket. It replaces the socket of a server that died, and is removed when listening stops.
     /// - Parameters:
-    ///   - mode: its permissions: who may write to it may call.
-    ///   - group: its group; nil: the server's own.
-    /// - Throws: ALREADY_EXISTS when somebody listens there, or the path is something else; PERMISSION_DENIED, UNAVAILABLE.
+    ///   - mode: its permissions: anyone who may write to it may call.
+    ///   - group: its group; nil is the server's own.
+    /// - Throws: ALREADY_EXISTS if a server listens there, or the path is no socket; PERMISSION_DENIED, UNAVAILABLE.
     package func listen(
         unixSocket path: String, mode: UInt32 = 0o600, group owner: UInt32? = nil
     ) async throws(RPCError) {
@@ -69,7 +69,7 @@ package final class RPCServer: Sendable {
         try await adopt(listener, path: path)
     }
 
-    /// Accepts no more connections; those that are open live on.
+    /// Stops accepting connections. Open ones are not affected.
     package func stopListening() async {
         let (listeners, paths) = state.withLock { state in
             defer { (state.listeners, state.socketPaths) = ([], []) }
@@ -79,7 +79,7 @@ package final class RPCServer: Sendable {
         for path in paths { try? SocketFile.remove(path) }
     }
 
-    /// Stops listening and closes all connections, for good. Returns when the service has heard of each.
+    /// Stops listening and closes all connections. Returns when `connectionClosed` has been called for each.
     package func close() async {
         state.withLock { $0.isClosed = true }
         await stopListening()

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What an `RPCServer` serves. One object for all connections; for each of them, all calls come on its event loop, so none
-/// may block.
+/// What an `RPCServer` serves: one object for all connections. It is called on the event loop of the connection concerned,
+/// so no function may block.
 package protocol RPCService: Sendable {
-    /// What the service keeps of one connection, on its event loop; Void if nothing.
+    /// What the service keeps for one connection, confined to its event loop; Void if nothing.
     associatedtype Session
 
     /// Comes before any call of the connection.
     func connectionOpened(_ connection: ServerConnection) -> Session
 
-    /// A request has come whole. It must be ended, now or later, with `respond`, `finish` or `fail`. Methods the service
-    /// does not have end with `RPCError.unimplemented`.
+    /// A complete request has arrived. The call must be ended, now or later, with `respond`, `finish` or `fail`; for an
+    /// unknown method, with `RPCError.unimplemented`.
     func serve(_ call: ServerCall, in session: Session)
 
-    /// The connection began with what no frame begins with, and is closed. Comes before `connectionClosed`.
-    /// - Parameter name: the protocol's, as far as that can be told: "HTTP", "TLS", "SSH", "unknown".
+    /// The connection does not speak ttrpc, and is closed. Comes before `connectionClosed`.
+    /// - Parameter name: name of its protocol, if it can be recognized: "HTTP", "TLS", "SSH", "unknown".
     func connectionRefused(_ connection: ServerConnection, speaking name: String)
 
-    /// For a moment, no connections are accepted: descriptors or memory are used up, as the system's words say.
+    /// Accepting connections is paused for a moment, because descriptors or memory are used up, as the system's message says.
     func acceptingPaused(because words: String)
 
     /// Comes last, after each open call's `onCancel`.
@@ -34,7 +34,7 @@ extension RPCService where Session == Void {
     package func connectionOpened(_ connection: ServerConnection) {}
 }
 
-/// A service and what it keeps of one connection, of whatever type: made once for a connection, so that no call needs a cast.
+/// A service and its session of one connection, type-erased: created once for a connection, so that no call needs a cast.
 protocol ServiceSession: AnyObject {
     func serve(_ call: ServerCall)
     func refused(_ connection: ServerConnection, speaking name: String)

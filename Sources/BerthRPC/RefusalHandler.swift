@@ -4,14 +4,14 @@ internal import BerthSchema
 internal import BerthWire
 internal import NIOCore
 
-/// A connection over the limit: its first request is answered with an error, then it is closed. It has a limited time for both.
+/// Handles a connection over the limit: answers its first request with an error and closes it, within a limited time.
 final class RefusalHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let error: RPCError
     private let timeout: TimeAmount
-    /// Requests are not read, so that none needs to be held.
+    /// Requests are skipped, so that none needs to be held.
     private var reader = FrameReader(maxDataLength: 0)
     private var timer: DeadlineTimer?
     private var hasBegun = false
@@ -65,7 +65,7 @@ final class RefusalHandler: ChannelInboundHandler {
             head.write(payloadSize: 0, into: room) { _ in }
         }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-        // Only this end: to close while the peer still writes would reset the connection, and the answer with it.
+        // Only this direction: closing while the peer still writes would reset the connection, and lose the answer.
         context.close(mode: .output, promise: nil)
     }
 }

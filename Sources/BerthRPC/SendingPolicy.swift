@@ -4,21 +4,21 @@ internal import BerthSchema
 internal import BerthWire
 internal import NIOCore
 
-/// Decides what of a server connection's frames goes out when: which wait in their stream's queue, whether streams should send,
-/// and whose turn it is when there is room again. Sends nothing itself; `pending` is always what the output has not written.
+/// Decides when a server connection's frames go out: which wait in their stream's queue, whether streams should send, and
+/// whose turn it is when there is room again. It sends nothing itself. `pending` is always what the output has not written.
 struct SendingPolicy {
     struct Limits {
-        /// What may wait before streams should not send …
+        /// When this much waits, streams should stop sending …
         var highWatermark: Int
-        /// … and what must be left of it before they should again.
+        /// … and when only this much is left, they may send again.
         var lowWatermark: Int
-        /// What may wait in the queue of one stream before it should not send.
+        /// When this much waits in the queue of one stream, it should stop sending.
         var callHighWatermark: Int
-        /// What must not wait in the queue of one stream.
+        /// Maximum bytes in the queue of one stream.
         var maxQueuedBytesPerCall: Int
     }
 
-    /// How those that wait for room are to be told that there is some.
+    /// When to tell waiting streams that there is room.
     enum Telling: Equatable {
         case none
         /// In the event loop's next turn.
@@ -29,18 +29,18 @@ struct SendingPolicy {
 
     private let limits: Limits
     private(set) var queues = StreamQueues()
-    /// What waits has reached the high watermark, and has not come down to the low one.
+    /// Whether the high watermark was reached, and the low one not since.
     private(set) var isFull = false
-    /// Streams that found no room, the one that waits longest first; `head` is where that begins. An entry counts while its
-    /// ticket is the stream's in `tickets`; the others are left over from calls that ended.
+    /// Streams that found no room, the longest waiting first, beginning at `head`. An entry is valid while its ticket is the
+    /// stream's in `tickets`; the others are leftovers of calls that ended.
     private var line: [(id: UInt32, ticket: UInt)] = []
     private var head = 0
     private var tickets: [UInt32: UInt] = [:]
     private var lastTicket: UInt = 0
     private var isTelling = false
-    /// How often room was told of.
+    /// Number of rounds so far.
     private var rounds: UInt = 0
-    /// Where in `line` the round ends that is under way.
+    /// Index in `line` at which the current round ends.
     private var endOfRound = 0
 
     init(_ limits: Limits) {
@@ -49,15 +49,15 @@ struct SendingPolicy {
 
     // MARK: queues
 
-    /// Whether a frame must wait in its stream's queue. Messages do behind all others; an answer only behind what its own
-    /// stream has sent, so that no call waits for another's backlog.
+    /// Whether a frame must wait in its stream's queue. A message waits if anything is queued; an answer only behind what its
+    /// own stream has queued, so that no call waits for another's backlog.
     func mustQueue(_ type: FrameType, _ id: UInt32, pending: Int) -> Bool {
         type == .data
             ? !queues.isEmpty || pending >= limits.highWatermark
             : !queues.isEmpty && queues.bytes(of: id) > 0
     }
 
-    /// Why a stream can't send a message of so many bytes more.
+    /// The error if a stream cannot send a message of `size` more bytes.
     func refusal(_ id: UInt32, _ size: Int) -> RPCError? {
         guard size <= FrameHeader.maxDataLength else { return .tooLarge("a message of the stream", size) }
         let queued = queues.bytes(of: id) + size
@@ -75,25 +75,25 @@ struct SendingPolicy {
         queues.append(type, flags, streamID: streamID, size: size, body)
     }
 
-    /// The next frame that moves up to the output; nil when there is none, or no room.
+    /// The next frame to move from the queues to the output; nil if there is none, or no room.
     mutating func nextFrame(pending: Int) -> ByteBuffer? {
         pending < limits.highWatermark ? queues.takeFrame() : nil
     }
 
     // MARK: room
 
-    /// All that waits, in queues and in the output.
+    /// Bytes that wait in queues and in the output.
     func waiting(pending: Int) -> Int { pending + queues.totalBytes }
 
-    /// What waits has changed.
-    /// - Parameter isMemoryFull: the server's memory for this client is used up, so the connection is to come down to the low
+    /// Called when the number of waiting bytes has changed.
+    /// - Parameter isMemoryFull: whether the budget for this client is used up, so that the connection must go down to the low
     ///   watermark.
     mutating func update(waiting bytes: Int, isMemoryFull: @autoclosure () -> Bool) {
         let isTight = isFull || (bytes > 0 && isMemoryFull())
         isFull = bytes >= (isTight ? limits.lowWatermark : limits.highWatermark)
     }
 
-    /// Whether a stream should send now. If not, it is told when there is room.
+    /// Whether a stream should send now. If not, it will be told when there is room.
     mutating func hasRoom(_ id: UInt32) -> Bool {
         guard isFull || (!queues.isEmpty && queues.bytes(of: id) >= limits.callHighWatermark) else { return true }
         if tickets[id] == nil {
@@ -105,29 +105,29 @@ struct SendingPolicy {
         return false
     }
 
-    /// The call on that stream has ended: it is told nothing more. What it has queued still goes out.
+    /// The call on that stream has ended: it is not told any more. What it has queued is still sent.
     mutating func ended(_ id: UInt32) {
         if !tickets.isEmpty { tickets[id] = nil }
     }
 
-    /// After something was written: whether to begin a round of telling. Each `.nextTurn` and `.afterOthers` is answered with
-    /// `beginRound`.
+    /// Called after a write: whether to tell waiting streams. For `.nextTurn` and `.afterOthers` the caller calls `beginRound`
+    /// at that time.
     mutating func tell() -> Telling {
         guard !isFull, !tickets.isEmpty, !isTelling else { return .none }
         isTelling = true
-        // The event loop does not look at its other channels while it has tasks: a stream whose peer reads as fast as it sends
-        // would keep them all waiting. So every few rounds it gets the time to look.
+        // While an event loop has tasks, it does not serve its other channels: a stream whose peer reads as fast as it sends
+        // would keep them all waiting. So every few rounds the loop gets the time to serve them.
         rounds &+= 1
         return rounds % 4 == 0 ? .afterOthers : .nextTurn
     }
 
-    /// Those that wait now are told, in turn; those that find the room used up then wait behind the ones that had no turn.
+    /// Begins a round: the streams that wait now are told in turn. A stream that finds no room goes to the end of the line.
     mutating func beginRound() {
         isTelling = false
         endOfRound = line.count
     }
 
-    /// The stream whose turn it is; nil when all had theirs, or the room is used up.
+    /// The stream whose turn it is; nil if all had theirs, or the room is used up.
     mutating func nextInRound() -> UInt32? {
         while head < endOfRound, !isFull {
             let (id, ticket) = line[head]
@@ -139,13 +139,13 @@ struct SendingPolicy {
         return nil
     }
 
-    /// Entries in the line, those left over included.
+    /// Entries in the line, leftovers included.
     var lineLength: Int { line.count }
 
-    /// The connection is gone.
+    /// The connection is closed.
     mutating func closed() { self = SendingPolicy(limits) }
 
-    /// Not while a round is under way, whose end would move: `line` is then short by what it has told.
+    /// Removes what `head` has passed. It must not be called during a round, since `endOfRound` would be wrong.
     private mutating func compactLine() {
         guard head >= endOfRound || isFull, line.count > 64, line.count > 2 * tickets.count else { return }
         line = line[head...].filter { tickets[$0.id] == $0.ticket }

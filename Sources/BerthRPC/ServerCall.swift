@@ -4,9 +4,9 @@ package import BerthSchema
 internal import BerthWire
 package import NIOCore
 
-/// One call that a client made. Confined to the event loop of its connection.
+/// One call of a client. Confined to the event loop of its connection.
 ///
-/// Whatever is asked of a call that has ended does nothing: a deadline may end it at any time.
+/// On a call that has ended, every function does nothing, since a deadline may end it at any time.
 package final class ServerCall {
     package let connection: ServerConnection
     package let streamID: UInt32
@@ -16,28 +16,28 @@ package final class ServerCall {
     package let metadata: [KeyValue]
     /// Whether the client awaits a stream of messages rather than one answer.
     package let isServerStreaming: Bool
-    /// When the call is answered DEADLINE_EXCEEDED, if it has not ended by then.
+    /// When the call is answered with DEADLINE_EXCEEDED, if it has not ended by then.
     package let deadline: NIODeadline?
-    /// Bytes of the encoded request message, also after it was let go of.
+    /// Bytes of the encoded request message, also after it was released.
     package let requestBytes: Int
     /// The encoded request message.
     private(set) var payloadBuffer: ByteBuffer
-    /// A stream's request is read again after `serve` has returned. That of a unary call is taken to be held until its end,
+    /// Whether a stream's request is needed after `serve` has returned. A unary call's is counted until the call ends, be it
     /// encoded or decoded.
     package var keepsPayload = false
-    /// Counted for it in the budget.
+    /// Bytes counted for the call in the budget.
     var heldBytes = 0
 
     package internal(set) var isEnded = false
 
-    /// Called when the call ends without the service ending it, at most once and never after it ended: its deadline passed
-    /// (DEADLINE_EXCEEDED), its connection closed (CANCELLED), or the client broke the rules on its stream
-    /// (INVALID_ARGUMENT, RESOURCE_EXHAUSTED). What can be answered is answered already.
+    /// Called at most once, if the call ends without the service ending it: its deadline passed (DEADLINE_EXCEEDED), its
+    /// connection closed (CANCELLED), or the client violated the protocol on its stream (INVALID_ARGUMENT,
+    /// RESOURCE_EXHAUSTED). The client has its answer already, if it can get one.
     package var onCancel: ((RPCError) -> Void)? {
         didSet { if isEnded, onCancel != nil { onCancel = nil } }
     }
 
-    /// Called each time that there is room again after `isWritable` was false.
+    /// Called every time there is room again after `isWritable` was false.
     package var onWritable: (() -> Void)? {
         didSet { if isEnded, onWritable != nil { onWritable = nil } }
     }
@@ -61,7 +61,7 @@ package final class ServerCall {
     package var payload: [UInt8] { [UInt8](payloadBuffer.readableBytesView) }
 
     /// The request message.
-    /// - Throws: INVALID_ARGUMENT with what was wrong; RESOURCE_EXHAUSTED when there is no memory for a large one.
+    /// - Throws: INVALID_ARGUMENT, whose message says what was wrong; RESOURCE_EXHAUSTED if there is no memory for a large one.
     package func decode<M: Message>(_: M.Type) throws(RPCError) -> M {
         if payloadBuffer.readableBytes > connection.limits.largeFrame { try admitDecoding(M.self) }
         let result = payloadBuffer.withUnsafeReadableBytes { bytes in
@@ -73,8 +73,7 @@ package final class ServerCall {
         }
     }
 
-    /// What is decoded lives for a moment, and so does what is made of it: until the event loop has come round. It counts for
-    /// so long, since few bytes can become many.
+    /// Counts the memory of a decoded request until the next tick of the event loop, since few encoded bytes can become many.
     private func admitDecoding<M: Message>(_: M.Type) throws(RPCError) {
         let bytes = payloadBuffer.withUnsafeReadableBytes { M.memory(decoding: $0) }
         let account = connection.memory
@@ -82,8 +81,8 @@ package final class ServerCall {
         connection.eventLoop.execute { account.give(bytes) }
     }
 
-    /// Whether a stream should send now: there is room in its queue and on its connection. What is sent regardless waits in
-    /// the server's memory, up to a limit at which the call fails.
+    /// Whether a stream should send now, because there is room in its queue and on its connection. What it sends regardless
+    /// waits in the server's memory, up to a limit at which the call fails.
     package var isWritable: Bool { connection.hasRoom(for: self) }
 
     /// Ends a unary call with its answer.
@@ -96,13 +95,13 @@ package final class ServerCall {
         connection.send(self, message)
     }
 
-    /// Sends one message of a stream that is encoded already: `headSize` bytes, which `head` writes, and then `tail`, whose
-    /// bytes are not copied when they are many and the client keeps up.
+    /// Sends one encoded message of a stream: `headSize` bytes, which `head` writes, and then `tail`, which is not copied if
+    /// it is long and the client keeps up.
     package func send(headSize: Int = 0, _ head: (UnsafeMutableRawBufferPointer) -> Void = { _ in }, tail: ByteBuffer) {
         connection.send(self, headSize: headSize, head, tail: tail)
     }
 
-    /// Ends a stream well.
+    /// Ends a stream without an error.
     package func finish() {
         connection.finish(self)
     }
@@ -112,9 +111,9 @@ package final class ServerCall {
         connection.fail(self, error)
     }
 
-    /// The call goes on after `serve` has returned: lets go of what is not needed any more, and of the larger memory that
-    /// the rest may be a slice of.
-    /// - Returns: bytes that are held for its request.
+    /// The call continues after `serve` has returned: releases what is not needed any more, and copies the rest, which may be
+    /// a slice of a larger buffer.
+    /// - Returns: bytes held for its request.
     func keepOwnPayload() -> Int {
         let count = payloadBuffer.readableBytes
         if keepsPayload {
@@ -127,7 +126,7 @@ package final class ServerCall {
         return isServerStreaming ? 0 : count
     }
 
-    /// Lets go of a request that was kept, and of what was counted for it.
+    /// Releases a request that was kept, and the bytes counted for it.
     package func dropPayload() {
         keepsPayload = false
         payloadBuffer = ByteBuffer()
@@ -136,7 +135,7 @@ package final class ServerCall {
         heldBytes = HeldMemory.ofCall
     }
 
-    /// Marks the call as ended and lets go of what it holds.
+    /// Marks the call as ended and releases what it holds.
     func end() {
         if heldBytes > 0 {
             connection.memory.give(heldBytes)
@@ -147,7 +146,7 @@ package final class ServerCall {
         onWritable = nil
     }
 
-    /// Ends the call from outside of the service.
+    /// Ends the call from outside the service.
     func cancel(_ error: RPCError) {
         guard !isEnded else { return }
         let notify = onCancel

@@ -4,8 +4,8 @@ internal import BerthSchema
 internal import BerthWire
 internal import NIOCore
 
-/// What calls send, as `SendingPolicy` decides: a stream's messages go straight out while there is room, else they wait in
-/// its queue.
+/// Sends what calls produce, as `SendingPolicy` decides: a stream's messages go out directly while there is room, else they
+/// wait in its queue.
 extension ServerConnection {
     func respond(_ call: ServerCall, _ message: some Message) {
         guard !call.isEnded else { return }
@@ -48,7 +48,7 @@ extension ServerConnection {
         update()
     }
 
-    /// A unary call fails of it.
+    /// Whether the call may send messages of a stream. A unary call fails if it tries.
     private func mayStream(_ call: ServerCall) -> Bool {
         guard !call.isEnded, !call.isServerStreaming else { return !call.isEnded }
         fail(
@@ -74,7 +74,7 @@ extension ServerConnection {
         answer(call.streamID, error)
     }
 
-    /// Answers with an error, whether there is a call or not.
+    /// Answers with an error, even if there is no call with that id.
     func answer(_ id: UInt32, _ error: RPCError) {
         let head = ResponseHead(status: error.boundedStatus)
         emit(.response, [], id, head.size(payloadSize: 0)) { room in head.write(payloadSize: 0, into: room) { _ in } }
@@ -82,7 +82,7 @@ extension ServerConnection {
 
     func hasRoom(for call: ServerCall) -> Bool { isOpen && !call.isEnded && sending.hasRoom(call.streamID) }
 
-    /// After anything was written: queues move up, and who waited for room is told.
+    /// Called after a write: moves frames from the queues to the output, and tells waiting streams that there is room.
     func settle() {
         while var frame = sending.nextFrame(pending: output.pendingBytes) { output.append(&frame) }
         update()
@@ -103,7 +103,7 @@ extension ServerConnection {
 
     // MARK: -
 
-    /// A failure that the service learns of by `onCancel`, as it is in the middle of something else.
+    /// Fails a call; the service learns of it by `onCancel`.
     func abort(_ call: ServerCall, _ error: RPCError) {
         forget(call)
         answer(call.streamID, error)
@@ -146,7 +146,7 @@ extension RPCError {
         )
     }
 
-    /// The status as it fits a frame.
+    /// The status, cut so that it fits into a frame.
     var boundedStatus: Status {
         let limit = 64 << 10
         guard message.utf8.count > limit else { return status }

@@ -20,9 +20,9 @@ package final class ServerConnection {
     var sending: SendingPolicy
     var held: HeldMemory
     private let service: any RPCService
-    /// From `opened` to `closed`.
+    /// Set from `opened` to `closed`.
     private var session: (any ServiceSession)?
-    /// Its first byte has come, and was one with which a frame can begin.
+    /// Whether the first byte has arrived, and a frame can begin with it.
     private var hasBegun = false
     private lazy var deadlines = DeadlineTimer(eventLoop: eventLoop) { [unowned self] in self.expire() }
 
@@ -42,14 +42,14 @@ package final class ServerConnection {
         sending = SendingPolicy(limits.sending)
     }
 
-    /// The peer's address without its port, so that all connections of a host are one client; or "unix".
+    /// The peer's address without its port, so that all connections of a host count as one client; or "unix".
     package var host: String { ServerConnection.host(peer) }
 
     private static func host(_ peer: String) -> String {
         peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
     }
 
-    /// What is held for this client, on all its connections.
+    /// The account of this client, which all its connections share.
     package var memory: MemoryAccount { held.account }
 
     /// Whether streams should send now.
@@ -58,7 +58,7 @@ package final class ServerConnection {
     var isOpen: Bool { port.context != nil }
     var output: FrameOutput { port.output }
 
-    /// Closes the connection; what was answered before goes out as far as the peer takes it. All its calls are cancelled.
+    /// Closes the connection and cancels all its calls. Earlier answers go out as far as the peer accepts them.
     package func close() {
         guard let context = port.context else { return }
         output.flush()
@@ -93,7 +93,7 @@ package final class ServerConnection {
         }
     }
 
-    /// Answers pile up: the peer does not read them, so its requests are not read either.
+    /// Whether the peer does not read its answers, so that its requests are not read either.
     private var isBackedUp: Bool { output.pendingBytes >= limits.pauseReadingBytes }
 
     private func written() {
@@ -142,7 +142,7 @@ package final class ServerConnection {
         hold(call)
     }
 
-    /// A call that was not answered at once: what is held for it is counted.
+    /// Counts the memory held for a call that was not answered at once.
     private func hold(_ call: ServerCall) {
         held.frameIsWhole()
         let bytes = HeldMemory.ofCall + call.keepOwnPayload()
@@ -172,7 +172,7 @@ extension ServerConnection: ConnectionEnd {
     }
 
     func received(_ bytes: ByteBuffer) {
-        // What comes after the decision to close is not read.
+        // Nothing is read after the decision to close.
         guard isOpen else { return }
         if !hasBegun {
             guard !ForeignProtocol.begins(bytes) else { return refuse(bytes) }

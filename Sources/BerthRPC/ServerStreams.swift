@@ -4,17 +4,17 @@ internal import BerthSchema
 internal import BerthWire
 internal import NIOCore
 
-/// The calls of one server connection, and what each frame that comes means to them. Decides, and does nothing: the
-/// connection carries the decisions out. `Call` is whatever the connection keeps of a call.
+/// The calls of one server connection, and what each frame means for them. It only decides; the connection acts. `Call` is
+/// what the connection keeps of a call.
 ///
-/// A Response ends its stream, always: a frame that must be refused on the id of a running call ends that call.
+/// A Response always ends its stream, so refusing a frame on the id of a running call ends that call.
 struct ServerStreams<Call> {
     enum Decision {
-        /// A request to read and to serve; then `opened`.
+        /// A request to decode and serve; the connection then calls `opened`.
         case open(streaming: Bool)
         /// Answer with the error; nothing runs on that id.
         case refuse(RPCError)
-        /// Answer with the error and cancel the call, which has left already.
+        /// Answer with the error and cancel the call, which is removed already.
         case abort(Call, RPCError)
         case ignore
     }
@@ -59,14 +59,14 @@ struct ServerStreams<Call> {
             guard stream.isStreaming else {
                 return end(id, .invalidArgument, "data on stream \(id), which is a unary call")
             }
-            // No call of Berth's takes more than its request; that the client says it is done is no news.
+            // No call takes more than its request, so that the client closes its side changes nothing.
             return .ignore
         default:
             return .ignore
         }
     }
 
-    /// A frame whose data is too long to be taken.
+    /// A frame whose data is too long.
     mutating func receivedOversized(_ header: FrameHeader, limit: Int) -> Decision {
         end(
             header.streamID, .resourceExhausted, "a frame of \(header.length) bytes of data, the limit is \(limit)",
@@ -82,7 +82,7 @@ struct ServerStreams<Call> {
         streams[id] = Stream(call: call, isStreaming: streaming, deadline: deadline)
     }
 
-    /// The call on that id has been answered to its end.
+    /// The call with that id has ended.
     mutating func ended(_ id: UInt32) { streams[id] = nil }
 
     /// The earliest deadline of all calls.
@@ -95,7 +95,7 @@ struct ServerStreams<Call> {
         return late.map { ($0.key, $0.value.call) }.sorted { $0.0 < $1.0 }
     }
 
-    /// The connection is gone: removes all calls and returns them by id.
+    /// The connection is closed: removes all calls and returns them by id.
     mutating func closed() -> [Call] {
         defer { streams = [:] }
         return streams.sorted { $0.key < $1.key }.map(\.value.call)

@@ -3,14 +3,14 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// Buffers that were written, for the next that is to be: shared by all connections of an event loop, since of thousands
-/// only few write at a time. Each is of one thread, and used on it alone.
+/// Buffers to reuse after they were written, shared by all connections of an event loop, since only few of thousands write
+/// at the same time. Each instance belongs to one thread, and is used on it alone.
 final class SpareBuffers: @unchecked Sendable {
     private static let most = 8
     private static let largest = 64 << 10
     private static let current = ThreadSpecificVariable<SpareBuffers>()
 
-    /// The event loop's, which is this thread.
+    /// The instance of this thread, which is an event loop's.
     static var ofThisThread: SpareBuffers {
         if let spares = current.currentValue { return spares }
         let spares = SpareBuffers()
@@ -22,7 +22,7 @@ final class SpareBuffers: @unchecked Sendable {
 
     func take() -> ByteBuffer? { buffers.popLast() }
 
-    /// Takes a buffer that nobody else has any more.
+    /// Takes back a buffer that has no other references.
     func give(_ buffer: inout ByteBuffer) {
         guard buffer.capacity > 0, buffer.capacity <= SpareBuffers.largest, buffers.count < SpareBuffers.most else {
             return

@@ -3,12 +3,12 @@
 internal import BerthWire
 internal import NIOCore
 
-/// Frames of streams that wait for room on their connection: a queue per stream, taken in turn, a frame each, so that no
-/// stream waits for another's backlog.
+/// Frames of streams that wait for room on their connection: a queue for each stream, served round-robin, one frame each, so
+/// that no stream waits for another's backlog.
 struct StreamQueues {
     /// Whole frames, one after another.
     private var queues: [UInt32: ByteBuffer] = [:]
-    /// The streams that have frames, whose turn is next first; `head` is where that begins.
+    /// The streams that have frames, in the order of their turns, beginning at `head`.
     private var turns: [UInt32] = []
     private var head = 0
     private(set) var totalBytes = 0
@@ -30,7 +30,7 @@ struct StreamQueues {
         totalBytes += FrameHeader.size + size
     }
 
-    /// One frame of the stream whose turn it is, which then is the last in line.
+    /// Removes one frame of the stream whose turn it is, which then goes to the end of the line.
     mutating func takeFrame() -> ByteBuffer? {
         guard head < turns.count else { return nil }
         let streamID = turns[head]

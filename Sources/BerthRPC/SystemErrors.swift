@@ -4,7 +4,7 @@ internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
-/// Runs what may fail for reasons outside; the error says what was tried and, in the system's words, why it failed.
+/// Runs what may fail for external reasons. The error says what was tried and, with the system's message, why it failed.
 func ioCall<R: Sendable>(_ what: String, _ body: () async throws -> R) async throws(RPCError) -> R {
     do {
         return try await body()
@@ -57,20 +57,20 @@ enum SocketFile {
         return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFSOCK
     }
 
-    /// Removes it if it is there; what is no socket stays.
+    /// Removes the socket if it exists. Anything else stays.
     static func remove(_ path: String) throws {
         guard exists(path), unlink(path) != 0, errno != ENOENT else { return }
         throw IOError(errnoCode: errno, reason: "unlink")
     }
 
-    /// A socket bound to a path, which nobody can reach before it has its owner and permissions.
+    /// Binds a socket to a path. Nobody can reach it before it has its owner and permissions.
     /// - Returns: its descriptor.
     static func bind(_ path: String, mode: UInt32, group: UInt32?) throws -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         do {
             let address = try SocketAddress(unixDomainSocketPath: path)
-            // What a socket has before it is bound is what its file gets.
+            // The socket file gets the permissions that the socket has when it is bound.
             guard fchmod(descriptor, 0o600) == 0 else { throw IOError(errnoCode: errno, reason: "fchmod") }
             let bound = address.withSockAddr { Glibc.bind(descriptor, $0, socklen_t($1)) }
             guard bound == 0 else { throw IOError(errnoCode: errno, reason: "bind") }
@@ -87,7 +87,7 @@ enum SocketFile {
     static func isAbandoned(_ error: any Error) -> Bool { (error as? IOError)?.errnoCode == ECONNREFUSED }
 }
 
-/// Descriptors that are not yet, or no more, a channel's.
+/// Closing descriptors that no channel owns (yet or any more).
 enum Descriptor {
     static func isSocket(_ descriptor: Int32) -> Bool {
         var info = stat()
@@ -97,7 +97,7 @@ enum Descriptor {
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 }
 
-/// Options by which a peer that vanished without a word is noticed, in about two minutes.
+/// Options to detect a peer that vanished silently, within about two minutes.
 let keepAlive: [(NIOBSDSocket.Option, Int)] = [
     (.init(rawValue: TCP_KEEPIDLE), 60), (.init(rawValue: TCP_KEEPINTVL), 15), (.init(rawValue: TCP_KEEPCNT), 4),
 ]

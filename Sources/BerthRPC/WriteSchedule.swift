@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Decides when gathered frames are written, one write at a time, and counts what waits. `FrameOutput` does as it says.
+/// Decides when gathered frames are written, one write at a time, and counts pending bytes. `FrameOutput` acts on it.
 struct WriteSchedule {
-    /// In a read burst, the first write comes after so many frames, and each later one after twice as many as the one before.
-    /// Were all held back to the burst's end, the two peers would take turns, each idle while the other works; were each
-    /// written at once, the kernel would cost more than the frames.
+    /// In a read burst, the first write comes after this many frames, and each later one after twice as many as the one
+    /// before. If all frames waited for the end of the burst, the two peers would take turns, each idle while the other works;
+    /// if each were written at once, system calls would cost more than the frames.
     private static let firstOfBurst = 4
 
     private var unsentBytes = 0
@@ -12,14 +12,14 @@ struct WriteSchedule {
     private var inFlightBytes = 0
     private(set) var isWriting = false
     private var isFlushDue = false
-    /// In a read burst: so many frames are to gather before they are written; 0 outside of one.
+    /// In a read burst, how many frames gather before they are written; 0 outside one.
     private var enoughInBurst = 0
 
-    /// Bytes that have been gathered, or are under way, and are not written yet.
+    /// Bytes that are gathered or in flight, and not written yet.
     var pendingBytes: Int { unsentBytes + inFlightBytes }
 
     /// A frame was gathered, or several that belong together.
-    /// - Returns: whether a flush is to be scheduled at the end of the event loop's tick.
+    /// - Returns: whether to schedule a flush at the end of the event loop's tick.
     mutating func gathered(_ bytes: Int) -> Bool {
         unsentBytes += bytes
         unsentFrames += 1
@@ -28,15 +28,15 @@ struct WriteSchedule {
         return true
     }
 
-    /// The scheduled flush has come.
+    /// The scheduled flush begins.
     mutating func tickEnded() { isFlushDue = false }
 
-    /// What a channel reads at once is about to be worked off, piece by piece.
+    /// A read burst begins: the frames that the channel has read at once are about to be handled, one after another.
     mutating func beginBurst() {
         if enoughInBurst == 0 { enoughInBurst = WriteSchedule.firstOfBurst }
     }
 
-    /// Between two pieces of a burst.
+    /// Called between two frames of a burst.
     /// - Returns: whether to flush.
     mutating func continueBurst() -> Bool {
         guard enoughInBurst > 0, unsentFrames >= enoughInBurst else { return false }
@@ -47,7 +47,7 @@ struct WriteSchedule {
     /// The burst is over: flush.
     mutating func endBurst() { enoughInBurst = 0 }
 
-    /// - Returns: whether to write all that was gathered; it is then under way, until `written`.
+    /// - Returns: whether to write everything gathered; it is then in flight until `written`.
     mutating func beginWrite() -> Bool {
         guard !isWriting, unsentBytes > 0 else { return false }
         isWriting = true
@@ -57,7 +57,7 @@ struct WriteSchedule {
         return true
     }
 
-    /// The write that was under way is done.
+    /// The write in flight is done.
     /// - Returns: whether more has gathered meanwhile.
     @discardableResult
     mutating func written() -> Bool {
@@ -66,7 +66,7 @@ struct WriteSchedule {
         return unsentBytes > 0
     }
 
-    /// Nothing that waits will ever be written.
+    /// The channel is closed: nothing more will be written.
     mutating func closed() {
         unsentBytes = 0
         unsentFrames = 0

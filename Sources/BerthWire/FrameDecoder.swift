@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds frames in a byte stream. It keeps no bytes and allocates nothing: the caller shows it what is readable, does what
-/// the step says, and shows it the rest.
+/// Finds frames in a byte stream. It keeps no bytes and allocates nothing: the caller passes what is readable, carries out
+/// the step, and passes the rest.
 ///
 ///     while true {
 ///         switch decoder.next(readable) {
@@ -13,20 +13,20 @@
 ///     }
 package struct FrameDecoder: Sendable, Equatable {
     package enum Step: Sendable, Equatable {
-        /// No step is possible before `total` bytes are readable (those included that already are).
+        /// No step is possible before `total` bytes are readable, including those that are.
         case needMore(total: Int)
         /// A whole frame; its data is at `data`, counted from the first readable byte. It takes `data.upperBound` bytes.
         case frame(FrameHeader, data: Range<Int>)
-        /// A frame whose declared length (in its header) is over `maxDataLength`. Told once per frame, as soon as its
-        /// header is there. It takes `count` bytes, which may be the header alone: the rest follows as `skip`.
+        /// A frame whose header declares more than `maxDataLength`. Reported once per frame, as soon as its header is there.
+        /// It takes `count` bytes, which may be the header alone: the rest follows as `skip`.
         case oversized(FrameHeader, count: Int)
         /// `count` bytes, at least one, of the data of an oversized frame.
         case skip(count: Int)
     }
 
-    /// Bytes of data a frame may have.
+    /// Maximum bytes of data in a frame.
     package let maxDataLength: Int
-    /// What is still to come of an oversized frame.
+    /// Bytes of an oversized frame that are still to be skipped.
     private var remainingToSkip = 0
 
     package init(maxDataLength: Int = FrameHeader.maxDataLength) {
@@ -53,8 +53,8 @@ package struct FrameDecoder: Sendable, Equatable {
         return .frame(header, data: FrameHeader.size..<total)
     }
 
-    /// Has the frame skipped whose header was the first that `needMore` was told for, as if it were oversized. It then takes
-    /// `count` bytes of the `readable` ones; the rest follows as `skip`.
+    /// Skips the frame for which `needMore` was returned, as if it were oversized. Returns how many of the `readable` bytes
+    /// that takes; the rest follows as `skip`.
     package mutating func skip(_ header: FrameHeader, readable: Int) -> Int {
         let total = FrameHeader.size + Int(header.length)
         let count = min(total, readable)

@@ -4,12 +4,12 @@
 package struct FrameHeader: Sendable, Equatable {
     /// Bytes of an encoded header.
     package static let size = 10
-    /// Bytes of data that a frame may carry: 4 MiB, by ttrpc's specification.
+    /// Maximum bytes of data in a frame: 4 MiB, by ttrpc's specification.
     package static let maxDataLength = 4 << 20
 
     /// Bytes of data that follow the header.
     package var length: UInt32
-    /// The call this frame belongs to: odd, chosen by the client.
+    /// The call that this frame belongs to: odd, chosen by the client.
     package var streamID: UInt32
     package var type: FrameType
     package var flags: FrameFlags
@@ -21,8 +21,7 @@ package struct FrameHeader: Sendable, Equatable {
         self.flags = flags
     }
 
-    /// Reads the first `size` bytes, which must be there. Any ten bytes are a header; what it says is for the caller
-    /// to judge.
+    /// Reads the first `size` bytes, which must be there. Any ten bytes are a header; the caller checks its values.
     package init(decoding bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count >= FrameHeader.size, "a header has more bytes than were given")
         length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
@@ -41,7 +40,7 @@ package struct FrameHeader: Sendable, Equatable {
     }
 }
 
-/// What a frame is. Receivers ignore types they don't know, so every byte is one.
+/// The type of a frame. Receivers ignore unknown types, so every byte is valid.
 package struct FrameType: RawRepresentable, Sendable, Hashable {
     package let rawValue: UInt8
 
@@ -57,7 +56,7 @@ package struct FrameType: RawRepresentable, Sendable, Hashable {
     package static let data = FrameType(rawValue: 3)
 }
 
-/// Bits that qualify a frame. Receivers ignore bits they don't know.
+/// Flags of a frame. Receivers ignore unknown bits.
 package struct FrameFlags: OptionSet, Sendable, Hashable {
     package let rawValue: UInt8
 

@@ -6,25 +6,25 @@
     internal import Musl
 #endif
 
-/// What the pool needs of Docker, runc, …: members made, members removed, leftovers found. Nothing more.
+/// What the pool needs from Docker, runc, …: creating members, removing them, and listing what exists.
 ///
-/// A runtime keeps no ledger of members: the pool does. Every call may be cancelled by cancelling its task,
-/// and then returns soon.
+/// A runtime keeps no ledger of members: the pool does. Every call can be cancelled by cancelling its task, and must then
+/// return soon.
 package protocol ContainerRuntime: Sendable {
     /// "docker" or "runc", as in Stats and logs.
     var kind: String { get }
 
     /// Creates and starts a container in which berth-agent runs as PID 1, and returns the byte stream to it.
-    /// Pulls the image when it is missing. Whether the agent really answers is for the caller to find out.
+    /// Pulls the image if it is missing. The caller checks that the agent answers.
     ///
     /// A create that throws may leave something behind: the pool then calls `remove` until that succeeds.
     func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream
 
-    /// Removes all that `create` may have made for `member`: container, cgroup, mounts, files. Returns when it is
-    /// confirmed gone. Idempotent: a member that is not there is gone.
+    /// Removes everything that `create` may have made for `member`: container, cgroup, mounts, files. Returns when all of it
+    /// is confirmed gone. Idempotent: an unknown member is gone.
     func remove(_ member: MemberID) async throws(RuntimeError)
 
-    /// The members of this instance that exist in the runtime, in any state, whoever made them.
+    /// The members of this instance that exist in the runtime, in any state, also those of an earlier server.
     func members() async throws(RuntimeError) -> [MemberID]
 
     /// Closes what the runtime holds open. Removes no members.
@@ -40,9 +40,9 @@ package struct MemberID: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a runtime could not do what it was asked to.
+/// Why a call of a runtime failed.
 package struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The class of the cause, as the breaker keeps and Stats shows it.
+    /// The kind of the cause, as in Stats.
     package enum Cause: String, Sendable, CaseIterable {
         case imageMissing = "image missing"
         case runtimeUnreachable = "runtime unreachable"
@@ -53,9 +53,9 @@ package struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible
     }
 
     package var cause: Cause
-    /// One line: what went wrong, in the runtime's own words where it has any.
+    /// One line: what went wrong, in the runtime's own words if it gave any.
     package var message: String
-    /// The server's own process had no descriptors or memory for it, which is no fault of the runtime.
+    /// Whether the server's own process lacked descriptors or memory, which is not the runtime's fault.
     package var isServersOwn: Bool
 
     package init(_ cause: Cause, _ message: String, isServersOwn: Bool = false) {
@@ -64,21 +64,21 @@ package struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible
         self.isServersOwn = isServersOwn
     }
 
-    /// - Parameter code: of a call of this process that failed.
+    /// - Parameter code: the errno of a system call of this process.
     package init(_ cause: Cause, _ message: String, errno code: Int32) {
         self.init(cause, message, isServersOwn: Self.isShortage(code))
     }
 
-    /// Whether a call of this process failed for want of descriptors or memory.
+    /// Whether a system call of this process failed because descriptors or memory ran out.
     package static func isShortage(_ code: Int32) -> Bool { [EMFILE, ENFILE, ENOMEM].contains(code) }
 
     package var description: String { "\(cause.rawValue): \(message)" }
 }
 
-/// Who programs of a member run as.
+/// The user that programs of a member run as.
 package struct MemberUser: Sendable, Equatable {
     package var uid: UInt32
-    /// The names of it, and of the others that callers may ask for, in the member's /etc/passwd.
+    /// Names in the member's /etc/passwd: of this user, and of the others that callers may ask for.
     package var names: [UInt32: String]
 
     package init(uid: UInt32, names: [UInt32: String] = [:]) {
@@ -89,38 +89,38 @@ package struct MemberUser: Sendable, Equatable {
 
 /// When an image is pulled.
 package enum PullPolicy: String, Sendable, CaseIterable {
-    /// When it is not there.
+    /// When it is missing.
     case missing
     /// At every start and reload of a server.
     case always
     case never
 }
 
-/// What every member of a pool is made like. The defaults are the ones of `berth serve`.
+/// How every member of a pool is created. The defaults are those of `berth serve`.
 package struct MemberTemplate: Sendable, Equatable {
     /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
     package var image: String
-    /// The very image that `image` meant when the server last looked, in the runtime's words; nil: nobody has looked.
-    /// Members are made of it although a tag moves, and a pool whose image is another at a reload exchanges its members.
+    /// The image that `image` referred to when the server last looked, as the runtime identifies it; nil if it has not
+    /// looked. Members are created from it even if a tag moves. If it is another one at a reload, the pool rolls.
     package var imageIdentity: String?
     package var pull: PullPolicy
     /// "none", or a network's name in the runtime ("bridge", "host", …).
     package var network: String
     /// Memory limit in bytes, without swap.
     package var memoryBytes: Int64
-    /// Processes and threads at most.
+    /// Maximum number of processes and threads.
     package var processes: Int64
-    /// CPU time per time, in thousandths of a CPU.
+    /// CPU limit in thousandths of a CPU.
     package var milliCPUs: Int64
     /// Size of each tmpfs in bytes.
     package var tmpfsBytes: Int64
-    /// The places that can be written to, each a tmpfs of its own, mode 1777, its user's own.
+    /// The writable places, each a tmpfs of its own with mode 1777 that belongs to the user.
     package var tmpfsPaths: [String]
-    /// Descriptors of a process at most.
+    /// Maximum number of descriptors of a process.
     package var openFiles: Int64
-    /// Who programs run as; nil: a user id of each member's own, from the pool's range.
+    /// User id of programs; nil gives each member a user id of its own, from the pool's range.
     package var uid: UInt32?
-    /// Who callers may have programs run as instead.
+    /// User ids that callers may choose instead.
     package var allowedUIDs: [UInt32]
 
     package init(
@@ -144,10 +144,10 @@ package struct MemberTemplate: Sendable, Equatable {
 }
 
 extension MemberTemplate {
-    /// Who programs run as, where nobody has chosen: no pool, no range.
+    /// User id of programs if neither the pool nor a range sets one.
     package static let standardUID: UInt32 = 1000
 
-    /// Where programs start and keep what is theirs, unless told otherwise.
+    /// Default working directory and home of programs.
     package var home: String {
         tmpfsPaths.contains("/workspace") ? "/workspace" : tmpfsPaths.first ?? "/"
     }

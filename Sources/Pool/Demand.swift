@@ -59,7 +59,7 @@ struct Demand: Sendable {
         )
     }
 
-    /// Acquires per second that are to be expected.
+    /// Expected acquires per second.
     mutating func rate(_ now: MonotonicInstant) -> Double {
         if last != nil { fold(now) }
         return Swift.max(fast, slow)
@@ -68,7 +68,7 @@ struct Demand: Sendable {
     mutating func target(_ now: MonotonicInstant, min: Int, max: Int, batch: Int) -> Int {
         guard let createSeconds, min < max else { return min }
         let mean = rate(now) * createSeconds * Double(batch)
-        // What is left of a demand long past is no demand.
+        // The remainder of demand long ago does not count.
         guard mean > 0.01 else { return min }
         return Swift.max(min, Int(Swift.min(Double(max), (mean + Self.quantile * mean.squareRoot()).rounded(.up))))
     }

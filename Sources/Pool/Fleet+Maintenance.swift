@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The one maintenance task: creates, removals and sweeps are its children, and nobody else's.
+/// The one maintenance task. All creates, removals and sweeps are its children.
 extension Fleet {
-    /// Works until `drain` has come to its end, or the task is cancelled. Call once.
+    /// Runs until `drain` is finished, or the task is cancelled. Call it once.
     ///
-    /// Begins by removing what an earlier server of this instance left behind.
+    /// It begins by removing what an earlier server of this instance left behind.
     package func run() async {
         await sweepAtStart()
         await withDiscardingTaskGroup { group in
@@ -37,7 +37,8 @@ extension Fleet {
 
     // MARK: Creating
 
-    /// Container, stream, first ping: only the answer to it makes a member. Whatever fails before that is removed.
+    /// Creates the container, connects to its stream, and pings: with the answer it becomes a member. If anything fails before
+    /// that, what was created is removed.
     private func perform(_ order: FleetStateMachine.CreateOrder) async {
         let began = clock.now()
         do {
@@ -56,7 +57,7 @@ extension Fleet {
         createCleaned(order.member, await remove(order.member))
     }
 
-    /// The template with a user id of the member's own, unless its pool has one for all.
+    /// The template with the member's own user id, unless the pool has one for all members.
     private func withUser(_ template: MemberTemplate, _ member: MemberID) throws(RuntimeError) -> MemberTemplate {
         guard template.uid == nil, let users else { return template }
         var template = template
@@ -85,7 +86,7 @@ extension Fleet {
         }
     }
 
-    // MARK: Asking members
+    // MARK: Resets and pings
 
     private func reset(_ order: FleetStateMachine.LinkOrder) async -> MemberLinkError? {
         do {
@@ -109,7 +110,7 @@ extension Fleet {
             }
             return nil
         } catch .unsupported {
-            // An agent that cannot be asked is no less well for it.
+            // An agent that has no such call is not unhealthy for that.
             return nil
         } catch {
             return error
@@ -139,7 +140,7 @@ extension Fleet {
         }
     }
 
-    /// Finds members of this instance that are not in the ledger: seen twice, a tick apart, they are removed.
+    /// Finds members of this instance that are not in the ledger. If it sees one twice, a tick apart, it removes it.
     fileprivate actor Sweeper {
         private var suspects: Set<MemberID> = []
         private var isSweeping = false
@@ -149,7 +150,7 @@ extension Fleet {
             isSweeping = true
             defer { isSweeping = false }
             do {
-                // The ledger is read after the list, so that it has whatever was created in between.
+                // The ledger is read after the list, so that it contains what was created in between.
                 let found = try await fleet.listMembers()
                 let known = fleet.knownMembers
                 let strangers = Set(found.filter { !known.contains($0) })
@@ -166,7 +167,7 @@ extension Fleet {
     }
 }
 
-/// Runs `work`; after `timeout` cancels it, waits for it to give up, and throws `error`.
+/// Runs `work`. After `timeout` it cancels it, waits until it returns, and throws `error`.
 private func withDeadline<R: Sendable, E: Error>(
     _ timeout: Duration, _ clock: any MonotonicClock, _ error: E,
     _ work: @escaping @Sendable () async throws(E) -> R
@@ -188,7 +189,7 @@ private func withDeadline<R: Sendable, E: Error>(
         while let ended = await group.next() {
             if let result = ended {
                 group.cancelAll()
-                // A success that comes after the deadline is a success: the member is there, and would leak otherwise.
+                // A success after the deadline counts as success: the member exists, and would leak otherwise.
                 if case .success = result { return result }
                 return timedOut && !Task.isCancelled ? .failure(error) : result
             }

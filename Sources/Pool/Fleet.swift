@@ -2,20 +2,20 @@
 
 internal import Synchronization
 
-/// Makes a member of a container: connects to its agent and waits for the first answer.
+/// Turns a container into a member: connects to its agent and waits for the first answer.
 package protocol MemberConnector: Sendable {
     /// - Parameters:
-    ///   - stream: the byte stream to the agent; owned from here on.
-    ///   - onClose: to be called once when the stream has ended, for whatever reason.
-    /// - Throws: `RuntimeError` when the agent does not answer as it should; the stream is closed then.
+    ///   - stream: the byte stream to the agent, which it takes over.
+    ///   - onClose: must be called once when the stream has ended, for whatever reason.
+    /// - Throws: `RuntimeError` if the agent does not answer as expected; the stream is closed then.
     func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink
 }
 
-/// The warm containers of a server: `FleetStateMachine` under a mutex, its decisions carried out outside of it.
+/// The warm containers of a server: `FleetStateMachine` under a mutex, whose decisions are carried out after unlocking.
 ///
-/// `run()` is the one maintenance task; nothing else creates a container. All other calls are quick, block for no
+/// `run()` is the one maintenance task, and nothing else creates a container. All other calls are quick, never wait for a
 /// container, and may come from any thread.
 package final class Fleet: Sendable {
     package typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
@@ -35,15 +35,15 @@ package final class Fleet: Sendable {
     let hostMemory: @Sendable () -> Int64?
     let wake: @Sendable (@escaping @Sendable () -> Void) -> Void
     let nudge = Nudge()
-    /// Nil: members run as their templates say.
+    /// User ids for members; nil if programs run as the templates say.
     let users: UserIDs?
     private let memberPrefix: String
 
     /// - Parameters:
-    ///   - memberPrefix: starts the names of all members; unique for each start of a server.
-    ///   - hostMemory: bytes of memory that the host has available now; nil where that is not known.
-    ///   - wake: runs what wakes the maintenance task. Waking a task may start a thread, so a caller that has an answer
-    ///     to write does that first, and runs this after.
+    ///   - memberPrefix: prefix of all member names; unique for each start of a server.
+    ///   - hostMemory: bytes of memory that the host has available now; nil if unknown.
+    ///   - wake: runs its argument, which wakes the maintenance task. Since that may start a thread, a caller that has an
+    ///     answer to write can write it first, and run the argument after.
     package init(
         configuration: FleetConfiguration, runtime: any ContainerRuntime, connector: any MemberConnector,
         memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
@@ -83,7 +83,8 @@ package final class Fleet: Sendable {
             case .event(let event): observer.record(event)
             }
         }
-        // After a link was told why it closes: the task removes its member, and an end without a reason is a lost container.
+        // After links were closed with their reason: the task removes the members, and a stream that ended without a reason
+        // would count as a lost container.
         if isNudged { wake { [nudge] in nudge.signal() } }
         return result
     }
@@ -108,8 +109,8 @@ package final class Fleet: Sendable {
         }
     }
 
-    /// The caller of a waiting acquire has gone. False when its answer is given or on its way: a grant in it has to go
-    /// back with `returnUnused`.
+    /// The caller of a waiting acquire has left. Returns false if the answer was given or is about to be: a grant must then be
+    /// given back with `returnUnused`.
     package func cancel(_ waiter: WaiterID) -> Bool {
         transact { state, _ in
             state.callbacks[waiter] = nil
@@ -117,18 +118,18 @@ package final class Fleet: Sendable {
         }
     }
 
-    /// Gives a lease back that nobody came to know.
+    /// Gives back a lease that nobody has seen.
     package func returnUnused(_ token: LeaseToken) {
         transact { state, now in state.machine.returnUnused(token, now: now) }
     }
 
-    /// A call on a lease, which extends it; with `begins`, an execution that lasts until `endUse`. Nil: the lease never
-    /// was, or has ended.
+    /// Uses a lease, which extends it; with `begins`, an execution begins that lasts until `endUse`. Returns nil if there is
+    /// no such lease, or it has ended.
     package func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.use(token, begins: begins, now: now) }
     }
 
-    /// Extends a lease, and may change how long it lasts without use. Nil: the lease never was, or has ended.
+    /// Extends a lease, and may change how long it lasts without use. Returns nil if there is no such lease, or it has ended.
     package func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.renew(token, leaseTime: leaseTime, now: now) }
     }
@@ -137,7 +138,7 @@ package final class Fleet: Sendable {
         transact { state, now in state.machine.endUse(token, now: now) }
     }
 
-    /// Ends a lease. False when there is no such lease, nor was one released a while ago.
+    /// Ends a lease. Returns false if there is no such lease, and none was released recently.
     package func release(_ token: LeaseToken) -> Bool {
         transact { state, now in state.machine.release(token, now: now) }
     }
@@ -146,9 +147,9 @@ package final class Fleet: Sendable {
         transact { state, now in state.machine.connectionClosed(connection, now: now) }
     }
 
-    // MARK: The server's life
+    // MARK: Shutdown
 
-    /// Refuses new acquires, removes what is idle; `run` returns when all members are gone.
+    /// Refuses new acquires and removes idle members; `run` returns when all members are gone.
     package func drain() {
         transact { state, now in state.machine.drain(now: now) }
     }
@@ -163,32 +164,32 @@ package final class Fleet: Sendable {
     package var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
     package var memoryBudgetBytes: Int64 { state.withLock { $0.machine.configuration.memoryBudgetBytes } }
     package var poolNames: [String] { configuration.pools.map(\.name) }
-    /// As last loaded.
+    /// The configuration that was loaded last.
     package var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }
 
-    /// Every pool in numbers.
+    /// Statistics of every pool.
     package func snapshot() -> [PoolSnapshot] {
         state.withLock { $0.machine.snapshot(now: clock.now()) }
     }
 
-    // MARK: For the operator
+    // MARK: Administration
 
-    /// Takes on another configuration without dropping a lease: see `FleetStateMachine.reload`.
+    /// Changes to another configuration without ending a lease: see `FleetStateMachine.reload`.
     package func reload(_ configuration: FleetConfiguration) {
         transact { state, now in state.machine.reload(configuration, now: now) }
     }
 
-    /// Changes a pool's size and maximum. False when there is no such pool.
+    /// Changes a pool's size and maximum. Returns false if there is no such pool.
     package func resize(pool: String, size: Int? = nil, max: Int? = nil) -> Bool {
         transact { state, now in state.machine.resize(pool: pool, size: size, max: max, now: now) }
     }
 
-    /// Closes the breaker of one pool, or of all. False when there is no such pool.
+    /// Closes the breaker of one pool, or of all. Returns false if there is no such pool.
     package func resetBackoff(pool: String? = nil) -> Bool {
         transact { state, now in state.machine.resetBackoff(pool: pool, now: now) }
     }
 
-    /// Refuses acquires of one pool and removes what is idle in it. False when there is no such pool.
+    /// Refuses acquires of one pool and removes its idle members. Returns false if there is no such pool.
     package func drainPool(_ name: String) -> Bool {
         transact { state, now in state.machine.drainPool(name, now: now) }
     }

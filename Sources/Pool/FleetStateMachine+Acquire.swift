@@ -46,14 +46,14 @@ extension FleetStateMachine {
         return .waiting
     }
 
-    /// The caller of a queued acquire has gone. False when it is not queued any more: then its answer is on the way to
-    /// it, and a grant has to be given back with `returnUnused`.
+    /// The caller of a queued acquire has left. Returns false if it is no longer queued: then its answer is about to be given,
+    /// and a grant must be given back with `returnUnused`.
     package mutating func cancelWaiter(_ id: WaiterID) -> Bool {
         removeWaiter(id) != nil
     }
 
-    /// A lease whose caller went away before it learnt of it: the member is as good as new. If it was used all the same,
-    /// this is a release.
+    /// Ends a lease whose caller left before it got the lease, so that the member is unused. If it was used nevertheless, this
+    /// is a release.
     package mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
         guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else { return }
         guard !lease.isUsed else { return _ = release(token, now: now) }
@@ -63,7 +63,7 @@ extension FleetStateMachine {
 
     // MARK: Within the machine
 
-    /// A member that nobody has any more, or yet, goes to the first waiter, or becomes idle.
+    /// Gives a member without a lease to the first waiter, or makes it idle.
     mutating func offer(_ slot: SlotIndex, _ link: any MemberLink, isWarm: Bool, now: MonotonicInstant) {
         let pool = slots[slot].pool
         if isDraining || pools[pool].isDraining {
@@ -98,13 +98,13 @@ extension FleetStateMachine {
         if isSurplus || pools[pool].outdatedIdle > 0 { nudge() }
     }
 
-    /// The member that has a place in an idle queue; nil when it has left that behind.
+    /// The member at a place of an idle queue; nil if that place is obsolete.
     private func idle(at place: IdleQueue.Place) -> Idle? {
         guard case .idle(let idle) = slots[place.slot].state, idle.stamp == place.stamp else { return nil }
         return idle
     }
 
-    /// The member that is idle longest; those that are outdated come last.
+    /// The member that has been idle longest; outdated members come last.
     private mutating func longestIdle(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
         guard pools[pool].idle > 0 else { return nil }
         return firstIdle(pool) ?? firstOutdated(pool)
@@ -145,7 +145,7 @@ extension FleetStateMachine {
         pools[waiter.pool].waiting += 1
     }
 
-    /// Its place in the queue may stay behind, without effect.
+    /// Removes a waiter. Its place in the queue may remain, without effect.
     private mutating func dequeue(_ id: WaiterID) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: id) else { return nil }
         pools[waiter.pool].waiting -= 1
@@ -159,8 +159,7 @@ extension FleetStateMachine {
         return nil
     }
 
-    /// The place that stays behind is dropped when it comes to the front, or when there are more such places than
-    /// waiters.
+    /// The place that remains is dropped when it comes to the front, or when there are more such places than waiters.
     mutating func removeWaiter(_ id: WaiterID) -> Waiter? {
         guard let waiter = dequeue(id) else { return nil }
         let pool = waiter.pool

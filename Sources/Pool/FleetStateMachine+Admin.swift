@@ -2,12 +2,12 @@
 
 internal import DequeModule
 
-/// What an operator changes while the server runs. These events may walk over all members: they are rare.
+/// Changes by an operator while the server runs. These events are rare, and may visit all members.
 extension FleetStateMachine {
-    /// Changes how many members a pool keeps idle, and how many it has at most; nil leaves it as it is. Idle members
-    /// beyond a smaller size go at once; a pool with more members than `max` shrinks as they end. A size makes an
-    /// adaptive pool fixed. The next `reload` brings back what is configured.
-    /// - Returns: false when there is no such pool.
+    /// Changes the size and the maximum of a pool; nil leaves one unchanged. Idle members beyond a smaller size are removed at
+    /// once; a pool with more members than `max` shrinks as their leases end. A size makes an adaptive pool fixed. The next
+    /// `reload` restores what is configured.
+    /// - Returns: false if there is no such pool.
     package mutating func resize(pool name: String, size: Int? = nil, max: Int? = nil, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
         if let size { pools[pool].configuration.size = size }
@@ -22,9 +22,9 @@ extension FleetStateMachine {
         return true
     }
 
-    /// Closes the breaker by hand: the next create may begin at once.
-    /// - Parameter name: of a pool; nil: all pools.
-    /// - Returns: false when there is no such pool.
+    /// Closes the breaker, so that the next create may begin at once.
+    /// - Parameter name: name of a pool; nil is all pools.
+    /// - Returns: false if there is no such pool.
     package mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
         if let name, poolNamed[name] == nil { return false }
         for pool in pools.indices where pools[pool].breaker != .closed {
@@ -37,9 +37,9 @@ extension FleetStateMachine {
         return true
     }
 
-    /// Refuses acquires of one pool, those queued included, and removes what is idle. Leases go on. The next `reload`
+    /// Refuses acquires of one pool, including queued ones, and removes its idle members. Leases continue. The next `reload`
     /// opens the pool again.
-    /// - Returns: false when there is no such pool.
+    /// - Returns: false if there is no such pool.
     package mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
         drainPool(pool)
@@ -64,9 +64,8 @@ extension FleetStateMachine {
         }
     }
 
-    /// Takes on another configuration without dropping a lease. A pool whose template changed rolls: its members serve
-    /// their leases, and idle ones go as new ones get warm. A pool that is not configured any more drains. A new one is
-    /// filled.
+    /// Changes to another configuration without ending a lease. A pool whose template changed rolls: leases continue, and idle
+    /// members are retired as new ones get warm. A pool that is no longer configured drains. A new one is filled.
     package mutating func reload(_ new: FleetConfiguration, now: MonotonicInstant) {
         precondition(!new.pools.isEmpty, "a fleet has at least one pool")
         guard !isDraining else { return }
@@ -111,12 +110,12 @@ extension FleetStateMachine {
         pools[pool].isRemoved = false
         if case .fixed(let size) = settings.sizing { pools[pool].target = size }
         if isRolling {
-            // A member being reset would be outdated when it is clean.
+            // A member that is being reset would be outdated afterwards.
             for slot in slots.indices where slots[slot].pool == pool {
                 if case .resetting = slots[slot].state { retire(slot, .reconfigured) }
             }
             pools[pool].beginGeneration()
-            // What failed may well be what was changed.
+            // The change may have mended the cause of the failure.
             if pools[pool].breaker != .closed { closeBreaker(pool) }
         }
         let nextPing = nextPing(pool, now)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Creates: the one gate for all of them, and what becomes of them.
+/// Creates: the one gate for all of them, and how they end.
 extension FleetStateMachine {
     mutating func startCreate(
         _ now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?, wake: inout MonotonicInstant
@@ -75,10 +75,10 @@ extension FleetStateMachine {
             isOnDemand: isOnDemand)
     }
 
-    /// The member has answered its first ping. False: it has died since, so the create counts as failed and is to be
-    /// cleaned up after (`createCleaned`).
+    /// The member has answered its first ping. Returns false if it has died since: then the create counts as failed, and must
+    /// be cleaned up after (`createCleaned`).
     ///
-    /// - Parameter jitter: a random number from 0 to 1, by which the member's age limit differs from others'.
+    /// - Parameter jitter: a random number from 0 to 1, by which age limits of members differ.
     package mutating func createSucceeded(
         _ id: MemberID, link: any MemberLink, took: Duration, jitter: Double = 0, now: MonotonicInstant
     ) -> Bool {
@@ -97,7 +97,7 @@ extension FleetStateMachine {
         setEndOfLife(slot)
         pools[pool].demand.created(took: took)
         emit(.event(.created(id, pool: pools[pool].configuration.name, took: took)))
-        // Open, it was opened after this create began: only a create that begins after a failure proves anything.
+        // An open breaker was opened after this create began, and only a create that begins after a failure closes it.
         switch pools[pool].breaker {
         case .closed: pools[pool].failuresInRow = 0
         case .halfOpen: closeBreaker(pool)
@@ -108,8 +108,8 @@ extension FleetStateMachine {
         return true
     }
 
-    /// The create failed; the backoff counts from `now`. What it left behind has to be removed before anything else is
-    /// created: `createCleaned` says how that went.
+    /// The create failed; the backoff begins `now`. What it left behind must be removed before the next create;
+    /// `createCleaned` reports the result.
     package mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .starting = slots[slot].state else {
             preconditionFailure("\(id) is not being created")
@@ -126,10 +126,9 @@ extension FleetStateMachine {
         nudge()
     }
 
-    /// A member that dies unused and young, within the pool's `minLife`, has been as useless as one that was never
-    /// ready. The first is bad luck, and replaced. A second one within two backoffs, with no lease in between, counts as
-    /// a create that failed, from the moment of its death: otherwise a container that always ends after a moment would
-    /// be replaced without end. After that each one does, until a member is leased.
+    /// A member has died unused and young, within the pool's `minLife`. The first such member is replaced. A second one within
+    /// two backoffs, with no lease in between, counts as a failed create from the time of its death: otherwise a container
+    /// that always ends after a moment would be replaced endlessly. After that every one counts, until a member is leased.
     mutating func diedUnused(_ slot: SlotIndex, after life: Duration, now: MonotonicInstant) {
         let pool = slots[slot].pool
         guard life < pools[pool].configuration.minLife, !isDraining, !pools[pool].isDraining,
@@ -148,7 +147,7 @@ extension FleetStateMachine {
                     failuresInRow: pools[pool].failuresInRow, nextTry: backoff)))
     }
 
-    /// Nothing is created until the backoff, from now, has passed; who cannot wait that long is told now.
+    /// Opens the breaker: nothing is created until the backoff is over. Waiters that cannot wait that long fail now.
     private mutating func openBreaker(_ pool: PoolIndex, _ error: RuntimeError, now: MonotonicInstant) -> Duration {
         let backoff = pools[pool].configuration.backoff
         let until = now + backoff
@@ -167,7 +166,7 @@ extension FleetStateMachine {
         nudge()
     }
 
-    /// What a failed create left behind is gone; or, with an error, is not, and joins what is to be removed.
+    /// What a failed create left behind is gone. With an error it is not, and is queued for removal.
     package mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .cleaning = slots[slot].state else {
             preconditionFailure("\(id) is not being cleaned up")

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Leases: handing out, use, and their ends.
+/// Leases: granting, use, and how they end.
 extension FleetStateMachine {
-    /// A lease being used: what a call on it needs.
+    /// What a call on a lease needs.
     package struct LeaseUse: Sendable {
         package var member: MemberID
         /// The name of its pool.
         package var pool: String
         package var link: any MemberLink
         package var leaseTime: Duration
-        /// Until the lease ends, if it is not used again.
+        /// Time until the lease ends, if it is not used again.
         package var timeLeft: Duration
     }
 
-    /// The lease's clock starts here, not when its member was warmed.
+    /// Grants a lease. Its time starts here, not when its member got warm.
     mutating func lease(
         _ slot: SlotIndex, _ link: any MemberLink, to order: AcquireOrder, isWarm: Bool, now: MonotonicInstant
     ) -> Grant {
@@ -34,8 +34,8 @@ extension FleetStateMachine {
         return Grant(token: order.token, member: slots[slot].id, link: link, leaseTime: time, isWarm: isWarm)
     }
 
-    /// A call on a lease; extends it. `begins` says that it is an execution, which keeps the lease alive until
-    /// `endUse`. Nil: the lease never was, or has ended.
+    /// Uses a lease, which extends it. With `begins` it is an execution, which keeps the lease alive until `endUse`. Returns
+    /// nil if there is no such lease, or it has ended.
     package mutating func use(_ token: LeaseToken, begins: Bool, now: MonotonicInstant) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let lease = slots[slot].updateLease { lease in
@@ -46,8 +46,8 @@ extension FleetStateMachine {
         return lease.map { use(of: $0, slot, now: now) }
     }
 
-    /// The lease lasts for another whole time from now; for `leaseTime` from now on, if that is given and no longer
-    /// than the pool's. A lease whose connection has closed ends all the same. Nil: the lease never was, or has ended.
+    /// Extends a lease by its whole time, or by `leaseTime` from now on, up to the pool's maximum. A lease whose connection has
+    /// closed is not extended. Returns nil if there is no such lease, or it has ended.
     package mutating func renew(_ token: LeaseToken, leaseTime: Duration? = nil, now: MonotonicInstant) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let maxTime = pools[slots[slot].pool].configuration.leaseTime
@@ -76,8 +76,8 @@ extension FleetStateMachine {
         if let lease, !lease.isOrphaned { setTimer(slot, at: lease.expires) }
     }
 
-    /// Ends a lease; its member is removed, or reset where the pool reuses members and this one is worth it. True also
-    /// for a lease that was released a while ago; false when there is no such lease.
+    /// Ends a lease. Its member is removed, or reset if the pool reuses members and this one may be leased again. Returns true
+    /// also for a lease that was released recently, and false if there is no such lease.
     package mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
         guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else {
             return released.contains(token)
@@ -96,7 +96,7 @@ extension FleetStateMachine {
         return true
     }
 
-    /// Its leases end after the grace, unless they are detached.
+    /// A connection has closed: its leases end after the grace, unless they are detached.
     package mutating func connectionClosed(_ connection: ConnectionID, now: MonotonicInstant) {
         let graceEnd = now + configuration.connectionGrace
         var next = firstOwned.removeValue(forKey: connection)
@@ -113,7 +113,7 @@ extension FleetStateMachine {
         nudge()
     }
 
-    /// The member's stream has ended: its agent has gone, or broke the rules.
+    /// The member's stream has ended, because its agent has ended or violated the protocol.
     package mutating func memberDied(_ id: MemberID, now: MonotonicInstant) {
         guard let slot = slotOf[id] else { return }
         let name = pools[slots[slot].pool].configuration.name

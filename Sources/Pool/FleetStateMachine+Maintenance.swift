@@ -3,7 +3,7 @@
 internal import DequeModule
 internal import HeapModule
 
-/// What the one maintenance task asks for and reports.
+/// The events of the maintenance task.
 extension FleetStateMachine {
     /// One create, the only one in flight.
     package struct CreateOrder: Sendable, Equatable {
@@ -11,11 +11,11 @@ extension FleetStateMachine {
         package var pool: String
         package var template: MemberTemplate
         package var timeout: Duration
-        /// For the first waiter; else to fill the pool.
+        /// Whether it is for the first waiter, and not to fill the pool.
         package var isOnDemand: Bool
     }
 
-    /// Something to ask of a member over its link; `resetFinished` or `pingFinished` says how that went.
+    /// A reset or ping to do over a member's link; `resetFinished` or `pingFinished` reports the result.
     package struct LinkOrder: Sendable, Equatable {
         package var member: MemberID
         package var link: any MemberLink
@@ -26,23 +26,22 @@ extension FleetStateMachine {
         }
     }
 
-    /// What to start now, and when to come again if nothing happens before.
+    /// What to start now, and when to call `next` again if nothing happens before.
     package struct Step: Sendable, Equatable {
         package var create: CreateOrder?
         package var removals: [MemberID] = []
         package var resets: [LinkOrder] = []
         package var pings: [LinkOrder] = []
         package var wake: MonotonicInstant
-        /// Draining has come to its end: no member is left.
+        /// Whether draining is finished: no member is left.
         package var isFinished = false
     }
 
-    /// One cycle: what has passed its time is ended, then waiters are served, then pools are filled, one create at a
-    /// time.
+    /// One cycle: ends what has expired, then serves waiters, then fills pools, one create at a time.
     ///
     /// - Parameters:
-    ///   - newMember: a fresh name for a member to be created.
-    ///   - hostMemory: bytes of memory that the host has available now; nil where that is not known.
+    ///   - newMember: a new name for a member to create.
+    ///   - hostMemory: bytes of memory that the host has available now; nil if unknown.
     package mutating func next(
         now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?
     ) -> Step {
@@ -54,7 +53,7 @@ extension FleetStateMachine {
         } else if creating == nil {
             step.create = startCreate(now, newMember: newMember, hostMemory: hostMemory, wake: &step.wake)
         }
-        // After creates, for which a member may have been given up to make room.
+        // After creates, since a member may have been given up to make room for one.
         startRemovals(&step)
         startResets(&step)
         startPings(&step)
@@ -62,7 +61,7 @@ extension FleetStateMachine {
         return step
     }
 
-    /// Refuses new acquires and all that are queued, and removes what is idle. Leases go on until they end or `endLeases`.
+    /// Refuses new and queued acquires, and removes idle members. Leases continue until they end, or `endLeases`.
     package mutating func drain(now: MonotonicInstant) {
         guard !isDraining else { return }
         isDraining = true

@@ -4,7 +4,7 @@ internal import DequeModule
 
 /// Giving members up, and removing them until the runtime confirms that they are gone.
 extension FleetStateMachine {
-    /// A member that is ready is given up; one that is stopping already goes on as it does.
+    /// Gives up a member that is ready. One that is stopping already is left alone.
     mutating func retire(_ slot: SlotIndex, _ reason: RetireReason) {
         switch slots[slot].state {
         case .idle(let idle): giveUp(slot, idle.link, reason)
@@ -15,7 +15,7 @@ extension FleetStateMachine {
         }
     }
 
-    /// The member's stream is closed, and it is removed.
+    /// Gives a member up: closes its stream, and removes it.
     mutating func giveUp(_ slot: SlotIndex, _ link: any MemberLink, _ reason: RetireReason) {
         let pool = slots[slot].pool
         queueRemoval(slot, attempt: 0)
@@ -41,8 +41,8 @@ extension FleetStateMachine {
         }
     }
 
-    /// One attempt to remove a member has ended; without an error it is confirmed gone. Failed attempts are repeated,
-    /// 1 s to 60 s apart, until that.
+    /// One attempt to remove a member has ended. Without an error the member is confirmed gone; a failed attempt is repeated,
+    /// 1 s to 60 s apart.
     package mutating func removalFinished(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
         guard let slot = slotOf[id], case .stopping(.inFlight(let attempt)) = slots[slot].state else {
             preconditionFailure("\(id) is not being removed")

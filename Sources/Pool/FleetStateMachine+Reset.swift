@@ -2,7 +2,7 @@
 
 internal import DequeModule
 
-/// Making a released member as new (`reuse: reset`). A member whose reset is not proven is destroyed.
+/// Resets of released members (`reuse: reset`). A member whose reset is not proven is destroyed.
 extension FleetStateMachine {
     mutating func queueReset(_ slot: SlotIndex, _ link: any MemberLink) {
         move(slot, to: .resetting(Resetting(link: link)))
@@ -22,8 +22,8 @@ extension FleetStateMachine {
         }
     }
 
-    /// A member is proven clean, and goes to the first waiter or becomes idle; or, with an error, is not, and is
-    /// destroyed. Call once for each reset that was asked for, whatever has become of the member.
+    /// A reset has ended. Without an error the member is clean, and goes to the first waiter or becomes idle; with one it is
+    /// destroyed. Call it once for each requested reset, even if the member is gone.
     package mutating func resetFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
         resetsInFlight -= 1
         if !resetQueue.isEmpty { nudge() }

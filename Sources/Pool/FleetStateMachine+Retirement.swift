@@ -2,9 +2,9 @@
 
 internal import DequeModule
 
-/// When a member has served its time: age, idleness, use, health, surplus, and a new configuration.
+/// When a member is retired: age, idleness, number of uses, health, surplus, and a new configuration.
 extension FleetStateMachine {
-    /// Why a member should not be leased again; nil: it may.
+    /// Why a member should not be leased again; nil if it may.
     func reasonToRetire(_ slot: SlotIndex, now: MonotonicInstant) -> RetireReason? {
         // Fields one by one: a copy of the whole configuration would cost more than all of this.
         let pool = slots[slot].pool
@@ -15,7 +15,7 @@ extension FleetStateMachine {
         return nil
     }
 
-    /// Sets when it is too old; earlier by the member's own share of the jitter.
+    /// Sets when the member is too old, earlier by its own share of the jitter.
     mutating func setEndOfLife(_ slot: SlotIndex) {
         let pool = slots[slot].pool
         let share = 1 - pools[pool].configuration.ageJitter * slots[slot].jitter
@@ -55,7 +55,7 @@ extension FleetStateMachine {
         pools[pool].configuration.healthInterval.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
     }
 
-    /// Only idle members are asked: one that was just leased or reset has answered already.
+    /// Pings idle members only: one that was just leased or reset has answered already.
     mutating func startPings(_ step: inout Step) {
         while pingsInFlight < configuration.maxConcurrentPings, let id = pingQueue.popFirst() {
             guard let slot = slotOf[id] else { continue }
@@ -70,8 +70,8 @@ extension FleetStateMachine {
         }
     }
 
-    /// A member has answered a health ping; or, with an error, has not: then it is retired, after its lease if it has
-    /// been leased since. Call once for each ping that was asked for, whatever has become of the member.
+    /// A health ping has ended. With an error the member is retired, after its lease if it has been leased since. Call it once
+    /// for each requested ping, even if the member is gone.
     package mutating func pingFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
         pingsInFlight -= 1
         if !pingQueue.isEmpty { nudge() }
@@ -93,8 +93,8 @@ extension FleetStateMachine {
 
     // MARK: Too many
 
-    /// Sets the pool's target, and lets go of a member beyond it, one at a time and far apart: what demand took up in
-    /// seconds it gives back in minutes.
+    /// Sets the pool's target, and retires members beyond it one at a time and far apart: what grew within seconds shrinks
+    /// within minutes.
     mutating func followDemand(_ pool: PoolIndex, now: MonotonicInstant, wake: inout MonotonicInstant) {
         updateTarget(pool, now: now)
         trimOutdated(pool)
@@ -126,14 +126,14 @@ extension FleetStateMachine {
         }
     }
 
-    /// Outdated members go as new ones get warm, so that the pool is never short for the change.
+    /// Retires outdated members as new ones get warm, so that the pool never has too few because of the change.
     mutating func trimOutdated(_ pool: PoolIndex) {
         while pools[pool].outdatedIdle > 0, pools[pool].idle > pools[pool].target, let (slot, _) = firstOutdated(pool) {
             retire(slot, .reconfigured)
         }
     }
 
-    /// A limit is in the way of a new member, and the pool has outdated ones: one of them goes first.
+    /// If a limit prevents a new member and the pool has outdated ones, retires one of them first.
     mutating func makeRoom(_ pool: PoolIndex) {
         guard pools[pool].held != nil, pools[pool].stopping == 0, let (slot, _) = firstOutdated(pool) else { return }
         retire(slot, .reconfigured)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pool in numbers.
+/// Statistics of a pool.
 package struct PoolSnapshot: Sendable, Equatable {
     package enum Breaker: Sendable, Equatable {
         case closed
@@ -17,7 +17,7 @@ package struct PoolSnapshot: Sendable, Equatable {
     package var leased: Int
     package var resetting: Int
     package var stopping: Int
-    /// Those of `idle` that were made like an earlier configuration says.
+    /// How many of `idle` were created by an earlier configuration.
     package var outdated: Int
     package var waiters: Int
     package var oldestWait: Duration
@@ -31,12 +31,12 @@ package struct PoolSnapshot: Sendable, Equatable {
     package var removed: UInt64
     /// Resets that ended in a clean member.
     package var recycled: UInt64
-    /// Members given up, by reason; those with none are left out.
+    /// Members retired, by reason, without reasons that never occurred.
     package var retired: [RetireReason: UInt64]
     package var acquireLatency: LatencyQuantiles
-    /// Acquires per second, as the target is computed from them.
+    /// Acquires per second, from which the target is computed.
     package var arrivalRate: Double
-    /// What a create takes; nil before the first.
+    /// How long a create takes; nil before the first.
     package var createTime: Duration?
 }
 
@@ -49,16 +49,16 @@ package struct MemberInfo: Sendable, Equatable {
     package var id: MemberID
     package var pool: String
     package var state: State
-    /// Since its first answer; zero before.
+    /// Time since its first answer; zero before.
     package var age: Duration
     /// How often it was leased.
     package var uses: Int
-    /// It was made like an earlier configuration says.
+    /// Whether it was created by an earlier configuration.
     package var isOutdated: Bool
 }
 
 extension FleetStateMachine {
-    /// Every pool in numbers: as configured, then those that are no longer and still have members.
+    /// Statistics of every pool, in the configured order, then of pools no longer configured that still have members.
     package func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
         let others = pools.indices.filter { pools[$0].isRemoved && pools[$0].members > 0 }
         return (poolOrder + others).map { snapshot(of: $0, now: now) }
@@ -88,7 +88,7 @@ extension FleetStateMachine {
             createTime: demand.createSeconds.map { .nanoseconds(Int64($0 * 1e9)) })
     }
 
-    /// Every member of a pool, or of all pools, in the order of their names' creation.
+    /// Every member of a pool, or of all pools, in the order of creation.
     package func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
         slots.compactMap { slot in
             let pool = pools[slot.pool].configuration.name

@@ -5,12 +5,12 @@ internal import HeapModule
 
 /// All decisions of the pools, without I/O, clock or randomness: events and the time go in, outcomes come out.
 ///
-/// Every event is a `mutating func`. What it decides beyond its own outcome waits in `takeEffects()`; what is to be
-/// created or removed is asked for with `next`, by the one maintenance task. `Fleet` is the shell around it.
+/// Every event is a `mutating func`. What it decides for others waits in `takeEffects()`; what to create or remove, the
+/// maintenance task asks for with `next`. `Fleet` is the shell around it.
 ///
-/// No event walks over all members: each costs the same with 10 as with 10 000 of them.
+/// No event visits all members, so each costs the same with 10 as with 10 000 of them.
 package struct FleetStateMachine: Sendable {
-    /// What is to be done for others because of an event, outside the lock, in this order.
+    /// What to do for others because of an event, outside the lock, in this order.
     package enum Effect: Sendable {
         case grant(WaiterID, Grant)
         case refuse(WaiterID, AcquireError)
@@ -38,7 +38,7 @@ package struct FleetStateMachine: Sendable {
     var configuration: FleetConfiguration
     var pools: Table<PoolState>
     var poolNamed: [String: PoolIndex]
-    /// The pools as they are configured, the default pool first.
+    /// The pools in the configured order, the default pool first.
     var poolOrder: [PoolIndex]
     var slots = Table<Slot>()
     var freeSlots: [SlotIndex] = []
@@ -51,14 +51,14 @@ package struct FleetStateMachine: Sendable {
     /// Leases and waiters of each client that has any.
     var countOfClient: [ClientID: Int] = [:]
     var timers = Heap<Timer>()
-    /// The one slot whose create, or the cleaning after it, is in flight.
+    /// The slot whose create, or cleaning after it, is in flight.
     var creating: SlotIndex?
     var removalQueue: Deque<SlotIndex> = []
     var resetQueue: Deque<MemberID> = []
-    /// Resets that were asked for and have not been reported, also of members that have died since.
+    /// Resets that were requested and not reported, including those of members that have died since.
     var resetsInFlight = 0
     var pingQueue: Deque<MemberID> = []
-    /// As with resets.
+    /// Pings, counted in the same way.
     var pingsInFlight = 0
     // Of all pools together: counted by `move` alone.
     var members = 0
@@ -82,7 +82,7 @@ package struct FleetStateMachine: Sendable {
             pools.indices.map { (pools[$0].configuration.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// What the last events decided for others; empty afterwards.
+    /// Removes and returns what the last events decided for others.
     package mutating func takeEffects() -> [Effect] {
         guard !effects.isEmpty else { return [] }
         defer { effects = [] }
@@ -109,7 +109,7 @@ package struct FleetStateMachine: Sendable {
         dropDeadTimers()
     }
 
-    /// Timers are not taken out when what they were for goes away; this keeps the heap in proportion to the living.
+    /// A timer stays in the heap when its purpose is gone; this keeps the heap in proportion to the timers still needed.
     mutating func dropDeadTimers() {
         guard timers.count > 2 * (slots.count + waiters.count) + 64 else { return }
         timers = Heap(timers.unordered.filter(isLive))
@@ -132,7 +132,7 @@ package struct FleetStateMachine: Sendable {
 
     package var leaseCount: Int { slotOfLease.count }
 
-    /// Timers that are set, those included that what they were for has made idle.
+    /// Timers that are set, including those whose purpose is gone.
     package var timerCount: Int { timers.count }
 
     /// The sum of the memory limits of all members, in bytes.

@@ -48,8 +48,7 @@ struct LatencyHistogram: Sendable {
     }
 }
 
-/// How long acquires took, from asking to the member being theirs, recent ones mostly; rounded up to the next quarter
-/// of a power of two.
+/// How long acquires took until they had a member, mostly recent ones; rounded up to the next quarter of a power of two.
 package struct LatencyQuantiles: Sendable, Equatable {
     package var p50: Duration
     package var p90: Duration

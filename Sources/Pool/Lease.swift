@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A lease's name and its key at once: 128 bits that nobody can guess.
+/// The name of a lease, and the key to it: 128 bits that nobody can guess.
 package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     let high: UInt64
     let low: UInt64
 
-    /// - Parameter generator: for real leases a cryptographic one, which the system's is.
+    /// - Parameter generator: for real leases it must be cryptographic, as the system's is.
     package init(using generator: inout some RandomNumberGenerator) {
         high = generator.next()
         low = generator.next()
@@ -30,7 +30,7 @@ package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
         (high, low) = words
     }
 
-    /// One random word is as good for this as two.
+    /// One random word is enough for a hash.
     package func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
     package var description: String {
@@ -45,7 +45,7 @@ package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A connection of a client, as the pool knows it: leases end with it.
+/// A connection of a client, with which its leases end.
 package struct ConnectionID: Hashable, Sendable {
     package let number: UInt64
 
@@ -54,7 +54,7 @@ package struct ConnectionID: Hashable, Sendable {
     }
 }
 
-/// Who acquires, for the limit on what one client has: its token where there is one, else its address.
+/// The client of an acquire, for the limit per client: its token if it has one, else its address.
 package struct ClientID: Hashable, Sendable {
     package let name: String
 
@@ -72,23 +72,23 @@ package struct WaiterID: Hashable, Sendable {
     }
 }
 
-/// What an acquire asks for.
+/// The request of an acquire.
 package struct AcquireOrder: Sendable {
     /// The pool's name; empty is the default pool.
     package var pool: String
-    /// The name the lease will have.
+    /// The token that the lease will have.
     package var token: LeaseToken
-    /// The name of the acquire, in case it has to wait.
+    /// The id of the acquire, in case it has to wait.
     package var waiter: WaiterID
-    /// Whose lease it will be.
+    /// The connection that will own the lease.
     package var connection: ConnectionID
-    /// The lease outlives its connection.
+    /// Whether the lease outlives its connection.
     package var isDetached: Bool
-    /// How long the lease lasts without use; nil, or more than the pool's: the pool's.
+    /// How long the lease lasts without use; nil is the pool's time, which is also the maximum.
     package var leaseTime: Duration?
-    /// How long to wait in the queue; nil: the default. Cut to the server's `maxWait`.
+    /// How long to wait in the queue, up to the server's `maxWait`; nil is the default.
     package var wait: Duration?
-    /// On whose account it goes; nil: nobody's, and no limit on a client applies.
+    /// The client whose limit counts it; nil if no such limit applies.
     package var client: ClientID?
 
     package init(
@@ -106,14 +106,14 @@ package struct AcquireOrder: Sendable {
     }
 }
 
-/// A member, handed out.
+/// A granted lease.
 package struct Grant: Sendable {
     package var token: LeaseToken
     package var member: MemberID
     package var link: any MemberLink
     /// How long the lease lasts without use.
     package var leaseTime: Duration
-    /// It was idle; false: it was created while the acquire waited.
+    /// Whether the member was idle, and not created while the acquire waited.
     package var isWarm: Bool
 }
 
@@ -122,20 +122,20 @@ package enum AcquireError: Error, Sendable, Equatable {
     case unknownPool(String, known: [String])
     /// Nothing is created until `nextTry` from now, since the last create failed.
     case unavailable(RuntimeError, nextTry: Duration)
-    /// So many wait already.
+    /// The queue is full: so many wait already.
     case queueFull(waiting: Int)
-    /// It waited so long; a create was in flight or due.
+    /// It has waited that long; a create was in flight or due.
     case timedOut(after: Duration)
-    /// It waited so long; a limit stood in the way of a create.
+    /// It has waited that long; a limit prevented a create.
     case exhausted(HeldReason, after: Duration)
     case draining
-    /// The client has or awaits so many members already, the most for one.
+    /// The client already has, or waits for, as many members as one client may have.
     case clientLimit(Int)
     /// The pool is being drained.
     case poolDraining(String)
 }
 
-/// Which limit is in the way of a create.
+/// Which limit prevents a create.
 package enum HeldReason: Sendable, Equatable, CustomStringConvertible {
     case poolMax(Int)
     case fleetMax(Int)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The server's end of a member's byte stream, opaque to the pool: who gets a lease gets it too.
+/// The server's end of a member's byte stream. It is opaque to the pool, which hands it out with a lease.
 package protocol MemberLink: AnyObject, Sendable {
-    /// Ends the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
+    /// Closes the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
     func close(_ reason: LinkCloseReason)
 
-    /// Asks the agent whether it is well. Returns when it has answered.
+    /// Pings the agent. Returns when it has answered.
     func ping() async throws(MemberLinkError)
 
-    /// Makes the member as new: every process but the agent gone, fresh tmpfs, no IPC objects, no environment left.
-    /// Returns when that is proven; whoever throws is destroyed.
+    /// Resets the member: no process but the agent, empty writable places, no IPC objects. Returns when that is proven; if it
+    /// throws, the member must be destroyed.
     func reset() async throws(MemberLinkError)
 }
 
-/// Why a member did not do what its link was asked for.
+/// Why a ping or a reset failed.
 package enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The agent has no such call.
     case unsupported
@@ -45,7 +45,7 @@ package enum LinkCloseReason: Sendable, Equatable {
 
 /// Why a member was retired, as Stats counts it.
 package enum RetireReason: String, Sendable, CaseIterable {
-    /// Its lease was released, and the pool reuses none.
+    /// Its lease was released, and the pool does not reuse members.
     case released
     case leaseExpired = "lease expired"
     case connectionClosed = "connection closed"
@@ -54,7 +54,7 @@ package enum RetireReason: String, Sendable, CaseIterable {
     case age
     /// It was idle for too long.
     case idle
-    /// It was leased often enough.
+    /// It was leased as often as the pool allows.
     case uses
     /// It did not answer a health ping.
     case unhealthy
@@ -65,7 +65,7 @@ package enum RetireReason: String, Sendable, CaseIterable {
     case reconfigured
     case draining
 
-    /// What its link is told.
+    /// The reason that its link gets.
     var closeReason: LinkCloseReason {
         switch self {
         case .released: .released
@@ -77,7 +77,7 @@ package enum RetireReason: String, Sendable, CaseIterable {
         }
     }
 
-    /// The reason's place among `allCases`.
+    /// Its index in `allCases`.
     var ordinal: Int {
         switch self {
         case .released: 0

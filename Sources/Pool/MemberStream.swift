@@ -7,20 +7,20 @@
 #endif
 
 /// The byte stream to the agent in a member: a descriptor to read from and one to write to, the same one for a socket.
-/// Owns both: closed when dropped, unless `take` hands them on.
+/// It owns both and closes them when it is dropped, unless `take` passes them on.
 package struct MemberStream: ~Copyable, Sendable {
     private var input: Int32
     private var output: Int32
-    /// Who programs in the member run as; nil where the runtime leaves that to others.
+    /// The user that programs in the member run as; nil if the runtime does not choose one.
     package let user: MemberUser?
-    /// Tells whether it was the kernel that ended the agent, for lack of memory; nil where that cannot be found out.
+    /// Counts out-of-memory kills in the member, so that the end of the agent can be explained; nil if that is unknown.
     package let memoryKills: MemoryKills?
 
     /// - Parameters:
-    ///   - input: what the agent writes is read here.
-    ///   - output: what is written here the agent reads.
-    ///   - user: who programs run as.
-    ///   - memoryKills: of the member.
+    ///   - input: descriptor to read what the agent writes.
+    ///   - output: descriptor to write what the agent reads.
+    ///   - user: the user that programs run as.
+    ///   - memoryKills: counter of the member's out-of-memory kills.
     package init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
         self.input = input
         self.output = output

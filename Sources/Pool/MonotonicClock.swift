@@ -32,7 +32,7 @@ extension Duration {
     /// Whole nanoseconds; `Int64.max` or `Int64.min` where they don't fit.
     package var saturatedNanoseconds: Int64 { Int64(clamping: attoseconds / 1_000_000_000) }
 
-    /// Whole milliseconds, rounded up, never negative: what is said to a client.
+    /// Whole milliseconds, rounded up, never negative, as sent to clients.
     package var wholeMilliseconds: UInt64 { roundedUp(to: 1_000_000) }
 
     /// Whole microseconds, rounded up, never negative.
@@ -44,7 +44,7 @@ extension Duration {
     }
 }
 
-/// Where the pool's time comes from: passed in, so that tests own it.
+/// The pool's source of time. It is passed in, so that tests control it.
 package protocol MonotonicClock: Sendable {
     func now() -> MonotonicInstant
     /// Returns at `instant`, or throws `CancellationError` when the task is cancelled.

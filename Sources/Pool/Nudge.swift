@@ -2,7 +2,7 @@
 
 internal import Synchronization
 
-/// Wakes the maintenance task. Nudges that come while it works are not lost, and many are as good as one.
+/// Wakes the maintenance task. Nudges that come while it works are not lost; several count as one.
 final class Nudge: Sendable {
     private struct State {
         var isPending = false

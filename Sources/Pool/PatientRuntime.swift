@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A runtime whose creates wait while the server itself has no descriptors or memory left: that is not the runtime's failure,
+/// A runtime whose creates wait while the server itself lacks descriptors or memory, since that is not the runtime's failure
 /// and must not open the breaker.
 package struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
-    /// Between two looks at whether there is room again.
+    /// Time between two checks whether there is room again.
     package static var pause: Duration { .milliseconds(250) }
 
     private let base: Base
     private let clock: any MonotonicClock
     private let isRoomLeft: @Sendable () -> Bool
 
-    /// - Parameter isRoomLeft: whether a create would find what it needs of the server's own process.
+    /// - Parameter isRoomLeft: whether the server's own process has what a create needs.
     package init(
         _ base: Base, clock: any MonotonicClock = SystemClock(), isRoomLeft: @escaping @Sendable () -> Bool
     ) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One pool: what its members are made like, and how many there are.
+/// One pool: how its members are created, and how many there are.
 package struct PoolConfiguration: Sendable, Equatable {
     package var name: String
     package var template: MemberTemplate
@@ -8,35 +8,34 @@ package struct PoolConfiguration: Sendable, Equatable {
     package var sizing: Sizing
     /// Maximum of members in all states together.
     package var max: Int
-    /// Members filled in before another pool has its turn.
+    /// Maximum number of creates before it is another pool's turn.
     package var batch: Int
-    /// How long nothing is created after a create that failed.
+    /// How long nothing is created after a failed create.
     package var backoff: Duration
-    /// A create that has not ended in an answering member by then has failed.
+    /// Time after which a create without an answering member counts as failed.
     package var createTimeout: Duration
     /// How long a lease lasts without use.
     package var leaseTime: Duration
-    /// What becomes of a member after its release.
+    /// What happens to a member after its release.
     package var reuse: Reuse
-    /// A member this old is retired as soon as no lease is on it; nil: never.
+    /// A member of this age is retired as soon as it is not leased; nil is never.
     package var maxAge: Duration?
     /// Members are retired at up to this fraction of `maxAge` earlier, each at a time of its own, so that those created
     /// together do not all go together; 0 to 1.
     package var ageJitter: Double
-    /// A member idle for so long is retired; nil: never.
+    /// A member that was idle for this long is retired; nil is never.
     package var maxIdle: Duration?
-    /// A member is retired after so many leases (`reuse: reset`); nil: never.
+    /// A member is retired after this many leases (`reuse: reset`); nil is never.
     package var maxUses: Int?
-    /// A member that dies unused before it has lived so long died young: the second of these in a row counts as a
-    /// create that failed.
+    /// A member that dies unused before this age died young: the second such member in a row counts as a failed create.
     package var minLife: Duration
-    /// A reset that has not been proven by then has failed.
+    /// Time after which a reset without proof counts as failed.
     package var resetTimeout: Duration
-    /// How often an idle member is asked whether it is well; nil: never.
+    /// How often an idle member is pinged; nil is never.
     package var healthInterval: Duration?
-    /// A member that has not answered by then is not well.
+    /// Time after which a member that does not answer is unhealthy.
     package var pingTimeout: Duration
-    /// Idle members beyond the target are retired one at a time, so far apart.
+    /// Time between two retirements of idle members beyond the target.
     package var surplusInterval: Duration
 
     /// How many members are kept idle.
@@ -46,16 +45,16 @@ package struct PoolConfiguration: Sendable, Equatable {
         case adaptive(min: Int, max: Int)
     }
 
-    /// What becomes of a member after its release.
+    /// What happens to a member after its release.
     package enum Reuse: Sendable, Equatable {
         /// It is destroyed.
         case never
-        /// It is reset and, once proven clean, leased again. Only after a release: a lease that time or its connection
-        /// ended takes its member along.
+        /// It is reset and, once proven clean, leased again. Only after a release: if a lease expires or its connection
+        /// closes, its member is destroyed.
         case reset
     }
 
-    /// Members kept idle, at least; setting it makes the size fixed.
+    /// Minimum number of idle members; setting it makes the size fixed.
     package var size: Int {
         get {
             switch sizing {
@@ -66,7 +65,7 @@ package struct PoolConfiguration: Sendable, Equatable {
         set { sizing = .fixed(newValue) }
     }
 
-    /// - Parameter sizing: when given, counts instead of `size`.
+    /// - Parameter sizing: if given, it is used instead of `size`.
     package init(
         name: String = "default", template: MemberTemplate = MemberTemplate(), size: Int = 2, max: Int = 16,
         batch: Int = 3, backoff: Duration = .seconds(300), createTimeout: Duration = .seconds(60),
@@ -103,7 +102,7 @@ package struct FleetConfiguration: Sendable, Equatable {
     package var pools: [PoolConfiguration]
     /// Maximum of members of all pools together.
     package var max: Int
-    /// What the memory limits of all members together may reach, in bytes.
+    /// Maximum sum of the memory limits of all members, in bytes.
     package var memoryBudgetBytes: Int64
     /// The maximum time that the maintenance task sleeps: a safety net.
     package var tick: Duration
@@ -125,7 +124,7 @@ package struct FleetConfiguration: Sendable, Equatable {
     package var maxConcurrentResets: Int
     /// Maximum of health pings in flight.
     package var maxConcurrentPings: Int
-    /// Each member has a user id of its own from it, unless its pool has one for all; nil: none has.
+    /// Range of user ids from which each member gets its own, unless its pool has one for all; nil is no such range.
     package var uids: ClosedRange<UInt32>?
 
     package init(

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Sees every decision of the pool: for the log and for counters. Called outside the pool's lock, in any order of threads.
+/// Gets every decision of the pool, for the log and for counters. It is called outside the pool's lock, on any thread.
 package protocol PoolObserver: Sendable {
     func record(_ event: PoolEvent)
 }
 
-/// A decision, or what became of one.
+/// A decision, or its result.
 package enum PoolEvent: Sendable, Equatable {
     case createStarted(MemberID, pool: String, onDemand: Bool)
     case created(MemberID, pool: String, took: Duration)

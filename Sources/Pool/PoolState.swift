@@ -9,7 +9,7 @@ extension FleetStateMachine {
         var configuration: PoolConfiguration
         var breaker = Breaker.closed
         var failuresInRow = 0
-        /// When a member died young and unused; nil: not since the last lease.
+        /// When a member last died young and unused; nil if none has since the last lease.
         var lastYoungDeath: MonotonicInstant?
         // Members by state: counted by `move` alone.
         var starting = 0
@@ -21,18 +21,18 @@ extension FleetStateMachine {
         var outdatedIdle = 0
         /// How many idle members there should be.
         var target: Int
-        /// Counts the changes of the template; members of an earlier one are outdated.
+        /// Number of changes of the template; members of an earlier one are outdated.
         private(set) var generation = 0
         var idleQueue = IdleQueue()
-        /// Handed out when no other is idle, and retired as new ones get warm.
+        /// Outdated idle members: leased if no other is idle, and retired as new ones get warm.
         var outdatedQueue = IdleQueue()
         var demand = Demand()
-        /// When the next member beyond the target goes; nil while there is none.
+        /// When the next member beyond the target is retired; nil while there is none.
         var surplusDue: MonotonicInstant?
         var isDraining = false
-        /// It is no longer configured, and goes when its last member has gone.
+        /// Whether the pool is no longer configured, and is removed after its last member.
         var isRemoved = false
-        /// Waiters, first in, first out; one that is gone leaves its place behind.
+        /// Waiters, first in, first out. The place of a waiter that left remains, without effect.
         var queue: Deque<WaiterID> = []
         /// How many of `queue` still wait.
         var waiting = 0
@@ -53,14 +53,14 @@ extension FleetStateMachine {
         }
 
         var members: Int { starting + idle + leased + resetting + stopping }
-        /// Idle members, and those that will be in a moment.
+        /// Idle members, and those that soon will be.
         var supply: Int { idle - outdatedIdle + starting + resetting }
         var wantsFill: Bool { supply < target && !isDraining }
-        /// Members that are being reset are about to serve the queue: a create is for who is left over.
+        /// Whether more wait than there are members being reset, which will serve the queue first.
         var wantsOnDemand: Bool { waiting > resetting }
         var isVacant: Bool { isRemoved && members == 0 }
 
-        /// The template has changed: whatever was made before is outdated.
+        /// The template has changed: members created before are outdated.
         mutating func beginGeneration() {
             generation += 1
             outdatedIdle = idle
@@ -69,7 +69,7 @@ extension FleetStateMachine {
         }
     }
 
-    /// Slots in the order in which they became idle. A slot that is idle no longer, or again, leaves its place behind.
+    /// Slots in the order in which they became idle. When a slot is no longer idle, its place remains, without effect.
     struct IdleQueue: Sendable {
         struct Place: Sendable {
             var slot: SlotIndex

@@ -3,7 +3,7 @@
 extension FleetStateMachine {
     typealias SlotIndex = Table<Slot>.Index
 
-    /// A member's place: from the moment its create begins until the runtime has confirmed that it is gone.
+    /// The entry of a member, from the beginning of its create until the runtime has confirmed that it is gone.
     struct Slot: Sendable {
         let id: MemberID
         let pool: PoolIndex
@@ -20,9 +20,9 @@ extension FleetStateMachine {
         var jitter = 0.0
         var endOfLife = MonotonicInstant(nanoseconds: .max)
         var uses = 0
-        /// Its health ping is queued or in flight, also when it has been leased since.
+        /// Whether a health ping is queued or in flight, even if the member has been leased since.
         var isPinging = false
-        /// It failed a ping while it was leased: retired as soon as the lease ends.
+        /// Whether it failed a ping while it was leased, so that it is retired when the lease ends.
         var isUnhealthy = false
 
         init(id: MemberID, pool: PoolIndex, generation: Int, memoryBytes: Int64) {
@@ -32,14 +32,14 @@ extension FleetStateMachine {
             self.memoryBytes = memoryBytes
         }
 
-        /// Changes what is known of the idle member, which stays idle. Nothing happens in another state.
+        /// Changes the data of an idle member, which stays idle. Does nothing in another state.
         mutating func updateIdle(_ change: (inout Idle) -> Void) {
             guard case .idle(var idle) = state else { return }
             change(&idle)
             state = .idle(idle)
         }
 
-        /// Changes the lease, which goes on. Nil in another state.
+        /// Changes the data of the lease, which continues. Returns nil in another state.
         @discardableResult
         mutating func updateLease(_ change: (inout Lease) -> Void) -> Lease? {
             guard case .leased(var lease) = state else { return nil }
@@ -61,16 +61,16 @@ extension FleetStateMachine {
         case cleaning
         /// Ready to be leased. → `leased`, `stopping`
         case idle(Idle)
-        /// In a caller's hands. → `stopping`, or `resetting` where the pool reuses members; `leased` by the next waiter
-        /// or `idle` only when the caller had gone before learning of the lease
+        /// Leased. → `stopping`, or `resetting` if the pool reuses members; `leased` by the next waiter or `idle` only if the
+        /// caller left before it got the lease
         case leased(Lease)
-        /// Released, and being made as new. → `leased` by the first waiter, `idle` without one; `stopping` when it is not
-        /// proven clean or not wanted any more
+        /// Released, and being reset. → `leased` by the first waiter, `idle` without one; `stopping` if it is not proven
+        /// clean, or no longer needed
         case resetting(Resetting)
         /// Given up: its link is closed, and it is removed until the runtime confirms that. → `free`
         case stopping(Removal)
 
-        /// The agent has answered, and the member is not given up.
+        /// Whether the agent has answered, and the member is not given up.
         var isReady: Bool {
             switch self {
             case .idle, .leased, .resetting: true
@@ -83,7 +83,7 @@ extension FleetStateMachine {
         var link: any MemberLink
         var since: MonotonicInstant
         var nextPing: MonotonicInstant
-        /// Tells its place in the idle queue from those of earlier times.
+        /// Distinguishes its place in the idle queue from earlier ones.
         var stamp: UInt64
     }
 
@@ -94,11 +94,11 @@ extension FleetStateMachine {
         var client: ClientID?
         var time: Duration
         var expires: MonotonicInstant
-        /// Executions that run in it: while there are any, time does not end it.
+        /// Number of running executions: while there are any, the lease does not expire.
         var active = 0
-        /// Its connection has closed: it ends at `expires`, in use or not.
+        /// Whether its connection has closed, so that it ends at `expires` even if it is in use.
         var isOrphaned = false
-        /// A call on it was made: its member is not as good as new any more.
+        /// Whether a call on it was made, so that its member is no longer unused.
         var isUsed = false
         /// Neighbours in the list of its owner's leases.
         var previousOwned: SlotIndex?
@@ -107,7 +107,7 @@ extension FleetStateMachine {
 
     struct Resetting: Sendable {
         var link: any MemberLink
-        /// False: it is queued.
+        /// Whether the reset is in flight, and not queued.
         var isInFlight = false
     }
 
@@ -198,7 +198,7 @@ extension FleetStateMachine {
         nudge()
     }
 
-    /// It was made from an earlier template of its pool.
+    /// Whether it was created from an earlier template of its pool.
     func isOutdated(_ slot: SlotIndex) -> Bool {
         slots[slot].generation != pools[slots[slot].pool].generation
     }

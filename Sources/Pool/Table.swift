@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Elements that are found by an index of a type of its own, so that a pool's index can't be taken for a slot's.
+/// An array with an index type of its own, so that a pool's index cannot be used for a slot.
 struct Table<Element: Sendable>: Sendable, RandomAccessCollection, MutableCollection {
     struct Index: Hashable, Sendable, Strideable {
         // Half an Int: a lease has two of them, and beyond 128 bytes each copy of a state is a call of memcpy.
@@ -36,7 +36,7 @@ struct Table<Element: Sendable>: Sendable, RandomAccessCollection, MutableCollec
         return Index(elements.count - 1)
     }
 
-    /// Every index once, beginning with `first` and going round.
+    /// Every index once, beginning with `first` and wrapping around.
     func indices(from first: Index) -> some Sequence<Index> {
         let count = elements.count
         return (0..<count).lazy.map { Index((first.number + $0) % count) }

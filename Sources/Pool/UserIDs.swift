@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// User ids for members, each for one at a time.
 ///
-/// What the kernel counts for a user (inotify instances, message queues, signals that wait, memory that is locked, pipes,
-/// descriptors in flight) is then each member's own, and neither the host's nor another's.
+/// What the kernel counts for each user (inotify instances, message queues, pending signals, locked memory, pipes, descriptors
+/// in flight) is then counted for each member, and not together with the host or other members.
 final class UserIDs: Sendable {
     private struct State {
         var next: UInt32
@@ -22,7 +22,7 @@ final class UserIDs: Sendable {
         state = Mutex(State(next: range.contains(first) ? first : range.lowerBound))
     }
 
-    /// One that no member has, and as long ago as can be had none had; nil when all are taken.
+    /// Takes an id that no member has, the one not used for longest; nil if all are taken.
     func take(_ member: MemberID) -> UInt32? {
         state.withLock { state in
             if let own = state.taken[member] { return own }
@@ -36,7 +36,7 @@ final class UserIDs: Sendable {
         }
     }
 
-    /// Of a member that is confirmed gone.
+    /// Gives back the id of a member that is confirmed gone.
     func giveBack(_ member: MemberID) {
         state.withLock { state in
             if let uid = state.taken.removeValue(forKey: member) { state.inUse.remove(uid) }
