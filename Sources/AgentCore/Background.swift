@@ -3,14 +3,14 @@
 internal import BerthSchema
 internal import Glibc
 
-/// What programs have left running that ended by themselves, as they had asked: a supervisor, and what it watches. It is
-/// killed when this goes out of use.
+/// Processes that a program left running with `keep_background`: a supervisor and everything below it. They are killed when
+/// this object is deallocated.
 ///
-/// What it goes on to write is read and dropped: else it would wait for a reader for ever, or be killed by SIGPIPE.
+/// What they write from then on is read and dropped, since otherwise they would block for ever, or be killed by SIGPIPE.
 final class Background {
     let pid: pid_t
     private let supervisor: Supervisor
-    /// The server's stream on which the program was.
+    /// The id of the program's stream.
     private let streamID: UInt32
     private var stdout: Descriptor?
     private var stderr: Descriptor?
@@ -22,7 +22,7 @@ final class Background {
         self.streamID = streamID
     }
 
-    /// The execution has ended, and needs its pipes, or its terminal, no more.
+    /// Takes over the pipes, or the terminal, of the execution, which has ended.
     func keep(stdout: consuming Descriptor?, stderr: consuming Descriptor?) {
         self.stdout = stdout
         self.stderr = stderr
@@ -37,14 +37,14 @@ final class Background {
         if stream == .stdout { isReadable.stdout = true } else { isReadable.stderr = true }
     }
 
-    /// A read would do something now, as far as is known.
-    /// - Parameter buffer: what it has announced and not moved is not to be dropped.
+    /// Whether a read would return something now, as far as is known.
+    /// - Parameter buffer: output that it has announced and not moved must not be dropped.
     func wantsToRead(_ stream: OutputStream, _ buffer: SendBuffer) -> Bool {
         (stream == .stdout ? isReadable.stdout : isReadable.stderr) && raw(stream) != nil
             && buffer.unspliced(of: streamID, stream.rawValue) == 0
     }
 
-    /// Reads once, and drops what was read.
+    /// Reads once, and discards what was read.
     func drop(_ stream: OutputStream, into room: UnsafeMutableRawBufferPointer) {
         guard let raw = raw(stream) else { return }
         let count = read(raw, room.baseAddress, room.count)

@@ -3,10 +3,10 @@
 internal import CAgent
 internal import Glibc
 
-/// What the container was like before its first program, and the way back there.
+/// The state of the container before its first program, and how to restore it.
 ///
-/// Nothing is taken for granted: what was removed is looked for afterwards, and what the agent does not know how to
-/// look for makes a reset impossible from the start.
+/// Nothing is taken for granted: after removing, the agent checks that everything is gone. If there is something that it
+/// cannot check, resets are impossible from the start.
 final class Baseline {
     private let mounts: [UInt8]
     private let places: [Place]
@@ -15,10 +15,11 @@ final class Baseline {
     private var sockets: [String: Int]
     private var hasRunPrograms = false
 
-    /// What ends in the kernel's own time after the last process has: deleted files and sockets within sockets, for one.
+    /// How long to wait for what the kernel frees some time after the last process has ended, for example deleted files, and
+    /// sockets that were sent over sockets.
     private static let settling: UInt64 = 200_000_000
 
-    /// Looks at the container. To be called as its process 1, before any program runs.
+    /// Records the state of the container. It must be called as process 1, before any program runs.
     init() throws(Unprovable) {
         guard getpid() == 1 else { throw Unprovable("the agent is not process 1 of a container") }
         guard let table = readAll(path: Baseline.mountTable), let all = Mount.all(in: table) else {
@@ -39,7 +40,7 @@ final class Baseline {
         sockets = Baseline.socketCounts()
     }
 
-    /// To be called before a program runs. What makes the container may have held sockets in it when the agent began.
+    /// Must be called before a program runs: whatever created the container may have held sockets in it when the agent began.
     func beforeProgram() {
         guard !hasRunPrograms else { return }
         hasRunPrograms = true
@@ -73,11 +74,11 @@ final class Baseline {
         return places
     }
 
-    /// Ends everything but the agent, removes what it has left, and makes sure of that.
-    /// - Parameter deadline: of `monotonicNow`.
+    /// Ends everything but the agent, removes what programs have left, and checks that.
+    /// - Parameter deadline: in terms of `monotonicNow`.
     func restore(deadline: UInt64) throws(Unprovable) {
         try Baseline.expect(berth_end_all_others(deadline), "processes are left")
-        // First what frees memory: the container may have none left for what follows.
+        // This frees memory, which the following steps may need.
         for place in places { try place.restore(deadline: deadline) }
         try Baseline.expect(berth_remove_ipc(deadline), "IPC objects could not be removed")
         let settled = min(deadline, monotonicNow() + Baseline.settling)
@@ -89,7 +90,7 @@ final class Baseline {
         }
     }
 
-    /// Sockets that were sent over each other, and files within them, are freed when the kernel looks for such; it does when a
+    /// Sockets that were sent over each other, and files in them, are freed when the kernel collects garbage; it does when a
     /// unix socket is closed.
     private static func collectSockets() {
         let socket = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -127,8 +128,8 @@ final class Baseline {
         return state
     }
 
-    /// How many sockets the network namespace has, those that wait for the end of a connection included. What the kernel
-    /// counts for the whole machine is left out.
+    /// The number of sockets of the network namespace by kind, including those in TIME_WAIT, without what the kernel counts
+    /// for the whole machine.
     private static func socketCounts() -> [String: Int] {
         ["/proc/self/net/sockstat", "/proc/self/net/sockstat6"].reduce(into: [:]) { counts, path in
             let text = String(decoding: readAll(path: path) ?? [], as: UTF8.self)

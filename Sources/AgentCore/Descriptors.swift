@@ -3,18 +3,18 @@
 internal import CAgent
 internal import Glibc
 
-/// A call of the kernel failed.
+/// A failed system call.
 struct SystemError: Error {
     let call: StaticString
     let number: Int32
 
-    /// Takes `errno` at once, before any clean-up changes it.
+    /// Reads `errno` at once, before any clean-up changes it.
     init(_ call: StaticString) {
         number = errno
         self.call = call
     }
 
-    /// - Parameter result: what a function of ours returned that failed.
+    /// - Parameter result: the negative errno that a function of `CAgent` or `CLinux` returned.
     init(_ call: StaticString, _ result: Int32) {
         number = -result
         self.call = call
@@ -23,7 +23,7 @@ struct SystemError: Error {
     var words: String { "\(call): \(String(cString: strerror(number)))" }
 }
 
-/// An open descriptor, closed when it goes out of use.
+/// An open descriptor, which is closed when its lifetime ends.
 struct Descriptor: ~Copyable {
     let raw: Int32
 
@@ -41,7 +41,7 @@ struct Descriptor: ~Copyable {
         guard flags >= 0, fcntl(raw, F_SETFL, flags | O_NONBLOCK) == 0 else { throw SystemError("fcntl") }
     }
 
-    /// A copy that closes itself on exec, at `minimum` or higher.
+    /// A copy with a number of at least `minimum`, which is closed on exec.
     static func copy(of raw: Int32, minimum: Int32) throws(SystemError) -> Descriptor {
         try Descriptor(fcntl(raw, F_DUPFD_CLOEXEC, minimum), of: "fcntl")
     }
@@ -52,7 +52,7 @@ struct Pipe: ~Copyable {
     let input: Descriptor
     let output: Descriptor
 
-    /// - Parameter owner: the user who may open it by its name: /dev/stdout leads to a program's own.
+    /// - Parameter owner: the user who may open it by name, as a program does with /dev/stdout.
     init(owner: UInt32) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
         let result = berth_pipe_of(owner, &ends)
@@ -76,13 +76,13 @@ struct Epoll: ~Copyable {
         guard epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event) == 0 else { throw SystemError("epoll_ctl") }
     }
 
-    /// Reports what is added already as `token` from now on, and once more where it is ready.
+    /// Reports a descriptor that is added already as `token` from now on, and once more if it is ready.
     func change(_ raw: Int32, _ events: EPOLL_EVENTS, token: UInt64) {
         var event = epoll_event(events: events.rawValue | EPOLLET.rawValue, data: epoll_data(u64: token))
         epoll_ctl(descriptor.raw, EPOLL_CTL_MOD, raw, &event)
     }
 
-    /// Reports no more of `raw`, whatever copies of it are open.
+    /// Stops reporting `raw`, even if copies of it are open.
     func remove(_ raw: Int32) { epoll_ctl(descriptor.raw, EPOLL_CTL_DEL, raw, nil) }
 
     /// - Parameter timeout: milliseconds; -1 is none.

@@ -2,8 +2,8 @@
 
 internal import Glibc
 
-/// A device of the host's that is mounted for itself, as rootless engines do it. It holds nothing that a program wrote, so
-/// that only itself, its mode and its owner could be changed.
+/// A device of the host that is mounted by itself, as rootless engines do. It stores nothing that programs write, so only its
+/// mode, its owner and the device itself could change.
 struct Device: Equatable {
     let path: String
     private let mode: UInt32
@@ -11,13 +11,13 @@ struct Device: Equatable {
     private let gid: UInt32
     private let number: UInt64
 
-    /// Nil where something else is mounted.
+    /// Returns nil if something else is mounted.
     init?(mount: Mount) {
         guard mount.type == "devtmpfs" else { return nil }
         self.init(path: mount.path)
     }
 
-    /// Nil where it isn't a device without a memory.
+    /// Returns nil if it is not such a device.
     init?(path: String) {
         var status = stat()
         guard lstat(path, &status) == 0, Device.hasNoMemory(mode: status.st_mode, number: UInt64(status.st_rdev)) else {

@@ -3,18 +3,18 @@
 internal import CAgent
 internal import Glibc
 
-/// A program that the agent has started itself, without a supervisor: the short way, which saves a process.
+/// A program that the agent has started itself, without a supervisor, which saves a process.
 ///
-/// The agent is then the reaper of all that descends from it: whatever is not below one of the agent's supervisors. So
-/// there is one at most, and it begins when nothing else is in the container: between vfork and exec the child could be
-/// stopped by a process of its user, and the agent, which waits for it, with it.
+/// The agent is then the reaper of everything that descends from the program: all processes that are not below a supervisor.
+/// So there is at most one such program, and it is started only when the container has no other process: between vfork and
+/// exec a process of the same user could stop the child, and with it the agent, which waits for it.
 struct DirectProgram {
     let pid: pid_t
     private let start: UInt64
-    /// It is reaped: its number may be another's.
+    /// Whether it was reaped, after which another process may get its number.
     private(set) var hasExited = false
     private(set) var isKilling = false
-    /// Of what was reaped.
+    /// Usage of the processes that were reaped.
     private var usage = Usage()
 
     enum Attempt {
@@ -44,28 +44,28 @@ struct DirectProgram {
         self.start = start
     }
 
-    /// A signal to its process group. The group's number is not given to another while the program is not reaped.
+    /// Sends a signal to its process group. No other group gets its number before the program is reaped.
     func signal(_ number: Int32) {
         if !hasExited { Glibc.kill(-pid, number) }
     }
 
-    /// TERM to all of it.
+    /// Sends TERM to all its processes.
     func terminate(sparing supervisors: Set<pid_t>) {
         signal(SIGTERM)
         signal(SIGCONT)
-        // Those in the group have had theirs: a handler that runs twice may not be what it expects.
+        // Without the group, which had its signal: a handler may not expect to run twice.
         _ = berth_signal_strays(Array(supervisors), Int32(supervisors.count), SIGTERM, pid)
     }
 
-    /// KILL to all of it, now and until none is left.
+    /// Kills all its processes, now and until none is left.
     mutating func kill(sparing supervisors: Set<pid_t>) {
         isKilling = true
         signal(SIGKILL)
         _ = berth_signal_strays(Array(supervisors), Int32(supervisors.count), SIGKILL, 0)
     }
 
-    /// A child of the agent was reaped that is no supervisor.
-    /// - Returns: how the program ended, if it was the program, and what was used until now.
+    /// A child of the agent was reaped that is not a supervisor.
+    /// - Returns: if it was the program, how it ended, and the usage until now.
     mutating func reaped(_ child: pid_t, _ report: berth_report) -> (WaitStatus, Usage)? {
         usage.userMicroseconds += report.user_us
         usage.systemMicroseconds += report.system_us
@@ -76,9 +76,9 @@ struct DirectProgram {
         return (WaitStatus(report.status), usage)
     }
 
-    /// To be asked after children were reaped: kills on, if it is being killed.
-    /// - Parameter hasChildren: the agent has any, or may have.
-    /// - Returns: what it has used, when nothing of it is left.
+    /// Must be called after children were reaped. If the program is being killed, it kills what is left.
+    /// - Parameter hasChildren: whether the agent has children, or may have.
+    /// - Returns: its usage, if none of its processes is left.
     func remains(sparing supervisors: Set<pid_t>, hasChildren: Bool) -> Usage? {
         guard hasExited else { return nil }
         guard hasChildren else { return usage }
@@ -94,7 +94,7 @@ struct DirectProgram {
 }
 
 extension WaitStatus {
-    /// - Parameter status: as waitpid gives it.
+    /// - Parameter status: as returned by waitpid.
     init(_ status: Int32) {
         self =
             berth_did_exit(status) != 0 ? .exited(code: berth_exit_code(status)) : .signalled(berth_end_signal(status))

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Standard input on its way to a program: bytes that were accepted and not written yet, and the calls that wait for them.
+/// Standard input for a program: bytes that were accepted and not written yet, and the calls that wait for them.
 ///
-/// A call is answered once its bytes are written, or are among the next `ahead` to be: so a program that reads nothing
-/// holds its writer back, and a slow one never waits for the next call.
+/// A call is answered when its bytes are written, or are among the next `ahead` bytes to write: so a program that reads nothing
+/// holds its writer back, and a slow one does not wait for the next call.
 struct InputQueue {
-    /// Bytes beyond what the pipe holds for which no call waits.
+    /// Bytes beyond the pipe's capacity for which no call waits.
     static let ahead: UInt64 = 64 << 10
-    /// Bytes of one call.
+    /// Maximum bytes of one call.
     static let largestCall = 256 << 10
-    /// Bytes that wait, of one execution, what its request began with aside.
+    /// Maximum bytes that wait for one execution, without the input in its request.
     static let capacity = 1 << 20
-    /// Calls that wait, of one execution.
+    /// Maximum number of calls that wait for one execution.
     static let maxCalls = 16
 
     enum Refusal: Error, Equatable {
         /// Bytes before these are missing.
         case gap(expected: UInt64)
-        /// The input has ended before these.
+        /// The input has ended before these bytes.
         case ended(at: UInt64)
-        /// It is said to end before bytes that have come already.
+        /// The call ends the input before bytes that were accepted already.
         case endsEarly(expected: UInt64)
-        /// The program reads no more.
+        /// The program no longer reads.
         case closed
         case full
     }
@@ -33,15 +33,15 @@ struct InputQueue {
     }
 
     private var pieces: [[UInt8]] = []
-    /// Bytes of the first piece that are written.
+    /// How many bytes of the first piece are written.
     private var start = 0
     private var calls: [Call] = []
     private let capacity: Int
-    /// The offset of the next byte that is expected.
+    /// Offset of the next expected byte.
     private(set) var expected: UInt64
-    /// Bytes that are not written.
+    /// Number of bytes that are not written.
     private(set) var waiting: Int
-    /// Nothing more comes.
+    /// Whether the end of the input was accepted.
     private(set) var hasEnd: Bool
     private var isClosed = false
     /// The last byte that was written.
@@ -49,7 +49,7 @@ struct InputQueue {
 
     /// - Parameters:
     ///   - first: bytes that no call waits for.
-    ///   - hasEnd: nothing more comes.
+    ///   - hasEnd: whether the input ends after them.
     init(first: [UInt8], hasEnd: Bool) {
         expected = UInt64(first.count)
         waiting = first.count
@@ -60,14 +60,14 @@ struct InputQueue {
 
     var waitingCalls: Int { calls.count }
 
-    /// Takes what is new of a call's bytes, and the call, which `answerable` then gives back.
+    /// Accepts the new part of a call's bytes, and the call, which `answerable` returns later.
     mutating func add(_ bytes: [UInt8], at offset: UInt64, isEnd: Bool, streamID: UInt32) throws(Refusal) {
         if isClosed { throw .closed }
         guard offset <= expected else { throw .gap(expected: expected) }
         let known = expected - offset
         let new = known >= UInt64(bytes.count) ? [] : known == 0 ? bytes : Array(bytes[Int(known)...])
         if hasEnd, !new.isEmpty { throw .ended(at: expected) }
-        // Said again, by a call that was repeated, an end changes nothing.
+        // A repeated call may contain the end again, which changes nothing.
         if isEnd, known > UInt64(bytes.count) { throw .endsEarly(expected: expected) }
         guard waiting + new.count <= capacity, calls.count < InputQueue.maxCalls else { throw .full }
         if isEnd { hasEnd = true }
@@ -77,7 +77,7 @@ struct InputQueue {
         calls.append(Call(streamID: streamID, end: expected))
     }
 
-    /// Writes what `write` takes: it returns how many bytes, or less than 1 when it takes none now.
+    /// Writes as much as possible with `write`, which returns the number of bytes, or less than 1 if none can be written now.
     mutating func drain(_ write: (UnsafeRawBufferPointer) -> Int) {
         while let piece = pieces.first {
             let count = piece.withUnsafeBytes { write(UnsafeRawBufferPointer(rebasing: $0[start...])) }
@@ -91,7 +91,7 @@ struct InputQueue {
         }
     }
 
-    /// The calls that wait no longer.
+    /// Removes and returns the calls that can be answered.
     mutating func answerable() -> [Call] {
         let reach = expected - UInt64(waiting) + InputQueue.ahead
         let count = calls.prefix { $0.end <= reach }.count
@@ -100,8 +100,8 @@ struct InputQueue {
         return Array(calls[..<count])
     }
 
-    /// The program reads no more, or is no more.
-    /// - Returns: the calls that wait, which are to be refused.
+    /// The program no longer reads, or has ended.
+    /// - Returns: the waiting calls, which must be refused.
     mutating func close() -> [Call] {
         defer {
             isClosed = true

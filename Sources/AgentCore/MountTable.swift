@@ -2,13 +2,14 @@
 
 internal import Glibc
 
-/// A mount, as a line of /proc/self/mountinfo tells it.
+/// A mount, from a line of /proc/self/mountinfo.
 struct Mount: Equatable {
     let path: String
     let type: String
     let isWritable: Bool
 
-    /// `36 35 98:0 /root /path rw,noatime shared:1 - tmpfs source rw,size=1k`; the words before the hyphen vary in number.
+    /// Parses `36 35 98:0 /root /path rw,noatime shared:1 - tmpfs source rw,size=1k`. The number of fields before the hyphen
+    /// varies.
     init?(line: Substring) {
         let words = line.split(separator: " ")
         guard words.count >= 10, let hyphen = words[6...].firstIndex(of: "-"), hyphen + 3 < words.count else {
@@ -20,7 +21,7 @@ struct Mount: Equatable {
         isWritable = !options.contains("ro")
     }
 
-    /// The kernel writes blanks and the like as `\040`.
+    /// Replaces escapes such as `\040`, which the kernel uses for blanks.
     private static func unescaped(_ text: Substring) -> String {
         guard text.contains("\\") else { return String(text) }
         var bytes: [UInt8] = []
@@ -39,7 +40,7 @@ struct Mount: Equatable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// All mounts of a table; nil when a line makes no sense.
+    /// All mounts of a table; nil if a line cannot be parsed.
     static func all(in table: [UInt8]) -> [Mount]? {
         var mounts: [Mount] = []
         for line in String(decoding: table, as: UTF8.self).split(separator: "\n") {
@@ -50,7 +51,7 @@ struct Mount: Equatable {
     }
 }
 
-/// All of a file; nil where it cannot be read.
+/// The content of a file; nil if it cannot be read.
 func readAll(path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

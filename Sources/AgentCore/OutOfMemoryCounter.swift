@@ -19,14 +19,14 @@ final class OutOfMemoryCounter {
         if descriptor >= 0 { close(descriptor) }
     }
 
-    /// Kills since the group was made; nil where no counter can be read.
+    /// Number of kills since the cgroup was created; nil if no counter can be read.
     var count: UInt64? {
         guard descriptor >= 0 else { return nil }
         return OutOfMemoryCounter.count(in: readText { pread(descriptor, $0, $1, 0) })
     }
 
-    /// In a container the group's own directory is usually what is mounted; where it is not, it is below, at the path
-    /// that the process's own list of groups tells.
+    /// Files that may have the counter. In a container, usually the cgroup's own directory is mounted; otherwise it is below,
+    /// at the path in the process's list of cgroups.
     static func candidates(root: String, own: String) -> [String] {
         var unified = ""
         var memory = ""
@@ -50,7 +50,7 @@ final class OutOfMemoryCounter {
     }
 }
 
-/// The first 4 KiB of a file; empty where it cannot be read.
+/// The first 4 KiB of a file; empty if it cannot be read.
 func read(path: String) -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return "" }

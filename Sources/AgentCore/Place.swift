@@ -6,7 +6,7 @@ internal import Glibc
 
 /// A directory that programs can write to: the root of a file system in memory.
 final class Place {
-    /// What a name in it stands for.
+    /// A name in it, and what it refers to.
     struct Entry: Equatable {
         let name: [UInt8]
         let device: UInt64
@@ -17,19 +17,19 @@ final class Place {
         let special: UInt64
     }
 
-    /// All that can be told of it from outside.
+    /// Everything about it that is visible from outside.
     struct State: Equatable {
         var mode: UInt32
         var uid: UInt32
         var gid: UInt32
         /// The names of its extended attributes.
         var attributes: [UInt8]
-        /// Those of `chattr`.
+        /// The flags of `chattr`.
         var flags: Int32
-        /// In use, deleted files that something holds included; 0 where the file system does not count.
+        /// Blocks in use, including deleted files that are still open; 0 if the file system does not count.
         var blocks: UInt64
         var files: UInt64
-        /// In the order of their names.
+        /// Its entries, sorted by name.
         var entries: [Entry]
     }
 
@@ -38,7 +38,7 @@ final class Place {
     private let times: (timespec, timespec)
     private(set) var start = State(mode: 0, uid: 0, gid: 0, attributes: [], flags: 0, blocks: 0, files: 0, entries: [])
 
-    /// - Throws: `Unprovable` when what is there now could not be told from what a program made of it.
+    /// - Throws: `Unprovable` if the present state could not be told from what a program may make of it.
     init(path: String) throws(Unprovable) {
         self.path = path
         let raw = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -64,19 +64,19 @@ final class Place {
         }
     }
 
-    /// Opens a place of a user's to all, as it was mounted: runc 1.1 gives it the mode of the image's directory instead. To
-    /// be called before any program runs.
+    /// Gives a place that belongs to a user the mode that it was mounted with, since runc 1.1 gives it the mode of the image's
+    /// directory instead. It must be called before any program runs.
     static func makeWritable(_ mount: Mount) {
         guard mount.type == "tmpfs", mount.isWritable else { return }
         var status = stat()
-        // What is root's (/dev, an image's read-only parts) is as the runtime wants it.
+        // Places of root (/dev, read-only parts of an image) are as the runtime wants them.
         guard stat(mount.path, &status) == 0, status.isDirectory, status.st_uid != 0 else { return }
         if status.permissions != 0o1777 { berth_change_mode(mount.path, status.st_uid, 0o1777) }
     }
 
-    /// Removes what was not there at the start, and gives the directory its mode and times back.
+    /// Removes what was not there at the start, and restores mode and times of the directory.
     func restore(deadline: UInt64) throws(Unprovable) {
-        // Its owner's programs may have changed that, and nothing could be removed then.
+        // Programs of its owner may have changed the mode, so that nothing could be removed.
         try giveBack()
         var names = start.entries.map { entry in
             UnsafePointer(strdup(entry.name.map(CChar.init(bitPattern:)) + [0]))
@@ -90,14 +90,14 @@ final class Place {
         try giveBack()
     }
 
-    /// Mode, flags and times, in its owner's name.
+    /// Restores mode, flags and times, as its owner.
     private func giveBack() throws(Unprovable) {
         var before = berth_directory(mode: start.mode, flags: start.flags, times: times)
         let result = berth_restore_directory(descriptor.raw, &before)
         guard result == 0 else { throw Unprovable("\(path): \(String(cString: strerror(-result)))") }
     }
 
-    /// What of it is not as it was at the start; nil: all is.
+    /// What differs from the start; nil if nothing does.
     func difference() throws(Unprovable) -> String? {
         let now = try state()
         if now == start { return nil }
@@ -131,7 +131,7 @@ final class Place {
     }
 
     private func entries() throws(Unprovable) -> [Entry] {
-        // A description of its own, so that it begins at the beginning.
+        // An open file description of its own, so that reading begins at the first entry.
         let own = openat(descriptor.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0, let directory = fdopendir(own) else { throw Unprovable("\(path): \(lastErrorWords())") }
         defer { closedir(directory) }
@@ -153,7 +153,7 @@ final class Place {
     }
 }
 
-/// Why a container cannot be shown to be as it was at its start.
+/// Why it cannot be proven that a container is as it was at its start.
 struct Unprovable: Error {
     let words: String
 

@@ -3,7 +3,7 @@
 internal import BerthWire
 internal import Glibc
 
-/// Bytes from the server that are not yet whole frames. It grows to the frame that is coming, 4 MiB at most, and
+/// Bytes from the server that are not complete frames yet. It grows to the size of the incomplete frame, at most 4 MiB, and
 /// shrinks again after it.
 final class ReceiveBuffer {
     private static let standardSize = 16 << 10
@@ -21,7 +21,7 @@ final class ReceiveBuffer {
         case needMore
     }
 
-    /// The next frame; its data is valid until the next call of anything here.
+    /// The next frame. Its data is valid until the next call of any function here.
     func next() -> Input {
         while true {
             switch decoder.next(UnsafeRawBufferPointer(rebasing: block[start..<end])) {
@@ -41,7 +41,7 @@ final class ReceiveBuffer {
         }
     }
 
-    /// Makes the block hold `total` bytes from `start` on.
+    /// Makes room for `total` bytes from `start` on.
     private func makeRoom(_ total: Int) {
         let size = max(total, ReceiveBuffer.standardSize)
         guard size != block.count || start > 0 else { return }
@@ -58,8 +58,8 @@ final class ReceiveBuffer {
         start = 0
     }
 
-    /// Reads once. `next` must have said `needMore`.
-    /// - Returns: what `read` gave: bytes, 0 at the end, or -1 with `errno`.
+    /// Reads once. `next` must have returned `needMore`.
+    /// - Returns: the result of `read`: number of bytes, 0 at the end, or -1 with `errno`.
     func fill(from descriptor: Int32) -> Int {
         guard let base = block.baseAddress else { return 0 }
         let count = read(descriptor, base + end, block.count - end)

@@ -5,11 +5,11 @@ internal import BerthSchema
 internal import CAgent
 internal import Glibc
 
-/// A program's standard input, as the agent holds it: the writing end of its pipe, or its terminal, and what is to go there.
+/// The agent's side of a program's standard input: the writing end of its pipe, or its terminal, and what to write there.
 struct RunningInput: ~Copyable {
     var queue: InputQueue
     var descriptor: Descriptor?
-    /// A terminal's is at its end: when its program is to be told next, as often as it has read all that was typed.
+    /// On a terminal whose input has ended: when to type the end-of-file character next.
     private(set) var endDue: UInt64?
     private var endDelay = RunningInput.firstDelay
     private static let firstDelay: UInt64 = 10_000_000
@@ -19,10 +19,10 @@ struct RunningInput: ~Copyable {
         queue = InputQueue(first: request.stdin, hasEnd: !request.keepsStdinOpen)
     }
 
-    /// Calls that wait no longer.
+    /// Calls that can be answered.
     struct Answers {
         var taken: [InputQueue.Call] = []
-        /// What they wait for is not read any more.
+        /// Calls whose bytes will not be read any more.
         var refused: [InputQueue.Call] = []
     }
 
@@ -33,12 +33,12 @@ struct RunningInput: ~Copyable {
         }
     }
 
-    /// There is none, and will be none.
+    /// Whether nothing waits, and nothing more will come.
     var isEmpty: Bool { queue.hasEnd && queue.waiting == 0 }
 
-    /// Writes what is taken now, and the end after the last byte.
+    /// Writes as much as possible now, and the end after the last byte.
     mutating func feed(isTerminal: Bool, now: @autoclosure () -> UInt64) -> Answers {
-        // At its end, a call that is repeated is answered.
+        // After the end, only repeated calls are answered.
         guard let raw = descriptor?.raw else { return Answers(taken: queue.answerable()) }
         var isBroken = false
         func put(_ bytes: UnsafeRawBufferPointer) -> Int {
@@ -58,9 +58,9 @@ struct RunningInput: ~Copyable {
         return answers
     }
 
-    /// Types the end-of-file character, once the program has read all that came before, and again whenever it has read that:
-    /// a character that is typed before the program, a shell or an interpreter, has set its terminal up is lost, and another
-    /// program at the same terminal has not seen an end. So the end stays one, as that of a pipe does.
+    /// Types the end-of-file character when the program has read everything before it, and again whenever it has read that
+    /// one: a character typed before a shell or an interpreter has set its terminal up is lost, and other programs on the
+    /// same terminal need an end as well. So the end persists, as that of a pipe does.
     private mutating func typeEnd(_ raw: Int32, now: UInt64) {
         if let endDue, now < endDue { return }
         endDue = now + endDelay
@@ -75,8 +75,8 @@ struct RunningInput: ~Copyable {
         }
     }
 
-    /// Nothing reads any more.
-    /// - Returns: calls that wait.
+    /// Closes the input, since nothing reads it any more.
+    /// - Returns: the waiting calls.
     mutating func close() -> [InputQueue.Call] {
         descriptor = nil
         endDue = nil

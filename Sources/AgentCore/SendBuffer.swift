@@ -4,61 +4,61 @@ internal import BerthSchema
 internal import BerthWire
 internal import Glibc
 
-/// Frames on their way to the server: one block of fixed size, filled at the end and written from the front. Large output
-/// is not read into it: its frame's front is, and the kernel moves the rest from pipe to stream (`SplicedTail`).
+/// Frames to send to the server: one block of fixed size, filled at the end and written from the front. Of large output, only
+/// the front of the frame is put into it; the kernel moves the rest from the pipe to the stream (`SplicedTail`).
 ///
-/// Bounded by construction. Output is taken only while `outputRoom` is left, and requests are read only while
-/// `requestRoom` is; the space between is for what must always fit: answers, and the start and end of each execution.
+/// It is bounded by construction. Output is read only while `outputRoom` is left, and requests only while `requestRoom` is;
+/// the space between is for what must always fit: answers, and the start and end of each execution.
 final class SendBuffer {
     static let capacity = 256 << 10
-    /// Bytes of output in one frame, at most.
+    /// Maximum bytes of output in one frame.
     static let maxChunk = 32 << 10
-    /// Free space under which no request is read: 64 executions may each have a start and an end to tell
-    /// (`maxEndSize`) at any moment.
+    /// No request is read with less free space than this: 64 executions may each have a start and an end to report
+    /// (`maxEndSize`) at any time.
     static let requestRoom = 96 << 10
-    /// Bytes of the frames that end an execution, at most.
+    /// Maximum bytes of the frames that end an execution.
     static let maxEndSize = 1 << 10
-    /// Bytes of an answer's payload, at most: what `requestRoom` leaves beside ends.
+    /// Maximum bytes of an answer's payload: what `requestRoom` leaves after the ends.
     static let maxAnswer = requestRoom - AgentServer.maxExecutions * maxEndSize - (1 << 10)
     private static let outputRoom = requestRoom + maxChunk + headRoom
     private static let headRoom = FrameHeader.size + OutputHead.maxSize
 
-    /// Where all goes.
+    /// The stream to the server.
     let stream: Descriptor
     private let block: UnsafeMutableRawBufferPointer
     private var start = 0
     private var end = 0
-    /// What comes after the block's bytes up to its position, and before the others.
+    /// Output to splice after the bytes before its position, and before the others.
     private var tail: SplicedTail?
-    /// The tail's pipe, while it is needed for longer than the call that announced it.
+    /// The tail's pipe, if it is needed for longer than the call that announced it.
     private var tailPipe: Descriptor?
-    /// The kernel moves output to the stream, as far as is known.
+    /// Whether the kernel can splice to the stream, as far as is known.
     private var canSplice = true
-    /// The stream took bytes when last heard of.
+    /// Whether the stream accepted bytes last time.
     private var isWritable = true
-    /// The stream is no more: what is in here goes nowhere.
+    /// Whether the stream is closed, so that nothing can be sent.
     private(set) var isBroken = false
-    /// The farthest byte used since `trim`.
+    /// Highest position used since `trim`.
     private var highest = 0
     private let arena = Arena()
 
-    /// - Parameter stream: to the server; does not block.
+    /// - Parameter stream: the stream to the server; it must be non-blocking.
     init(to stream: consuming Descriptor) {
         self.stream = stream
         let base = mmap(nil, SendBuffer.capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let base, base != MAP_FAILED else { fatalError("no memory for the send buffer") }
         block = UnsafeMutableRawBufferPointer(start: base, count: SendBuffer.capacity)
-        // Supervisors have no use for it, and a fork is faster without it.
+        // Supervisors do not need it, and a fork is faster without it.
         _ = madvise(base, SendBuffer.capacity, MADV_DONTFORK)
     }
 
     deinit { munmap(block.baseAddress, block.count) }
 
     var isEmpty: Bool { start == end && tail == nil }
-    /// A tail is the last output for now: what is behind it would have to be moved if it could not be spliced.
+    /// Whether output can be appended. Not after a tail, since what follows it would have to be moved if splicing fails.
     var canTakeOutput: Bool { tail == nil && free >= SendBuffer.outputRoom }
     var canTakeRequest: Bool { free >= SendBuffer.requestRoom }
-    /// There is memory to give back.
+    /// Whether there is memory to give back.
     var isTrimmable: Bool { highest > 4096 }
     private var free: Int { block.count - (end - start) - (tail?.count ?? 0) }
 
@@ -89,7 +89,7 @@ final class SendBuffer {
         }
     }
 
-    /// Answers a call; the message is encoded right where it is sent from.
+    /// Answers a call; the message is encoded in place.
     func append(_ head: ResponseHead, _ message: some Message, streamID: UInt32) {
         message.encode(arena: arena) { payloadSize, pack in
             let size = head.size(payloadSize: payloadSize)
@@ -103,10 +103,10 @@ final class SendBuffer {
         }
     }
 
-    /// Takes output from a pipe or terminal: reads it right to where it is sent from; or, when a pipe holds much, announces
-    /// it and has the kernel move it. `canTakeOutput` must hold.
-    /// - Parameter limit: bytes to take at most, 1 to `maxChunk`.
-    /// - Returns: what `read` gave: bytes, 0 at the end, or -1 with `errno`.
+    /// Takes output from a pipe or terminal: reads it in place or, if a pipe holds much, announces it and has the kernel move
+    /// it. `canTakeOutput` must be true.
+    /// - Parameter limit: maximum bytes to take, 1 to `maxChunk`.
+    /// - Returns: the result of `read`: number of bytes, 0 at the end, or -1 with `errno`.
     func appendOutput(
         from pipe: Int32, isTerminal: Bool, limit: Int, stream: UInt32, offset: UInt64, streamID: UInt32
     ) -> Int {
@@ -126,7 +126,7 @@ final class SendBuffer {
         guard let base = block.baseAddress else { return 0 }
         let count = read(pipe, base + end + expected, limit)
         guard count > 0 else { return count }
-        // A shorter length may need fewer bytes; then the data moves up to them. Never so for a full chunk.
+        // A shorter length may be encoded in fewer bytes, and then the data is moved. That never happens with a full chunk.
         let front = SendBuffer.frontSize(stream: stream, offset: offset, count: count)
         if front < expected { memmove(base + end + front, base + end + expected, count) }
         appendFront(stream: stream, offset: offset, count: count, streamID: streamID)
@@ -134,7 +134,7 @@ final class SendBuffer {
         return count
     }
 
-    /// A tail that could not go at once may outlive its execution, which closes the pipe.
+    /// Keeps the pipe of a tail that could not be sent at once, since its execution may end and close the pipe.
     private func keepTail() {
         guard let tail else { return }
         do throws(SystemError) {
@@ -145,7 +145,7 @@ final class SendBuffer {
         }
     }
 
-    /// What comes before the bytes of a piece of output. Room for it must have been made.
+    /// Appends what comes before the bytes of a piece of output. There must be room for it.
     private func appendFront(stream: UInt32, offset: UInt64, count: Int, streamID: UInt32) {
         let head = OutputHead(stream: stream, offset: offset, count: count)
         let frame = UnsafeMutableRawBufferPointer(rebasing: block[end..<end + FrameHeader.size + head.size])
@@ -154,14 +154,14 @@ final class SendBuffer {
         advance(FrameHeader.size + head.size)
     }
 
-    /// Bytes of an output stream that were announced and are still in its pipe.
+    /// How many bytes of an output stream were announced and are still in its pipe.
     func unspliced(of streamID: UInt32, _ stream: UInt32) -> Int {
         guard let tail, tail.streamID == streamID, tail.stream == stream else { return 0 }
         return tail.count
     }
 
-    /// Reads output that is not to be sent. `canTakeOutput` must hold.
-    /// - Parameter limit: bytes to read at most, 1 to `maxChunk`.
+    /// Reads and discards output. `canTakeOutput` must be true.
+    /// - Parameter limit: maximum bytes to read, 1 to `maxChunk`.
     /// - Returns: as `appendOutput`.
     func skipOutput(from pipe: Int32, limit: Int) -> Int {
         makeRoom(limit)
@@ -174,10 +174,10 @@ final class SendBuffer {
         FrameHeader.size + OutputHead(stream: stream, offset: offset, count: count).size
     }
 
-    /// The stream takes bytes again.
+    /// The stream accepts bytes again.
     func becameWritable() { isWritable = true }
 
-    /// Sends what it can.
+    /// Sends as much as possible.
     func flush() {
         while isWritable, !isBroken {
             if let tail, tail.position == start {
@@ -221,10 +221,10 @@ final class SendBuffer {
         }
     }
 
-    /// Puts what is left of the tail into the block. What the pipe lacks is zeros: the bytes were announced, and were there;
-    /// whoever took them out of its own pipe has spoilt its own output.
+    /// Reads the rest of the tail into the block. Bytes that are missing in the pipe become zeros: they were announced, and
+    /// were there, so the program has taken them out of its own pipe.
     private func readTail(_ tail: SplicedTail) {
-        // Its bytes were not free until now.
+        // Until now its bytes counted as used.
         self.tail?.count = 0
         makeRoom(tail.count)
         guard let base = block.baseAddress, let position = self.tail?.position else { return }
@@ -241,7 +241,7 @@ final class SendBuffer {
         tailPipe = nil
     }
 
-    /// Gives memory back that bulk output has touched.
+    /// Gives back memory that large output has touched.
     func trim() {
         guard isEmpty, isTrimmable, let base = block.baseAddress else { return }
         _ = madvise(base + 4096, block.count - 4096, MADV_DONTNEED)

@@ -3,32 +3,32 @@
 internal import CAgent
 internal import Glibc
 
-/// The last part of a frame: output that was announced and is still in the program's pipe, from where the kernel moves it to
-/// the stream. Its pages change hands, and no byte is copied.
+/// The last part of a frame: output that was announced and is still in the program's pipe. The kernel moves its pages to the
+/// stream without copying.
 ///
-/// The pipe held all of it when it was announced, and the agent is its only reader, unless a program opens its own pipe to
-/// take bytes out of it: so that there are fewer is found out, and mended (`SendBuffer.readTail`).
+/// The pipe held all of it when it was announced, and the agent is its only reader, unless a program opens its own pipe and
+/// takes bytes out of it; missing bytes are detected and replaced (`SendBuffer.readTail`).
 struct SplicedTail {
-    /// Below this many bytes, a copy is cheaper than two more calls of the kernel.
+    /// Minimum size: for fewer bytes, a copy is cheaper than two more system calls.
     static let smallest = 8 << 10
 
     var pipe: Int32
-    /// Bytes that are left.
+    /// Number of bytes left.
     var count: Int
-    /// In the send buffer's block: what is before it goes first.
+    /// Position in the send buffer's block: bytes before it are sent first.
     var position: Int
-    /// Whose it is.
+    /// The stream of its execution.
     let streamID: UInt32
     let stream: UInt32
 
     enum Outcome {
         case moved(Int)
-        /// Nothing moves until the stream can be written to again.
+        /// The stream must become writable first.
         case streamIsFull
         case streamIsBroken
         /// The pipe is empty.
         case isNotThere
-        /// Not with this kernel, this seccomp profile or this stream.
+        /// Splicing does not work with this kernel, seccomp profile or stream.
         case isNotPossible
     }
 
@@ -38,14 +38,14 @@ struct SplicedTail {
         if moved == 0 { return .isNotThere }
         switch -Int32(moved) {
         case EINTR: return .moved(0)
-        // Of either end.
+        // Either end may be the cause.
         case EAGAIN: return SplicedTail.available(in: pipe) > 0 ? .streamIsFull : .isNotThere
         case EINVAL, ENOSYS, EPERM, EOPNOTSUPP, EBADF: return .isNotPossible
         default: return .streamIsBroken
         }
     }
 
-    /// - Returns: how many bytes were read, fewer than there is room for only when there are no more.
+    /// - Returns: number of bytes read; fewer than there is room for only if there are no more.
     func read(into room: UnsafeMutableRawBufferPointer) -> Int {
         var total = 0
         while total < room.count, let base = room.baseAddress {

@@ -3,9 +3,9 @@
 internal import CAgent
 internal import Glibc
 
-/// The agent's end of a supervisor: the process, forked from the agent, that starts one program and reaps all that
-/// descends from it. So an execution's processes are exactly what descends from its supervisor, however often they
-/// forked, and when it says they are gone, they are.
+/// The agent's end of a supervisor: a process, forked from the agent, that starts one program and reaps everything that
+/// descends from it. So an execution's processes are exactly the descendants of its supervisor, however often they fork, and
+/// when it reports that they are gone, they are.
 struct Supervisor: ~Copyable {
     let pid: pid_t
     private let control: Descriptor
@@ -50,22 +50,22 @@ struct Supervisor: ~Copyable {
 
     var raw: Int32 { control.raw }
 
-    /// A signal to the program's process group.
+    /// Sends a signal to the program's process group.
     func signal(_ number: Int32) { send(UInt8(number)) }
 
-    /// TERM to all of it.
+    /// Sends TERM to all its processes.
     func terminate() { send(UInt8(BERTH_TERMINATE)) }
 
-    /// KILL to all of it.
+    /// Kills all its processes.
     func kill() { shutdown(control.raw, Int32(SHUT_WR)) }
 
     private func send(_ command: UInt8) {
         var command = command
-        // It reads whenever it can; should it have stopped, what follows is the end.
+        // It reads whenever it can. If it was stopped, it is killed.
         if Glibc.send(control.raw, &command, 1, Int32(MSG_DONTWAIT)) < 0, errno == EAGAIN { kill() }
     }
 
-    /// What it has reported since the last time.
+    /// Returns its reports since the last call.
     func reports() -> [Report] {
         var found: [Report] = []
         withUnsafeTemporaryAllocation(of: berth_report.self, capacity: 4) { buffer in
@@ -73,7 +73,7 @@ struct Supervisor: ~Copyable {
             while true {
                 let count = recv(control.raw, buffer.baseAddress, 4 * size, Int32(MSG_DONTWAIT))
                 if count < 0, errno == EAGAIN || errno == EINTR { return }
-                // A record is written whole, so a part of one is as good as none.
+                // A record is written as a whole, so a part of one is an error.
                 guard count > 0, count % size == 0 else {
                     found.append(.lost)
                     return

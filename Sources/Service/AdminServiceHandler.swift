@@ -6,7 +6,7 @@ internal import GatedLog
 internal import Logging
 internal import Pool
 
-/// The service `berth.v1.Admin`: what an operator changes while the server runs. Each change is logged with who made it.
+/// The service `berth.v1.Admin`: changes by an operator while the server runs. Each is logged with the client that made it.
 final class AdminServiceHandler: Sendable {
     private let fleet: Fleet
     private let gate: LogGate
@@ -16,7 +16,7 @@ final class AdminServiceHandler: Sendable {
         self.gate = gate
     }
 
-    /// - Throws: what the call is to be answered with.
+    /// - Throws: the error to answer the call with.
     func route(_ call: ServerCall, to method: AdminService.Method) throws(RPCError) {
         switch method {
         case .resetBackoff: try resetBackoff(call)
@@ -77,7 +77,7 @@ final class AdminServiceHandler: Sendable {
 
     private func listMembers(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ListMembersRequest.self)
-        // Also one that is no longer configured, as long as it has members.
+        // Including pools that are no longer configured and still have members.
         let names = fleet.snapshot().map(\.name)
         guard request.pool.isEmpty || names.contains(request.pool) else {
             throw .unknownPool(request.pool, known: names)
@@ -86,7 +86,7 @@ final class AdminServiceHandler: Sendable {
         call.respond(ListMembersResponse(members: members.map(Member.init)))
     }
 
-    /// The pool of that name, which has to be given: what takes members away is not done to one by default.
+    /// Finds a pool by its name, which must be given: calls that remove members have no default pool.
     private func find(_ name: String) throws(RPCError) -> PoolSnapshot {
         let known = fleet.poolNames
         guard !name.isEmpty else {

@@ -3,12 +3,12 @@
 internal import BerthRPC
 internal import BerthSchema
 
-/// What an `Execute` request runs: argv, or shell, or code.
+/// What an `Execute` request runs: argv, shell or code.
 enum Command {
     case argv([SystemString])
     case code(String, language: String)
 
-    /// What the kernel takes as one argument, without its NUL, in bytes.
+    /// Maximum bytes that the kernel accepts as one argument, without the NUL.
     static let longestArgument = (128 << 10) - 1
 
     init(_ request: ExecuteRequest) throws(RPCError) {
@@ -47,7 +47,7 @@ enum Command {
     }
 
     /// The program and its arguments.
-    /// - Throws: INVALID_ARGUMENT when the pool does not know the language.
+    /// - Throws: INVALID_ARGUMENT if the pool does not have the language.
     func argv(_ pool: ProgramDefaults) throws(RPCError) -> [SystemString] {
         switch self {
         case .argv(let argv): return argv
@@ -68,7 +68,7 @@ enum Command {
         }
     }
 
-    /// As it is told: what is long is cut.
+    /// The arguments as listed for clients: long ones are cut.
     static func listed(_ argv: [SystemString]) -> [SystemString] {
         var left = 1024
         var listed: [SystemString] = []
@@ -86,7 +86,7 @@ enum Command {
 
     private static func cut(_ argument: SystemString, to length: Int) -> SystemString {
         guard let text = argument.text else { return SystemString(argument.bytes.prefix(length) + Array("…".utf8)) }
-        // Not within a character: that would be shown as one that was not there.
+        // Not within a character, which would then be shown as a different one.
         var end = text.utf8.index(text.startIndex, offsetBy: length)
         while end > text.startIndex, text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }
         return SystemString(String(text[..<end]) + "…")

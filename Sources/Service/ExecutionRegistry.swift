@@ -3,19 +3,18 @@
 internal import Pool
 internal import Synchronization
 
-/// The executions by their ids, for calls that come beside their streams: those that run, and those that have ended and are
-/// kept for a while.
+/// All executions by id, for calls other than their streams: running ones, and ended ones that are kept for a while.
 final class ExecutionRegistry: Sendable {
-    /// What is kept at most. The oldest end goes first.
+    /// Limits for what is kept. The execution that ended first is dropped first.
     struct Limits: Sendable {
-        /// Of one lease, or of one client's executions without a lease.
+        /// Maximum number for one lease, or for one client's executions without a lease.
         var keptPerOwner = 64
         var kept = 4096
-        /// Bytes of output, of all together.
+        /// Maximum bytes of output of all together.
         var keptBytes = 64 << 20
-        /// How long the output of one that has ended is held for a client that does not read it.
+        /// How long the output of an ended execution is held for a client that does not read it.
         var unreadTime = Duration.seconds(600)
-        /// Ids of those that are kept no longer, for `was`.
+        /// Maximum number of ids remembered after they were dropped, for `was`.
         var remembered = 1024
     }
 
@@ -31,10 +30,10 @@ final class ExecutionRegistry: Sendable {
 
     fileprivate struct State {
         var executions: [String: ServedExecution] = [:]
-        /// In the order in which they were asked for.
+        /// The executions of each lease, in the order of their requests.
         var ofLease: [LeaseToken: [ServedExecution]] = [:]
         var running = 0
-        /// By a number that counts ends; `keptNumbers` leads there.
+        /// The kept executions by a number that counts ends; `keptNumbers` has the numbers.
         var kept: [UInt64: Kept] = [:]
         var keptNumbers: [String: UInt64] = [:]
         var ofOwner: [Owner: [UInt64]] = [:]
@@ -42,7 +41,7 @@ final class ExecutionRegistry: Sendable {
         var ends: UInt64 = 0
         /// No kept execution has a smaller number.
         var oldest: UInt64 = 1
-        /// Those that went last, with their leases, and in their order.
+        /// The ids that were dropped last, with their leases; and their order.
         var gone: [String: LeaseToken?] = [:]
         var goneOrder: [String] = []
         var goneNext = 0
@@ -58,7 +57,7 @@ final class ExecutionRegistry: Sendable {
         self.clock = clock
     }
 
-    /// Those that run.
+    /// Number of running executions.
     var count: Int { state.withLock { $0.running } }
 
     func insert(_ execution: ServedExecution) {
@@ -72,10 +71,10 @@ final class ExecutionRegistry: Sendable {
         if begins { Task { [weak self, clock] in await ExecutionRegistry.look(clock) { self } } }
     }
 
-    /// How often it is looked at whether what is written is read.
+    /// How often the registry checks whether output is read.
     static let lookInterval = Duration.seconds(5)
 
-    /// For as long as there are executions; one task for all, so that none needs a timer of its own.
+    /// Checks as long as there are executions: one task for all, so that none needs a timer of its own.
     private static func look(_ clock: any MonotonicClock, _ registry: () -> ExecutionRegistry?) async {
         repeat {
             do { try await clock.sleep(until: clock.now() + lookInterval) } catch { return }
@@ -99,21 +98,21 @@ final class ExecutionRegistry: Sendable {
         }
     }
 
-    /// Whether there was one a while ago: what was on its way to it when it went is no mistake.
+    /// Whether the execution existed recently: a call that was in flight when it ended is no mistake.
     func was(_ id: String, lease: LeaseToken?) -> Bool {
         state.withLock { state in state.gone[id].map { $0 == lease } ?? false }
     }
 
-    /// The oldest first.
+    /// The executions of a lease, oldest first.
     func list(_ lease: LeaseToken) -> [ServedExecution] { state.withLock { $0.ofLease[lease] ?? [] } }
 
     /// The program has ended.
     func ended(_ execution: ServedExecution) { state.withLock { $0.running -= 1 } }
 
-    /// It has ended, and is to be found for a while.
+    /// Keeps an execution that has ended, so that it can be found for a while.
     func keep(_ execution: ServedExecution, bytes: Int) {
         let excess = state.withLock { state -> [ServedExecution] in
-            // Its time may have passed already.
+            // Its time may be over already.
             guard state.executions[execution.id] === execution else { return [] }
             state.ends += 1
             let owner = Owner(execution)
@@ -139,13 +138,13 @@ final class ExecutionRegistry: Sendable {
         for execution in excess { execution.letGo() }
     }
 
-    /// Its time after the end has passed.
+    /// The time for which an ended execution is kept is over.
     func expired(_ execution: ServedExecution) {
         state.withLock { $0.unkeep(execution) }
         execution.letGo()
     }
 
-    /// Nobody can want anything of it any more.
+    /// Removes an execution that nobody can need any more.
     func forget(_ execution: ServedExecution) {
         state.withLock { state in
             state.unkeep(execution)

@@ -7,10 +7,10 @@ internal import BerthSchema
 internal import NIOCore
 internal import Synchronization
 
-/// What an operation on files has said of itself and how it ended. It ran where programs of the same user could reach it,
-/// so that nothing it says is taken for true, only for well-formed.
+/// The reports and the end of an operation on files. Programs of the same user could manipulate it, so its reports are checked
+/// for their form, and not taken for true.
 struct FileOutcome {
-    /// Bytes of reports, at most.
+    /// Maximum bytes of reports.
     private static let mostReports = 64 << 10
 
     private var reports: [UInt8] = []
@@ -19,8 +19,8 @@ struct FileOutcome {
     private(set) var info: FileInfo?
     private(set) var count: UInt64 = 0
 
-    /// Takes an event in; output is of no interest here.
-    /// - Returns: the end, with the last event.
+    /// Takes an event; output is ignored here.
+    /// - Returns: the result, with the last event.
     mutating func receive(_ event: ExecutionEvent) -> Result<FileOutcome, RPCError>? {
         switch event {
         case .started, .overdue, .refused: return nil
@@ -33,7 +33,7 @@ struct FileOutcome {
         }
     }
 
-    /// A piece of standard error.
+    /// Takes a piece of standard error.
     mutating func report(_ chunk: OutputChunk) {
         reported += chunk.count
         guard reported <= FileOutcome.mostReports, failure == nil else { return }
@@ -51,7 +51,7 @@ struct FileOutcome {
         }
     }
 
-    /// Why it failed; nil: it has not.
+    /// Why it failed; nil if it has not.
     func error(_ ended: Agent.Ended) -> RPCError? {
         switch ended.cause {
         case .exited where ended.exitCode == 0: return failure
@@ -61,7 +61,7 @@ struct FileOutcome {
         case .timedOut, .idleTimeout, .cpuTimeLimit:
             return RPCError(.deadlineExceeded, "the operation on files took too long")
         case .cancelled:
-            // It had failed by itself, and was ended since it took no more input: then that is why.
+            // It had failed, and was ended because it took no more input: then the failure is the cause.
             if let failure { return failure }
             return RPCError(.cancelled, ended.message.isEmpty ? "the operation on files was cancelled" : ended.message)
         case .containerLost, .draining: return RPCError(.unavailable, ended.message)
@@ -74,7 +74,7 @@ struct FileOutcome {
         }
     }
 
-    /// Those of files: no other is believed of an operation on files.
+    /// The reasons for files; others are not accepted from an operation on files.
     private static let reasons = ErrorReason.noSuchFile.rawValue...ErrorReason.badArchive.rawValue
 
     private static func error(_ code: Int32, _ reason: UInt32, _ message: String) -> RPCError {
@@ -89,8 +89,8 @@ struct FileOutcome {
     }
 }
 
-/// Between an operation that streams bytes and who watches it: the stream begins with what is known of the file, and ends
-/// with an error or a count.
+/// Relays an operation that streams bytes to its client: the stream begins with the file's attributes, and ends with an error
+/// or a count.
 final class FileRelay: Sendable {
     private struct State {
         var outcome = FileOutcome()
@@ -106,16 +106,16 @@ final class FileRelay: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - limit: bytes that were asked for at most.
-    ///   - tellsInfo: the client is told what the file is like.
+    ///   - limit: maximum bytes that were requested.
+    ///   - tellsInfo: whether the client gets the file's attributes.
     init(path: SystemString, limit: UInt64? = nil, tellsInfo: Bool = false) {
         self.path = path
         self.limit = limit
         self.tellsInfo = tellsInfo
     }
 
-    /// Passes an event on to the execution; its start is put off until the operation has opened what it is to read, so that
-    /// what fails before fails the call.
+    /// Passes an event to the execution. The start is held back until the operation has opened its file, so that an earlier
+    /// failure fails the call.
     func pass(_ event: ExecutionEvent, to execution: ServedExecution) {
         switch event {
         case .started(let pid):
@@ -165,7 +165,7 @@ final class FileRelay: Sendable {
 }
 
 extension FileInfo {
-    /// With the name that was asked for, and nothing but permissions in its mode.
+    /// The attributes with the requested name, and only permission bits in the mode.
     func checked(_ path: SystemString) -> FileInfo {
         var info = self
         info.name = path

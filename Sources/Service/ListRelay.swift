@@ -7,8 +7,8 @@ internal import BerthSchema
 internal import NIOCore
 internal import Pool
 
-/// Passes a directory's entries on to the client as they come from the operation, and credit back as the client takes
-/// them: a directory may have very many. Confined to the call's loop.
+/// Relays a directory's entries to the client as they arrive from the operation, and gives credit as the client takes them,
+/// since a directory may have very many. Confined to the call's loop.
 final class ListRelay {
     /// Entries that the operation may have sent and the client's connection has had no room for, in bytes: they wait there,
     /// and there is room for them in the budget before there are any.
@@ -20,7 +20,7 @@ final class ListRelay {
     private var execution: Execution?
     private var outcome = FileOutcome()
     private var bytes: [UInt8] = []
-    /// Passed on to a connection that had no room: acknowledged when it has.
+    /// Bytes passed to a connection without room, to be acknowledged when it has room.
     private var withheld = 0
     private var isOver = false
     private var error: RPCError?
@@ -34,7 +34,7 @@ final class ListRelay {
 
     deinit { memory.give(ListRelay.window) }
 
-    /// - Parameter start: starts the operation, with who gets its events.
+    /// - Parameter start: starts the operation; its argument is called with the events.
     func begin(_ start: (@escaping @Sendable (ExecutionEvent) -> Void) -> Execution) {
         let loop = call.connection.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)

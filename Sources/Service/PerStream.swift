@@ -26,7 +26,7 @@ struct PerStream<Value> {
 }
 
 extension OutputStream {
-    /// Made once: output passes by here.
+    /// Allocated once, since this is used for every piece of output.
     static let both: [OutputStream] = [.stdout, .stderr]
 }
 

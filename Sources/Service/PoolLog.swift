@@ -4,9 +4,9 @@ internal import GatedLog
 package import Logging
 package import Pool
 
-/// Every decision of the pool as a log line. Those that clients can bring about as often as they like go through a gate.
+/// Logs every decision of the pool. Lines that clients can cause as often as they like are limited by a gate.
 package struct PoolLog: PoolObserver {
-    /// Lines of a kind before they are counted: of single members, it is worth knowing which.
+    /// How many lines of a kind are logged before further ones are only counted: for a few members it helps to know which.
     private static let burst = 10
 
     private let logger: Logger

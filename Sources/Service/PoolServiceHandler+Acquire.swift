@@ -21,10 +21,9 @@ extension PoolServiceHandler {
                 ttlMilliseconds: UInt32(clamping: grant.leaseTime.wholeMilliseconds), isWarm: grant.isWarm))
     }
 
-    /// Leases a member for `call`: at once, without leaving the loop, when one is warm: then `now` gets it. Else `later` does,
-    /// on the call's loop; it is not called when the call has ended by then, and the member then goes back as it was.
-    /// While it waits, of the request only the bytes are kept that came, and nothing that was made of them: `later` is to
-    /// hold nothing, and reads the request again.
+    /// Leases a member for `call`. If one is warm, `now` is called with it at once, without leaving the loop. Else `later` is
+    /// called on the call's loop; if the call has ended by then, it is not, and the member is given back unused. While the
+    /// call waits, only the encoded request is kept, so `later` must capture nothing, and decodes the request again.
     func obtain(
         _ call: ServerCall, _ session: Session, pool name: String, waitMilliseconds: UInt32, isDetached: Bool,
         ttlMilliseconds: UInt32,
@@ -54,7 +53,7 @@ extension PoolServiceHandler {
         switch outcome {
         case .granted(let grant): now(grant)
         case .refused(let error): call.fail(RPCError(error))
-        // When the grant is on its way already, the callback above finds the call ended, and gives it back.
+        // If the grant is in flight already, the callback above finds the call ended, and gives it back.
         case .waiting:
             call.keepsPayload = true
             call.onCancel = { [fleet] _ in _ = fleet.cancel(waiter) }
@@ -63,7 +62,7 @@ extension PoolServiceHandler {
 }
 
 extension RPCError {
-    /// What a client is told about an acquire that got nothing: what is wrong, and what would help.
+    /// The error of a failed acquire: what is wrong, and what would help.
     init(_ error: AcquireError) {
         switch error {
         case .unknownPool(let name, let known):

@@ -7,7 +7,7 @@ internal import BerthSchema
 internal import NIOCore
 internal import Pool
 
-/// Calls to a running execution, beside its streams.
+/// Calls about a running execution, in addition to its streams.
 extension PoolServiceHandler {
     func signal(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(SignalRequest.self)
@@ -60,7 +60,7 @@ extension PoolServiceHandler {
         let answer = Answer(call)
         running.input(offset: request.offset, data: request.data, isEnd: request.isEnd) { [fleet] result in
             execution.releaseInput(count)
-            // It may have taken the program long to read: the lease's time begins now.
+            // The program may have taken long to read: the lease's time begins again now.
             if let lease = execution.order.lease { _ = fleet.use(lease) }
             answer.give(
                 result.map { InputResponse(offset: $0) }.mapError { $0.ofExecution([.inputGap, .inputEnded]) })
@@ -78,11 +78,11 @@ extension PoolServiceHandler {
         }
     }
 
-    /// Bytes of one Input.
+    /// Maximum bytes of one Input.
     private static let longestInput = 256 << 10
 }
 
-/// The answer of a unary call, given from any thread. A call that has ended meanwhile gets none.
+/// Answers a unary call from any thread. A call that has ended meanwhile gets no answer.
 struct Answer: Sendable {
     private let call: NIOLoopBound<ServerCall>
 
@@ -104,8 +104,9 @@ struct Answer: Sendable {
 extension RPCError {
     static var executionEnded: RPCError { RPCError(.failedPrecondition, "the execution has ended") }
 
-    /// An agent's answer, as a client is told: that the container went away, or that the execution is over, is one thing.
-    /// - Parameter reasons: those that the call can have; no other is believed of an agent.
+    /// The error for the client, made from an agent's error. That the container is gone and that the execution is over are
+    /// the same to a client.
+    /// - Parameter reasons: the reasons that the call can have; others are not accepted from an agent.
     fileprivate func ofExecution(_ reasons: [ErrorReason]) -> RPCError {
         switch code {
         case .notFound, .unavailable: .executionEnded

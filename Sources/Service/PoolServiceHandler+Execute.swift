@@ -37,7 +37,7 @@ extension PoolServiceHandler {
             now: { run(program, argv, defaults, call, session, in: $0) }, later: { self.runLater($0, $1, in: $2) })
     }
 
-    /// An execution that has waited for its member.
+    /// Starts an execution that has waited for its member.
     private func runLater(_ call: ServerCall, _ session: Session, in grant: Grant) {
         do throws(RPCError) {
             let request = try call.decode(ExecuteRequest.self)
@@ -69,7 +69,7 @@ extension PoolServiceHandler {
         }
     }
 
-    /// - Throws: RESOURCE_EXHAUSTED when the lease has as many programs as it may.
+    /// - Throws: RESOURCE_EXHAUSTED if the lease has as many programs as it may.
     func checkRoom(_ link: any MemberLink) throws(RPCError) {
         guard let link = link as? AgentConnection, link.openExecutions >= limits.maxExecutionsPerLease else { return }
         throw RPCError(
@@ -93,7 +93,7 @@ extension PoolServiceHandler {
             return call.fail(call.connection.memory.refusal)
         }
         if let ownLease, program.resumable == nil {
-            // In a member of its own, the member's end is the execution's end: nothing needs a grace then.
+            // In a member of its own, the execution ends with the member, without a grace.
             order.whenLeft = { [fleet] in _ = fleet.release(ownLease) }
         }
         start(
@@ -102,11 +102,11 @@ extension PoolServiceHandler {
             window: program.window, atEnd: atEnd)
     }
 
-    /// Starts an execution that a call's stream watches from its first byte on. On the call's loop.
+    /// Starts an execution that a call's stream watches from the first byte on. On the call's loop.
     ///
     /// - Parameters:
-    ///   - events: what the stream is told beside output.
-    ///   - atEnd: runs when it has ended, before anybody is told.
+    ///   - events: how the stream reports events other than output.
+    ///   - atEnd: runs when it has ended, before any watcher gets the end.
     @discardableResult
     func start(
         _ order: ServedExecution.Order, _ request: Agent.ExecuteRequest, on link: AgentConnection,
@@ -121,8 +121,8 @@ extension PoolServiceHandler {
         }
     }
 
-    /// The same, for who passes the events on by himself.
-    /// - Parameter begin: asks the agent to start it.
+    /// Variant for callers that forward the agent's events themselves.
+    /// - Parameter begin: calls the agent to start it.
     @discardableResult
     func start(
         _ order: ServedExecution.Order, for call: ServerCall, _ events: WatcherEvents, window: UInt64?,
@@ -141,8 +141,8 @@ extension PoolServiceHandler {
         programs.withLock { $0[pool] } ?? ProgramDefaults()
     }
 
-    /// Defaults of programs that start from here on, by the names of their pools. A pool that is not
-    /// named keeps what it had: it may have leases for a while after it has gone.
+    /// Sets the defaults of programs that start from now on, by pool name. A pool that is not named keeps its defaults, since
+    /// a removed pool may still have leases.
     package func setPrograms(_ defaults: [String: ProgramDefaults]) {
         programs.withLock { $0.merge(defaults) { _, new in new } }
     }

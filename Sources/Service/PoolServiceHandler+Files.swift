@@ -8,13 +8,13 @@ internal import NIOCore
 internal import Pool
 internal import Synchronization
 
-/// Calls about files. Each is an execution of the agent's own program in the container, as the pool's user, with
-/// `FileOperation`'s arguments: so it may do what programs may, and can be limited and ended like one.
+/// Calls about files. Each is an execution of the agent's own program in the container, as the pool's user, with the arguments
+/// of `FileOperation`: so it has the rights of a program, and can be limited and ended like one.
 extension PoolServiceHandler {
-    /// The agent's own file, for a child of it.
+    /// Path of the agent's own program, for a child of it.
     private static let tool: SystemString = "/proc/self/exe"
 
-    /// Bytes of data in one call.
+    /// Maximum bytes of data in one call.
     static let longestData = 256 << 10
     private static let longestPath = 4096
 
@@ -104,14 +104,14 @@ extension PoolServiceHandler {
 
     // MARK: How
 
-    /// What is needed to start an operation: the lease is in use from its making to the operation's end.
+    /// What is needed to start an operation. The lease is in use from its creation to the end of the operation.
     struct FileJob: Sendable {
         let request: Agent.ExecuteRequest
         let link: AgentConnection
         let lease: LeaseToken
         let atEnd: @Sendable () -> Void
 
-        /// - Parameter sink: as of `AgentConnection.execute`.
+        /// - Parameter sink: as for `AgentConnection.execute`.
         @discardableResult
         func run(
             stdin: [UInt8], keepsOpen: Bool, window: Int = AgentConnection.window,
@@ -128,8 +128,8 @@ extension PoolServiceHandler {
         }
     }
 
-    /// - Parameter isPaced: how long it takes is the client's matter.
-    /// - Throws: INVALID_ARGUMENT for a path that can't be right, NOT_FOUND without such a lease.
+    /// - Parameter isPaced: whether the client decides how long it takes.
+    /// - Throws: INVALID_ARGUMENT for an invalid path, NOT_FOUND if there is no such lease.
     func begin(
         _ operation: FileOperation, path: SystemString, named field: String = "path", lease: String,
         isPaced: Bool = false
@@ -163,7 +163,7 @@ extension PoolServiceHandler {
         }
     }
 
-    /// Runs an operation that has nothing to send, for a unary call.
+    /// Runs an operation without content, for a unary call.
     func run<M: Message>(
         _ job: FileJob, stdin: [UInt8], for call: ServerCall,
         _ response: @escaping @Sendable (FileOutcome) -> Result<M, RPCError>
@@ -192,7 +192,7 @@ extension PoolServiceHandler {
             throw call.connection.memory.refusal
         }
         start(order, for: call, relay.events, window: window) { execution in
-            // The client may take all the time it likes, the agent not.
+            // The client may take as long as it likes, but the agent may not.
             job.run(
                 stdin: [], keepsOpen: false, window: order.agentWindow, silence: .ofOutput(limits.defaultTimeout)
             ) { event in relay.pass(event, to: execution) }

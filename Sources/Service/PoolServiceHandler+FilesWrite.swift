@@ -7,7 +7,7 @@ internal import BerthSchema
 internal import Pool
 internal import Synchronization
 
-/// Calls that bring files and archives, in one call or several.
+/// Calls that write files and archives, in one call or several.
 extension PoolServiceHandler {
     func writeFile(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(WriteFileRequest.self)
@@ -64,7 +64,7 @@ extension PoolServiceHandler {
             case .output, .overdue, .refused: break
             case .ended(let ended):
                 let error = FileOutcome().error(ended) ?? RPCError(.internal, "the upload ended before it began")
-                // Unknown to the client, if it was not told of its start.
+                // If the client got no answer for the start, it does not know the upload.
                 if answer.give(Result<M, RPCError>.failure(error)) { uploads.remove(upload) }
             }
         }
@@ -85,7 +85,7 @@ extension PoolServiceHandler {
     }
 }
 
-/// What the calls that bring content have in common, checked.
+/// What calls with content have in common, checked.
 struct FilePiece {
     var lease: String
     var path: SystemString
@@ -116,14 +116,14 @@ struct FilePiece {
     }
 }
 
-/// An answer that is given once.
+/// An answer that is given only once.
 private final class FirstAnswer: Sendable {
     private let answer: Answer
     private let isGiven = Mutex(false)
 
     init(_ call: ServerCall) { answer = Answer(call) }
 
-    /// - Returns: false when it had been given before.
+    /// - Returns: false if it was given before.
     @discardableResult
     func give(_ result: Result<some Message, RPCError>) -> Bool {
         let isFirst = isGiven.withLock { given in

@@ -31,8 +31,8 @@ extension PoolServiceHandler {
     }
 }
 
-/// Sends a snapshot at each interval for as long as its call lasts. One that the client has no room for is left out:
-/// what waits for a slow reader stays within its connection's watermark, however long it does not read.
+/// Sends a snapshot at each interval as long as its call lasts. If the connection has no room, it skips one: so what waits for
+/// a slow reader stays below the connection's watermark.
 /// Confined to the call's event loop.
 final class StatsWatch {
     private static let shortest: UInt32 = 100
@@ -49,7 +49,7 @@ final class StatsWatch {
         self.snapshot = snapshot
     }
 
-    /// The interval that a request means; 0 stands for the default.
+    /// The interval of a request; 0 is the default.
     static func interval(milliseconds: UInt32) -> TimeAmount {
         .milliseconds(Int64(milliseconds == 0 ? standard : max(milliseconds, shortest)))
     }

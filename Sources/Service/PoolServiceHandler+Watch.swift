@@ -4,7 +4,7 @@ internal import BerthRPC
 internal import BerthSchema
 internal import Pool
 
-/// Calls that watch an execution, and those about watching.
+/// Calls that watch an execution, and calls about watchers.
 extension PoolServiceHandler {
     func attach(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(AttachRequest.self)
@@ -34,7 +34,7 @@ extension PoolServiceHandler {
         do throws(RPCError) {
             execution = try find(request.execution, lease: request.lease)
         } catch {
-            // Its end and this met on their ways, as they often do where output ends within a window.
+            // The execution ended while this call was in flight, as often happens when output ends within a window.
             let lease = request.lease.isEmpty ? nil : LeaseToken(request.lease)
             guard executions.was(request.execution, lease: lease) else { throw error }
             return call.respond(AcknowledgeResponse())
@@ -58,12 +58,12 @@ extension PoolServiceHandler {
         guard let lease = LeaseToken(request.lease) else { throw .noSuchLease }
         let isLeased = fleet.use(lease) != nil
         let list = executions.list(lease)
-        // What is kept of a lease that has ended is still there to be attached to.
+        // Executions that are kept can be attached to even after their lease has ended.
         guard isLeased || !list.isEmpty else { throw .noSuchLease }
         call.respond(ListExecutionsResponse(executions: list.map { $0.info() }))
     }
 
-    /// The execution that a call is about, whose lease is used by this.
+    /// Finds the execution of a call, which counts as a use of its lease.
     func find(_ id: String, lease: String) throws(RPCError) -> ServedExecution {
         guard !lease.isEmpty else {
             guard let execution = executions.find(id, lease: nil) else { throw .noSuchExecution }
@@ -79,7 +79,7 @@ extension PoolServiceHandler {
 }
 
 extension RPCError {
-    /// The same words for one that never was, one of another lease, and one that is no longer kept.
+    /// The same message for an unknown execution, one of another lease, and one that is no longer kept.
     static var noSuchExecution: RPCError {
         RPCError(.notFound, "no such execution in this lease, or it has ended and is no longer kept", .noSuchExecution)
     }

@@ -8,22 +8,21 @@ package import Logging
 package import Pool
 internal import Synchronization
 
-/// What the server serves: `berth.v1.Pool`, and `berth.v1.Admin` beside it. Routes calls, and keeps what belongs to a
-/// connection.
+/// Serves `berth.v1.Pool` and `berth.v1.Admin`: routes calls, and keeps the sessions of connections.
 package final class PoolServiceHandler: RPCService {
     package let fleet: Fleet
     let limits: ServiceLimits
     let server: String
     let runtimeKind: String
     let logger: Logger
-    /// For what clients can bring about as often as they like.
+    /// Limits log lines that clients can cause as often as they like.
     let gate: LogGate
     let clock: any MonotonicClock
     let started: MonotonicInstant
     let executions: ExecutionRegistry
     let uploads = UploadRegistry()
     let connections = Mutex(0)
-    /// By the names of pools.
+    /// Defaults of programs, by pool name.
     let programs = Mutex<[String: ProgramDefaults]>([:])
     private let admin: AdminServiceHandler
     private let draining = Mutex(false)
@@ -112,23 +111,23 @@ package final class PoolServiceHandler: RPCService {
         }
     }
 
-    /// New acquires and executions are refused from here on.
+    /// Refuses new acquires and executions from now on.
     package func drain() {
         draining.withLock { $0 = true }
         fleet.drain()
     }
 
-    /// Ends all that runs, as DRAINING.
+    /// Ends all executions, as DRAINING.
     package func endAll() {
         fleet.endLeases()
     }
 
-    /// Executions that run now.
+    /// Number of running executions.
     package var executionCount: Int { executions.count }
 
     var isDraining: Bool { draining.withLock { $0 } }
 
-    // MARK: The small calls
+    // MARK: Simple calls
 
     private func hello(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(HelloRequest.self)
@@ -154,9 +153,9 @@ package final class PoolServiceHandler: RPCService {
     }
 }
 
-/// What belongs to a connection.
+/// The state of a connection.
 package final class Session {
-    /// On whose account its acquires and executions go.
+    /// The client whose limits count its acquires and executions.
     let client: ClientID
 
     init(client: ClientID) {
@@ -165,9 +164,9 @@ package final class Session {
 }
 
 extension ServerCall {
-    /// Which of a service's methods it calls.
-    /// - Throws: UNIMPLEMENTED for a method that the service does not have; INVALID_ARGUMENT when the client awaits one
-    ///   answer of a stream, or a stream where there is one answer.
+    /// The method of a service that is called.
+    /// - Throws: UNIMPLEMENTED for an unknown method; INVALID_ARGUMENT if the client expects a single answer from a streaming
+    ///   method, or a stream from a unary one.
     func method<S: ServiceContract>(of _: S.Type) throws(RPCError) -> S.Method {
         guard let called = S.Method(rawValue: method) else { throw .unimplemented(service: service, method: method) }
         guard called.isStreaming == isServerStreaming else {
@@ -179,25 +178,25 @@ extension ServerCall {
     }
 }
 
-/// What one request may ask for.
+/// Limits and defaults for requests.
 package struct ServiceLimits: Sendable, Equatable {
-    /// Time-out used when the request sets none.
+    /// Timeout used when the request sets none.
     package var defaultTimeout: Duration
     /// Time between TERM and KILL, used when the request sets none.
     package var defaultGrace: Duration
-    /// How long what a program has left may be silent, while it holds the program's output.
+    /// How long processes that a program has left may be silent while they hold its output open.
     package var outputGrace: Duration
-    /// How long that may go on in all.
+    /// Maximum time for that in all.
     package var maxOutputGrace: Duration
-    /// The longest time-out, and grace.
+    /// Maximum of timeouts and graces.
     package var maxTimeout: Duration
     /// User id used when the request sets none.
     package var uid: UInt32
-    /// How long the output of a program that has ended is held for a client that does not read it.
+    /// How long the output of an ended program is held for a client that does not read it.
     package var unreadTime = Duration.seconds(600)
-    /// Programs at a time in one lease.
+    /// Maximum number of programs at a time in one lease.
     package var maxExecutionsPerLease = 64
-    /// Watchers of one execution.
+    /// Maximum number of watchers of one execution.
     package var maxWatchers = 64
 
     package init(
@@ -219,7 +218,7 @@ extension RPCError {
         RPCError(.notFound, "there is no pool \"\(name)\"; there is: \(known.joined(separator: ", "))", .noSuchPool)
     }
 
-    /// The same words for a lease that never was and one that ended: whoever guesses learns nothing.
+    /// The same message for an unknown lease and one that has ended, so that guessing tokens reveals nothing.
     static var noSuchLease: RPCError { RPCError(.notFound, "no such lease, or it has ended", .noSuchLease) }
 
     static var shuttingDown: RPCError { RPCError(.unavailable, "the server is shutting down", .shuttingDown) }

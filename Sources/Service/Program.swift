@@ -6,9 +6,9 @@ internal import BerthRPC
 internal import BerthSchema
 internal import Pool
 
-/// An `Execute` request, checked: what to run, complete but for what the pool and the image add.
+/// A checked `Execute` request: what to run, without the defaults of pool and image.
 struct Program {
-    /// Where programs are looked for, and what else they can rely on, when nobody else says.
+    /// The server's default environment.
     static let environment = [
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
@@ -22,14 +22,14 @@ struct Program {
     let command: Command
     let timeoutMilliseconds: UInt64
     let graceMilliseconds: UInt64
-    /// Output sent to the caller and not acknowledged, in bytes; nil: no window.
+    /// Maximum bytes of output sent to the caller and not acknowledged; nil is no window.
     let window: UInt64?
-    /// How long it goes on, and is kept, when nobody watches; nil: not at all.
+    /// How long it continues, and is kept, when nobody watches; nil is not at all.
     let resumable: Duration?
     var unwatched: Unwatched { request.unwatched }
     var keepsBackground: Bool { request.keepsBackground }
 
-    /// - Throws: INVALID_ARGUMENT with the first thing that is wrong.
+    /// - Throws: INVALID_ARGUMENT for the first thing that is wrong.
     init(_ request: ExecuteRequest, _ limits: ServiceLimits) throws(RPCError) {
         self.request = request
         self.limits = limits
@@ -49,7 +49,7 @@ struct Program {
         for name in request.env.keys where name.isEmpty || name.contains("=") {
             throw RPCError(.invalidArgument, "env has the name \"\(name)\": a name is not empty and has no \"=\"")
         }
-        // To the kernel, this one means "no change", which would be root.
+        // To the kernel this id means "no change", and so would be root.
         guard request.uid != .max else { throw RPCError(.invalidArgument, "uid \(request.uid) is no user's") }
         let longest = limits.maxTimeout.wholeMilliseconds
         for (field, value) in [
@@ -75,10 +75,10 @@ struct Program {
             request.graceMilliseconds == 0 ? limits.defaultGrace.wholeMilliseconds : UInt64(request.graceMilliseconds)
     }
 
-    /// - Parameter user: of the container, where one is known already.
-    /// - Throws: PERMISSION_DENIED when the request names a user that the pool does not give.
+    /// - Parameter user: user of the container, if it is known already.
+    /// - Throws: PERMISSION_DENIED if the request names a user that the pool does not allow.
     func checkUser(_ pool: ProgramDefaults, _ user: MemberUser?) throws(RPCError) {
-        // Before a container is there, its user is known only where the configuration says one for all.
+        // Before there is a container, its user is known only if the configuration has one for all.
         let own = user?.uid ?? pool.uid
         guard request.uid != 0, request.uid != own, !pool.allowedUIDs.contains(request.uid) else { return }
         let others = pool.allowedUIDs.map { "\($0)" }.joined(separator: ", ")
@@ -105,12 +105,12 @@ struct Program {
         return Agent.Terminal(rows: asked.rows, columns: asked.columns, hidesInput: asked.hidesInput)
     }
 
-    /// What the agent is asked. The request goes before the pool, that before the image, that before the server's own.
+    /// The agent's request. Settings of the request override the pool's, those override the image's, and those the server's.
     ///
     /// - Parameters:
-    ///   - argv: the command, of this pool.
-    ///   - image: the image's own environment.
-    ///   - user: of the container that it is asked in; nil where its runtime leaves that to the server.
+    ///   - argv: the program and its arguments, in this pool.
+    ///   - image: the image's environment.
+    ///   - user: user of the container; nil if the runtime leaves that to the server.
     func request(argv: [SystemString], _ pool: ProgramDefaults, image: ImageEnvironment, user: MemberUser?)
         -> Agent.ExecuteRequest
     {
@@ -119,10 +119,10 @@ struct Program {
         for (name, value) in Program.environment where env[name] == nil { env[name] = value }
         env["HOME"] = pool.home
         if terminal != nil, image.text["TERM"] == nil { env["TERM"] = Program.terminalType }
-        // Of the user, whatever the image's own programs run as.
+        // The user's names, and not those of the image's own user.
         env["USER"] = user?.names[uid]
         env["LOGNAME"] = user?.names[uid]
-        // What is not UTF-8, by name. Of two values of a name, a program finds the first: so there is never more than one.
+        // Entries that are not UTF-8, by name. A program finds the first of two values of a name, so there must be only one.
         var raw = image.raw
         if !raw.isEmpty {
             for name in ["USER", "LOGNAME"] + pool.env.keys + request.env.keys { raw[Array(name.utf8)] = nil }

@@ -2,20 +2,20 @@
 
 /// A pool's defaults for what a request does not set.
 package struct ProgramDefaults: Sendable, Equatable {
-    /// What stands for the source text in a language's command.
+    /// Placeholder of the source text in a language's command.
     package static let codePlaceholder = "{code}"
 
-    /// Over what the image gives, under what the request says.
+    /// Overrides the image's environment, and is overridden by the request's.
     package var env: [String: String]
-    /// Absolute.
+    /// Working directory; absolute.
     package var cwd: String
-    /// Their HOME; absolute.
+    /// Value of HOME; absolute.
     package var home: String
-    /// Who they run as in a container without a user of its own; nil: as the server says.
+    /// User id in a container without a user of its own; nil is the server's default.
     package var uid: UInt32?
-    /// Who callers may have them run as instead.
+    /// User ids that callers may choose instead.
     package var allowedUIDs: [UInt32]
-    /// What runs code of a language: a program and its arguments, `{code}` in one of them standing for the text.
+    /// The commands that run code, by language: a program and its arguments, with `{code}` in place of the source text.
     package var languages: [String: [String]]
 
     package static let standardLanguages = [

@@ -9,7 +9,7 @@ struct SignalNumber {
 
     let number: Int32
 
-    /// In their order from 1 on, as on every architecture that Berth runs on.
+    /// The names of signals from 1 on, the same on every architecture that Berth runs on.
     private static let names = [
         "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
         "TERM",
@@ -18,10 +18,10 @@ struct SignalNumber {
         "PWR", "SYS",
     ]
     private static let synonyms: [String: Int32] = ["IOT": 6, "CLD": 17, "POLL": 29, "UNUSED": 31]
-    /// The first two real-time signals are the C library's own.
+    /// Real-time signals without the first two, which the C library uses itself.
     private static let realTime: ClosedRange<Int32> = 34...64
 
-    /// - Throws: INVALID_ARGUMENT when there is no such signal.
+    /// - Throws: INVALID_ARGUMENT if there is no such signal.
     init(_ request: SignalRequest) throws(RPCError) {
         guard request.signalName.isEmpty else {
             guard let found = SignalNumber.number(of: request.signalName) else {

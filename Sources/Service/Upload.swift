@@ -7,10 +7,10 @@ internal import BerthSchema
 internal import Pool
 internal import Synchronization
 
-/// A file or an archive that comes in several calls, and the operation that takes it in. Calls are done one after another,
-/// each as often as the client likes: what was taken before is passed over.
+/// A file or an archive that arrives in several calls, and the operation that writes it. Calls are handled one after another.
+/// A client may repeat a call: content that was taken before is skipped.
 final class Upload: Sendable {
-    /// A call's share, and who is told.
+    /// The content of one call, and its answer.
     struct Piece: Sendable {
         var offset: UInt64
         var data: [UInt8]
@@ -19,19 +19,19 @@ final class Upload: Sendable {
     }
 
     struct Progress: Sendable {
-        /// Of the next byte that is expected.
+        /// Offset of the next expected byte.
         var offset: UInt64
-        /// Unpacked, at the end.
+        /// Number of unpacked files, at the end.
         var files: UInt64 = 0
     }
 
-    /// Calls that wait for those before them.
+    /// Maximum number of calls that wait for those before them.
     private static let mostWaiting = 8
 
     let id: String
     let lease: LeaseToken
     private let grace: UInt64
-    /// How long the operation may take for what it was given.
+    /// How long the operation may take for the content it was given.
     private let patience: Duration
 
     private struct State {
@@ -39,13 +39,13 @@ final class Upload: Sendable {
         var outcome = FileOutcome()
         /// Bytes of content that were taken.
         var offset: UInt64
-        /// Bytes of standard input, with what stands between pieces.
+        /// Bytes of standard input, including the framing of pieces.
         var inputOffset: UInt64
         var current: Piece?
         var waiting: [Piece] = []
-        /// The last piece was taken: the operation finishes.
+        /// Whether the last piece was taken, so that the operation finishes.
         var isComplete = false
-        /// It was given up, or what it is fed with no longer takes anything.
+        /// Whether it was given up, or the operation accepts nothing more.
         var isStopped = false
         var end: Result<Progress, RPCError>?
         var lastUse: MonotonicInstant
@@ -54,7 +54,7 @@ final class Upload: Sendable {
     private let state: Mutex<State>
     private let clock: any MonotonicClock
 
-    /// - Parameter first: the content that the operation begins with.
+    /// - Parameter first: the content of the first call.
     init(id: String, lease: LeaseToken, limits: ServiceLimits, clock: any MonotonicClock, first: [UInt8]) {
         self.id = id
         self.lease = lease
@@ -67,15 +67,15 @@ final class Upload: Sendable {
                 lastUse: clock.now()))
     }
 
-    /// Content as the operation reads it.
+    /// Frames content as the operation reads it.
     static func framed(_ data: [UInt8], isLast: Bool) -> [UInt8] {
         (data.isEmpty ? [] : FileOperation.header(data.count) + data) + (isLast ? FileOperation.header(0) : [])
     }
 
-    /// Nil while it goes on.
+    /// Whether it has ended.
     var isOver: Bool { state.withLock { $0.end != nil } }
 
-    /// Since when nobody has done anything with it; nil: somebody does now.
+    /// Since when there was no call for it; nil while there is one.
     var idleSince: MonotonicInstant? {
         state.withLock { $0.current == nil || $0.end != nil ? $0.lastUse : nil }
     }
@@ -88,7 +88,7 @@ final class Upload: Sendable {
         if isStopped { execution.end(graceMilliseconds: grace) }
     }
 
-    /// The operation's events, in order.
+    /// Takes the operation's events, in order.
     func receive(_ event: ExecutionEvent) {
         let (end, told) = state.withLock { state -> (Result<Progress, RPCError>?, [Piece]) in
             guard let result = state.outcome.receive(event) else { return (nil, []) }
@@ -107,7 +107,7 @@ final class Upload: Sendable {
         if let end { for piece in told { piece.answer(end) } }
     }
 
-    /// Nobody has gone on with it for too long, or the first call failed.
+    /// Gives it up, because there was no call for too long, or the first call failed.
     func giveUp() {
         let execution = state.withLock { state in
             state.isStopped = true
@@ -145,12 +145,12 @@ final class Upload: Sendable {
         }
     }
 
-    /// Does the current piece: feeds the operation with what is new in it.
+    /// Handles the current piece: feeds the operation with what is new in it.
     private func take() {
         enum Step {
             case feed(Execution, [UInt8], offset: UInt64)
             case answer(Result<Progress, RPCError>)
-            /// The operation's end answers it.
+            /// The end of the operation will answer it.
             case wait
         }
         let step = state.withLock { state -> Step in
@@ -183,12 +183,12 @@ final class Upload: Sendable {
         }
     }
 
-    /// In inputs of the size that the agent takes.
+    /// Feeds the operation in inputs of the size that the agent accepts.
     private func feed(_ execution: Execution, _ bytes: ArraySlice<UInt8>, at offset: UInt64) {
         let part = bytes.prefix(FileOperation.maxPiece)
         execution.input(offset: offset, data: Array(part), isEnd: false, within: patience) { [self] result in
             switch result {
-            // The operation ends, or has ended: its end says why.
+            // The operation is ending or has ended: its end says why.
             case .failure: giveUp()
             case .success where part.count < bytes.count:
                 feed(execution, bytes.dropFirst(part.count), at: offset + UInt64(part.count))
@@ -209,7 +209,7 @@ final class Upload: Sendable {
         if let progress { finish(.success(progress)) }
     }
 
-    /// Answers the current piece and goes on with the next.
+    /// Answers the current piece and continues with the next.
     private func finish(_ result: Result<Progress, RPCError>) {
         let piece = state.withLock { state in
             defer { state.current = state.waiting.isEmpty ? nil : state.waiting.removeFirst() }

@@ -4,16 +4,16 @@ internal import BerthRPC
 internal import Pool
 internal import Synchronization
 
-/// The uploads by their ids: those that go on, and those that have ended, for a call that was lost and is made again.
+/// All uploads by id: running ones, and ended ones, for a call that is repeated because its answer was lost.
 final class UploadRegistry: Sendable {
-    /// Of one lease; of them, those that have ended make room.
+    /// Maximum number for one lease; ended ones are dropped to make room.
     static let mostOfLease = 32
-    /// What waits for its next call for longer is given up; what has ended is remembered for so long.
+    /// An upload that waits longer than this for its next call is given up; an ended one is remembered for this long.
     static let idleLimit = Duration.seconds(60)
 
     private struct State {
         var uploads: [String: Upload] = [:]
-        /// In the order in which they began.
+        /// The uploads of each lease, in the order in which they began.
         var ofLease: [LeaseToken: [Upload]] = [:]
 
         mutating func remove(_ upload: Upload) {
@@ -27,7 +27,7 @@ final class UploadRegistry: Sendable {
 
     var count: Int { state.withLock { $0.uploads.count } }
 
-    /// - Throws: RESOURCE_EXHAUSTED when too many of the lease go on.
+    /// - Throws: RESOURCE_EXHAUSTED if too many of the lease are running.
     func insert(_ upload: Upload, clock: any MonotonicClock) throws(RPCError) {
         let isFull = state.withLock { state in
             let others = state.ofLease[upload.lease] ?? []
@@ -45,7 +45,7 @@ final class UploadRegistry: Sendable {
             )
         }
         Task { [weak self, weak upload] in
-            // Wakes when the limit may have passed, and not at every call in between.
+            // Wakes up only when the limit may be over, and not at every call in between.
             while let since = upload.map({ $0.idleSince ?? clock.now() }) {
                 let end = since + UploadRegistry.idleLimit
                 if clock.now() >= end { break }

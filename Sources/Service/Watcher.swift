@@ -6,15 +6,15 @@ internal import BerthSchema
 internal import NIOCore
 internal import Pool
 
-/// What a stream says to its client beside output, which is encoded alike in all of them.
+/// How a stream reports events other than output, which is encoded in the same way in all streams.
 struct WatcherEvents: Sendable {
-    /// - Parameter number: the watcher's.
+    /// - Parameter number: number of the watcher.
     var started: @Sendable (ServerCall, ServedExecution, _ number: UInt32) -> Void
     var dropped: @Sendable (ServerCall, Dropped) -> Void
     /// Ends the call.
     var ended: @Sendable (ServerCall, Agent.Ended) -> Void
 
-    /// Of Execute and Attach.
+    /// The events of Execute and Attach.
     static let execute = WatcherEvents(
         started: { call, execution, number in
             call.send(
@@ -29,7 +29,7 @@ struct WatcherEvents: Sendable {
         })
 }
 
-/// One stream that watches an execution: takes what comes next whenever its client has room. Confined to its call's loop.
+/// One stream that watches an execution. It takes the next output whenever its client has room. Confined to its call's loop.
 final class Watcher {
     private let call: ServerCall
     private let events: WatcherEvents
@@ -49,7 +49,7 @@ final class Watcher {
         pump()
     }
 
-    /// Sends what there is, as far as there is room.
+    /// Sends what there is, as long as there is room.
     func pump() {
         while call.isWritable {
             switch execution.next(number) {
@@ -57,7 +57,7 @@ final class Watcher {
             case .output(let slice): slice.send(on: call)
             case .dropped(let dropped): events.dropped(call, dropped)
             case .end(let ended):
-                // Asked for only where it can be: a start that failed is not the hot path.
+                // Checked only here: a failed start is not the hot path.
                 if ended.cause == .startFailed, let refusal = execution.refusal { return call.fail(refusal) }
                 return events.ended(call, ended)
             case .wait: return
@@ -65,7 +65,7 @@ final class Watcher {
         }
     }
 
-    /// Ends the stream; the execution knows.
+    /// Ends the stream; the execution has removed this watcher already.
     func fail(_ error: RPCError) { call.fail(error) }
 }
 
@@ -83,7 +83,7 @@ extension OutputSlice: Message {
         OutputHead(stream: stream.rawValue, offset: offset, count: data.readableBytes)
     }
 
-    /// Large ones go out without being copied.
+    /// Sends it; a large one is not copied.
     func send(on call: ServerCall) {
         call.send(headSize: head.size, { head.write(into: $0) }, tail: data)
     }

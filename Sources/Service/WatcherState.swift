@@ -3,28 +3,28 @@
 internal import BerthSchema
 internal import NIOCore
 
-/// How far a watcher has come.
+/// The progress of a watcher.
 struct WatcherState {
     let id: UInt32
-    /// Output sent and not acknowledged, in bytes, at most; nil: what is sent counts as acknowledged.
+    /// Maximum bytes of output sent and not acknowledged; nil: what is sent counts as acknowledged.
     let window: UInt64?
     let isObserver: Bool
-    /// Its stream may start before the program.
+    /// Whether its stream may start before the program.
     let mayStart: Bool
     var isStarted = false
-    /// Its stream looks for more by itself: it has been woken, or waits for room.
+    /// Whether its stream will ask for more by itself, because it was woken or waits for room.
     var isAwake = true
     private(set) var sent: PerStream<UInt64>
     private(set) var acknowledged: PerStream<UInt64>
-    /// Sent and not acknowledged, both streams together.
+    /// Bytes sent and not acknowledged, both streams together.
     private(set) var unacknowledged: UInt64 = 0
-    /// The ends of the outputs that are unacknowledged.
+    /// Where the unacknowledged outputs end.
     private var events = EventEnds()
-    /// It had no room left, and has yet to get enough of it.
+    /// Whether it ran out of room, and does not have enough again.
     private var isStalled = false
-    /// It was told of a gap right behind what it had acknowledged, and has acknowledged nothing since.
+    /// Whether a gap was reported right after what it had acknowledged, and it has acknowledged nothing since.
     private var hasLeadingGap = false
-    /// What it was told that it does not get, after what is acknowledged. It is not in `unacknowledged`.
+    /// Gaps that were reported after what is acknowledged. They do not count in `unacknowledged`.
     private var gaps = PerStream<[Range<UInt64>]>([])
 
     init(id: UInt32, window: UInt64?, isObserver: Bool, mayStart: Bool, position: PerStream<UInt64>) {
@@ -36,7 +36,7 @@ struct WatcherState {
         acknowledged = position
     }
 
-    /// Bytes that it may be sent now.
+    /// How many bytes may be sent now.
     var room: Int { window.map { Int($0 - unacknowledged) } ?? .max }
     var hasEventsLeft: Bool {
         guard window != nil else { return true }
@@ -44,8 +44,8 @@ struct WatcherState {
         return events.count + told < OutputHub.mostEvents
     }
 
-    /// Whether there is enough room for more. Who frees it in small pieces would else get output in small pieces for ever,
-    /// which is known as the silly window.
+    /// Whether there is enough room to continue. Otherwise a client that frees room in small pieces would get output in small
+    /// pieces for ever (silly window syndrome).
     func goesOn(waiting: UInt64) -> Bool {
         guard isStalled, let window else { return true }
         return room >= min(waiting, window / 4, UInt64(OutputHub.largestOutput))
@@ -81,7 +81,7 @@ struct WatcherState {
         var passed = 0
         for gap in gaps[stream] where gap.lowerBound <= offset {
             consumed -= min(gap.upperBound, offset) - gap.lowerBound
-            // All of the gap, which there is nothing to acknowledge of.
+            // The whole gap counts, since there is nothing in it to acknowledge.
             position = max(position, gap.upperBound)
             passed += 1
         }
@@ -92,13 +92,13 @@ struct WatcherState {
     }
 }
 
-/// Where outputs ended that were sent and not acknowledged, of both streams together; in place, since each watcher has one.
+/// Where outputs end that were sent and not acknowledged, of both streams together. Stored inline, since each watcher has one.
 struct EventEnds {
     private var ends = InlineArray<60, UInt64>(repeating: 0)
     private var ofStderr: UInt64 = 0
     private(set) var count = 0
 
-    /// Only with room for it: fewer than `OutputHub.mostEvents`.
+    /// Appends an end. There must be room: fewer than `OutputHub.mostEvents`.
     mutating func append(_ end: UInt64, _ stream: OutputStream) {
         precondition(count < OutputHub.mostEvents, "more events than a watcher may have")
         ends[count] = end

@@ -6,10 +6,10 @@ internal import CAgent
 internal import FileTree
 internal import Glibc
 
-/// `berth-agent --file …`: one operation on files, in a process of its own that is a program like any other. It runs as
-/// the user, in the user's limits, and what the file system does to it is done to nobody else.
+/// `berth-agent --file …`: one operation on files, in a process of its own, like any other program. It runs as the user,
+/// within the user's limits, and if the file system blocks it, nothing else is blocked.
 enum FileTool {
-    /// Those of this process, from `--file` on, as bytes: Swift's own list has lost what is not UTF-8.
+    /// The arguments of this process from `--file` on, as bytes, since Swift's list replaces what is not UTF-8.
     static var ownArguments: [SystemString] {
         (1..<max(1, Int(CommandLine.argc))).compactMap { index in
             CommandLine.unsafeArgv[index].map { argument in
@@ -52,7 +52,7 @@ enum FileTool {
     }
 
     static func report(_ report: FileReport) {
-        // Who does not listen any more has no use for it.
+        // If nobody reads it any more, nobody needs it.
         try? standard(STDERR_FILENO).write(report.encoded)
     }
 
@@ -64,8 +64,8 @@ enum FileTool {
         let (file, status) = try Places.openFile(path)
         let shown = path.bytes.shown
         report(.info(FileInfo(path, status)))
-        // All to the end is what was its end by now: a program that writes on does not make this endless. The kernel's own
-        // files have no size, and an end.
+        // The end is where it is now, so that a program that keeps writing does not make this endless. Files of the kernel
+        // have no size, but an end.
         let size = file.isKernels ? UInt64(Int64.max) : UInt64(max(0, status.st_size))
         guard offset < size else { return }
         guard lseek(file.raw, off_t(offset), SEEK_SET) >= 0 else { throw FileError(errno, shown) }

@@ -6,11 +6,11 @@ internal import CAgent
 internal import FileTree
 internal import Glibc
 
-/// Standard input in pieces (see `FileOperation`). Only the last piece ends it: an end of file before that, or a SIGTERM,
-/// is somebody who has given up.
+/// Standard input in pieces (see `FileOperation`). Only the last piece ends it: an end of file before that, or a SIGTERM, means
+/// that the client has given up.
 final class PieceReader {
     private let terminations: Int32
-    /// Of the current piece.
+    /// Bytes left of the current piece.
     private var left = 0
     private var isOver = false
 
@@ -21,7 +21,7 @@ final class PieceReader {
 
     deinit { close(terminations) }
 
-    /// - Returns: how many bytes; 0 at the end, where nothing is asked of the input any more.
+    /// - Returns: number of bytes; 0 at the end, where nothing more is read.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         guard !isOver else { return 0 }
         if left == 0 {
@@ -50,7 +50,7 @@ final class PieceReader {
         return count
     }
 
-    /// Some bytes, at least one.
+    /// Reads at least one byte.
     private func take(_ buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         while true {
             var ready = [

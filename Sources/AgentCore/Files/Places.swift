@@ -4,13 +4,13 @@ internal import BerthSchema
 internal import FileTree
 internal import Glibc
 
-/// The parts of the container that programs can write to: its mounts, save those that are the kernel's or the agent's.
+/// The parts of the container that programs can write to: its mounts except those of the kernel and the agent.
 enum Places {
     private static let reserved: [[UInt8]] = ["proc", "sys", "dev", ".berth"].map { Array($0.utf8) }
     private static let kernelTypes: Set = ["proc", "sysfs", "devpts", "devtmpfs", "mqueue", "cgroup", "cgroup2"]
 
-    /// Walks a path that is to be changed, within the place that it is in.
-    /// - Throws: `FileError`; PERMISSION_DENIED where the path is in no place, or leads out of it.
+    /// Walks a path to change, within its place.
+    /// - Throws: `FileError`; PERMISSION_DENIED if the path is in no place, or leads out of it.
     static func spot(
         _ path: SystemString, followsLast: Bool = true, makesParents: Bool = false
     ) throws(FileError) -> Spot {
@@ -44,15 +44,15 @@ enum Places {
         return status
     }
 
-    /// A regular file, opened for reading; never waits, whatever is there.
+    /// Opens a regular file for reading. It never blocks, whatever is at the path.
     static func openFile(_ path: SystemString) throws(FileError) -> (file: File, status: stat) {
-        // Looked at before: opening a device may do something.
+        // Checked before opening, since opening a device may have effects.
         let status = try status(path)
         guard status.isRegular else { throw FileError(wrongKind: status, path.bytes.shown) }
         let raw = path.bytes.withC { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
         guard raw >= 0 else { throw FileError(errno, path.bytes.shown) }
         let file = File(adopting: raw)
-        // Another one, perhaps, by now.
+        // It may be another file by now.
         let opened = file.status
         guard opened.isRegular else { throw FileError(wrongKind: opened, path.bytes.shown) }
         return (file, opened)
@@ -69,11 +69,11 @@ enum Places {
         }
     }
 
-    /// The mount that a path is in by its words, and that mount's own components; nil: it is none of the places. Of
-    /// several at the same path, the last covers the others.
+    /// The mount that a path is in by its name, and the mount's components; nil if that is not one of the places. Of several
+    /// mounts at the same path, the last covers the others.
     static func place(of steps: [[UInt8]], in mounts: [Mount]) -> (Mount, [[UInt8]])? {
         guard let (mount, prefix) = mountPoint(of: steps, in: mounts), isPlace(mount, prefix) else { return nil }
-        // Where all of the root can be written to, these are not mounts of their own everywhere.
+        // If the whole root is writable, these are not always mounts of their own.
         if let first = steps.first, reserved.contains(first) { return nil }
         return (mount, prefix)
     }
