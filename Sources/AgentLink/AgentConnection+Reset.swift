@@ -4,7 +4,7 @@ internal import AgentSchema
 internal import BerthRPC
 internal import BerthSchema
 internal import NIOCore
-package import Pool
+public import Pool
 internal import Synchronization
 
 extension AgentConnection {
@@ -14,7 +14,7 @@ extension AgentConnection {
 
     /// Pings the agent. Returns when it has answered. Cancelling the task ends the wait.
     /// - Throws: `failed` if it answers with an error, or not within 30 s.
-    package func ping() async throws(MemberLinkError) {
+    public func ping() async throws(MemberLinkError) {
         let answer = try await ask(AgentService.ping, Agent.PingRequest(), within: Self.answerLimit)
         // If its environment has changed, it is no longer the agent that was connected to.
         guard answer.env == imageEnvironment.entries else { throw refuse("its environment has changed") }
@@ -25,7 +25,7 @@ extension AgentConnection {
     /// Running executions end as cancelled before it returns. Cancelling the task ends the wait, not the reset: a member
     /// whose reset has not returned without an error must not be used again.
     /// - Throws: `failed`, with what could not be proven; `unsupported` if the agent has no reset.
-    package func reset() async throws(MemberLinkError) {
+    public func reset() async throws(MemberLinkError) {
         let limit = UInt64(Self.resetLimit.nanoseconds / 1_000_000)
         let answer = try await ask(
             AgentService.reset, Agent.ResetRequest(timeoutMilliseconds: limit), within: Self.resetLimit + .seconds(1))

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import AgentSchema
-package import BerthRPC
+public import AgentSchema
+public import BerthRPC
 internal import BerthSchema
 internal import NIOCore
-package import Pool
+public import Pool
 internal import Synchronization
 
 /// The server's end of the stream to one member's agent. It starts executions and relays their events.
 ///
 /// The agent is not trusted, since a program in the container may have taken it over: everything from it is checked, and a
 /// stream that violates the protocol is closed, which costs this member and nothing else. It may be used from any thread.
-package final class AgentConnection: MemberLink {
+public final class AgentConnection: MemberLink {
     /// Maximum bytes of output for each execution that the agent has sent and the server has not passed on.
-    package static let window = 1 << 20
+    public static let window = 1 << 20
 
-    package let member: MemberID
+    public let member: MemberID
     /// The environment that the image defines.
-    package let imageEnvironment: ImageEnvironment
+    public let imageEnvironment: ImageEnvironment
     /// User used when a request sets none; nil if the runtime does not choose one.
-    package let user: MemberUser?
+    public let user: MemberUser?
     let rpc: ClientConnection
     private let memoryKills: MemoryKills?
 
@@ -45,13 +45,13 @@ package final class AgentConnection: MemberLink {
         self.memoryKills = memoryKills
     }
 
-    package func close(_ reason: LinkCloseReason) {
+    public func close(_ reason: LinkCloseReason) {
         state.withLock { $0.reason = $0.reason ?? reason }
         rpc.close()
     }
 
     /// How long an agent may send nothing about an execution although it could; after that it counts as failed.
-    package enum Silence: Sendable {
+    public enum Silence: Sendable {
         case ofStart(Duration)
         /// Of its start, and of its output as long as there is credit for it.
         case ofOutput(Duration)
@@ -65,7 +65,7 @@ package final class AgentConnection: MemberLink {
     ///   - silence: how long the agent may send nothing about it; nil is as long as the execution may run.
     ///   - sink: is called with the events, in order, on one thread: started, output …, and in every case exactly one
     ///     `ended` as the last.
-    package func execute(
+    public func execute(
         _ request: Agent.ExecuteRequest, window: Int = AgentConnection.window, silence: Silence? = nil,
         sink: @escaping @Sendable (ExecutionEvent) -> Void
     ) -> Execution {
@@ -104,7 +104,7 @@ package final class AgentConnection: MemberLink {
     func executionEnded() { state.withLock { $0.open -= 1 } }
 
     /// Number of executions that the agent has not ended.
-    package var openExecutions: Int { state.withLock { $0.open } }
+    public var openExecutions: Int { state.withLock { $0.open } }
 
     /// Closes the stream because the agent violated the protocol.
     func violate(_ what: String) {
@@ -131,7 +131,7 @@ package final class AgentConnection: MemberLink {
 }
 
 /// An event of an execution.
-package enum ExecutionEvent: Sendable {
+public enum ExecutionEvent: Sendable {
     case started(pid: UInt32)
     case output(OutputChunk)
     /// Its time is over and output that nobody takes holds up its end: it is to be taken now, and kept or thrown away.

@@ -3,19 +3,19 @@
 internal import AgentSchema
 internal import BerthRPC
 internal import BerthSchema
-package import NIOCore
-package import Pool
+public import NIOCore
+public import Pool
 
 /// Turns the byte stream to an agent into an `AgentConnection` that has answered its first ping.
-package struct AgentConnector: MemberConnector {
+public struct AgentConnector: MemberConnector {
     private let group: any EventLoopGroup
 
     /// - Parameter group: the event loops on which connections are handled.
-    package init(group: any EventLoopGroup) {
+    public init(group: any EventLoopGroup) {
         self.group = group
     }
 
-    package func connect(
+    public func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
         let (user, memoryKills) = (stream.user, stream.memoryKills)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import AgentSchema
-package import BerthRPC
+public import BerthRPC
 internal import BerthSchema
 internal import NIOCore
 internal import Pool
@@ -18,7 +18,7 @@ extension Execution {
     ///   - completion: is called once, on the connection's thread, when the bytes were accepted: with the offset that is
     ///     expected next. `failedPrecondition`: bytes before them are missing, the input has ended, or the execution has.
     ///     `resourceExhausted`: too much is waiting already. `notFound`: the execution no longer exists.
-    package func input(
+    public func input(
         offset: UInt64, data: [UInt8], isEnd: Bool, within limit: Duration? = nil,
         completion: @escaping @Sendable (Result<UInt64, RPCError>) -> Void
     ) {
@@ -50,7 +50,7 @@ extension Execution {
     ///
     /// - Parameter completion: is called once, on the connection's thread. `failedPrecondition`: the program has no
     ///   terminal. `notFound`: the execution no longer exists.
-    package func resize(
+    public func resize(
         rows: UInt32, columns: UInt32, completion: @escaping @Sendable (Result<Void, RPCError>) -> Void
     ) {
         let request = Agent.ResizeRequest(execution: number, terminal: Agent.Terminal(rows: rows, columns: columns))

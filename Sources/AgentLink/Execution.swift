@@ -4,11 +4,11 @@ internal import AgentSchema
 internal import BerthRPC
 internal import BerthSchema
 internal import NIOCore
-package import Pool
+public import Pool
 internal import Synchronization
 
 /// One program in a member, as the server sees it. May be used from any thread.
-package final class Execution: Sendable {
+public final class Execution: Sendable {
     let number: UInt64
     let link: AgentConnection
     private let sink: @Sendable (ExecutionEvent) -> Void
@@ -21,23 +21,23 @@ package final class Execution: Sendable {
         self.sink = sink
     }
 
-    package var member: MemberID { link.member }
+    public var member: MemberID { link.member }
 
     /// Gives the agent credit for bytes of output that were passed on.
-    package func acknowledge(_ bytes: Int) {
+    public func acknowledge(_ bytes: Int) {
         guard let due = state.withLock({ $0.acknowledge(UInt64(bytes)) }) else { return }
         call(AgentService.acknowledge, Agent.AcknowledgeRequest(execution: number, bytes: due))
     }
 
     /// Sends a signal, 1 to 64, to the program's process group. With a terminal that is the program's own group, as with ssh;
     /// Ctrl-C is input there, and the terminal decides which group gets its signal.
-    package func signal(_ signal: Int32) {
+    public func signal(_ signal: Int32) {
         call(AgentService.signal, Agent.SignalRequest(execution: number, signal: signal))
     }
 
     /// Ends it and everything it started: TERM, and KILL after `graceMilliseconds`. The end event follows, even if the agent
     /// sends none.
-    package func end(graceMilliseconds: UInt64) {
+    public func end(graceMilliseconds: UInt64) {
         let first = state.withLock { $0.watchdog.ends(within: .milliseconds(Int64(clamping: graceMilliseconds))) }
         look(after: first)
         call(
@@ -46,7 +46,7 @@ package final class Execution: Sendable {
     }
 
     /// It has all of its input: from now on it must end within `limit`.
-    package func mustEnd(within limit: Duration) {
+    public func mustEnd(within limit: Duration) {
         let first = state.withLock { $0.watchdog.ends(within: .nanoseconds(limit.saturatedNanoseconds)) }
         look(after: first)
     }

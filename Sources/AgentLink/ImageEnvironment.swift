@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
+public import BerthSchema
 
 /// The environment that an image defines, parsed once for each member instead of once for each program.
-package struct ImageEnvironment: Sendable, Equatable {
+public struct ImageEnvironment: Sendable, Equatable {
     /// The entries as the agent sent them: `NAME=value`.
-    package let entries: [SystemString]
+    public let entries: [SystemString]
     /// Values by name, without HOME, since the agent's is root's. It has capacity for what a request adds.
-    package private(set) var text: [String: String] = [:]
+    public private(set) var text: [String: String] = [:]
     /// Whole entries that are not UTF-8, by name.
-    package private(set) var raw: [[UInt8]: [UInt8]] = [:]
+    public private(set) var raw: [[UInt8]: [UInt8]] = [:]
 
-    package init(_ entries: [SystemString]) {
+    public init(_ entries: [SystemString]) {
         self.entries = entries
         text.reserveCapacity(entries.count + 16)
         for entry in entries {

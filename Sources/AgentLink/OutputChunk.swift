@@ -2,18 +2,18 @@
 
 internal import AgentSchema
 internal import BerthSchema
-package import NIOCore
+public import NIOCore
 
 /// A piece of a program's output.
-package struct OutputChunk: Sendable, Equatable {
+public struct OutputChunk: Sendable, Equatable {
     /// 0 is stdout, 1 is stderr.
-    package var stream: UInt32
+    public var stream: UInt32
     /// Offset of its first byte in its stream.
-    package var offset: UInt64
+    public var offset: UInt64
     /// A slice of the received buffer, if it could be read in place.
-    package var data: ByteBuffer
+    public var data: ByteBuffer
 
-    package var count: Int { data.readableBytes }
+    public var count: Int { data.readableBytes }
 
     init(_ output: Agent.Output) {
         stream = output.stream

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
+public import BerthSchema
 
 /// An operation on files, as the server has it done: by the agent's own program, run like any other, as the pool's user.
 /// This is the contract between the two; nothing else speaks it.
@@ -12,7 +12,7 @@ package import BerthSchema
 ///   front like a piece.
 /// - Standard error: `FileReport`s.
 /// - Exit code: 0, or 1 with a `failure` reported.
-package enum FileOperation: Sendable, Equatable {
+public enum FileOperation: Sendable, Equatable {
     /// - `length`: 0 is all to the end.
     case read(path: SystemString, offset: UInt64, length: UInt64)
     case write(path: SystemString, mode: UInt32, createsParents: Bool)
@@ -27,11 +27,11 @@ package enum FileOperation: Sendable, Equatable {
     case pack(path: SystemString)
 
     /// The first argument.
-    package static let flag = "--file"
+    public static let flag = "--file"
     /// Bytes of one piece or message, at most.
-    package static let maxPiece = 256 << 10
+    public static let maxPiece = 256 << 10
 
-    package var arguments: [SystemString] {
+    public var arguments: [SystemString] {
         let rest: [SystemString] =
             switch self {
             case .read(let path, let offset, let length): ["read", path, "\(offset)", "\(length)"]
@@ -52,7 +52,7 @@ package enum FileOperation: Sendable, Equatable {
     private static func flag(_ isSet: Bool) -> SystemString { isSet ? "1" : "0" }
 
     /// nil for arguments that are no operation.
-    package init?(arguments: [SystemString]) {
+    public init?(arguments: [SystemString]) {
         guard arguments.count >= 3, arguments[0] == SystemString(Self.flag), let name = arguments[1].text else {
             return nil
         }
@@ -86,13 +86,13 @@ package enum FileOperation: Sendable, Equatable {
     }
 
     /// A length as it stands in front of a piece.
-    package static func header(_ count: Int) -> [UInt8] {
+    public static func header(_ count: Int) -> [UInt8] {
         withUnsafeBytes(of: UInt32(count).bigEndian) { Array($0) }
     }
 }
 
 /// What an operation says of itself, beside its bytes.
-package enum FileReport: Sendable, Equatable {
+public enum FileReport: Sendable, Equatable {
     /// First thing, of `read`: what is about to be sent. Of `pack`, the path's own. Of `stat`, the answer.
     case info(FileInfo)
     /// Last thing: one of gRPC's codes, the number of an `ErrorReason` or 0, and words that name the file.
@@ -103,7 +103,7 @@ package enum FileReport: Sendable, Equatable {
     /// Bytes of one report, at most, without its length.
     private static let limit = 16 << 10
 
-    package var encoded: [UInt8] {
+    public var encoded: [UInt8] {
         let (kind, content): (UInt8, [UInt8]) =
             switch self {
             case .info(let info): (UInt8(ascii: "i"), info.encoded())
@@ -116,7 +116,7 @@ package enum FileReport: Sendable, Equatable {
 
     /// Takes the first whole report from `bytes`; nil: more has to come.
     /// - Throws: `SchemaError` when there is no report, and none will become of it.
-    package static func next(from bytes: inout [UInt8]) throws(SchemaError) -> FileReport? {
+    public static func next(from bytes: inout [UInt8]) throws(SchemaError) -> FileReport? {
         guard bytes.count > 4 else { return nil }
         let length = bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }
         guard (1...limit).contains(length) else { throw SchemaError("a report of \(length) bytes") }

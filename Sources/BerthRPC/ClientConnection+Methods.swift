@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
-package import NIOCore
+public import BerthSchema
+public import NIOCore
 
 /// Typed calls of the contract's methods.
 extension ClientConnection {
     /// Calls a unary method; parameters as for the call by name.
-    package func unary<Request, Response>(
+    public func unary<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = [], then: @escaping @Sendable (Result<ByteBuffer, RPCError>) -> Void
     ) {
@@ -15,7 +15,7 @@ extension ClientConnection {
     }
 
     /// Calls a unary method and decodes its answer; parameters as for the call by name.
-    package func unary<Request, Response>(
+    public func unary<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = []
     ) async throws(RPCError) -> Response {
@@ -26,7 +26,7 @@ extension ClientConnection {
 
     /// Calls a server-streaming method; parameters as for the call by name.
     @discardableResult
-    package func stream<Request, Event>(
+    public func stream<Request, Event>(
         _ method: StreamingMethod<Request, Event>, _ message: Request, timeout: TimeAmount? = nil,
         metadata: [KeyValue] = [], on event: @escaping @Sendable (StreamEvent) -> Void
     ) -> ClientStream {

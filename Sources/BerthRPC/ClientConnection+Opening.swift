@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import NIOCore
+public import NIOCore
 internal import NIOPosix
 
 extension ClientConnection {
     /// Connects over TCP.
     /// - Parameter watch: a handler that sees what arrives before the connection does.
     /// - Throws: UNAVAILABLE with the system's message.
-    package static func connect(
+    public static func connect(
         host: String, port: Int, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
@@ -22,7 +22,7 @@ extension ClientConnection {
     /// Connects to a unix socket.
     /// - Parameter watch: a handler that sees what arrives before the connection does.
     /// - Throws: UNAVAILABLE or PERMISSION_DENIED with the system's message.
-    package static func connect(
+    public static func connect(
         unixSocket path: String, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
@@ -35,7 +35,7 @@ extension ClientConnection {
 
     /// Takes over a channel that carries bytes, and speaks to its peer. What the channel has read before is lost; called on its
     /// event loop, or in its initializer, nothing is. The channel may have handlers of its own, for example for TLS.
-    package static func adopt(
+    public static func adopt(
         _ channel: any Channel, limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) -> EventLoopFuture<ClientConnection> {
         adopt(channel, limits: limits, watch: watch, over: .handlers)
@@ -63,7 +63,7 @@ extension ClientConnection {
     }
 
     /// Takes over descriptors, even if it fails, and speaks over them: two pipes, or one socket given twice.
-    package static func adopt(
+    public static func adopt(
         input: Int32, output: Int32, group: any EventLoopGroup, limits: Limits = Limits()
     ) async throws(RPCError) -> ClientConnection {
         guard input != output else {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
+public import BerthSchema
 internal import BerthWire
-package import NIOCore
+public import NIOCore
 
 /// What a stream delivers: messages, then exactly one end.
-package enum StreamEvent: Sendable, Equatable {
+public enum StreamEvent: Sendable, Equatable {
     /// An encoded message, a slice of what was read.
     case message(ByteBuffer)
     /// The end; nil if the server ended the stream without an error.
@@ -13,7 +13,7 @@ package enum StreamEvent: Sendable, Equatable {
 }
 
 /// Why a connection ended.
-package enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
+public enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
     /// `close` was called.
     case closed
     /// The peer closed it.
@@ -23,7 +23,7 @@ package enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
     /// The peer broke the protocol, so it was closed.
     case protocolViolation(String)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .closed: "the connection was closed"
         case .closedByPeer: "the peer closed the connection"
@@ -37,20 +37,20 @@ package enum CloseReason: Error, Sendable, Equatable, CustomStringConvertible {
 /// only the write is deferred, which all calls of one tick share.
 ///
 /// When the connection ends, for whatever reason, every open call ends with UNAVAILABLE.
-package final class ClientConnection: Sendable {
+public final class ClientConnection: Sendable {
     /// The bounds of a connection. All sizes are in bytes.
-    package struct Limits: Sendable {
+    public struct Limits: Sendable {
         /// Maximum data of a frame from the peer; a longer one is a protocol violation.
-        package var maxMessageLength = FrameHeader.maxDataLength
+        public var maxMessageLength = FrameHeader.maxDataLength
         /// Maximum calls that the peer has not ended; one more fails with RESOURCE_EXHAUSTED.
-        package var maxCalls = 65_536
+        public var maxCalls = 65_536
         /// Maximum bytes of requests that the peer has not read; a call beyond that fails with RESOURCE_EXHAUSTED.
-        package var maxPendingBytes = 64 << 20
+        public var maxPendingBytes = 64 << 20
 
-        package init() {}
+        public init() {}
     }
 
-    package let eventLoop: any EventLoop
+    public let eventLoop: any EventLoop
     let channel: any Channel
     private let core: NIOLoopBound<ClientCore>
 
@@ -65,7 +65,7 @@ package final class ClientConnection: Sendable {
     /// - Parameters:
     ///   - timeout: sent to the server, and enforced here too: the call then fails with DEADLINE_EXCEEDED.
     ///   - then: gets the encoded answer, exactly once, on the event loop.
-    package func unary(
+    public func unary(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         then: @escaping @Sendable (Result<ByteBuffer, RPCError>) -> Void
     ) {
@@ -73,7 +73,7 @@ package final class ClientConnection: Sendable {
     }
 
     /// Calls a unary method and decodes its answer. Cancelling the task ends the wait with CANCELLED; the server continues.
-    package func unary<R: Message>(
+    public func unary<R: Message>(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         returning: R.Type = R.self
     ) async throws(RPCError) -> R {
@@ -98,7 +98,7 @@ package final class ClientConnection: Sendable {
     ///   - timeout: sent to the server, and enforced here too: the stream then ends with DEADLINE_EXCEEDED.
     ///   - event: is called with what the stream delivers, on the event loop.
     @discardableResult
-    package func stream(
+    public func stream(
         service: String, method: String, _ message: some Message, timeout: TimeAmount? = nil, metadata: [KeyValue] = [],
         on event: @escaping @Sendable (StreamEvent) -> Void
     ) -> ClientStream {
@@ -108,12 +108,12 @@ package final class ClientConnection: Sendable {
     }
 
     /// Stops reading from the peer and delivering, until `resumeReading`. Deadlines still expire.
-    package func pauseReading() { onLoop { $0.pauseReading() } }
+    public func pauseReading() { onLoop { $0.pauseReading() } }
 
-    package func resumeReading() { onLoop { $0.resumeReading() } }
+    public func resumeReading() { onLoop { $0.resumeReading() } }
 
     /// Closes the connection. Open calls end with UNAVAILABLE.
-    package func close() { onLoop { $0.close(.closed) } }
+    public func close() { onLoop { $0.close(.closed) } }
 
     /// Closes the connection for a reason, which open calls get as their error message.
     package func fail(_ words: String) { onLoop { $0.close(.failed(words)) } }
@@ -122,10 +122,10 @@ package final class ClientConnection: Sendable {
     package var hasCalls: Bool { core.value.hasCalls }
 
     /// Completes when the connection is closed, for whatever reason; never fails.
-    package var onClose: EventLoopFuture<Void> { closed.map { _ in } }
+    public var onClose: EventLoopFuture<Void> { closed.map { _ in } }
 
     /// Completes with the reason when the connection is closed; never fails.
-    package let closed: EventLoopFuture<CloseReason>
+    public let closed: EventLoopFuture<CloseReason>
 
     func abandon(_ handle: ClientStream) { onLoop { $0.abandon(handle) } }
 

@@ -3,7 +3,7 @@
 internal import Synchronization
 
 /// An open call, which its caller can abandon.
-package final class ClientStream: Sendable {
+public final class ClientStream: Sendable {
     private let connection: ClientConnection
     /// 0 until the call has its id.
     private let id = Atomic<UInt32>(0)
@@ -14,7 +14,7 @@ package final class ClientStream: Sendable {
 
     /// Ends the call here with CANCELLED, unless it has ended. ttrpc has no message to cancel a call, so the server is not
     /// told, and what it still sends is dropped.
-    package func abandon() { connection.abandon(self) }
+    public func abandon() { connection.abandon(self) }
 
     var streamID: UInt32 {
         get { id.load(ordering: .relaxed) }

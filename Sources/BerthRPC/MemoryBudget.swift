@@ -5,9 +5,9 @@ internal import Synchronization
 
 /// The budget for memory that the server holds for clients, in bytes. There is one limit for all, and one for each client, so
 /// that no client can use all of it.
-package final class MemoryBudget: Sendable {
-    package let limit: Int
-    package let clientLimit: Int
+public final class MemoryBudget: Sendable {
+    public let limit: Int
+    public let clientLimit: Int
     private let total = Atomic<Int>(0)
     /// The most that was held since `freed` was last called.
     private let most = Atomic<Int>(0)
@@ -26,17 +26,17 @@ package final class MemoryBudget: Sendable {
     ///   - clientLimit: the maximum for one client; nil is half of `limit`.
     ///   - freed: is called, on any thread, each time much memory was given back: malloc keeps it unless it is told to return
     ///     it to the system.
-    package init(limit: Int, clientLimit: Int? = nil, freed: (@Sendable () -> Void)? = nil) {
+    public init(limit: Int, clientLimit: Int? = nil, freed: (@Sendable () -> Void)? = nil) {
         self.freed = freed
         self.limit = limit
         self.clientLimit = min(clientLimit ?? limit / 2, limit)
     }
 
     /// Bytes held now.
-    package var held: Int { total.load(ordering: .relaxed) }
+    public var held: Int { total.load(ordering: .relaxed) }
 
     /// The account of a client, which all its connections share.
-    package func account(of client: String) -> MemoryAccount {
+    public func account(of client: String) -> MemoryAccount {
         accounts.withLock { accounts in
             if let account = accounts[client]?.account { return account }
             let account = MemoryAccount(self, client: client)
@@ -66,8 +66,8 @@ package final class MemoryBudget: Sendable {
 }
 
 /// What one client's connections and executions hold of a `MemoryBudget`.
-package final class MemoryAccount: Sendable {
-    package let budget: MemoryBudget
+public final class MemoryAccount: Sendable {
+    public let budget: MemoryBudget
     private let client: String
     private let own = Atomic<Int>(0)
 
@@ -80,11 +80,11 @@ package final class MemoryAccount: Sendable {
         budget.closed(client)
     }
 
-    package var held: Int { own.load(ordering: .relaxed) }
+    public var held: Int { own.load(ordering: .relaxed) }
 
     /// Counts bytes that are about to be held. Returns false, without counting them, if that is too much.
     /// - Parameter part: the share of the limits, in sixteenths, that may be in use with them.
-    package func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
+    public func reserve(_ bytes: Int, sixteenths part: Int = 16) -> Bool {
         let held = own.add(bytes, ordering: .relaxed).newValue
         let total = budget.add(bytes)
         guard held > budget.clientLimit * part / 16 || total > budget.limit * part / 16 else { return true }
@@ -93,19 +93,19 @@ package final class MemoryAccount: Sendable {
     }
 
     /// Counts bytes that are held already and have a bound elsewhere.
-    package func take(_ bytes: Int) {
+    public func take(_ bytes: Int) {
         own.add(bytes, ordering: .relaxed)
         _ = budget.add(bytes)
     }
 
     /// Gives back bytes that are no longer held.
-    package func give(_ bytes: Int) {
+    public func give(_ bytes: Int) {
         own.subtract(bytes, ordering: .relaxed)
         _ = budget.add(-bytes)
     }
 
     /// Whether nothing more should be held for this client.
-    package var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
+    public var isFull: Bool { held >= budget.clientLimit || budget.held >= budget.limit }
 
     /// The error of a call whose request would take so many bytes when it is decoded.
     func refusal(of bytes: Int) -> RPCError {
@@ -116,7 +116,7 @@ package final class MemoryAccount: Sendable {
     }
 
     /// The error of a call for which there is no memory.
-    package var refusal: RPCError {
+    public var refusal: RPCError {
         guard budget.held >= budget.limit / 4 * 3 else {
             return RPCError(
                 .resourceExhausted,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
+public import BerthSchema
 
 /// Why a call failed: gRPC's code, and a message that says what was wrong and what would be right.
-package struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     /// gRPC's status codes; the raw values are the wire's.
-    package enum Code: Int32, Sendable, CaseIterable {
+    public enum Code: Int32, Sendable, CaseIterable {
         case cancelled = 1
         case unknown = 2
         case invalidArgument = 3
@@ -24,27 +24,27 @@ package struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
         case unauthenticated = 16
     }
 
-    package var code: Code
-    package var message: String
+    public var code: Code
+    public var message: String
     /// A more precise kind, if the code is too coarse to act on.
-    package var reason: ErrorReason?
+    public var reason: ErrorReason?
     /// The name of a reason that this version does not know; nil if `reason` is set, or there is none.
     package var otherReason: String?
     /// Details of the reason, named as in the contract.
-    package var metadata: [String: String]
+    public var metadata: [String: String]
 
-    package init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
+    public init(_ code: Code, _ message: String, _ reason: ErrorReason? = nil, metadata: [String: String] = [:]) {
         self.code = code
         self.message = message
         self.reason = reason
         self.metadata = metadata
     }
 
-    package static func unimplemented(service: String, method: String) -> RPCError {
+    public static func unimplemented(service: String, method: String) -> RPCError {
         RPCError(.unimplemented, "there is no method \(method) in a service \(service)")
     }
 
-    package var description: String { "\(code): \(message)" }
+    public var description: String { "\(code): \(message)" }
 
     var status: Status {
         let name = reason?.protoName ?? otherReason

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BerthSchema
-package import NIOCore
+public import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
 /// Serves an `RPCService` on any number of TCP ports and unix sockets.
-package final class RPCServer: Sendable {
+public final class RPCServer: Sendable {
     let configuration: Configuration
     private let group: any EventLoopGroup
     private let service: any RPCService
@@ -22,20 +22,20 @@ package final class RPCServer: Sendable {
         var connections: [UInt64: any Channel] = [:]
     }
 
-    package init(group: any EventLoopGroup, service: any RPCService, configuration: Configuration = Configuration()) {
+    public init(group: any EventLoopGroup, service: any RPCService, configuration: Configuration = Configuration()) {
         self.group = group
         self.service = service
         self.configuration = configuration
     }
 
     /// Number of open connections, without those that are being refused.
-    package var connectionCount: Int { open.load(ordering: .relaxed) }
+    public var connectionCount: Int { open.load(ordering: .relaxed) }
 
     /// Listens on a TCP port; 0 chooses a free one.
     /// - Returns: the address it listens on.
     /// - Throws: ALREADY_EXISTS if the address is in use, PERMISSION_DENIED, UNAVAILABLE.
     @discardableResult
-    package func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
+    public func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
         var bootstrap = bootstrap()
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -55,7 +55,7 @@ package final class RPCServer: Sendable {
     ///   - mode: its permissions: anyone who may write to it may call.
     ///   - group: its group; nil is the server's own.
     /// - Throws: ALREADY_EXISTS if a server listens there, or the path is no socket; PERMISSION_DENIED, UNAVAILABLE.
-    package func listen(
+    public func listen(
         unixSocket path: String, mode: UInt32 = 0o600, group owner: UInt32? = nil
     ) async throws(RPCError) {
         let what = "cannot listen on \(path)"
@@ -70,7 +70,7 @@ package final class RPCServer: Sendable {
     }
 
     /// Stops accepting connections. Open ones are not affected.
-    package func stopListening() async {
+    public func stopListening() async {
         let (listeners, paths) = state.withLock { state in
             defer { (state.listeners, state.socketPaths) = ([], []) }
             return (state.listeners, state.socketPaths)
@@ -80,7 +80,7 @@ package final class RPCServer: Sendable {
     }
 
     /// Stops listening and closes all connections. Returns when `connectionClosed` has been called for each.
-    package func close() async {
+    public func close() async {
         state.withLock { $0.isClosed = true }
         await stopListening()
         let connections = state.withLock { Array($0.connections.values) }

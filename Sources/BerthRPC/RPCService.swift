@@ -2,7 +2,7 @@
 
 /// What an `RPCServer` serves: one object for all connections. It is called on the event loop of the connection concerned,
 /// so no function may block.
-package protocol RPCService: Sendable {
+public protocol RPCService: Sendable {
     /// What the service keeps for one connection, confined to its event loop; Void if nothing.
     associatedtype Session
 
@@ -25,13 +25,13 @@ package protocol RPCService: Sendable {
 }
 
 extension RPCService {
-    package func connectionRefused(_ connection: ServerConnection, speaking name: String) {}
-    package func acceptingPaused(because words: String) {}
-    package func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
+    public func connectionRefused(_ connection: ServerConnection, speaking name: String) {}
+    public func acceptingPaused(because words: String) {}
+    public func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
 }
 
 extension RPCService where Session == Void {
-    package func connectionOpened(_ connection: ServerConnection) {}
+    public func connectionOpened(_ connection: ServerConnection) {}
 }
 
 /// A service and its session of one connection, type-erased: created once for a connection, so that no call needs a cast.

@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
+public import BerthSchema
 internal import BerthWire
-package import NIOCore
+public import NIOCore
 
 /// One call of a client. Confined to the event loop of its connection.
 ///
 /// On a call that has ended, every function does nothing, since a deadline may end it at any time.
-package final class ServerCall {
-    package let connection: ServerConnection
-    package let streamID: UInt32
+public final class ServerCall {
+    public let connection: ServerConnection
+    public let streamID: UInt32
     /// The service's full name, e.g. `berth.v1.Pool`.
-    package let service: String
-    package let method: String
-    package let metadata: [KeyValue]
+    public let service: String
+    public let method: String
+    public let metadata: [KeyValue]
     /// Whether the client awaits a stream of messages rather than one answer.
-    package let isServerStreaming: Bool
+    public let isServerStreaming: Bool
     /// When the call is answered with DEADLINE_EXCEEDED, if it has not ended by then.
-    package let deadline: NIODeadline?
+    public let deadline: NIODeadline?
     /// Bytes of the encoded request message, also after it was released.
-    package let requestBytes: Int
+    public let requestBytes: Int
     /// The encoded request message.
     private(set) var payloadBuffer: ByteBuffer
     /// Whether a stream's request is needed after `serve` has returned. A unary call's is counted until the call ends, be it
     /// encoded or decoded.
-    package var keepsPayload = false
+    public var keepsPayload = false
     /// Bytes counted for the call in the budget.
     var heldBytes = 0
 
-    package internal(set) var isEnded = false
+    public internal(set) var isEnded = false
 
     /// Called at most once, if the call ends without the service ending it: its deadline passed (DEADLINE_EXCEEDED), its
     /// connection closed (CANCELLED), or the client violated the protocol on its stream (INVALID_ARGUMENT,
     /// RESOURCE_EXHAUSTED). The client has its answer already, if it can get one.
-    package var onCancel: ((RPCError) -> Void)? {
+    public var onCancel: ((RPCError) -> Void)? {
         didSet { if isEnded, onCancel != nil { onCancel = nil } }
     }
 
     /// Called every time there is room again after `isWritable` was false.
-    package var onWritable: (() -> Void)? {
+    public var onWritable: (() -> Void)? {
         didSet { if isEnded, onWritable != nil { onWritable = nil } }
     }
 
@@ -58,11 +58,11 @@ package final class ServerCall {
     }
 
     /// The encoded request message.
-    package var payload: [UInt8] { [UInt8](payloadBuffer.readableBytesView) }
+    public var payload: [UInt8] { [UInt8](payloadBuffer.readableBytesView) }
 
     /// The request message.
     /// - Throws: INVALID_ARGUMENT, whose message says what was wrong; RESOURCE_EXHAUSTED if there is no memory for a large one.
-    package func decode<M: Message>(_: M.Type) throws(RPCError) -> M {
+    public func decode<M: Message>(_: M.Type) throws(RPCError) -> M {
         if payloadBuffer.readableBytes > connection.limits.largeFrame { try admitDecoding(M.self) }
         let result = payloadBuffer.withUnsafeReadableBytes { bytes in
             Result { () throws(SchemaError) in try M(decoding: bytes, arena: connection.arena) }
@@ -83,31 +83,31 @@ package final class ServerCall {
 
     /// Whether a stream should send now, because there is room in its queue and on its connection. What it sends regardless
     /// waits in the server's memory, up to a limit at which the call fails.
-    package var isWritable: Bool { connection.hasRoom(for: self) }
+    public var isWritable: Bool { connection.hasRoom(for: self) }
 
     /// Ends a unary call with its answer.
-    package func respond(_ message: some Message) {
+    public func respond(_ message: some Message) {
         connection.respond(self, message)
     }
 
     /// Sends one message of a stream.
-    package func send(_ message: some Message) {
+    public func send(_ message: some Message) {
         connection.send(self, message)
     }
 
     /// Sends one encoded message of a stream: `headSize` bytes, which `head` writes, and then `tail`, which is not copied if
     /// it is long and the client keeps up.
-    package func send(headSize: Int = 0, _ head: (UnsafeMutableRawBufferPointer) -> Void = { _ in }, tail: ByteBuffer) {
+    public func send(headSize: Int = 0, _ head: (UnsafeMutableRawBufferPointer) -> Void = { _ in }, tail: ByteBuffer) {
         connection.send(self, headSize: headSize, head, tail: tail)
     }
 
     /// Ends a stream without an error.
-    package func finish() {
+    public func finish() {
         connection.finish(self)
     }
 
     /// Ends the call, unary or stream, with an error.
-    package func fail(_ error: RPCError) {
+    public func fail(_ error: RPCError) {
         connection.fail(self, error)
     }
 
@@ -127,7 +127,7 @@ package final class ServerCall {
     }
 
     /// Releases a request that was kept, and the bytes counted for it.
-    package func dropPayload() {
+    public func dropPayload() {
         keepsPayload = false
         payloadBuffer = ByteBuffer()
         guard heldBytes > HeldMemory.ofCall else { return }

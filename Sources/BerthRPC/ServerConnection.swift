@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BerthSchema
+public import BerthSchema
 internal import BerthWire
-package import NIOCore
+public import NIOCore
 
 /// A client's connection. Confined to its event loop.
-package final class ServerConnection {
+public final class ServerConnection {
     /// Unique within its server.
-    package let id: UInt64
-    package let eventLoop: any EventLoop
+    public let id: UInt64
+    public let eventLoop: any EventLoop
     /// The client's address, "127.0.0.1:5123", or "unix".
-    package let peer: String
+    public let peer: String
     /// For decoding and encoding messages.
-    package private(set) lazy var arena = Arena()
+    public private(set) lazy var arena = Arena()
 
     let limits: RPCServer.Configuration
     let port: FramePort
@@ -43,23 +43,23 @@ package final class ServerConnection {
     }
 
     /// The peer's address without its port, so that all connections of a host count as one client; or "unix".
-    package var host: String { ServerConnection.host(peer) }
+    public var host: String { ServerConnection.host(peer) }
 
     private static func host(_ peer: String) -> String {
         peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
     }
 
     /// The account of this client, which all its connections share.
-    package var memory: MemoryAccount { held.account }
+    public var memory: MemoryAccount { held.account }
 
     /// Whether streams should send now.
-    package var isWritable: Bool { isOpen && !sending.isFull }
+    public var isWritable: Bool { isOpen && !sending.isFull }
 
     var isOpen: Bool { port.context != nil }
     var output: FrameOutput { port.output }
 
     /// Closes the connection and cancels all its calls. Earlier answers go out as far as the peer accepts them.
-    package func close() {
+    public func close() {
         guard let context = port.context else { return }
         output.flush()
         context.close(promise: nil)

@@ -7,7 +7,7 @@ internal import CBerthProtobufC
 ///
 /// Each piece carries its size in front of it; that is how a string's NUL bytes are found (C would end the string there).
 /// Not thread-safe: one arena per connection or thread.
-package final class Arena {
+public final class Arena {
     private static let header = 16
     /// Memory that a message may take while it is decoded. 4 MiB on the wire can be two million empty strings, which
     /// a peer must not be able to turn into hundreds of megabytes here.
@@ -21,7 +21,7 @@ package final class Arena {
     private var depth = 0
 
     /// - Parameter blockSize: bytes kept for good; enough for the common message.
-    package init(blockSize: Int = 4096) {
+    public init(blockSize: Int = 4096) {
         blocks = [.allocate(byteCount: max(blockSize, 64), alignment: 16)]
         total = max(blockSize, 64)
     }

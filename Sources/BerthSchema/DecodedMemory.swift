@@ -69,7 +69,7 @@ struct DecodedMemory {
 }
 
 extension Bridged {
-    package static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int {
+    public static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int {
         withUnsafeTemporaryAllocation(of: C.self, capacity: 1) { c in
             initialize(c.baseAddress)
             let base = UnsafeRawPointer(c.baseAddress)?.assumingMemoryBound(to: ProtobufCMessage.self)

@@ -4,15 +4,15 @@ package import CBerthProtobufC
 package import CBerthSchema
 
 /// ttrpc.Request: what opens a call.
-package struct Request: Message, Bridged {
-    package var service: String
-    package var method: String
-    package var payload: [UInt8]
+public struct Request: Message, Bridged {
+    public var service: String
+    public var method: String
+    public var payload: [UInt8]
     /// Time left for the call in nanoseconds; 0 is none.
-    package var timeoutNanoseconds: Int64
-    package var metadata: [KeyValue]
+    public var timeoutNanoseconds: Int64
+    public var metadata: [KeyValue]
 
-    package init(
+    public init(
         service: String, method: String, payload: [UInt8] = [], timeoutNanoseconds: Int64 = 0, metadata: [KeyValue] = []
     ) {
         self.service = service
@@ -22,7 +22,7 @@ package struct Request: Message, Bridged {
         self.metadata = metadata
     }
 
-    package static var name: String { "ttrpc.Request" }
+    public static var name: String { "ttrpc.Request" }
     package static func initialize(_ c: UnsafeMutablePointer<Ttrpc__Request>?) { ttrpc__request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<Ttrpc__Request>?
@@ -59,24 +59,24 @@ package struct Request: Message, Bridged {
 }
 
 /// One entry of a call's metadata.
-package struct KeyValue: Sendable, Equatable {
-    package var key: String
-    package var value: String
+public struct KeyValue: Sendable, Equatable {
+    public var key: String
+    public var value: String
 
-    package init(key: String, value: String) {
+    public init(key: String, value: String) {
         self.key = key
         self.value = value
     }
 }
 
 /// google.rpc.Status. Of its details, Berth sends and reads the one that says a finer kind.
-package struct Status: Sendable, Equatable {
+public struct Status: Sendable, Equatable {
     /// gRPC's status code.
-    package var code: Int32
-    package var message: String
-    package var info: ErrorInfo?
+    public var code: Int32
+    public var message: String
+    public var info: ErrorInfo?
 
-    package init(code: Int32, message: String, info: ErrorInfo? = nil) {
+    public init(code: Int32, message: String, info: ErrorInfo? = nil) {
         self.code = code
         self.message = message
         self.info = info
@@ -84,17 +84,17 @@ package struct Status: Sendable, Equatable {
 }
 
 /// ttrpc.Response: what ends a call.
-package struct Response: Message, Bridged {
+public struct Response: Message, Bridged {
     /// nil on success.
-    package var status: Status?
-    package var payload: [UInt8]
+    public var status: Status?
+    public var payload: [UInt8]
 
-    package init(status: Status? = nil, payload: [UInt8] = []) {
+    public init(status: Status? = nil, payload: [UInt8] = []) {
         self.status = status
         self.payload = payload
     }
 
-    package static var name: String { "ttrpc.Response" }
+    public static var name: String { "ttrpc.Response" }
     package static func initialize(_ c: UnsafeMutablePointer<Ttrpc__Response>?) { ttrpc__response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<Ttrpc__Response>?
@@ -137,12 +137,12 @@ package struct Response: Message, Bridged {
 }
 
 /// A message without fields: the answer of calls that have nothing to say, and what a receiver that needs no field reads.
-package struct Empty: Message {
-    package static var name: String { "an empty message" }
-    package init() {}
+public struct Empty: Message {
+    public static var name: String { "an empty message" }
+    public init() {}
     /// Fields of any kind are unknown ones here, and ignored.
-    package init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {}
-    package func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
+    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {}
+    public func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
         body(0) { _ in }
     }
 }

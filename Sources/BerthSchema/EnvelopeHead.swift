@@ -2,17 +2,17 @@
 
 /// A ttrpc.Request read where it lies: its payload stays in the bytes it came in. The envelope of every call is read and
 /// written by hand, since protobuf-c would copy each payload twice; what is in the payload is protobuf-c's work.
-package struct RequestHead: Sendable, Equatable {
+public struct RequestHead: Sendable, Equatable {
     /// Entries of metadata that a request may have: each costs far more memory than its two bytes on the wire.
-    package static let maxMetadata = 256
+    public static let maxMetadata = 256
 
-    package var service: String
-    package var method: String
+    public var service: String
+    public var method: String
     /// Time left for the call in nanoseconds; 0 is none.
-    package var timeoutNanoseconds: Int64
-    package var metadata: [KeyValue]
+    public var timeoutNanoseconds: Int64
+    public var metadata: [KeyValue]
 
-    package init(service: String, method: String, timeoutNanoseconds: Int64 = 0, metadata: [KeyValue] = []) {
+    public init(service: String, method: String, timeoutNanoseconds: Int64 = 0, metadata: [KeyValue] = []) {
         self.service = service
         self.method = method
         self.timeoutNanoseconds = timeoutNanoseconds
@@ -21,7 +21,7 @@ package struct RequestHead: Sendable, Equatable {
 
     /// - Parameter payload: set to where the payload is in `bytes`.
     /// - Throws: `SchemaError` when `bytes` are not a valid ttrpc.Request.
-    package init(reading bytes: UnsafeRawBufferPointer, payload: inout Range<Int>) throws(SchemaError) {
+    public init(reading bytes: UnsafeRawBufferPointer, payload: inout Range<Int>) throws(SchemaError) {
         self.init(service: "", method: "")
         payload = 0..<0
         var reader = FieldReader(bytes, of: "ttrpc.Request")
@@ -42,7 +42,7 @@ package struct RequestHead: Sendable, Equatable {
     }
 
     /// Bytes of the whole envelope around a payload of `payloadSize` bytes.
-    package func size(payloadSize: Int) -> Int {
+    public func size(payloadSize: Int) -> Int {
         var size = FieldWriter.size(ofText: service) + FieldWriter.size(ofText: method)
         if payloadSize > 0 { size += FieldWriter.size(ofField: payloadSize) }
         if timeoutNanoseconds != 0 { size += 1 + FieldWriter.size(ofVarint: UInt64(bitPattern: timeoutNanoseconds)) }
@@ -51,7 +51,7 @@ package struct RequestHead: Sendable, Equatable {
     }
 
     /// Writes the envelope: `size(payloadSize:)` bytes. `pack` writes the payload where it belongs.
-    package func write(
+    public func write(
         payloadSize: Int, into bytes: UnsafeMutableRawBufferPointer, _ pack: (UnsafeMutableRawBufferPointer) -> Void
     ) {
         var writer = FieldWriter(bytes)
@@ -68,17 +68,17 @@ package struct RequestHead: Sendable, Equatable {
 }
 
 /// A ttrpc.Response read where it lies.
-package struct ResponseHead: Sendable, Equatable {
+public struct ResponseHead: Sendable, Equatable {
     /// nil, or code 0, on success.
-    package var status: Status?
+    public var status: Status?
 
-    package init(status: Status? = nil) {
+    public init(status: Status? = nil) {
         self.status = status
     }
 
     /// - Parameter payload: set to where the payload is in `bytes`.
     /// - Throws: `SchemaError` when `bytes` are not a valid ttrpc.Response.
-    package init(reading bytes: UnsafeRawBufferPointer, payload: inout Range<Int>) throws(SchemaError) {
+    public init(reading bytes: UnsafeRawBufferPointer, payload: inout Range<Int>) throws(SchemaError) {
         self.init()
         payload = 0..<0
         var reader = FieldReader(bytes, of: "ttrpc.Response")
@@ -95,13 +95,13 @@ package struct ResponseHead: Sendable, Equatable {
     }
 
     /// Bytes of the whole envelope around a payload of `payloadSize` bytes.
-    package func size(payloadSize: Int) -> Int {
+    public func size(payloadSize: Int) -> Int {
         (status.map { FieldWriter.size(ofField: $0.size) } ?? 0)
             + (payloadSize > 0 ? FieldWriter.size(ofField: payloadSize) : 0)
     }
 
     /// Writes the envelope: `size(payloadSize:)` bytes. `pack` writes the payload where it belongs.
-    package func write(
+    public func write(
         payloadSize: Int, into bytes: UnsafeMutableRawBufferPointer, _ pack: (UnsafeMutableRawBufferPointer) -> Void
     ) {
         var writer = FieldWriter(bytes)

@@ -5,29 +5,29 @@ extension ErrorReason {
         uniqueKeysWithValues: allCases.map { ($0.protoName, $0) })
 
     /// By its name in the contract, which is what the wire has; nil for one that is not known here.
-    package init?(name: String) {
+    public init?(name: String) {
         guard let reason = ErrorReason.names[name] else { return nil }
         self = reason
     }
 }
 
 /// google.rpc.ErrorInfo, as it comes in a status' details.
-package struct ErrorInfo: Sendable, Equatable {
-    package static let domain = "berth.dev"
+public struct ErrorInfo: Sendable, Equatable {
+    public static let domain = "berth.dev"
     static let typeURL = "type.googleapis.com/google.rpc.ErrorInfo"
     /// Entries of metadata that are read.
     private static let maxMetadata = 16
 
     /// The name of an `ErrorReason`, which may be one that is not known here.
-    package var reason: String
-    package var metadata: [String: String]
+    public var reason: String
+    public var metadata: [String: String]
 
-    package init(reason: String, metadata: [String: String] = [:]) {
+    public init(reason: String, metadata: [String: String] = [:]) {
         self.reason = reason
         self.metadata = metadata
     }
 
-    package init(_ reason: ErrorReason, metadata: [String: String] = [:]) {
+    public init(_ reason: ErrorReason, metadata: [String: String] = [:]) {
         self.init(reason: reason.protoName, metadata: metadata)
     }
 

@@ -3,16 +3,16 @@
 package import CBerthProtobufC
 
 /// Why bytes are not the message they should be, in words for the peer.
-package struct SchemaError: Error, Sendable, Equatable, CustomStringConvertible {
-    package let description: String
+public struct SchemaError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let description: String
 
-    package init(_ description: String) {
+    public init(_ description: String) {
         self.description = description
     }
 }
 
 /// A protobuf message as a Swift value. protobuf-c does the work; nothing outside of the schema's modules sees it.
-package protocol Message: Sendable, Equatable {
+public protocol Message: Sendable, Equatable {
     /// The message's full protobuf name, e.g. `berth.v1.AcquireRequest`.
     static var name: String { get }
 
@@ -29,16 +29,16 @@ package protocol Message: Sendable, Equatable {
 }
 
 extension Message {
-    package static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int { 4 * bytes.count }
+    public static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int { 4 * bytes.count }
 
-    package init(decoding bytes: [UInt8], arena: Arena = Arena()) throws(SchemaError) {
+    public init(decoding bytes: [UInt8], arena: Arena = Arena()) throws(SchemaError) {
         let result = bytes.withUnsafeBytes { raw in
             Result { () throws(SchemaError) in try Self(decoding: raw, arena: arena) }
         }
         self = try result.get()
     }
 
-    package func encoded(arena: Arena = Arena()) -> [UInt8] {
+    public func encoded(arena: Arena = Arena()) -> [UInt8] {
         encode(arena: arena) { size, pack in
             [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
                 pack(UnsafeMutableRawBufferPointer(buffer))
@@ -67,7 +67,7 @@ package protocol Bridged: Message {
 }
 
 extension Bridged {
-    package init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         self = try Self(unpacking: bytes, arena: arena)
     }
 
@@ -81,7 +81,7 @@ extension Bridged {
         }
     }
 
-    package func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
+    public func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
         arena.scope {
             let c = build(arena)
             let message = UnsafeRawPointer(c).assumingMemoryBound(to: ProtobufCMessage.self)

@@ -12,7 +12,7 @@ extension Output {
 }
 
 extension ExecuteEvent {
-    package init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         if let output = Output(event: bytes) {
             self = .output(output)
         } else {
@@ -22,7 +22,7 @@ extension ExecuteEvent {
 }
 
 extension FileEvent {
-    package init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
+    public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         if let output = Output(event: bytes) {
             self = .output(output)
         } else {

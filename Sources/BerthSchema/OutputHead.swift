@@ -2,18 +2,18 @@
 
 /// What makes bytes an event of output, read and written where they lie: protobuf-c would copy the data twice. The contracts
 /// that carry output (`Execute`, `ReadFile`, and the agent's) encode it alike, as field 2 of the event.
-package struct OutputHead: Sendable, Equatable {
+public struct OutputHead: Sendable, Equatable {
     /// Bytes that `write` writes at most.
-    package static let maxSize = 40
+    public static let maxSize = 40
 
     /// 0 is stdout, 1 is stderr.
-    package var stream: UInt32
+    public var stream: UInt32
     /// Of the first byte in its stream.
-    package var offset: UInt64
+    public var offset: UInt64
     /// Bytes of output.
-    package var count: Int
+    public var count: Int
 
-    package init(stream: UInt32, offset: UInt64, count: Int) {
+    public init(stream: UInt32, offset: UInt64, count: Int) {
         self.stream = stream
         self.offset = offset
         self.count = count
@@ -22,7 +22,7 @@ package struct OutputHead: Sendable, Equatable {
     /// Reads an event that is one Output and nothing else. Nil for every other event, and for bytes that are none: what
     /// those are is for protobuf-c to say.
     /// - Parameter data: set to where the output is in `event`.
-    package init?(reading event: UnsafeRawBufferPointer, data: inout Range<Int>) {
+    public init?(reading event: UnsafeRawBufferPointer, data: inout Range<Int>) {
         self.init(stream: 0, offset: 0, count: 0)
         data = 0..<0
         do throws(SchemaError) {
@@ -52,10 +52,10 @@ package struct OutputHead: Sendable, Equatable {
     }
 
     /// Bytes that `write` writes.
-    package var size: Int { 1 + FieldWriter.size(ofVarint: UInt64(innerSize + count)) + innerSize }
+    public var size: Int { 1 + FieldWriter.size(ofVarint: UInt64(innerSize + count)) + innerSize }
 
     /// Writes what stands in front of the output, which is never empty: `size` bytes.
-    package func write(into bytes: UnsafeMutableRawBufferPointer) {
+    public func write(into bytes: UnsafeMutableRawBufferPointer) {
         precondition(bytes.count >= size, "room for \(bytes.count) bytes, where \(size) are to be written")
         var writer = FieldWriter(bytes)
         writer.lengthPrefix(2, innerSize + count)

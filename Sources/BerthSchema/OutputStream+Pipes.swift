@@ -2,5 +2,5 @@
 
 extension OutputStream {
     /// Those that a program has pipes for. Made once: output passes by here.
-    package static let pipes: [OutputStream] = [.stdout, .stderr]
+    public static let pipes: [OutputStream] = [.stdout, .stderr]
 }

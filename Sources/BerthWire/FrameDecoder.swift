@@ -11,8 +11,8 @@
 ///         case .skip(let count): …                       // then drop count bytes
 ///         }
 ///     }
-package struct FrameDecoder: Sendable, Equatable {
-    package enum Step: Sendable, Equatable {
+public struct FrameDecoder: Sendable, Equatable {
+    public enum Step: Sendable, Equatable {
         /// No step is possible before `total` bytes are readable, including those that are.
         case needMore(total: Int)
         /// A whole frame; its data is at `data`, counted from the first readable byte. It takes `data.upperBound` bytes.
@@ -25,16 +25,16 @@ package struct FrameDecoder: Sendable, Equatable {
     }
 
     /// Maximum bytes of data in a frame.
-    package let maxDataLength: Int
+    public let maxDataLength: Int
     /// Bytes of an oversized frame that are still to be skipped.
     private var remainingToSkip = 0
 
-    package init(maxDataLength: Int = FrameHeader.maxDataLength) {
+    public init(maxDataLength: Int = FrameHeader.maxDataLength) {
         self.maxDataLength = maxDataLength
     }
 
     /// The next step. `readable` begins where the previous step ended; each step but `needMore` must be carried out.
-    package mutating func next(_ readable: UnsafeRawBufferPointer) -> Step {
+    public mutating func next(_ readable: UnsafeRawBufferPointer) -> Step {
         if remainingToSkip > 0 {
             guard readable.count > 0 else { return .needMore(total: 1) }
             let count = min(remainingToSkip, readable.count)
@@ -55,7 +55,7 @@ package struct FrameDecoder: Sendable, Equatable {
 
     /// Skips the frame for which `needMore` was returned, as if it were oversized. Returns how many of the `readable` bytes
     /// that takes; the rest follows as `skip`.
-    package mutating func skip(_ header: FrameHeader, readable: Int) -> Int {
+    public mutating func skip(_ header: FrameHeader, readable: Int) -> Int {
         let total = FrameHeader.size + Int(header.length)
         let count = min(total, readable)
         remainingToSkip = total - count
@@ -63,5 +63,5 @@ package struct FrameDecoder: Sendable, Equatable {
     }
 
     /// False in the middle of an oversized frame.
-    package var isBetweenFrames: Bool { remainingToSkip == 0 }
+    public var isBetweenFrames: Bool { remainingToSkip == 0 }
 }

@@ -10,7 +10,7 @@
 ///
 /// A runtime keeps no ledger of members: the pool does. Every call can be cancelled by cancelling its task, and must then
 /// return soon.
-package protocol ContainerRuntime: Sendable {
+public protocol ContainerRuntime: Sendable {
     /// "docker" or "runc", as in Stats and logs.
     var kind: String { get }
 
@@ -32,18 +32,18 @@ package protocol ContainerRuntime: Sendable {
 }
 
 /// A member's name, unique within an instance and over its restarts: at most 32 characters of `a-z`, `0-9` and `-`.
-package struct MemberID: Hashable, Sendable, CustomStringConvertible {
-    package let description: String
+public struct MemberID: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
 
-    package init(_ description: String) {
+    public init(_ description: String) {
         self.description = description
     }
 }
 
 /// Why a call of a runtime failed.
-package struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kind of the cause, as in Stats.
-    package enum Cause: String, Sendable, CaseIterable {
+    public enum Cause: String, Sendable, CaseIterable {
         case imageMissing = "image missing"
         case runtimeUnreachable = "runtime unreachable"
         case outOfMemory = "out of memory"
@@ -52,43 +52,43 @@ package struct RuntimeError: Error, Sendable, Equatable, CustomStringConvertible
         case failed = "failed"
     }
 
-    package var cause: Cause
+    public var cause: Cause
     /// One line: what went wrong, in the runtime's own words if it gave any.
-    package var message: String
+    public var message: String
     /// Whether the server's own process lacked descriptors or memory, which is not the runtime's fault.
-    package var isServersOwn: Bool
+    public var isServersOwn: Bool
 
-    package init(_ cause: Cause, _ message: String, isServersOwn: Bool = false) {
+    public init(_ cause: Cause, _ message: String, isServersOwn: Bool = false) {
         self.cause = cause
         self.message = message
         self.isServersOwn = isServersOwn
     }
 
     /// - Parameter code: the errno of a system call of this process.
-    package init(_ cause: Cause, _ message: String, errno code: Int32) {
+    public init(_ cause: Cause, _ message: String, errno code: Int32) {
         self.init(cause, message, isServersOwn: Self.isShortage(code))
     }
 
     /// Whether a system call of this process failed because descriptors or memory ran out.
-    package static func isShortage(_ code: Int32) -> Bool { [EMFILE, ENFILE, ENOMEM].contains(code) }
+    public static func isShortage(_ code: Int32) -> Bool { [EMFILE, ENFILE, ENOMEM].contains(code) }
 
-    package var description: String { "\(cause.rawValue): \(message)" }
+    public var description: String { "\(cause.rawValue): \(message)" }
 }
 
 /// The user that programs of a member run as.
-package struct MemberUser: Sendable, Equatable {
-    package var uid: UInt32
+public struct MemberUser: Sendable, Equatable {
+    public var uid: UInt32
     /// Names in the member's /etc/passwd: of this user, and of the others that callers may ask for.
-    package var names: [UInt32: String]
+    public var names: [UInt32: String]
 
-    package init(uid: UInt32, names: [UInt32: String] = [:]) {
+    public init(uid: UInt32, names: [UInt32: String] = [:]) {
         self.uid = uid
         self.names = names
     }
 }
 
 /// When an image is pulled.
-package enum PullPolicy: String, Sendable, CaseIterable {
+public enum PullPolicy: String, Sendable, CaseIterable {
     /// When it is missing.
     case missing
     /// At every start and reload of a server.
@@ -97,33 +97,33 @@ package enum PullPolicy: String, Sendable, CaseIterable {
 }
 
 /// How every member of a pool is created. The defaults are those of `berth serve`.
-package struct MemberTemplate: Sendable, Equatable {
+public struct MemberTemplate: Sendable, Equatable {
     /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
-    package var image: String
+    public var image: String
     /// The image that `image` referred to when the server last looked, as the runtime identifies it; nil if it has not
     /// looked. Members are created from it even if a tag moves. If it is another one at a reload, the pool rolls.
-    package var imageIdentity: String?
-    package var pull: PullPolicy
+    public var imageIdentity: String?
+    public var pull: PullPolicy
     /// "none", or a network's name in the runtime ("bridge", "host", …).
-    package var network: String
+    public var network: String
     /// Memory limit in bytes, without swap.
-    package var memoryBytes: Int64
+    public var memoryBytes: Int64
     /// Maximum number of processes and threads.
-    package var processes: Int64
+    public var processes: Int64
     /// CPU limit in thousandths of a CPU.
-    package var milliCPUs: Int64
+    public var milliCPUs: Int64
     /// Size of each tmpfs in bytes.
-    package var tmpfsBytes: Int64
+    public var tmpfsBytes: Int64
     /// The writable places, each a tmpfs of its own with mode 1777 that belongs to the user.
-    package var tmpfsPaths: [String]
+    public var tmpfsPaths: [String]
     /// Maximum number of descriptors of a process.
-    package var openFiles: Int64
+    public var openFiles: Int64
     /// User id of programs; nil gives each member a user id of its own, from the pool's range.
-    package var uid: UInt32?
+    public var uid: UInt32?
     /// User ids that callers may choose instead.
-    package var allowedUIDs: [UInt32]
+    public var allowedUIDs: [UInt32]
 
-    package init(
+    public init(
         image: String = "python:3.9-slim", pull: PullPolicy = .missing, network: String = "none",
         memoryBytes: Int64 = 128 << 20, processes: Int64 = 128, milliCPUs: Int64 = 1000, tmpfsBytes: Int64 = 64 << 20,
         tmpfsPaths: [String] = ["/tmp", "/var/tmp", "/workspace"], openFiles: Int64 = 4096, uid: UInt32? = nil,
@@ -145,10 +145,10 @@ package struct MemberTemplate: Sendable, Equatable {
 
 extension MemberTemplate {
     /// User id of programs if neither the pool nor a range sets one.
-    package static let standardUID: UInt32 = 1000
+    public static let standardUID: UInt32 = 1000
 
     /// Default working directory and home of programs.
-    package var home: String {
+    public var home: String {
         tmpfsPaths.contains("/workspace") ? "/workspace" : tmpfsPaths.first ?? "/"
     }
 }

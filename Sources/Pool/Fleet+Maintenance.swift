@@ -5,7 +5,7 @@ extension Fleet {
     /// Runs until `drain` is finished, or the task is cancelled. Call it once.
     ///
     /// It begins by removing what an earlier server of this instance left behind.
-    package func run() async {
+    public func run() async {
         await sweepAtStart()
         await withDiscardingTaskGroup { group in
             var nextSweep = clock.now() + configuration.tick

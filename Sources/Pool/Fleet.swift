@@ -3,7 +3,7 @@
 internal import Synchronization
 
 /// Turns a container into a member: connects to its agent and waits for the first answer.
-package protocol MemberConnector: Sendable {
+public protocol MemberConnector: Sendable {
     /// - Parameters:
     ///   - stream: the byte stream to the agent, which it takes over.
     ///   - onClose: must be called once when the stream has ended, for whatever reason.
@@ -17,8 +17,8 @@ package protocol MemberConnector: Sendable {
 ///
 /// `run()` is the one maintenance task, and nothing else creates a container. All other calls are quick, never wait for a
 /// container, and may come from any thread.
-package final class Fleet: Sendable {
-    package typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
+public final class Fleet: Sendable {
+    public typealias AcquireCallback = @Sendable (Result<Grant, AcquireError>) -> Void
 
     private struct State {
         var machine: FleetStateMachine
@@ -44,7 +44,7 @@ package final class Fleet: Sendable {
     ///   - hostMemory: bytes of memory that the host has available now; nil if unknown.
     ///   - wake: runs its argument, which wakes the maintenance task. Since that may start a thread, a caller that has an
     ///     answer to write can write it first, and run the argument after.
-    package init(
+    public init(
         configuration: FleetConfiguration, runtime: any ContainerRuntime, connector: any MemberConnector,
         memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
         hostMemory: @escaping @Sendable () -> Int64? = { nil },
@@ -93,7 +93,7 @@ package final class Fleet: Sendable {
 
     /// Leases a member. Answered in place, or by `later`, exactly once, on any thread; the waiter's id is for
     /// `cancel`.
-    package func acquire(
+    public func acquire(
         pool: String = "", token: LeaseToken, connection: ConnectionID, isDetached: Bool = false,
         leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, later: @escaping AcquireCallback
     ) -> (WaiterID, FleetStateMachine.AcquireOutcome) {
@@ -111,7 +111,7 @@ package final class Fleet: Sendable {
 
     /// The caller of a waiting acquire has left. Returns false if the answer was given or is about to be: a grant must then be
     /// given back with `returnUnused`.
-    package func cancel(_ waiter: WaiterID) -> Bool {
+    public func cancel(_ waiter: WaiterID) -> Bool {
         transact { state, _ in
             state.callbacks[waiter] = nil
             return state.machine.cancelWaiter(waiter)
@@ -119,83 +119,83 @@ package final class Fleet: Sendable {
     }
 
     /// Gives back a lease that nobody has seen.
-    package func returnUnused(_ token: LeaseToken) {
+    public func returnUnused(_ token: LeaseToken) {
         transact { state, now in state.machine.returnUnused(token, now: now) }
     }
 
     /// Uses a lease, which extends it; with `begins`, an execution begins that lasts until `endUse`. Returns nil if there is
     /// no such lease, or it has ended.
-    package func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
+    public func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.use(token, begins: begins, now: now) }
     }
 
     /// Extends a lease, and may change how long it lasts without use. Returns nil if there is no such lease, or it has ended.
-    package func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> FleetStateMachine.LeaseUse? {
+    public func renew(_ token: LeaseToken, leaseTime: Duration? = nil) -> FleetStateMachine.LeaseUse? {
         transact { state, now in state.machine.renew(token, leaseTime: leaseTime, now: now) }
     }
 
-    package func endUse(_ token: LeaseToken) {
+    public func endUse(_ token: LeaseToken) {
         transact { state, now in state.machine.endUse(token, now: now) }
     }
 
     /// Ends a lease. Returns false if there is no such lease, and none was released recently.
-    package func release(_ token: LeaseToken) -> Bool {
+    public func release(_ token: LeaseToken) -> Bool {
         transact { state, now in state.machine.release(token, now: now) }
     }
 
-    package func connectionClosed(_ connection: ConnectionID) {
+    public func connectionClosed(_ connection: ConnectionID) {
         transact { state, now in state.machine.connectionClosed(connection, now: now) }
     }
 
     // MARK: Shutdown
 
     /// Refuses new acquires and removes idle members; `run` returns when all members are gone.
-    package func drain() {
+    public func drain() {
         transact { state, now in state.machine.drain(now: now) }
     }
 
     /// Ends every lease.
-    package func endLeases() {
+    public func endLeases() {
         transact { state, now in state.machine.endLeases(now: now) }
     }
 
-    package var leaseCount: Int { state.withLock { $0.machine.leaseCount } }
-    package var memberCount: Int { state.withLock { $0.machine.memberCount } }
-    package var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
-    package var memoryBudgetBytes: Int64 { state.withLock { $0.machine.configuration.memoryBudgetBytes } }
-    package var poolNames: [String] { configuration.pools.map(\.name) }
+    public var leaseCount: Int { state.withLock { $0.machine.leaseCount } }
+    public var memberCount: Int { state.withLock { $0.machine.memberCount } }
+    public var usedMemoryBytes: Int64 { state.withLock { $0.machine.usedMemoryBytes } }
+    public var memoryBudgetBytes: Int64 { state.withLock { $0.machine.configuration.memoryBudgetBytes } }
+    public var poolNames: [String] { configuration.pools.map(\.name) }
     /// The configuration that was loaded last.
-    package var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }
+    public var configuration: FleetConfiguration { state.withLock { $0.machine.configuration } }
 
     /// Statistics of every pool.
-    package func snapshot() -> [PoolSnapshot] {
+    public func snapshot() -> [PoolSnapshot] {
         state.withLock { $0.machine.snapshot(now: clock.now()) }
     }
 
     // MARK: Administration
 
     /// Changes to another configuration without ending a lease: see `FleetStateMachine.reload`.
-    package func reload(_ configuration: FleetConfiguration) {
+    public func reload(_ configuration: FleetConfiguration) {
         transact { state, now in state.machine.reload(configuration, now: now) }
     }
 
     /// Changes a pool's size and maximum. Returns false if there is no such pool.
-    package func resize(pool: String, size: Int? = nil, max: Int? = nil) -> Bool {
+    public func resize(pool: String, size: Int? = nil, max: Int? = nil) -> Bool {
         transact { state, now in state.machine.resize(pool: pool, size: size, max: max, now: now) }
     }
 
     /// Closes the breaker of one pool, or of all. Returns false if there is no such pool.
-    package func resetBackoff(pool: String? = nil) -> Bool {
+    public func resetBackoff(pool: String? = nil) -> Bool {
         transact { state, now in state.machine.resetBackoff(pool: pool, now: now) }
     }
 
     /// Refuses acquires of one pool and removes its idle members. Returns false if there is no such pool.
-    package func drainPool(_ name: String) -> Bool {
+    public func drainPool(_ name: String) -> Bool {
         transact { state, now in state.machine.drainPool(name, now: now) }
     }
 
     /// Every member of a pool, or of all.
-    package func listMembers(pool: String? = nil) -> [MemberInfo] {
+    public func listMembers(pool: String? = nil) -> [MemberInfo] {
         state.withLock { $0.machine.listMembers(pool: pool, now: clock.now()) }
     }
 

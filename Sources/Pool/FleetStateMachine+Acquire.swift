@@ -5,7 +5,7 @@ internal import HeapModule
 
 /// Acquires, and the queue in which they wait.
 extension FleetStateMachine {
-    package enum AcquireOutcome: Sendable {
+    public enum AcquireOutcome: Sendable {
         case granted(Grant)
         /// Queued; the answer comes as an effect.
         case waiting
@@ -14,7 +14,7 @@ extension FleetStateMachine {
 
     /// A caller wants a member. The longest-idle one is handed out at once; else the caller is queued, first in,
     /// first out, and the next create is for it.
-    package mutating func acquire(_ order: AcquireOrder, now: MonotonicInstant) -> AcquireOutcome {
+    public mutating func acquire(_ order: AcquireOrder, now: MonotonicInstant) -> AcquireOutcome {
         guard !isDraining else { return .refused(.draining) }
         guard let pool = order.pool.isEmpty ? poolOrder[0] : poolNamed[order.pool] else {
             return .refused(.unknownPool(order.pool, known: poolOrder.map { pools[$0].configuration.name }))
@@ -48,13 +48,13 @@ extension FleetStateMachine {
 
     /// The caller of a queued acquire has left. Returns false if it is no longer queued: then its answer is about to be given,
     /// and a grant must be given back with `returnUnused`.
-    package mutating func cancelWaiter(_ id: WaiterID) -> Bool {
+    public mutating func cancelWaiter(_ id: WaiterID) -> Bool {
         removeWaiter(id) != nil
     }
 
     /// Ends a lease whose caller left before it got the lease, so that the member is unused. If it was used nevertheless, this
     /// is a release.
-    package mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
+    public mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
         guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else { return }
         guard !lease.isUsed else { return _ = release(token, now: now) }
         slots[slot].uses -= 1

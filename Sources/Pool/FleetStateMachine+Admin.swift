@@ -8,7 +8,7 @@ extension FleetStateMachine {
     /// once; a pool with more members than `max` shrinks as their leases end. A size makes an adaptive pool fixed. The next
     /// `reload` restores what is configured.
     /// - Returns: false if there is no such pool.
-    package mutating func resize(pool name: String, size: Int? = nil, max: Int? = nil, now: MonotonicInstant) -> Bool {
+    public mutating func resize(pool name: String, size: Int? = nil, max: Int? = nil, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
         if let size { pools[pool].configuration.size = size }
         if let max { pools[pool].configuration.max = max }
@@ -25,7 +25,7 @@ extension FleetStateMachine {
     /// Closes the breaker, so that the next create may begin at once.
     /// - Parameter name: name of a pool; nil is all pools.
     /// - Returns: false if there is no such pool.
-    package mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
+    public mutating func resetBackoff(pool name: String? = nil, now: MonotonicInstant) -> Bool {
         if let name, poolNamed[name] == nil { return false }
         for pool in pools.indices where pools[pool].breaker != .closed {
             if name == nil
@@ -40,7 +40,7 @@ extension FleetStateMachine {
     /// Refuses acquires of one pool, including queued ones, and removes its idle members. Leases continue. The next `reload`
     /// opens the pool again.
     /// - Returns: false if there is no such pool.
-    package mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
+    public mutating func drainPool(_ name: String, now: MonotonicInstant) -> Bool {
         guard let pool = poolNamed[name] else { return false }
         drainPool(pool)
         return true
@@ -66,7 +66,7 @@ extension FleetStateMachine {
 
     /// Changes to another configuration without ending a lease. A pool whose template changed rolls: leases continue, and idle
     /// members are retired as new ones get warm. A pool that is no longer configured drains. A new one is filled.
-    package mutating func reload(_ new: FleetConfiguration, now: MonotonicInstant) {
+    public mutating func reload(_ new: FleetConfiguration, now: MonotonicInstant) {
         precondition(!new.pools.isEmpty, "a fleet has at least one pool")
         guard !isDraining else { return }
         let before = poolNamed

@@ -79,7 +79,7 @@ extension FleetStateMachine {
     /// be cleaned up after (`createCleaned`).
     ///
     /// - Parameter jitter: a random number from 0 to 1, by which age limits of members differ.
-    package mutating func createSucceeded(
+    public mutating func createSucceeded(
         _ id: MemberID, link: any MemberLink, took: Duration, jitter: Double = 0, now: MonotonicInstant
     ) -> Bool {
         guard let slot = slotOf[id], slot == creating, case .starting(let died) = slots[slot].state else {
@@ -110,7 +110,7 @@ extension FleetStateMachine {
 
     /// The create failed; the backoff begins `now`. What it left behind must be removed before the next create;
     /// `createCleaned` reports the result.
-    package mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
+    public mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .starting = slots[slot].state else {
             preconditionFailure("\(id) is not being created")
         }
@@ -167,7 +167,7 @@ extension FleetStateMachine {
     }
 
     /// What a failed create left behind is gone. With an error it is not, and is queued for removal.
-    package mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
+    public mutating func createCleaned(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .cleaning = slots[slot].state else {
             preconditionFailure("\(id) is not being cleaned up")
         }

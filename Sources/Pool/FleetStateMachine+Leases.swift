@@ -3,14 +3,14 @@
 /// Leases: granting, use, and how they end.
 extension FleetStateMachine {
     /// What a call on a lease needs.
-    package struct LeaseUse: Sendable {
-        package var member: MemberID
+    public struct LeaseUse: Sendable {
+        public var member: MemberID
         /// The name of its pool.
-        package var pool: String
-        package var link: any MemberLink
-        package var leaseTime: Duration
+        public var pool: String
+        public var link: any MemberLink
+        public var leaseTime: Duration
         /// Time until the lease ends, if it is not used again.
-        package var timeLeft: Duration
+        public var timeLeft: Duration
     }
 
     /// Grants a lease. Its time starts here, not when its member got warm.
@@ -36,7 +36,7 @@ extension FleetStateMachine {
 
     /// Uses a lease, which extends it. With `begins` it is an execution, which keeps the lease alive until `endUse`. Returns
     /// nil if there is no such lease, or it has ended.
-    package mutating func use(_ token: LeaseToken, begins: Bool, now: MonotonicInstant) -> LeaseUse? {
+    public mutating func use(_ token: LeaseToken, begins: Bool, now: MonotonicInstant) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let lease = slots[slot].updateLease { lease in
             if begins { lease.active += 1 }
@@ -48,7 +48,7 @@ extension FleetStateMachine {
 
     /// Extends a lease by its whole time, or by `leaseTime` from now on, up to the pool's maximum. A lease whose connection has
     /// closed is not extended. Returns nil if there is no such lease, or it has ended.
-    package mutating func renew(_ token: LeaseToken, leaseTime: Duration? = nil, now: MonotonicInstant) -> LeaseUse? {
+    public mutating func renew(_ token: LeaseToken, leaseTime: Duration? = nil, now: MonotonicInstant) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let maxTime = pools[slots[slot].pool].configuration.leaseTime
         let lease = slots[slot].updateLease { lease in
@@ -67,7 +67,7 @@ extension FleetStateMachine {
     }
 
     /// An execution has ended.
-    package mutating func endUse(_ token: LeaseToken, now: MonotonicInstant) {
+    public mutating func endUse(_ token: LeaseToken, now: MonotonicInstant) {
         guard let slot = slotOfLease[token] else { return }
         let lease = slots[slot].updateLease { lease in
             lease.active = max(0, lease.active - 1)
@@ -78,7 +78,7 @@ extension FleetStateMachine {
 
     /// Ends a lease. Its member is removed, or reset if the pool reuses members and this one may be leased again. Returns true
     /// also for a lease that was released recently, and false if there is no such lease.
-    package mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
+    public mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
         guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else {
             return released.contains(token)
         }
@@ -97,7 +97,7 @@ extension FleetStateMachine {
     }
 
     /// A connection has closed: its leases end after the grace, unless they are detached.
-    package mutating func connectionClosed(_ connection: ConnectionID, now: MonotonicInstant) {
+    public mutating func connectionClosed(_ connection: ConnectionID, now: MonotonicInstant) {
         let graceEnd = now + configuration.connectionGrace
         var next = firstOwned.removeValue(forKey: connection)
         while let slot = next {
@@ -114,7 +114,7 @@ extension FleetStateMachine {
     }
 
     /// The member's stream has ended, because its agent has ended or violated the protocol.
-    package mutating func memberDied(_ id: MemberID, now: MonotonicInstant) {
+    public mutating func memberDied(_ id: MemberID, now: MonotonicInstant) {
         guard let slot = slotOf[id] else { return }
         let name = pools[slots[slot].pool].configuration.name
         switch slots[slot].state {

@@ -6,35 +6,35 @@ internal import HeapModule
 /// The events of the maintenance task.
 extension FleetStateMachine {
     /// One create, the only one in flight.
-    package struct CreateOrder: Sendable, Equatable {
-        package var member: MemberID
-        package var pool: String
-        package var template: MemberTemplate
-        package var timeout: Duration
+    public struct CreateOrder: Sendable, Equatable {
+        public var member: MemberID
+        public var pool: String
+        public var template: MemberTemplate
+        public var timeout: Duration
         /// Whether it is for the first waiter, and not to fill the pool.
-        package var isOnDemand: Bool
+        public var isOnDemand: Bool
     }
 
     /// A reset or ping to do over a member's link; `resetFinished` or `pingFinished` reports the result.
-    package struct LinkOrder: Sendable, Equatable {
-        package var member: MemberID
-        package var link: any MemberLink
-        package var timeout: Duration
+    public struct LinkOrder: Sendable, Equatable {
+        public var member: MemberID
+        public var link: any MemberLink
+        public var timeout: Duration
 
-        package static func == (a: LinkOrder, b: LinkOrder) -> Bool {
+        public static func == (a: LinkOrder, b: LinkOrder) -> Bool {
             a.member == b.member && a.link === b.link && a.timeout == b.timeout
         }
     }
 
     /// What to start now, and when to call `next` again if nothing happens before.
-    package struct Step: Sendable, Equatable {
-        package var create: CreateOrder?
-        package var removals: [MemberID] = []
-        package var resets: [LinkOrder] = []
-        package var pings: [LinkOrder] = []
-        package var wake: MonotonicInstant
+    public struct Step: Sendable, Equatable {
+        public var create: CreateOrder?
+        public var removals: [MemberID] = []
+        public var resets: [LinkOrder] = []
+        public var pings: [LinkOrder] = []
+        public var wake: MonotonicInstant
         /// Whether draining is finished: no member is left.
-        package var isFinished = false
+        public var isFinished = false
     }
 
     /// One cycle: ends what has expired, then serves waiters, then fills pools, one create at a time.
@@ -42,7 +42,7 @@ extension FleetStateMachine {
     /// - Parameters:
     ///   - newMember: a new name for a member to create.
     ///   - hostMemory: bytes of memory that the host has available now; nil if unknown.
-    package mutating func next(
+    public mutating func next(
         now: MonotonicInstant, newMember: () -> MemberID, hostMemory: () -> Int64?
     ) -> Step {
         fireTimers(now)
@@ -62,7 +62,7 @@ extension FleetStateMachine {
     }
 
     /// Refuses new and queued acquires, and removes idle members. Leases continue until they end, or `endLeases`.
-    package mutating func drain(now: MonotonicInstant) {
+    public mutating func drain(now: MonotonicInstant) {
         guard !isDraining else { return }
         isDraining = true
         for pool in pools.indices {
@@ -78,7 +78,7 @@ extension FleetStateMachine {
     }
 
     /// Ends every lease at once.
-    package mutating func endLeases(now: MonotonicInstant) {
+    public mutating func endLeases(now: MonotonicInstant) {
         for slot in slotOfLease.values { retire(slot, .draining) }
     }
 

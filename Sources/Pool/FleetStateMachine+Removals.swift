@@ -43,7 +43,7 @@ extension FleetStateMachine {
 
     /// One attempt to remove a member has ended. Without an error the member is confirmed gone; a failed attempt is repeated,
     /// 1 s to 60 s apart.
-    package mutating func removalFinished(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
+    public mutating func removalFinished(_ id: MemberID, _ error: RuntimeError?, now: MonotonicInstant) {
         guard let slot = slotOf[id], case .stopping(.inFlight(let attempt)) = slots[slot].state else {
             preconditionFailure("\(id) is not being removed")
         }

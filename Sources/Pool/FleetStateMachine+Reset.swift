@@ -24,7 +24,7 @@ extension FleetStateMachine {
 
     /// A reset has ended. Without an error the member is clean, and goes to the first waiter or becomes idle; with one it is
     /// destroyed. Call it once for each requested reset, even if the member is gone.
-    package mutating func resetFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
+    public mutating func resetFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
         resetsInFlight -= 1
         if !resetQueue.isEmpty { nudge() }
         guard let slot = slotOf[id], case .resetting(let reset) = slots[slot].state, reset.isInFlight else { return }

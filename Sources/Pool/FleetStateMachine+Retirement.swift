@@ -72,7 +72,7 @@ extension FleetStateMachine {
 
     /// A health ping has ended. With an error the member is retired, after its lease if it has been leased since. Call it once
     /// for each requested ping, even if the member is gone.
-    package mutating func pingFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
+    public mutating func pingFinished(_ id: MemberID, _ error: MemberLinkError?, now: MonotonicInstant) {
         pingsInFlight -= 1
         if !pingQueue.isEmpty { nudge() }
         guard let slot = slotOf[id] else { return }

@@ -1,65 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Statistics of a pool.
-package struct PoolSnapshot: Sendable, Equatable {
-    package enum Breaker: Sendable, Equatable {
+public struct PoolSnapshot: Sendable, Equatable {
+    public enum Breaker: Sendable, Equatable {
         case closed
         case open(RuntimeError, nextTry: Duration)
         case halfOpen(RuntimeError)
     }
 
-    package var name: String
-    package var image: String
-    package var target: Int
-    package var max: Int
-    package var starting: Int
-    package var idle: Int
-    package var leased: Int
-    package var resetting: Int
-    package var stopping: Int
+    public var name: String
+    public var image: String
+    public var target: Int
+    public var max: Int
+    public var starting: Int
+    public var idle: Int
+    public var leased: Int
+    public var resetting: Int
+    public var stopping: Int
     /// How many of `idle` were created by an earlier configuration.
-    package var outdated: Int
-    package var waiters: Int
-    package var oldestWait: Duration
-    package var held: HeldReason?
-    package var breaker: Breaker
-    package var failuresInRow: Int
-    package var isDraining: Bool
-    package var creates: UInt64
-    package var createFailures: UInt64
-    package var leases: UInt64
-    package var removed: UInt64
+    public var outdated: Int
+    public var waiters: Int
+    public var oldestWait: Duration
+    public var held: HeldReason?
+    public var breaker: Breaker
+    public var failuresInRow: Int
+    public var isDraining: Bool
+    public var creates: UInt64
+    public var createFailures: UInt64
+    public var leases: UInt64
+    public var removed: UInt64
     /// Resets that ended in a clean member.
-    package var recycled: UInt64
+    public var recycled: UInt64
     /// Members retired, by reason, without reasons that never occurred.
-    package var retired: [RetireReason: UInt64]
-    package var acquireLatency: LatencyQuantiles
+    public var retired: [RetireReason: UInt64]
+    public var acquireLatency: LatencyQuantiles
     /// Acquires per second, from which the target is computed.
-    package var arrivalRate: Double
+    public var arrivalRate: Double
     /// How long a create takes; nil before the first.
-    package var createTime: Duration?
+    public var createTime: Duration?
 }
 
 /// A member as an operator sees it.
-package struct MemberInfo: Sendable, Equatable {
-    package enum State: String, Sendable {
+public struct MemberInfo: Sendable, Equatable {
+    public enum State: String, Sendable {
         case starting, idle, leased, resetting, stopping
     }
 
-    package var id: MemberID
-    package var pool: String
-    package var state: State
+    public var id: MemberID
+    public var pool: String
+    public var state: State
     /// Time since its first answer; zero before.
-    package var age: Duration
+    public var age: Duration
     /// How often it was leased.
-    package var uses: Int
+    public var uses: Int
     /// Whether it was created by an earlier configuration.
-    package var isOutdated: Bool
+    public var isOutdated: Bool
 }
 
 extension FleetStateMachine {
     /// Statistics of every pool, in the configured order, then of pools no longer configured that still have members.
-    package func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
+    public func snapshot(now: MonotonicInstant) -> [PoolSnapshot] {
         let others = pools.indices.filter { pools[$0].isRemoved && pools[$0].members > 0 }
         return (poolOrder + others).map { snapshot(of: $0, now: now) }
     }
@@ -89,7 +89,7 @@ extension FleetStateMachine {
     }
 
     /// Every member of a pool, or of all pools, in the order of creation.
-    package func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
+    public func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
         slots.compactMap { slot in
             let pool = pools[slot.pool].configuration.name
             guard name == nil || name == pool else { return nil }

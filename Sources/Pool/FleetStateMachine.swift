@@ -9,9 +9,9 @@ internal import HeapModule
 /// maintenance task asks for with `next`. `Fleet` is the shell around it.
 ///
 /// No event visits all members, so each costs the same with 10 as with 10 000 of them.
-package struct FleetStateMachine: Sendable {
+public struct FleetStateMachine: Sendable {
     /// What to do for others because of an event, outside the lock, in this order.
-    package enum Effect: Sendable {
+    public enum Effect: Sendable {
         case grant(WaiterID, Grant)
         case refuse(WaiterID, AcquireError)
         case close(any MemberLink, LinkCloseReason)
@@ -72,7 +72,7 @@ package struct FleetStateMachine: Sendable {
     private var effects: [Effect] = []
     private var wantsNudge = false
 
-    package init(_ configuration: FleetConfiguration) {
+    public init(_ configuration: FleetConfiguration) {
         precondition(!configuration.pools.isEmpty, "a fleet has at least one pool")
         self.configuration = configuration
         let pools = Table(configuration.pools.map { PoolState($0) })
@@ -83,14 +83,14 @@ package struct FleetStateMachine: Sendable {
     }
 
     /// Removes and returns what the last events decided for others.
-    package mutating func takeEffects() -> [Effect] {
+    public mutating func takeEffects() -> [Effect] {
         guard !effects.isEmpty else { return [] }
         defer { effects = [] }
         return effects
     }
 
     /// Whether the maintenance task has something to do now; false afterwards.
-    package mutating func takeNudge() -> Bool {
+    public mutating func takeNudge() -> Bool {
         defer { wantsNudge = false }
         return wantsNudge
     }
@@ -125,16 +125,16 @@ package struct FleetStateMachine: Sendable {
     // MARK: Views
 
     /// Members in all states, of all pools.
-    package var memberCount: Int { members }
+    public var memberCount: Int { members }
 
     /// Every member that the pool knows, in whatever state.
-    package var knownMembers: [MemberID] { Array(slotOf.keys) }
+    public var knownMembers: [MemberID] { Array(slotOf.keys) }
 
-    package var leaseCount: Int { slotOfLease.count }
+    public var leaseCount: Int { slotOfLease.count }
 
     /// Timers that are set, including those whose purpose is gone.
-    package var timerCount: Int { timers.count }
+    public var timerCount: Int { timers.count }
 
     /// The sum of the memory limits of all members, in bytes.
-    package var usedMemoryBytes: Int64 { usedMemory }
+    public var usedMemoryBytes: Int64 { usedMemory }
 }

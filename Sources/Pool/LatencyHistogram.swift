@@ -49,8 +49,8 @@ struct LatencyHistogram: Sendable {
 }
 
 /// How long acquires took until they had a member, mostly recent ones; rounded up to the next quarter of a power of two.
-package struct LatencyQuantiles: Sendable, Equatable {
-    package var p50: Duration
-    package var p90: Duration
-    package var p99: Duration
+public struct LatencyQuantiles: Sendable, Equatable {
+    public var p50: Duration
+    public var p90: Duration
+    public var p99: Duration
 }

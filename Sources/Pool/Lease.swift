@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The name of a lease, and the key to it: 128 bits that nobody can guess.
-package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
+public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     let high: UInt64
     let low: UInt64
 
     /// - Parameter generator: for real leases it must be cryptographic, as the system's is.
-    package init(using generator: inout some RandomNumberGenerator) {
+    public init(using generator: inout some RandomNumberGenerator) {
         high = generator.next()
         low = generator.next()
     }
 
     /// The token that `text` stands for; nil if it is not of a token's form, 32 hexadecimal digits.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         var words: (UInt64, UInt64) = (0, 0)
         var count = 0
         for byte in text.utf8 {
@@ -31,9 +31,9 @@ package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// One random word is enough for a hash.
-    package func hash(into hasher: inout Hasher) { hasher.combine(low) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
-    package var description: String {
+    public var description: String {
         String(unsafeUninitializedCapacity: 32) { buffer in
             for index in 0..<32 {
                 let word = index < 16 ? high : low
@@ -46,52 +46,52 @@ package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A connection of a client, with which its leases end.
-package struct ConnectionID: Hashable, Sendable {
-    package let number: UInt64
+public struct ConnectionID: Hashable, Sendable {
+    public let number: UInt64
 
-    package init(_ number: UInt64) {
+    public init(_ number: UInt64) {
         self.number = number
     }
 }
 
 /// The client of an acquire, for the limit per client: its token if it has one, else its address.
-package struct ClientID: Hashable, Sendable {
-    package let name: String
+public struct ClientID: Hashable, Sendable {
+    public let name: String
 
-    package init(_ name: String) {
+    public init(_ name: String) {
         self.name = name
     }
 }
 
 /// One queued acquire.
-package struct WaiterID: Hashable, Sendable {
-    package let number: UInt64
+public struct WaiterID: Hashable, Sendable {
+    public let number: UInt64
 
-    package init(_ number: UInt64) {
+    public init(_ number: UInt64) {
         self.number = number
     }
 }
 
 /// The request of an acquire.
-package struct AcquireOrder: Sendable {
+public struct AcquireOrder: Sendable {
     /// The pool's name; empty is the default pool.
-    package var pool: String
+    public var pool: String
     /// The token that the lease will have.
-    package var token: LeaseToken
+    public var token: LeaseToken
     /// The id of the acquire, in case it has to wait.
-    package var waiter: WaiterID
+    public var waiter: WaiterID
     /// The connection that will own the lease.
-    package var connection: ConnectionID
+    public var connection: ConnectionID
     /// Whether the lease outlives its connection.
-    package var isDetached: Bool
+    public var isDetached: Bool
     /// How long the lease lasts without use; nil is the pool's time, which is also the maximum.
-    package var leaseTime: Duration?
+    public var leaseTime: Duration?
     /// How long to wait in the queue, up to the server's `maxWait`; nil is the default.
-    package var wait: Duration?
+    public var wait: Duration?
     /// The client whose limit counts it; nil if no such limit applies.
-    package var client: ClientID?
+    public var client: ClientID?
 
-    package init(
+    public init(
         pool: String = "", token: LeaseToken, waiter: WaiterID, connection: ConnectionID, isDetached: Bool = false,
         leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil
     ) {
@@ -107,18 +107,18 @@ package struct AcquireOrder: Sendable {
 }
 
 /// A granted lease.
-package struct Grant: Sendable {
-    package var token: LeaseToken
-    package var member: MemberID
-    package var link: any MemberLink
+public struct Grant: Sendable {
+    public var token: LeaseToken
+    public var member: MemberID
+    public var link: any MemberLink
     /// How long the lease lasts without use.
-    package var leaseTime: Duration
+    public var leaseTime: Duration
     /// Whether the member was idle, and not created while the acquire waited.
-    package var isWarm: Bool
+    public var isWarm: Bool
 }
 
 /// Why an acquire got no member.
-package enum AcquireError: Error, Sendable, Equatable {
+public enum AcquireError: Error, Sendable, Equatable {
     case unknownPool(String, known: [String])
     /// Nothing is created until `nextTry` from now, since the last create failed.
     case unavailable(RuntimeError, nextTry: Duration)
@@ -136,13 +136,13 @@ package enum AcquireError: Error, Sendable, Equatable {
 }
 
 /// Which limit prevents a create.
-package enum HeldReason: Sendable, Equatable, CustomStringConvertible {
+public enum HeldReason: Sendable, Equatable, CustomStringConvertible {
     case poolMax(Int)
     case fleetMax(Int)
     case memoryBudget(needed: Int64, used: Int64, budget: Int64)
     case hostMemory(needed: Int64, available: Int64)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .poolMax(let max): "the pool has its most members (\(max))"
         case .fleetMax(let max): "the server has its most members (\(max))"

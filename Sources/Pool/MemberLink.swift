@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The server's end of a member's byte stream. It is opaque to the pool, which hands it out with a lease.
-package protocol MemberLink: AnyObject, Sendable {
+public protocol MemberLink: AnyObject, Sendable {
     /// Closes the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
     func close(_ reason: LinkCloseReason)
 
@@ -14,13 +14,13 @@ package protocol MemberLink: AnyObject, Sendable {
 }
 
 /// Why a ping or a reset failed.
-package enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible {
+public enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The agent has no such call.
     case unsupported
     /// One line: what went wrong.
     case failed(String)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .unsupported: "the agent cannot do this"
         case .failed(let message): message
@@ -29,12 +29,12 @@ package enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertibl
 }
 
 extension MemberLink {
-    package func ping() async throws(MemberLinkError) { throw .unsupported }
-    package func reset() async throws(MemberLinkError) { throw .unsupported }
+    public func ping() async throws(MemberLinkError) { throw .unsupported }
+    public func reset() async throws(MemberLinkError) { throw .unsupported }
 }
 
 /// Why the pool gives a member up.
-package enum LinkCloseReason: Sendable, Equatable {
+public enum LinkCloseReason: Sendable, Equatable {
     case released
     case leaseExpired
     case connectionClosed
@@ -44,7 +44,7 @@ package enum LinkCloseReason: Sendable, Equatable {
 }
 
 /// Why a member was retired, as Stats counts it.
-package enum RetireReason: String, Sendable, CaseIterable {
+public enum RetireReason: String, Sendable, CaseIterable {
     /// Its lease was released, and the pool does not reuse members.
     case released
     case leaseExpired = "lease expired"

@@ -8,20 +8,20 @@
 
 /// The byte stream to the agent in a member: a descriptor to read from and one to write to, the same one for a socket.
 /// It owns both and closes them when it is dropped, unless `take` passes them on.
-package struct MemberStream: ~Copyable, Sendable {
+public struct MemberStream: ~Copyable, Sendable {
     private var input: Int32
     private var output: Int32
     /// The user that programs in the member run as; nil if the runtime does not choose one.
-    package let user: MemberUser?
+    public let user: MemberUser?
     /// Counts out-of-memory kills in the member, so that the end of the agent can be explained; nil if that is unknown.
-    package let memoryKills: MemoryKills?
+    public let memoryKills: MemoryKills?
 
     /// - Parameters:
     ///   - input: descriptor to read what the agent writes.
     ///   - output: descriptor to write what the agent reads.
     ///   - user: the user that programs run as.
     ///   - memoryKills: counter of the member's out-of-memory kills.
-    package init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
+    public init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
         self.input = input
         self.output = output
         self.user = user
@@ -29,12 +29,12 @@ package struct MemberStream: ~Copyable, Sendable {
     }
 
     /// A stream over one socket.
-    package init(socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
+    public init(socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
         self.init(input: socket, output: socket, user: user, memoryKills: memoryKills)
     }
 
     /// Hands the descriptors to the caller, who closes them.
-    package consuming func take() -> (input: Int32, output: Int32) {
+    public consuming func take() -> (input: Int32, output: Int32) {
         defer { (input, output) = (-1, -1) }
         return (input, output)
     }

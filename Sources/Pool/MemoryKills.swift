@@ -8,14 +8,14 @@
 
 /// How many processes of a member the kernel has killed at the member's memory limit, as its control group counts them, seen
 /// from outside: also when the agent was one of them, and can tell nothing.
-package struct MemoryKills: Sendable {
+public struct MemoryKills: Sendable {
     private let path: String
 
     /// - Parameters:
     ///   - pid: a process of the member, as this process sees it.
     ///   - root: where control groups are mounted.
     /// - Returns: nil where there is no such process, or no counter is found for it.
-    package init?(process pid: Int32, root: String = "/sys/fs/cgroup") {
+    public init?(process pid: Int32, root: String = "/sys/fs/cgroup") {
         guard pid > 0,
             let path = MemoryKills.candidates(root: root, groups: MemoryKills.read("/proc/\(pid)/cgroup"))
                 .first(where: { access($0, R_OK) == 0 })
@@ -24,7 +24,7 @@ package struct MemoryKills: Sendable {
     }
 
     /// Kills since the group was made; nil where that cannot be read any more.
-    package var count: UInt64? { MemoryKills.count(in: MemoryKills.read(path)) }
+    public var count: UInt64? { MemoryKills.count(in: MemoryKills.read(path)) }
 
     /// - Parameter groups: a process's own list of its control groups. The root group is nobody's in particular.
     static func candidates(root: String, groups: String) -> [String] {

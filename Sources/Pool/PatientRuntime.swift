@@ -2,16 +2,16 @@
 
 /// A runtime whose creates wait while the server itself lacks descriptors or memory, since that is not the runtime's failure
 /// and must not open the breaker.
-package struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
+public struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
     /// Time between two checks whether there is room again.
-    package static var pause: Duration { .milliseconds(250) }
+    public static var pause: Duration { .milliseconds(250) }
 
     private let base: Base
     private let clock: any MonotonicClock
     private let isRoomLeft: @Sendable () -> Bool
 
     /// - Parameter isRoomLeft: whether the server's own process has what a create needs.
-    package init(
+    public init(
         _ base: Base, clock: any MonotonicClock = SystemClock(), isRoomLeft: @escaping @Sendable () -> Bool
     ) {
         self.base = base
@@ -19,9 +19,9 @@ package struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
         self.isRoomLeft = isRoomLeft
     }
 
-    package var kind: String { base.kind }
+    public var kind: String { base.kind }
 
-    package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
+    public func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         while !isRoomLeft() { try await rest() }
         while true {
             do throws(RuntimeError) {
@@ -44,7 +44,7 @@ package struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
         }
     }
 
-    package func remove(_ member: MemberID) async throws(RuntimeError) { try await base.remove(member) }
-    package func members() async throws(RuntimeError) -> [MemberID] { try await base.members() }
-    package func shutdown() async { await base.shutdown() }
+    public func remove(_ member: MemberID) async throws(RuntimeError) { try await base.remove(member) }
+    public func members() async throws(RuntimeError) -> [MemberID] { try await base.members() }
+    public func shutdown() async { await base.shutdown() }
 }

@@ -1,52 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One pool: how its members are created, and how many there are.
-package struct PoolConfiguration: Sendable, Equatable {
-    package var name: String
-    package var template: MemberTemplate
+public struct PoolConfiguration: Sendable, Equatable {
+    public var name: String
+    public var template: MemberTemplate
     /// How many members are kept idle.
-    package var sizing: Sizing
+    public var sizing: Sizing
     /// Maximum of members in all states together.
-    package var max: Int
+    public var max: Int
     /// Maximum number of creates before it is another pool's turn.
-    package var batch: Int
+    public var batch: Int
     /// How long nothing is created after a failed create.
-    package var backoff: Duration
+    public var backoff: Duration
     /// Time after which a create without an answering member counts as failed.
-    package var createTimeout: Duration
+    public var createTimeout: Duration
     /// How long a lease lasts without use.
-    package var leaseTime: Duration
+    public var leaseTime: Duration
     /// What happens to a member after its release.
-    package var reuse: Reuse
+    public var reuse: Reuse
     /// A member of this age is retired as soon as it is not leased; nil is never.
-    package var maxAge: Duration?
+    public var maxAge: Duration?
     /// Members are retired at up to this fraction of `maxAge` earlier, each at a time of its own, so that those created
     /// together do not all go together; 0 to 1.
-    package var ageJitter: Double
+    public var ageJitter: Double
     /// A member that was idle for this long is retired; nil is never.
-    package var maxIdle: Duration?
+    public var maxIdle: Duration?
     /// A member is retired after this many leases (`reuse: reset`); nil is never.
-    package var maxUses: Int?
+    public var maxUses: Int?
     /// A member that dies unused before this age died young: the second such member in a row counts as a failed create.
-    package var minLife: Duration
+    public var minLife: Duration
     /// Time after which a reset without proof counts as failed.
-    package var resetTimeout: Duration
+    public var resetTimeout: Duration
     /// How often an idle member is pinged; nil is never.
-    package var healthInterval: Duration?
+    public var healthInterval: Duration?
     /// Time after which a member that does not answer is unhealthy.
-    package var pingTimeout: Duration
+    public var pingTimeout: Duration
     /// Time between two retirements of idle members beyond the target.
-    package var surplusInterval: Duration
+    public var surplusInterval: Duration
 
     /// How many members are kept idle.
-    package enum Sizing: Sendable, Equatable {
+    public enum Sizing: Sendable, Equatable {
         case fixed(Int)
         /// Follows demand between the two, as `Demand` computes it.
         case adaptive(min: Int, max: Int)
     }
 
     /// What happens to a member after its release.
-    package enum Reuse: Sendable, Equatable {
+    public enum Reuse: Sendable, Equatable {
         /// It is destroyed.
         case never
         /// It is reset and, once proven clean, leased again. Only after a release: if a lease expires or its connection
@@ -55,7 +55,7 @@ package struct PoolConfiguration: Sendable, Equatable {
     }
 
     /// Minimum number of idle members; setting it makes the size fixed.
-    package var size: Int {
+    public var size: Int {
         get {
             switch sizing {
             case .fixed(let size): size
@@ -66,7 +66,7 @@ package struct PoolConfiguration: Sendable, Equatable {
     }
 
     /// - Parameter sizing: if given, it is used instead of `size`.
-    package init(
+    public init(
         name: String = "default", template: MemberTemplate = MemberTemplate(), size: Int = 2, max: Int = 16,
         batch: Int = 3, backoff: Duration = .seconds(300), createTimeout: Duration = .seconds(60),
         leaseTime: Duration = .seconds(300), sizing: Sizing? = nil, reuse: Reuse = .never,
@@ -97,37 +97,37 @@ package struct PoolConfiguration: Sendable, Equatable {
 }
 
 /// All pools of a server, and what they share.
-package struct FleetConfiguration: Sendable, Equatable {
+public struct FleetConfiguration: Sendable, Equatable {
     /// At least one; the first is the default pool. Names are unique.
-    package var pools: [PoolConfiguration]
+    public var pools: [PoolConfiguration]
     /// Maximum of members of all pools together.
-    package var max: Int
+    public var max: Int
     /// Maximum sum of the memory limits of all members, in bytes.
-    package var memoryBudgetBytes: Int64
+    public var memoryBudgetBytes: Int64
     /// The maximum time that the maintenance task sleeps: a safety net.
-    package var tick: Duration
+    public var tick: Duration
     /// Maximum of acquires in one pool's queue.
-    package var maxWaiters: Int
+    public var maxWaiters: Int
     /// Time that an acquire waits, used when the request sets none.
-    package var defaultWait: Duration
+    public var defaultWait: Duration
     /// The maximum time that an acquire may wait.
-    package var maxWait: Duration
+    public var maxWait: Duration
     /// How long a lease outlives the connection that acquired it.
-    package var connectionGrace: Duration
+    public var connectionGrace: Duration
     /// Maximum of removals in flight.
-    package var maxConcurrentRemovals: Int
+    public var maxConcurrentRemovals: Int
     /// How long one attempt to remove a member may take.
-    package var removeTimeout: Duration
+    public var removeTimeout: Duration
     /// Maximum of leases and waiting acquires of one client together; nil: no limit.
-    package var maxPerClient: Int?
+    public var maxPerClient: Int?
     /// Maximum of resets in flight.
-    package var maxConcurrentResets: Int
+    public var maxConcurrentResets: Int
     /// Maximum of health pings in flight.
-    package var maxConcurrentPings: Int
+    public var maxConcurrentPings: Int
     /// Range of user ids from which each member gets its own, unless its pool has one for all; nil is no such range.
-    package var uids: ClosedRange<UInt32>?
+    public var uids: ClosedRange<UInt32>?
 
-    package init(
+    public init(
         pools: [PoolConfiguration], max: Int = 300, memoryBudgetBytes: Int64 = .max, tick: Duration = .seconds(30),
         maxWaiters: Int = 1024, defaultWait: Duration = .seconds(30), maxWait: Duration = .seconds(900),
         connectionGrace: Duration = .seconds(10), maxConcurrentRemovals: Int = 4,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Gets every decision of the pool, for the log and for counters. It is called outside the pool's lock, on any thread.
-package protocol PoolObserver: Sendable {
+public protocol PoolObserver: Sendable {
     func record(_ event: PoolEvent)
 }
 
 /// A decision, or its result.
-package enum PoolEvent: Sendable, Equatable {
+public enum PoolEvent: Sendable, Equatable {
     case createStarted(MemberID, pool: String, onDemand: Bool)
     case created(MemberID, pool: String, took: Duration)
     case createFailed(MemberID, pool: String, RuntimeError, failuresInRow: Int, nextTry: Duration)

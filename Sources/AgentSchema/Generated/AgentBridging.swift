@@ -2,11 +2,11 @@
 
 package import CBerthProtobufC
 package import CAgentSchema
-package import BerthSchema
+public import BerthSchema
 
 extension Agent.PingRequest: Bridged {
     package typealias C = Berth__Agent__V1__PingRequest
-    package static var name: String { "berth.agent.v1.PingRequest" }
+    public static var name: String { "berth.agent.v1.PingRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__ping_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -19,7 +19,7 @@ extension Agent.PingRequest: Bridged {
 
 extension Agent.PingResponse: Bridged {
     package typealias C = Berth__Agent__V1__PingResponse
-    package static var name: String { "berth.agent.v1.PingResponse" }
+    public static var name: String { "berth.agent.v1.PingResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__ping_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -41,7 +41,7 @@ extension Agent.PingResponse: Bridged {
 
 extension Agent.ExecuteRequest: Bridged {
     package typealias C = Berth__Agent__V1__ExecuteRequest
-    package static var name: String { "berth.agent.v1.ExecuteRequest" }
+    public static var name: String { "berth.agent.v1.ExecuteRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__execute_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -114,7 +114,7 @@ extension Agent.ExecuteRequest: Bridged {
 
 extension Agent.Terminal: Bridged {
     package typealias C = Berth__Agent__V1__Terminal
-    package static var name: String { "berth.agent.v1.Terminal" }
+    public static var name: String { "berth.agent.v1.Terminal" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__terminal__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -135,7 +135,7 @@ extension Agent.Terminal: Bridged {
 
 extension Agent.ExecuteEvent: Bridged {
     package typealias C = Berth__Agent__V1__ExecuteEvent
-    package static var name: String { "berth.agent.v1.ExecuteEvent" }
+    public static var name: String { "berth.agent.v1.ExecuteEvent" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__execute_event__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -171,7 +171,7 @@ extension Agent.ExecuteEvent: Bridged {
 
 extension Agent.Started: Bridged {
     package typealias C = Berth__Agent__V1__Started
-    package static var name: String { "berth.agent.v1.Started" }
+    public static var name: String { "berth.agent.v1.Started" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__started__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -190,7 +190,7 @@ extension Agent.Started: Bridged {
 
 extension Agent.Output: Bridged {
     package typealias C = Berth__Agent__V1__Output
-    package static var name: String { "berth.agent.v1.Output" }
+    public static var name: String { "berth.agent.v1.Output" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__output__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -211,7 +211,7 @@ extension Agent.Output: Bridged {
 
 extension Agent.Ended: Bridged {
     package typealias C = Berth__Agent__V1__Ended
-    package static var name: String { "berth.agent.v1.Ended" }
+    public static var name: String { "berth.agent.v1.Ended" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__ended__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -256,7 +256,7 @@ extension Agent.Ended: Bridged {
 
 extension Agent.AcknowledgeRequest: Bridged {
     package typealias C = Berth__Agent__V1__AcknowledgeRequest
-    package static var name: String { "berth.agent.v1.AcknowledgeRequest" }
+    public static var name: String { "berth.agent.v1.AcknowledgeRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__acknowledge_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -275,7 +275,7 @@ extension Agent.AcknowledgeRequest: Bridged {
 
 extension Agent.AcknowledgeResponse: Bridged {
     package typealias C = Berth__Agent__V1__AcknowledgeResponse
-    package static var name: String { "berth.agent.v1.AcknowledgeResponse" }
+    public static var name: String { "berth.agent.v1.AcknowledgeResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__acknowledge_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -288,7 +288,7 @@ extension Agent.AcknowledgeResponse: Bridged {
 
 extension Agent.SignalRequest: Bridged {
     package typealias C = Berth__Agent__V1__SignalRequest
-    package static var name: String { "berth.agent.v1.SignalRequest" }
+    public static var name: String { "berth.agent.v1.SignalRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__signal_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -309,7 +309,7 @@ extension Agent.SignalRequest: Bridged {
 
 extension Agent.SignalResponse: Bridged {
     package typealias C = Berth__Agent__V1__SignalResponse
-    package static var name: String { "berth.agent.v1.SignalResponse" }
+    public static var name: String { "berth.agent.v1.SignalResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__signal_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -322,7 +322,7 @@ extension Agent.SignalResponse: Bridged {
 
 extension Agent.InputRequest: Bridged {
     package typealias C = Berth__Agent__V1__InputRequest
-    package static var name: String { "berth.agent.v1.InputRequest" }
+    public static var name: String { "berth.agent.v1.InputRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__input_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -345,7 +345,7 @@ extension Agent.InputRequest: Bridged {
 
 extension Agent.InputResponse: Bridged {
     package typealias C = Berth__Agent__V1__InputResponse
-    package static var name: String { "berth.agent.v1.InputResponse" }
+    public static var name: String { "berth.agent.v1.InputResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__input_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -362,7 +362,7 @@ extension Agent.InputResponse: Bridged {
 
 extension Agent.ResizeRequest: Bridged {
     package typealias C = Berth__Agent__V1__ResizeRequest
-    package static var name: String { "berth.agent.v1.ResizeRequest" }
+    public static var name: String { "berth.agent.v1.ResizeRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__resize_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -381,7 +381,7 @@ extension Agent.ResizeRequest: Bridged {
 
 extension Agent.ResizeResponse: Bridged {
     package typealias C = Berth__Agent__V1__ResizeResponse
-    package static var name: String { "berth.agent.v1.ResizeResponse" }
+    public static var name: String { "berth.agent.v1.ResizeResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__resize_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -394,7 +394,7 @@ extension Agent.ResizeResponse: Bridged {
 
 extension Agent.ResetRequest: Bridged {
     package typealias C = Berth__Agent__V1__ResetRequest
-    package static var name: String { "berth.agent.v1.ResetRequest" }
+    public static var name: String { "berth.agent.v1.ResetRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__reset_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -411,7 +411,7 @@ extension Agent.ResetRequest: Bridged {
 
 extension Agent.ResetResponse: Bridged {
     package typealias C = Berth__Agent__V1__ResetResponse
-    package static var name: String { "berth.agent.v1.ResetResponse" }
+    public static var name: String { "berth.agent.v1.ResetResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__reset_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?

@@ -5,7 +5,7 @@ package import CBerthSchema
 
 extension HelloRequest: Bridged {
     package typealias C = Berth__V1__HelloRequest
-    package static var name: String { "berth.v1.HelloRequest" }
+    public static var name: String { "berth.v1.HelloRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__hello_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -22,7 +22,7 @@ extension HelloRequest: Bridged {
 
 extension HelloResponse: Bridged {
     package typealias C = Berth__V1__HelloResponse
-    package static var name: String { "berth.v1.HelloResponse" }
+    public static var name: String { "berth.v1.HelloResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__hello_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -42,7 +42,7 @@ extension HelloResponse: Bridged {
 
 extension AcquireRequest: Bridged {
     package typealias C = Berth__V1__AcquireRequest
-    package static var name: String { "berth.v1.AcquireRequest" }
+    public static var name: String { "berth.v1.AcquireRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__acquire_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -65,7 +65,7 @@ extension AcquireRequest: Bridged {
 
 extension AcquireResponse: Bridged {
     package typealias C = Berth__V1__AcquireResponse
-    package static var name: String { "berth.v1.AcquireResponse" }
+    public static var name: String { "berth.v1.AcquireResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__acquire_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -88,7 +88,7 @@ extension AcquireResponse: Bridged {
 
 extension ExecuteRequest: Bridged {
     package typealias C = Berth__V1__ExecuteRequest
-    package static var name: String { "berth.v1.ExecuteRequest" }
+    public static var name: String { "berth.v1.ExecuteRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__execute_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -179,7 +179,7 @@ extension ExecuteRequest: Bridged {
 
 extension Terminal: Bridged {
     package typealias C = Berth__V1__Terminal
-    package static var name: String { "berth.v1.Terminal" }
+    public static var name: String { "berth.v1.Terminal" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__terminal__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -200,7 +200,7 @@ extension Terminal: Bridged {
 
 extension ExecuteEvent: Bridged {
     package typealias C = Berth__V1__ExecuteEvent
-    package static var name: String { "berth.v1.ExecuteEvent" }
+    public static var name: String { "berth.v1.ExecuteEvent" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__execute_event__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -256,7 +256,7 @@ extension ExecuteEvent: Bridged {
 
 extension Started: Bridged {
     package typealias C = Berth__V1__Started
-    package static var name: String { "berth.v1.Started" }
+    public static var name: String { "berth.v1.Started" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__started__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -277,7 +277,7 @@ extension Started: Bridged {
 
 extension Dropped: Bridged {
     package typealias C = Berth__V1__Dropped
-    package static var name: String { "berth.v1.Dropped" }
+    public static var name: String { "berth.v1.Dropped" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__dropped__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -298,7 +298,7 @@ extension Dropped: Bridged {
 
 extension Display: Bridged {
     package typealias C = Berth__V1__Display
-    package static var name: String { "berth.v1.Display" }
+    public static var name: String { "berth.v1.Display" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__display__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -327,7 +327,7 @@ extension Display: Bridged {
 
 extension MimeData: Bridged {
     package typealias C = Berth__V1__MimeData
-    package static var name: String { "berth.v1.MimeData" }
+    public static var name: String { "berth.v1.MimeData" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__mime_data__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -346,7 +346,7 @@ extension MimeData: Bridged {
 
 extension LeftOut: Bridged {
     package typealias C = Berth__V1__LeftOut
-    package static var name: String { "berth.v1.LeftOut" }
+    public static var name: String { "berth.v1.LeftOut" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__left_out__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -365,7 +365,7 @@ extension LeftOut: Bridged {
 
 extension Failure: Bridged {
     package typealias C = Berth__V1__Failure
-    package static var name: String { "berth.v1.Failure" }
+    public static var name: String { "berth.v1.Failure" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__failure__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -389,7 +389,7 @@ extension Failure: Bridged {
 
 extension Prompt: Bridged {
     package typealias C = Berth__V1__Prompt
-    package static var name: String { "berth.v1.Prompt" }
+    public static var name: String { "berth.v1.Prompt" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__prompt__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -410,7 +410,7 @@ extension Prompt: Bridged {
 
 extension Output: Bridged {
     package typealias C = Berth__V1__Output
-    package static var name: String { "berth.v1.Output" }
+    public static var name: String { "berth.v1.Output" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__output__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -431,7 +431,7 @@ extension Output: Bridged {
 
 extension Ended: Bridged {
     package typealias C = Berth__V1__Ended
-    package static var name: String { "berth.v1.Ended" }
+    public static var name: String { "berth.v1.Ended" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__ended__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -470,7 +470,7 @@ extension Ended: Bridged {
 
 extension Usage: Bridged {
     package typealias C = Berth__V1__Usage
-    package static var name: String { "berth.v1.Usage" }
+    public static var name: String { "berth.v1.Usage" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__usage__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -493,7 +493,7 @@ extension Usage: Bridged {
 
 extension AttachRequest: Bridged {
     package typealias C = Berth__V1__AttachRequest
-    package static var name: String { "berth.v1.AttachRequest" }
+    public static var name: String { "berth.v1.AttachRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__attach_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -524,7 +524,7 @@ extension AttachRequest: Bridged {
 
 extension DetachRequest: Bridged {
     package typealias C = Berth__V1__DetachRequest
-    package static var name: String { "berth.v1.DetachRequest" }
+    public static var name: String { "berth.v1.DetachRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__detach_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -545,7 +545,7 @@ extension DetachRequest: Bridged {
 
 extension DetachResponse: Bridged {
     package typealias C = Berth__V1__DetachResponse
-    package static var name: String { "berth.v1.DetachResponse" }
+    public static var name: String { "berth.v1.DetachResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__detach_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -558,7 +558,7 @@ extension DetachResponse: Bridged {
 
 extension AcknowledgeRequest: Bridged {
     package typealias C = Berth__V1__AcknowledgeRequest
-    package static var name: String { "berth.v1.AcknowledgeRequest" }
+    public static var name: String { "berth.v1.AcknowledgeRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__acknowledge_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -585,7 +585,7 @@ extension AcknowledgeRequest: Bridged {
 
 extension AcknowledgeResponse: Bridged {
     package typealias C = Berth__V1__AcknowledgeResponse
-    package static var name: String { "berth.v1.AcknowledgeResponse" }
+    public static var name: String { "berth.v1.AcknowledgeResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__acknowledge_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -598,7 +598,7 @@ extension AcknowledgeResponse: Bridged {
 
 extension InputRequest: Bridged {
     package typealias C = Berth__V1__InputRequest
-    package static var name: String { "berth.v1.InputRequest" }
+    public static var name: String { "berth.v1.InputRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__input_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -623,7 +623,7 @@ extension InputRequest: Bridged {
 
 extension InputResponse: Bridged {
     package typealias C = Berth__V1__InputResponse
-    package static var name: String { "berth.v1.InputResponse" }
+    public static var name: String { "berth.v1.InputResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__input_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -640,7 +640,7 @@ extension InputResponse: Bridged {
 
 extension SignalRequest: Bridged {
     package typealias C = Berth__V1__SignalRequest
-    package static var name: String { "berth.v1.SignalRequest" }
+    public static var name: String { "berth.v1.SignalRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__signal_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -667,7 +667,7 @@ extension SignalRequest: Bridged {
 
 extension SignalResponse: Bridged {
     package typealias C = Berth__V1__SignalResponse
-    package static var name: String { "berth.v1.SignalResponse" }
+    public static var name: String { "berth.v1.SignalResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__signal_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -680,7 +680,7 @@ extension SignalResponse: Bridged {
 
 extension ResizeTerminalRequest: Bridged {
     package typealias C = Berth__V1__ResizeTerminalRequest
-    package static var name: String { "berth.v1.ResizeTerminalRequest" }
+    public static var name: String { "berth.v1.ResizeTerminalRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__resize_terminal_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -701,7 +701,7 @@ extension ResizeTerminalRequest: Bridged {
 
 extension ResizeTerminalResponse: Bridged {
     package typealias C = Berth__V1__ResizeTerminalResponse
-    package static var name: String { "berth.v1.ResizeTerminalResponse" }
+    public static var name: String { "berth.v1.ResizeTerminalResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__resize_terminal_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -714,7 +714,7 @@ extension ResizeTerminalResponse: Bridged {
 
 extension ListExecutionsRequest: Bridged {
     package typealias C = Berth__V1__ListExecutionsRequest
-    package static var name: String { "berth.v1.ListExecutionsRequest" }
+    public static var name: String { "berth.v1.ListExecutionsRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_executions_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -731,7 +731,7 @@ extension ListExecutionsRequest: Bridged {
 
 extension ListExecutionsResponse: Bridged {
     package typealias C = Berth__V1__ListExecutionsResponse
-    package static var name: String { "berth.v1.ListExecutionsResponse" }
+    public static var name: String { "berth.v1.ListExecutionsResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_executions_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -749,7 +749,7 @@ extension ListExecutionsResponse: Bridged {
 
 extension ExecutionInfo: Bridged {
     package typealias C = Berth__V1__ExecutionInfo
-    package static var name: String { "berth.v1.ExecutionInfo" }
+    public static var name: String { "berth.v1.ExecutionInfo" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__execution_info__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -800,7 +800,7 @@ extension ExecutionInfo: Bridged {
 
 extension OpenContextRequest: Bridged {
     package typealias C = Berth__V1__OpenContextRequest
-    package static var name: String { "berth.v1.OpenContextRequest" }
+    public static var name: String { "berth.v1.OpenContextRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__open_context_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -839,7 +839,7 @@ extension OpenContextRequest: Bridged {
 
 extension OpenContextResponse: Bridged {
     package typealias C = Berth__V1__OpenContextResponse
-    package static var name: String { "berth.v1.OpenContextResponse" }
+    public static var name: String { "berth.v1.OpenContextResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__open_context_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -858,7 +858,7 @@ extension OpenContextResponse: Bridged {
 
 extension CloseContextRequest: Bridged {
     package typealias C = Berth__V1__CloseContextRequest
-    package static var name: String { "berth.v1.CloseContextRequest" }
+    public static var name: String { "berth.v1.CloseContextRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__close_context_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -877,7 +877,7 @@ extension CloseContextRequest: Bridged {
 
 extension CloseContextResponse: Bridged {
     package typealias C = Berth__V1__CloseContextResponse
-    package static var name: String { "berth.v1.CloseContextResponse" }
+    public static var name: String { "berth.v1.CloseContextResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__close_context_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -890,7 +890,7 @@ extension CloseContextResponse: Bridged {
 
 extension ListContextsRequest: Bridged {
     package typealias C = Berth__V1__ListContextsRequest
-    package static var name: String { "berth.v1.ListContextsRequest" }
+    public static var name: String { "berth.v1.ListContextsRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_contexts_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -907,7 +907,7 @@ extension ListContextsRequest: Bridged {
 
 extension ListContextsResponse: Bridged {
     package typealias C = Berth__V1__ListContextsResponse
-    package static var name: String { "berth.v1.ListContextsResponse" }
+    public static var name: String { "berth.v1.ListContextsResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_contexts_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -925,7 +925,7 @@ extension ListContextsResponse: Bridged {
 
 extension ContextInfo: Bridged {
     package typealias C = Berth__V1__ContextInfo
-    package static var name: String { "berth.v1.ContextInfo" }
+    public static var name: String { "berth.v1.ContextInfo" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__context_info__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -952,7 +952,7 @@ extension ContextInfo: Bridged {
 
 extension CompleteRequest: Bridged {
     package typealias C = Berth__V1__CompleteRequest
-    package static var name: String { "berth.v1.CompleteRequest" }
+    public static var name: String { "berth.v1.CompleteRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__complete_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -975,7 +975,7 @@ extension CompleteRequest: Bridged {
 
 extension CompleteResponse: Bridged {
     package typealias C = Berth__V1__CompleteResponse
-    package static var name: String { "berth.v1.CompleteResponse" }
+    public static var name: String { "berth.v1.CompleteResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__complete_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -997,7 +997,7 @@ extension CompleteResponse: Bridged {
 
 extension InspectRequest: Bridged {
     package typealias C = Berth__V1__InspectRequest
-    package static var name: String { "berth.v1.InspectRequest" }
+    public static var name: String { "berth.v1.InspectRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__inspect_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1022,7 +1022,7 @@ extension InspectRequest: Bridged {
 
 extension InspectResponse: Bridged {
     package typealias C = Berth__V1__InspectResponse
-    package static var name: String { "berth.v1.InspectResponse" }
+    public static var name: String { "berth.v1.InspectResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__inspect_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1042,7 +1042,7 @@ extension InspectResponse: Bridged {
 
 extension FileInfo: Bridged {
     package typealias C = Berth__V1__FileInfo
-    package static var name: String { "berth.v1.FileInfo" }
+    public static var name: String { "berth.v1.FileInfo" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__file_info__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1074,7 +1074,7 @@ extension FileInfo: Bridged {
 
 extension WriteFileRequest: Bridged {
     package typealias C = Berth__V1__WriteFileRequest
-    package static var name: String { "berth.v1.WriteFileRequest" }
+    public static var name: String { "berth.v1.WriteFileRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__write_file_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1106,7 +1106,7 @@ extension WriteFileRequest: Bridged {
 
 extension WriteFileResponse: Bridged {
     package typealias C = Berth__V1__WriteFileResponse
-    package static var name: String { "berth.v1.WriteFileResponse" }
+    public static var name: String { "berth.v1.WriteFileResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__write_file_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1125,7 +1125,7 @@ extension WriteFileResponse: Bridged {
 
 extension ReadFileRequest: Bridged {
     package typealias C = Berth__V1__ReadFileRequest
-    package static var name: String { "berth.v1.ReadFileRequest" }
+    public static var name: String { "berth.v1.ReadFileRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__read_file_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1151,7 +1151,7 @@ extension ReadFileRequest: Bridged {
 
 extension FileEvent: Bridged {
     package typealias C = Berth__V1__FileEvent
-    package static var name: String { "berth.v1.FileEvent" }
+    public static var name: String { "berth.v1.FileEvent" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__file_event__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1187,7 +1187,7 @@ extension FileEvent: Bridged {
 
 extension FileStart: Bridged {
     package typealias C = Berth__V1__FileStart
-    package static var name: String { "berth.v1.FileStart" }
+    public static var name: String { "berth.v1.FileStart" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__file_start__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1208,7 +1208,7 @@ extension FileStart: Bridged {
 
 extension FileEnd: Bridged {
     package typealias C = Berth__V1__FileEnd
-    package static var name: String { "berth.v1.FileEnd" }
+    public static var name: String { "berth.v1.FileEnd" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__file_end__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1225,7 +1225,7 @@ extension FileEnd: Bridged {
 
 extension ListDirectoryRequest: Bridged {
     package typealias C = Berth__V1__ListDirectoryRequest
-    package static var name: String { "berth.v1.ListDirectoryRequest" }
+    public static var name: String { "berth.v1.ListDirectoryRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_directory_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1245,7 +1245,7 @@ extension ListDirectoryRequest: Bridged {
 
 extension ListDirectoryResponse: Bridged {
     package typealias C = Berth__V1__ListDirectoryResponse
-    package static var name: String { "berth.v1.ListDirectoryResponse" }
+    public static var name: String { "berth.v1.ListDirectoryResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_directory_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1263,7 +1263,7 @@ extension ListDirectoryResponse: Bridged {
 
 extension StatRequest: Bridged {
     package typealias C = Berth__V1__StatRequest
-    package static var name: String { "berth.v1.StatRequest" }
+    public static var name: String { "berth.v1.StatRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__stat_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1285,7 +1285,7 @@ extension StatRequest: Bridged {
 
 extension StatResponse: Bridged {
     package typealias C = Berth__V1__StatResponse
-    package static var name: String { "berth.v1.StatResponse" }
+    public static var name: String { "berth.v1.StatResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__stat_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1302,7 +1302,7 @@ extension StatResponse: Bridged {
 
 extension MakeDirectoryRequest: Bridged {
     package typealias C = Berth__V1__MakeDirectoryRequest
-    package static var name: String { "berth.v1.MakeDirectoryRequest" }
+    public static var name: String { "berth.v1.MakeDirectoryRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__make_directory_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1326,7 +1326,7 @@ extension MakeDirectoryRequest: Bridged {
 
 extension MakeDirectoryResponse: Bridged {
     package typealias C = Berth__V1__MakeDirectoryResponse
-    package static var name: String { "berth.v1.MakeDirectoryResponse" }
+    public static var name: String { "berth.v1.MakeDirectoryResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__make_directory_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1339,7 +1339,7 @@ extension MakeDirectoryResponse: Bridged {
 
 extension RenameFileRequest: Bridged {
     package typealias C = Berth__V1__RenameFileRequest
-    package static var name: String { "berth.v1.RenameFileRequest" }
+    public static var name: String { "berth.v1.RenameFileRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__rename_file_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1364,7 +1364,7 @@ extension RenameFileRequest: Bridged {
 
 extension RenameFileResponse: Bridged {
     package typealias C = Berth__V1__RenameFileResponse
-    package static var name: String { "berth.v1.RenameFileResponse" }
+    public static var name: String { "berth.v1.RenameFileResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__rename_file_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1377,7 +1377,7 @@ extension RenameFileResponse: Bridged {
 
 extension ChangeModeRequest: Bridged {
     package typealias C = Berth__V1__ChangeModeRequest
-    package static var name: String { "berth.v1.ChangeModeRequest" }
+    public static var name: String { "berth.v1.ChangeModeRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__change_mode_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1399,7 +1399,7 @@ extension ChangeModeRequest: Bridged {
 
 extension ChangeModeResponse: Bridged {
     package typealias C = Berth__V1__ChangeModeResponse
-    package static var name: String { "berth.v1.ChangeModeResponse" }
+    public static var name: String { "berth.v1.ChangeModeResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__change_mode_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1412,7 +1412,7 @@ extension ChangeModeResponse: Bridged {
 
 extension RemoveFileRequest: Bridged {
     package typealias C = Berth__V1__RemoveFileRequest
-    package static var name: String { "berth.v1.RemoveFileRequest" }
+    public static var name: String { "berth.v1.RemoveFileRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__remove_file_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1434,7 +1434,7 @@ extension RemoveFileRequest: Bridged {
 
 extension RemoveFileResponse: Bridged {
     package typealias C = Berth__V1__RemoveFileResponse
-    package static var name: String { "berth.v1.RemoveFileResponse" }
+    public static var name: String { "berth.v1.RemoveFileResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__remove_file_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1447,7 +1447,7 @@ extension RemoveFileResponse: Bridged {
 
 extension WriteArchiveRequest: Bridged {
     package typealias C = Berth__V1__WriteArchiveRequest
-    package static var name: String { "berth.v1.WriteArchiveRequest" }
+    public static var name: String { "berth.v1.WriteArchiveRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__write_archive_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1475,7 +1475,7 @@ extension WriteArchiveRequest: Bridged {
 
 extension WriteArchiveResponse: Bridged {
     package typealias C = Berth__V1__WriteArchiveResponse
-    package static var name: String { "berth.v1.WriteArchiveResponse" }
+    public static var name: String { "berth.v1.WriteArchiveResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__write_archive_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1496,7 +1496,7 @@ extension WriteArchiveResponse: Bridged {
 
 extension ReadArchiveRequest: Bridged {
     package typealias C = Berth__V1__ReadArchiveRequest
-    package static var name: String { "berth.v1.ReadArchiveRequest" }
+    public static var name: String { "berth.v1.ReadArchiveRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__read_archive_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1518,7 +1518,7 @@ extension ReadArchiveRequest: Bridged {
 
 extension ReleaseRequest: Bridged {
     package typealias C = Berth__V1__ReleaseRequest
-    package static var name: String { "berth.v1.ReleaseRequest" }
+    public static var name: String { "berth.v1.ReleaseRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__release_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1535,7 +1535,7 @@ extension ReleaseRequest: Bridged {
 
 extension ReleaseResponse: Bridged {
     package typealias C = Berth__V1__ReleaseResponse
-    package static var name: String { "berth.v1.ReleaseResponse" }
+    public static var name: String { "berth.v1.ReleaseResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__release_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1548,7 +1548,7 @@ extension ReleaseResponse: Bridged {
 
 extension RenewRequest: Bridged {
     package typealias C = Berth__V1__RenewRequest
-    package static var name: String { "berth.v1.RenewRequest" }
+    public static var name: String { "berth.v1.RenewRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__renew_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1567,7 +1567,7 @@ extension RenewRequest: Bridged {
 
 extension RenewResponse: Bridged {
     package typealias C = Berth__V1__RenewResponse
-    package static var name: String { "berth.v1.RenewResponse" }
+    public static var name: String { "berth.v1.RenewResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__renew_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1584,7 +1584,7 @@ extension RenewResponse: Bridged {
 
 extension StatsRequest: Bridged {
     package typealias C = Berth__V1__StatsRequest
-    package static var name: String { "berth.v1.StatsRequest" }
+    public static var name: String { "berth.v1.StatsRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__stats_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1597,7 +1597,7 @@ extension StatsRequest: Bridged {
 
 extension WatchStatsRequest: Bridged {
     package typealias C = Berth__V1__WatchStatsRequest
-    package static var name: String { "berth.v1.WatchStatsRequest" }
+    public static var name: String { "berth.v1.WatchStatsRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__watch_stats_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1614,7 +1614,7 @@ extension WatchStatsRequest: Bridged {
 
 extension StatsResponse: Bridged {
     package typealias C = Berth__V1__StatsResponse
-    package static var name: String { "berth.v1.StatsResponse" }
+    public static var name: String { "berth.v1.StatsResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__stats_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1650,7 +1650,7 @@ extension StatsResponse: Bridged {
 
 extension PoolStats: Bridged {
     package typealias C = Berth__V1__PoolStats
-    package static var name: String { "berth.v1.PoolStats" }
+    public static var name: String { "berth.v1.PoolStats" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__pool_stats__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1737,7 +1737,7 @@ extension PoolStats: Bridged {
 
 extension ResetBackoffRequest: Bridged {
     package typealias C = Berth__V1__ResetBackoffRequest
-    package static var name: String { "berth.v1.ResetBackoffRequest" }
+    public static var name: String { "berth.v1.ResetBackoffRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__reset_backoff_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1754,7 +1754,7 @@ extension ResetBackoffRequest: Bridged {
 
 extension ResetBackoffResponse: Bridged {
     package typealias C = Berth__V1__ResetBackoffResponse
-    package static var name: String { "berth.v1.ResetBackoffResponse" }
+    public static var name: String { "berth.v1.ResetBackoffResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__reset_backoff_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1772,7 +1772,7 @@ extension ResetBackoffResponse: Bridged {
 
 extension ResizeRequest: Bridged {
     package typealias C = Berth__V1__ResizeRequest
-    package static var name: String { "berth.v1.ResizeRequest" }
+    public static var name: String { "berth.v1.ResizeRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__resize_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1799,7 +1799,7 @@ extension ResizeRequest: Bridged {
 
 extension ResizeResponse: Bridged {
     package typealias C = Berth__V1__ResizeResponse
-    package static var name: String { "berth.v1.ResizeResponse" }
+    public static var name: String { "berth.v1.ResizeResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__resize_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1818,7 +1818,7 @@ extension ResizeResponse: Bridged {
 
 extension DrainRequest: Bridged {
     package typealias C = Berth__V1__DrainRequest
-    package static var name: String { "berth.v1.DrainRequest" }
+    public static var name: String { "berth.v1.DrainRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__drain_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1835,7 +1835,7 @@ extension DrainRequest: Bridged {
 
 extension DrainResponse: Bridged {
     package typealias C = Berth__V1__DrainResponse
-    package static var name: String { "berth.v1.DrainResponse" }
+    public static var name: String { "berth.v1.DrainResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__drain_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1852,7 +1852,7 @@ extension DrainResponse: Bridged {
 
 extension ListMembersRequest: Bridged {
     package typealias C = Berth__V1__ListMembersRequest
-    package static var name: String { "berth.v1.ListMembersRequest" }
+    public static var name: String { "berth.v1.ListMembersRequest" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_members_request__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1869,7 +1869,7 @@ extension ListMembersRequest: Bridged {
 
 extension ListMembersResponse: Bridged {
     package typealias C = Berth__V1__ListMembersResponse
-    package static var name: String { "berth.v1.ListMembersResponse" }
+    public static var name: String { "berth.v1.ListMembersResponse" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__list_members_response__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
@@ -1887,7 +1887,7 @@ extension ListMembersResponse: Bridged {
 
 extension Member: Bridged {
     package typealias C = Berth__V1__Member
-    package static var name: String { "berth.v1.Member" }
+    public static var name: String { "berth.v1.Member" }
     package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__member__init(c) }
     package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
