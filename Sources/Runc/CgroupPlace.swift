@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where on a host with cgroup v2 the members' cgroups belong: below what was delegated to the server, so that the
-/// limits of its unit, container or session hold for them too; else below the root, where only their own hold.
+/// Decides where the members' cgroups belong on a host with cgroup v2: below the cgroup that was delegated to the server, so
+/// that the limits of its unit, container or session apply to members too; else below the root, where only their own apply.
 struct CgroupPlace: Equatable, Sendable {
     enum Owner: Equatable, Sendable {
-        /// systemd has delegated it, to a unit or a user's session.
+        /// A cgroup that systemd has delegated to a unit or a user's session.
         case delegated
-        /// It is all that this container sees of the host's cgroups.
+        /// The root of the cgroups that this container sees.
         case container
-        /// The host's own root: nothing is delegated to this server.
+        /// The host's root: nothing is delegated to this server.
         case root
     }
 
-    /// A cgroup as it is found below the mount.
+    /// A cgroup below the mount.
     struct Candidate: Equatable {
         var isDelegated: Bool
         var controllers: Set<String>
     }
 
     var owner: Owner
-    /// Below the mount, without a slash at its ends: "" or "system.slice/berth.service".
+    /// Path below the mount, without a slash at either end: "" or "system.slice/berth.service".
     var path: String
-    /// The server's own, in the same way; nil where it isn't below the mount.
+    /// The server's own cgroup, in the same form; nil if it is not below the mount.
     var own: String?
-    /// What is delegated and can't be used since its limits can't be set there; with the controllers it lacks.
+    /// A delegated cgroup that cannot be used because it lacks controllers, and which ones.
     var unusable: Unusable?
 
     struct Unusable: Equatable, Sendable {
@@ -66,14 +66,14 @@ struct CgroupPlace: Equatable, Sendable {
     static func relative(ownGroups: String, mounts: String, mount: String) -> String? {
         guard let line = ownGroups.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }) else { return nil }
         let own = line.dropFirst(3).split(separator: "/")
-        // The last mount on a place is the one that is seen.
+        // Of several mounts at the same place, the last one is visible.
         guard let root = mounts.split(separator: "\n").compactMap({ root(of: $0, at: mount) }).last else { return nil }
-        // "/.." is outside of the namespace.
+        // "/.." is outside the namespace.
         guard !own.contains(".."), own.starts(with: root) else { return nil }
         return own.dropFirst(root.count).joined(separator: "/")
     }
 
-    /// What of the hierarchy a line of mountinfo mounts at `mount`: `36 35 0:30 /root /mount rw - cgroup2 cgroup2 rw`.
+    /// Which part of the hierarchy a line of mountinfo mounts at `mount`: `36 35 0:30 /root /mount rw - cgroup2 cgroup2 rw`.
     private static func root(of line: Substring, at mount: String) -> [Substring]? {
         let words = line.split(separator: " ")
         guard words.count > 6, words[4] == mount[...], let hyphen = words[5...].firstIndex(of: "-"),

@@ -4,8 +4,8 @@ internal import Glibc
 internal import Housekeeping
 
 extension Cgroups {
-    /// Bytes that the limits above the members leave: the unit's or container's, and of each slice above that is seen.
-    /// Nil where none holds for members.
+    /// Bytes that the limits above the members leave: those of the unit or container, and of each visible slice above. nil if
+    /// there are none.
     func memoryLeft() -> Int64? {
         guard let place, place.owner != .root else { return nil }
         var components = place.path.split(separator: "/")
@@ -21,7 +21,7 @@ extension Cgroups {
         }
     }
 
-    /// Of one cgroup, from the texts of its files. What files have left in memory is given up when others want it.
+    /// Bytes that one cgroup leaves, from the content of its files. Page cache does not count, since the kernel reclaims it.
     static func memoryLeft(max: String, current: String, stat: String) -> Int64? {
         func number(_ text: Substring) -> Int64? { Int64(text.prefix { $0 != "\n" }) }
         guard let limit = number(max[...]), let used = number(current[...]) else { return nil }

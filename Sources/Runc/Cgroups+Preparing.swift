@@ -5,11 +5,11 @@ internal import Housekeeping
 internal import Pool
 
 extension Cgroups {
-    /// The cgroup of the server's own processes, below the delegated one: the kernel lets a cgroup have either
-    /// processes of its own or controllers for what is below it.
+    /// Name of the cgroup for the server's own processes, below the delegated one: a cgroup can have either processes of its
+    /// own or controllers for cgroups below it.
     static let ownLeaf = "berth-server"
 
-    /// Makes the members' parent, and on v2 all that must be so that limits can be set below it.
+    /// Creates the members' parent, and on v2 everything needed to set limits below it.
     func prepare() throws(RuntimeError) {
         if let place, place.owner != .root {
             let cgroup = place.path.isEmpty ? mounts[0] : "\(mounts[0])/\(place.path)"
@@ -20,7 +20,7 @@ extension Cgroups {
             let path = "\(mount)/\(parent)"
             if mkdir(path, 0o755) != 0, errno != EEXIST { throw failure("mkdir", path) }
         }
-        // At the host's root systemd has them enabled, or runc enables them.
+        // At the host's root, systemd has enabled them, or runc does.
         if isUnified { try enableControllers(in: "\(mounts[0])/\(parent)") }
     }
 
@@ -33,7 +33,7 @@ extension Cgroups {
             if processes.isEmpty { return }
             if mkdir(leaf, 0o755) != 0, errno != EEXIST { throw failure("mkdir", leaf) }
             for process in processes {
-                // "0" is one that this pid namespace does not show.
+                // "0" is a process outside this pid namespace.
                 guard process != "0" else { continue }
                 guard Self.write(process.utf8, to: "\(leaf)/cgroup.procs") || errno == ESRCH else {
                     throw failure("move process \(process) to", leaf)

@@ -5,21 +5,21 @@ internal import Glibc
 internal import Housekeeping
 internal import Pool
 
-/// Where the cgroups of an instance's members are: `/<parent>/<member>`, in each hierarchy on v1 and hybrid
-/// hosts, once on v2, there below the cgroup that was delegated to the server, if one was (`CgroupPlace`).
+/// The cgroups of an instance's members: `/<parent>/<member>`, in each hierarchy on v1 and hybrid hosts, and once on v2, there
+/// below the cgroup that was delegated to the server, if any (`CgroupPlace`).
 struct Cgroups: Sendable {
     let isUnified: Bool
     let limitsSwap: Bool
     /// Nil on v1 and hybrid hosts, where nothing is delegated.
     let place: CgroupPlace?
     let mounts: [String]
-    /// Below each mount, without a slash at its ends.
+    /// Path below each mount, without a slash at either end.
     let parent: String
-    /// Where members are looked for: also below the root, where those of an earlier start without delegation are.
+    /// Where to look for members: also below the root, where an earlier server without delegation has put them.
     private let parents: [String]
 
-    /// `berth-<instance>`; with a state directory that isn't the usual one, also a number made from its path: the lock
-    /// is in that directory, so another server may have the same instance elsewhere.
+    /// `berth-<instance>`, with a hash of the state directory's path if that is not the usual one: the lock is in that
+    /// directory, so another server may have the same instance elsewhere.
     static func parent(instance: String, stateDirectory: String) -> String {
         if stateDirectory == "/run/berth/\(instance)" { return "berth-\(instance)" }
         // FNV-1a
@@ -41,7 +41,7 @@ struct Cgroups: Sendable {
             place = nil
             parent = name
             parents = [name]
-            // Links such as cpu → cpu,cpuacct name a hierarchy twice.
+            // Links such as cpu → cpu,cpuacct would list a hierarchy twice.
             mounts = Files.list(mount).map { "\(mount)/\($0)" }.filter {
                 if case .directory = Files.kind($0) { return true }
                 return false
@@ -54,7 +54,7 @@ struct Cgroups: Sendable {
         CgroupPlace.decide(
             ownGroups: Files.text("/proc/self/cgroup"), mounts: Files.text("/proc/self/mountinfo", limit: 1 << 24),
             mount: mount,
-            // Every cgroup has this file but the host's root.
+            // Every cgroup except the host's root has this file.
             isHostRoot: !Files.exists("\(mount)/cgroup.type")
         ) { path in
             CgroupPlace.Candidate(
@@ -67,7 +67,7 @@ struct Cgroups: Sendable {
         Set(Files.text("\(path)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
     }
 
-    /// The controllers that limits need and this host, or what it has delegated, doesn't offer.
+    /// The controllers that limits need and that this host, or the delegated cgroup, does not offer.
     var missingControllers: [String] {
         let needed = CgroupPlace.neededControllers
         guard let place else {
@@ -78,7 +78,7 @@ struct Cgroups: Sendable {
         return needed.filter { !offered.contains($0) }
     }
 
-    /// Those of the mounts that limits are set in.
+    /// The mounts in which limits are set.
     var limitingMounts: [String] {
         guard !isUnified else { return mounts }
         return mounts.filter { mount in
@@ -87,7 +87,7 @@ struct Cgroups: Sendable {
         }
     }
 
-    /// For the log and for `berth doctor`: where members are, and why there.
+    /// Where members' cgroups are and why, for the log and `berth doctor`.
     var location: (path: String, reason: String) {
         guard let place else {
             return ("/sys/fs/cgroup/*/\(parent)", "the host's root: cgroup v1 can't be delegated")
@@ -101,7 +101,7 @@ struct Cgroups: Sendable {
 
     private var directories: [String] { mounts.flatMap { mount in parents.map { "\(mount)/\($0)" } } }
 
-    /// The members that have a cgroup anywhere.
+    /// All members that have a cgroup.
     func members() -> Set<String> {
         var names: Set<String> = []
         for directory in directories {
@@ -112,7 +112,7 @@ struct Cgroups: Sendable {
         return names
     }
 
-    /// Kills whatever runs in a member's cgroups and removes them.
+    /// Kills all processes in a member's cgroups and removes the cgroups.
     func remove(_ member: MemberID, deadline: ContinuousClock.Instant, _ cancellation: Cancellation)
         throws(RuntimeError)
     {
@@ -158,8 +158,7 @@ struct Cgroups: Sendable {
             let descriptor = berth_pidfd_open(pid)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
-            // Only after a second look at the cgroup does the descriptor surely mean the process that was listed,
-            // and not another that got its number since.
+            // Checked again, since the number may have been reused before the descriptor was opened.
             if Self.processes(in: path).contains(pid) { _ = berth_pidfd_kill(descriptor) }
         }
         return found

@@ -4,13 +4,13 @@ internal import Glibc
 internal import Housekeeping
 internal import Pool
 
-/// What of the host's /etc its programs need to run, as Debian's packages put it there; no secret is in it.
+/// The files of the host's /etc that programs need to run, as in Debian's packages, without secrets.
 ///
-/// A list of what is known to be harmless, not of what is known to be secret: where sites write passwords and tokens
-/// (`environment`, `wgetrc`, `npmrc`, `pip.conf`, `gitconfig`, Maven's settings, a database's, /etc/ssl/private …) is left
-/// out. Only what every user of the host may read is copied.
+/// It is an allow list. Files in which sites write passwords and tokens (`environment`, `wgetrc`, `npmrc`, `pip.conf`,
+/// `gitconfig`, settings of Maven and databases, /etc/ssl/private …) are not in it. Only files that every user of the host may
+/// read are copied.
 enum HostFiles {
-    /// Directories with all that is in them; a last `*` stands for the rest of a name.
+    /// Directories with everything in them; a `*` at the end stands for the rest of a name.
     private static let directories = [
         "alternatives", "alsa", "chromium", "common-lisp", "dictionaries-common", "dotnet", "emacs", "firefox-esr",
         "fonts", "gdb", "ghostscript", "glvnd", "groff", "gtk-2.0", "gtk-3.0", "gtk-4.0", "ImageMagick-*", "java",
@@ -27,14 +27,14 @@ enum HostFiles {
         "networks", "octave.conf", "ocamlfind.conf", "os-release", "papersize", "protocols", "redhat-release", "rpc",
         "sbclrc", "services", "ssl/openssl.cnf", "system-release", "timezone", "X11/rgb.txt",
     ]
-    /// In the directories above, and left out all the same: what servers read, and where sites write passwords.
+    /// Exceptions in the directories above: files that only servers read, and files in which sites write passwords.
     private static let secrets: Set = ["maven/settings.xml", "maven/settings-security.xml", "xdg/rclone"]
     private static let suspects = ["password", "passwd", "secret", "token", "credential", "private", "netrc"]
-    /// What is larger is no configuration, and is left out.
+    /// Maximum size of a file: larger ones are not configuration, and are left out.
     private static let maxFile = 4 << 20
     private static let maxBytes = 64 << 20
 
-    /// Copies what there is from `/etc` to `target`, which exists.
+    /// Copies these files from `/etc` to `target`, which must exist.
     static func copy(
         from source: String = "/etc", to target: String, _ cancellation: Cancellation
     ) throws(RuntimeError) {
@@ -55,7 +55,7 @@ enum HostFiles {
     private static func copy(
         _ source: String, _ target: String, _ name: String, _ left: inout Int, _ cancellation: Cancellation
     ) throws(RuntimeError) {
-        // Some hundred files: a second on a busy disk.
+        // Copying some hundred files may take a second on a busy disk.
         try cancellation.check()
         let lower = name.lowercased()
         guard !secrets.contains(name), !suspects.contains(where: { lower.contains($0) }) else { return }

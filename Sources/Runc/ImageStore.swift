@@ -27,13 +27,13 @@ struct ImageStore: Sendable {
     struct Image {
         var rootfs: String
         var environment: [String]
-        /// The digest of what the registry had; nil of an older Berth's, who did not note it.
+        /// The digest in the registry; nil for an image of an older Berth, which did not record it.
         var identity: String?
-        /// What machines it is made for, in Go's words.
+        /// The architecture of the image, with Go's names.
         var architecture: String?
     }
 
-    /// What to do about an image that is there already.
+    /// Which image is wanted, if there is one already.
     enum Wanted {
         case any
         /// This very one, if it is still there.
@@ -42,7 +42,7 @@ struct ImageStore: Sendable {
         case newest
     }
 
-    /// Unpacks the image if it isn't there yet. One pull at a time, across servers too.
+    /// Unpacks the image if it is missing. There is one pull at a time, even across servers.
     func image(
         _ reference: String, _ cancellation: Cancellation, wanted: Wanted = .any, policy: PullPolicy = .missing
     ) throws(RuntimeError) -> Image {
@@ -69,12 +69,12 @@ struct ImageStore: Sendable {
         try Files.makeDirectory(directory, mode: 0o700)
         let lock = try Self.lock("\(directory)/.lock", cancellation)
         defer { close(lock) }
-        // Another server may have pulled it meanwhile.
+        // Another server may have pulled it in the meantime.
         if !isNewest, let current = current(name) { return try use(current) }
         return try use(try pull(reference, cancellation))
     }
 
-    /// The digest of what the registry has under a reference.
+    /// The digest that the registry has for a reference.
     func registryDigest(_ reference: String, _ cancellation: Cancellation) throws(RuntimeError) -> String {
         guard let skopeo = Subprocess.find("skopeo") else {
             throw RuntimeError(.imageMissing, "skopeo is not installed")
@@ -99,7 +99,7 @@ struct ImageStore: Sendable {
         }
     }
 
-    /// Keeps it from being removed as long as this process lives.
+    /// Prevents it from being removed as long as this process lives.
     private func use(_ bundle: String) throws(RuntimeError) -> Image {
         try holds.hold(bundle)
         let identity = bundle.lastIndex(of: "@").map {
@@ -110,7 +110,7 @@ struct ImageStore: Sendable {
             architecture: Files.read("\(bundle)/architecture").map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// - Returns: the bundle, which may be the one that is there already.
+    /// - Returns: the bundle, which may be an existing one.
     private func pull(_ reference: String, _ cancellation: Cancellation) throws(RuntimeError) -> String {
         let tools = ["skopeo", "umoci"].map { ($0, Subprocess.find($0)) }
         let missing = tools.filter { $0.1 == nil }.map(\.0)
@@ -139,7 +139,7 @@ struct ImageStore: Sendable {
             try withLogin(reference, "--src-authfile") { flags throws(RuntimeError) in
                 var copy = [skopeo] + Self.policyFlags + ["copy", "--quiet"] + flags
                 if Self.isLoopback(reference) { copy.append("--src-tls-verify=false") }
-                // By its digest: the tag may move meanwhile.
+                // By its digest, since the tag may move in the meantime.
                 copy += [Self.source(reference, digest: digest), "oci:\(work)/image:latest"]
                 try self.run(copy, reference, cancellation)
             }
@@ -158,7 +158,7 @@ struct ImageStore: Sendable {
         return bundle
     }
 
-    /// In one step, so that another server finds the one or the other.
+    /// Changes the link atomically, so that another server sees either the old or the new bundle.
     private func point(_ name: String, to bundle: String) throws(RuntimeError) {
         let (link, path) = ("\(directory)/.link", "\(directory)/\(name)")
         unlink(link)
@@ -171,7 +171,7 @@ struct ImageStore: Sendable {
         guard rename(link, path) == 0 else { throw Files.failure("rename to", path) }
     }
 
-    /// Earlier images of the same reference, unless a server still has members of them.
+    /// Removes earlier images of the same reference, unless a server still has members of them.
     private func removeUnused(_ name: String, but bundle: String) {
         for entry in Files.list(directory) where entry.hasPrefix("\(name)@") && "\(directory)/\(entry)" != bundle {
             let path = "\(directory)/\(entry)"
@@ -202,13 +202,12 @@ struct ImageStore: Sendable {
         return (String(digest), words.count > 1 ? String(words[1]) : "")
     }
 
-    /// Where the administrator wrote no policy, skopeo would refuse every image.
+    /// Without a policy of the administrator, skopeo would refuse every image.
     private static var policyFlags: [String] {
         Files.exists("/etc/containers/policy.json") ? [] : ["--insecure-policy"]
     }
 
-    /// With the flags by which skopeo gets what Docker's client is logged in with; without such a log-in it looks for one
-    /// of its own.
+    /// Calls `body` with flags that pass the login of Docker's client to skopeo; without one, skopeo looks for its own.
     private func withLogin<Result>(
         _ reference: String, _ flag: String, _ body: ([String]) throws(RuntimeError) -> Result
     ) throws(RuntimeError) -> Result {
@@ -240,7 +239,7 @@ struct ImageStore: Sendable {
         }
     }
 
-    /// What the image says of its environment, from the configuration that umoci writes beside the files.
+    /// The environment of the image, from the configuration that umoci writes beside its files.
     private static func environment(_ bundle: String) -> [String] {
         struct Configuration: Decodable {
             struct Process: Decodable { var env: [String]? }
@@ -251,12 +250,12 @@ struct ImageStore: Sendable {
         return (configuration?.process?.env ?? []).filter { !$0.hasPrefix("TERM=") && !$0.hasPrefix("HOME=") }
     }
 
-    /// A reference as skopeo takes it.
+    /// A reference in skopeo's form.
     static func source(_ reference: String) -> String {
         reference.hasPrefix("docker://") ? reference : "docker://\(reference)"
     }
 
-    /// The same with a digest in place of its tag.
+    /// A reference in skopeo's form, with a digest instead of its tag.
     static func source(_ reference: String, digest: String) -> String {
         let source = source(reference)
         if source.contains("@") { return source }
@@ -265,7 +264,7 @@ struct ImageStore: Sendable {
         return "\(name)@\(digest)"
     }
 
-    /// Whether the registry is on this machine, where no TLS is asked for.
+    /// Whether the registry is on this machine, for which TLS is not required.
     static func isLoopback(_ reference: String) -> Bool {
         let authority = source(reference).dropFirst("docker://".count).prefix { $0 != "/" }
         if authority.hasPrefix("[::1]") { return true }
@@ -275,7 +274,7 @@ struct ImageStore: Sendable {
         return host == "localhost" || (parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil })
     }
 
-    /// One file name for each reference, no two the same: what isn't a letter, digit, dot or dash is written in hex.
+    /// A unique file name for each reference: everything except letters, digits, dots and dashes is written in hex.
     static func fileName(_ reference: String) -> String {
         source(reference).dropFirst("docker://".count).utf8.map { byte in
             switch byte {
@@ -320,7 +319,7 @@ final class BundleHolds: Sendable {
         if isSecond { close(descriptor) }
     }
 
-    /// Whether nobody holds it.
+    /// Whether no server holds the bundle.
     static func isFree(_ bundle: String) -> Bool {
         let descriptor = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }

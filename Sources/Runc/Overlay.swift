@@ -4,18 +4,18 @@ internal import Glibc
 internal import Housekeeping
 internal import Pool
 
-/// Read-only overlays: a file seen through one is another file to inotify and to locks, and the same in memory.
+/// Read-only overlays: for inotify and locks, a file seen through one is a different file, and it uses no extra memory.
 enum Overlay {
-    /// What `lowerdir=` would have to have escaped is no overlay.
+    /// Whether a path can be used in `lowerdir=` without escaping.
     static func canName(_ path: String) -> Bool { !path.contains { ":,\\".contains($0) } }
 
-    /// Options of a mount that shows the directories, the uppermost first; at least two, as the kernel wants.
+    /// Mount options for the directories, uppermost first. The kernel requires at least two.
     static func options(_ layers: [String]) -> String {
-        // No word of the image's own about where its files are.
+        // The image's own redirections of files are not followed.
         "redirect_dir=nofollow,metacopy=off,lowerdir=\(layers.joined(separator: ":"))"
     }
 
-    /// Mounts it at `path`, which exists.
+    /// Mounts an overlay at `path`, which must exist.
     static func mount(_ layers: [String], at path: String) throws(RuntimeError) {
         let flags = UInt(MS_RDONLY | MS_NOSUID | MS_NODEV)
         guard Glibc.mount("overlay", path, "overlay", flags, options(layers)) == 0 else {
@@ -23,10 +23,10 @@ enum Overlay {
         }
     }
 
-    /// Takes it away from here; containers that began with it keep it.
+    /// Unmounts it here; containers that were started with it keep it.
     static func unmount(_ path: String) { umount2(path, Int32(MNT_DETACH)) }
 
-    /// Whether this host can do that with the directory; tries it, in `scratch`, which exists and is its caller's alone.
+    /// Tries whether overlays work on this host with the directory, in `scratch`, which must exist and be used by nobody else.
     static func works(over directory: String, scratch: String) -> Bool {
         guard canName(directory), canName(scratch) else { return false }
         let (empty, point) = ("\(scratch)/empty", "\(scratch)/overlay")

@@ -8,26 +8,26 @@ internal import Pool
 /// What a container sees as `/`, made once for all members of a template: a *skeleton*, a small directory of mount points,
 /// links and the host's configuration, and what is shown with it.
 ///
-/// Each member sees it, and the image, through overlays of its own: so that it can't watch with inotify what others open,
-/// nor keep them out with flock. Where the kernel can't do that, the parts of the image are bind mounts of its top level,
-/// and inotify is refused. Either way nothing is ever created in the image itself, not even a missing mount point.
+/// Each member sees it, and the image, through overlays of its own, so that it cannot watch with inotify which files others
+/// open, nor lock them out with flock. If the kernel does not support that, the entries of the image's top level are bind
+/// mounts, and inotify is refused. In either case nothing is created in the image itself, not even a missing mount point.
 struct RootFilesystem: Sendable {
     /// The skeleton, on the host.
     var path: String
     /// Whether members see files through overlays.
     var isOverlaid: Bool
-    /// Of the overlay that is `/`, the uppermost first, below the member's own.
+    /// The layers of the overlay at `/`, uppermost first, below the member's own layer.
     var layers: [String]
-    /// What else is shown through an overlay: where, and which directory of the host.
+    /// Further overlays: the destination, and the directory of the host.
     var overlays: [(destination: String, source: String)] = []
     /// After /proc, /dev and /sys, before the agent and the tmpfs of the template.
     var mounts: [OCIConfiguration.Mount] = []
     var maskedPaths: [String] = []
-    /// `NAME=value`: what the image gives its programs.
+    /// The image's environment, as `NAME=value`.
     var environment: [String] = [defaultPath]
-    /// The image's own.
+    /// The accounts of the image.
     var accounts = Accounts.standard
-    /// The names in /etc that each member has of its own.
+    /// Names of the files in /etc that each member has for itself.
     var ownFiles = RootFilesystem.ownNames
 
     private static let defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -39,12 +39,11 @@ struct RootFilesystem: Sendable {
         layers = [path]
     }
 
-    /// The host's own programs and libraries, and of its /etc only what programs need to run; no secret is in it:
-    /// no /root, no /home, no shadow file, nothing of /var, /opt, /srv.
+    /// The host's programs and libraries, and the files of /etc that programs need to run, without secrets: no /root, /home or
+    /// shadow file, and nothing of /var, /opt and /srv.
     ///
-    /// /usr/local is part of it, since Python and others are often there, but not its etc and var, where sites keep
-    /// configuration with tokens. Programs run as another user, so that a file in /usr that only root may read stays
-    /// unread.
+    /// It includes /usr/local, where Python and others often are, but not its etc and var, where sites keep configuration with
+    /// tokens. Programs run as another user, so they cannot read files in /usr that only root may read.
     static func host(
         at path: String, _ template: MemberTemplate, isOverlaid: Bool, _ cancellation: Cancellation
     ) throws(RuntimeError) -> RootFilesystem {
@@ -97,8 +96,8 @@ struct RootFilesystem: Sendable {
         return root
     }
 
-    /// What of the image's /etc members have of their own: files, in place of the image's or where it has none; what is a
-    /// link stays.
+    /// Chooses the files in /etc that each member has for itself: those that are a file in the image, or missing. Links remain
+    /// the image's.
     private mutating func chooseOwnFiles(_ image: String) throws(RuntimeError) {
         switch Files.kind("\(image)/etc") {
         case .directory:
@@ -124,8 +123,8 @@ struct RootFilesystem: Sendable {
         for name in missing { try Files.write("\(path)/etc/\(name)", []) }
     }
 
-    /// Makes `directory` of the image in the root: links as links, the rest as mounts; an entry that leads to a mount
-    /// point is made in the same way rather than mounted, since the mount point may be missing in the image.
+    /// Creates `directory` of the image in the root: links as links, everything else as mounts. An entry on the way to a mount
+    /// point is created in the same way and not mounted, since the mount point may be missing in the image.
     private mutating func mirror(
         _ image: String, _ directory: String, _ needed: [[String]]
     ) throws(RuntimeError) {
@@ -158,10 +157,10 @@ struct RootFilesystem: Sendable {
 
     // MARK: Mount points
 
-    /// - Parameter image: what the skeleton lies over: a link in it that leads to a mount point is left to the runtime.
+    /// - Parameter image: the image below the skeleton: a link in it that leads to a mount point is left to the runtime.
     private func makeMountPoints(_ template: MemberTemplate, over image: String? = nil) throws(RuntimeError) {
         for point in Self.mountPoints(template) {
-            // What lies inside a mount has its mount point there, or the container's start says that it hasn't.
+            // A mount point inside a mount must exist there, or starting the container fails with that message.
             let isCovered = (mounts.map(\.destination) + overlays.map(\.destination)).contains {
                 point.hasPrefix("\($0)/")
             }
@@ -188,7 +187,7 @@ struct RootFilesystem: Sendable {
 
     // MARK: One member
 
-    /// The files in /etc that are a member's own.
+    /// The files in /etc that a member has for itself.
     func files(_ template: MemberTemplate, hostname: String, _ accounts: Accounts) -> [(name: String, content: [UInt8])]
     {
         let isHost = template.network == "host"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What runc says of an error, without what surrounds it.
+/// Extracts runc's message from its output.
 enum RuncMessage {
     /// `time="…" level=error msg="runc run failed: …"` → `runc run failed: …`; other lines as they are, joined.
     static func parse(_ output: String) -> String {

@@ -4,13 +4,13 @@ internal import Glibc
 internal import Housekeeping
 internal import Pool
 
-/// What this machine has and lacks for the embedded runtime.
+/// Checks what this machine has, and what it lacks, for the embedded runtime.
 package struct RuncProbe: Sendable {
-    /// Something that is missing.
+    /// A missing part.
     package struct Problem: Sendable, Equatable {
         /// One line: what is missing.
         package var message: String
-        /// The command that mends it, or nil when none does.
+        /// The command that installs or enables it; nil if there is none.
         package var remedy: String?
         /// Whether no member can be created without it.
         package var isFatal: Bool
@@ -19,15 +19,15 @@ package struct RuncProbe: Sendable {
     /// The OCI runtime found: runc, or crun where the host's cgroups let it run.
     package var runtimePath: String?
     package var problems: [Problem] = []
-    /// Where the cgroups of a server's members would be, and what that means for the limits of its unit.
+    /// Where members' cgroups would be, and what that means for the limits of the server's unit.
     package let location: (path: String, reason: String)
     private let cgroups: Cgroups
 
     package var isUsable: Bool { runtimePath != nil && !problems.contains(where: \.isFatal) }
 
-    /// Looks around; starts no program and takes well under a millisecond.
+    /// Checks the machine. It starts no program, and takes well under a millisecond.
     ///
-    /// - Parameter runcPath: the only runtime to consider, or nil for what is installed.
+    /// - Parameter runcPath: the only runtime to consider; nil for whatever is installed.
     package init(runcPath: String? = nil) {
         let cgroups = Cgroups(instance: "7411", stateDirectory: "/run/berth/7411")
         self.cgroups = cgroups
@@ -66,8 +66,8 @@ package struct RuncProbe: Sendable {
         }
     }
 
-    /// What a unit, a container or a kernel forbids that every member needs: one line with what is in the way, or nil.
-    /// Makes nothing that stays: a child process in new namespaces ends at once.
+    /// One line about what every member needs and a unit, a container or the kernel forbids; nil if nothing is. It leaves
+    /// nothing behind: it tries in a child process in new namespaces, which ends at once.
     package var obstacle: String? {
         do throws(RuntimeError) {
             try StartProbe(cgroups: cgroups).look()

@@ -10,14 +10,14 @@ package import Pool
 internal import Synchronization
 
 extension RuncRuntime {
-    /// Bytes of standard error that are kept of runc and the agent together.
+    /// Maximum bytes of standard error that are kept, of runc and the agent together.
     private static let diagnosticBytes = 16 << 10
-    /// runc, which is written in Go, lives too shortly for its garbage to be worth collecting below 16 MB.
+    /// runc is written in Go, and too short-lived for garbage collection below 16 MB to be worthwhile.
     private static let collectsLate = ["GOGC=400"]
 
-    /// Checks a template and makes its root filesystem, for which a missing image is pulled: before the first create, whose
-    /// time-out is not meant for that.
-    /// - Returns: the template with the image that its reference means now.
+    /// Checks a template and prepares its root filesystem, pulling a missing image. This comes before the first create, whose
+    /// timeout is too short for that.
+    /// - Returns: the template with the image that its reference refers to now.
     /// - Throws: `invalidConfiguration`, or `imageMissing` with what would help.
     @discardableResult
     package func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
@@ -33,7 +33,7 @@ extension RuncRuntime {
 
     private static func isLocal(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }
 
-    /// The image that a reference means, pulled as the policy says.
+    /// The image that a reference refers to, pulled according to the policy.
     private func resolve(_ template: MemberTemplate, _ cancellation: Cancellation) throws(RuntimeError) -> String? {
         let reference = template.image
         let image = try images.image(
@@ -50,8 +50,8 @@ extension RuncRuntime {
         return image.identity
     }
 
-    /// Says when the registry has another image under the reference than is here, which `pull: missing` keeps. Nobody
-    /// waits for it: a registry may be far, or away.
+    /// Logs if the registry has another image for the reference than this host, which `pull: missing` does not replace. It
+    /// runs in the background, since a registry may be slow or unreachable.
     private func compareLater(_ reference: String, _ identity: String?) {
         let comparison = Task { [images, logger] in
             let digest = try? await blocking { cancellation throws(RuntimeError) in
@@ -71,7 +71,7 @@ extension RuncRuntime {
         }
     }
 
-    /// What Go, and so every image, calls the machine that this program is made for.
+    /// The architecture of this program with Go's name, which images use.
     static var architecture: String {
         #if arch(x86_64)
             "amd64"
@@ -82,7 +82,7 @@ extension RuncRuntime {
         #endif
     }
 
-    /// - Returns: the stream to the agent, a socket; and who programs run as.
+    /// - Returns: the stream to the agent, which is a socket, with the user that programs run as.
     func start(
         _ member: MemberID, _ template: MemberTemplate, _ cancellation: Cancellation
     ) throws(RuntimeError) -> (descriptor: Int32, user: MemberUser) {
@@ -106,7 +106,7 @@ extension RuncRuntime {
             try Files.makeDirectory(rootPath)
             try Overlay.mount([files] + root.layers, at: rootPath)
         }
-        // The container has it in its own mount namespace from its start on.
+        // From its start on, the container has the mount in its own namespace.
         defer { if root.isOverlaid { Overlay.unmount(rootPath) } }
         let configuration = OCIConfiguration(
             member: member, template: template,
@@ -126,8 +126,7 @@ extension RuncRuntime {
             if let old = files.updateValue(diagnostic, forKey: member) { close(old) }
         }
 
-        // A socket rather than two pipes: output goes through it faster, and nothing in the container can open it anew by
-        // way of /proc.
+        // A socket instead of two pipes: it is faster, and nothing in the container can reopen it through /proc.
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
             throw lastFailure("socketpair")
@@ -166,7 +165,7 @@ extension RuncRuntime {
     }
 
     private static func validate(_ member: MemberID) throws(RuntimeError) {
-        // It becomes the name of directories and of a cgroup.
+        // The name is used for directories and a cgroup.
         let name = member.description
         let isName = name.utf8.allSatisfy { byte in
             byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
@@ -196,7 +195,7 @@ extension RuncRuntime {
         }
     }
 
-    /// The root filesystem of a template, made when it is first asked for.
+    /// The root filesystem of a template, created when it is first needed.
     private func root(
         _ template: MemberTemplate, _ cancellation: Cancellation
     ) throws(RuntimeError) -> RootFilesystem {
@@ -213,7 +212,7 @@ extension RuncRuntime {
             )
             (image, environment) = (pulled.rootfs, pulled.environment)
         }
-        // A name of its own for each attempt: a concurrent one, or a failed one before, is in nobody's way.
+        // Each attempt has a name of its own, so that it cannot collide with a concurrent or failed one.
         var template = Array("\(stateDirectory)/roots/XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Files.failure("mkdir", "\(stateDirectory)/roots") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

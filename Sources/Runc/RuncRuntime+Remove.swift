@@ -26,7 +26,7 @@ extension RuncRuntime {
             pause = min(pause * 2, 20)
         }
         try cgroups.remove(member, deadline: deadline, cancellation)
-        // Where the create was killed before it did this itself.
+        // If the create was killed before it did this itself.
         Overlay.unmount("\(bundle)/root")
         try Files.removeTree("\(stateDirectory)/runc/\(member)")
         try Files.removeTree(bundle)
@@ -43,9 +43,9 @@ extension RuncRuntime {
         }
     }
 
-    /// The container's first process is an orphan as soon as runc has ended, so that the host's init reaps it. Where
-    /// this server is init itself, in a container, or a subreaper, that is up to it; only this one child is waited
-    /// for, since others belong to others.
+    /// The container's first process is an orphan as soon as runc has ended, and the host's init reaps it. If this server is
+    /// init itself, in a container, or a subreaper, it must do that; it waits only for this child, since other children
+    /// belong to others.
     private func reap(_ initPID: pid_t?) {
         guard let initPID, initPID > 1, berth_adopts_orphans() != 0 else { return }
         var status: Int32 = 0

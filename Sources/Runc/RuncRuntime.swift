@@ -9,8 +9,8 @@ package import Logging
 package import Pool
 internal import Synchronization
 
-/// Containers without a daemon: each member is made by one short run of runc (or crun), and berth-agent's standard
-/// input and output are its stream.
+/// Containers without a daemon: each member is created by one short run of runc (or crun), and the agent's standard input and
+/// output are its stream.
 package final class RuncRuntime: ContainerRuntime {
     package let kind = "runc"
     let executable: String
@@ -19,12 +19,12 @@ package final class RuncRuntime: ContainerRuntime {
     let cgroups: Cgroups
     let images: ImageStore
     let logger: Logger
-    /// For what programs can bring about, in any number of containers.
+    /// Limits log lines that programs can cause, in any number of containers.
     let gate: LogGate
-    /// Roots made so far, by what they are made from; and what members' agents say on standard error.
+    /// Root filesystems created so far, by what they are made from; and the standard error of members' agents.
     let roots = Mutex<[RootKey: RootFilesystem]>([:])
     let diagnostics = Mutex<[MemberID: Int32]>([:])
-    /// Registries being asked whether a tag has moved.
+    /// Queries to registries whether a tag has moved.
     let comparisons = Mutex<[String: Task<Void, Never>]>([:])
 
     struct RootKey: Hashable {
@@ -47,9 +47,9 @@ package final class RuncRuntime: ContainerRuntime {
     ///   - agentPath: the static berth-agent, an absolute path.
     ///   - stateDirectory: the path of the instance's `StateDirectory`, held as long as the runtime lives.
     ///   - imageDirectory: where pulled images are kept, unpacked.
-    ///   - logins: what Docker's client is logged in with, for pulls.
-    ///   - usesOverlays: false: does as on a host that has none.
-    /// - Throws: `runtimeUnreachable` with what is missing on this machine and the command that mends it.
+    ///   - logins: logins of Docker's client, for pulls.
+    ///   - usesOverlays: if false, it behaves as on a host without overlays.
+    /// - Throws: `runtimeUnreachable`, with what this machine lacks and the command that helps.
     package init(
         runcPath: String?, instance: String, agentPath: String, stateDirectory: String,
         imageDirectory: String = "/var/cache/berth/images", logins: DockerConfigFile = .none, usesOverlays: Bool = true,
@@ -132,10 +132,10 @@ package final class RuncRuntime: ContainerRuntime {
         cgroups.removeParent()
     }
 
-    /// Bytes that the limits of this server's unit or container leave for members; nil where none holds for them.
+    /// Bytes that the limits of this server's unit or container leave for members; nil if there are none.
     package func memoryLeft() -> Int64? { cgroups.memoryLeft() }
 
-    /// What the janitor has to remove when this server dies.
+    /// What the janitor must remove if this server dies.
     package var containers: Janitor.Containers { .init(runcPath: executable, cgroup: cgroups.parent) }
 
     func bundle(_ member: MemberID) -> String { "\(stateDirectory)/members/\(member)" }

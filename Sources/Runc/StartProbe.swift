@@ -5,18 +5,18 @@ internal import Glibc
 internal import Housekeeping
 internal import Pool
 
-/// Whether a member can be made at all, tried at the server's start in a few milliseconds: what a unit or an outer
+/// Tries at the server's start, within a few milliseconds, whether members can be created at all: what a unit or an outer
 /// container forbids would otherwise show only in the first create, and close the pool for five minutes.
 struct StartProbe {
     let cgroups: Cgroups
     var surroundings = Surroundings.current
 
-    /// A name that no member has: they begin with six characters of their own.
+    /// A name that no member can have, since those begin with six random characters.
     private static let probe = "start"
 
-    /// Makes the members' parent, tries a cgroup, namespaces and mounts, and leaves the parent alone.
+    /// Creates the members' parent, tries a cgroup, namespaces and mounts, and leaves only the parent.
     ///
-    /// - Parameter directory: something is mounted on it, in a namespace that ends.
+    /// - Parameter directory: is mounted on, in a namespace that ends.
     func run(directory: String) throws(RuntimeError) {
         if let capability = surroundings.missingCapabilities.first {
             throw RuntimeError(
@@ -36,7 +36,7 @@ struct StartProbe {
         try tryContainer(directory: directory, join: paths)
     }
 
-    /// What can be told without making anything, for `berth doctor`.
+    /// Checks what can be checked without creating anything, for `berth doctor`.
     func look() throws(RuntimeError) {
         if let capability = surroundings.missingCapabilities.first {
             throw RuntimeError(
@@ -91,7 +91,7 @@ struct StartProbe {
         return "no container can be made: can't \(what): \(why)\(advice)"
     }
 
-    /// As systemd's RestrictNamespaces= calls them.
+    /// The names in systemd's RestrictNamespaces=.
     private static func namespaceNames(_ flags: Int32) -> [String] {
         let names: [(Int32, String)] = [
             (CLONE_NEWCGROUP, "cgroup"), (CLONE_NEWIPC, "ipc"), (CLONE_NEWNET, "net"), (CLONE_NEWNS, "mnt"),
