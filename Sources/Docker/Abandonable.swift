@@ -2,7 +2,7 @@
 
 internal import Synchronization
 
-/// The result of a task that goes on without its waiters; nil at once when the waiting task is cancelled.
+/// Waits for a task that continues without its waiters. Returns nil at once if the waiting task is cancelled.
 func abandonable<Value: Sendable>(_ task: Task<Value, any Error>) async -> Result<Value, any Error>? {
     let answer = Once<Result<Value, any Error>?>()
     return await withTaskCancellationHandler {
@@ -16,7 +16,7 @@ func abandonable<Value: Sendable>(_ task: Task<Value, any Error>) async -> Resul
     }
 }
 
-/// Answers one continuation once, whoever comes first.
+/// Resumes a continuation once; later calls have no effect.
 private final class Once<Value: Sendable>: Sendable {
     private let waiting = Mutex<CheckedContinuation<Value, Never>?>(nil)
 

@@ -14,10 +14,10 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// The listening end of one member: a directory with `agent.sock`, which is bind-mounted into the container. Accepts
-/// one connection, then the socket is gone.
+/// The listening end of one member: a directory with `agent.sock`, which is bind-mounted into the container. It accepts one
+/// connection, and then the socket is removed.
 ///
-/// The directory above it is its owner's alone; this one can be entered by whatever user the engine maps root to.
+/// Only its owner can enter the directory above it; this one is open to whatever user the engine maps root to.
 final class AgentSocket: Sendable {
     static let name = "agent.sock"
     private static let queue = DispatchQueue(label: "berth.docker.accept")
@@ -29,7 +29,7 @@ final class AgentSocket: Sendable {
     private enum Waiter {
         case none
         case waiting(CheckedContinuation<AcceptedSocket?, Never>)
-        /// Connected before anybody waited, or ended (nil).
+        /// The connection was accepted before anybody waited, or listening has ended (nil).
         case ended(AcceptedSocket?)
     }
 
@@ -52,7 +52,7 @@ final class AgentSocket: Sendable {
 
     deinit { listener.cancel() }
 
-    /// Waits for the one connection. Cancelling the task ends the wait at once, and the listener.
+    /// Waits for the connection. Cancelling the task ends the wait and the listener at once.
     func accept() async throws -> AcceptedSocket {
         let accepted = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -120,13 +120,13 @@ final class AgentSocket: Sendable {
     }
 }
 
-/// A connected socket, closed when dropped unless `take` hands it on.
+/// A connected socket, which is closed when it is dropped, unless `take` passes it on.
 final class AcceptedSocket: Sendable {
     private let descriptor: Mutex<Int32?>
 
     init(_ descriptor: Int32) { self.descriptor = Mutex(descriptor) }
 
-    /// Limits what sockets of the container hold, of which the peer is the first process.
+    /// Limits the memory of sockets in the container, whose first process is the peer.
     func limitSockets(_ gate: LogGate) {
         // Its process, user and group.
         var peer: [Int32] = [0, 0, 0]
@@ -134,7 +134,7 @@ final class AcceptedSocket: Sendable {
         let process = descriptor.withLock { descriptor in
             descriptor.map { getsockopt($0, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer[0] : 0 } ?? 0
         }
-        // 0: it is in another PID namespace, on another machine perhaps.
+        // 0 means that it is in another PID namespace, maybe on another machine.
         guard process > 0, !SocketMemory.limit(process) else { return }
         gate.log(
             .warning, "what the sockets of a container hold is not limited: that takes root, with cgroup v1",

@@ -2,13 +2,13 @@
 
 internal import CurlHTTP
 
-/// What a container writes, out of the frames in which an engine's attached stream carries it: a byte that says which
-/// stream, three of nothing, four of length (big-endian), and the bytes.
+/// Extracts a container's output from the frames of an engine's attached stream: one byte for the stream, three unused, four
+/// of length (big-endian), and the data.
 struct Demultiplexer: StreamDecoder {
     private enum State {
-        /// So many bytes of the eight of a header are there.
+        /// Number of bytes that are there, of the eight of a header.
         case header(Int)
-        /// So many bytes are left, and whether they are of standard output.
+        /// Number of bytes left, and whether they are standard output.
         case payload(Int, isOutput: Bool)
     }
 

@@ -4,7 +4,7 @@ package import CurlHTTP
 package import DockerConfig
 package import Pool
 
-/// Where an engine listens, as DOCKER_HOST says it.
+/// Where an engine listens, in the form of DOCKER_HOST.
 package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     package static let standard = "unix:///var/run/docker.sock"
 
@@ -13,8 +13,8 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
 
     /// - Parameters:
     ///   - text: `unix:///path`, `tcp://host:port`, or `ssh://[user@]host[:port]`.
-    ///   - tls: for `tcp`: what to prove and what to believe; nil for plain HTTP.
-    /// - Throws: `RuntimeError` of `invalidConfiguration` that says what an endpoint looks like.
+    ///   - tls: certificates for `tcp`; nil for plain HTTP.
+    /// - Throws: `RuntimeError` of `invalidConfiguration`, with the forms of an endpoint.
     package init(_ text: String, tls: HTTPTLS? = nil) throws(RuntimeError) {
         description = text
         if text.hasPrefix("unix://") {
@@ -43,7 +43,7 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// What Docker's own client runs for an engine behind ssh. Nobody is there to be asked for a password.
+    /// The command that Docker's own client runs for an engine behind ssh, without prompts, since nobody could answer them.
     private static func ssh(_ text: String) throws(RuntimeError) -> [String] {
         let rest = text.dropFirst("ssh://".count)
         let authority = rest.prefix { $0 != "/" }
@@ -75,7 +75,7 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
             + ["--", String(host), "docker", "system", "dial-stdio"]
     }
 
-    /// Whether what is at its other end runs on another machine, as far as the address tells.
+    /// Whether the engine runs on another machine, as far as the address tells.
     package var isElsewhere: Bool {
         switch http {
         case .unixSocket: return false
@@ -86,7 +86,7 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// What the variables of Docker's own client say: DOCKER_HOST, and DOCKER_TLS_VERIFY with DOCKER_CERT_PATH.
+    /// The endpoint from the variables of Docker's own client: DOCKER_HOST, and DOCKER_TLS_VERIFY with DOCKER_CERT_PATH.
     package static func fromEnvironment(_ environment: [String: String]) throws(RuntimeError) -> DockerEndpoint {
         let host = environment["DOCKER_HOST"].flatMap { $0.isEmpty ? nil : $0 } ?? standard
         return try DockerEndpoint(host, tls: tls(environment))
@@ -103,9 +103,9 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
             authorities: "\(directory)/ca.pem", certificate: "\(directory)/cert.pem", key: "\(directory)/key.pem")
     }
 
-    /// The engine that Docker's own client would take, by the same order: what is given, DOCKER_HOST, the context that
-    /// DOCKER_CONTEXT names, the one that `docker context use` has chosen, the standard socket.
-    /// - Returns: nil where nothing says anything, so that the standard socket, or another that is there, is meant.
+    /// The engine that Docker's own client would choose, in the same order: the given one, DOCKER_HOST, the context in
+    /// DOCKER_CONTEXT, the one chosen by `docker context use`, the standard socket.
+    /// - Returns: nil if none of them is set, so that the standard socket, or another existing one, is used.
     package static func configured(
         _ given: String?, environment: [String: String], config: DockerConfigFile
     ) throws(RuntimeError) -> DockerEndpoint? {
@@ -120,7 +120,7 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
                     key: context.file("key.pem"), verifies: !context.skipsVerification) : nil)
     }
 
-    /// Where an engine may listen that nothing names: root's, then those of a user's own session.
+    /// Where an engine may listen that is not configured: root's, then those of the user's session.
     package static func usual(environment: [String: String]) -> [DockerEndpoint] {
         var paths = ["/var/run/docker.sock"]
         if let session = environment["XDG_RUNTIME_DIR"], session.hasPrefix("/") {

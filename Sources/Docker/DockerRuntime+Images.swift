@@ -5,7 +5,7 @@ internal import Logging
 package import Pool
 
 extension DockerRuntime {
-    /// What Go, and so every engine, calls the machine that this program, and the agent beside it, is made for.
+    /// The architecture of this program and the agent, with Go's name, which engines use.
     static var architecture: String {
         #if arch(x86_64)
             "amd64"
@@ -16,10 +16,10 @@ extension DockerRuntime {
         #endif
     }
 
-    /// Looks that members like this can be made, and gets their image as their pool's policy says: before the first
-    /// create, whose time-out is not meant for that.
-    /// - Returns: the template with the image that its reference means now.
-    /// - Throws: `RuntimeError` with what to do: the engine does not answer, or the image is not to be had.
+    /// Checks that members of a template can be created, and gets their image according to the pool's policy. This comes before
+    /// the first create, whose timeout is too short for that.
+    /// - Returns: the template with the image that its reference refers to now.
+    /// - Throws: `RuntimeError`, with what to do if the engine does not answer or the image is unavailable.
     @discardableResult
     package func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
         let reference = template.image
@@ -40,7 +40,7 @@ extension DockerRuntime {
             let image = try await images.detailsPulling(reference)
             note(image, reference, before, version)
             if template.pull == .missing, before != nil, version.engine.hasPrefix("Docker") {
-                // A registry may be slow, or far: nobody waits for it.
+                // In the background, since a registry may be slow.
                 Task { [images, logger] in await Self.compare(image, reference, images, logger) }
             }
             var template = template
@@ -77,7 +77,7 @@ extension DockerRuntime {
         }
     }
 
-    /// Says when the registry has another image under the tag than the engine, which `pull: missing` keeps.
+    /// Logs if the registry has another image for the tag than the engine, which `pull: missing` does not replace.
     private static func compare(_ image: ImageDetails, _ reference: String, _ images: Images, _ logger: Logger) async {
         guard !reference.contains("@"), let digest = try? await images.registryDigest(reference),
             let known = image.RepoDigests, !known.isEmpty, !known.contains(where: { $0.hasSuffix("@\(digest)") })

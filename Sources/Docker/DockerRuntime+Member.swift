@@ -5,15 +5,15 @@ internal import Hardening
 internal import Pool
 internal import Synchronization
 
-/// How a member is asked for: its template and the hardening that is the same on every runtime, in the engine's words.
+/// The request for a member: its template, and the hardening that is the same on every runtime, as the Engine API has it.
 extension DockerRuntime {
-    /// Where things are in the container.
+    /// Paths in the container.
     static let agentInContainer = "/.berth/agent"
     static let socketsInContainer = "/.berth/run"
 
     /// - Parameters:
-    ///   - command: what starts the agent.
-    ///   - mounts: what that needs.
+    ///   - command: the command that starts the agent.
+    ///   - mounts: the mounts that it needs.
     func request(_ order: Order, _ command: [String], _ mounts: [HostSettings.Mount]) -> ContainerRequest {
         let (member, template, image, surroundings) = (order.member, order.template, order.image, order.surroundings)
         let hardening = HardeningProfile(template, user: order.uid)
@@ -23,11 +23,11 @@ extension DockerRuntime {
         for (path, _) in image.Config?.Volumes ?? [:] {
             host.addPlace(path, hardening.options, ownsPlaces: surroundings.ownsPlaces)
         }
-        // A network of the engine's gives the name an address itself.
+        // With a network, the engine gives the name an address itself.
         if template.network == "none" { host.ExtraHosts = ["\(member):127.0.0.1"] }
         host.Mounts = mounts + (surroundings.limitsTerminals ? [Self.terminals] : [])
         host.OomScoreAdj = surroundings.oomScore
-        // Where the engine can't be asked for a place's owner, its agent makes sure of the mode.
+        // If the engine cannot set the owner of a place, the agent sets its mode.
         let places = surroundings.ownsPlaces ? [] : template.tmpfsPaths.flatMap { ["--open", $0] }
         return ContainerRequest(
             Hostname: member.description, Image: image.Id ?? template.image, Entrypoint: command + places,
@@ -45,7 +45,7 @@ extension DockerRuntime {
                 "o": "newinstance,max=\(HardeningProfile.maxTerminals),ptmxmode=0666,mode=0620,gid=5,nosuid,noexec",
             ])))
 
-    /// What the engine is like, asked once.
+    /// Properties of the engine, which is asked once.
     func surroundings() async throws -> EngineSurroundings {
         if let known = known.withLock({ $0 }) { return known }
         let version = try await engine.version()
@@ -54,7 +54,7 @@ extension DockerRuntime {
         var seccomp = profile
         let isPodman = version.engine.hasPrefix("Podman")
         if isPodman {
-            // Where Docker takes the profile itself, Podman takes the name of a file.
+            // Docker takes the profile itself, but Podman the name of a file.
             seccomp = try directories.writeProfile(profile)
         }
         let isMapped = info.hasUserNamespaces
@@ -67,23 +67,23 @@ extension DockerRuntime {
     }
 }
 
-/// What of an engine its members' configuration depends on.
+/// The properties of an engine on which the configuration of members depends.
 struct EngineSurroundings: Sendable {
-    /// The profile, or where it is.
+    /// The seccomp profile, or the path of its file.
     var seccomp: String
     var users: UserSpace
-    /// It mounts file systems of its own for a container.
+    /// Whether it can mount file systems for a container, so that terminals can be limited.
     var limitsTerminals: Bool
-    /// A tmpfs can belong to another than root.
+    /// Whether a tmpfs can belong to a user other than root.
     var ownsPlaces = true
-    /// An ordinary user's Podman asks for 0 where nothing is said. That is less than systemd gives that user's services
-    /// (200), and nobody but root may lower it: runc fails.
+    /// Value of oom_score_adj. Without it, an ordinary user's Podman requests 0, which is lower than that of the user's services
+    /// under systemd (200); only root may lower it, and so runc would fail.
     var oomScore: Int?
 
-    /// More than an ordinary user's services have, less than the agent gives to programs (500).
+    /// Higher than an ordinary user's services have, and lower than what the agent gives to programs (500).
     static let raisedOOMScore = 300
 
-    /// Who programs run as; adds them to the image's accounts.
+    /// The user that programs run as, which is added to the image's accounts.
     func user(of template: MemberTemplate, _ accounts: inout Accounts) -> MemberUser {
         let uid = users.user(template.uid ?? MemberTemplate.standardUID)
         accounts.add(uid, template.allowedUIDs, home: template.home)

@@ -5,26 +5,26 @@ package import DockerConfig
 internal import Logging
 package import Pool
 
-/// What an engine can do now, without making anything.
+/// What an engine can do now, as found without creating anything.
 package struct EngineProbe: Sendable, Equatable {
     package enum Image: Sendable, Equatable {
         case present
-        /// Not there, but its registry has it.
+        /// Missing, but its registry has it.
         case pullable
-        /// Neither there nor to be had; why, in the engine's words.
+        /// Missing, and cannot be pulled; the engine's message says why.
         case missing(String)
         /// The engine can't tell without pulling (Podman).
         case unknown
-        /// The engine itself could not be asked.
+        /// The engine could not be asked.
         case notAsked
     }
 
     package var endpoint: String
-    /// "Docker 20.10.24"; nil when it does not answer.
+    /// "Docker 20.10.24"; nil if it does not answer.
     package var engine: String?
-    /// The version of the API that is spoken with it.
+    /// The version of the API that is used with it.
     package var apiVersion: String?
-    /// Why it can't be used, and what to do.
+    /// Why it cannot be used, and what to do.
     package var problem: RuntimeError?
     package var image: Image
 
@@ -37,7 +37,7 @@ package struct EngineProbe: Sendable, Equatable {
         }
     }
 
-    /// What to do about it, one line; nil when all is well.
+    /// One line with what to do; nil if nothing is wrong.
     package func advice(image reference: String) -> String? {
         if let problem { return problem.message }
         guard case .missing(let why) = image else { return nil }
@@ -48,13 +48,13 @@ package struct EngineProbe: Sendable, Equatable {
 }
 
 extension DockerRuntime {
-    /// Asks whether the engine answers, and for the image. Takes seconds at most from an engine that is well (Podman on a busy
-    /// machine needs five to say its version), makes and pulls nothing.
+    /// Checks whether the engine answers and has the image. It takes a few seconds at most if the engine works (Podman on a busy
+    /// machine needs five for its version), and creates and pulls nothing.
     package func probe(image: String) async -> EngineProbe {
         await Self.probe(engine, image: image, images)
     }
 
-    /// The same for an engine that no runtime is made for yet.
+    /// The same for an engine without a runtime object.
     package static func probe(
         endpoint: DockerEndpoint, image: String, config: DockerConfigFile = .none
     ) async -> EngineProbe {
@@ -68,7 +68,7 @@ extension DockerRuntime {
         }
     }
 
-    /// Pulls an image that is missing; progress and result go to the log.
+    /// Pulls a missing image; progress and result are logged.
     package func pull(_ image: String) async throws(RuntimeError) {
         do {
             _ = try await images.detailsPulling(image)

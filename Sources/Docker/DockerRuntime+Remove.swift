@@ -5,9 +5,9 @@ package import Pool
 internal import Synchronization
 
 extension DockerRuntime {
-    /// How long one call tries; the pool calls again.
+    /// How long one call tries; the pool calls again if it fails.
     private static let patience = Duration.seconds(30)
-    /// How long a container must have been away after a create that ended without the engine's word.
+    /// How long a container must not exist after a create that ended without the engine's answer.
     private static let doubt = Duration.seconds(3)
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {
@@ -28,8 +28,8 @@ extension DockerRuntime {
         }
     }
 
-    /// Waits until the engine has answered a create that is under way.
-    /// - Returns: whether it never will, so that the container may still appear.
+    /// Waits until the engine has answered a create that is in flight.
+    /// - Returns: whether there will be no answer, so that the container may still appear.
     private func settleCreate(_ member: MemberID, _ deadline: ContinuousClock.Instant) async throws -> Bool {
         while true {
             guard let pending = creates.withLock({ $0[member] }) else { return false }

@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// The Engine API: versioned paths, JSON, refusals as errors.
 final class Engine: Sendable {
-    /// The API versions that this was written against: 1.40 knows all that is used, 1.51 is the newest looked at.
+    /// The supported API versions: 1.40 is the first with everything that is used, 1.51 the newest that was checked.
     static let oldest = APIVersion(major: 1, minor: 40)
     static let newest = APIVersion(major: 1, minor: 51)
 
@@ -22,11 +22,11 @@ final class Engine: Sendable {
 
     func shutdown() { http.shutdown() }
 
-    /// How long its first answers may take: Podman looks up the packages of its programs for its version, which takes five
-    /// seconds on a busy machine, and was seen to take over ten.
+    /// Timeout of the first requests: for its version Podman looks up packages of its programs, which takes five seconds on a
+    /// busy machine, and has taken over ten.
     static let patience = Duration.seconds(30)
 
-    /// Asks the engine which version it is, and settles on the newest that both know.
+    /// Asks the engine for its version, and chooses the newest API that both support.
     func negotiate(timeout: Duration = patience) async throws -> (version: EngineVersion, api: APIVersion) {
         let response = try await http.send(HTTPRequest(.get, "/version", timeout: timeout))
         let version: EngineVersion = try Self.decode(response)
@@ -45,13 +45,13 @@ final class Engine: Sendable {
         return (version, api)
     }
 
-    /// Which version it is, asked once.
+    /// The version of the engine, which is asked once.
     func version() async throws -> EngineVersion {
         if let known = known.withLock({ $0?.version }) { return known }
         return try await negotiate().version
     }
 
-    /// Sends a request under the negotiated version; a status that is no success is thrown as `EngineRefusal`.
+    /// Sends a request with the negotiated version. A status other than success is thrown as `EngineRefusal`.
     @discardableResult
     func call(_ request: HTTPRequest, onHead: (@Sendable (Int) -> Void)? = nil) async throws -> HTTPResponse {
         let response = try await http.send(try await versioned(request), onHead: onHead)
@@ -69,7 +69,7 @@ final class Engine: Sendable {
     }
 
     /// Takes over the connection of a request that the engine answers with 101.
-    /// - Returns: a socket, the caller's to close.
+    /// - Returns: a socket, which the caller must close.
     func upgrade(_ request: HTTPRequest, decoder: any StreamDecoder) async throws -> Int32 {
         let upgrade = try await http.upgrade(try await versioned(request), decoder: decoder)
         guard let descriptor = upgrade.descriptor else { throw Self.refusal(upgrade.response) }

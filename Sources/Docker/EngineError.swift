@@ -3,13 +3,13 @@
 internal import CurlHTTP
 internal import Pool
 
-/// An answer of the engine that is no success.
+/// An answer of the engine with a status other than success.
 struct EngineRefusal: Error {
     var status: Int
-    /// The engine's own words.
+    /// The engine's message.
     var message: String
 
-    /// What it means for a create.
+    /// The error of a create that failed with it.
     var asRuntimeError: RuntimeError {
         let words = message.lowercased()
         let cause: RuntimeError.Cause
@@ -27,7 +27,7 @@ struct EngineRefusal: Error {
 }
 
 extension DockerEndpoint {
-    /// What a failed exchange means, and what to do about it.
+    /// The error for a failed exchange, with what to do about it.
     func explain(_ error: HTTPError) -> RuntimeError {
         if case .command(let argv) = http, error.kind != .cancelled {
             return RuntimeError(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is sent to and read from the Engine API, in its own names: only the fields that are used.
+// Messages of the Engine API, with its own names, and only the fields that are used.
 
 struct EngineVersion: Decodable {
     var Version: String?
@@ -25,7 +25,7 @@ struct EngineInfo: Decodable {
     /// Podman says it so, and not among its options.
     var Rootless: Bool?
 
-    /// Whether its containers have a user namespace, in which not all users are.
+    /// Whether its containers have a user namespace, in which some users are missing.
     var hasUserNamespaces: Bool {
         Rootless == true
             || (SecurityOptions ?? []).contains { $0.hasPrefix("name=rootless") || $0.hasPrefix("name=userns") }
@@ -42,7 +42,7 @@ struct ImageDetails: Decodable {
     var Config: Config?
 }
 
-/// What a registry says of a reference, asked through the engine.
+/// A registry's answer about a reference, through the engine.
 struct DistributionReply: Decodable {
     struct Descriptor: Decodable { var digest: String? }
     var Descriptor: Descriptor?
@@ -109,7 +109,7 @@ package struct HostSettings: Encodable {
         var ReadOnly = true
         var VolumeOptions: Volume?
 
-        /// A file system that the engine mounts for this container alone, and removes with it.
+        /// A file system that the engine mounts for this container only, and removes with it.
         struct Volume: Encodable {
             struct Driver: Encodable {
                 var Name = "local"

@@ -4,11 +4,11 @@ package import Hardening
 package import Pool
 
 extension HostSettings {
-    /// How Berth holds a container: the limits of its template, and the hardening that is the same on every runtime, in
-    /// the engine's words.
+    /// The settings of a container: the limits of its template, and the hardening that is the same on every runtime, as the
+    /// Engine API has them.
     /// - Parameters:
-    ///   - seccomp: the profile, or where it is; nil: the engine's own.
-    ///   - ownsPlaces: whether a tmpfs can belong to another than root. Podman refuses the options for that; there the
+    ///   - seccomp: the profile, or the path of its file; nil is the engine's own.
+    ///   - ownsPlaces: whether a tmpfs can belong to a user other than root. Podman refuses the options for that; there the
     ///     mode lets everybody write.
     package init(_ template: MemberTemplate, _ hardening: HardeningProfile, seccomp: String?, ownsPlaces: Bool) {
         self.init(
@@ -23,7 +23,7 @@ extension HostSettings {
         for place in hardening.places { addPlace(place.path, place.options, ownsPlaces: ownsPlaces) }
     }
 
-    /// A place that can be written to, unless there is one at that path already.
+    /// Adds a writable place, unless there is one at that path already.
     mutating func addPlace(_ path: String, _ options: [String], ownsPlaces: Bool) {
         guard Tmpfs[path] == nil else { return }
         let known = options.filter { ownsPlaces || !$0.hasPrefix("uid=") && !$0.hasPrefix("gid=") }

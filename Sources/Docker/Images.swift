@@ -7,9 +7,9 @@ internal import Logging
 internal import Pool
 internal import Synchronization
 
-/// Images looked up, and pulled when they are missing or wanted new: one pull at a time for each.
+/// Looks up images, and pulls them if they are missing or a newer one is wanted: one pull at a time for each image.
 ///
-/// A pull outlives the create that wanted it: a large image takes longer than a create may, and a pull begun anew each
+/// A pull outlives the create that needed it: a large image takes longer than a create may, and a pull that is restarted each
 /// time would never end.
 final class Images: Sendable {
     private let engine: Engine
@@ -30,7 +30,7 @@ final class Images: Sendable {
             HTTPRequest(.get, "/images/\(Self.inPath(reference))/json"), returning: ImageDetails.self)
     }
 
-    /// The image's details; pulls it if the engine lacks it. A cancelled caller leaves, the pull goes on.
+    /// The image's details; pulls it if the engine lacks it. If the caller is cancelled, the pull continues.
     func detailsPulling(_ reference: String) async throws -> ImageDetails {
         do {
             return try await details(reference)
@@ -40,8 +40,8 @@ final class Images: Sendable {
         }
     }
 
-    /// What a member is made of: the image that its pool was resolved to, although the tag may have moved since. Should
-    /// that image be gone, what the tag means now.
+    /// The image for a create: the one that the pool was resolved to, even if the tag has moved since. If it is gone, the one
+    /// that the tag refers to now.
     func forCreate(_ template: MemberTemplate) async throws -> ImageDetails {
         let current: ImageDetails
         if template.pull == .never {
@@ -64,7 +64,7 @@ final class Images: Sendable {
         }
     }
 
-    /// What the registry has under the reference: the digest of its manifest; nil when it does not tell.
+    /// The digest of the manifest that the registry has for the reference; nil if the registry does not tell.
     func registryDigest(_ reference: String) async throws -> String? {
         try await engine.call(
             HTTPRequest(
@@ -85,7 +85,7 @@ final class Images: Sendable {
         for task in tasks { task.cancel() }
     }
 
-    /// Pulls it, whether it is there or not.
+    /// Pulls the image, even if it exists.
     func pull(_ reference: String) async throws {
         let task = pulls.withLock { pulls in
             if let task = pulls[reference] { return task }
@@ -137,14 +137,14 @@ final class Images: Sendable {
         logger.info("the image is pulled", metadata: ["duration": "\(ContinuousClock.now - began)"])
     }
 
-    /// A reference in a path: its slashes stay.
+    /// A reference encoded for a path, with its slashes.
     static func inPath(_ reference: String) -> String {
         reference.split(separator: "/", omittingEmptySubsequences: false).map { HTTPRequest.percentEncoded(String($0)) }
             .joined(separator: "/")
     }
 }
 
-/// "registry:5000/team/python:3.9" in the two parts that a pull wants.
+/// The two parts of "registry:5000/team/python:3.9" that a pull needs.
 struct ImageName: Equatable {
     var name: String
     /// A tag or a digest; without one the engine would pull every tag.

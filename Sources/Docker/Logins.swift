@@ -6,19 +6,18 @@ internal import Logging
 internal import Pool
 internal import Synchronization
 
-/// What Docker's client is logged in with, as an engine takes it for a pull.
+/// Logins of Docker's client, in the form that an engine takes for a pull.
 struct Logins: Sendable {
     private let config: DockerConfigFile
     private let logger: Logger?
 
-    /// - Parameter logger: hears of log-ins that can't be read; nil: nobody does.
+    /// - Parameter logger: gets messages about logins that cannot be read, if not nil.
     init(_ config: DockerConfigFile, _ logger: Logger?) {
         self.config = config
         self.logger = logger
     }
 
-    /// Of a request that makes the engine ask a registry. Without a log-in the registry decides; so it does when the one
-    /// there is can't be had.
+    /// Headers of a request for which the engine asks a registry. Without a login, or if it cannot be read, the registry decides.
     func headers(_ reference: String) async -> [(name: String, value: String)] {
         let found: Result<RegistryLogin?, RuntimeError> = await withCheckedContinuation { continuation in
             // A credential helper may take seconds.

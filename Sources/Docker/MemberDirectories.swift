@@ -9,7 +9,7 @@ internal import Pool
     internal import Musl
 #endif
 
-/// `<stateDirectory>/members/<member>/`: one directory a member, nobody else's to enter.
+/// `<stateDirectory>/members/<member>/`: one directory for each member, which nobody else can enter.
 struct MemberDirectories: Sendable {
     let base: String
 
@@ -31,14 +31,14 @@ struct MemberDirectories: Sendable {
         return path
     }
 
-    /// The member's /etc/passwd and /etc/group.
+    /// Writes the member's /etc/passwd and /etc/group.
     func write(_ accounts: Accounts, in directory: String) throws(RuntimeError) {
         for (name, content) in [("passwd", accounts.passwd), ("group", accounts.group)] {
             try Self.write("\(directory)/\(name)", content)
         }
     }
 
-    /// - Returns: where it is.
+    /// - Returns: path of the file.
     func writeProfile(_ profile: String) throws(RuntimeError) -> String {
         let path = "\(base)/.seccomp.json"
         try Self.write(path, Array(profile.utf8))
@@ -55,7 +55,7 @@ struct MemberDirectories: Sendable {
         else { throw failure("write in", path) }
     }
 
-    /// Nothing of the container's is ever in there: it is mounted read-only.
+    /// Removes the directory, which never contains files of the container, since it is mounted read-only.
     func remove(_ member: MemberID) throws(RuntimeError) {
         let path = path(member)
         for name in [AgentSocket.name] + Accounts.fileNames { unlink("\(path)/\(name)") }
