@@ -7,27 +7,27 @@ package struct Accounts: Sendable, Equatable {
 
     package var passwd: [UInt8]
     package var group: [UInt8]
-    /// By user id: the names that these users have in it.
+    /// The names of these users, by user id.
     package private(set) var names: [UInt32: String] = [:]
 
-    /// What is there where an image says nothing.
+    /// The accounts for images that have none.
     package static let standard = Accounts(
         passwd: Array("root:x:0:0:root:/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n".utf8),
         group: Array("root:x:0:\nnogroup:x:65534:\n".utf8))
 
     /// - Parameters:
-    ///   - passwd: of the image.
-    ///   - group: the same.
+    ///   - passwd: content of the image's /etc/passwd.
+    ///   - group: content of the image's /etc/group.
     package init(passwd: [UInt8], group: [UInt8]) {
         self.passwd = passwd
         self.group = group
     }
 
-    /// Adds the users that the image does not know, so that they have names: many programs end without.
+    /// Adds the users that the image does not have, since many programs fail for a user without a name.
     /// - Parameters:
-    ///   - user: who programs run as, "berth" if the image does not call it, or another, so.
-    ///   - others: who callers may ask for.
-    ///   - home: of those that are added.
+    ///   - user: the user that programs run as; if the image has no name for it, it is "berth" or another free name.
+    ///   - others: the users that callers may choose.
+    ///   - home: home directory of added users.
     package mutating func add(_ user: UInt32, _ others: [UInt32], home: String) {
         var known = Self.entries(passwd, idColumn: 2)
         var groups = Self.entries(group, idColumn: 2)
@@ -56,7 +56,7 @@ package struct Accounts: Sendable, Equatable {
         file += Array("\(line)\n".utf8)
     }
 
-    /// The entries of a file whose lines make sense.
+    /// The entries of a file, without lines that cannot be parsed.
     private static func entries(_ file: [UInt8], idColumn: Int) -> [(name: String, id: UInt32)] {
         file.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
@@ -68,14 +68,14 @@ package struct Accounts: Sendable, Equatable {
     }
 }
 
-/// User ids where not all of them exist: in a user namespace, as of a rootless engine.
+/// The user ids that exist in a user namespace, for example that of a rootless engine.
 package struct UserSpace: Sendable, Equatable {
-    /// The first that can't be had.
+    /// The first id that does not exist.
     package var end: UInt32
 
-    /// All that there are.
+    /// All user ids.
     package static let whole = UserSpace(end: .max)
-    /// What an ordinary user's engine has: 65 536 of them.
+    /// The 65 536 ids that an ordinary user's engine has.
     package static let namespace = UserSpace(end: 65_536)
 
     package init(end: UInt32) { self.end = end }
@@ -85,13 +85,13 @@ package struct UserSpace: Sendable, Equatable {
         var end: UInt64 = 0
         for line in map.split(separator: "\n") {
             let numbers = line.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
-            // What lies beyond a gap is left out.
+            // Ids after a gap are left out.
             if numbers.count == 3, numbers[0] <= end { end = max(end, numbers[0] + numbers[2]) }
         }
         self.end = end == 0 ? .max : UInt32(clamping: end)
     }
 
-    /// The user that is to be had for one that is wanted: it, or another of its own between 1000 and the end.
+    /// The id to use for a wanted one: the same if it exists, else another one between 1000 and the end.
     package func user(_ wanted: UInt32) -> UInt32 {
         guard wanted >= end, end > 2000 else { return wanted }
         return 1000 + wanted % (end - 1000)

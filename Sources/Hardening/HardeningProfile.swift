@@ -3,7 +3,7 @@
 internal import Glibc
 package import Pool
 
-/// What holds every member, said once: each runtime writes it down in its own words.
+/// The hardening of every member, defined once; each runtime translates it.
 package struct HardeningProfile: Sendable {
     /// A resource limit of all processes, soft and hard alike; named as engines name it: `nofile`.
     package struct Limit: Sendable, Equatable {
@@ -17,10 +17,10 @@ package struct HardeningProfile: Sendable {
         package var options: [String]
     }
 
-    /// Changing the uid for programs and killing them is all that the agent needs root for; without `CAP_`.
+    /// Capabilities of the agent, without `CAP_`: it needs root only to change the uid for programs and to kill them.
     package static let capabilities = ["SETUID", "SETGID", "KILL"]
 
-    /// Hidden from programs: what they tell is of the whole machine.
+    /// Paths hidden from programs, since they are about the whole machine.
     package static let maskedPaths = [
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
         "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
@@ -29,25 +29,25 @@ package struct HardeningProfile: Sendable {
 
     package static let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
-    /// Terminals of a member: the machine has 4096 for all, of which the kernel keeps 1024 for the host.
+    /// Maximum terminals of a member: the machine has 4096, of which the kernel reserves 1024 for the host.
     package static let maxTerminals = 64
 
     /// Bytes of /dev/shm.
     package static let sharedMemoryBytes: Int64 = 64 << 20
 
-    /// The most descriptors that this host allows a process: more takes CAP_SYS_RESOURCE, and an engine without it can't
-    /// give more than it has.
+    /// Maximum descriptors of a process on this host: more requires CAP_SYS_RESOURCE, and an engine without it cannot give more
+    /// than it has.
     package static let maxOpenFiles: Int64 = {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return Int64(clamping: limit.rlim_max)
     }()
 
-    /// What a member's TCP and UDP sockets may hold beside its memory limit. For cgroup v1, which counts this apart, and not
-    /// at all where no limit is set; with v2 it is in the memory limit.
+    /// Maximum bytes in a member's TCP and UDP sockets, in addition to its memory limit. For cgroup v1, which counts them
+    /// separately, and only if there is a limit; with v2 they count in the memory limit.
     package static let socketBytes: Int64 = 16 << 20
 
-    /// The limits that the kernel counts for a user, or a process, and not for a container.
+    /// Limits for what the kernel counts per user or process, and not per container.
     package var limits: [Limit]
     /// Of every place that can be written to.
     package var options: [String]
@@ -56,8 +56,8 @@ package struct HardeningProfile: Sendable {
     package var seccomp: SeccompProfile
 
     /// - Parameters:
-    ///   - user: who programs run as, and whose the places are.
-    ///   - sharesFiles: whether files of the image are the host's or another member's, and not seen through an overlay.
+    ///   - user: the user that programs run as, and that owns the writable places.
+    ///   - sharesFiles: whether files of the image are shared with the host or other members, and not seen through an overlay.
     package init(_ template: MemberTemplate, user: UInt32, sharesFiles: Bool = false) {
         limits = [
             Limit(name: "nofile", value: min(template.openFiles, Self.maxOpenFiles)), Limit(name: "core", value: 0),

@@ -2,12 +2,11 @@
 
 internal import Glibc
 
-/// The limit of what a container's TCP and UDP sockets hold, on cgroup v1. It is set here, since runc 1.1 does not set it any
-/// more, whoever asks.
+/// The memory limit of a container's TCP and UDP sockets, on cgroup v1. It is set here, since runc 1.1 ignores it.
 package enum SocketMemory {
-    /// Limits the memory cgroup of a container's first process, before a program runs there: sockets that are open already are
-    /// not counted. With cgroup v2 there is nothing to do.
-    /// - Returns: whether it is limited; else errno says why not.
+    /// Limits the memory cgroup of a container's first process. It must be called before a program runs there, since sockets
+    /// that are open already are not counted. With cgroup v2 there is nothing to do.
+    /// - Returns: whether it is limited; if not, errno says why.
     package static func limit(_ process: Int32, mount: String = "/sys/fs/cgroup/memory") -> Bool {
         guard let path = memoryCgroup(of: process) else { return true }
         let file = open("\(mount)\(path)/memory.kmem.tcp.limit_in_bytes", O_WRONLY | O_CLOEXEC)

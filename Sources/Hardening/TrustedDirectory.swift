@@ -3,15 +3,14 @@
 internal import Glibc
 package import Pool
 
-/// Directories that a server relies on: nobody but root and the server's own user may have a hand in them.
+/// Directories that a server relies on: only root and the server's own user may be able to change them.
 ///
-/// Whoever can write to a directory, or to one above it, can put another in its place, with other files, sockets or images
-/// in it.
+/// A user who can write to a directory, or to one above it, can replace it by another with other files, sockets or images.
 package enum TrustedDirectory {
-    /// Checks a directory and all that lead to it, as far as they exist.
-    /// - Parameter isOwn: the server's alone: it is no link, belongs to the server's user, and no other may write to it. Else
-    ///   it may be one like /tmp, where everybody can make files and nobody can replace another's.
-    /// - Throws: `invalidConfiguration` that names the directory, what is wrong with it, and what to do.
+    /// Checks a directory and all directories above it, as far as they exist.
+    /// - Parameter isOwn: whether it must be the server's alone: not a link, owned by the server's user, and not writable for
+    ///   others. If not, it may be like /tmp, where everybody can create files and nobody can replace those of others.
+    /// - Throws: `invalidConfiguration` with the directory, what is wrong with it, and what to do.
     package static func check(_ path: String, isOwn: Bool = true) throws(RuntimeError) {
         var info = stat()
         guard lstat(path, &info) == 0 else {
@@ -49,7 +48,7 @@ package enum TrustedDirectory {
         }
     }
 
-    /// A group that is root's, or of the user alone, is nobody else.
+    /// Whether nobody else can write. The group of root, and one that only the user is in, do not count as others.
     private static func isClosed(_ info: stat) -> Bool {
         let isOwnGroup = info.st_gid == 0 || (info.st_gid == getegid() && getegid() == geteuid())
         return info.st_mode & 0o002 == 0 && (info.st_mode & 0o020 == 0 || isOwnGroup)

@@ -3,10 +3,11 @@
 internal import Glibc
 package import Pool
 
-/// A part of a range of user ids that no other server of this host has, held until this is dropped or its process ends.
+/// A part of a range of user ids that no other server of this host has. It is held until this object is deallocated or the
+/// process ends.
 ///
-/// What the kernel counts for a user would be shared by the containers of two servers that give out the same ids. So each
-/// locks its part in one file, a byte for each id.
+/// If two servers used the same ids, their containers would share what the kernel counts per user. So each server locks its
+/// part in one file, one byte for each id.
 package final class UserIDClaim: Sendable {
     package let range: ClosedRange<UInt32>
     private let descriptor: Int32
@@ -15,18 +16,17 @@ package final class UserIDClaim: Sendable {
     private static let getLock: Int32 = 36
     private static let setLock: Int32 = 37
 
-    /// How many servers a range is meant for, where their containers are few enough.
+    /// How many servers share a range, if each has few enough containers.
     private static let shares = 10
 
-    /// Where a server that says nothing else keeps its locks, below a directory that is its own.
+    /// Default name of the file with the locks, in a directory of the server's user.
     package static let name = ".uids"
 
     /// - Parameters:
-    ///   - range: what may be given out.
+    ///   - range: the ids to use.
     ///   - atLeast: how many are needed.
-    ///   - path: the file with the locks, the same for all servers; made if it is not there.
-    /// - Throws: `invalidConfiguration` when no part of the range is free that is large enough; `failed` when the file can't
-    ///   be used.
+    ///   - path: the file with the locks, the same for all servers; created if it is missing.
+    /// - Throws: `invalidConfiguration` if no free part of the range is large enough; `failed` if the file cannot be used.
     package init(of range: ClosedRange<UInt32>, atLeast: Int, path: String) throws(RuntimeError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
@@ -50,7 +50,7 @@ package final class UserIDClaim: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The first free part, locked; nil: there is none.
+    /// Locks and returns the first free part; nil if there is none.
     private static func claim(_ range: ClosedRange<UInt32>, _ count: Int, _ descriptor: Int32) -> ClosedRange<UInt32>? {
         let end = Int(range.upperBound) + 1
         var first = Int(range.lowerBound)
