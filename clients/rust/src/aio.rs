@@ -114,7 +114,7 @@ impl Client {
         let deadline = command.deadline.map(|deadline| Instant::now() + deadline);
         let connection = self.channel.connection(deadline).await?;
         let queue =
-            Queue::new(connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, [0, 0]);
+            Queue::new(connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, [0, 0, 0]);
         self.channel.send(&connection, frame::REMOTE_CLOSED, "Execute", &request, deadline, queue.clone())?;
         let execution = Execution::new(self.clone(), lease.into(), queue, Some(request.stdin.len() as u64));
         if !rest.is_empty() {
@@ -131,7 +131,7 @@ impl Client {
             request.window_bytes = self.channel.options.window.into();
         }
         let connection = self.channel.connection(None).await?;
-        let offsets = [request.stdout_offset, request.stderr_offset];
+        let offsets = [request.stdout_offset, request.stderr_offset, request.events_position];
         let queue =
             Queue::new(connection.clone(), lease.into(), request.window_bytes as u32, Source::Execution, offsets);
         self.channel.send(&connection, frame::REMOTE_CLOSED, "Attach", &request, None, queue.clone())?;

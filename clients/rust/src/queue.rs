@@ -61,8 +61,8 @@ struct State {
     error: Option<Error>,
     is_over: bool,
     is_abandoned: bool,
-    /// Where the caller is in each stream.
-    offsets: [u64; 2],
+    /// Where the caller is in each stream, and in what a piece of code shows beside them.
+    offsets: [u64; 3],
     unacknowledged: usize,
     unacknowledged_events: usize,
     wakers: Vec<Waker>,
@@ -74,7 +74,7 @@ impl Queue {
         lease: String,
         window: u32,
         source: Source,
-        offsets: [u64; 2],
+        offsets: [u64; 3],
     ) -> Arc<Queue> {
         Arc::new(Queue {
             connection,
@@ -141,6 +141,10 @@ impl Queue {
             }
             Event::Dropped(dropped) => skip(&mut state, dropped),
             Event::Started(_) | Event::Ended(_) => {}
+            Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
+                let (position, size) = shown(&event);
+                self.consume(state, OutputStream::Events as i32, position, size, 1);
+            }
         }
         Poll::Ready(Ok(Some(event)))
     }
@@ -186,7 +190,7 @@ impl Queue {
 
     /// Credit is never given back for little: a server that gets it for each small piece has only small pieces to send.
     fn consume(&self, mut state: MutexGuard<'_, State>, stream: i32, end: u64, size: usize, events: usize) {
-        state.offsets[stream as usize & 1] = end;
+        state.offsets[(stream as usize).min(2)] = end;
         let was_held_back = state.buffered > LAST_RESORT;
         state.buffered -= size;
         state.unacknowledged += size;
@@ -201,6 +205,7 @@ impl Queue {
                 watcher: started.watcher,
                 stdout_offset: state.offsets[0],
                 stderr_offset: state.offsets[1],
+                events_position: state.offsets[2],
             }),
             _ => None,
         };
@@ -310,7 +315,17 @@ fn pending(state: &mut State, context: &mut Context<'_>) -> Poll<Result<()>> {
 }
 
 fn skip(state: &mut State, dropped: &Dropped) {
-    state.offsets[dropped.stream as usize & 1] = dropped.offset + dropped.bytes;
+    state.offsets[(dropped.stream as usize).min(2)] = dropped.offset + dropped.bytes;
+}
+
+/// Position and size of what a piece of code shows beside its output.
+fn shown(event: &Event) -> (u64, usize) {
+    match event {
+        Event::Display(display) => (display.position, display.encoded_len()),
+        Event::Failure(failure) => (failure.position, failure.encoded_len()),
+        Event::Prompt(prompt) => (prompt.position, prompt.encoded_len()),
+        _ => (0, 0),
+    }
 }
 
 impl Receiver for Queue {
@@ -343,6 +358,11 @@ impl Receiver for Queue {
                 }
             }
             Event::Dropped(_) => {}
+            Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
+                if !state.is_abandoned {
+                    state.buffered += shown(&event).1;
+                }
+            }
         }
         if !state.is_abandoned {
             state.events.push_back(event);

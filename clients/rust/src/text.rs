@@ -40,12 +40,13 @@ impl TextDecoder {
                 self.add(stream, &bytes, 0);
             }
             // What is behind a gap is not the rest of a character before it.
+            Event::Dropped(dropped) if dropped.stream() == OutputStream::Events => {}
             Event::Dropped(dropped) => self.flush(dropped.stream(), dropped.bytes),
             Event::Ended(_) => {
                 self.flush(OutputStream::Stdout, 0);
                 self.flush(OutputStream::Stderr, 0);
             }
-            Event::Started(_) => {}
+            Event::Started(_) | Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {}
         }
     }
 

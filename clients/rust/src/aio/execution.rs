@@ -162,7 +162,7 @@ impl Execution {
                 }
                 Event::Output(piece) => output.stdout.extend_from_slice(&piece.data),
                 Event::Ended(ended) => output.ended = ended,
-                Event::Started(_) | Event::Dropped(_) => {}
+                Event::Started(_) | Event::Dropped(_) | Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {}
             }
         }
         Ok(output)

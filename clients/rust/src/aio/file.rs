@@ -27,7 +27,7 @@ impl RemoteFile {
     ) -> Result<RemoteFile> {
         let channel = &client.channel;
         let connection = channel.connection(None).await?;
-        let queue = Queue::new(connection.clone(), lease.into(), channel.options.window, Source::File, [0, 0]);
+        let queue = Queue::new(connection.clone(), lease.into(), channel.options.window, Source::File, [0, 0, 0]);
         channel.send(&connection, frame::REMOTE_CLOSED, method, request, None, queue.clone())?;
         let file = RemoteFile { queue, _client: client.clone() };
         poll_fn(|context| file.queue.poll_started(context)).await?;

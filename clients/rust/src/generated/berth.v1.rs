@@ -225,7 +225,8 @@ pub struct Dropped {
     pub bytes: u64,
 }
 /// Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
-/// with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+/// with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+/// unacknowledged.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Display {
@@ -546,7 +547,7 @@ pub struct ExecutionInfo {
 pub struct OpenContextRequest {
     #[prost(string, tag="1")]
     pub lease: ::prost::alloc::string::String,
-    /// "python", "bash" or "sh"
+    /// "python", "bash", "sh" or "node"
     #[prost(string, tag="2")]
     pub language: ::prost::alloc::string::String,
     /// absolute; empty: the pool's (/workspace)
