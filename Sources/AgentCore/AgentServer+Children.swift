@@ -68,6 +68,7 @@ extension AgentServer {
         for (place, execution) in executions.enumerated() {
             guard let execution, execution.isLost else { continue }
             let kills = execution.outOfMemoryKills(outOfMemory)
+            interpreterEnded(execution, .signalled(SIGKILL), Usage())
             perform(execution.machine.gone(nil, outOfMemoryKills: kills), on: execution, at: place)
         }
     }

@@ -29,6 +29,8 @@ class AgentServer {
 
     /// Each at the place that its events' tokens name.
     var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
+    /// Of them, those that are interpreters: most containers have none, and then nobody listens to any.
+    var contextCount = 0
     /// What programs that have ended left running.
     var background: [Background] = []
     /// Supervisors that have not been reaped.
@@ -79,7 +81,7 @@ class AgentServer {
         static let background: UInt64 = 1 << 32
 
         static func of(_ place: Int, _ source: RunningExecution.Source) -> UInt64 {
-            first + UInt64(place) << 2 | source.rawValue
+            first + UInt64(place) << 3 | source.rawValue
         }
     }
 
@@ -126,6 +128,8 @@ class AgentServer {
         for event in events[..<count] { take(event) }
         serve()
         pump()
+        // An event waits for the output before it.
+        if listen() { pump() }
         dropOutputOfBackground()
         passTime()
         flush()
@@ -145,16 +149,19 @@ class AgentServer {
             takeSignals()
         case let token:
             if token >= Token.background { return backgroundBecameReadable(token - Token.background) }
-            let place = Int((token - Token.first) >> 2)
-            guard let source = RunningExecution.Source(rawValue: token & 3), let execution = executions[place] else {
+            let place = Int((token - Token.first) >> 3)
+            guard let source = RunningExecution.Source(rawValue: token & 7), let execution = executions[place] else {
                 // Of a descriptor that has been closed meanwhile.
                 return
             }
             switch source {
             case .control: takeReports(of: execution, at: place)
-            case .stdout: execution.becameReadable(.stdout)
-            case .stderr: execution.becameReadable(.stderr)
+            case .stdout: (piece(of: execution)?.execution ?? execution).becameReadable(.stdout)
+            case .stderr: (piece(of: execution)?.execution ?? execution).becameReadable(.stderr)
             case .stdin: feed(execution, at: place)
+            case .context:
+                execution.context?.flush()
+                execution.context?.isReadable = true
             }
         }
     }
@@ -163,7 +170,9 @@ class AgentServer {
 
     /// Milliseconds until something is due; 0 when there is more to do now.
     private func timeout() -> Int32 {
-        if hasMoreToPump || hasMoreToDrop || (isInputReadable && sendBuffer.canTakeRequest) { return 0 }
+        if hasMoreToPump || hasMoreToDrop || hasMoreControl || (isInputReadable && sendBuffer.canTakeRequest) {
+            return 0
+        }
         // Memory is given back when nothing has happened for a while: output that goes on would fetch it again at once.
         let idle: Int32 = sendBuffer.isTrimmable && sendBuffer.isEmpty ? 100 : -1
         guard let due = executions.lazy.compactMap({ $0?.deadline }).min() else { return idle }
@@ -234,10 +243,12 @@ class AgentServer {
                 Token.of(place, $0)
             }
             if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
+            if execution.context != nil { contextCount += 1 }
             perform(actions, on: execution, at: place)
             feed(execution, at: place)
         } catch {
             if execution.supervisorPID > 0 { supervisors.insert(execution.supervisorPID) }
+            if execution.context != nil { contextCount += 1 }
             let message = "cannot start \(execution.program.arguments.first ?? ""): \(error.words)"
             perform(execution.machine.startFailed(.noResources, message), on: execution, at: place)
         }
@@ -249,7 +260,10 @@ class AgentServer {
             case .sendStarted(let pid):
                 sendBuffer.append(
                     Agent.ExecuteEvent.started(Agent.Started(pid: pid)), type: .data, streamID: execution.streamID)
-            case .terminate: execution.terminate(sparing: supervisors)
+            case .terminate:
+                // With an interpreter goes what it runs.
+                piece(of: execution)?.execution.machine.contextCloses()
+                execution.terminate(sparing: supervisors)
             case .kill: execution.kill(sparing: supervisors)
             case .signal(let number): execution.signal(number)
             case .lookAtStart:
@@ -270,7 +284,10 @@ class AgentServer {
                 perform(execution.seal(sendBuffer), on: execution, at: place)
             case .sendEnded(var ended):
                 executions[place] = nil
+                if execution.context != nil { contextCount -= 1 }
                 endInput(of: execution)
+                execution.host?.context?.pieceEnded()
+                execution.tellNeverReady(&ended)
                 keepPipes(of: execution)
                 ended.message = ended.message.clipped(toUTF8: SendBuffer.maxEndSize / 2)
                 sendBuffer.append(Agent.ExecuteEvent.ended(ended), type: .data, streamID: execution.streamID)
@@ -285,12 +302,19 @@ class AgentServer {
             let actions: [Execution.Action]
             switch report {
             case .started(let pid):
+                execution.pid = pid
                 actions = execution.machine.started(pid: pid, now: monotonicNow())
+                // Told when the interpreter says that it is ready.
+                if let context = execution.context {
+                    context.flush()
+                    continue
+                }
             case .failed(let stage, let error):
                 let (failure, message) = execution.program.failure(stage: stage, error: error)
                 actions = execution.machine.startFailed(failure, message)
             case .exited(let status, let usage):
                 let kills = execution.outOfMemoryKills(outOfMemory)
+                interpreterEnded(execution, status, usage)
                 actions = execution.machine.exited(
                     status, usage, outOfMemoryKills: kills, hasLeft: !reports[index...].contains { $0.isGone },
                     now: monotonicNow())
@@ -314,6 +338,7 @@ class AgentServer {
         for (place, execution) in executions.enumerated() {
             guard let execution, execution.deadline != nil else { continue }
             if let due = execution.input.endDue, due <= now { feed(execution, at: place) }
+            if let due = execution.context?.killDue, due <= now { lose(execution, "it closed its control") }
             let hasUnread = execution.wantsToRead(.stdout) || execution.wantsToRead(.stderr)
             perform(execution.machine.timePassed(now: now, hasUnread: hasUnread), on: execution, at: place)
         }

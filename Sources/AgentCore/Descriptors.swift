@@ -60,6 +60,13 @@ struct Pipe: ~Copyable {
         input = Descriptor(ends[0])
         output = Descriptor(ends[1])
     }
+
+    /// Another end of a pipe, by one of its ends, that does not block.
+    static func end(of raw: Int32, owner: UInt32, _ flags: Int32) throws(SystemError) -> Descriptor {
+        let end = berth_open_end_of(owner, raw, flags)
+        guard end >= 0 else { throw SystemError("open the end of a pipe", end) }
+        return Descriptor(end)
+    }
 }
 
 /// The kernel's readiness queue.

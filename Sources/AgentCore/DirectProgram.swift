@@ -32,6 +32,7 @@ struct DirectProgram {
             c.output = output
             c.error = error
             c.control = -1
+            c.context = -1
             var failure = berth_failure()
             let pid = berth_start(&c, &failure)
             if pid < 0 { return .failed(stage: failure.stage, error: failure.error) }

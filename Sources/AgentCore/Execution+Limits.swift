@@ -26,6 +26,8 @@ extension Execution {
         /// How long what a program has left may be silent, and may go on in all, while it holds the program's output.
         var outputGrace: UInt64
         var maxOutputGrace: UInt64
+        /// Of a piece of code: what else is said of it.
+        var noun = "program"
 
         init(_ request: Agent.ExecuteRequest) {
             window = request.windowBytes
@@ -40,6 +42,7 @@ extension Execution {
             hasOneStream = hasTerminal || request.mergesOutput
             outputGrace = Limits.nanoseconds(request.outputGraceMilliseconds)
             maxOutputGrace = Limits.nanoseconds(request.outputGraceMaxMilliseconds)
+            if request.context != 0 { noun = "piece" }
         }
 
         private static func some(_ milliseconds: UInt64) -> UInt64? {
@@ -70,11 +73,11 @@ extension Execution {
     /// Which limit ended it, and what that was; empty where the cause was none.
     func words(for cause: EndCause) -> String {
         switch cause {
-        case .timedOut: "the program's time-out of \(Limits.text(limits.timeout)) passed"
-        case .idleTimeout: "the program wrote nothing for \(Limits.text(limits.idle)), its idle time-out"
-        case .cpuTimeLimit: "the program used \(Limits.text(limits.cpuTime)) of CPU time, its limit"
+        case .timedOut: "the \(limits.noun)'s time-out of \(Limits.text(limits.timeout)) passed"
+        case .idleTimeout: "the \(limits.noun) wrote nothing for \(Limits.text(limits.idle)), its idle time-out"
+        case .cpuTimeLimit: "the \(limits.noun) used \(Limits.text(limits.cpuTime)) of CPU time, its limit"
         case .outputLimit:
-            "the program wrote more than \(limits.maxOutput) bytes to "
+            "the \(limits.noun) wrote more than \(limits.maxOutput) bytes to "
                 + "\(outputs.stdout.produced > limits.maxOutput ? "stdout" : "stderr"), its limit"
         default: ""
         }

@@ -81,6 +81,12 @@ struct Execution {
     /// Sent and not acknowledged.
     var outstanding: UInt64 = 0
     var outputs = (stdout: Output(), stderr: Output())
+    /// Of a piece of code: bytes of its events that were sent.
+    var eventBytes: UInt64 = 0
+    /// Of a piece of code: its interpreter has ended with it.
+    var isContextLost = false
+    /// Why the agent killed an interpreter, where it did so for something that was done there.
+    var lossWords: String?
     let limits: Limits
     /// That can run its processes at once.
     let processors: UInt64
@@ -261,9 +267,14 @@ struct Execution {
             ended.signal = 9
             ended.message = "the program's supervisor was killed"
         }
+        ended.isContextLost = isContextLost
         if let cause {
             ended.cause = cause
             ended.message = words(for: cause)
+            if isContextLost { ended.message += wordsForLoss }
+        } else if let lossWords, outOfMemoryKills == 0 {
+            ended.cause = .contextLost
+            ended.message = "the context was killed: \(lossWords)"
         } else if outOfMemoryKills > 0, ended.cause == .signalled || ended.exitCode != 0 {
             ended.cause = .outOfMemory
             ended.message = "the kernel killed \(outOfMemoryKills) of the container's processes for lack of memory"

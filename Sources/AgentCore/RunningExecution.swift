@@ -20,6 +20,17 @@ final class RunningExecution {
     private var isDetached = false
     /// It has no supervisor, but is the agent's own.
     var direct: DirectProgram?
+    /// In the container, once it is started.
+    var pid: UInt32 = 0
+    /// It is an interpreter that takes pieces of code.
+    private(set) var context: Context?
+    private let opening: Agent.ExecuteRequest?
+    /// It is a piece of code, and this is the interpreter that runs it.
+    private(set) var host: RunningExecution?
+    /// It looks at code and runs none: what comes from the pipes is not its.
+    private let hasNoOutput: Bool
+    /// What the interpreter had used of CPU time before, in nanoseconds.
+    private var cpuTimeBefore: UInt64 = 0
     var stdout: Descriptor?
     var stderr: Descriptor?
     private let terminal: Agent.Terminal?
@@ -37,11 +48,13 @@ final class RunningExecution {
         machine = Execution(Execution.Limits(request), processors: processors)
         terminal = request.terminal
         input = RunningInput(request)
+        opening = request.opensContext ? request : nil
+        hasNoOutput = request.opensContext || request.pieceKind != .run
     }
 
     /// What an event of an execution's descriptor is about; the raw value is part of its token.
     enum Source: UInt64, CaseIterable {
-        case control, stdout, stderr, stdin
+        case control, stdout, stderr, stdin, context
     }
 
     /// What an execution needs of the agent to be started.
@@ -60,7 +73,9 @@ final class RunningExecution {
     ) throws(SystemError) -> [Execution.Action] {
         killsBefore = outOfMemory.count
         let actions =
-            if let terminal {
+            if let opening {
+                try startContext(opening, surroundings)
+            } else if let terminal {
                 try startInTerminal(terminal, surroundings)
             } else {
                 try startWithPipes(surroundings)
@@ -69,7 +84,38 @@ final class RunningExecution {
         if let raw = pipe(.stdout) { try epoll.add(raw, EPOLLIN, token: token(.stdout)) }
         if let raw = pipe(.stderr) { try epoll.add(raw, EPOLLIN, token: token(.stderr)) }
         if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
+        if let context {
+            let both = EPOLL_EVENTS(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
+            try epoll.add(context.controlRaw, both, token: token(.context))
+        }
         return actions
+    }
+
+    private func startContext(
+        _ request: Agent.ExecuteRequest, _ surroundings: Surroundings
+    ) throws(SystemError) -> [Execution.Action] {
+        let context = try Context(request)
+        self.context = context
+        guard let ends = context.takeEnds() else { return [] }
+        return try begin(
+            surroundings, input: ends.stdin.raw, output: ends.stdout.raw, error: ends.stderr.raw,
+            context: ends.control.raw)
+    }
+
+    /// Becomes a piece that an interpreter runs.
+    func join(
+        _ host: RunningExecution, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll, token: (Source) -> UInt64
+    ) throws(SystemError) {
+        guard let context = host.context else { return }
+        if !input.isEmpty {
+            let end = try context.openInput()
+            try epoll.add(end.raw, EPOLLOUT, token: token(.stdin))
+            input.descriptor = .some(end)
+        }
+        self.host = host
+        killsBefore = outOfMemory.count
+        if machine.limits.cpuTime != nil { cpuTimeBefore = berth_cpu_time_below(host.supervisorPID) * 1000 }
+        isReadable = (true, true)
     }
 
     private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
@@ -115,12 +161,12 @@ final class RunningExecution {
     }
 
     private func begin(
-        _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32
+        _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32, context: Int32 = -1
     ) throws(SystemError) -> [Execution.Action] {
         let oomScore = surroundings.oomScore
-        guard surroundings.isAlone, !program.keepsBackground else {
+        guard surroundings.isAlone, !program.keepsBackground, context < 0 else {
             let supervisor = try Supervisor.fork(
-                program, oomScore: oomScore, input: input, output: output, error: error)
+                program, oomScore: oomScore, input: input, output: output, error: error, context: context)
             supervisorPID = supervisor.pid
             self.supervisor = consume supervisor
             return []
@@ -140,17 +186,25 @@ final class RunningExecution {
     func reports() -> [Supervisor.Report] { supervisor?.reports() ?? [] }
 
     func signal(_ number: Int32) {
+        host?.signal(number)
         direct?.signal(number)
         supervisor?.signal(number)
     }
 
     /// - Parameter supervisors: all of the agent's.
     func terminate(sparing supervisors: Set<pid_t>) {
+        // A piece is interrupted, and its interpreter goes on.
+        host?.signal(SIGINT)
+        context?.closeControl()
         direct?.terminate(sparing: supervisors)
         supervisor?.terminate()
     }
 
     func kill(sparing supervisors: Set<pid_t>) {
+        if let host {
+            host.context?.lossWords = host.context?.lossWords ?? "a piece of code in it did not stop in time"
+            return host.kill(sparing: supervisors)
+        }
         // A supervisor hears nothing until what it starts has been executed, which another process may hold up.
         if machine.phase == .starting, supervisorPID > 0 { _ = berth_kill_below(supervisorPID, 0) }
         direct?.kill(sparing: supervisors)
@@ -180,7 +234,7 @@ final class RunningExecution {
 
     /// When time is to be passed to it.
     var deadline: UInt64? {
-        guard let due = input.endDue else { return machine.deadline }
+        guard let due = input.endDue ?? context?.killDue else { return machine.deadline }
         return min(due, machine.deadline ?? .max)
     }
 
@@ -192,6 +246,7 @@ final class RunningExecution {
     /// Nanoseconds of CPU time that its processes have used, those that are reaped included.
     func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
         if let direct { return direct.cpuTime(sparing: supervisors) }
+        if let host { return berth_cpu_time_below(host.supervisorPID) * 1000 - cpuTimeBefore }
         return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
     }
 
@@ -232,7 +287,8 @@ final class RunningExecution {
 
     /// A read of the stream's pipe would do something now, as far as is known.
     func wantsToRead(_ stream: OutputStream) -> Bool {
-        (stream == .stdout ? isReadable.stdout : isReadable.stderr) && machine.intake(stream) != .none
+        // Between pieces, output waits for the next one.
+        !hasNoOutput && (stream == .stdout ? isReadable.stdout : isReadable.stderr) && machine.intake(stream) != .none
     }
 
     /// Reads once from a stream's pipe into `buffer`, which can take it.
@@ -249,14 +305,23 @@ final class RunningExecution {
             count = buffer.appendOutput(
                 from: descriptor, isTerminal: terminal != nil, limit: limit, stream: stream.rawValue,
                 offset: machine.offset(stream), streamID: streamID)
-            if count > 0 { return machine.didSend(count, of: stream, now: monotonicNow()) }
+            if count > 0 {
+                host?.context?.passed(count, isStdout: stream == .stdout)
+                return machine.didSend(count, of: stream, now: monotonicNow())
+            }
         case .count(let limit):
             count = buffer.skipOutput(from: descriptor, limit: limit)
-            if count > 0 { return machine.didCount(count, of: stream, now: monotonicNow()) }
+            if count > 0 {
+                host?.context?.passed(count, isStdout: stream == .stdout)
+                return machine.didCount(count, of: stream, now: monotonicNow())
+            }
         }
         if count < 0, errno == EINTR { return [] }
         setReadable(stream, false)
-        if count < 0, errno == EAGAIN { return machine.didFindEmpty(stream) }
+        if count < 0, errno == EAGAIN {
+            host?.context?.foundEmpty(isStdout: stream == .stdout)
+            return machine.didFindEmpty(stream)
+        }
         // The end; a terminal tells it as EIO.
         if stream == .stdout { stdout = nil } else { stderr = nil }
         return machine.didClose(stream)
@@ -265,6 +330,8 @@ final class RunningExecution {
     /// Nothing of the execution writes any more: the machine is told how much is still in the pipes.
     /// - Parameter buffer: what it has announced and not moved is no more the pipe's.
     func seal(_ buffer: SendBuffer) -> [Execution.Action] {
+        // What an interpreter's pipes hold is its last piece's, or nobody's.
+        if hasNoOutput { return machine.sealed(stdout: 0, stderr: 0, now: monotonicNow()) }
         becameReadable(.stdout)
         becameReadable(.stderr)
         return machine.sealed(
@@ -274,18 +341,21 @@ final class RunningExecution {
     /// The container is being reset: it ends without its processes being waited for.
     func discard(_ buffer: SendBuffer) -> [Execution.Action] {
         supervisor = nil
+        if hasNoOutput { return machine.discard(stdout: 0, stderr: 0) }
         direct = nil
         return machine.discard(stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer))
     }
 
-    private func bytesIn(_ stream: OutputStream, _ buffer: SendBuffer) -> Int {
-        guard let descriptor = pipe(stream) else { return 0 }
+    /// Bytes of output that nobody has read yet.
+    func bytesIn(_ stream: OutputStream, _ buffer: SendBuffer) -> Int {
+        guard !hasNoOutput, let descriptor = pipe(stream) else { return 0 }
         let announced = buffer.unspliced(of: streamID, stream.rawValue)
         return max(0, SplicedTail.available(in: descriptor) - announced)
     }
 
     private func pipe(_ stream: OutputStream) -> Int32? {
-        stream == .stdout ? stdout?.raw : stderr?.raw
+        if let context = context ?? host?.context { return stream == .stdout ? context.stdoutRaw : context.stderrRaw }
+        return stream == .stdout ? stdout?.raw : stderr?.raw
     }
 
     private func setReadable(_ stream: OutputStream, _ value: Bool) {

@@ -28,7 +28,7 @@ struct Supervisor: ~Copyable {
 
     /// Forks it. The program's ends of its pipes stay open here; the caller closes them.
     static func fork(
-        _ program: Program, oomScore: String?, input: Int32, output: Int32, error: Int32
+        _ program: Program, oomScore: String?, input: Int32, output: Int32, error: Int32, context: Int32 = -1
     ) throws(SystemError) -> Supervisor {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
@@ -41,6 +41,7 @@ struct Supervisor: ~Copyable {
             c.output = output
             c.error = error
             c.control = theirs.raw
+            c.context = context
             let pid = berth_supervise(&c)
             return (pid, pid < 0 ? SystemError("fork", pid) : nil)
         }

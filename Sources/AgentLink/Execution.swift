@@ -23,6 +23,12 @@ public final class Execution: Sendable {
 
     public var member: MemberID { link.member }
 
+    /// What pieces of code name it by, where it is an interpreter that takes them.
+    package var contextNumber: UInt64 { number }
+
+    /// What an interpreter that takes pieces says of itself, once it has started.
+    package var interpreter: String { state.withLock { $0.interpreter } }
+
     /// Gives the agent credit for bytes of output that were passed on.
     public func acknowledge(_ bytes: Int) {
         guard let due = state.withLock({ $0.acknowledge(UInt64(bytes)) }) else { return }

@@ -39,7 +39,10 @@ struct ExecutionState {
     private let limits: Limits
     private var unacknowledged: UInt64 = 0
     private var passedOn: UInt64 = 0
-    private var offsets: [UInt64] = [0, 0]
+    /// Of stdout, stderr and, of a piece of code, events.
+    private var offsets: [UInt64] = [0, 0, 0]
+    /// What an interpreter says of itself.
+    private(set) var interpreter = ""
     /// Offset after the last byte of standard input that was passed to the agent.
     private var givenInput: UInt64
     var watchdog = Watchdog()
@@ -47,6 +50,8 @@ struct ExecutionState {
     private struct Limits {
         let maxOutput: UInt64
         let endCauses: Set<EndCause>
+        let isPiece: Bool
+        let isContext: Bool
 
         init(_ request: Agent.ExecuteRequest) {
             maxOutput = request.maxOutputBytes == 0 ? .max : request.maxOutputBytes
@@ -55,6 +60,9 @@ struct ExecutionState {
             if request.maxOutputBytes > 0, request.killsAtMaxOutput { causes.insert(.outputLimit) }
             if request.idleTimeoutMilliseconds > 0 { causes.insert(.idleTimeout) }
             if request.cpuTimeMilliseconds > 0 { causes.insert(.cpuTimeLimit) }
+            isPiece = request.context != 0
+            isContext = request.opensContext
+            if isPiece || isContext { causes.insert(.contextLost) }
             endCauses = causes
         }
     }
@@ -71,7 +79,11 @@ struct ExecutionState {
         case (.unknown, _), (_, .givenUp):
             return .ignore
         case (.started(let started), .starting):
+            guard limits.isContext || started.interpreter.isEmpty, started.interpreter.utf8.count <= 256 else {
+                return .violation("a start of an interpreter that is none")
+            }
             phase = .running
+            interpreter = started.interpreter
             watchdog.started()
             return .pass(.started(pid: started.pid))
         case (.ended(let ended), .running), (.ended(let ended), .starting):
@@ -91,16 +103,18 @@ struct ExecutionState {
             return "an end with exit code \(ended.exitCode) and signal \(ended.signal)"
         }
         switch phase {
+        case .starting where ended.cause == .contextLost: break
         case .starting where ![.startFailed, .cancelled, .timedOut].contains(ended.cause):
             return "an end without a start"
         case .running where ended.cause == .startFailed: return "a start that failed after the start"
         default: break
         }
+        guard limits.isPiece || !ended.isContextLost else { return "an end that takes a context along, of no piece" }
         switch ended.cause {
         case .exited where ended.signal != 0: return "an exit by signal \(ended.signal)"
         case .signalled where ended.signal == 0: return "an end by no signal"
         case .outOfMemory where ended.outOfMemoryKills == 0: return "out of memory, and nothing was killed"
-        case .outputLimit where !offsets.contains(limits.maxOutput):
+        case .outputLimit where !offsets[..<2].contains(limits.maxOutput):
             return "output of \(offsets) bytes at its limit of \(limits.maxOutput)"
         default: break
         }
@@ -120,7 +134,9 @@ struct ExecutionState {
     mutating func receive(_ chunk: OutputChunk) -> Reception {
         if case .givenUp = phase { return .ignore }
         guard case .running = phase else { return .violation("output before the start or after the end") }
-        guard chunk.stream < 2 else { return .violation("output on stream \(chunk.stream), not 0 or 1") }
+        guard chunk.stream < (limits.isPiece ? 3 : 2) else {
+            return .violation("output on stream \(chunk.stream), which it does not have")
+        }
         let stream = Int(chunk.stream)
         guard chunk.offset == offsets[stream] else {
             return .violation("output at offset \(chunk.offset) where \(offsets[stream]) was next")
@@ -129,7 +145,7 @@ struct ExecutionState {
             return .violation("output of \(chunk.count) bytes, not 1 to \(ExecutionState.largestChunk)")
         }
         let count = UInt64(chunk.count)
-        guard count <= limits.maxOutput - offsets[stream] else {
+        guard stream == 2 || count <= limits.maxOutput - offsets[stream] else {
             return .violation(
                 "\(offsets[stream] + count) bytes of output where at most \(limits.maxOutput) were wanted")
         }

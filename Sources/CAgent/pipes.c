@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,20 @@ int berth_pipe_of(uint32_t uid, int ends[2]) {
     // Where the machine is set to dump privileged programs, a change of user has undone this.
     berth_become_undumpable();
     return result;
+}
+
+int berth_open_end_of(uint32_t uid, int pipe, int flags) {
+    uid_t own = geteuid();
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", pipe);
+    if (uid != own) syscall(SYS_setfsuid, uid);
+    int end = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+    if (end < 0) end = -errno;
+    if (uid != own) {
+        syscall(SYS_setfsuid, own);
+        berth_become_undumpable();
+    }
+    return end;
 }
 
 int berth_set_pipe_size(int fd, int bytes) {

@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// The supervisor's end of the socket, once its descriptors are arranged.
-enum { CONTROL = STDERR_FILENO + 1 };
+// The supervisor's end of the socket, once its descriptors are arranged, and what becomes the program's 3.
+enum { CONTROL = STDERR_FILENO + 1, CONTEXT };
 
 static uint64_t now_us(void) {
     struct timespec now;
@@ -106,6 +106,11 @@ static void become_program(const struct berth_program *program, volatile struct 
     // As the user: whether it may enter is its own permissions' matter.
     failure->stage = BERTH_STAGE_DIRECTORY;
     if (chdir(program->directory) != 0) {
+        failure->error = errno;
+        return;
+    }
+    // The supervisor's own 3 is another: descriptors are not shared, as memory is.
+    if (program->context >= 0 && dup2(CONTEXT, STDERR_FILENO + 1) < 0) {
         failure->error = errno;
         return;
     }
@@ -244,12 +249,19 @@ static void supervise(struct supervision *state) {
 //
 // leave the program's three and control, which closes itself on exec. dup2 clears close-on-exec on 0 to 2. When control
 // is 3 already, dup2 does nothing, and nothing is needed.
+//
+// A context's socket is first moved out of the way of 3, whatever it was, and goes to 4 last.
 static void arrange_descriptors(const struct berth_program *program) {
     dup2(program->input, STDIN_FILENO);
     dup2(program->output, STDOUT_FILENO);
     dup2(program->error, STDERR_FILENO);
+    int context = program->context < 0 ? -1 : fcntl(program->context, F_DUPFD, CONTEXT + 1);
     dup2(program->control, CONTROL);
-    close_from(CONTROL + 1);
+    if (context >= 0) {
+        dup2(context, CONTEXT);
+        fcntl(CONTEXT, F_SETFD, FD_CLOEXEC);
+    }
+    close_from(context >= 0 ? CONTEXT + 1 : CONTROL + 1);
     fcntl(CONTROL, F_SETFD, FD_CLOEXEC);
 }
 
@@ -283,6 +295,7 @@ static void run_supervisor(const struct berth_program *program) {
     close(STDIN_FILENO);
     close(STDOUT_FILENO);
     close(STDERR_FILENO);
+    if (program->context >= 0) close(CONTEXT);
     state.program = pid;
     state.group = pid;
     supervise(&state);

@@ -21,6 +21,7 @@ struct berth_program {
     int output;
     int error;
     int control;                    // the supervisor's end of a stream socket pair
+    int context;                    // becomes the program's 3; -1: none. Only with a supervisor
 };
 
 // What the supervisor writes to its control socket.

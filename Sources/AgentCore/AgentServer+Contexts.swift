@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import AgentSchema
+internal import Glibc
+internal import BerthSchema
+internal import BerthWire
+
+/// Interpreters that take pieces of code. A piece is an execution at a place of its own, whose processes and pipes are the
+/// interpreter's.
+extension AgentServer {
+    func startPiece(_ request: Agent.ExecuteRequest, _ streamID: UInt32, at place: Int) throws(CallError) {
+        let host = executions.lazy.compactMap { $0 }.first { $0.number == request.context }
+        guard let host, let context = host.context, context.state != .lost, host.machine.phase == .running else {
+            // It went while this came.
+            let piece = RunningExecution(request, streamID: streamID, processors: processors)
+            piece.machine.isContextLost = true
+            executions[place] = piece
+            return perform(piece.machine.contextIsGone(), on: piece, at: place)
+        }
+        guard case .idle = context.state else {
+            throw CallError(.failedPrecondition, "a piece of code runs in this context", .contextBusy)
+        }
+        let piece = RunningExecution(request, streamID: streamID, processors: processors)
+        do throws(SystemError) {
+            try piece.join(host, outOfMemory: outOfMemory, epoll: epoll) { Token.of(place, $0) }
+        } catch {
+            throw CallError(.resourceExhausted, error.words, .executionLimit)
+        }
+        executions[place] = piece
+        let now = monotonicNow()
+        piece.machine.willStart(now: now)
+        perform(piece.machine.started(pid: host.pid, now: now), on: piece, at: place)
+        context.begin(request, at: place)
+        feed(piece, at: place)
+    }
+
+    /// The piece that runs in an interpreter.
+    func piece(of host: RunningExecution) -> (execution: RunningExecution, place: Int)? {
+        guard let place = host.context?.piece, let piece = executions[place] else { return nil }
+        return (piece, place)
+    }
+
+    // MARK: What interpreters say
+
+    /// There is more to `listen` to now.
+    var hasMoreControl: Bool {
+        contextCount > 0
+            && executions.contains { host in
+                guard let host, let context = host.context, context.state != .lost else { return false }
+                guard context.reader.eventLeft > 0 else { return context.isReadable }
+                return canPassEvent(of: context, host) && (context.isReadable || context.reader.hasBytes)
+            }
+    }
+
+    private func canPassEvent(of context: Context, _ host: RunningExecution) -> Bool {
+        guard let piece = piece(of: host)?.execution else { return true }
+        return context.ahead == (0, 0) && sendBuffer.canTakeOutput && piece.machine.eventIntake > 0
+    }
+
+    /// Takes what interpreters have said, as far as it can go on to the server.
+    /// - Returns: whether something was done.
+    func listen() -> Bool {
+        guard contextCount > 0 else { return false }
+        var isDone = false
+        for place in executions.indices {
+            guard let host = executions[place], let context = host.context else { continue }
+            var rounds = 0
+            while rounds < 16, listen(to: context, of: host, at: place) { rounds += 1 }
+            if rounds > 0 { isDone = true }
+        }
+        return isDone
+    }
+
+    /// - Returns: whether something was done.
+    private func listen(to context: Context, of host: RunningExecution, at place: Int) -> Bool {
+        guard context.state != .lost else { return false }
+        if context.reader.eventLeft > 0 { return passEvent(of: context, host) }
+        switch context.reader.next() {
+        case .needMore:
+            return context.fill()
+        case .invalid(let words):
+            lose(host, "it sent \(words) on its control")
+            return false
+        case .event:
+            let piece = piece(of: host)?.execution
+            context.beginEvent(
+                stdout: piece?.bytesIn(.stdout, sendBuffer) ?? 0, stderr: piece?.bytesIn(.stderr, sendBuffer) ?? 0)
+            return true
+        case .word(let kind, let text):
+            take(kind, text, from: host, at: place)
+            return true
+        }
+    }
+
+    /// Sends a part of an event, once all output has gone that was written before it. Of no piece, it goes nowhere.
+    private func passEvent(of context: Context, _ host: RunningExecution) -> Bool {
+        if !sendBuffer.canTakeOutput { sendBuffer.flush() }
+        guard canPassEvent(of: context, host) else { return false }
+        let piece = piece(of: host)
+        let most = piece?.execution.machine.eventIntake ?? SendBuffer.maxChunk
+        var bytes = context.reader.takeEvent(most)
+        if bytes.isEmpty {
+            guard context.fill() else { return false }
+            bytes = context.reader.takeEvent(most)
+        }
+        if let piece, !bytes.isEmpty {
+            let output = Agent.Output(
+                stream: OutputStream.events.rawValue, offset: piece.execution.machine.eventBytes, data: bytes)
+            sendBuffer.append(
+                Agent.ExecuteEvent.output(output), type: .data, streamID: piece.execution.streamID)
+            piece.execution.machine.didSendEvent(bytes.count, now: monotonicNow())
+        }
+        if context.reader.eventLeft == 0 { context.acknowledgeEvent() }
+        return true
+    }
+
+    private func take(_ kind: ContextControl.Kind, _ text: [UInt8], from host: RunningExecution, at place: Int) {
+        guard let context = host.context else { return }
+        switch kind {
+        case .ready where context.state == .starting:
+            context.state = .idle
+            let version = String(decoding: text.prefix(64), as: UTF8.self)
+            sendBuffer.append(
+                Agent.ExecuteEvent.started(Agent.Started(pid: host.pid, interpreter: version)), type: .data,
+                streamID: host.streamID)
+        case .go: context.sendCode()
+        case .ended:
+            guard let end = PieceEnd(text) else { return lose(host, "it sent nonsense as the end of a piece") }
+            // Of an earlier one: a piece that has ended it by itself was not the last to say so.
+            guard let (piece, place) = piece(of: host), piece.number == end.number else { return }
+            self.end(piece, at: place, as: .exited(code: end.code), end.usage)
+        default: break
+        }
+    }
+
+    /// The piece has ended, or its interpreter has.
+    private func end(
+        _ piece: RunningExecution, at place: Int, as status: WaitStatus, _ usage: Usage
+    ) {
+        let now = monotonicNow()
+        var usage = usage
+        usage.wallMicroseconds = piece.machine.time(until: now) / 1000
+        let kills = piece.outOfMemoryKills(outOfMemory)
+        perform(
+            piece.machine.exited(status, usage, outOfMemoryKills: kills, hasLeft: false, now: now), on: piece, at: place
+        )
+        perform(piece.machine.gone(usage, outOfMemoryKills: kills), on: piece, at: place)
+    }
+
+    // MARK: Its end
+
+    /// It breaks the rules, or can't be spoken to: it is killed.
+    func lose(_ host: RunningExecution, _ words: String) {
+        guard let context = host.context, context.state != .lost else { return }
+        context.killDue = nil
+        context.lossWords = context.lossWords ?? words
+        host.kill(sparing: supervisors)
+        // What it has said is of no interest, but for a piece that is still to be told of its end.
+        context.isReadable = false
+    }
+
+    /// The interpreter has ended; what it has started is killed.
+    func interpreterEnded(_ host: RunningExecution, _ status: WaitStatus, _ usage: Usage) {
+        guard let context = host.context else { return }
+        if let (piece, place) = piece(of: host) {
+            piece.machine.isContextLost = true
+            if status == .signalled(9), piece.machine.cause == nil { piece.machine.lossWords = context.lossWords }
+            context.state = .lost
+            end(piece, at: place, as: status, usage)
+        }
+        if status == .signalled(9) { host.machine.lossWords = context.lossWords }
+        context.state = .lost
+    }
+}
+
+/// What an interpreter says at the end of a piece.
+struct PieceEnd {
+    let number: UInt64
+    let code: Int32
+    var usage = Usage()
+
+    init?(_ text: [UInt8]) {
+        let numbers = text.split(separator: UInt8(ascii: " ")).map { UInt64(String(decoding: $0, as: UTF8.self)) }
+        guard (2...4).contains(numbers.count), let number = numbers[0], let code = numbers[1], code < 256 else {
+            return nil
+        }
+        self.number = number
+        self.code = Int32(code)
+        if numbers.count == 4, let user = numbers[2], let system = numbers[3] {
+            usage.userMicroseconds = user
+            usage.systemMicroseconds = system
+        }
+    }
+}
