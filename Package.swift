@@ -155,6 +155,11 @@ let package = Package(
         .target(
             name: "Service",
             dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log, nioCore],
+            // In the binary, as the janitor's: they go to an interpreter with its first bytes.
+            resources: [
+                .embedInCode("Interpreters/context.py"), .embedInCode("Interpreters/context.sh"),
+                .embedInCode("Interpreters/context.js"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Berth",
@@ -252,7 +257,7 @@ let package = Package(
                 "Housekeeping",
                 "TestSupport", log,
             ] + nio,
-            swiftSettings: strict),
+            exclude: ["Contexts"], swiftSettings: strict),
 
         fuzz,
 

@@ -125,5 +125,10 @@ extension BerthError {
         public static let breakerOpen = Reason(name: "BREAKER_OPEN")
         public static let shuttingDown = Reason(name: "SHUTTING_DOWN")
         public static let drainingPool = Reason(name: "DRAINING_POOL")
+        public static let noSuchContext = Reason(name: "NO_SUCH_CONTEXT")
+        public static let contextLimit = Reason(name: "CONTEXT_LIMIT")
+        /// A piece of code runs in it.
+        public static let contextBusy = Reason(name: "CONTEXT_BUSY")
+        public static let contextStartFailed = Reason(name: "CONTEXT_START_FAILED")
     }
 }

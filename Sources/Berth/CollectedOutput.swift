@@ -9,11 +9,23 @@ public struct CollectedOutput: Sendable, Equatable {
     public var stdoutMissing: UInt64 = 0
     public var stderrMissing: UInt64 = 0
     public var ended = Ended()
+    /// What a piece of code has shown, in order.
+    public var displays: [Display] = []
+    /// Displays that are not here: over the limit of who collected.
+    public var displaysMissing = 0
+    /// How a piece of code failed, if it did.
+    public var failure: Failure?
+    private var displayBytes = 0
 
     public init() {}
 
     /// stdout as text; U+FFFD replaces what is not UTF-8.
     public var text: String { String(decoding: stdout, as: UTF8.self) }
+
+    /// The value of a piece's last expression as text; nil where it has none, or is not shown.
+    public var value: String? {
+        displays.last { $0.isResult }?.text
+    }
 
     /// stderr as text; U+FFFD replaces what is not UTF-8.
     public var errorText: String { String(decoding: stderr, as: UTF8.self) }
@@ -27,7 +39,16 @@ public struct CollectedOutput: Sendable, Equatable {
         case .dropped(let dropped) where dropped.stream == .stdout: stdoutMissing += dropped.bytes
         case .dropped(let dropped) where dropped.stream == .stderr: stderrMissing += dropped.bytes
         case .ended(let ended): self.ended = ended
-        case .started, .dropped, .display, .failure, .prompt, .unknown: break
+        case .display(let display):
+            let size = display.data.reduce(0) { $0 + $1.data.count }
+            guard displayBytes + size <= limit else {
+                displaysMissing += 1
+                return
+            }
+            displayBytes += size
+            displays.append(display)
+        case .failure(let failure): self.failure = failure
+        case .started, .dropped, .prompt, .unknown: break
         }
     }
 

@@ -19,6 +19,8 @@ public struct Command: Sendable, Equatable {
         case shell(String)
         /// Source text, less than 128 KiB; "python" and "sh" are languages of every pool.
         case code(String, language: String)
+        /// A piece of source text for a context, at most 1 MiB; its environment, working directory and user are the context's.
+        case piece(String, context: Context)
     }
 
     public var program: Program
@@ -99,12 +101,17 @@ public struct Command: Sendable, Equatable {
             .code(code, language: language), env: env, cwd: cwd, uid: uid, stdin: stdin, timeout: timeout, grace: grace)
     }
 
+    /// A piece of source text, for a context.
+    public init(piece code: String, in context: Context, stdin: [UInt8] = [], timeout: Duration? = nil) {
+        self.init(.piece(code, context: context), stdin: stdin, timeout: timeout)
+    }
+
     /// The program and its arguments; empty for a shell command line and for code.
     public var argv: [String] {
         switch program {
         case .argv(let argv): argv
         case .systemArgv(let argv): argv.map(\.description)
-        case .shell, .code: []
+        case .shell, .code, .piece: []
         }
     }
 
@@ -131,6 +138,7 @@ public struct Command: Sendable, Equatable {
         case .systemArgv(let argv): request.argv = argv
         case .shell(let line): request.shell = line
         case .code(let text, let language): (request.code, request.language) = (text, language)
+        case .piece(let text, let context): (request.code, request.context) = (text, context.id)
         }
         return request
     }

@@ -87,8 +87,8 @@ struct EventQueue<Event: CreditedEvent> {
         case .dropped(let dropped):
             newest[dropped.stream.index] = nil
         case .shown(_, let count):
-            // An output larger than the window is accepted when the queue is empty.
-            guard bytes == 0 || bytes + count <= window else { return false }
+            // What is larger than what is left of the window comes when less than a quarter of that is here.
+            guard bytes < window / 4 || bytes + count <= window else { return false }
             bytes += count
             // Output after it must not be joined to output before it.
             newest = [nil, nil, nil]

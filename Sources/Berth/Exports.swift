@@ -23,6 +23,11 @@
 @_exported public import enum BerthSchema.Unwatched
 @_exported public import struct BerthSchema.Usage
 
+// Contexts
+@_exported public import struct BerthSchema.CompleteResponse
+@_exported public import struct BerthSchema.ContextInfo
+@_exported public import struct BerthSchema.InspectResponse
+
 // Files and names that may be no UTF-8
 @_exported public import struct BerthSchema.FileInfo
 @_exported public import enum BerthSchema.FileType

@@ -36,6 +36,8 @@ struct ServerSettings: Sendable {
             outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
         limits.maxExecutionsPerLease = configuration.maxExecutions
         limits.maxWatchers = configuration.maxWatchers
+        limits.maxContexts = configuration.maxContexts
+        limits.maxDisplay = Int(configuration.maxDisplayBytes)
         limits.unreadTime = configuration.unreadTime
         return limits
     }

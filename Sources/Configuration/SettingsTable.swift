@@ -110,6 +110,13 @@ package enum SettingsTable {
             "max_watchers", \.maxWatchers, .integer(1...10_000), "Maximum number of streams that watch one execution",
             needsRestart: true)
         table.add(
+            "max_contexts", \.maxContexts, .integer(0...32),
+            "Maximum number of contexts, interpreters that keep their state, in one lease", needsRestart: true)
+        table.add(
+            "max_display", \.maxDisplayBytes, ValueKind<Int64>.size(64 << 10...3 << 20),
+            "Maximum size of one display of a piece of code; a form of it that is larger is left out, and named",
+            needsRestart: true)
+        table.add(
             "unread_time", \.unreadTime, .durationOverZero,
             "Time for which unread output is held after the program has ended",
             needsRestart: true)

@@ -83,6 +83,18 @@ extension ValueKind<Int64> {
         }
     }
 
+    static func size(_ range: ClosedRange<Int64>) -> Self {
+        let (least, most) = (Notation.text(bytes: range.lowerBound), Notation.text(bytes: range.upperBound))
+        return Self(allowed: "a size from \(least) to \(most)") { node throws(ValueProblem) in
+            let text = try text(node)
+            guard let bytes = Notation.bytes(text) else { throw ValueProblem(message: "\(quoted(text)) is no size") }
+            guard range.contains(bytes) else { throw ValueProblem(message: "\(text) is not from \(least) to \(most)") }
+            return bytes
+        } show: {
+            Notation.text(bytes: $0)
+        }
+    }
+
     static func size(atLeast least: Int64) -> Self {
         let shown = Notation.text(bytes: least)
         return Self(allowed: "a size of \(shown) and more, as 65536, 128m or 1.5g") { node throws(ValueProblem) in

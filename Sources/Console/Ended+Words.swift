@@ -13,6 +13,7 @@ extension Ended {
     package var words: [String] {
         var words = [inWords].compactMap(\.self)
         if [.timedOut, .idleTimeout, .cpuTimeLimit].contains(cause), !words.isEmpty { words[0] += "; \(written)" }
+        if isContextLost, words.isEmpty { words.append("the context ended with this piece") }
         for (name, bytes, cut) in [
             ("stdout", stdoutBytes, stdoutTruncated), ("stderr", stderrBytes, stderrTruncated),
         ] where cut > 0 {

@@ -92,6 +92,16 @@ enum Command {
         return SystemString(String(text[..<end]) + "…")
     }
 
+    /// Bytes of a piece of code for a context, at most.
+    static let longestPiece = 1 << 20
+
+    static func checkPiece(_ code: String) throws(RPCError) {
+        guard code.utf8.count <= longestPiece else {
+            throw RPCError(
+                .invalidArgument, "code has \(code.utf8.count) bytes, more than a context takes, \(longestPiece)")
+        }
+    }
+
     private static func check(_ what: String, _ count: Int) throws(RPCError) {
         guard count <= longestArgument else {
             throw RPCError(

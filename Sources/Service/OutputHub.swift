@@ -52,6 +52,8 @@ struct OutputHub {
     private var sequence: UInt64 = 0
     /// With `kept`: what had been acknowledged when the last one who governed left.
     private var floor = PerStream<UInt64>(0)
+    /// Bytes of events that have come from the agent: not in the form in which they are held.
+    private var receivedOfEvents: UInt64 = 0
     /// Bytes for which the agent was given credit.
     private var credited: UInt64 = 0
     /// The execution's time is over: what is left of its output is taken, whoever reads it.
@@ -69,9 +71,13 @@ struct OutputHub {
     }
 
     var isGoverned: Bool { watchers.contains { !$0.isObserver } }
-    var written: PerStream<UInt64> { PerStream(stdout: rings.stdout.end, stderr: rings.stderr.end) }
-    var heldFrom: PerStream<UInt64> { PerStream(stdout: rings.stdout.start, stderr: rings.stderr.start) }
-    var heldBytes: Int { rings.stdout.count + rings.stderr.count }
+    var written: PerStream<UInt64> {
+        PerStream(stdout: rings.stdout.end, stderr: rings.stderr.end, events: rings.events.end)
+    }
+    var heldFrom: PerStream<UInt64> {
+        PerStream(stdout: rings.stdout.start, stderr: rings.stderr.start, events: rings.events.start)
+    }
+    var heldBytes: Int { rings.stdout.count + rings.stderr.count + rings.events.count }
 
     // MARK: The program
 
@@ -88,6 +94,19 @@ struct OutputHub {
         return wake()
     }
 
+    /// An event that is to be sent whole, encoded as `ShownEvent` has it.
+    /// - Returns: the watchers to wake.
+    mutating func append(event bytes: [UInt8]) -> [UInt32] {
+        sequence += 1
+        for stream in OutputStream.pipes { rings[stream].endPiece() }
+        rings.events.appendWhole(bytes, sequence: sequence)
+        evict(.events)
+        return wake()
+    }
+
+    /// Bytes of events have come from the agent, whole ones or not.
+    mutating func received(ofEvents count: Int) { receivedOfEvents += UInt64(count) }
+
     /// - Returns: the watchers to wake.
     mutating func end(_ ended: Agent.Ended) -> [UInt32] {
         self.ended = ended
@@ -97,7 +116,7 @@ struct OutputHub {
     /// Nobody will want what nobody reads.
     mutating func abandon() {
         unread = .overwritten
-        for stream in OutputStream.both { evict(stream) }
+        for stream in OutputStream.each { evict(stream) }
     }
 
     /// Its time is over, and its end is behind output that nobody takes. That is taken now, and the last of it kept for
@@ -129,11 +148,12 @@ struct OutputHub {
     mutating func compact() {
         rings.stdout.compact()
         rings.stderr.compact()
+        rings.events.compact()
     }
 
     /// Bytes of credit to give to the agent now.
     mutating func takeCredit() -> Int {
-        let total = written.sum + allowance
+        let total = rings.stdout.end + rings.stderr.end + receivedOfEvents + allowance
         guard total > credited + agentWindow else { return 0 }
         defer { credited = total - agentWindow }
         return Int(total - agentWindow - credited)
@@ -157,10 +177,12 @@ struct OutputHub {
         return least
     }
 
-    /// What fits into the ring of either stream, and `beyond` it, before what comes after `position` has to go.
+    /// What fits into the ring of each stream, and `beyond` it, before what comes after `position` has to go.
     private func room(after position: PerStream<UInt64>, _ beyond: UInt64) -> UInt64 {
         let most = ringSize + beyond
-        return min(most.less(rings.stdout.end - position.stdout), most.less(rings.stderr.end - position.stderr))
+        return min(
+            most.less(rings.stdout.end - position.stdout), most.less(rings.stderr.end - position.stderr),
+            most.less(rings.events.end - position.events))
     }
 
     /// An agent that had credit when a watcher came that is far behind may overfill the ring, by its window at most.
@@ -198,7 +220,7 @@ struct OutputHub {
         guard let index = watchers.firstIndex(where: { $0.id == id }) else { return false }
         let watcher = watchers.remove(at: index)
         if !watcher.isObserver, !isGoverned { floor = watcher.acknowledged }
-        for stream in OutputStream.both { evict(stream) }
+        for stream in OutputStream.each { evict(stream) }
         return true
     }
 
@@ -238,10 +260,10 @@ struct OutputHub {
             // One that has left since: its end and this met on their ways.
             return id > 0 && id <= lastWatcher ? [] : nil
         }
-        for stream in OutputStream.both where offsets[stream] > watchers[index].sent[stream] {
+        for stream in OutputStream.each where offsets[stream] > watchers[index].sent[stream] {
             throw OverAcknowledged(stream: stream, offset: offsets[stream], sent: watchers[index].sent[stream])
         }
-        for stream in OutputStream.both {
+        for stream in OutputStream.each {
             watchers[index].acknowledge(offsets[stream], stream)
             evict(stream)
         }
@@ -280,7 +302,7 @@ struct OutputHub {
         }
         let room = watchers[index].hasEventsLeft ? watchers[index].room : 0
         var first: (stream: OutputStream, sequence: UInt64)?
-        for stream in OutputStream.both {
+        for stream in OutputStream.each {
             let position = watchers[index].sent[stream]
             guard position >= rings[stream].start else {
                 // Only when output follows: else each piece that goes by would be told of.
@@ -291,6 +313,10 @@ struct OutputHub {
             first = (stream, sequence)
         }
         guard let first else { return ended.map { .end($0) } }
+        if first.stream == .events {
+            let size = rings.events.slice(at: watchers[index].sent.events, upTo: .max).readableBytes
+            return watchers[index].hasRoom(forWhole: size) ? .output(.events) : nil
+        }
         let waiting = rings[first.stream].end - watchers[index].sent[first.stream]
         return room > 0 && watchers[index].goesOn(waiting: waiting) ? .output(first.stream) : nil
     }
@@ -298,10 +324,20 @@ struct OutputHub {
     /// What comes next of a stream, as far as the watcher has room.
     private func slice(of stream: OutputStream, for index: Int) -> OutputSlice {
         let position = watchers[index].sent[stream]
-        let other: OutputStream = stream == .stdout ? .stderr : .stdout
+        guard stream != .events else {
+            return OutputSlice(
+                stream: stream, offset: position, data: rings.events.slice(at: position, upTo: .max))
+        }
         let limit = min(OutputHub.largestOutput, watchers[index].room)
-        let otherPosition = watchers[index].sent[other]
-        let next = otherPosition >= rings[other].start ? rings[other].sequence(at: otherPosition) : nil
+        // The first of what comes beside it.
+        var next: UInt64?
+        for other in OutputStream.each where other != stream {
+            let otherPosition = watchers[index].sent[other]
+            guard otherPosition >= rings[other].start, let sequence = rings[other].sequence(at: otherPosition) else {
+                continue
+            }
+            next = min(next ?? .max, sequence)
+        }
         let data = rings[stream].joined(at: position, upTo: limit, before: next)
         return OutputSlice(stream: stream, offset: position, data: data)
     }

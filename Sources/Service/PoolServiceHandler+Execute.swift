@@ -10,6 +10,7 @@ internal import Synchronization
 extension PoolServiceHandler {
     func execute(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ExecuteRequest.self)
+        guard request.context.isEmpty else { return try executePiece(request, call, session) }
         let program = try Program(request, limits)
         guard !isDraining else { throw .shuttingDown }
         guard request.lease.isEmpty else {
@@ -123,14 +124,16 @@ extension PoolServiceHandler {
 
     /// Variant for callers that forward the agent's events themselves.
     /// - Parameter begin: calls the agent to start it.
+    /// - Parameter id: nil is a new one.
     @discardableResult
     func start(
-        _ order: ServedExecution.Order, for call: ServerCall, _ events: WatcherEvents, window: UInt64?,
+        _ order: ServedExecution.Order, id: String? = nil, for call: ServerCall, _ events: WatcherEvents,
+        window: UInt64?,
         _ begin: (ServedExecution) -> Execution
     ) -> ServedExecution {
         var random = SystemRandomNumberGenerator()
         let execution = ServedExecution(
-            id: LeaseToken(using: &random).description, order: order, clock: clock, registry: executions)
+            id: id ?? LeaseToken(using: &random).description, order: order, clock: clock, registry: executions)
         executions.insert(execution)
         execution.watchFirst(call, events, window: window)
         execution.begin(begin(execution))

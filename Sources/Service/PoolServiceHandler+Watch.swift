@@ -9,13 +9,16 @@ extension PoolServiceHandler {
     func attach(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(AttachRequest.self)
         let window = try Program.window(request.windowBytes)
-        if request.isFromNow, request.stdoutOffset > 0 || request.stderrOffset > 0 {
+        if request.isFromNow, request.stdoutOffset > 0 || request.stderrOffset > 0 || request.eventsPosition > 0 {
             throw RPCError(.invalidArgument, "both from_now and an offset are given: where to begin is one of them")
         }
         let execution = try find(request.execution, lease: request.lease)
         try execution.watch(
             call,
-            at: request.isFromNow ? nil : PerStream(stdout: request.stdoutOffset, stderr: request.stderrOffset),
+            at: request.isFromNow
+                ? nil
+                : PerStream(
+                    stdout: request.stdoutOffset, stderr: request.stderrOffset, events: request.eventsPosition),
             window: window, isObserver: request.isObserver)
     }
 
@@ -42,11 +45,13 @@ extension PoolServiceHandler {
         let isThere: Bool
         do throws(OutputHub.OverAcknowledged) {
             isThere = try execution.acknowledge(
-                request.watcher, PerStream(stdout: request.stdoutOffset, stderr: request.stderrOffset))
+                request.watcher,
+                PerStream(
+                    stdout: request.stdoutOffset, stderr: request.stderrOffset, events: request.eventsPosition))
         } catch {
             throw RPCError(
                 .invalidArgument,
-                "\(error.stream)_offset \(error.offset) is more than was sent to watcher \(request.watcher), "
+                "\(error.stream.positionField) \(error.offset) is more than was sent to watcher \(request.watcher), "
                     + "\(error.sent)")
         }
         guard isThere else { throw .noSuchWatcher(request.watcher) }

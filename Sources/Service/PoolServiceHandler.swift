@@ -20,6 +20,7 @@ package final class PoolServiceHandler: RPCService {
     let clock: any MonotonicClock
     let started: MonotonicInstant
     let executions: ExecutionRegistry
+    let contexts = ContextRegistry()
     let uploads = UploadRegistry()
     let connections = Mutex(0)
     /// Defaults of programs, by pool name.
@@ -92,8 +93,11 @@ package final class PoolServiceHandler: RPCService {
         case .resize: try resizeTerminal(call)
         case .signal: try signal(call)
         case .listExecutions: try listExecutions(call)
-        case .openContext, .closeContext, .listContexts, .complete, .inspect:
-            throw .unimplemented(service: call.service, method: call.method)
+        case .openContext: try openContext(call, session)
+        case .closeContext: try closeContext(call)
+        case .listContexts: try listContexts(call)
+        case .complete: try complete(call)
+        case .inspect: try inspect(call)
         case .writeFile: try writeFile(call)
         case .readFile: try readFile(call, session)
         case .listDirectory: try listDirectory(call)
@@ -198,6 +202,10 @@ package struct ServiceLimits: Sendable, Equatable {
     package var maxExecutionsPerLease = 64
     /// Maximum number of watchers of one execution.
     package var maxWatchers = 64
+    /// Maximum number of contexts in one lease.
+    package var maxContexts = 8
+    /// Maximum size of one display, in bytes.
+    package var maxDisplay = 3 << 20
 
     package init(
         defaultTimeout: Duration = .seconds(60), defaultGrace: Duration = .seconds(2),

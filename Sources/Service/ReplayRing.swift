@@ -27,7 +27,9 @@ struct ReplayRing {
     /// Larger pieces go out as they are: to copy them costs more than an event.
     private static let joinedBelow = 4096
 
-    private var segments = CircularBuffer<Segment>(initialCapacity: 0)
+    /// Shared until the first piece comes: most executions have no events, many no output.
+    private var segments = noSegments
+    private static let noSegments = CircularBuffer<Segment>(initialCapacity: 0)
     /// Of the byte that comes next.
     private(set) var end: UInt64 = 0
 
@@ -51,6 +53,23 @@ struct ReplayRing {
                 Segment(
                     offset: end, data: ByteBuffer(bytes: data.readableBytesView), sequence: sequence, isPacked: true))
         }
+    }
+
+    /// What comes next is not added to what is here: something comes between them.
+    mutating func endPiece() {
+        if let last = segments.indices.last { segments[last].isPacked = false }
+    }
+
+    /// Takes bytes that are only ever given out as a whole.
+    mutating func appendWhole(_ bytes: [UInt8], sequence: UInt64) {
+        segments.append(
+            Segment(offset: end, data: ByteBuffer(bytes: bytes), sequence: sequence, isPacked: false))
+        end += UInt64(bytes.count)
+    }
+
+    /// Whether a piece begins at `offset`, or the next one will. Only for an offset from `start` on.
+    func hasBoundary(at offset: UInt64) -> Bool {
+        index(of: offset).map { segments[$0].offset == offset } ?? (offset == end)
     }
 
     /// Lets go of whole segments in front of `offset`.

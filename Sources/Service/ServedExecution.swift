@@ -36,6 +36,9 @@ final class ServedExecution: Sendable {
         var agentWindow = AgentConnection.window
         /// What ends it when nobody watches; nil: the agent's cancel.
         var whenLeft: (@Sendable () -> Void)?
+        /// The context that runs it, and bytes of one display at most, where it is a piece of code.
+        var context = ""
+        var maxDisplay = 0
     }
 
     static let mostPendingInput = 1 << 20
@@ -63,6 +66,9 @@ final class ServedExecution: Sendable {
         var refusal: RPCError?
         /// Bytes that are counted for it.
         var reserved: Int
+        var events: EventAssembler
+        /// Of `reserved`, for events.
+        var reservedForEvents = 0
         /// When a look last found that its watchers had come on.
         var reading = Reading()
 
@@ -110,7 +116,8 @@ final class ServedExecution: Sendable {
                 hub: OutputHub(
                     unread: keepsUnread ? .kept : .overwritten, ringSize: Order.firstRing,
                     agentWindow: order.agentWindow),
-                isKept: order.resumable != nil, reserved: order.reservedBytes))
+                isKept: order.resumable != nil, reserved: order.reservedBytes,
+                events: EventAssembler(maxDisplay: order.maxDisplay)))
     }
 
     // MARK: The program
@@ -124,6 +131,8 @@ final class ServedExecution: Sendable {
                 give(order.requestBytes, &state)
                 return state.hub.started()
             }
+        case .output(let chunk) where chunk.stream == OutputStream.events.rawValue:
+            notify { receive(events: chunk, &$0) }
         case .output(let chunk):
             notify { state in
                 makeRoom(chunk.count, &state)
@@ -230,12 +239,18 @@ final class ServedExecution: Sendable {
                         .clientLimit))
             }
             let written = state.hub.written
-            for stream in OutputStream.both {
+            for stream in OutputStream.each {
                 guard let offset = position?[stream], offset > written[stream] else { continue }
                 return .failure(
                     RPCError(
                         .invalidArgument,
-                        "\(stream)_offset \(offset) is past the end of what was written, \(written[stream])"))
+                        "\(stream.positionField) \(offset) is past the end of what was written, \(written[stream])"))
+            }
+            if let offset = position?.events, offset >= state.hub.heldFrom.events,
+                !state.hub.rings.events.hasBoundary(at: offset)
+            {
+                return .failure(
+                    RPCError(.invalidArgument, "events_position \(offset) is not the position of an event"))
             }
             if !isObserver, state.hub.ended == nil { state.stopTimer() }
             return .success(
@@ -319,6 +334,24 @@ final class ServedExecution: Sendable {
         }
         credit?.give()
         for stream in streams { stream.onLoop { $0.pump() } }
+    }
+
+    /// Bytes of a piece's events have come.
+    private func receive(events chunk: OutputChunk, _ state: inout State) -> [UInt32] {
+        state.hub.received(ofEvents: chunk.count)
+        var woken: [UInt32] = []
+        state.events.append(chunk.data.readableBytesView)
+        while let event = state.events.next(reserve: { count in
+            let missing = state.hub.rings.events.count + count - state.reservedForEvents
+            guard missing > 0 else { return true }
+            guard order.memory?.reserve(missing, sixteenths: 12) != false else { return false }
+            state.reserved += missing
+            state.reservedForEvents += missing
+            return true
+        }) {
+            woken += state.hub.append(event: event)
+        }
+        return woken
     }
 
     // MARK: Memory
@@ -425,7 +458,7 @@ final class ServedExecution: Sendable {
                 watchers: UInt32(clamping: state.hub.watchers.count), stdoutBytes: written.stdout,
                 stderrBytes: written.stderr, stdoutHeldFrom: held.stdout, stderrHeldFrom: held.stderr,
                 resumableMilliseconds: UInt32(clamping: order.resumable?.wholeMilliseconds ?? 0),
-                ended: state.hub.ended.map { Ended($0) })
+                ended: state.hub.ended.map { Ended($0) }, context: order.context, eventsHeldFrom: held.events)
         }
     }
 }

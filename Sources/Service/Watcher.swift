@@ -85,6 +85,7 @@ extension OutputSlice: Message {
 
     /// Sends it; a large one is not copied.
     func send(on call: ServerCall) {
+        guard stream != .events else { return ShownEvent.send(data, endingAt: offset, on: call) }
         call.send(headSize: head.size, { head.write(into: $0) }, tail: data)
     }
 
@@ -107,6 +108,7 @@ extension Ended {
                 wallMicroseconds: ended.wallMicroseconds, userMicroseconds: ended.userMicroseconds,
                 systemMicroseconds: ended.systemMicroseconds, peakMemoryBytes: ended.peakMemoryBytes),
             stdoutBytes: ended.stdoutBytes, stderrBytes: ended.stderrBytes, stdoutTruncated: ended.stdoutTruncated,
-            stderrTruncated: ended.stderrTruncated, outOfMemoryKills: ended.outOfMemoryKills)
+            stderrTruncated: ended.stderrTruncated, outOfMemoryKills: ended.outOfMemoryKills,
+            isContextLost: ended.isContextLost)
     }
 }

@@ -37,10 +37,15 @@ struct WatcherState {
     }
 
     /// How many bytes may be sent now.
-    var room: Int { window.map { Int($0 - unacknowledged) } ?? .max }
+    var room: Int { window.map { Int($0 - min($0, unacknowledged)) } ?? .max }
+    /// Whether so many bytes, which can't be divided, may be sent. What is larger than the rest of the window waits until less
+    /// than a quarter of the window is out: for less, clients give no credit.
+    func hasRoom(forWhole count: Int) -> Bool {
+        hasEventsLeft && (count <= room || unacknowledged < (window ?? .max) / 4)
+    }
     var hasEventsLeft: Bool {
         guard window != nil else { return true }
-        let told = gaps.stdout.count + gaps.stderr.count + (hasLeadingGap ? 1 : 0)
+        let told = gaps.stdout.count + gaps.stderr.count + gaps.events.count + (hasLeadingGap ? 1 : 0)
         return events.count + told < OutputHub.mostEvents
     }
 
@@ -96,13 +101,18 @@ struct WatcherState {
 struct EventEnds {
     private var ends = InlineArray<60, UInt64>(repeating: 0)
     private var ofStderr: UInt64 = 0
+    private var ofEvents: UInt64 = 0
     private(set) var count = 0
 
     /// Appends an end. There must be room: fewer than `OutputHub.mostEvents`.
     mutating func append(_ end: UInt64, _ stream: OutputStream) {
         precondition(count < OutputHub.mostEvents, "more events than a watcher may have")
         ends[count] = end
-        if stream == .stderr { ofStderr |= 1 << UInt64(count) }
+        switch stream {
+        case .stdout: break
+        case .stderr: ofStderr |= 1 << UInt64(count)
+        case .events: ofEvents |= 1 << UInt64(count)
+        }
         count += 1
     }
 
@@ -110,13 +120,16 @@ struct EventEnds {
     mutating func remove(upTo offset: UInt64, _ stream: OutputStream) {
         var kept = 0
         var keptOfStderr: UInt64 = 0
+        var keptOfEvents: UInt64 = 0
         for index in 0..<count {
             let isStderr = ofStderr >> UInt64(index) & 1 == 1
-            if isStderr == (stream == .stderr), ends[index] <= offset { continue }
+            let isEvent = ofEvents >> UInt64(index) & 1 == 1
+            if isStderr == (stream == .stderr), isEvent == (stream == .events), ends[index] <= offset { continue }
             ends[kept] = ends[index]
             if isStderr { keptOfStderr |= 1 << UInt64(kept) }
+            if isEvent { keptOfEvents |= 1 << UInt64(kept) }
             kept += 1
         }
-        (count, ofStderr) = (kept, keptOfStderr)
+        (count, ofStderr, ofEvents) = (kept, keptOfStderr, keptOfEvents)
     }
 }

@@ -14,7 +14,7 @@ import TestSupport
 struct EveryReasonTests {
     @Test(
         "H40: the server sends it, with the code of the contract",
-        arguments: ErrorReason.allCases.filter { $0.rawValue < ErrorReason.noSuchContext.rawValue })
+        arguments: ErrorReason.allCases)
     func sent(_ reason: ErrorReason) async throws {
         let error = try await provoke(reason)
         #expect(error?.reason?.name == reason.protoName, "\(String(describing: error))")
@@ -77,7 +77,7 @@ struct EveryReasonTests {
         case .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit, .messageTooLarge:
             try await ofLimits(reason)
         case .inputEnded, .inputGap, .noTerminal: try await ofInput(reason)
-        case .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed: nil
+        case .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed: try await ofContexts(reason)
         }
     }
 
@@ -137,6 +137,30 @@ struct EveryReasonTests {
                 for _ in 0..<2 where error == nil { error = await refusal { _ = try await client.acquire() } }
                 #expect(error?.metadata["retry_after_ms"].flatMap { UInt64($0) } != nil)
             default: Issue.record("\(reason) is none of leases")
+            }
+        }
+        return error
+    }
+
+    private func ofContexts(_ reason: ErrorReason) async throws -> BerthError? {
+        var error: BerthError?
+        var limits = ServiceLimits()
+        limits.maxContexts = 1
+        try await ContextTests.with("sh", limits: limits) { client, lease, context in
+            switch reason {
+            case .noSuchContext:
+                try await client.closeContext(context)
+                error = await refusal { _ = try await client.run("true", in: context) }
+            case .contextLimit: error = await refusal { _ = try await client.openContext("sh", in: lease, cwd: "/tmp") }
+            case .contextBusy:
+                let running = client.execute("sleep 1000", in: context)
+                for try await event in running { if case .started = event { break } }
+                error = await refusal { _ = try await client.run("true", in: context) }
+                running.kill()
+            case .contextStartFailed:
+                try await client.closeContext(context)
+                error = await refusal { _ = try await client.openContext("sh", in: lease, cwd: "/none") }
+            default: Issue.record("\(reason) is none of contexts")
             }
         }
         return error

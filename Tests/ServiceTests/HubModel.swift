@@ -186,7 +186,7 @@ struct HubModel {
             readers[index].isAwake = false
         case .end:
             readers[index].hasEnded = true
-            for stream in OutputStream.both {
+            for stream in OutputStream.pipes {
                 expect(readers[index].position[stream] == written[stream].count, "an end before all was sent")
             }
         case .dropped(let gap):
@@ -232,7 +232,7 @@ struct HubModel {
         let reader = readers[index]
         var offsets = reader.position
         if !all {
-            for stream in OutputStream.both { offsets[stream] = random.next() % (reader.position[stream] + 1) }
+            for stream in OutputStream.pipes { offsets[stream] = random.next() % (reader.position[stream] + 1) }
         }
         if random.next() % 16 == 0 {
             var over = reader.position
@@ -245,7 +245,7 @@ struct HubModel {
         }
         wake(woken)
         guard reader.window != nil else { return }
-        for stream in OutputStream.both where offsets[stream] > reader.acknowledged[stream] {
+        for stream in OutputStream.pipes where offsets[stream] > reader.acknowledged[stream] {
             readers[index].acknowledged[stream] = offsets[stream]
             readers[index].unacknowledged[stream] = reader.unacknowledged[stream].compactMap { piece in
                 let lower = max(piece.lowerBound, offsets[stream])
@@ -271,7 +271,7 @@ struct HubModel {
     private mutating func check() {
         expect(credit <= HubModel.agentWindow, "the agent has credit for \(credit)")
         let governors = readers.filter { !$0.isObserver }
-        for stream in OutputStream.both {
+        for stream in OutputStream.pipes {
             let end = UInt64(written[stream].count)
             let held = hub.heldFrom[stream]
             expect(hub.written[stream] == end, "it has \(hub.written[stream]) of \(end)")
@@ -299,7 +299,7 @@ struct HubModel {
 
 extension HubModel.Reader {
     fileprivate var owed: UInt64 {
-        OutputStream.both.reduce(0) { sum, stream in
+        OutputStream.pipes.reduce(0) { sum, stream in
             sum + unacknowledged[stream].reduce(0) { $0 + UInt64($1.count) }
         }
     }

@@ -551,7 +551,8 @@ public struct Dropped: Message {
 }
 
 /// Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
-/// with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+/// with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+/// unacknowledged.
 public struct Display: Message {
     /// To acknowledge it with, or to go on after it; as if events were a stream of bytes.
     public var position: UInt64
@@ -986,7 +987,7 @@ public struct ExecutionInfo: Message {
 /// berth.v1.OpenContextRequest.
 public struct OpenContextRequest: Message {
     public var lease: String
-    /// "python", "bash" or "sh".
+    /// "python", "bash", "sh" or "node".
     public var language: String
     /// Absolute; empty: the pool's (/workspace).
     public var cwd: SystemString

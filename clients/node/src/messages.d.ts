@@ -366,7 +366,7 @@ export interface Dropped {
 }
 export const Dropped: MessageType<Dropped>;
 
-/** Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window with its size; one that is larger than the window is sent when nothing else is unacknowledged. */
+/** Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window with its size; one that is larger than what is left of the window is sent when less than a quarter of it is unacknowledged. */
 export interface Display {
   /** to acknowledge it with, or to go on after it; as if events were a stream of bytes */
   position: number;
@@ -597,7 +597,7 @@ export const ExecutionInfo: MessageType<ExecutionInfo>;
 
 export interface OpenContextRequest {
   lease: string;
-  /** "python", "bash" or "sh" */
+  /** "python", "bash", "sh" or "node" */
   language: string;
   /** absolute; empty: the pool's (/workspace) */
   cwd: string;

@@ -1499,7 +1499,8 @@ func (x *Dropped) GetBytes() uint64 {
 }
 
 // Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
-// with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+// with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+// unacknowledged.
 type Display struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -3028,7 +3029,7 @@ type OpenContextRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Lease    string            `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	Language string            `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`                                                                               // "python", "bash" or "sh"
+	Language string            `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`                                                                               // "python", "bash", "sh" or "node"
 	Cwd      string            `protobuf:"bytes,3,opt,name=cwd,proto3" json:"cwd,omitempty"`                                                                                         // absolute; empty: the pool's (/workspace)
 	Env      map[string]string `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"bytes,2,opt,name=value,proto3"` // as in ExecuteRequest
 	Uid      uint32            `protobuf:"varint,5,opt,name=uid,proto3" json:"uid,omitempty"`                                                                                        // as in ExecuteRequest

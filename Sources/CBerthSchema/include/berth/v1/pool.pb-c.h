@@ -733,7 +733,8 @@ struct  Berth__V1__Dropped
 
 /*
  * Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
- * with its size; one that is larger than the window is sent when nothing else is unacknowledged.
+ * with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+ * unacknowledged.
  */
 struct  Berth__V1__Display
 {
@@ -1212,7 +1213,7 @@ struct  Berth__V1__OpenContextRequest
   ProtobufCMessage base;
   char *lease;
   /*
-   * "python", "bash" or "sh"
+   * "python", "bash", "sh" or "node"
    */
   char *language;
   /*

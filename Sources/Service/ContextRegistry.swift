@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import AgentLink
+internal import Pool
+internal import BerthSchema
+internal import Synchronization
+
+/// An interpreter in a lease that takes pieces of code, as the server knows it. May be used from any thread.
+final class ServedContext: Sendable {
+    let id: String
+    let lease: LeaseToken
+    let language: Language
+    let link: AgentConnection
+    let opened: MonotonicInstant
+
+    private struct State {
+        var execution: Execution?
+        var pieces: UInt64 = 0
+        /// What runs in it: an execution's id, or nothing for a look at code.
+        var running: String?
+        var isOpen = false
+    }
+    private let state = Mutex(State())
+
+    init(id: String, lease: LeaseToken, language: Language, link: AgentConnection, opened: MonotonicInstant) {
+        self.id = id
+        self.lease = lease
+        self.language = language
+        self.link = link
+        self.opened = opened
+    }
+
+    func begin(_ execution: Execution) { state.withLock { $0.execution = execution } }
+    /// It takes pieces from now on. False when it did before.
+    func open() -> Bool {
+        state.withLock { state in
+            defer { state.isOpen = true }
+            return !state.isOpen
+        }
+    }
+    var isOpen: Bool { state.withLock { $0.isOpen } }
+    /// The interpreter, once it was asked for.
+    var execution: Execution? { state.withLock { $0.execution } }
+
+    /// - Returns: false when something runs in it.
+    func take(_ execution: String, isPiece: Bool) -> Bool {
+        state.withLock { state in
+            guard state.running == nil else { return false }
+            state.running = execution
+            if isPiece { state.pieces += 1 }
+            return true
+        }
+    }
+
+    func leave() { state.withLock { $0.running = nil } }
+
+    func info(now: MonotonicInstant) -> ContextInfo {
+        state.withLock { state in
+            ContextInfo(
+                context: id, language: language.rawValue, version: state.execution?.interpreter ?? "",
+                ageMilliseconds: (now - opened).wholeMilliseconds, pieces: state.pieces, execution: state.running ?? "")
+        }
+    }
+}
+
+/// The contexts by their leases, and why those that are no more ended.
+final class ContextRegistry: Sendable {
+    /// Ends that are remembered.
+    private static let remembered = 256
+
+    private struct State {
+        var ofLease: [LeaseToken: [ServedContext]] = [:]
+        var ends: [String: String] = [:]
+        var order: [String] = []
+    }
+    private let state = Mutex(State())
+
+    /// - Returns: false when its lease has as many as it may.
+    func insert(_ context: ServedContext, most: Int) -> Bool {
+        state.withLock { state in
+            guard state.ofLease[context.lease, default: []].count < most else { return false }
+            state.ofLease[context.lease, default: []].append(context)
+            return true
+        }
+    }
+
+    func remove(_ context: ServedContext, because words: String) {
+        state.withLock { state in
+            state.ofLease[context.lease]?.removeAll { $0 === context }
+            if state.ofLease[context.lease]?.isEmpty == true { state.ofLease[context.lease] = nil }
+            guard state.ends.updateValue(words, forKey: context.id) == nil else { return }
+            state.order.append(context.id)
+            if state.order.count > ContextRegistry.remembered { state.ends[state.order.removeFirst()] = nil }
+        }
+    }
+
+    /// The oldest first.
+    func list(_ lease: LeaseToken) -> [ServedContext] { state.withLock { $0.ofLease[lease] ?? [] } }
+
+    /// The one of this id, or how it ended, where that is known.
+    func find(_ id: String, lease: LeaseToken) -> (ServedContext?, end: String?) {
+        state.withLock { state in
+            if let context = state.ofLease[lease]?.first(where: { $0.id == id }) { return (context, nil) }
+            return (nil, state.ends[id])
+        }
+    }
+}

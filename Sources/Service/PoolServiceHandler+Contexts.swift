@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import AgentLink
+internal import AgentSchema
+internal import NIOCore
+internal import Pool
+internal import BerthRPC
+internal import BerthSchema
+internal import Synchronization
+
+/// Interpreters that keep their state, and the pieces of code that run in them.
+extension PoolServiceHandler {
+    /// How long an interpreter may take until it is ready.
+    private static let startLimit = Duration.seconds(30)
+    /// Between TERM and KILL, when a context is closed.
+    private static let closeGrace: UInt64 = 500
+
+    func openContext(_ call: ServerCall, _ session: Session) throws(RPCError) {
+        let request = try call.decode(OpenContextRequest.self)
+        guard let language = Language(rawValue: request.language) else {
+            throw RPCError(
+                .invalidArgument,
+                "there are no contexts of language \"\(request.language)\"; there are: \(Language.names)")
+        }
+        let program = try Program(
+            ExecuteRequest(
+                lease: request.lease, argv: ["context"], env: request.env, cwd: request.cwd,
+                envBytes: request.envBytes, uid: request.uid), limits)
+        guard !isDraining else { throw .shuttingDown }
+        guard let token = LeaseToken(request.lease), let use = fleet.use(token), let link = use.link as? AgentConnection
+        else { throw .noSuchLease }
+        let defaults = programDefaults(of: use.pool)
+        try program.checkUser(defaults, link.user)
+        try checkRoom(link)
+        let own = defaults.languages[language.rawValue] ?? []
+        var order = program.request(
+            argv: language.argv(own.contains(ProgramDefaults.codePlaceholder) ? own.first : nil), defaults,
+            image: link.imageEnvironment, user: link.user)
+        order.opensContext = true
+        order.driver = language.driver
+        order.isControlledByLines = language.isShell
+        // It has its lease's time, and ends at once with what it has left.
+        (order.timeoutMilliseconds, order.outputGraceMilliseconds) = (0, 0)
+        open(order, language, token, link, call)
+    }
+
+    private func open(
+        _ order: Agent.ExecuteRequest, _ language: Language, _ lease: LeaseToken, _ link: AgentConnection,
+        _ call: ServerCall
+    ) {
+        var random = SystemRandomNumberGenerator()
+        let context = ServedContext(
+            id: LeaseToken(using: &random).description, lease: lease, language: language, link: link,
+            opened: clock.now())
+        guard contexts.insert(context, most: limits.maxContexts) else {
+            return call.fail(
+                RPCError(
+                    .resourceExhausted,
+                    "this lease has \(limits.maxContexts) contexts, the most (max_contexts); close one", .contextLimit))
+        }
+        let answer = Answer(call)
+        call.onCancel = { _ in context.execution?.end(graceMilliseconds: 0) }
+        let execution = link.execute(order, silence: .ofStart(PoolServiceHandler.startLimit)) { [contexts] event in
+            switch event {
+            case .started:
+                guard context.open() else { return }
+                answer.give(
+                    .success(
+                        OpenContextResponse(context: context.id, version: context.execution?.interpreter ?? "")))
+            case .output, .overdue, .refused: break
+            case .ended(let ended):
+                contexts.remove(context, because: ended.contextEnd)
+                guard context.open() else { return }
+                answer.give(Result<OpenContextResponse, RPCError>.failure(.contextStart(ended, language)))
+            }
+        }
+        context.begin(execution)
+    }
+
+    func closeContext(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(CloseContextRequest.self)
+        let context = try findContext(request.context, lease: request.lease)
+        contexts.remove(context, because: "it was closed")
+        context.execution?.end(graceMilliseconds: PoolServiceHandler.closeGrace)
+        call.respond(CloseContextResponse())
+    }
+
+    func listContexts(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ListContextsRequest.self)
+        guard let lease = LeaseToken(request.lease), fleet.use(lease) != nil else { throw .noSuchLease }
+        let now = clock.now()
+        call.respond(
+            ListContextsResponse(contexts: contexts.list(lease).filter { $0.isOpen }.map { $0.info(now: now) }))
+    }
+
+    /// The context that a call is about, whose lease is used by this.
+    private func findContext(_ id: String, lease: String) throws(RPCError) -> ServedContext {
+        guard let token = LeaseToken(lease), fleet.use(token) != nil else { throw .noSuchLease }
+        let (context, end) = contexts.find(id, lease: token)
+        guard let context, context.isOpen else { throw .noSuchContext(end) }
+        return context
+    }
+
+    // MARK: Pieces
+
+    func executePiece(_ request: ExecuteRequest, _ call: ServerCall, _ session: Session) throws(RPCError) {
+        let program = try Program(piece: request, limits)
+        guard !isDraining else { throw .shuttingDown }
+        let context = try findContext(request.context, lease: request.lease)
+        try checkRoom(context.link)
+        guard fleet.use(context.lease, begins: true) != nil else { throw .noSuchLease }
+        let atEnd: @Sendable () -> Void = { [fleet] in
+            context.leave()
+            fleet.endUse(context.lease)
+        }
+        var order = ServedExecution.Order(
+            lease: context.lease, client: session.client, member: context.link.member,
+            argv: Command.listed([SystemString(context.language.rawValue), SystemString(request.code)]),
+            graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
+            maxWatchers: limits.maxWatchers)
+        order.context = context.id
+        order.maxDisplay = limits.maxDisplay
+        var random = SystemRandomNumberGenerator()
+        let id = LeaseToken(using: &random).description
+        guard context.take(id, isPiece: true) else {
+            fleet.endUse(context.lease)
+            throw .contextBusy
+        }
+        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
+            atEnd()
+            throw call.connection.memory.refusal
+        }
+        let piece = piece(
+            program.request(argv: [], ProgramDefaults(), image: ImageEnvironment([]), user: nil), in: context,
+            request.code)
+        start(order, id: id, for: call, .execute, window: program.window) { [link = context.link] execution in
+            link.execute(piece, window: order.agentWindow) { event in
+                if case .ended = event { atEnd() }
+                execution.receive(event)
+            }
+        }
+    }
+
+    /// - Parameter base: its limits and its input.
+    private func piece(_ base: Agent.ExecuteRequest, in context: ServedContext, _ code: String) -> Agent.ExecuteRequest
+    {
+        var piece = base
+        (piece.argv, piece.env) = ([], [])
+        piece.context = context.execution?.contextNumber ?? 0
+        piece.code = Array(code.utf8)
+        piece.maxDisplayBytes = UInt64(limits.maxDisplay)
+        return piece
+    }
+
+    // MARK: Looking at code
+
+    func complete(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(CompleteRequest.self)
+        try look(
+            call, .complete, request.code, request.cursor, in: try findContext(request.context, lease: request.lease)
+        ) { (bytes, arena) throws(SchemaError) -> CompleteResponse in
+            try CompleteResponse(decoding: bytes, arena: arena)
+        }
+    }
+
+    func inspect(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(InspectRequest.self)
+        try look(
+            call, request.detail ? .inspectDetail : .inspect, request.code, request.cursor,
+            in: try findContext(request.context, lease: request.lease)
+        ) { (bytes, arena) throws(SchemaError) -> InspectResponse in
+            try InspectResponse(decoding: bytes, arena: arena)
+        }
+    }
+
+    /// How long a look at code may take until it is interrupted, and then until it costs the context.
+    private static let lookLimit = Duration.seconds(5)
+    private static let lookGrace = Duration.seconds(10)
+
+    private func look<Response: Message>(
+        _ call: ServerCall, _ kind: Agent.PieceKind, _ code: String, _ cursor: UInt64, in context: ServedContext,
+        _ decode: @escaping @Sendable (UnsafeRawBufferPointer, Arena) throws(SchemaError) -> Response
+    ) throws(RPCError) {
+        guard context.language.knowsNames else {
+            throw RPCError(.unimplemented, "contexts of language \(context.language.rawValue) can't be asked for names")
+        }
+        try Command.checkPiece(code)
+        guard cursor <= UInt64(code.utf8.count) else {
+            throw RPCError(.invalidArgument, "cursor is \(cursor), after the end of code, \(code.utf8.count)")
+        }
+        try checkRoom(context.link)
+        guard context.take("", isPiece: false) else { throw .contextBusy }
+        var piece = piece(Agent.ExecuteRequest(execution: 0, argv: []), in: context, code)
+        piece.pieceKind = kind
+        piece.cursor = cursor
+        piece.timeoutMilliseconds = PoolServiceHandler.lookLimit.wholeMilliseconds
+        piece.graceMilliseconds = PoolServiceHandler.lookGrace.wholeMilliseconds
+        let answer = Answer(call)
+        let events = Mutex(EventAssembler())
+        _ = context.link.execute(piece) { event in
+            switch event {
+            case .output(let chunk):
+                events.withLock { events in
+                    events.append(chunk.data.readableBytesView)
+                    while events.next(reserve: { _ in true }) != nil {}
+                }
+            case .ended(let ended):
+                context.leave()
+                let found = events.withLock { $0.answer?.bytes }
+                if let found, ShownEvent.hasFewParts(found),
+                    let response = found.withUnsafeBytes({ try? decode($0, Arena()) })
+                {
+                    return answer.give(.success(response))
+                }
+                answer.give(
+                    Result<Response, RPCError>.failure(
+                        ended.isContextLost
+                            ? .noSuchContext(ended.contextEnd)
+                            : RPCError(
+                                ended.cause == .timedOut ? .deadlineExceeded : .internal,
+                                ended.message.isEmpty ? "the context gave no answer" : ended.message)))
+            case .started, .overdue, .refused: break
+            }
+        }
+    }
+}
+
+extension Agent.Ended {
+    /// How a context ended, for who asks for it later.
+    var contextEnd: String {
+        switch cause {
+        case .exited: "its interpreter exited with \(exitCode)"
+        case .signalled: message.isEmpty ? "its interpreter was ended by signal \(signal)" : message
+        default: message.isEmpty ? "\(cause)" : message
+        }
+    }
+}
+
+extension RPCError {
+    /// - Parameter end: how it ended, where that is known.
+    static func noSuchContext(_ end: String?) -> RPCError {
+        RPCError(
+            .notFound, end.map { "the context has ended: \($0)" } ?? "no such context in this lease, or it has ended",
+            .noSuchContext)
+    }
+
+    static var contextBusy: RPCError {
+        RPCError(
+            .failedPrecondition, "a piece of code runs in this context; wait for its end, or open another", .contextBusy
+        )
+    }
+
+    /// Why an interpreter did not start.
+    static func contextStart(_ ended: Agent.Ended, _ language: Language) -> RPCError {
+        switch ended.cause {
+        case .startFailed:
+            RPCError(
+                ended.startFailure == .noResources ? .resourceExhausted : .failedPrecondition,
+                "no context of language \(language.rawValue): \(ended.message)", .contextStartFailed)
+        case .containerLost, .draining: RPCError(.unavailable, ended.message)
+        case .cancelled: RPCError(.cancelled, ended.message)
+        default:
+            RPCError(
+                .failedPrecondition, "no context of language \(language.rawValue): \(ended.contextEnd)",
+                .contextStartFailed)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Berth
+import BerthSchema
+import Testing
+import TestSupport
+
+/// Pieces that do to their interpreter what they can: the end is typed, and others notice nothing.
+@Suite("Hostile pieces of code")
+struct HostileContextTests {
+    private struct Case: CustomTestStringConvertible {
+        var testDescription: String
+        var code: String
+        var cause: EndCause
+        var isLost = true
+        var words = ""
+    }
+
+    private static let cases = [
+        Case(testDescription: "exits", code: "import os; os._exit(3)", cause: .exited),
+        Case(testDescription: "kills itself", code: "import os; os.kill(os.getpid(), 9)", cause: .signalled),
+        Case(
+            testDescription: "closes control", code: "import os, time; os.close(3); time.sleep(60)",
+            cause: .contextLost, words: "closed its control"),
+        Case(
+            testDescription: "writes nonsense", code: "import os, time; os.write(3, b'nonsense'); time.sleep(60)",
+            cause: .contextLost, words: "nonsense"),
+        Case(
+            testDescription: "announces more than may be",
+            code: "import os, time; os.write(3, b'd99999999\\n'); time.sleep(60)", cause: .contextLost,
+            words: "99999999"),
+        Case(
+            testDescription: "writes without end to control",
+            code: "import os\nwhile True: os.write(3, b'x' * 65536)", cause: .contextLost),
+        Case(
+            testDescription: "says that an older piece has ended", code: "import os; os.write(3, b'e3\\n1 0')",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "sends what is no message",
+            code: "import os\nos.write(3, b'd4\\n\\xff\\xff\\xff\\xff')\nos.write(3, b'f2\\n\\xff\\xff')",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "sends a message of very many parts",
+            code: "import os\ndata = b'\\x22\\x00' * 500000\nos.write(3, b'f%d\\n' % len(data) + data)",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "forks", code: "import os\nif os.fork() == 0: raise ValueError('child')\nos.wait()",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "traces all calls", code: "import sys\nsys.settrace(lambda *a: 1 / 0)\nlen([])",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "takes stdout away", code: "import sys\nsys.stdout = sys.stderr = None\ndel sys.stdin",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "empties builtins", code: "import builtins\nbuiltins.__dict__.clear()", cause: .exited,
+            isLost: false),
+        Case(
+            testDescription: "shows what raises",
+            code:
+                "class A:\n    def __repr__(self): raise KeyError(self)\n    __str__ = __repr__\nraise type('E', (Exception,), {'__str__': lambda s: 1 / 0})",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "has a repr without end",
+            code: "class A:\n    def __repr__(self):\n        while True: pass\nA()", cause: .timedOut, isLost: false),
+        Case(
+            testDescription: "shows what contains itself", code: "x = []\nfor i in range(10000): x = [x]\nx",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "signals the agent",
+            code: "import os\nfor n in (9, 15, 2):\n    try: os.kill(1, n)\n    except OSError: pass",
+            cause: .exited, isLost: false),
+        Case(
+            testDescription: "ignores interrupts",
+            code: "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)", cause: .timedOut),
+    ]
+
+    @Test(
+        "whatever a piece does, its end is typed, and another context of the lease and the next one are well",
+        arguments: cases)
+    private func hostile(_ hostile: Case) async throws {
+        // Whose processes are not in a container could reach others: these are the tests' own.
+        if hostile.testDescription == "signals the agent" { return }
+        try await ContextTests.with { client, lease, context in
+            let other = try await client.openContext("python", in: lease, cwd: "/tmp")
+            try await client.run("kept = 5", in: other)
+            var command = Command(piece: hostile.code, in: context, timeout: .seconds(2))
+            command.grace = .milliseconds(300)
+            let output = try await client.run(command, in: lease)
+            #expect(output.ended.cause == hostile.cause, "\(output.ended)")
+            #expect(output.ended.isContextLost == hostile.isLost, "\(output.ended)")
+            #expect(output.ended.message.contains(hostile.words), "\(output.ended.message)")
+            #expect(try await client.run("kept", in: other).value == "5")
+            if !hostile.isLost {
+                let after = try await client.run("1 + 1", in: context, timeout: .seconds(5))
+                #expect(after.ended.cause == .exited)
+                #expect(!after.ended.isContextLost)
+            }
+            let next = try await client.openContext("python", in: lease, cwd: "/tmp")
+            #expect(try await client.run("2", in: next).value == "2")
+        }
+    }
+
+    @Test("a thread that goes on printing is heard in the next piece, and no piece waits for it")
+    func thread() async throws {
+        try await ContextTests.with { client, _, context in
+            let first = try await client.run(
+                """
+                import threading
+                go, done = threading.Event(), threading.Event()
+                def late():
+                    go.wait()
+                    print("late")
+                    display("nowhere")
+                    done.set()
+                threading.Thread(target=late).start()
+                """, in: context)
+            #expect(first.text == "")
+            let second = try await client.run("go.set(); done.wait(); 'own'", in: context)
+            #expect(second.text == "late\n")
+            #expect(second.value == "'own'")
+        }
+    }
+}
