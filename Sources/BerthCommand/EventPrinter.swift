@@ -66,7 +66,12 @@ struct EventPrinter {
             try printBytes(output.data, to: output.stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
         case .dropped(let dropped):
             printError(dropped.words)
-        case .started, .ended, .display, .failure, .prompt, .unknown: break
+        case .display(let display):
+            var printer = ShownPrinter()
+            try printer.print(display)
+        case .failure(let failure): ShownPrinter().print(failure)
+        case .prompt(let prompt): _ = writeAll(Array(prompt.text.printable.utf8), to: STDERR_FILENO)
+        case .started, .ended, .unknown: break
         }
     }
 }
@@ -95,9 +100,23 @@ private struct EventLine: Encodable {
     var stdoutTruncated: UInt64?
     var stderrTruncated: UInt64?
     var outOfMemoryKills: UInt64?
+    var contextLost: Bool?
+    var position: UInt64?
+    var id: String?
+    var update: Bool?
+    var result: Bool?
+    /// Of a display, by MIME types: text as it is, the rest in base64.
+    var data: [String: String]?
+    var leftOut: [String: UInt64]?
+    var name: String?
+    var traceback: [String]?
+    var password: Bool?
 
     enum CodingKeys: String, CodingKey {
         case event, execution, member, stream, offset, bytes, text, base64, cause, signal, message
+        case position, id, update, result, data, name, traceback, password
+        case contextLost = "context_lost"
+        case leftOut = "left_out"
         case startFailure = "start_failure"
         case exitCode = "exit_code"
         case wallMicroseconds = "wall_us"
@@ -142,12 +161,42 @@ private struct EventLine: Encodable {
             if ended.stdoutTruncated > 0 { stdoutTruncated = ended.stdoutTruncated }
             if ended.stderrTruncated > 0 { stderrTruncated = ended.stderrTruncated }
             if ended.outOfMemoryKills > 0 { outOfMemoryKills = ended.outOfMemoryKills }
+            if ended.isContextLost { contextLost = true }
         case .dropped(let dropped):
             self.event = "dropped"
             stream = dropped.stream.name
             offset = dropped.offset
             bytes = dropped.bytes
-        case .display, .failure, .prompt, .unknown:
+        case .display(let display):
+            self.event = "display"
+            position = display.position
+            if !display.id.isEmpty { id = display.id }
+            if display.isUpdate { update = true }
+            if display.isResult { result = true }
+            data = Dictionary(
+                display.data.map { form in
+                    let isText = ShownPrinter.isText(form.mime)
+                    return (
+                        form.mime,
+                        isText
+                            ? String(decoding: form.data, as: UTF8.self) : Data(form.data).base64EncodedString()
+                    )
+                }, uniquingKeysWith: { $1 })
+            if !display.leftOut.isEmpty {
+                leftOut = Dictionary(display.leftOut.map { ($0.mime, $0.bytes) }, uniquingKeysWith: { $1 })
+            }
+        case .failure(let failure):
+            self.event = "failure"
+            position = failure.position
+            name = failure.name
+            message = failure.message
+            traceback = failure.traceback
+        case .prompt(let prompt):
+            self.event = "prompt"
+            position = prompt.position
+            text = prompt.text
+            if prompt.isPassword { password = true }
+        case .unknown:
             return nil
         }
     }

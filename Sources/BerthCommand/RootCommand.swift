@@ -25,7 +25,8 @@ struct RootCommand: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Run.self, Attach.self, Executions.self, Signal.self, Acquire.self, Release.self, Copy.self,
+            Serve.self, Run.self, Repl.self, Contexts.self, Attach.self, Executions.self, Signal.self, Acquire.self,
+            Release.self, Copy.self,
             Stats.self,
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])

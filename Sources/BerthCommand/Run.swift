@@ -64,6 +64,11 @@ struct Run: AsyncParsableCommand {
     @Option(help: "Language of --code: python, sh, or one from the pool's configuration.")
     var language: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "With --lease and --code: the context that runs it, from berth context open.", valueName: "id"))
+    var context: String?
+
     @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program as it comes.")
     var interactive = false
 
@@ -131,7 +136,8 @@ struct Run: AsyncParsableCommand {
                     ? "no command is given: berth run -- PROGRAM, --shell LINE or --code TEXT"
                     : "one of a command, --shell and --code is run, and \(given) are given")
         }
-        guard (code == nil) == (language == nil) else {
+        if context != nil { try validateContext() }
+        guard context != nil || (code == nil) == (language == nil) else {
             throw ValidationError(
                 code == nil
                     ? "--language says what --code is written in, which is not given" : "--code needs --language")
@@ -165,6 +171,20 @@ struct Run: AsyncParsableCommand {
         }
     }
 
+    /// What a context decides is not to be said.
+    private func validateContext() throws {
+        guard code != nil else { throw ValidationError("--context runs --code TEXT, which is not given") }
+        guard leases.isGiven || Arguments.variable("BERTH_LEASE") != nil else {
+            throw ValidationError("--context needs --lease: a context is in a lease")
+        }
+        for (flag, isGiven) in [
+            ("--language", language != nil), ("--env", !env.isEmpty), ("--cwd", cwd != nil), ("-t", terminal),
+            ("--merge", merge), ("--keep-background", keepBackground),
+        ] where isGiven {
+            throw ValidationError("\(flag) is the context's: it was decided when that was opened")
+        }
+    }
+
     mutating func run() async throws {
         throw ExitCode(try await Run.withOwnCode(execute))
     }
@@ -181,11 +201,12 @@ struct Run: AsyncParsableCommand {
     }
 
     private func execute() async throws -> Int32 {
-        let program = try programToRun()
+        var program = try programToRun()
         let address = try server.address()
         // Who asks for a pool wants a container of it, whatever the environment says.
         let lease = try pool == nil && wait == nil ? leases.optional() : nil
         let client = try await BerthClient.connect(to: address)
+        if context != nil, let lease { program.program = try piece(program.program, lease) }
         let execution =
             lease.map { client.execute(program, in: $0) }
             ?? client.execute(program, pool: pool, wait: wait?.duration)
@@ -242,6 +263,11 @@ struct Run: AsyncParsableCommand {
         return program
     }
 
+    private func piece(_ program: Command.Program, _ lease: Lease) throws -> Command.Program {
+        guard case .code(let text, _) = program, let context else { return program }
+        return .piece(text, context: Context(id: context, lease: lease))
+    }
+
     private func what() throws -> Command.Program {
         if let shell {
             // Its field is text alone; the server makes the same of it.
@@ -250,7 +276,7 @@ struct Run: AsyncParsableCommand {
             }
             return .shell(line)
         }
-        guard let code, let language else { return .systemArgv(command.map(\.argumentString)) }
+        guard let code, let language = language ?? context else { return .systemArgv(command.map(\.argumentString)) }
         guard code == "-" else {
             guard let text = code.argumentString.text else { throw Failure("--code is not valid UTF-8") }
             return .code(text, language: language)

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Berth
+import Console
+import Dispatch
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+struct Repl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A prompt at an interpreter that keeps its state.",
+        discussion: """
+            Leases a container, opens a context in it, and runs what is typed: Enter runs what is whole and else begins \
+            another line, Alt-Enter always does; Tab completes; up and down go through what was typed before; Ctrl-C stops \
+            the code that runs, and keeps the variables; Ctrl-D leaves. Pictures are written to files whose paths are \
+            printed, and shown where the terminal can.
+
+              berth repl
+              berth repl --language bash
+              berth repl --pool science --images plots
+
+            What does not come from a terminal is run as one piece.
+            """)
+
+    /// How long a piece may run if nothing is said.
+    private static let longestPiece = Duration.seconds(8 * 3600)
+    private static let mostCode = 1 << 20
+
+    @OptionGroup var server: ServerOptions
+
+    @Option(help: "Pool to take the container from (default: the server's default pool).")
+    var pool: String?
+
+    @OptionGroup var leases: LeaseOptions
+
+    @Option(help: "python, bash, sh or node.")
+    var language = "python"
+
+    @Option(help: ArgumentHelp("With --lease: a context that is open already.", valueName: "id"))
+    var context: String?
+
+    @Option(
+        help: ArgumentHelp("Directory for pictures, which must exist (default: a new one in /tmp).", valueName: "dir"))
+    var images: String?
+
+    @Option(
+        help: "Time-out of each piece: 250ms, 5s, 2m (default: 8h).", transform: DurationArgument.init(parsing:))
+    var timeout: DurationArgument?
+
+    mutating func validate() throws {
+        guard context == nil || leases.isGiven || Arguments.variable("BERTH_LEASE") != nil else {
+            throw ValidationError("--context needs --lease: a context is in a lease")
+        }
+        guard !leases.isGiven || pool == nil else {
+            throw ValidationError("--lease is a container already: --pool chooses another")
+        }
+    }
+
+    mutating func run() async throws {
+        throw ExitCode(try await Run.withOwnCode(prompt))
+    }
+
+    private func prompt() async throws -> Int32 {
+        let given = try pool == nil ? leases.optional() : nil
+        let client = try await BerthClient.connect(to: try server.address())
+        defer { client.close() }
+        let lease: Lease = if let given { given } else { try await client.acquire(pool: pool) }
+        let open: Context =
+            if let context {
+                Context(id: context, lease: lease)
+            } else {
+                try await client.openContext(language, in: lease)
+            }
+        let pictures = PictureDirectory(images)
+        let session = ReplSession(
+            client: client, context: open, language: language, timeout: timeout?.duration ?? Self.longestPiece,
+            printer: ShownPrinter(pictures: pictures, showsPictures: ShownPrinter.terminalShowsPictures))
+        let code = try await withTaskExecutorPreference(BlockingExecutor("prompt")) {
+            guard isatty(STDIN_FILENO) == 1 else {
+                guard let bytes = StandardInput.all(limit: Self.mostCode) else {
+                    throw Failure("the code on standard input is longer than \(Self.mostCode) bytes, the limit")
+                }
+                return try await session.run(String(decoding: bytes, as: UTF8.self))
+            }
+            return try await session.prompt()
+        }
+        if given == nil {
+            try await client.release(lease)
+        } else if context == nil {
+            try await client.closeContext(open)
+        }
+        return code
+    }
+}
+
+/// One prompt, from its first piece of code to Ctrl-D.
+final class ReplSession {
+    private let client: BerthClient
+    private let context: Context
+    private let language: String
+    private let timeout: Duration
+    private var printer: ShownPrinter
+    private let editor = LineEditor()
+    /// What Ctrl-C stops.
+    private let running = RunningPiece()
+
+    init(client: BerthClient, context: Context, language: String, timeout: Duration, printer: ShownPrinter) {
+        self.client = client
+        self.context = context
+        self.language = language
+        self.timeout = timeout
+        self.printer = printer
+    }
+
+    func prompt() async throws -> Int32 {
+        let version = context.version.isEmpty ? "" : " \(context.version.printable)"
+        try printLine("\(language)\(version); Ctrl-D leaves")
+        let first = ["python": ">>> ", "node": "> "][language] ?? "$ "
+        let more = language == "python" ? "... " : "> "
+        while true {
+            let outcome = await editor.read(
+                first, more, isWhole: { [language] in CodeScanner.isWhole($0, language: language) },
+                complete: { [client, context, language] code in
+                    guard language == "python", let found = try? await client.complete(code, in: context) else {
+                        return (0, [])
+                    }
+                    return (Int(clamping: found.start), found.matches)
+                })
+            switch outcome {
+            case .closed: return 0
+            case .interrupted: continue
+            case .text(let code):
+                guard !code.allSatisfy(\.isWhitespace) else { continue }
+                _ = try await run(code)
+                if running.isContextLost { return ExitStatus.ownFailure }
+            }
+        }
+    }
+
+    /// Runs a piece of code to its end. Returns its exit code.
+    func run(_ code: String) async throws -> Int32 {
+        var command = Command(piece: code, in: context, timeout: timeout)
+        let asks = language == "python" && isatty(STDIN_FILENO) == 1
+        command.keepsStdinOpen = asks
+        let execution = client.execute(command, in: context.lease)
+        running.begin(execution)
+        defer { running.end() }
+        var printed = EventPrinter(json: false)
+        var isInLine = false
+        for try await event in execution {
+            switch event {
+            case .output(let output):
+                isInLine = output.data.last != UInt8(ascii: "\n")
+                try printed.print(event)
+            case .display(let display):
+                if isInLine { try printLine() }
+                isInLine = false
+                try printer.print(display)
+            case .failure(let failure):
+                if isInLine { try printLine() }
+                isInLine = false
+                printer.print(failure)
+            case .prompt(let prompt):
+                isInLine = false
+                guard asks else { break }
+                switch await editor.read(prompt.text.printable, "", isHidden: prompt.isPassword) {
+                case .text(let line): try await execution.write(Array("\(line)\n".utf8))
+                case .interrupted: try await execution.signal(.interrupt)
+                case .closed: try await execution.closeInput()
+                }
+            case .ended(let ended):
+                if isInLine { try printLine() }
+                for words in ended.words { printError(words) }
+                if ended.isContextLost {
+                    running.loseContext()
+                }
+                return ended.exitStatus(interruptedBy: nil)
+            case .started, .dropped, .unknown: try printed.print(event)
+            }
+        }
+        return ExitStatus.ownFailure
+    }
+}
+
+/// The piece that a Ctrl-C is for, while the terminal makes signals of it.
+///
+/// Unchecked, as the source of signals is only kept.
+private final class RunningPiece: @unchecked Sendable {
+    private struct State {
+        var execution: Execution?
+        var isContextLost = false
+    }
+    private let state = Mutex(State())
+    private let signals: any DispatchSourceSignal
+
+    init() {
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: DispatchQueue(label: "berth.interrupts"))
+        signals = source
+        source.setEventHandler { [weak self] in
+            guard let execution = self?.state.withLock({ $0.execution }) else { return }
+            Task { try? await execution.signal(.interrupt) }
+        }
+        source.resume()
+    }
+
+    func begin(_ execution: Execution) { state.withLock { $0.execution = execution } }
+    func end() { state.withLock { $0.execution = nil } }
+    func loseContext() { state.withLock { $0.isContextLost = true } }
+    var isContextLost: Bool { state.withLock { $0.isContextLost } }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Berth
+import BerthSchema
+import Console
+import FoundationEssentials
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Puts out what a piece of code shows beside its output: text as it is, pictures into files, or into a terminal that shows
+/// them.
+struct ShownPrinter {
+    /// Where pictures go; nil: nowhere, they are only named.
+    var pictures: PictureDirectory?
+    /// The terminal shows pictures that come as kitty's escapes.
+    var showsPictures = false
+
+    static let endings = [
+        "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/svg+xml": "svg", "application/pdf": "pdf",
+    ]
+
+    static func isText(_ mime: String) -> Bool {
+        mime.hasPrefix("text/") || mime.hasSuffix("json") || mime.hasSuffix("xml") || mime.hasSuffix("javascript")
+    }
+
+    mutating func print(_ display: Display) throws(OutputFailure) {
+        var isShown = false
+        for form in display.data {
+            guard let ending = ShownPrinter.endings[form.mime], pictures != nil else { continue }
+            if showsPictures, form.mime == "image/png" {
+                try printText(ShownPrinter.kitty(form.data) + "\n")
+                isShown = true
+            } else if let path = pictures?.write(form.data, ending) {
+                try printLine("[\(form.mime): \(path.printable)]")
+                isShown = true
+            }
+        }
+        if !isShown, let text = display.text { try printLine(text) }
+        if !isShown, display.text == nil, let mime = display.data.first?.mime { try printLine("[\(mime.printable)]") }
+        for form in display.leftOut {
+            let name = form.mime.isEmpty ? "a form of it" : form.mime.printable
+            printError("\(name) has \(form.bytes) bytes, more than the server's max_display, and is left out")
+        }
+    }
+
+    func print(_ failure: BerthSchema.Failure) {
+        if failure.traceback.isEmpty { printErrorLine("\(failure.name): \(failure.message)") }
+        for line in failure.traceback { printErrorLine(line) }
+    }
+
+    /// A PNG as kitty, WezTerm and Ghostty show it.
+    static func kitty(_ png: [UInt8]) -> String {
+        let text = Array(Data(png).base64EncodedString().utf8)
+        var escapes = ""
+        var start = 0
+        while start < text.count {
+            let end = min(start + 4096, text.count)
+            let head = start == 0 ? "f=100,a=T," : ""
+            escapes += "\u{1b}_G\(head)m=\(end < text.count ? 1 : 0);"
+            escapes += String(decoding: text[start..<end], as: UTF8.self) + "\u{1b}\\"
+            start = end
+        }
+        return escapes
+    }
+
+    static var terminalShowsPictures: Bool {
+        guard isatty(STDOUT_FILENO) == 1 else { return false }
+        let terminal = Arguments.variable("TERM") ?? ""
+        let program = Arguments.variable("TERM_PROGRAM") ?? ""
+        return Arguments.variable("KITTY_WINDOW_ID") != nil || terminal.contains("kitty")
+            || ["WezTerm", "ghostty"].contains(program)
+    }
+}
+
+/// A directory of this run's own for pictures, made when the first one comes.
+final class PictureDirectory {
+    private var path: String?
+    private var count = 0
+
+    /// - Parameter path: nil is a new one where files that nobody keeps go.
+    init(_ path: String?) {
+        self.path = path
+    }
+
+    /// - Returns: the file's path; nil, when it could not be written, which is said.
+    func write(_ bytes: [UInt8], _ ending: String) -> String? {
+        if path == nil {
+            var template = Array("\(Arguments.variable("TMPDIR") ?? "/tmp")/berth-XXXXXX".utf8CString)
+            guard mkdtemp(&template) != nil else {
+                printError("no directory for pictures: \(String(cString: strerror(errno)))")
+                return nil
+            }
+            path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        while true {
+            count += 1
+            let file = "\(path ?? ".")/\(count).\(ending)"
+            let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            if descriptor < 0, errno == EEXIST { continue }
+            guard descriptor >= 0, writeAll(bytes, to: descriptor) else {
+                printError("\(file): \(String(cString: strerror(errno)))")
+                return nil
+            }
+            close(descriptor)
+            return file
+        }
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Contexts on the command line", .serialized)
+struct ContextTests {
+    /// The blocks of a page that are to be run, each with the output that is promised, or none.
+    private static func examples(_ language: String) throws -> [(code: String, output: String?)] {
+        let page = try String(contentsOfFile: "docs/contexts.md", encoding: .utf8)
+        var found: [(code: String, output: String?)] = []
+        var block: (kind: String, lines: [String])?
+        for line in page.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+            guard line.hasPrefix("```") else {
+                block?.lines.append(line)
+                continue
+            }
+            guard let (kind, lines) = block else {
+                block = (String(line.dropFirst(3)), [])
+                continue
+            }
+            block = nil
+            let text = lines.map { $0 + "\n" }.joined()
+            if kind == language { found.append((text, nil)) }
+            if kind == "output", let last = found.indices.last { found[last].output = text }
+        }
+        return found
+    }
+
+    private func shell(_ server: ServerProcess, _ script: String) async throws -> (
+        status: Int32, out: String, err: String
+    ) {
+        let folder = "/tmp/berth-shell-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let start = "berth() { '\(try BuildProducts.program("berth"))' \"$@\"; }; cd \(folder)"
+        let program = try Program(
+            try tool("bash"), ["-ec", "\(start)\n\(script)"], environment: ["BERTH_SERVER": server.address])
+        let status = try await program.end()
+        return (status, program.out, program.err)
+    }
+
+    @Test("what docs/contexts.md shows at the command line comes out as it says")
+    func page() async throws {
+        let examples = try Self.examples("sh")
+        #expect(examples.count == 3)
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "4"]) { server in
+            for example in examples {
+                let result = try await shell(server, example.code)
+                #expect(result.status == 0, "\(result)")
+                #expect(result.out == example.output, "\(result)")
+            }
+        }
+    }
+
+    @Test(
+        "120 pieces of Python show in a context what they show in an IPython kernel; what differs is listed, with its reason"
+    )
+    func pieces() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2", "--memory", "512m"]) { server in
+            let program = try Program(
+                "/usr/bin/python3", ["Tests/Integration/Contexts/compare.py", try BuildProducts.program("berth")],
+                environment: ["BERTH_SERVER": server.address, "PYDEVD_DISABLE_FILE_VALIDATION": "1"])
+            let status = try await program.end(within: .seconds(180))
+            #expect(status == 0, "\(program.out)\(program.err)")
+            #expect(program.out.hasSuffix(" 0 that should not be as they are\n"), "\(program.out)")
+        }
+    }
+
+    @Test(
+        "contexts work in containers of either runtime, as their users, and end with their lease",
+        arguments: Runtime.allCases)
+    func runtimes(_ runtime: Runtime) async throws {
+        try await ServerProcess.with(runtime, ["--size", "1", "--max", "2"]) { server in
+            let result = try await shell(
+                server,
+                """
+                export BERTH_LEASE=$(berth acquire)
+                context=$(berth context open sh)
+                berth run --context $context --code 'id -u; x=1; cd /tmp'
+                berth run --context $context --code 'pwd; echo $x; cat'
+                berth run --context $context --code 'sleep 60' --timeout 200ms || echo $?
+                berth run --context $context --code 'pwd; kill -9 $$' || echo $?
+                berth run --context $context --code 'pwd' || echo $?
+                berth run -- true
+                berth release
+                """)
+            let lines = result.out.split(separator: "\n").map(String.init)
+            #expect(lines.first.flatMap(Int.init) ?? 0 > 0, "\(result)")
+            #expect(lines.dropFirst() == ["/tmp", "1", "124", "/tmp", "137", "125"], "\(result)")
+        }
+    }
+
+    @Test("a piece that takes all the memory ends as out of memory, or fails, and says if its context is lost")
+    func memory() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            let result = try await shell(
+                server,
+                """
+                export BERTH_LEASE=$(berth acquire)
+                context=$(berth context open python)
+                berth run --context $context --json --code 'x = bytearray(400 << 20); len(x)' > events || true
+                grep -c '"cause":"out_of_memory"' events; grep -c '"context_lost":true' events
+                context=$(berth context open python)
+                berth run --context $context --code '1 + 1'
+                berth release
+                """)
+            #expect(result.out == "1\n1\n2\n", "\(result)")
+        }
+    }
+
+    @Test(
+        "at a prompt: several lines, history, completion, an interrupt that keeps the variables, a question, a password"
+    )
+    func prompt() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            try await TerminalProgram.with(server, ["repl"]) { program in
+                try await program.shows(">>> ")
+                program.type("value_one = 40\rdef f(x):\rreturn x + 2\r\rf(value_\t)\r")
+                try await program.shows("42")
+                program.type("while True: pass\r\r")
+                try await Task.sleep(for: .milliseconds(300))
+                program.type("\u{3}")
+                try await program.shows("KeyboardInterrupt")
+                program.type("input('name? ') + '!'\r")
+                try await program.shows("name? ")
+                program.type("bob\r")
+                try await program.shows("'bob!'")
+                program.type("import getpass; len(getpass.getpass('word? '))\r")
+                try await program.shows("word? ")
+                program.type("hidden\r")
+                try await program.shows("\n6")
+                #expect(!program.screen.contains("hidden"))
+                program.type("display({'image/png': b'p', 'text/plain': 'a dot'}, raw=True)\r")
+                try await program.shows("1.png]")
+                program.type("\u{1b}[A\u{1}#\r\"end\" + \"ed\"\r")
+                try await program.shows("'ended'")
+                program.type("\u{4}")
+                #expect(try await program.end() == 0)
+            }
+        }
+    }
+}
