@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users copy, against the server at BERTH_SERVER."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 import unittest
 from pathlib import Path
+
+import berth
+import berth.aio
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -25,7 +29,7 @@ class Live(unittest.TestCase):
 
     def test_the_examples_of_the_readme_print_what_it_says(self) -> None:
         blocks = re.findall(r"```(python|text)\n(.*?)```", (PACKAGE / "README.md").read_text(), re.S)
-        self.assertEqual([kind for kind, _ in blocks], ["python", "text", "python", "text"])
+        self.assertEqual([kind for kind, _ in blocks], ["python", "text"] * 3)
         for (_, example), (_, expected) in zip(blocks[::2], blocks[1::2]):
             self.assertEqual(self.output("-c", example), expected)
 
@@ -38,6 +42,53 @@ class Live(unittest.TestCase):
         self.assertEqual(
             self.output("samples/ten_at_once.py"), "".join(f"{number} squared is {number * number}\n" for number in range(10))
         )
+
+    def test_a_context_keeps_its_state_and_shows_more_than_text(self) -> None:
+        with berth.Client() as client, client.acquire() as lease, lease.context("python") as context:
+            self.assertTrue(context.version.startswith("3."), context.version)
+            self.assertIsNone(context.run("x = 6").value)
+            shown = context.run("display({'text/html': '<b>', 'text/plain': 'b'}, raw=True); x * 7")
+            self.assertEqual([display.data for display in shown.displays][0], {"text/html": b"<b>", "text/plain": b"b"})
+            self.assertEqual((shown.value, shown.text, shown.ok), ("42", "", True))
+            failed = context.run("x / 0")
+            assert failed.failure is not None
+            self.assertEqual((failed.failure.name, failed.exit_code), ("ZeroDivisionError", 1))
+            self.assertEqual(context.complete("os_is_not_here = x.bit_l").matches, ["bit_length"])
+            self.assertIn(b"int", context.inspect("x")["text/plain"])
+            with context.execute("y = input('? ')", keep_stdin_open=True) as execution:
+                for event in execution:
+                    if isinstance(event, berth.Prompt):
+                        execution.write("answer\n")
+            self.assertEqual(context.run("y").value, "'answer'")
+            with context.execute("print(1)\nwhile True: pass") as execution:
+                for event in execution:
+                    if isinstance(event, berth.Output):
+                        execution.signal("INT")
+                self.assertFalse(execution.wait().context_lost)
+            self.assertEqual([info.pieces for info in lease.contexts()], [6])
+            lost = context.run("import os; os._exit(3)")
+            self.assertEqual((lost.end.context_lost, lost.exit_code), (True, 3))
+            with self.assertRaises(berth.NotFoundError) as caught:
+                context.run("x")
+            self.assertIs(caught.exception.reason, berth.Reason.NO_SUCH_CONTEXT)
+            with lease.context("bash") as shell:
+                shell.run("cd /tmp; f() { pwd; }")
+                self.assertEqual(shell.run("f").text, "/tmp\n")
+
+    def test_the_same_with_asyncio(self) -> None:
+        async def session() -> None:
+            async with berth.aio.Client() as client, await client.acquire() as lease:
+                async with await lease.context("python") as context:
+                    await context.run("x = 6")
+                    self.assertEqual((await context.run("x * 7")).value, "42")
+                    events = [event async for event in context.execute("print(1); display(2); 3 / 0")]
+                    self.assertEqual([type(event) for event in events], [berth.Output, berth.Display, berth.Failure])
+                    self.assertEqual((await context.complete("x.bit_l")).matches, ["bit_length"])
+                    self.assertIn("text/plain", await context.inspect("x"))
+                    self.assertEqual([info.language for info in await lease.contexts()], ["python"])
+                self.assertEqual(await lease.contexts(), [])
+
+        asyncio.run(session())
 
     def test_the_benchmark_runs(self) -> None:
         self.assertRegex(self.output("bench.py", "20"), r"^run true: n 20  p50 \d+ us  p99 \d+ us\n$")

@@ -24,19 +24,25 @@ from ._errors import (
     UnavailableError,
     UnimplementedError,
 )
+from ._context import Context
 from ._execution import Execution, FileReader
 from ._lease import Lease
-from ._requests import LeaseOptions, LeaseRunOptions, Options, RunOptions
+from ._requests import LeaseOptions, LeaseRunOptions, Options, PieceOptions, RunOptions
 from ._types import (
+    Completion,
+    ContextInfo,
+    Display,
     Dropped,
     End,
     EndCause,
     Event,
     ExecutionFailed,
     ExecutionInfo,
+    Failure,
     FileInfo,
     FileType,
     Output,
+    Prompt,
     Result,
     Server,
     StartFailure,
@@ -51,7 +57,11 @@ __all__ = [
     "CancelledError",
     "Client",
     "Code",
+    "Completion",
+    "Context",
+    "ContextInfo",
     "DeadlineExceededError",
+    "Display",
     "Dropped",
     "End",
     "EndCause",
@@ -60,6 +70,7 @@ __all__ = [
     "ExecutionFailed",
     "ExecutionInfo",
     "FailedPreconditionError",
+    "Failure",
     "FileInfo",
     "FileReader",
     "FileType",
@@ -71,6 +82,8 @@ __all__ = [
     "Options",
     "Output",
     "PermissionDeniedError",
+    "PieceOptions",
+    "Prompt",
     "Reason",
     "ResourceExhaustedError",
     "Result",

@@ -194,6 +194,17 @@ class Client:
         deadline = _requests.taken_deadline(options)
         token = lease.token if lease is not None else ""
         request, rest = _requests.execute(token, argv, options, self._window)
+        return self._start(lease, request, rest, options, deadline)
+
+    def _start(
+        self,
+        lease: Optional[Lease],
+        request: pool_pb2.ExecuteRequest,
+        rest: memoryview,
+        options: Dict[str, Any],
+        deadline: Optional[float],
+    ) -> Execution:
+        token = request.lease
         offset = len(request.stdin)
         feed = Feed(token, rest, offset, not options.get("keep_stdin_open")) if rest else None
         watch = Watch(token, request.window_bytes)

@@ -70,6 +70,13 @@ class Reason(enum.IntEnum):
     BREAKER_OPEN = 32
     SHUTTING_DOWN = 33
     DRAINING_POOL = 34
+    # Contexts:
+    #: It never was, was closed, or is lost; the message says which, where that is known.
+    NO_SUCH_CONTEXT = 35
+    CONTEXT_LIMIT = 36
+    #: A piece of code runs in it.
+    CONTEXT_BUSY = 37
+    CONTEXT_START_FAILED = 38
 
 
 class BerthError(Exception):

@@ -14,7 +14,7 @@ from ._calls import Feed, StreamCall
 from ._connection import Connection
 from ._content import Content, pieces
 from ._errors import BerthError, Code
-from ._types import End, Event, FileInfo, Output, Result, Stream, Text, unexpected
+from ._types import End, Event, FileInfo, Output, Result, Text, unexpected
 from ._watch import Collector, TextDecoder, Watch
 from .v1 import pool_pb2
 
@@ -196,7 +196,7 @@ class Execution(_Reader):
         collector = Collector()
         for event in self:
             collector.add(event)
-        return Result(collector.joined(Stream.STDOUT), collector.joined(Stream.STDERR), self._watch.ended())
+        return collector.result(self._watch.ended())
 
     def close(self) -> None:
         """Gives the stream up, if it is not at its end."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, List, Optional, Type, TypeVar, Union
+from typing import TYPE_CHECKING, List, Mapping, Optional, Type, TypeVar, Union
 
 from google.protobuf.message import Message
 
@@ -13,11 +13,12 @@ from . import _requests
 from ._answers import decoded
 from ._calls import StreamCall
 from ._content import Content, pieces
+from ._context import Context
 from ._values import Word
 from ._errors import NotFoundError, UnavailableError
 from ._execution import Execution, FileReader
 from ._requests import Argv
-from ._types import ExecutionInfo, FileInfo, Result
+from ._types import ContextInfo, ExecutionInfo, FileInfo, Result
 from ._watch import Watch
 from .v1 import pool_pb2
 
@@ -99,6 +100,7 @@ class Lease:
         *,
         stdout_offset: int = 0,
         stderr_offset: int = 0,
+        events_position: int = 0,
         from_now: bool = False,
         observe: bool = False,
         window: Optional[int] = None,
@@ -112,10 +114,11 @@ class Lease:
         :param observe: never slows the program; when this reader is too slow, it misses output.
         """
         request = _requests.attach(
-            self.token, execution, stdout_offset, stderr_offset, from_now, observe, window or self._client._window
+            self.token, execution, stdout_offset, stderr_offset, from_now, observe, window or self._client._window,
+            events_position,
         )
         watch = Watch(self.token, request.window_bytes)
-        watch.begin_at(stdout_offset, stderr_offset)
+        watch.begin_at(stdout_offset, stderr_offset, events_position)
         watching = self._client._watch("Attach", request, watch, deadline)
         watching._of = self
         return watching
@@ -125,6 +128,28 @@ class Lease:
         request = pool_pb2.ListExecutionsRequest(lease=self.token)
         response = self._client.call("ListExecutions", request, pool_pb2.ListExecutionsResponse)
         return [ExecutionInfo.of(info) for info in response.executions]
+
+    # MARK: Contexts
+
+    def context(
+        self,
+        language: str,
+        *,
+        env: Union[Mapping[str, Word], Mapping[bytes, Word], None] = None,
+        cwd: Optional[Word] = None,
+        uid: Optional[int] = None,
+    ) -> Context:
+        """An interpreter that keeps its state from one piece of code to the next: "python", "bash", "sh" or "node". Leaving a
+        ``with`` closes it. Raises ``FailedPreconditionError`` when it can't be started here, with the reason."""
+        request = _requests.open_context(self.token, language, env, cwd, uid)
+        response = self._client.call("OpenContext", request, pool_pb2.OpenContextResponse)
+        return Context(self, response.context, language, response.version)
+
+    def contexts(self) -> List[ContextInfo]:
+        """The contexts of this lease, the oldest first."""
+        request = pool_pb2.ListContextsRequest(lease=self.token)
+        response = self._client.call("ListContexts", request, pool_pb2.ListContextsResponse)
+        return [ContextInfo.of(info) for info in response.contexts]
 
     # MARK: The lease
 

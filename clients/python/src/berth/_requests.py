@@ -12,6 +12,25 @@ from .v1 import pool_pb2
 
 __all__ = ["Data", "data_of", "milliseconds", "text"]
 
+
+class PieceOptions(TypedDict, total=False):
+    """What ``run`` and ``execute`` of a context take beside the code; each as in ``Options``."""
+
+    stdin: Data
+    timeout: float
+    grace: float
+    idle_timeout: float
+    cpu_time: float
+    max_output: int
+    kill_at_max_output: bool
+    resumable: float
+    wait_unwatched: bool
+    window: int
+    deadline: float
+    #: For ``execute``: prompts are answered with ``write``.
+    keep_stdin_open: bool
+
+
 #: Credit of a stream: output that was sent and not consumed is never more than this.
 DEFAULT_WINDOW = 256 << 10
 MIN_WINDOW, MAX_WINDOW = 64 << 10, 1 << 20
@@ -181,11 +200,46 @@ def execute(
         else:
             raise TypeError(f"{name!r} is no option of execute and run")
     request = pool_pb2.ExecuteRequest(**fields)
+    return _with_input(request, rest)
+
+
+def _with_input(request: pool_pb2.ExecuteRequest, rest: memoryview) -> Tuple[pool_pb2.ExecuteRequest, memoryview]:
     if len(rest) <= INLINE_INPUT:
         request.stdin = bytes(rest)
         return request, rest[len(rest) :]
     request.stdin, request.keep_stdin_open = bytes(rest[:CHUNK]), True
     return request, rest[CHUNK:]
+
+
+def piece(
+    lease: str, context: str, code: str, options: Mapping[str, Any], window: int
+) -> Tuple[pool_pb2.ExecuteRequest, memoryview]:
+    """The same for a piece of code in a context."""
+    for name in options:
+        if name not in PieceOptions.__annotations__:
+            raise TypeError(f"{name!r} is no option of a piece of code: it is the context's")
+    request, rest = execute(lease, None, {**options, "code": code}, window)
+    request.context = context
+    return request, rest
+
+
+def open_context(
+    lease: str, language: str, env: Union[Mapping[str, Word], Mapping[bytes, Word], None], cwd: Optional[Word],
+    uid: Optional[int],
+) -> pool_pb2.OpenContextRequest:
+    fields: Dict[str, Any] = {"lease": lease, "language": text(language, "language")}
+    if env is not None:
+        _put_environment(fields, environment(env))
+    if cwd is not None:
+        fields.update(path_fields("cwd", cwd))
+    if uid is not None:
+        fields["uid"] = integer(uid, "uid", (1 << 32) - 1)
+    return pool_pb2.OpenContextRequest(**fields)
+
+
+def place(code: str, cursor: Optional[int]) -> Tuple[str, int]:
+    """Code, and a place in it, in bytes of UTF-8."""
+    return text(code, "code"), len(code.encode()) if cursor is None else integer(cursor, "cursor")
 
 
 def _put_words(fields: Dict[str, Any], argv: List[bytes]) -> None:
@@ -243,13 +297,15 @@ def resize(lease: str, execution: str, rows: int, columns: int) -> pool_pb2.Resi
 
 
 def attach(
-    lease: str, execution: str, stdout_offset: int, stderr_offset: int, from_now: bool, observe: bool, window: int
+    lease: str, execution: str, stdout_offset: int, stderr_offset: int, from_now: bool, observe: bool, window: int,
+    events_position: int = 0,
 ) -> pool_pb2.AttachRequest:
     return pool_pb2.AttachRequest(
         lease=lease,
         execution=text(execution, "execution"),
         stdout_offset=integer(stdout_offset, "stdout_offset"),
         stderr_offset=integer(stderr_offset, "stderr_offset"),
+        events_position=integer(events_position, "events_position"),
         from_now=flag(from_now, "from_now"),
         observe=flag(observe, "observe"),
         window_bytes=checked_window(window),

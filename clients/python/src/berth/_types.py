@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 from ._errors import BerthError, Code
 from .v1 import pool_pb2
 
 
 class Stream(enum.IntEnum):
-    """Which of a program's two output streams."""
+    """Which of a program's two output streams; or, of ``Dropped`` alone, the events of a piece of code."""
 
     STDOUT = 0
     STDERR = 1
+    EVENTS = 2
 
 
 class EndCause(enum.IntEnum):
@@ -44,6 +45,8 @@ class EndCause(enum.IntEnum):
     IDLE_TIMEOUT = 10
     #: It used ``cpu_time``.
     CPU_TIME_LIMIT = 11
+    #: The context it was to run in had ended, or broke the rules.
+    CONTEXT_LOST = 12
 
     @classmethod
     def _missing_(cls, value: object) -> EndCause:
@@ -83,7 +86,61 @@ class Dropped:
     bytes: int
 
 
-Event = Union[Output, Dropped]
+@dataclass(frozen=True)
+class Display:
+    """Something that a piece of code shows, in one or more forms."""
+
+    #: By MIME type: the same thing in each form.
+    data: Dict[str, bytes]
+    #: A name that a later display may refer to.
+    id: str = ""
+    #: It takes the place of those with this id.
+    update: bool = False
+    #: The value of the piece's last expression.
+    is_result: bool = False
+    #: Forms that were too large, and their sizes in bytes.
+    left_out: Dict[str, int] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """Its plain text; empty where it has none."""
+        return self.data.get("text/plain", b"").decode("utf-8", "replace")
+
+    @staticmethod
+    def of(display: pool_pb2.Display) -> Display:
+        return Display(
+            {form.mime: form.data for form in display.data},
+            display.id,
+            display.update,
+            display.result,
+            {form.mime: form.bytes for form in display.left_out},
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a piece of code failed."""
+
+    #: Of the error: "ValueError".
+    name: str
+    message: str
+    #: Lines for people.
+    traceback: List[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}" if self.message else self.name
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A piece of code waits for a line of its standard input: answer with ``write``, the line feed included."""
+
+    text: str
+    #: What is typed is not to be shown.
+    password: bool = False
+
+
+Event = Union[Output, Dropped, Display, Failure, Prompt]
 
 
 @dataclass(frozen=True)
@@ -128,6 +185,8 @@ class End:
     stderr_truncated: int
     #: Processes of the container that the kernel killed at its memory limit meanwhile.
     out_of_memory_kills: int
+    #: Of a piece of code: its context ended with it.
+    context_lost: bool = False
 
     @property
     def ok(self) -> bool:
@@ -157,6 +216,7 @@ class End:
             ended.stdout_truncated,
             ended.stderr_truncated,
             ended.out_of_memory_kills,
+            ended.context_lost,
         )
 
 
@@ -175,10 +235,20 @@ class Result:
     stdout: bytes
     stderr: bytes
     end: End
+    #: What a piece of code has shown, in order.
+    displays: List[Display] = field(default_factory=list)
+    #: How a piece of code failed; None: it has not.
+    failure: Optional[Failure] = None
 
     @property
     def ok(self) -> bool:
         return self.end.ok
+
+    @property
+    def value(self) -> Optional[str]:
+        """The value of a piece's last expression as text; None where it has none, or is not shown."""
+        results = [display.text for display in self.displays if display.is_result]
+        return results[-1] if results else None
 
     @property
     def exit_code(self) -> int:
@@ -272,6 +342,8 @@ class ExecutionInfo:
     stderr_held_from: int
     #: None while it runs.
     end: Optional[End] = field(default=None)
+    #: The id of the context that it runs in; then ``argv`` is the language and the code.
+    context: str = ""
 
     @staticmethod
     def of(info: pool_pb2.ExecutionInfo) -> ExecutionInfo:
@@ -285,7 +357,39 @@ class ExecutionInfo:
             info.stdout_held_from,
             info.stderr_held_from,
             End.of(info.ended) if info.HasField("ended") else None,
+            info.context,
         )
+
+
+@dataclass(frozen=True)
+class ContextInfo:
+    """A context of a lease, as ``contexts()`` lists it."""
+
+    id: str
+    language: str
+    #: Of the interpreter; empty where it does not tell.
+    version: str
+    #: Seconds since it was asked for.
+    age: float
+    #: How many pieces of code were run in it.
+    pieces: int
+    #: The id of what runs in it now; empty: nothing.
+    execution: str
+
+    @staticmethod
+    def of(info: pool_pb2.ContextInfo) -> ContextInfo:
+        return ContextInfo(
+            info.context, info.language, info.version, info.age_ms / 1e3, info.pieces, info.execution
+        )
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What could stand at a place in code, each in the place of the text from ``start`` to ``end``, in bytes of UTF-8."""
+
+    matches: List[str]
+    start: int
+    end: int
 
 
 def unexpected(what: str) -> BerthError:

@@ -7,7 +7,9 @@ import codecs
 from typing import Callable, Iterator, List, Optional
 
 from ._calls import Calls, Late
-from ._types import Dropped, End, Event, FileInfo, Output, Stream, Text, unexpected
+from ._types import (
+    Display, Dropped, End, Event, Failure, FileInfo, Output, Prompt, Result, Stream, Text, unexpected,
+)
 from google.protobuf.message import DecodeError
 
 from .v1 import pool_pb2
@@ -30,14 +32,19 @@ class Watch:
         #: Nothing follows.
         self.is_over = False
         self._watcher = 0
-        self._consumed = [0, 0]
+        self._consumed = [0, 0, 0]
         self._unacknowledged = 0
         self._unacknowledged_events = 0
         self._threshold = window // 4
 
-    def begin_at(self, stdout_offset: int, stderr_offset: int) -> None:
+    def begin_at(self, stdout_offset: int, stderr_offset: int, events_position: int = 0) -> None:
         """Where the stream goes on: credit counts from there."""
-        self._consumed = [stdout_offset, stderr_offset]
+        self._consumed = [stdout_offset, stderr_offset, events_position]
+
+    @property
+    def events_position(self) -> int:
+        """How far displays, failures and prompts have come."""
+        return self._consumed[2]
 
     def decode(self, message: bytes) -> Optional[Event]:
         """An event for the caller; None for what only this wanted to know."""
@@ -77,7 +84,22 @@ class Watch:
             dropped = event.dropped
             self._consumed[dropped.stream] = dropped.offset + dropped.bytes
             return Dropped(Stream(dropped.stream), dropped.offset, dropped.bytes)
+        elif kind == "display":
+            self._shown(event.display.position, event.ByteSize())
+            return Display.of(event.display)
+        elif kind == "failure":
+            failure = event.failure
+            self._shown(failure.position, event.ByteSize())
+            return Failure(failure.name, failure.message, list(failure.traceback))
+        elif kind == "prompt":
+            self._shown(event.prompt.position, event.ByteSize())
+            return Prompt(event.prompt.text, event.prompt.password)
         return None
+
+    def _shown(self, position: int, size: int) -> None:
+        self._consumed[2] = position
+        self._unacknowledged += size
+        self._unacknowledged_events += 1
 
     def _begin(self, execution: str, watcher: int) -> None:
         self.execution = execution
@@ -109,6 +131,7 @@ class Watch:
             watcher=self._watcher,
             stdout_offset=self._consumed[0],
             stderr_offset=self._consumed[1],
+            events_position=self._consumed[2],
         )
 
     def detach(self) -> pool_pb2.DetachRequest:
@@ -139,7 +162,9 @@ class TextDecoder:
         self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in Stream]
 
     def decode(self, event: Event) -> Optional[Text]:
-        """None where all is held back."""
+        """None where all is held back, and for what is no output."""
+        if not isinstance(event, (Output, Dropped)):
+            return None
         decoder = self._decoders[event.stream]
         if isinstance(event, Dropped):
             # What is behind a gap is not the rest of what was before it.
@@ -160,10 +185,19 @@ class Collector:
 
     def __init__(self) -> None:
         self._pieces: List[List[bytes]] = [[], []]
+        self._displays: List[Display] = []
+        self._failure: Optional[Failure] = None
 
     def add(self, event: Event) -> None:
         if isinstance(event, Output):
             self._pieces[event.stream].append(event.data)
+        elif isinstance(event, Display):
+            self._displays.append(event)
+        elif isinstance(event, Failure):
+            self._failure = event
+
+    def result(self, end: End) -> Result:
+        return Result(self.joined(Stream.STDOUT), self.joined(Stream.STDERR), end, self._displays, self._failure)
 
     def joined(self, stream: Stream) -> bytes:
         return b"".join(self._pieces[stream])

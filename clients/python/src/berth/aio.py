@@ -16,7 +16,7 @@ import ssl
 import time
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, List, Optional, Type, TypeVar, Union
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, List, Mapping, Optional, Type, TypeVar, Union
 
 from google.protobuf.message import Message
 
@@ -31,7 +31,9 @@ from ._errors import BerthError, Code, NotFoundError, UnavailableError
 from ._content import Content, pieces
 from ._lease import Upload, Uploaded
 from ._requests import Argv
-from ._types import End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Stream, Text, unexpected
+from ._types import (
+    Completion, ContextInfo, End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Text, unexpected,
+)
 from ._values import Word
 from ._version import NAME
 from ._watch import Collector, TextDecoder, Watch
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Message)
 
-__all__ = ["Client", "Execution", "FileReader", "Lease"]
+__all__ = ["Client", "Context", "Execution", "FileReader", "Lease"]
 
 
 class _Connection(asyncio.Protocol):
@@ -369,6 +371,17 @@ class Client:
         deadline = _requests.taken_deadline(options)
         token = lease.token if lease is not None else ""
         request, rest = _requests.execute(token, argv, options, self._window)
+        return self._start(lease, request, rest, options, deadline)
+
+    def _start(
+        self,
+        lease: Optional[Lease],
+        request: pool_pb2.ExecuteRequest,
+        rest: memoryview,
+        options: Dict[str, Any],
+        deadline: Optional[float],
+    ) -> Execution:
+        token = request.lease
         offset = len(request.stdin)
         feed = Feed(token, rest, offset, not options.get("keep_stdin_open")) if rest else None
         watch = Watch(token, request.window_bytes)
@@ -597,7 +610,7 @@ class Execution(_Reader):
         collector = Collector()
         async for event in self:
             collector.add(event)
-        return Result(collector.joined(Stream.STDOUT), collector.joined(Stream.STDERR), self._watch.ended())
+        return collector.result(self._watch.ended())
 
     # MARK: While it runs
 
@@ -674,6 +687,58 @@ class FileReader(_Reader):
         return b"".join([data async for data in self])
 
 
+class Context:
+    """Runs pieces of code, one at a time, each with what those before it have left; leaving an ``async with`` closes it."""
+
+    def __init__(self, lease: Lease, id: str, language: str = "", version: str = "") -> None:
+        self._lease = lease
+        self.id = id
+        self.language = language
+        self.version = version
+
+    async def __aenter__(self) -> Context:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.close()
+        except (NotFoundError, UnavailableError):
+            pass  # It has ended by itself, or goes with the connection.
+
+    def __repr__(self) -> str:
+        return f"<berth.aio.Context of {self.language or 'a language'}>"
+
+    async def run(self, code: str, **options: Unpack[_requests.PieceOptions]) -> Result:
+        async with self.execute(code, **_requests.for_run(dict(options))) as execution:
+            return await execution.result()
+
+    def execute(self, code: str, **options: Unpack[_requests.PieceOptions]) -> Execution:
+        """It starts when it is entered, iterated or asked for anything."""
+        given: Dict[str, Any] = dict(options)
+        deadline = _requests.taken_deadline(given)
+        client = self._lease._client
+        request, rest = _requests.piece(self._lease.token, self.id, code, given, client._window)
+        return client._start(self._lease, request, rest, given, deadline)
+
+    async def complete(self, code: str, cursor: Optional[int] = None) -> Completion:
+        text, place = _requests.place(code, cursor)
+        request = pool_pb2.CompleteRequest(lease=self._lease.token, context=self.id, code=text, cursor=place)
+        response = await self._lease._client.call("Complete", request, pool_pb2.CompleteResponse)
+        return Completion(list(response.matches), response.start, response.end)
+
+    async def inspect(self, code: str, cursor: Optional[int] = None, *, detail: bool = False) -> Dict[str, bytes]:
+        text, place = _requests.place(code, cursor)
+        request = pool_pb2.InspectRequest(
+            lease=self._lease.token, context=self.id, code=text, cursor=place, detail=detail
+        )
+        response = await self._lease._client.call("Inspect", request, pool_pb2.InspectResponse)
+        return {form.mime: form.data for form in response.data}
+
+    async def close(self) -> None:
+        request = pool_pb2.CloseContextRequest(lease=self._lease.token, context=self.id)
+        await self._lease._client.call("CloseContext", request, pool_pb2.CloseContextResponse)
+
+
 class Lease:
     """A warm container that is yours until it is released; leaving an ``async with`` releases it."""
 
@@ -731,16 +796,18 @@ class Lease:
         *,
         stdout_offset: int = 0,
         stderr_offset: int = 0,
+        events_position: int = 0,
         from_now: bool = False,
         observe: bool = False,
         window: Optional[int] = None,
         deadline: Optional[float] = None,
     ) -> Execution:
         request = _requests.attach(
-            self.token, execution, stdout_offset, stderr_offset, from_now, observe, window or self._client._window
+            self.token, execution, stdout_offset, stderr_offset, from_now, observe, window or self._client._window,
+            events_position,
         )
         watch = Watch(self.token, request.window_bytes)
-        watch.begin_at(stdout_offset, stderr_offset)
+        watch.begin_at(stdout_offset, stderr_offset, events_position)
         watching = Execution(self._client, "Attach", request, watch, deadline)
         watching._of = self
         return watching
@@ -749,6 +816,27 @@ class Lease:
         request = pool_pb2.ListExecutionsRequest(lease=self.token)
         response = await self._client.call("ListExecutions", request, pool_pb2.ListExecutionsResponse)
         return [ExecutionInfo.of(info) for info in response.executions]
+
+    # MARK: Contexts
+
+    async def context(
+        self,
+        language: str,
+        *,
+        env: Union[Mapping[str, Word], Mapping[bytes, Word], None] = None,
+        cwd: Optional[Word] = None,
+        uid: Optional[int] = None,
+    ) -> Context:
+        """An interpreter that keeps its state from one piece of code to the next: "python", "bash", "sh" or
+        "node"."""
+        request = _requests.open_context(self.token, language, env, cwd, uid)
+        response = await self._client.call("OpenContext", request, pool_pb2.OpenContextResponse)
+        return Context(self, response.context, language, response.version)
+
+    async def contexts(self) -> List[ContextInfo]:
+        request = pool_pb2.ListContextsRequest(lease=self.token)
+        response = await self._client.call("ListContexts", request, pool_pb2.ListContextsResponse)
+        return [ContextInfo.of(info) for info in response.contexts]
 
     # MARK: The lease
 
