@@ -21,6 +21,7 @@ struct Main {
                berth-bench write-latency PORT WRITES
                berth-bench unread PORT BYTES
                berth-bench idle PORT CONNECTIONS
+               berth-bench contexts PORT PIECES
         """
 
     static func main() async {
@@ -43,6 +44,8 @@ struct Main {
                 try await report(WriteLatencyBenchmark.run(port: numbers[0], writes: numbers[1]))
             case ("unread", 2): try await UnreadBenchmark.run(port: numbers[0], bytes: numbers[1])
             case ("idle", 2): try IdleConnections.hold(port: numbers[0], count: numbers[1])
+            case ("contexts", 2):
+                try await report(ContextBenchmark.run(port: numbers[0], pieces: numbers[1]))
             default: throw BenchmarkError("\(usage)")
             }
         } catch {
