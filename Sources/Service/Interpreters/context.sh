@@ -5,7 +5,7 @@
 # The shell believes that a person types: so an error or an interrupt ends what runs, and not the shell, which goes on with
 # the next line. A piece is two lines: "berth_piece NUMBER LINES", which asks for the code and runs it, and
 # "berth_ended NUMBER", which comes with the code and reports how it went, whatever became of the piece.
-PS1= PS2=
+PS1='' PS2=''
 unset HISTFILE
 berth_last=0
 berth_again() { return "$1"; }
