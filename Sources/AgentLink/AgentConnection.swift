@@ -88,6 +88,14 @@ public final class AgentConnection: MemberLink {
         state.withLock { $0.knownKills = max($0.knownKills, count) }
     }
 
+    /// How long to wait before `lost` is asked: the word of a kill for lack of memory may still be on its way.
+    var delayOfLoss: TimeAmount? {
+        guard let delay = memoryKills?.delay, delay > .zero,
+            state.withLock({ $0.reason == nil || $0.reason == .memberDied })
+        else { return nil }
+        return .nanoseconds(delay.components.seconds * 1_000_000_000 + delay.components.attoseconds / 1_000_000_000)
+    }
+
     /// How an execution ends if the agent's stream has ended and the server did not close it.
     private func wentAway() -> Agent.Ended {
         let known = state.withLock { $0.knownKills }

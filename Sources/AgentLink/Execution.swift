@@ -129,6 +129,12 @@ public final class Execution: Sendable {
         sink(.ended(ended))
     }
 
+    private func lost(_ written: (UInt64, UInt64)) {
+        var ended = link.lost()
+        (ended.stdoutBytes, ended.stderrBytes) = written
+        sink(.ended(ended))
+    }
+
     private func streamEnded(_ error: RPCError?) {
         let (end, written) = state.withLock { state in
             state.watchdog.set(nil)
@@ -146,9 +152,8 @@ public final class Execution: Sendable {
                 if error.code == .resourceExhausted { sink(.refused(error)) }
                 sink(.ended(Agent.Ended(cause: .startFailed, message: error.message, startFailure: .noResources)))
             } else {
-                var ended = link.lost()
-                (ended.stdoutBytes, ended.stderrBytes) = written
-                sink(.ended(ended))
+                guard let delay = link.delayOfLoss else { return lost(written) }
+                link.rpc.eventLoop.scheduleTask(in: delay) { self.lost(written) }
             }
         }
     }

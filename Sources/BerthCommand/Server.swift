@@ -85,18 +85,14 @@ struct Server {
         let agent = try AgentBinary.find(configuration.agent)
         let directory = try StateDirectory(
             base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
-        let choice: RuntimeChoice
-        do {
-            choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
-        } catch {
-            // It sweeps at once: there is a directory, and no container yet.
-            _ = try? Janitor(state: directory)
-            throw error
-        }
-        // Until here a signal ends it at once, also a long pull: there is nothing yet that would have to be removed.
+        // Until the runtime is chosen a signal ends the server at once, also a long pull. There is no container yet, but a
+        // directory.
+        let first = try Janitor(state: directory)
+        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
         let signals = EndSignals()
         let janitor = try Janitor(
             state: directory, containers: choice.containers, commands: choice.sweeps)
+        first.leave()
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
         let memory = choice.memory

@@ -3,30 +3,13 @@
 internal import CurlHTTP
 internal import Hardening
 internal import Pool
-internal import Synchronization
 
 /// The image's own /etc/passwd and /etc/group, which members' are made from.
 extension DockerRuntime {
     /// Looked up once for each image, in a container that is made for that and never started; by a task that outlives a
     /// cancelled caller, so that the container is removed.
     func accounts(_ reference: String, _ image: ImageDetails) async throws -> Accounts {
-        let key = image.Id ?? reference
-        let task = accountsOfImages.withLock { looks in
-            if let task = looks[key] { return task }
-            let task = Task<Accounts, any Error> { [self] in
-                do {
-                    return try await look(reference, image)
-                } catch {
-                    // The next create looks again.
-                    accountsOfImages.withLock { $0[key] = nil }
-                    throw error
-                }
-            }
-            looks[key] = task
-            return task
-        }
-        guard let outcome = await abandonable(task) else { throw CancellationError() }
-        return try outcome.get()
+        try await accountsOfImages.value(image.Id ?? reference) { [self] in try await look(reference, image) }
     }
 
     private func look(_ reference: String, _ image: ImageDetails) async throws -> Accounts {

@@ -21,11 +21,12 @@ extension DockerRuntime {
         do {
             let image = try await images.forCreate(template)
             let surroundings = try await surroundings()
-            var accounts = try await accounts(template.image, image)
+            let base = try await accounts(template.image, image)
+            var accounts = base
             user = surroundings.user(of: template, &accounts)
             let order = Order(
-                member: member, template: template, image: image, uid: user.uid, accounts: accounts,
-                surroundings: surroundings)
+                member: member, template: template, image: image, uid: user.uid, imageAccounts: base,
+                accounts: accounts, surroundings: surroundings)
             accepted = try await carry(order)
         } catch {
             throw endpoint.explain(error)
@@ -35,7 +36,7 @@ extension DockerRuntime {
         let isAgents = carrier.withLock { if case .mounted = $0 { true } else { false } }
         return MemberStream(
             socket: descriptor, user: user,
-            memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : nil)
+            memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : engineKills.of(member))
     }
 
     /// Agent and stream by the carrier that this engine allows. Which one that is shows the first create: an engine in
@@ -80,7 +81,7 @@ extension DockerRuntime {
     private func isAboutFiles(_ error: any Error) -> Bool {
         switch error {
         case let refusal as EngineRefusal:
-            [directories.base, agentPath, AgentVolume.mountPoint].contains { refusal.message.contains($0) }
+            [directories.base, agentPath, MemberFiles.mountPoint].contains { refusal.message.contains($0) }
         // The agent's own code for a socket that it can't connect to.
         case let end as EndedEarly: end.code == 1
         default: false
@@ -104,17 +105,16 @@ extension DockerRuntime {
         return accepted
     }
 
-    /// The image's own accounts stay: the engine mounts no file of ours, and lets nothing be copied into a container
-    /// whose root is read-only.
     private func createAttached(_ order: Order, isDoubtful: Bool) async throws -> AcceptedSocket {
         let member = order.member
-        let volume = try await agentVolume.name(image: order.image.Id ?? order.template.image)
-        var body = request(
-            order, [Self.agentInContainer, "--stdio"],
-            [.init(Type: "volume", Source: volume, Target: AgentVolume.mountPoint, VolumeOptions: .init())])
+        let volume = try await memberFiles.agent(image: order.image.Id ?? order.template.image)
+        engineKills.start()
+        let agent = HostSettings.Mount(
+            Type: "volume", Source: volume, Target: MemberFiles.mountPoint, VolumeOptions: .init())
+        var body = request(order, [Self.agentInContainer, "--stdio"], [agent])
         (body.AttachStdin, body.AttachStdout, body.AttachStderr) = (true, true, true)
         (body.OpenStdin, body.StdinOnce) = (true, true)
-        try await createContainer(member, body)
+        try await createContainer(order, withAccounts: body)
         let stream = try await attach(member)
         do {
             let accepted = try await start(member) { stream }
@@ -124,11 +124,37 @@ extension DockerRuntime {
                 if case .ended(let end) = try await condition(of: member) { throw end }
             }
             return accepted
-        } catch let refusal as EngineRefusal where refusal.message.contains(AgentVolume.mountPoint) {
+        } catch let refusal as EngineRefusal where refusal.message.contains(MemberFiles.mountPoint) {
             // Somebody has removed the volume, and the engine made an empty one in its place.
-            agentVolume.forget()
+            memberFiles.forget()
             throw refusal
         }
+    }
+
+    /// With the member's accounts mounted from a volume of the engine's, by the path that it has there.
+    private func createContainer(_ order: Order, withAccounts body: ContainerRequest) async throws {
+        var reason: EngineRefusal?
+        // Somebody may have removed the volume: then there is another the second time.
+        for _ in 0..<2 {
+            let accounts = try await memberFiles.accounts(order)
+            guard !accounts.isEmpty else { break }
+            var body = body
+            body.HostConfig.Mounts += accounts
+            do {
+                return try await createContainer(order.member, body)
+            } catch let refusal as EngineRefusal where accounts.contains(where: { refusal.message.contains($0.Source) })
+            {
+                memberFiles.forgetAccounts()
+                reason = refusal
+            }
+        }
+        if let reason {
+            memberFiles.canMountNoAccounts()
+            logger.notice(
+                "the engine can't mount files of its own volumes: users have the names that the image gives them, or none",
+                metadata: ["runtime.reason": "\(reason.message)"])
+        }
+        try await createContainer(order.member, body)
     }
 
     /// The container's standard input and output, before it is started.
@@ -276,6 +302,7 @@ struct Order: Sendable {
     var image: ImageDetails
     /// Who programs run as.
     var uid: UInt32
+    var imageAccounts: Accounts
     /// Its /etc/passwd and /etc/group.
     var accounts: Accounts
     var surroundings: EngineSurroundings

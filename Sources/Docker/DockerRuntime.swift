@@ -33,7 +33,10 @@ package final class DockerRuntime: ContainerRuntime {
     let agentPath: String
     let directories: MemberDirectories
     let hostIdentity: String
-    let agentVolume: AgentVolume
+    /// What members need there of this server, on an engine that does not see its files.
+    let memberFiles: MemberFiles
+    /// Kills for lack of memory, as the engine tells them.
+    let engineKills: EngineKills
     let logger: Logger
     /// For what each create may say.
     let gate: LogGate
@@ -44,7 +47,7 @@ package final class DockerRuntime: ContainerRuntime {
     /// What the engine is like, once it has been asked.
     let known = Mutex<EngineSurroundings?>(nil)
     /// By image ids.
-    let accountsOfImages = Mutex<[String: Task<Accounts, any Error>]>([:])
+    let accountsOfImages = OnceEach<String, Accounts>()
 
     package var kind: String { "docker" }
 
@@ -95,9 +98,10 @@ package final class DockerRuntime: ContainerRuntime {
         engine = try Engine(endpoint)
         images = Images(engine, config, logger)
         hostIdentity = Self.machine()
-        agentVolume = AgentVolume(
-            engine, agentPath: agentPath, owner: "\(instance)@\(hostIdentity)", prefix: "berth-\(instance)-agent",
-            logger: logger)
+        memberFiles = MemberFiles(
+            EngineVolumes(engine, owner: "\(instance)@\(hostIdentity)", prefix: "berth-\(instance)-files"),
+            agentPath: agentPath, logger: logger)
+        engineKills = EngineKills(engine, labels: [Self.instanceLabel: instance, Self.hostLabel: hostIdentity])
     }
 
     /// The same for every server of this machine, or of this container: of a machine's id alone containers of one image
@@ -135,12 +139,13 @@ package final class DockerRuntime: ContainerRuntime {
 
     package func shutdown() async {
         images.cancelAll()
-        if agentVolume.isUsed { await agentVolume.removeOld() }
+        engineKills.stop()
+        if memberFiles.isUsed { await memberFiles.removeAll() }
         engine.shutdown()
     }
 
     /// Removes what a server of this instance that has died may have left beside its members.
-    package func removeLeftovers() async { await agentVolume.removeOld() }
+    package func removeLeftovers() async { await memberFiles.removeAll() }
 
     func containerName(_ member: MemberID) -> String { "berth-\(instance)-\(member)" }
 

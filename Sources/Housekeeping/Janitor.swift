@@ -65,6 +65,11 @@ package final class Janitor: Sendable {
         for _ in 0..<20 where waitpid(pid, &status, WNOHANG) == 0 { usleep(5000) }
     }
 
+    /// Has the janitor end without a sweep: another is in its place.
+    public func leave() {
+        _ = write(pipe, "\n", 1)
+    }
+
     private static func quoted(_ word: String) -> String {
         "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }

@@ -3,14 +3,16 @@
 # Waits for the end of a server, then removes what is left of its members and of its files; see Janitor.swift.
 #
 # $1 state directory; $2 the members' cgroup, below the mount of v2 or each of v1's, or nothing; $3 runc; $4… commands.
-# Standard input is a pipe that ends with the server, descriptor 3 the lock of the state directory.
+# Standard input is a pipe that ends with the server, or brings a line; descriptor 3 the lock of the state directory.
 #
 # - The agents end by themselves when their streams end: up to 2 s for that, then force.
 # - Mounts below the state directory are detached before anything is deleted: a bind mount must not be emptied.
 trap '' INT TERM HUP QUIT PIPE
 state=$1 group=$2 runc=$3
 shift 3
-cd / && read -r _
+cd /
+# A word is no end: another janitor is in its place.
+read -r _ && exit 0
 
 # The members' cgroups, on v2 and in each hierarchy of v1; without a name there are none.
 cgroups() {

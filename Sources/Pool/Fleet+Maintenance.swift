@@ -191,6 +191,7 @@ private func withDeadline<R: Sendable, E: Error>(
                 group.cancelAll()
                 // A success after the deadline counts as success: the member exists, and would leak otherwise.
                 if case .success = result { return result }
+                if case .failure(let own as RuntimeError) = result, own.isServersOwn { return result }
                 return timedOut && !Task.isCancelled ? .failure(error) : result
             }
             timedOut = true

@@ -108,16 +108,26 @@ extension FleetStateMachine {
         return true
     }
 
+    /// How long nothing is created after a create for which the server itself had no room.
+    static let shortageBackoff = Duration.seconds(1)
+
     /// The create failed; the backoff begins `now`. What it left behind must be removed before the next create;
-    /// `createCleaned` reports the result.
+    /// `createCleaned` reports the result. A lack of the server's own descriptors or memory does not count as a failure, and
+    /// the next create comes soon.
     public mutating func createFailed(_ id: MemberID, _ error: RuntimeError, now: MonotonicInstant) {
         guard let slot = slotOf[id], slot == creating, case .starting = slots[slot].state else {
             preconditionFailure("\(id) is not being created")
         }
         let pool = slots[slot].pool
         move(slot, to: .cleaning)
-        pools[pool].createFailures += 1
-        let backoff = openBreaker(pool, error, now: now)
+        let backoff: Duration
+        if error.isServersOwn {
+            backoff = min(pools[pool].configuration.backoff, Self.shortageBackoff)
+            pauseCreates(pool, for: backoff, error, now: now)
+        } else {
+            pools[pool].createFailures += 1
+            backoff = openBreaker(pool, error, now: now)
+        }
         emit(
             .event(
                 .createFailed(
@@ -150,13 +160,19 @@ extension FleetStateMachine {
     /// Opens the breaker: nothing is created until the backoff is over. Waiters that cannot wait that long fail now.
     private mutating func openBreaker(_ pool: PoolIndex, _ error: RuntimeError, now: MonotonicInstant) -> Duration {
         let backoff = pools[pool].configuration.backoff
-        let until = now + backoff
         pools[pool].failuresInRow += 1
+        pauseCreates(pool, for: backoff, error, now: now)
+        return backoff
+    }
+
+    private mutating func pauseCreates(
+        _ pool: PoolIndex, for backoff: Duration, _ error: RuntimeError, now: MonotonicInstant
+    ) {
+        let until = now + backoff
         pools[pool].filledInBatch = 0
         pools[pool].breaker = .open(until: until, error)
         setHeld(pool, nil)
         refuseWaiters(of: pool, where: { $0.deadline < until }, with: .unavailable(error, nextTry: backoff))
-        return backoff
     }
 
     mutating func closeBreaker(_ pool: PoolIndex) {

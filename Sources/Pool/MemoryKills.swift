@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -9,7 +11,30 @@
 /// How many processes of a member the kernel has killed at the member's memory limit, as its control group counts them, seen
 /// from outside: also when the agent was one of them, and can tell nothing.
 public struct MemoryKills: Sendable {
-    private let path: String
+    /// A count that somebody else keeps.
+    public final class Count: Sendable {
+        private let value = Atomic<UInt64>(0)
+
+        public init() {}
+        public func add() { value.add(1, ordering: .relaxed) }
+        var now: UInt64 { value.load(ordering: .relaxed) }
+    }
+
+    private enum Source {
+        case file(String)
+        case told(Count)
+    }
+    private let source: Source
+
+    /// How long after the agent's end its kill may still have to be counted.
+    public var delay: Duration {
+        switch source {
+        case .file: .zero
+        case .told: .milliseconds(500)
+        }
+    }
+
+    public init(told count: Count) { source = .told(count) }
 
     /// - Parameters:
     ///   - pid: a process of the member, as this process sees it.
@@ -20,11 +45,16 @@ public struct MemoryKills: Sendable {
             let path = MemoryKills.candidates(root: root, groups: MemoryKills.read("/proc/\(pid)/cgroup"))
                 .first(where: { access($0, R_OK) == 0 })
         else { return nil }
-        self.path = path
+        source = .file(path)
     }
 
     /// Kills since the group was made; nil where that cannot be read any more.
-    public var count: UInt64? { MemoryKills.count(in: MemoryKills.read(path)) }
+    public var count: UInt64? {
+        switch source {
+        case .file(let path): MemoryKills.count(in: MemoryKills.read(path))
+        case .told(let count): count.now
+        }
+    }
 
     /// - Parameter groups: a process's own list of its control groups. The root group is nobody's in particular.
     static func candidates(root: String, groups: String) -> [String] {

@@ -40,7 +40,9 @@ public struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
         do {
             try await clock.sleep(until: clock.now() + Self.pause)
         } catch {
-            throw RuntimeError(.failed, "the server has no descriptors left; raise its limit (ulimit -n)")
+            throw RuntimeError(
+                .failed, "the server has no descriptors or memory left; raise its limit (ulimit -n)", isServersOwn: true
+            )
         }
     }
 

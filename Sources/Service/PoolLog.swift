@@ -36,7 +36,8 @@ package struct PoolLog: PoolObserver {
                 metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "create.ms": "\(took.wholeMilliseconds)"])
         case .createFailed(let member, let pool, let error, let failures, let nextTry):
             gated(
-                .error, "create failed, backing off", pool,
+                error.isServersOwn ? .warning : .error,
+                error.isServersOwn ? "the server has no room for a create" : "create failed, backing off", pool,
                 metadata: [
                     "member.id": "\(member)", "pool.name": "\(pool)", "error.cause": "\(error.cause.rawValue)",
                     "error.message": "\(error.message)", "breaker.failures": "\(failures)",

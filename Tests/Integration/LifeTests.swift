@@ -136,6 +136,35 @@ struct LifeTests {
         }
     }
 
+    @Test("B13: a signal while an engine is waited for leaves no directory behind", arguments: [SIGTERM, SIGKILL])
+    func endedWhileStarting(_ signal: Int32) async throws {
+        let base = "/tmp/berth-ended-\(UUID().uuidString.prefix(8))"
+        let files = FileManager.default
+        try files.createDirectory(atPath: base, withIntermediateDirectories: true)
+        defer { try? files.removeItem(atPath: base) }
+        // An engine that takes connections and never answers.
+        let code =
+            "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); s.accept(); input()"
+        let engine = try Program(try tool("python3"), ["-c", code, "\(base)/engine"])
+        defer { engine.signal(SIGKILL) }
+        try await eventually("the engine listens") { files.fileExists(atPath: "\(base)/engine") }
+        let server = try Program(
+            BuildProducts.program("berth"),
+            [
+                "serve", "--listen", "127.0.0.1:0", "--state-dir", "\(base)/state", "--runtime", "docker",
+                "--docker-host", "unix://\(base)/engine",
+            ])
+        try await eventually("the server has a directory") {
+            let instances = (try? files.contentsOfDirectory(atPath: "\(base)/state")) ?? []
+            return !instances.isEmpty
+        }
+        server.signal(signal)
+        _ = try await server.end()
+        try await eventually("nothing is left in \(base)/state") {
+            try files.contentsOfDirectory(atPath: "\(base)/state").isEmpty
+        }
+    }
+
     @Test("a second server of the same instance is refused by name")
     func instanceIsLocked() async throws {
         try await ServerProcess.with(.runc) { server in

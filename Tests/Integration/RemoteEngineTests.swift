@@ -67,6 +67,48 @@ struct RemoteEngineTests {
         }
     }
 
+    /// E25 and D23 for the second carrier.
+    @Test(
+        "there too users have names, and memory that is used up is told as that, also when the agent is what the kernel kills"
+    )
+    func namesAndMemory() async throws {
+        try await OwnDockerd.with(image: "python:3.9-slim", isElsewhere: true) { dockerd in
+            let flags = ["--docker-host", dockerd.endpoint, "--size", "2", "--memory", "64m", "--tmpfs", "300m"]
+            try await ServerProcess.with(.docker, flags, engine: dockerd.endpoint) { server in
+                let client = try await BerthClient.connect(to: try ServerAddress(server.address))
+                defer { client.close() }
+                let names = """
+                    import grp, os, pwd
+                    user = pwd.getpwuid(os.getuid())
+                    print(user.pw_name, user.pw_dir, grp.getgrgid(os.getgid()).gr_name, pwd.getpwuid(0).pw_name)
+                    """
+                for _ in 0..<2 {
+                    let named = try await client.run(Command(["python3", "-c", names]), wait: .seconds(60))
+                    #expect(named.text == "berth /workspace berth root\n", "\(named)")
+                }
+                let remove = try Program(
+                    try tool("sh"),
+                    [
+                        "-c",
+                        "docker -H \(dockerd.endpoint) volume ls -q | xargs docker -H \(dockerd.endpoint) volume rm",
+                    ])
+                _ = try await remove.end()
+                for round in 0..<6 {
+                    let shell =
+                        "echo 0 > /proc/self/oom_score_adj; exec dd if=/dev/zero of=/tmp/y bs=1M count=200 2>/dev/null"
+                    let told = try await client.run(Command(shell: shell), wait: .seconds(60)).ended
+                    #expect(told.cause == .outOfMemory, "round \(round): \(told)")
+                }
+                let named = try await client.run(Command(["python3", "-c", names]), wait: .seconds(60))
+                #expect(named.text == "berth /workspace berth root\n", "after somebody has removed the volumes: \(named)")
+                #expect(try await client.stats().pools[0].createFailures == 0)
+            }
+            let volumes = try Program(try tool("docker"), ["-H", dockerd.endpoint, "volume", "ls", "-q"])
+            let status = try await volumes.end()
+            #expect(status == 0 && volumes.out == "", "\(volumes.out)")
+        }
+    }
+
     @Test("a server that is killed leaves no container and no volume on an engine that does not see its files")
     func killed() async throws {
         try await OwnDockerd.with(image: "busybox:latest", isElsewhere: true) { dockerd in

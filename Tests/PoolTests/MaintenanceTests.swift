@@ -17,12 +17,14 @@ private final class Running: Sendable {
     init(
         _ configuration: PoolConfiguration = PoolConfiguration(), _ behaviour: FakeRuntime.Behaviour = .succeed,
         prepare: (FakeRuntime) -> Void = { _ in },
+        isRoomLeft: @escaping @Sendable () -> Bool = { true },
         wake: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
     ) {
         runtime = FakeRuntime(behaviour)
         prepare(runtime)
         let fleet = Fleet(
-            configuration: FleetConfiguration(pools: [configuration]), runtime: runtime, connector: connector,
+            configuration: FleetConfiguration(pools: [configuration]),
+            runtime: PatientRuntime(runtime, clock: clock, isRoomLeft: isRoomLeft), connector: connector,
             memberPrefix: "t", clock: clock, observer: observer, wake: wake)
         self.fleet = fleet
         task = Task { await fleet.run() }
@@ -89,6 +91,24 @@ struct MaintenanceTests {
         links.withLock { $0 = [grant.link] }
         r.fleet.endLeases()
         #expect(told.withLock { $0.first } == .some(.draining))
+        await r.end()
+    }
+
+    @Test("B12: no room for a create, until its time is up, is no failed create")
+    func timeIsUp() async throws {
+        let isRoomLeft = Mutex(false)
+        let r = Running(PoolConfiguration(size: 1), isRoomLeft: { isRoomLeft.withLock { $0 } })
+        // The create's time-out, the wait for room, and the next sweep.
+        try await eventually("it waits for room") { r.clock.sleeperCount >= 3 }
+        r.clock.advance(by: PoolConfiguration().createTimeout)
+        try await eventually("the create has ended") {
+            if case .open = r.fleet.snapshot()[0].breaker { true } else { false }
+        }
+        #expect(r.snapshot.createFailures == 0 && r.runtime.now.created.isEmpty)
+        isRoomLeft.withLock { $0 = true }
+        r.clock.advance(by: .seconds(1))
+        try await r.filled(1)
+        #expect(r.snapshot.createFailures == 0)
         await r.end()
     }
 

@@ -92,9 +92,24 @@ struct PatientRuntimeTests {
         let create = Task { [member] in _ = try await runtime.create(member, MemberTemplate()) }
         try await eventually("it waits") { clock.sleeperCount == 1 }
         create.cancel()
-        await #expect(throws: RuntimeError(.failed, "the server has no descriptors left; raise its limit (ulimit -n)"))
-        {
-            try await create.value
-        }
+        await #expect(throws: shortage) { try await create.value }
+    }
+
+    private let shortage = RuntimeError(
+        .failed, "the server has no descriptors or memory left; raise its limit (ulimit -n)", isServersOwn: true)
+
+    @Test("no room for a whole create's time-out: still no failed create; the next one a second later")
+    func longShortage() throws {
+        var h = Harness([PoolConfiguration(size: 2)])
+        let order = try #require(h.next().create)
+        h.pass(order.timeout)
+        h.machine.createFailed(order.member, shortage, now: h.now)
+        h.machine.createCleaned(order.member, nil, now: h.now)
+        #expect(h.snapshot.createFailures == 0)
+        h.pass(.seconds(1) - .nanoseconds(1))
+        let early = h.next()
+        #expect(early.create == nil)
+        h.pass(.nanoseconds(1))
+        #expect(h.settle() == 2)
     }
 }
