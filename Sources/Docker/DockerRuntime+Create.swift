@@ -45,7 +45,15 @@ extension DockerRuntime {
     private func carry(_ order: Order) async throws -> AcceptedSocket {
         switch carrier.withLock({ $0 }) {
         case .mounted: return try await createMounted(order)
-        case .attached: return try await createAttached(order, isDoubtful: false)
+        case .attached:
+            do {
+                return try await createAttached(order, isDoubtful: false)
+            } catch let refusal as EngineRefusal where memberFiles.isAbout(refusal) {
+                // Somebody has removed a volume before the container was started.
+                memberFiles.forget()
+                try await removeContainer(order.member, ContinuousClock.now + .seconds(30))
+                return try await createAttached(order, isDoubtful: false)
+            }
         case .unknown: break
         }
         let doubt: any Error
@@ -116,19 +124,13 @@ extension DockerRuntime {
         (body.OpenStdin, body.StdinOnce) = (true, true)
         try await createContainer(order, withAccounts: body)
         let stream = try await attach(member)
-        do {
-            let accepted = try await start(member) { stream }
-            if isDoubtful {
-                // The other carrier's agent had ended: this one has to live a moment before it is believed.
-                try await Task.sleep(for: .milliseconds(300))
-                if case .ended(let end) = try await condition(of: member) { throw end }
-            }
-            return accepted
-        } catch let refusal as EngineRefusal where refusal.message.contains(MemberFiles.mountPoint) {
-            // Somebody has removed the volume, and the engine made an empty one in its place.
-            memberFiles.forget()
-            throw refusal
+        let accepted = try await start(member) { stream }
+        if isDoubtful {
+            // The other carrier's agent had ended: this one has to live a moment before it is believed.
+            try await Task.sleep(for: .milliseconds(300))
+            if case .ended(let end) = try await condition(of: member) { throw end }
         }
+        return accepted
     }
 
     /// With the member's accounts mounted from a volume of the engine's, by the path that it has there.

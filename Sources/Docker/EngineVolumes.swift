@@ -21,7 +21,7 @@ final class EngineVolumes: Sendable {
 
     private let engine: Engine
     private let owner: String
-    private let prefix: String
+    let prefix: String
 
     /// - Parameters:
     ///   - owner: tells this server's volumes from others', on an engine that several use.

@@ -44,6 +44,12 @@ final class MemberFiles: Sendable {
         }
     }
 
+    /// Whether an engine's refusal names what comes from here. A volume that is gone is made anew, and empty, where the agent
+    /// should be in it.
+    func isAbout(_ refusal: EngineRefusal) -> Bool {
+        refusal.message.contains(Self.mountPoint) || refusal.message.contains(volumes.prefix)
+    }
+
     /// After a container with them did not start: somebody may have removed the volumes.
     func forget() {
         agents.forget("")

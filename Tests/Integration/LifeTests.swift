@@ -154,14 +154,23 @@ struct LifeTests {
                 "serve", "--listen", "127.0.0.1:0", "--state-dir", "\(base)/state", "--runtime", "docker",
                 "--docker-host", "unix://\(base)/engine",
             ])
-        try await eventually("the server has a directory") {
+        try await eventually("the server has a directory, and a janitor for it") {
             let instances = (try? files.contentsOfDirectory(atPath: "\(base)/state")) ?? []
-            return !instances.isEmpty
+            return !instances.isEmpty && isRunning("berth-janitor\0\(base)/state")
         }
         server.signal(signal)
         _ = try await server.end()
         try await eventually("nothing is left in \(base)/state") {
             try files.contentsOfDirectory(atPath: "\(base)/state").isEmpty
+        }
+    }
+
+    /// Whether any process was started with this in its arguments, each followed by a zero.
+    private func isRunning(_ arguments: String) -> Bool {
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.contains { process in
+            let line = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(process)/cmdline"))
+            return line.map { String(decoding: $0, as: UTF8.self).contains(arguments) } ?? false
         }
     }
 
