@@ -7,19 +7,19 @@ import TestSupport
 final class RawSocket {
     fileprivate var descriptor: Int32
 
+    /// - Parameter address: 127.0.0.1:7411.
     init(_ address: String) throws {
-        let port = address.split(separator: ":").last.flatMap { UInt16($0) }
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var end = sockaddr_in()
-        end.sin_family = sa_family_t(AF_INET)
-        end.sin_port = (port ?? 0).bigEndian
-        end.sin_addr.s_addr = in_addr_t(UInt32(0x7f00_0001).bigEndian)
-        let result = withUnsafePointer(to: &end) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
+        let parts = address.split(separator: ":").map(String.init)
+        guard parts.count == 2 else { throw NeverHappened(description: "no address: \(address)") }
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(parts[0], parts[1], nil, &found) == 0, let end = found else {
+            throw NeverHappened(description: "no address: \(address)")
         }
-        guard result == 0 else { throw NeverHappened(description: "no connection to \(address): \(errno)") }
+        defer { freeaddrinfo(found) }
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard connect(descriptor, end.pointee.ai_addr, end.pointee.ai_addrlen) == 0 else {
+            throw NeverHappened(description: "no connection to \(address): \(errno)")
+        }
     }
 
     deinit { close() }
