@@ -32,7 +32,7 @@ struct AgentCTests {
         for name in ["berth_spawn", "berth_try_container", "berth_accept", "berth_exact_sleeps"] {
             #expect(!agent.contains(name), "\(name) is in the agent")
         }
-        let server = try symbols(of: "berth")
+        let server = try symbols(of: "berth-full")
         #expect(server.contains("berth_spawn") && server.contains("berth_pipe"))
         for name in ["berth_supervise", "berth_end_all_others", "berth_open_terminal"] {
             #expect(!server.contains(name), "\(name) is in the server")

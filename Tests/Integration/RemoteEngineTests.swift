@@ -100,7 +100,7 @@ struct RemoteEngineTests {
                     #expect(told.cause == .outOfMemory, "round \(round): \(told)")
                 }
                 let named = try await client.run(Command(["python3", "-c", names]), wait: .seconds(60))
-                #expect(named.text == "berth /workspace berth root\n", "after somebody has removed the volumes: \(named)")
+                #expect(named.text == "berth /workspace berth root\n", "without the first volumes: \(named)")
                 #expect(try await client.stats().pools[0].createFailures == 0)
             }
             let volumes = try Program(try tool("docker"), ["-H", dockerd.endpoint, "volume", "ls", "-q"])
