@@ -50,6 +50,7 @@ struct ErrorTests {
             .outside, .notPermitted, .noSpace, .tooManyLinks, .nameTooLong, .badArchive, .noSuchLease,
             .noSuchExecution, .noSuchPool, .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit,
             .messageTooLarge, .inputEnded, .inputGap, .noTerminal, .breakerOpen, .shuttingDown, .drainingPool,
+            .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed,
         ]
         #expect(Set(here.map(\.name)) == Set(ErrorReason.allCases.map(\.protoName)))
     }
