@@ -80,7 +80,8 @@ impl Drop for Server {
 
 #[test]
 fn the_readmes_example_and_the_samples_do_what_they_say() {
-    let source = include_str!("../samples/example.rs");
+    // The first lines are the licence's.
+    let (_, source) = include_str!("../samples/example.rs").split_once("\n\n").expect("a line of the licence");
     assert!(include_str!("../README.md").contains(source), "README.md shows samples/example.rs");
     let server = Server::start();
     assert_eq!(server.example("example", &[]), "hello from 42\n");
