@@ -20,7 +20,6 @@ import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
@@ -61,9 +60,18 @@ class LiveTest {
                 server.destroyForcibly().waitFor();
             }
         }
-        try (var paths = Files.walk(state)) {
-            paths.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
+        delete(state.toFile());
+    }
+
+    /** Deletes what is there: the server's janitor may be deleting at the same time. */
+    private static void delete(File file) {
+        File[] inside = file.listFiles();
+        if (inside != null) {
+            for (File one : inside) {
+                delete(one);
+            }
         }
+        file.delete();
     }
 
     private static String java(String main, String... arguments) throws Exception {
