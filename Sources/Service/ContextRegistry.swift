@@ -88,7 +88,9 @@ final class ContextRegistry: Sendable {
         state.withLock { state in
             state.ofLease[context.lease]?.removeAll { $0 === context }
             if state.ofLease[context.lease]?.isEmpty == true { state.ofLease[context.lease] = nil }
-            guard state.ends.updateValue(words, forKey: context.id) == nil else { return }
+            // The interpreter's own end follows that of a context that was closed.
+            guard state.ends[context.id] == nil else { return }
+            state.ends[context.id] = words
             state.order.append(context.id)
             if state.order.count > ContextRegistry.remembered { state.ends[state.order.removeFirst()] = nil }
         }
