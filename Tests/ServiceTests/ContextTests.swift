@@ -295,9 +295,13 @@ struct ContextTests {
                 let context = closes ? context : try await client.openContext("python", in: lease, cwd: "/tmp")
                 let code = """
                     import time
-                    print(1, flush=True)
+                    told = False
                     while True:
-                        try: time.sleep(60)
+                        try:
+                            if not told:
+                                told = True
+                                print(1, flush=True)
+                            time.sleep(60)
                         except KeyboardInterrupt: pass
                     """
                 let execution = client.execute(code, in: context)
