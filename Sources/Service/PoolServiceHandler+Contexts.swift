@@ -134,8 +134,12 @@ extension PoolServiceHandler {
             program.request(argv: [], ProgramDefaults(), image: ImageEnvironment([]), user: nil), in: context,
             request.code)
         start(order, id: id, for: call, .execute, window: program.window) { [link = context.link] execution in
-            link.execute(piece, window: order.agentWindow) { event in
-                if case .ended = event { atEnd() }
+            link.execute(piece, window: order.agentWindow) { [contexts] event in
+                if case .ended(let ended) = event {
+                    // Before its caller hears of it: the interpreter's own end comes on another stream.
+                    if ended.isContextLost { contexts.remove(context, because: ended.contextEnd) }
+                    atEnd()
+                }
                 execution.receive(event)
             }
         }
