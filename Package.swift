@@ -117,7 +117,7 @@ let package = Package(
         .target(name: "DockerConfig", dependencies: ["Pool", "Housekeeping", "CHost"], swiftSettings: strict),
         .target(
             name: "Docker",
-            dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "CHost", log],
+            dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "FileTree", "CHost", log],
             swiftSettings: strict),
         .target(
             name: "Runc",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CurlHTTP
+internal import FileTree
 internal import FoundationEssentials
 internal import Pool
 
@@ -34,8 +35,9 @@ final class EngineVolumes: Sendable {
 
     /// - Parameters:
     ///   - image: any that the engine has; nothing of it is run.
-    ///   - archive: of what is to be in the volume.
-    func make(_ image: String, _ archive: [UInt8]) async throws -> Volume {
+    ///   - files: what is to be in the volume.
+    func make(_ image: String, _ files: [File]) async throws -> Volume {
+        let archive = try Self.archive(files)
         let name = "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
         let labels = [Self.label: owner]
         let made = try await engine.call(
@@ -108,34 +110,23 @@ final class EngineVolumes: Sendable {
     }
 }
 
-/// A tar archive (ustar) of files that are root's.
-struct FileArchive {
-    private(set) var bytes: [UInt8] = []
-
-    mutating func add(_ name: String, mode: Int, _ content: [UInt8]) {
-        var header = [UInt8](repeating: 0, count: 512)
-        func put(_ text: String, _ offset: Int) {
-            header.replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
-        }
-        func octal(_ number: Int, _ digits: Int) -> String {
-            let text = String(number, radix: 8)
-            return String(repeating: "0", count: max(0, digits - text.count)) + text
-        }
-        put(name, 0)
-        put(octal(mode, 7), 100)
-        put(octal(0, 7), 108)
-        put(octal(0, 7), 116)
-        put(octal(content.count, 11), 124)
-        put(octal(0, 11), 136)
-        put("        ", 148)
-        put("0", 156)
-        put("ustar", 257)
-        put("00", 263)
-        put(octal(header.reduce(0) { $0 + Int($1) }, 6), 148)
-        header[154] = 0
-        bytes += header + content + [UInt8](repeating: 0, count: (512 - content.count % 512) % 512)
+extension EngineVolumes {
+    /// A file that is to be in a volume, root's.
+    struct File {
+        var name: String
+        var mode: UInt32
+        var content: [UInt8]
     }
 
-    /// With the two empty blocks of its end.
-    var whole: [UInt8] { bytes + [UInt8](repeating: 0, count: 1024) }
+    fileprivate static func archive(_ files: [File]) throws -> [UInt8] {
+        var archive: [UInt8] = []
+        var tar = TarWriter { archive.append(contentsOf: $0) }
+        for file in files {
+            try tar.begin(
+                TarEntry(name: Array(file.name.utf8), kind: .file, size: UInt64(file.content.count), mode: file.mode))
+            try file.content.withUnsafeBytes { try tar.write($0) }
+        }
+        try tar.finish()
+        return archive
+    }
 }

@@ -35,9 +35,8 @@ final class MemberFiles: Sendable {
                 throw RuntimeError(.failed, "\(agentPath) can't be read")
             }
             await volumes.removeAll()
-            var archive = FileArchive()
-            archive.add("agent", mode: 0o555, Array(content))
-            let name = try await volumes.make(image, archive.whole).name
+            let agent = EngineVolumes.File(name: "agent", mode: 0o555, content: Array(content))
+            let name = try await volumes.make(image, [agent]).name
             logger.info(
                 "the agent is on the engine", metadata: ["volume": "\(name)", "agent.bytes": "\(content.count)"])
             return name
@@ -79,14 +78,14 @@ final class MemberFiles: Sendable {
         let (allowed, home) = (order.template.allowedUIDs, order.template.home)
         let key = AccountsKey(passwd: base.passwd, group: base.group, home: home, allowed: allowed, block: block)
         let volume = try await accounts.value(key) { [self] in
-            var archive = FileArchive()
+            var files: [EngineVolumes.File] = []
             for uid in block * Self.blockSize...block * Self.blockSize + (Self.blockSize - 1) {
                 var own = base
                 own.add(uid, allowed, home: home)
-                archive.add("passwd-\(uid)", mode: 0o444, own.passwd)
-                archive.add("group-\(uid)", mode: 0o444, own.group)
+                files.append(.init(name: "passwd-\(uid)", mode: 0o444, content: own.passwd))
+                files.append(.init(name: "group-\(uid)", mode: 0o444, content: own.group))
             }
-            return try await volumes.make(order.image.Id ?? order.template.image, archive.whole)
+            return try await volumes.make(order.image.Id ?? order.template.image, files)
         }
         guard volume.path.hasPrefix("/") else { return [] }
         return Accounts.fileNames.map { name in

@@ -28,26 +28,13 @@ struct ContextTests {
         return found
     }
 
-    private func shell(_ server: ServerProcess, _ script: String) async throws -> (
-        status: Int32, out: String, err: String
-    ) {
-        let folder = "/tmp/berth-shell-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let start = "berth() { '\(try BuildProducts.program("berth"))' \"$@\"; }; cd \(folder)"
-        let program = try Program(
-            try tool("bash"), ["-ec", "\(start)\n\(script)"], environment: ["BERTH_SERVER": server.address])
-        let status = try await program.end()
-        return (status, program.out, program.err)
-    }
-
     @Test("what docs/contexts.md shows at the command line comes out as it says")
     func page() async throws {
         let examples = try Self.examples("sh")
         #expect(examples.count == 3)
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "4"]) { server in
             for example in examples {
-                let result = try await shell(server, example.code)
+                let result = try await server.shell(example.code)
                 #expect(result.status == 0, "\(result)")
                 #expect(result.out == example.output, "\(result)")
             }
@@ -73,8 +60,7 @@ struct ContextTests {
         arguments: Runtime.allCases)
     func runtimes(_ runtime: Runtime) async throws {
         try await ServerProcess.with(runtime, ["--size", "1", "--max", "2"]) { server in
-            let result = try await shell(
-                server,
+            let result = try await server.shell(
                 """
                 export BERTH_LEASE=$(berth acquire)
                 context=$(berth context open sh)
@@ -95,8 +81,7 @@ struct ContextTests {
     @Test("a piece that takes all the memory ends as out of memory, or fails, and says if its context is lost")
     func memory() async throws {
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
-            let result = try await shell(
-                server,
+            let result = try await server.shell(
                 """
                 export BERTH_LEASE=$(berth acquire)
                 context=$(berth context open python)

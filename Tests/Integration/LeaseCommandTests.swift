@@ -6,25 +6,10 @@ import TestSupport
 
 @Suite("Leases and programs on the command line", .serialized)
 struct LeaseCommandTests {
-    /// A script of a shell that knows `berth`, in a folder of its own.
-    private func shell(_ server: ServerProcess, _ script: String) async throws -> (
-        status: Int32, out: String, err: String
-    ) {
-        let folder = "/tmp/berth-shell-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let start = "berth() { '\(try BuildProducts.program("berth"))' \"$@\"; }; cd \(folder)"
-        let program = try Program(
-            try tool("bash"), ["-ec", "\(start)\n\(script)"], environment: ["BERTH_SERVER": server.address])
-        let status = try await program.end()
-        return (status, program.out, program.err)
-    }
-
     @Test("C19: every command takes its lease from a file or the environment, and none from nowhere")
     func leases() async throws {
         try await ServerProcess.with(.runc, ["--size", "2", "--max", "4"]) { server in
-            let result = try await shell(
-                server,
+            let result = try await server.shell(
                 """
                 touch f; chmod 644 f
                 berth acquire --lease-file f; stat -c %a f
@@ -41,8 +26,7 @@ struct LeaseCommandTests {
                 berth signal $id; berth attach $id; test $? = 125 || exit 1
                 """)
             #expect(result.out == "600\none\ntwo\n1\n1\none\none\n1\n", "\(result)")
-            let rest = try await shell(
-                server,
+            let rest = try await server.shell(
                 """
                 set +e
                 berth acquire --lease-file f; berth release --lease @f; echo $?
@@ -58,8 +42,7 @@ struct LeaseCommandTests {
     @Test("C19: control characters in a program's words, or in ours, never reach the terminal")
     func controlCharacters() async throws {
         try await ServerProcess.with(.runc) { server in
-            let result = try await shell(
-                server,
+            let result = try await server.shell(
                 """
                 export BERTH_LEASE=$(berth acquire)
                 berth run --detach -- sh -c 'read x' $'\\e]0;title\\a' $'\\u009b2J' $'\\u202eabc' >/dev/null
@@ -89,8 +72,7 @@ struct LeaseCommandTests {
             #expect(long.out == "on\nlate\n" && long.status == 124, "\(long)")
             let short = try await server.run(["--timeout", "1s", "--", "sh", "-c", script])
             #expect(short.out == "on\n" && short.status == 124, "\(short)")
-            let ended = try await shell(
-                server,
+            let ended = try await server.shell(
                 """
                 export BERTH_LEASE=$(berth acquire)
                 id=$(berth run --detach -- sh -c "\(script)")
@@ -106,8 +88,7 @@ struct LeaseCommandTests {
     @Test("E27: arguments, variables and directories that are no UTF-8 reach the program, and are listed")
     func bytes() async throws {
         try await ServerProcess.with(.runc, ["--size", "2"]) { server in
-            let result = try await shell(
-                server,
+            let result = try await server.shell(
                 """
                 export BERTH_LEASE=$(berth acquire)
                 n=$'a\\351'

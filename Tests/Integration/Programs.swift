@@ -226,6 +226,20 @@ func berth(
     return (status, program.out, program.err)
 }
 
+extension ServerProcess {
+    /// A script of a shell that knows `berth` and this server, in a folder of its own.
+    func shell(_ script: String) async throws -> (status: Int32, out: String, err: String) {
+        let folder = "/tmp/berth-shell-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let start = "berth() { '\(try BuildProducts.program("berth"))' \"$@\"; }; cd \(folder)"
+        let program = try Program(
+            try tool("bash"), ["-ec", "\(start)\n\(script)"], environment: ["BERTH_SERVER": address])
+        let status = try await program.end()
+        return (status, program.out, program.err)
+    }
+}
+
 /// A tool that the tests need, wherever it is.
 func tool(_ name: String) throws -> String {
     for folder in ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"] {
