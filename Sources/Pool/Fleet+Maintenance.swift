@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+
 /// The one maintenance task. All creates, removals and sweeps are its children.
 extension Fleet {
     /// Runs until `drain` is finished, or the task is cancelled. Call it once.
@@ -29,7 +31,7 @@ extension Fleet {
                     nextSweep = clock.now() + configuration.tick
                     group.addTask { await sweeper.sweep(self) }
                 }
-                await nudge.wait(until: min(step.wake, nextSweep), clock)
+                await nudge.wait(until: min(step.wake, nextSweep), deadlines)
             }
             group.cancelAll()
         }
@@ -43,7 +45,7 @@ extension Fleet {
         let began = clock.now()
         do {
             let link = try await withDeadline(
-                order.timeout, clock,
+                order.timeout,
                 RuntimeError(.notReadyInTime, "no answer from the container within \(order.timeout)")
             ) { () async throws(RuntimeError) in
                 let template = try self.withUser(order.template, order.member)
@@ -75,7 +77,7 @@ extension Fleet {
         do {
             let timeout = configuration.removeTimeout
             try await withDeadline(
-                timeout, clock, RuntimeError(.notReadyInTime, "not removed within \(timeout)")
+                timeout, RuntimeError(.notReadyInTime, "not removed within \(timeout)")
             ) { () async throws(RuntimeError) in
                 try await self.runtime.remove(member)
             }
@@ -86,12 +88,38 @@ extension Fleet {
         }
     }
 
+    /// Runs `work`. After `timeout` it cancels it, waits until it returns, and throws `error`.
+    private func withDeadline<R: Sendable, E: Error>(
+        _ timeout: Duration, _ error: E, _ work: @escaping @Sendable () async throws(E) -> R
+    ) async throws(E) -> R {
+        let task = Task<Result<R, E>, Never> {
+            do throws(E) {
+                return .success(try await work())
+            } catch {
+                return .failure(error)
+            }
+        }
+        let isLate = Atomic(false)
+        let deadline = deadlines.add(at: clock.now() + timeout) {
+            isLate.store(true, ordering: .relaxed)
+            task.cancel()
+        }
+        let result = await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
+        deadlines.remove(deadline)
+        if case .failure(let own) = result {
+            let isServersOwn = (own as? RuntimeError)?.isServersOwn ?? false
+            throw isLate.load(ordering: .relaxed) && !Task.isCancelled && !isServersOwn ? error : own
+        }
+        // A success after the deadline counts as success: the member exists, and would leak otherwise.
+        return try result.get()
+    }
+
     // MARK: Resets and pings
 
     private func reset(_ order: FleetStateMachine.LinkOrder) async -> MemberLinkError? {
         do {
             try await withDeadline(
-                order.timeout, clock, MemberLinkError.failed("not reset within \(order.timeout)")
+                order.timeout, MemberLinkError.failed("not reset within \(order.timeout)")
             ) { () async throws(MemberLinkError) in
                 try await order.link.reset()
             }
@@ -104,7 +132,7 @@ extension Fleet {
     private func ping(_ order: FleetStateMachine.LinkOrder) async -> MemberLinkError? {
         do {
             try await withDeadline(
-                order.timeout, clock, MemberLinkError.failed("no answer to a ping within \(order.timeout)")
+                order.timeout, MemberLinkError.failed("no answer to a ping within \(order.timeout)")
             ) { () async throws(MemberLinkError) in
                 try await order.link.ping()
             }
@@ -134,7 +162,7 @@ extension Fleet {
     fileprivate func listMembers() async throws(RuntimeError) -> [MemberID] {
         let timeout = configuration.removeTimeout
         return try await withDeadline(
-            timeout, clock, RuntimeError(.notReadyInTime, "the runtime's members were not listed within \(timeout)")
+            timeout, RuntimeError(.notReadyInTime, "the runtime's members were not listed within \(timeout)")
         ) { () async throws(RuntimeError) in
             try await self.runtime.members()
         }
@@ -165,39 +193,4 @@ extension Fleet {
             }
         }
     }
-}
-
-/// Runs `work`. After `timeout` it cancels it, waits until it returns, and throws `error`.
-private func withDeadline<R: Sendable, E: Error>(
-    _ timeout: Duration, _ clock: any MonotonicClock, _ error: E,
-    _ work: @escaping @Sendable () async throws(E) -> R
-) async throws(E) -> R {
-    let deadline = clock.now() + timeout
-    let result: Result<R, E> = await withTaskGroup(of: Result<R, E>?.self) { group in
-        group.addTask {
-            do throws(E) {
-                return .success(try await work())
-            } catch {
-                return .failure(error)
-            }
-        }
-        group.addTask {
-            try? await clock.sleep(until: deadline)
-            return nil
-        }
-        var timedOut = false
-        while let ended = await group.next() {
-            if let result = ended {
-                group.cancelAll()
-                // A success after the deadline counts as success: the member exists, and would leak otherwise.
-                if case .success = result { return result }
-                if case .failure(let own as RuntimeError) = result, own.isServersOwn { return result }
-                return timedOut && !Task.isCancelled ? .failure(error) : result
-            }
-            timedOut = true
-            group.cancelAll()
-        }
-        return .failure(error)
-    }
-    return try result.get()
 }

@@ -35,6 +35,8 @@ public final class Fleet: Sendable {
     let hostMemory: @Sendable () -> Int64?
     let wake: @Sendable (@escaping @Sendable () -> Void) -> Void
     let nudge = Nudge()
+    /// Of whatever the maintenance task waits for.
+    let deadlines: Deadlines
     /// User ids for members; nil if programs run as the templates say.
     let users: UserIDs?
     private let memberPrefix: String
@@ -54,6 +56,7 @@ public final class Fleet: Sendable {
         self.connector = connector
         self.memberPrefix = memberPrefix
         self.clock = clock
+        deadlines = Deadlines(clock)
         self.observer = observer
         self.hostMemory = hostMemory
         self.wake = wake

@@ -101,10 +101,10 @@ extension FleetStateMachine {
         let graceEnd = now + configuration.connectionGrace
         var next = firstOwned.removeValue(forKey: connection)
         while let slot = next {
-            next = nil
+            next = slots[slot].nextOwned
+            (slots[slot].previousOwned, slots[slot].nextOwned) = (nil, nil)
             let lease = slots[slot].updateLease { lease in
-                next = lease.nextOwned
-                (lease.owner, lease.previousOwned, lease.nextOwned) = (nil, nil, nil)
+                lease.owner = nil
                 lease.isOrphaned = true
                 lease.expires = min(lease.expires, graceEnd)
             }

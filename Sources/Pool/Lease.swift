@@ -33,6 +33,10 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     /// One random word is enough for a hash.
     public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
+    /// The word itself instead of `Hasher`'s mix of it: it is random already, and nobody but this server makes tokens that are
+    /// kept. An acquire and its release hash a token four times, which was a tenth of their time.
+    public func _rawHashValue(seed: Int) -> Int { Int(truncatingIfNeeded: low) ^ seed }
+
     public var description: String {
         String(unsafeUninitializedCapacity: 32) { buffer in
             for index in 0..<32 {

@@ -21,12 +21,9 @@ final class Nudge: Sendable {
     }
 
     /// Returns at the next signal, at `instant`, or when the task is cancelled.
-    func wait(until instant: MonotonicInstant, _ clock: any MonotonicClock) async {
-        let timer = Task {
-            try await clock.sleep(until: instant)
-            self.signal()
-        }
-        defer { timer.cancel() }
+    func wait(until instant: MonotonicInstant, _ deadlines: Deadlines) async {
+        let deadline = deadlines.add(at: instant) { self.signal() }
+        defer { deadlines.remove(deadline) }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let resumeNow = state.withLock { state in

@@ -60,6 +60,20 @@ extension FleetStateMachine {
         var wantsOnDemand: Bool { waiting > resetting }
         var isVacant: Bool { isRemoved && members == 0 }
 
+        /// Counts members that come into a state, or leave it with a negative change. For `move`.
+        mutating func count(_ state: SlotState, generation: Int, by change: Int) {
+            switch state {
+            case .free: break
+            case .starting: starting += change
+            case .idle:
+                idle += change
+                if generation != self.generation { outdatedIdle += change }
+            case .leased: leased += change
+            case .resetting: resetting += change
+            case .cleaning, .stopping: stopping += change
+            }
+        }
+
         /// The template has changed: members created before are outdated.
         mutating func beginGeneration() {
             generation += 1

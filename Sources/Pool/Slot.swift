@@ -24,12 +24,21 @@ extension FleetStateMachine {
         var isPinging = false
         /// Whether it failed a ping while it was leased, so that it is retired when the lease ends.
         var isUnhealthy = false
+        /// While it is leased: its neighbours in the list of the owner's leases.
+        var previousOwned: SlotIndex?
+        var nextOwned: SlotIndex?
 
         init(id: MemberID, pool: PoolIndex, generation: Int, memoryBytes: Int64) {
             self.id = id
             self.pool = pool
             self.generation = generation
             self.memoryBytes = memoryBytes
+        }
+
+        /// Sets the state and returns the old one.
+        fileprivate mutating func exchange(_ new: consuming SlotState) -> SlotState {
+            swap(&state, &new)
+            return new
         }
 
         /// Changes the data of an idle member, which stays idle. Does nothing in another state.
@@ -100,9 +109,6 @@ extension FleetStateMachine {
         var isOrphaned = false
         /// Whether a call on it was made, so that its member is no longer unused.
         var isUsed = false
-        /// Neighbours in the list of its owner's leases.
-        var previousOwned: SlotIndex?
-        var nextOwned: SlotIndex?
     }
 
     struct Resetting: Sendable {
@@ -126,46 +132,37 @@ extension FleetStateMachine {
 extension FleetStateMachine {
     /// The only way from one state to another. Every count of members, and the ledger of leases, is kept here.
     mutating func move(_ slot: SlotIndex, to state: SlotState) {
-        if case .leased(let lease) = slots[slot].state { strike(lease) }
-        count(slot, by: -1)
-        slots[slot].state = state
-        count(slot, by: 1)
-        if case .leased(let lease) = state { enter(lease, slot) }
+        // Taken out, and not read in its place, where it would be copied whole for every look.
+        let old = slots[slot].exchange(state)
+        count(slot, old, by: -1)
+        count(slot, state, by: 1)
+        if case .leased(let lease) = old { strike(lease, slot) }
+        if case .leased(let lease) = state { enter(lease.token, lease.owner, slot) }
     }
 
-    private mutating func count(_ slot: SlotIndex, by change: Int) {
-        let pool = slots[slot].pool
-        switch slots[slot].state {
-        case .free: return
-        case .starting: pools[pool].starting += change
-        case .idle:
-            pools[pool].idle += change
-            if isOutdated(slot) { pools[pool].outdatedIdle += change }
-        case .leased: pools[pool].leased += change
-        case .resetting: pools[pool].resetting += change
-        case .cleaning: pools[pool].stopping += change
-        case .stopping(let removal):
-            pools[pool].stopping += change
-            if case .inFlight = removal { removalsInFlight += change }
-        }
+    private mutating func count(_ slot: SlotIndex, _ state: SlotState, by change: Int) {
+        if case .free = state { return }
+        if case .stopping(.inFlight) = state { removalsInFlight += change }
+        pools[slots[slot].pool].count(state, generation: slots[slot].generation, by: change)
         members += change
         usedMemory += Int64(change) * slots[slot].memoryBytes
     }
 
-    private mutating func enter(_ lease: Lease, _ slot: SlotIndex) {
-        slotOfLease[lease.token] = slot
-        guard let owner = lease.owner, let next = firstOwned.updateValue(slot, forKey: owner) else { return }
-        slots[next].updateLease { $0.previousOwned = slot }
-        slots[slot].updateLease { $0.nextOwned = next }
+    private mutating func enter(_ token: LeaseToken, _ owner: ConnectionID?, _ slot: SlotIndex) {
+        slotOfLease[token] = slot
+        guard let owner, let next = firstOwned.updateValue(slot, forKey: owner) else { return }
+        slots[next].previousOwned = slot
+        slots[slot].nextOwned = next
     }
 
-    private mutating func strike(_ lease: Lease) {
+    private mutating func strike(_ lease: Lease, _ slot: SlotIndex) {
         slotOfLease[lease.token] = nil
         discharge(lease.client)
         guard let owner = lease.owner else { return }
-        let (previous, next) = (lease.previousOwned, lease.nextOwned)
-        if let previous { slots[previous].updateLease { $0.nextOwned = next } } else { firstOwned[owner] = next }
-        if let next { slots[next].updateLease { $0.previousOwned = previous } }
+        let (previous, next) = (slots[slot].previousOwned, slots[slot].nextOwned)
+        (slots[slot].previousOwned, slots[slot].nextOwned) = (nil, nil)
+        if let previous { slots[previous].nextOwned = next } else { firstOwned[owner] = next }
+        if let next { slots[next].previousOwned = previous }
     }
 
     /// A slot for a member whose create begins.
