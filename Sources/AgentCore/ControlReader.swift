@@ -50,7 +50,7 @@ struct ControlReader {
             eventLeft = head.length + head.size
             return .event
         }
-        guard head.size <= ContextControl.longestWord else { return .invalid("a word of \(head.size) bytes") }
+        guard head.size <= ContextControl.maxWord else { return .invalid("a word of \(head.size) bytes") }
         guard held.count >= head.length + head.size else { return .needMore }
         defer { start += head.length + head.size }
         return .word(head.kind, Array(held[(start + head.length)..<(start + head.length + head.size)]))

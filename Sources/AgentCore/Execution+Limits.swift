@@ -66,7 +66,7 @@ extension Execution {
     /// More than any terminal holds: what comes beyond it, after the end, is not the program's.
     static let terminalCapacity = 256 << 10
     /// CPU time is not looked at more often.
-    private static let shortestLook: UInt64 = 10_000_000
+    private static let minLook: UInt64 = 10_000_000
     /// A start takes less than a thousandth of a second; one that takes so long is looked at.
     private static let startPatience: UInt64 = 100_000_000
 
@@ -150,6 +150,6 @@ extension Execution {
     /// All processors at once would take so long to use up what is left.
     private mutating func look(after left: UInt64?, now: UInt64) {
         guard let left else { return }
-        cpuLook = now + max(left / processors, Execution.shortestLook)
+        cpuLook = now + max(left / processors, Execution.minLook)
     }
 }

@@ -13,7 +13,7 @@ struct RunningInput: ~Copyable {
     private(set) var endDue: UInt64?
     private var endDelay = RunningInput.firstDelay
     private static let firstDelay: UInt64 = 10_000_000
-    private static let longestDelay: UInt64 = 500_000_000
+    private static let maxDelay: UInt64 = 500_000_000
 
     init(_ request: Agent.ExecuteRequest) {
         queue = InputQueue(first: request.stdin, hasEnd: !request.keepsStdinOpen)
@@ -64,7 +64,7 @@ struct RunningInput: ~Copyable {
     private mutating func typeEnd(_ raw: Int32, now: UInt64) {
         if let endDue, now < endDue { return }
         endDue = now + endDelay
-        endDelay = min(2 * endDelay, RunningInput.longestDelay)
+        endDelay = min(2 * endDelay, RunningInput.maxDelay)
         guard berth_has_unread_input(raw) <= 0 else { return }
         var keys: (UInt8, UInt8) = (0, 0)
         let hasLineBegun = queue.last.map { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") } ?? false

@@ -31,7 +31,7 @@ struct ExecutionState {
 
     static let largestChunk = 32 << 10
     /// Maximum bytes of an end's message.
-    static let longestMessage = 4 << 10
+    static let maxMessage = 4 << 10
 
     private var phase = Phase.starting
     private let window: UInt64
@@ -118,7 +118,7 @@ struct ExecutionState {
             return "output of \(offsets) bytes at its limit of \(limits.maxOutput)"
         default: break
         }
-        guard ended.message.utf8.count <= ExecutionState.longestMessage else {
+        guard ended.message.utf8.count <= ExecutionState.maxMessage else {
             return "an end in \(ended.message.utf8.count) bytes of words"
         }
         for (sent, (bytes, truncated)) in zip(

@@ -43,9 +43,9 @@ public enum ContextControl {
     }
 
     /// Bytes of a front, at most: a letter, nine digits and the line feed.
-    public static let longestHead = 11
+    public static let maxHead = 11
     /// Bytes of what follows where it is no event, at most.
-    public static let longestWord = 256
+    public static let maxWord = 256
 
     /// Bytes of an event that is no display, at most.
     public static let largestText = 1 << 20
@@ -60,9 +60,9 @@ public enum ContextControl {
             if byte == UInt8(ascii: "\n"), length > 2 {
                 return .head(Head(kind: kind, length: length, size: size))
             }
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), length < longestHead else { return .invalid }
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), length < maxHead else { return .invalid }
             size = size * 10 + Int(byte - UInt8(ascii: "0"))
         }
-        return length < longestHead ? .needMore : .invalid
+        return length < maxHead ? .needMore : .invalid
     }
 }

@@ -29,8 +29,8 @@ struct Repl: AsyncParsableCommand {
             """)
 
     /// How long a piece may run if nothing is said.
-    private static let longestPiece = Duration.seconds(8 * 3600)
-    private static let mostCode = 1 << 20
+    private static let maxPiece = Duration.seconds(8 * 3600)
+    private static let maxCode = 1 << 20
 
     @OptionGroup var server: ServerOptions
 
@@ -79,12 +79,12 @@ struct Repl: AsyncParsableCommand {
             }
         let pictures = PictureDirectory(images)
         let session = ReplSession(
-            client: client, context: open, language: language, timeout: timeout?.duration ?? Self.longestPiece,
+            client: client, context: open, language: language, timeout: timeout?.duration ?? Self.maxPiece,
             printer: ShownPrinter(pictures: pictures, showsPictures: ShownPrinter.terminalShowsPictures))
         let code = try await withTaskExecutorPreference(BlockingExecutor("prompt")) {
             guard isatty(STDIN_FILENO) == 1 else {
-                guard let bytes = StandardInput.all(limit: Self.mostCode) else {
-                    throw Failure("the code on standard input is longer than \(Self.mostCode) bytes, the limit")
+                guard let bytes = StandardInput.all(limit: Self.maxCode) else {
+                    throw Failure("the code on standard input is longer than \(Self.maxCode) bytes, the limit")
                 }
                 return try await session.run(String(decoding: bytes, as: UTF8.self))
             }

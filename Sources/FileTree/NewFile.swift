@@ -33,7 +33,7 @@ package final class NewFile {
     deinit { removeTemporary() }
 
     /// Runs of zeros at least this long become holes: a sparse file stays one, whatever way it came.
-    private static let shortestHole = 32 << 10
+    private static let minHole = 32 << 10
     private static let block = 4 << 10
     /// Zeros at its end that are not written yet.
     private var hole = 0
@@ -81,7 +81,7 @@ package final class NewFile {
     private func closeHole() throws(FileError) {
         guard hole > 0 else { return }
         defer { hole = 0 }
-        if hole >= NewFile.shortestHole {
+        if hole >= NewFile.minHole {
             guard lseek(file.raw, off_t(hole), SEEK_CUR) >= 0 else { throw FileError(errno, path) }
             return
         }

@@ -18,9 +18,9 @@ package struct Packer {
     }
 
     /// Bytes of a file of /proc or /sys, which is held whole.
-    private static let mostOfKernels = 16 << 20
+    private static let maxOfKernels = 16 << 20
     /// What is at most told of.
-    private static let mostLeftOut = 1000
+    private static let maxLeftOut = 1000
 
     /// Names, each with what it is, that are no part of the archive: a reader finds the same in it (`TarReader.leftOut`).
     package private(set) var leftOut: [String] = []
@@ -77,7 +77,7 @@ package struct Packer {
     }
 
     private mutating func leaveOut(_ name: [UInt8], _ why: String) throws(FileError) {
-        guard leftOut.count < Packer.mostLeftOut else { return }
+        guard leftOut.count < Packer.maxLeftOut else { return }
         let words = "\(name.shown): \(why)"
         leftOut.append(words)
         try tar.comment(TarReader.leftOutPrefix + words)
@@ -126,10 +126,10 @@ package struct Packer {
             let count = try file.read(into: buffer, path: entry.name.shown)
             if count == 0 { break }
             content += buffer[..<count]
-            guard content.count <= Packer.mostOfKernels else {
+            guard content.count <= Packer.maxOfKernels else {
                 throw FileError(
                     .resourceExhausted,
-                    "\(entry.name.shown): is made by the kernel and longer than \(Packer.mostOfKernels >> 20) MiB: "
+                    "\(entry.name.shown): is made by the kernel and longer than \(Packer.maxOfKernels >> 20) MiB: "
                         + "read it with a program, or in parts")
             }
         }

@@ -11,7 +11,7 @@ struct SparseMap: Equatable {
     }
 
     /// What is kept of one file, in pieces: 4 MiB.
-    static let mostExtents = 1 << 18
+    static let maxExtents = 1 << 18
 
     /// Bytes of the file, holes included.
     let size: UInt64
@@ -122,7 +122,7 @@ struct SparseHeaders {
     }
 
     private mutating func add(_ digits: ArraySlice<UInt8>) {
-        guard let number = Self.number(digits), numbers.count < 2 * SparseMap.mostExtents else {
+        guard let number = Self.number(digits), numbers.count < 2 * SparseMap.maxExtents else {
             isDamaged = true
             return
         }

@@ -11,7 +11,7 @@ package final class TarReader {
     private static let maxExtension: UInt64 = 1 << 20
 
     package static let leftOutPrefix = "berth: left out "
-    private static let mostLeftOut = 1000
+    private static let maxLeftOut = 1000
 
     /// What the archive's maker says is no part of it.
     package private(set) var leftOut: [String] = []
@@ -143,7 +143,7 @@ package final class TarReader {
         var numbers: [UInt64] = []
         var isWhole = Tar.addPieces(header[Tar.sparsePieces.range], to: &numbers)
         var goesOn = header[Tar.sparseGoesOn] != 0
-        while goesOn, isWhole, numbers.count < 2 * SparseMap.mostExtents {
+        while goesOn, isWhole, numbers.count < 2 * SparseMap.maxExtents {
             guard let block = try readBlock() else { throw damaged("it ends in the middle of \(current)") }
             isWhole = Tar.addPieces(block[Tar.moreSparsePieces.range], to: &numbers)
             goesOn = block[Tar.moreSparseGoesOn] != 0
@@ -188,7 +188,7 @@ package final class TarReader {
             guard let number = SparseHeaders.number(digits[...]) else { throw badMap }
             digits.removeAll(keepingCapacity: true)
             if numbers.isEmpty {
-                guard number <= UInt64(SparseMap.mostExtents) else { throw badMap }
+                guard number <= UInt64(SparseMap.maxExtents) else { throw badMap }
                 most = 1 + 2 * Int(number)
             }
             numbers.append(number)
@@ -211,7 +211,7 @@ package final class TarReader {
         var comments = Changes()
         try comments.add(records)
         guard let comment = comments.comment, comment.hasPrefix(TarReader.leftOutPrefix) else { return }
-        guard leftOut.count < TarReader.mostLeftOut else { return }
+        guard leftOut.count < TarReader.maxLeftOut else { return }
         leftOut.append(String(comment.dropFirst(TarReader.leftOutPrefix.count).prefix(4096)))
     }
 

@@ -9,7 +9,7 @@ internal import Synchronization
 package final class LogGate: Sendable {
     package static let interval = Duration.seconds(30)
     /// Conditions with a time of their own. Names of pools are from the configuration, so that there are few.
-    private static let mostConditions = 1024
+    private static let maxConditions = 1024
 
     private struct Key: Hashable {
         var message: String
@@ -48,7 +48,7 @@ package final class LogGate: Sendable {
         let key = Key(message: message, subject: subject)
         let (isLogged, begins) = conditions.withLock { conditions -> (Bool, Bool) in
             guard var condition = conditions[key] else {
-                guard conditions.count < LogGate.mostConditions else { return (false, false) }
+                guard conditions.count < LogGate.maxConditions else { return (false, false) }
                 conditions[key] = Condition(level: level, metadata: metadata, lines: 1)
                 return (true, true)
             }

@@ -104,7 +104,11 @@ extension Fleet {
             isLate.store(true, ordering: .relaxed)
             task.cancel()
         }
-        let result = await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
+        let result = await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
         deadlines.remove(deadline)
         if case .failure(let own) = result {
             let isServersOwn = (own as? RuntimeError)?.isServersOwn ?? false

@@ -9,7 +9,7 @@ enum Command {
     case code(String, language: String)
 
     /// Maximum bytes that the kernel accepts as one argument, without the NUL.
-    static let longestArgument = (128 << 10) - 1
+    static let maxArgument = (128 << 10) - 1
 
     init(_ request: ExecuteRequest) throws(RPCError) {
         var given: [String] = []
@@ -93,19 +93,19 @@ enum Command {
     }
 
     /// Bytes of a piece of code for a context, at most.
-    static let longestPiece = 1 << 20
+    static let maxPiece = 1 << 20
 
     static func checkPiece(_ code: String) throws(RPCError) {
-        guard code.utf8.count <= longestPiece else {
+        guard code.utf8.count <= maxPiece else {
             throw RPCError(
-                .invalidArgument, "code has \(code.utf8.count) bytes, more than a context takes, \(longestPiece)")
+                .invalidArgument, "code has \(code.utf8.count) bytes, more than a context takes, \(maxPiece)")
         }
     }
 
     private static func check(_ what: String, _ count: Int) throws(RPCError) {
-        guard count <= longestArgument else {
+        guard count <= maxArgument else {
             throw RPCError(
-                .invalidArgument, "\(what) has \(count) bytes, more than an argument can have, \(longestArgument)")
+                .invalidArgument, "\(what) has \(count) bytes, more than an argument can have, \(maxArgument)")
         }
     }
 }

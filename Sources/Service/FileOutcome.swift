@@ -11,7 +11,7 @@ internal import Synchronization
 /// for their form, and not taken for true.
 struct FileOutcome {
     /// Maximum bytes of reports.
-    private static let mostReports = 64 << 10
+    private static let maxReports = 64 << 10
 
     private var reports: [UInt8] = []
     private var reported = 0
@@ -36,7 +36,7 @@ struct FileOutcome {
     /// Takes a piece of standard error.
     mutating func report(_ chunk: OutputChunk) {
         reported += chunk.count
-        guard reported <= FileOutcome.mostReports, failure == nil else { return }
+        guard reported <= FileOutcome.maxReports, failure == nil else { return }
         reports += chunk.data.readableBytesView
         do throws(SchemaError) {
             while let report = try FileReport.next(from: &reports) {

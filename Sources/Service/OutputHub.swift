@@ -16,7 +16,7 @@ struct OutputHub {
     static let largestOutput = 32 << 10
     /// Events, gaps among them, that a watcher with a window was sent and has not acknowledged. A Go client closes a stream
     /// when 64 wait for their reader for a second.
-    static let mostEvents = 60
+    static let maxEvents = 60
     /// Credit beyond what is taken, for a program that nobody reads: if it has ended, the rest of its pipes and its end come.
     /// So much in all, until somebody reads.
     private let probe: UInt64

@@ -45,16 +45,16 @@ extension PoolServiceHandler {
     func input(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(InputRequest.self)
         let count = request.data.count
-        guard count <= PoolServiceHandler.longestInput else {
+        guard count <= PoolServiceHandler.maxInput else {
             throw RPCError(
-                .invalidArgument, "data has \(count) bytes, more than the most, \(PoolServiceHandler.longestInput)")
+                .invalidArgument, "data has \(count) bytes, more than the most, \(PoolServiceHandler.maxInput)")
         }
         let execution = try find(request.execution, lease: request.lease)
         guard let running = execution.running else { throw .executionEnded }
         guard execution.reserveInput(count) else {
             throw RPCError(
                 .resourceExhausted,
-                "\(ServedExecution.mostPendingInput) bytes of input wait for the program to read them; wait for their answers"
+                "\(ServedExecution.maxPendingInput) bytes of input wait for the program to read them; wait for their answers"
             )
         }
         let answer = Answer(call)
@@ -79,7 +79,7 @@ extension PoolServiceHandler {
     }
 
     /// Maximum bytes of one Input.
-    private static let longestInput = 256 << 10
+    private static let maxInput = 256 << 10
 }
 
 /// Answers a unary call from any thread. A call that has ended meanwhile gets no answer.

@@ -15,8 +15,8 @@ extension PoolServiceHandler {
     private static let tool: SystemString = "/proc/self/exe"
 
     /// Maximum bytes of data in one call.
-    static let longestData = 256 << 10
-    private static let longestPath = 4096
+    static let maxData = 256 << 10
+    private static let maxPath = 4096
 
     // MARK: Calls
 
@@ -156,9 +156,9 @@ extension PoolServiceHandler {
         guard path.hasPrefix("/") else {
             throw RPCError(.invalidArgument, "\(field) \"\(path.description.prefix(256))\" is not absolute")
         }
-        guard path.count < longestPath else {
+        guard path.count < maxPath else {
             throw RPCError(
-                .invalidArgument, "\(field) has \(path.count) bytes, more than the most, \(longestPath - 1)",
+                .invalidArgument, "\(field) has \(path.count) bytes, more than the most, \(maxPath - 1)",
                 .nameTooLong)
         }
     }

@@ -97,10 +97,10 @@ struct FilePiece {
     init(
         lease: String, path: SystemString, upload: String, offset: UInt64, data: [UInt8], hasMore: Bool
     ) throws(RPCError) {
-        guard data.count <= PoolServiceHandler.longestData else {
+        guard data.count <= PoolServiceHandler.maxData else {
             throw RPCError(
                 .invalidArgument,
-                "data has \(data.count) bytes, more than the most, \(PoolServiceHandler.longestData): send it in several calls"
+                "data has \(data.count) bytes, more than the most, \(PoolServiceHandler.maxData): send it in several calls"
             )
         }
         guard !upload.isEmpty || offset == 0 else {

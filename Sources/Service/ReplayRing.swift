@@ -22,7 +22,7 @@ struct ReplayRing {
     /// Packed segments grow to this size.
     private static let packSize = 16 << 10
     /// A piece smaller than this fraction of the memory that it would keep alive is copied.
-    private static let leastUse = 2
+    private static let minUse = 2
 
     /// Larger pieces go out as they are: to copy them costs more than an event.
     private static let joinedBelow = 4096
@@ -40,7 +40,7 @@ struct ReplayRing {
     mutating func append(_ data: ByteBuffer, sequence: UInt64) {
         let count = data.readableBytes
         defer { end += UInt64(count) }
-        if count * ReplayRing.leastUse >= data.storageCapacity {
+        if count * ReplayRing.minUse >= data.storageCapacity {
             return segments.append(Segment(offset: end, data: data, sequence: sequence, isPacked: false))
         }
         if let last = segments.indices.last, segments[last].isPacked,

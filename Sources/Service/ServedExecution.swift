@@ -41,7 +41,7 @@ final class ServedExecution: Sendable {
         var maxDisplay = 0
     }
 
-    static let mostPendingInput = 1 << 20
+    static let maxPendingInput = 1 << 20
 
     let id: String
     let order: Order
@@ -206,7 +206,7 @@ final class ServedExecution: Sendable {
     /// Whether there is room for so much input that the agent has yet to take; it is taken then, until `releaseInput`.
     func reserveInput(_ count: Int) -> Bool {
         state.withLock { state in
-            guard state.pendingInput + count <= ServedExecution.mostPendingInput else { return false }
+            guard state.pendingInput + count <= ServedExecution.maxPendingInput else { return false }
             state.pendingInput += count
             return true
         }

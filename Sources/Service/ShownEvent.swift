@@ -9,7 +9,7 @@ internal import BerthSchema
 /// encoded anew, since a program may have written what came.
 enum ShownEvent {
     /// Parts that one may have: each costs more here than there.
-    private static let mostParts = 20_000
+    private static let maxParts = 20_000
     /// - Returns: nil for what is no event.
     static func held(_ kind: ContextControl.Kind, _ payload: [UInt8]) -> [UInt8]? {
         let arena = Arena()
@@ -63,7 +63,7 @@ enum ShownEvent {
         }
         while at < bytes.count {
             parts += 1
-            guard parts <= mostParts, let key = varint() else { return false }
+            guard parts <= maxParts, let key = varint() else { return false }
             switch key & 7 {
             case 0: guard varint() != nil else { return false }
             case 1: at += 8

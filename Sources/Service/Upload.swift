@@ -26,7 +26,7 @@ final class Upload: Sendable {
     }
 
     /// Maximum number of calls that wait for those before them.
-    private static let mostWaiting = 8
+    private static let maxWaiting = 8
 
     let id: String
     let lease: LeaseToken
@@ -131,9 +131,9 @@ final class Upload: Sendable {
                 state.current = piece
                 return .take
             }
-            guard state.waiting.count < Upload.mostWaiting else {
+            guard state.waiting.count < Upload.maxWaiting else {
                 return .refuse(
-                    .failure(RPCError(.resourceExhausted, "\(Upload.mostWaiting) calls of this upload wait already")))
+                    .failure(RPCError(.resourceExhausted, "\(Upload.maxWaiting) calls of this upload wait already")))
             }
             state.waiting.append(piece)
             return .wait

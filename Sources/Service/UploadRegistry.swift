@@ -7,7 +7,7 @@ internal import Synchronization
 /// All uploads by id: running ones, and ended ones, for a call that is repeated because its answer was lost.
 final class UploadRegistry: Sendable {
     /// Maximum number for one lease; ended ones are dropped to make room.
-    static let mostOfLease = 32
+    static let maxOfLease = 32
     /// An upload that waits longer than this for its next call is given up; an ended one is remembered for this long.
     static let idleLimit = Duration.seconds(60)
 
@@ -31,7 +31,7 @@ final class UploadRegistry: Sendable {
     func insert(_ upload: Upload, clock: any MonotonicClock) throws(RPCError) {
         let isFull = state.withLock { state in
             let others = state.ofLease[upload.lease] ?? []
-            if others.count >= UploadRegistry.mostOfLease {
+            if others.count >= UploadRegistry.maxOfLease {
                 guard let ended = others.first(where: \.isOver) else { return true }
                 state.remove(ended)
             }
@@ -41,7 +41,7 @@ final class UploadRegistry: Sendable {
         }
         guard !isFull else {
             throw RPCError(
-                .resourceExhausted, "\(UploadRegistry.mostOfLease) uploads go on in this lease, the most: end one first"
+                .resourceExhausted, "\(UploadRegistry.maxOfLease) uploads go on in this lease, the most: end one first"
             )
         }
         Task { [weak self, weak upload] in

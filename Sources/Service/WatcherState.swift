@@ -46,7 +46,7 @@ struct WatcherState {
     var hasEventsLeft: Bool {
         guard window != nil else { return true }
         let told = gaps.stdout.count + gaps.stderr.count + gaps.events.count + (hasLeadingGap ? 1 : 0)
-        return events.count + told < OutputHub.mostEvents
+        return events.count + told < OutputHub.maxEvents
     }
 
     /// Whether there is enough room to continue. Otherwise a client that frees room in small pieces would get output in small
@@ -104,9 +104,9 @@ struct EventEnds {
     private var ofEvents: UInt64 = 0
     private(set) var count = 0
 
-    /// Appends an end. There must be room: fewer than `OutputHub.mostEvents`.
+    /// Appends an end. There must be room: fewer than `OutputHub.maxEvents`.
     mutating func append(_ end: UInt64, _ stream: OutputStream) {
-        precondition(count < OutputHub.mostEvents, "more events than a watcher may have")
+        precondition(count < OutputHub.maxEvents, "more events than a watcher may have")
         ends[count] = end
         switch stream {
         case .stdout: break
