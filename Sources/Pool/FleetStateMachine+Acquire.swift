@@ -24,11 +24,11 @@ extension FleetStateMachine {
             return .refused(.clientLimit(max))
         }
         pools[pool].demand.arrived(now)
-        if let (slot, idle) = longestIdle(pool) {
+        if let (slot, link) = longestIdle(pool) {
             nudge()
             charge(order.client)
             pools[pool].latency.record(.zero)
-            return .granted(lease(slot, idle.link, to: order, isWarm: true, now: now))
+            return .granted(lease(slot, link, to: order, isWarm: true, now: now))
         }
         let wait = min(order.wait ?? configuration.defaultWait, configuration.maxWait)
         let deadline = now + wait
@@ -55,7 +55,7 @@ extension FleetStateMachine {
     /// Ends a lease whose caller left before it got the lease, so that the member is unused. If it was used nevertheless, this
     /// is a release.
     public mutating func returnUnused(_ token: LeaseToken, now: MonotonicInstant) {
-        guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else { return }
+        guard let slot = slotOfLease[token], let lease = slots[slot].leased else { return }
         guard !lease.isUsed else { return _ = release(token, now: now) }
         slots[slot].uses -= 1
         offer(slot, lease.link, isWarm: true, now: now)
@@ -89,7 +89,7 @@ extension FleetStateMachine {
         } else {
             pools[pool].idleQueue.places.append(place)
             if pools[pool].idleQueue.places.count > 2 * pools[pool].idle + 16 {
-                pools[pool].idleQueue.places = Deque(pools[pool].idleQueue.places.filter { idle(at: $0) != nil })
+                pools[pool].idleQueue.places = Deque(pools[pool].idleQueue.places.filter { idleLink(at: $0) != nil })
             }
         }
         armIdleTimer(slot)
@@ -98,29 +98,29 @@ extension FleetStateMachine {
         if isSurplus || pools[pool].outdatedIdle > 0 { nudge() }
     }
 
-    /// The member at a place of an idle queue; nil if that place is obsolete.
-    private func idle(at place: IdleQueue.Place) -> Idle? {
+    /// The link of the member at a place of an idle queue; nil if that place is obsolete.
+    private func idleLink(at place: IdleQueue.Place) -> (any MemberLink)? {
         guard case .idle(let idle) = slots[place.slot].state, idle.stamp == place.stamp else { return nil }
-        return idle
+        return idle.link
     }
 
     /// The member that has been idle longest; outdated members come last.
-    private mutating func longestIdle(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
+    private mutating func longestIdle(_ pool: PoolIndex) -> (SlotIndex, any MemberLink)? {
         guard pools[pool].idle > 0 else { return nil }
         return firstIdle(pool) ?? firstOutdated(pool)
     }
 
-    mutating func firstIdle(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
+    mutating func firstIdle(_ pool: PoolIndex) -> (SlotIndex, any MemberLink)? {
         while let place = pools[pool].idleQueue.places.first {
-            if let idle = idle(at: place) { return (place.slot, idle) }
+            if let link = idleLink(at: place) { return (place.slot, link) }
             pools[pool].idleQueue.places.removeFirst()
         }
         return nil
     }
 
-    mutating func firstOutdated(_ pool: PoolIndex) -> (SlotIndex, Idle)? {
+    mutating func firstOutdated(_ pool: PoolIndex) -> (SlotIndex, any MemberLink)? {
         while let place = pools[pool].outdatedQueue.places.first {
-            if let idle = idle(at: place) { return (place.slot, idle) }
+            if let link = idleLink(at: place) { return (place.slot, link) }
             pools[pool].outdatedQueue.places.removeFirst()
         }
         return nil

@@ -79,7 +79,7 @@ extension FleetStateMachine {
     /// Ends a lease. Its member is removed, or reset if the pool reuses members and this one may be leased again. Returns true
     /// also for a lease that was released recently, and false if there is no such lease.
     public mutating func release(_ token: LeaseToken, now: MonotonicInstant) -> Bool {
-        guard let slot = slotOfLease[token], case .leased(let lease) = slots[slot].state else {
+        guard let slot = slotOfLease[token], let lease = slots[slot].leased else {
             return released.contains(token)
         }
         released.insert(token)

@@ -35,6 +35,12 @@ extension FleetStateMachine {
             self.memoryBytes = memoryBytes
         }
 
+        /// What a release needs of the lease, without a copy of all of it; nil in another state.
+        var leased: (link: any MemberLink, isUsed: Bool)? {
+            guard case .leased(let lease) = state else { return nil }
+            return (lease.link, lease.isUsed)
+        }
+
         /// Sets the state and returns the old one.
         fileprivate mutating func exchange(_ new: consuming SlotState) -> SlotState {
             swap(&state, &new)
@@ -132,11 +138,11 @@ extension FleetStateMachine {
 extension FleetStateMachine {
     /// The only way from one state to another. Every count of members, and the ledger of leases, is kept here.
     mutating func move(_ slot: SlotIndex, to state: SlotState) {
-        // Taken out, and not read in its place, where it would be copied whole for every look.
+        // Taken out, and moved on: a state that is read in its place is copied whole for every look.
         let old = slots[slot].exchange(state)
         count(slot, old, by: -1)
         count(slot, state, by: 1)
-        if case .leased(let lease) = old { strike(lease, slot) }
+        if case .leased(let lease) = consume old { strike(lease, slot) }
         if case .leased(let lease) = state { enter(lease.token, lease.owner, slot) }
     }
 
