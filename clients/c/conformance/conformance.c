@@ -2,7 +2,7 @@
 
 /* Replays the scenarios that all clients share: conformance FILE [SCENARIO…], with BERTH_SERVER set.
  * What it prints is described in clients/conformance/README.md. */
-#include "words.h"
+#include "driver.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,29 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-typedef struct {
-    unsigned char *bytes;
-    size_t size, capacity, start;
-} store;
-
-typedef struct {
-    berth_execution *handle;
-    berth_client *client;
-    char *id, *lease; /* of lease: NULL when it runs in a member of its own */
-    store kept[2];
-    berth_text texts[2];
-    store as_text[2]; /* what they made of it */
-    uint64_t dropped[2];
-    const Berth__V1__Ended *ended;
-    berth_error error;
-    bool is_over;
-    int wanted; /* the stream that is being read */
-    size_t enough;
-} execution;
-
 /* What the steps of a scenario know by name. */
 typedef struct {
-    char kind; /* client, lease, execution, archive */
+    char kind; /* client, lease, execution, archive, place (a context) */
     char name[64];
     void *what;
 } entry;
@@ -40,14 +20,14 @@ typedef struct {
 static entry entries[256];
 static size_t entry_count;
 
-static void **named(char kind, const char *name) {
+void **named(char kind, const char *name) {
     for (size_t i = entry_count; i > 0; i--) {
         if (entries[i - 1].kind == kind && strcmp(entries[i - 1].name, name) == 0) return &entries[i - 1].what;
     }
     return NULL;
 }
 
-static void name_it(char kind, const char *name, void *what) {
+void name_it(char kind, const char *name, void *what) {
     if (entry_count == sizeof entries / sizeof *entries) {
         fputs("conformance: the scenario has too many names\n", stderr);
         exit(1);
@@ -58,7 +38,7 @@ static void name_it(char kind, const char *name, void *what) {
 }
 
 static void forget_all(void) {
-    static const char order[] = {'e', 'c', 'l', 'a'}; /* executions before their clients */
+    static const char order[] = {'e', 'c', 'l', 'a', 'p'}; /* executions before their clients */
     for (size_t k = 0; k < sizeof order; k++) {
         for (size_t i = 0; i < entry_count; i++) {
             if (entries[i].kind != order[k] || !entries[i].what) continue;
@@ -71,9 +51,12 @@ static void forget_all(void) {
                 free(e->kept[1].bytes);
                 free(e->as_text[0].bytes);
                 free(e->as_text[1].bytes);
+                transcript_free(&e->seen);
                 free(e->id);
                 free(e->lease);
                 free(e);
+            } else if (order[k] == 'p') {
+                context_free(entries[i].what);
             } else if (order[k] == 'a') {
                 free(((store *)entries[i].what)->bytes);
                 free(entries[i].what);
@@ -85,7 +68,7 @@ static void forget_all(void) {
     entry_count = 0;
 }
 
-static void append(store *s, const void *bytes, size_t size) {
+void append(store *s, const void *bytes, size_t size) {
     if (s->capacity - s->size < size) {
         s->capacity = (s->size + size) * 2;
         s->bytes = realloc(s->bytes, s->capacity);
@@ -95,28 +78,27 @@ static void append(store *s, const void *bytes, size_t size) {
     s->size += size;
 }
 
-static size_t left(const store *s) { return s->size - s->start; }
+size_t left(const store *s) { return s->size - s->start; }
 
 /* --- A step */
 
-static berth_client *client_of(const step *s) {
+berth_client *client_of(const step *s) {
     void **client = named('c', step_has(s, "client") ? step_text(s, "client") : "main");
     return client ? *client : *named('c', "main");
 }
 
-static const char *lease_of(const step *s) {
+const char *lease_of(const step *s) {
     void **lease = named('l', step_text(s, "lease"));
     return lease ? *lease : "no such name in the scenario";
 }
 
-/* NULL: an earlier step has failed to make it. */
-static execution *execution_of(const step *s) {
+execution *execution_of(const step *s) {
     void **e = named('e', step_text(s, "exec"));
     if (!e) printf("failed no execution %s\n", step_text(s, "exec"));
     return e ? *e : NULL;
 }
 
-static void say_error(const step *s, const char *key, const berth_error *error) {
+void say_error(const step *s, const char *key, const berth_error *error) {
     fputs(s->verb, stdout);
     if (key) {
         putchar(' ');
@@ -127,8 +109,7 @@ static void say_error(const step *s, const char *key, const berth_error *error) 
     putchar('\n');
 }
 
-/* Prints "VERB NAME", or the error. */
-static void say(const step *s, int code, const char *verb, const char *key, const berth_error *error) {
+void say(const step *s, int code, const char *verb, const char *key, const berth_error *error) {
     if (code != 0) {
         say_error(s, key, error);
     } else {
@@ -324,15 +305,34 @@ static void command_free(berth_command *c) {
     free((void *)c->input);
 }
 
+/* Where the step's PROGRAM runs: NULL in a member of its own. False: its context is not there. */
+static bool place_of(const step *s, berth_command *command, const char **lease) {
+    *lease = step_has(s, "lease") ? lease_of(s) : NULL;
+    if (!step_has(s, "context")) return true;
+    const context *c = context_of(s);
+    if (!c) return false;
+    command->context = c->id;
+    *lease = c->lease;
+    return true;
+}
+
 static void do_run(const step *s) {
     berth_error error;
     berth_result result;
     berth_command command = command_of(s);
-    if (berth_run(client_of(s), step_has(s, "lease") ? lease_of(s) : NULL, &command, &result, &error) != 0) {
+    const char *lease;
+    if (!place_of(s, &command, &lease)) {
+        command_free(&command);
+        return;
+    }
+    if (berth_run(client_of(s), lease, &command, &result, &error) != 0) {
         say_error(s, NULL, &error);
     } else {
         if (result.out_size > 0) fputs("stdout ", stdout), show(result.out, result.out_size), putchar('\n');
         if (result.err_size > 0) fputs("stderr ", stdout), show(result.err, result.err_size), putchar('\n');
+        for (size_t i = 0; i < result.n_displays; i++) show_display(result.displays[i]), putchar('\n');
+        if (result.failure) show_failure(result.failure), putchar('\n');
+        if (result.value) fputs("value ", stdout), show(result.value, strlen(result.value)), putchar('\n');
         fputs("ended ", stdout);
         show_end(result.ended);
         putchar('\n');
@@ -347,6 +347,7 @@ static void on_output(berth_execution *handle, berth_stream stream, uint64_t off
                       void *data) {
     execution *e = data;
     (void)offset;
+    see_output(e, stream, bytes, size);
     append(&e->kept[stream], bytes, size);
     berth_text_add(&e->texts[stream], bytes, size, on_text, &e->as_text[stream]);
     if ((int)stream == e->wanted && left(&e->kept[stream]) >= e->enough) berth_pause(handle);
@@ -355,6 +356,7 @@ static void on_output(berth_execution *handle, berth_stream stream, uint64_t off
 static void on_dropped(berth_execution *handle, berth_stream stream, uint64_t offset, uint64_t size, void *data) {
     (void)handle, (void)offset;
     ((execution *)data)->dropped[stream] += size;
+    see_dropped(data, stream, size);
 }
 
 static void on_ended(berth_execution *handle, const Berth__V1__Ended *ended, const berth_error *error, void *data) {
@@ -363,13 +365,20 @@ static void on_ended(berth_execution *handle, const Berth__V1__Ended *ended, con
     e->ended = ended;
     if (error) e->error = *error;
     e->is_over = true;
+    see_end(e);
 }
 
-static const berth_handlers handlers = {.output = on_output, .dropped = on_dropped, .ended = on_ended};
+static const berth_handlers handlers = {.output = on_output,
+                                        .dropped = on_dropped,
+                                        .ended = on_ended,
+                                        .display = on_display,
+                                        .failure = on_failure,
+                                        .prompt = on_prompt};
 
 /* Waits for Started; nothing is taken before a step asks for it. */
 static void begun(const step *s, execution *e, const char *lease, const char *verb, berth_error *error) {
     int code = error->code;
+    snprintf(e->name, sizeof e->name, "%s", step_text(s, "as"));
     if (e->handle) {
         berth_pause(e->handle);
         code = berth_wait_started(e->handle, error);
@@ -389,9 +398,13 @@ static void begun(const step *s, execution *e, const char *lease, const char *ve
 static void do_start(const step *s) {
     berth_error error = {0};
     berth_command command = command_of(s);
+    const char *lease;
+    if (!place_of(s, &command, &lease)) {
+        command_free(&command);
+        return;
+    }
     execution *e = calloc(1, sizeof *e);
     if (!e) abort();
-    const char *lease = step_has(s, "lease") ? lease_of(s) : NULL;
     e->client = client_of(s);
     e->handle = berth_execute(client_of(s), lease, &command, &handlers, e, &error);
     begun(s, e, lease, "started", &error);
@@ -472,9 +485,10 @@ static void do_finish(const step *s) {
         putchar('\n');
         kept->start = kept->size;
     }
-    for (int stream = 0; stream < 2; stream++) {
+    static const char *const streams[] = {"stdout", "stderr", "events"};
+    for (int stream = 0; stream < 3; stream++) {
         if (e->dropped[stream]) {
-            printf("%s dropped %s=%llu\n", name, stream ? "stderr" : "stdout", (unsigned long long)e->dropped[stream]);
+            printf("%s dropped %s=%llu\n", name, streams[stream], (unsigned long long)e->dropped[stream]);
         }
     }
     if (e->error.code) {
@@ -692,7 +706,7 @@ static void do_world(const step *s) {
 
 #define PROGRAM                                                                                                        \
     " argv shell code language lease pool wait_ms env cwd uid stdin stdin_repeat timeout_ms grace_ms idle_timeout_ms " \
-    "cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output "
+    "cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output context "
 
 static const struct {
     const char *verb;
@@ -730,6 +744,12 @@ static const struct {
     {"remove", do_remove, " lease path recursive "},
     {"read-archive", do_read_archive, " as lease path "},
     {"write-archive", do_write_archive, " archive lease path "},
+    {"open-context", do_open_context, " as lease language env cwd uid "},
+    {"close-context", do_close_context, " context "},
+    {"contexts", do_contexts, " lease "},
+    {"complete", do_complete, " context code cursor "},
+    {"inspect", do_inspect, " context code cursor detail "},
+    {"events", do_events, " exec shown digest "},
     {"world", do_world, " action "},
 };
 

@@ -87,16 +87,23 @@ unsigned char *step_bytes(const step *s, const char *key, const char *repeat, si
     return bytes;
 }
 
+static FILE *file_;
+
+void print_to(FILE *file) { file_ = file; }
+
+static FILE *out(void) { return file_ ? file_ : stdout; }
+
 void encode(const void *bytes, size_t size) {
     const unsigned char *b = bytes;
     for (size_t i = 0; i < size; i++) {
-        printf(b[i] < '!' || b[i] > '~' || b[i] == '%' ? "%%%02X" : "%c", b[i]);
+        fprintf(out(), b[i] < '!' || b[i] > '~' || b[i] == '%' ? "%%%02X" : "%c", b[i]);
     }
 }
 
 void encode_text(const char *text) { encode(text, strlen(text)); }
 
-static uint32_t crc32(const unsigned char *bytes, size_t size) {
+uint32_t crc32(const void *data, size_t size) {
+    const unsigned char *bytes = data;
     uint32_t table[256], crc = 0xffffffff;
     for (uint32_t i = 0; i < 256; i++) {
         table[i] = i;
@@ -110,23 +117,64 @@ void show(const void *bytes, size_t size) {
     if (size <= 128) {
         encode(bytes, size);
     } else {
-        printf("bytes=%zu crc32=%08x", size, crc32(bytes, size));
+        fprintf(out(), "bytes=%zu crc32=%08x", size, crc32(bytes, size));
     }
 }
 
 void show_enum(const ProtobufCEnumDescriptor *descriptor, int value) {
     const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(descriptor, value);
-    for (const char *c = found ? found->name : "unknown"; *c; c++) putchar(tolower((unsigned char)*c));
+    for (const char *c = found ? found->name : "unknown"; *c; c++) putc(tolower((unsigned char)*c), out());
 }
 
 void show_end(const Berth__V1__Ended *ended) {
     show_enum(&berth__v1__end_cause__descriptor, (int)ended->cause);
-    if (ended->cause == BERTH__V1__END_CAUSE__EXITED || ended->exit_code) printf(" code=%d", ended->exit_code);
-    if (ended->signal) printf(" signal=%d", ended->signal);
+    if (ended->cause == BERTH__V1__END_CAUSE__EXITED || ended->exit_code) fprintf(out(), " code=%d", ended->exit_code);
+    if (ended->signal) fprintf(out(), " signal=%d", ended->signal);
     if (ended->start_failure) {
-        fputs(" failure=", stdout);
+        fputs(" failure=", out());
         show_enum(&berth__v1__start_failure__descriptor, (int)ended->start_failure);
     }
-    if (ended->stdout_truncated) printf(" stdout_truncated=%llu", (unsigned long long)ended->stdout_truncated);
-    if (ended->stderr_truncated) printf(" stderr_truncated=%llu", (unsigned long long)ended->stderr_truncated);
+    if (ended->stdout_truncated) fprintf(out(), " stdout_truncated=%llu", (unsigned long long)ended->stdout_truncated);
+    if (ended->stderr_truncated) fprintf(out(), " stderr_truncated=%llu", (unsigned long long)ended->stderr_truncated);
+    if (ended->context_lost) fputs(" context_lost=1", out());
+}
+
+static int by_mime(const void *a, const void *b) {
+    return strcmp((*(Berth__V1__MimeData *const *)a)->mime, (*(Berth__V1__MimeData *const *)b)->mime);
+}
+
+void show_display(const Berth__V1__Display *display) {
+    fputs("display", out());
+    if (*display->id) fputs(" id=", out()), show(display->id, strlen(display->id));
+    if (display->update) fputs(" update=1", out());
+    if (display->result) fputs(" result=1", out());
+    if (display->n_data > 0) qsort(display->data, display->n_data, sizeof *display->data, by_mime);
+    for (size_t i = 0; i < display->n_data; i++) {
+        putc(' ', out());
+        encode_text(display->data[i]->mime);
+        putc('=', out());
+        show(display->data[i]->data.data, display->data[i]->data.len);
+    }
+    for (size_t i = 0; i < display->n_left_out; i++) {
+        fputs(" left-out=", out());
+        encode_text(display->left_out[i]->mime);
+        fprintf(out(), ":%llu", (unsigned long long)display->left_out[i]->bytes);
+    }
+}
+
+void show_failure(const Berth__V1__Failure *failure) {
+    fputs("failure ", out());
+    encode_text(failure->name);
+    if (*failure->message) putc(' ', out()), show(failure->message, strlen(failure->message));
+    if (failure->n_traceback > 0) {
+        const char *last = failure->traceback[failure->n_traceback - 1];
+        fputs(" last=", out());
+        show(last, strlen(last));
+    }
+}
+
+void show_prompt(const Berth__V1__Prompt *prompt) {
+    fputs("prompt ", out());
+    show(prompt->text, strlen(prompt->text));
+    if (prompt->password) fputs(" password=1", out());
 }

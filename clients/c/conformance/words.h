@@ -5,6 +5,7 @@
 #define WORDS_H
 
 #include <berth.h>
+#include <stdio.h>
 
 typedef struct {
     char *key;
@@ -32,6 +33,8 @@ const char **step_list(const step *s, const char *key);
 /* A value, repeated as often as another says; to be freed. */
 unsigned char *step_bytes(const step *s, const char *key, const char *repeat, size_t *size);
 
+/* Where the rest here prints: stdout, if it is not set. */
+void print_to(FILE *file);
 /* Prints percent-encoded; show gives length and CRC-32 of what is long. */
 void encode(const void *bytes, size_t size);
 void encode_text(const char *text);
@@ -39,5 +42,10 @@ void show(const void *bytes, size_t size);
 void show_end(const Berth__V1__Ended *ended);
 /* The name of an enum's value, in lower case. */
 void show_enum(const ProtobufCEnumDescriptor *descriptor, int value);
+/* What a piece of code shows, each in a line without its line feed. */
+void show_display(const Berth__V1__Display *display);
+void show_failure(const Berth__V1__Failure *failure);
+void show_prompt(const Berth__V1__Prompt *prompt);
+uint32_t crc32(const void *bytes, size_t size);
 
 #endif

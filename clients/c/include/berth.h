@@ -153,7 +153,11 @@ BERTH_API int berth_list_executions(berth_client *client, const char *lease,
 
 /* --- Programs ----------------------------------------------------------------------------------------------------- */
 
-typedef enum { BERTH_STDOUT = 0, BERTH_STDERR = 1 } berth_stream;
+typedef enum {
+    BERTH_STDOUT = 0,
+    BERTH_STDERR = 1,
+    BERTH_EVENTS = 2 /* of no output: what a piece of code in a context shows */
+} berth_stream;
 
 /* One of argv, shell and code says what; for the rest, zero is the server's choice. */
 typedef struct {
@@ -189,6 +193,10 @@ typedef struct {
     const char *pool; /* without a lease: of the member that is acquired for it */
     uint32_t wait_ms;
     uint32_t deadline_ms; /* of the call: then it fails with BERTH_DEADLINE_EXCEEDED, and the program is cancelled */
+
+    /* With code: the id of the context that runs it, see below. Its language, environment, directory, user and terminal are the
+     * context's: they are not to be given. */
+    const char *context;
 } berth_command;
 
 /* Called from berth_process, berth_poll and what waits. Each may be NULL. */
@@ -197,10 +205,16 @@ typedef struct {
     /* Its bytes are consumed when this returns, and credit for them is given back. */
     void (*output)(berth_execution *execution, berth_stream stream, uint64_t offset, const void *bytes, size_t size,
                    void *data);
-    /* Bytes that were no longer held when this watcher came to them. */
+    /* Bytes that were no longer held when this watcher came to them; of BERTH_EVENTS, displays, failures and prompts. */
     void (*dropped)(berth_execution *execution, berth_stream stream, uint64_t offset, uint64_t size, void *data);
     /* Once, and last: how the program ended, or why the call failed; the other is NULL. */
     void (*ended)(berth_execution *execution, const Berth__V1__Ended *ended, const berth_error *error, void *data);
+    /* Of a piece of code in a context, in order with its output: something it shows, how it failed, a line that it asks for,
+     * which is answered with berth_input, its line feed included. They are gone when this returns, and credit for them is
+     * given back. */
+    void (*display)(berth_execution *execution, const Berth__V1__Display *display, void *data);
+    void (*failure)(berth_execution *execution, const Berth__V1__Failure *failure, void *data);
+    void (*prompt)(berth_execution *execution, const Berth__V1__Prompt *prompt, void *data);
 } berth_handlers;
 
 /* Begins a program, in a lease or (NULL) in a member of its own, acquired and released around it. handlers are copied.
@@ -214,6 +228,7 @@ typedef struct {
     bool observe;                          /* never slow the program down: miss output instead */
     uint64_t window;
     uint64_t input_offset; /* where berth_input goes on, if an earlier watcher wrote to it */
+    uint64_t events_position; /* as stdout_offset, of displays, failures and prompts */
 } berth_attach_options;
 
 /* Watches an execution that runs, or has ended and is still kept, begun on any connection. */
@@ -262,6 +277,11 @@ typedef struct {
     unsigned char *err;
     size_t err_size;
     Berth__V1__Ended *ended;
+    /* Of a piece of code in a context. */
+    Berth__V1__Display **displays; /* what it has shown, in order */
+    size_t n_displays;
+    Berth__V1__Failure *failure; /* NULL: it has not failed */
+    char *value;                 /* of its last expression, as text; NULL: it has none, or is not shown */
 } berth_result;
 
 /* Text of output: a piece may end within a character, and what is not whole yet, at most 3 bytes, is held back until the rest
@@ -283,6 +303,48 @@ BERTH_API void berth_text_end(berth_text *text, berth_text_sink sink, void *data
 BERTH_API int berth_run(berth_client *client, const char *lease, const berth_command *command, berth_result *result,
                         berth_error *error);
 BERTH_API void berth_result_clear(berth_result *result);
+
+/* --- Contexts ----------------------------------------------------------------------------------------------------- */
+
+/* An interpreter in a lease that keeps its state from one piece of code to the next. A piece is a berth_command with context and
+ * code, one at a time in each context; it is run by berth_run or berth_execute, in the context's lease. berth_signal INT stops
+ * it, and keeps the context; `context_lost` of its end says that the context ended with it. */
+
+typedef struct {
+    const char *language;   /* "python", "bash", "sh" or "node" */
+    const char *const *env; /* "NAME=VALUE", NULL at the end; added to what the pool gives */
+    const char *cwd;        /* NULL: the server's choice */
+    uint32_t uid;           /* 0: the server's choice */
+} berth_context_options;
+
+typedef struct {
+    char *id;      /* for all calls about it */
+    char *version; /* of the interpreter; empty where it does not tell */
+} berth_context;
+
+/* Starts an interpreter, and returns when it takes code. When the call's time-out passes, a context that comes of it all the same
+ * is closed. */
+BERTH_API int berth_open_context(berth_client *client, const char *lease, const berth_context_options *options,
+                                 berth_context *context, berth_error *error);
+/* Ends it, with all that it started. BERTH_NOT_FOUND when it has ended. */
+BERTH_API int berth_close_context(berth_client *client, const char *lease, const char *context, berth_error *error);
+/* Frees the strings; the context itself goes on. */
+BERTH_API void berth_context_clear(berth_context *context);
+/* Those that are open, the oldest first. */
+BERTH_API int berth_list_contexts(berth_client *client, const char *lease, Berth__V1__ListContextsResponse **response,
+                                  berth_error *error);
+
+/* A place in code that is more than there is: its end. */
+#define BERTH_CODE_END SIZE_MAX
+/* What could stand at a place in code, in bytes of UTF-8. Nothing of it is run. */
+BERTH_API int berth_complete(berth_client *client, const char *lease, const char *context, const char *code,
+                             size_t cursor, Berth__V1__CompleteResponse **response, berth_error *error);
+/* What is known about the name at a place in code. detail: the source too, where there is one. */
+BERTH_API int berth_inspect(berth_client *client, const char *lease, const char *context, const char *code,
+                            size_t cursor, bool detail, Berth__V1__InspectResponse **response, berth_error *error);
+
+/* One of a display's forms, by its MIME type, "text/plain" …; no 0 follows its bytes. NULL: it has none of that type. */
+BERTH_API const ProtobufCBinaryData *berth_form(const Berth__V1__Display *display, const char *mime);
 
 /* --- Files -------------------------------------------------------------------------------------------------------- */
 

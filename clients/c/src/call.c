@@ -114,7 +114,10 @@ static void waiting_end(void *owner, const unsigned char *payload, size_t size, 
     if (error) {
         w->error = *error;
         /* After a deadline the call itself goes on until the server has ended it. */
-        if (error->code == BERTH_DEADLINE_EXCEEDED && !w->call->owner) w->call->late = w->late;
+        if (error->code == BERTH_DEADLINE_EXCEEDED && !w->call->owner) {
+            w->call->late = w->late;
+            w->call->lease = w->lease ? copy_string(w->lease) : NULL;
+        }
         return;
     }
     w->response = protobuf_c_message_unpack(w->output, NULL, size, payload);

@@ -33,7 +33,8 @@ enum { EVENTS_PER_CREDIT = 30 };
 static void consumed(berth_execution *e, berth_stream stream, uint64_t up_to) {
     e->taken++;
     if (up_to > e->consumed[stream]) e->consumed[stream] = up_to;
-    uint64_t owed = e->consumed[0] - e->acknowledged[0] + e->consumed[1] - e->acknowledged[1];
+    uint64_t owed = 0;
+    for (int i = 0; i < 3; i++) owed += e->consumed[i] - e->acknowledged[i];
     if (!e->call || (owed < e->window / 4 && e->taken < EVENTS_PER_CREDIT)) return;
     e->taken = 0;
     memcpy(e->acknowledged, e->consumed, sizeof e->consumed);
@@ -43,6 +44,7 @@ static void consumed(berth_execution *e, berth_stream stream, uint64_t up_to) {
     request.watcher = e->watcher;
     request.stdout_offset = e->consumed[0];
     request.stderr_offset = e->consumed[1];
+    request.events_position = e->consumed[2];
     call_post(e->client, "Acknowledge", &request.base);
 }
 
@@ -56,19 +58,40 @@ static void give(berth_execution *e, berth_stream stream, uint64_t offset, const
     if (!e->is_freed) consumed(e, stream, offset + size + dropped);
 }
 
-static void keep(berth_execution *e, berth_stream stream, uint64_t offset, const unsigned char *bytes, size_t size,
-                 uint64_t dropped) {
-    piece *p = malloc(sizeof *p + size);
+/* What a piece of code shows beside its output. */
+static void give_shown(berth_execution *e, const Berth__V1__ExecuteEvent *event) {
+    uint64_t position;
+    if (event->event_case == BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY) {
+        position = event->display->position;
+        if (e->handlers.display) e->handlers.display(e, event->display, e->data);
+    } else if (event->event_case == BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE) {
+        position = event->failure->position;
+        if (e->handlers.failure) e->handlers.failure(e, event->failure, e->data);
+    } else {
+        position = event->prompt->position;
+        if (e->handlers.prompt) e->handlers.prompt(e, event->prompt, e->data);
+    }
+    if (!e->is_freed) consumed(e, BERTH_EVENTS, position);
+}
+
+/* Keeps one more, with room for bytes; size is what it counts. NULL: no memory. */
+static piece *keep(berth_execution *e, size_t room, size_t size) {
+    piece *p = malloc(sizeof *p + room);
     if (!p) {
         fail(&e->error, BERTH_RESOURCE_EXHAUSTED, "no memory for the program's output");
-        return;
+        return NULL;
     }
-    *p = (piece){.stream = stream, .offset = offset, .dropped = dropped, .size = size};
-    if (size > 0) memcpy(p->bytes, bytes, size);
+    *p = (piece){.size = size};
     *(e->last ? &e->last->next : &e->first) = p;
     e->last = p;
     e->kept += size;
     hold(e);
+    return p;
+}
+
+static void piece_free(piece *p) {
+    if (p->shown) berth__v1__execute_event__free_unpacked(p->shown, NULL);
+    free(p);
 }
 
 static void tell_end(berth_execution *e) {
@@ -120,14 +143,31 @@ void execution_message(void *owner, const unsigned char *data, size_t size) {
         const unsigned char *bytes = is_output ? event->output->data.data : NULL;
         size_t count = is_output ? event->output->data.len : 0;
         uint64_t dropped = is_output ? 0 : event->dropped->bytes;
-        if (stream < 0 || stream > 1) break; /* of a newer contract */
+        if (stream < 0 || stream > (is_output ? BERTH_STDERR : BERTH_EVENTS)) break; /* of a newer contract */
         if (e->is_paused || e->first) {
-            keep(e, (berth_stream)stream, offset, bytes, count, dropped);
+            piece *p = keep(e, count, count);
+            if (!p) break;
+            p->stream = (berth_stream)stream;
+            p->offset = offset;
+            p->dropped = dropped;
+            if (count > 0) memcpy(p->bytes, bytes, count);
         } else {
             give(e, (berth_stream)stream, offset, bytes, count, dropped);
         }
         break;
     }
+    case BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY:
+    case BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE:
+    case BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT:
+        if (e->is_paused || e->first) {
+            piece *p = keep(e, 0, size);
+            if (!p) break;
+            p->shown = event;
+            event = NULL;
+        } else {
+            give_shown(e, event);
+        }
+        break;
     case BERTH__V1__EXECUTE_EVENT__EVENT_ENDED:
         if (e->ended) break;
         e->ending = event;
@@ -172,8 +212,12 @@ void berth_resume(berth_execution *e) {
         if (!e->first) e->last = NULL;
         e->kept -= p->size;
         hold(e);
-        give(e, p->stream, p->offset, p->bytes, p->size, p->dropped);
-        free(p);
+        if (p->shown) {
+            give_shown(e, p->shown);
+        } else {
+            give(e, p->stream, p->offset, p->bytes, p->size, p->dropped);
+        }
+        piece_free(p);
     }
     tell_end(e);
     leave(e);
@@ -242,7 +286,7 @@ void berth_execution_free(berth_execution *e) {
 void execution_destroy(berth_execution *e) {
     for (piece *p = e->first, *next; p; p = next) {
         next = p->next;
-        free(p);
+        piece_free(p);
     }
     if (e->ending) berth__v1__execute_event__free_unpacked(e->ending, NULL);
     free(e->rest);

@@ -6,9 +6,10 @@
 
 #include "internal.h"
 
-/* Output, or a gap in it, that is kept while paused. */
+/* Output, a gap in it, or what a piece of code shows, that is kept while paused. */
 typedef struct piece {
     struct piece *next;
+    Berth__V1__ExecuteEvent *shown; /* or output */
     berth_stream stream;
     uint64_t offset, dropped;
     size_t size;
@@ -25,7 +26,7 @@ struct berth_execution {
 
     berth_handlers handlers;
     void *data;
-    uint64_t consumed[2], acknowledged[2], input_offset;
+    uint64_t consumed[3], acknowledged[3], input_offset; /* of output, and of what is shown beside it */
     unsigned taken; /* events since the last credit */
     /* Standard input that did not go with the request: sent once it has started, a piece after the other. */
     unsigned char *rest;

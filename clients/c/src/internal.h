@@ -46,6 +46,20 @@ bool is_utf8(const void *text, size_t size);
 /* A string of any bytes goes into the field of text, or, where it is not UTF-8, into that of bytes beside it. */
 void put_word(const char *word, char **text, ProtobufCBinaryData *raw);
 
+/* --- variables.c */
+
+/* An environment, for a request. */
+typedef struct {
+    ProtobufCMessage **entries;
+    size_t n_entries;
+    ProtobufCBinaryData *raw; /* what is not UTF-8 */
+    size_t n_raw;
+} variables;
+
+/* entry: of the request's map. False: one is malformed, or no memory. It is to be freed in any case. */
+bool variables_set(variables *v, const char *const *env, const ProtobufCMessageDescriptor *entry, berth_error *error);
+void variables_free(variables *v);
+
 /* --- error.c */
 
 /* Fills in *error, which may be NULL, and returns code. */

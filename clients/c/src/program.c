@@ -41,48 +41,6 @@ static size_t count(const char *const *strings) {
     return n;
 }
 
-/* Entries of env for the request; NULL: one is malformed, or no memory. *entries is to be freed, with what it points
- * to. */
-static bool environment(const char *const *env, Berth__V1__ExecuteRequest *request, berth_error *error) {
-    size_t n = count(env);
-    if (n == 0) return true;
-    request->env = calloc(n, sizeof *request->env);
-    request->env_raw = calloc(n, sizeof *request->env_raw);
-    for (size_t i = 0; request->env && request->env_raw && i < n; i++) {
-        const char *equals = strchr(env[i], '=');
-        if (!equals || equals == env[i]) {
-            fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" in env is not NAME=VALUE", env[i]);
-            return false;
-        }
-        Berth__V1__ExecuteRequest__EnvEntry *entry = malloc(sizeof *entry);
-        if (!entry) break;
-        berth__v1__execute_request__env_entry__init(entry);
-        request->env[request->n_env++] = entry;
-        entry->key = strndup(env[i], (size_t)(equals - env[i]));
-        entry->value = (char *)equals + 1;
-        if (!entry->key) break;
-        if (!is_utf8(env[i], strlen(env[i]))) { /* it goes as bytes */
-            free(entry->key);
-            free(entry);
-            request->n_env--;
-            request->env_raw[request->n_env_raw++] =
-                (ProtobufCBinaryData){.len = strlen(env[i]), .data = (uint8_t *)env[i]};
-        }
-        if (i + 1 == n) return true;
-    }
-    fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the environment");
-    return false;
-}
-
-static void free_environment(Berth__V1__ExecuteRequest *request) {
-    for (size_t i = 0; i < request->n_env; i++) {
-        free(request->env[i]->key);
-        free(request->env[i]);
-    }
-    free(request->env);
-    free(request->env_raw);
-}
-
 /* Arguments of any bytes. False: no memory. What is made is to be freed. */
 static bool arguments(const char *const *argv, Berth__V1__ExecuteRequest *request, berth_error *error) {
     size_t n = count(argv);
@@ -154,8 +112,11 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
                                const berth_handlers *handlers, void *data, berth_error *error) {
     Berth__V1__ExecuteRequest request = BERTH__V1__EXECUTE_REQUEST__INIT;
     Berth__V1__Terminal terminal = BERTH__V1__TERMINAL__INIT;
-    if (!(command->argv && command->argv[0]) && !command->shell && !command->language) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "the command has neither argv nor shell nor code with language"),
+    variables env = {0};
+    bool has_code = command->language || (command->context && command->code);
+    if (!(command->argv && command->argv[0]) && !command->shell && !has_code) {
+        return fail(error, BERTH_INVALID_ARGUMENT,
+                    "the command has neither argv nor shell nor code with a language or a context"),
                NULL;
     }
     if (command->no_echo && !command->terminal) {
@@ -169,6 +130,7 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
     if (command->shell) request.shell = (char *)command->shell;
     if (command->code) request.code = (char *)command->code;
     if (command->language) request.language = (char *)command->language;
+    if (command->context) request.context = (char *)command->context;
     if (command->cwd) put_word(command->cwd, &request.cwd, &request.cwd_raw);
     request.merge_output = command->merge_output;
     request.uid = command->uid;
@@ -195,13 +157,17 @@ berth_execution *berth_execute(berth_client *client, const char *lease, const be
         request.wait_ms = command->wait_ms;
     }
     if (keep_rest(e, command, &request, error) && arguments(command->argv, &request, error) &&
-        environment(command->env, &request, error)) {
+        variables_set(&env, command->env, &berth__v1__execute_request__env_entry__descriptor, error)) {
+        request.env = (Berth__V1__ExecuteRequest__EnvEntry **)env.entries;
+        request.n_env = env.n_entries;
+        request.env_raw = env.raw;
+        request.n_env_raw = env.n_raw;
         e = begin(e, "Execute", &request.base, command->deadline_ms, error);
     } else {
         execution_destroy(e);
         e = NULL;
     }
-    free_environment(&request);
+    variables_free(&env);
     free(request.argv_raw);
     return e;
 }
@@ -217,11 +183,13 @@ berth_execution *berth_attach(berth_client *client, const char *lease, const cha
     e->input_offset = options->input_offset;
     e->consumed[0] = e->acknowledged[0] = options->stdout_offset;
     e->consumed[1] = e->acknowledged[1] = options->stderr_offset;
+    e->consumed[2] = e->acknowledged[2] = options->events_position;
     Berth__V1__AttachRequest request = BERTH__V1__ATTACH_REQUEST__INIT;
     request.lease = e->lease;
     request.execution = (char *)execution;
     request.stdout_offset = options->stdout_offset;
     request.stderr_offset = options->stderr_offset;
+    request.events_position = options->events_position;
     request.from_now = options->from_now;
     request.observe = options->observe;
     request.window_bytes = e->window;
@@ -301,6 +269,7 @@ int berth_detach(berth_execution *e, berth_error *error) {
 
 typedef struct {
     buffer streams[2];
+    berth_result result; /* displays, failure and value */
     bool no_memory;
 } collected;
 
@@ -313,8 +282,50 @@ static void collect(berth_execution *e, berth_stream stream, uint64_t offset, co
         c->no_memory = true;
 }
 
+/* Takes what is in a message that is about to be freed. NULL: no memory. */
+static void *taken(const ProtobufCMessage *message) {
+    size_t size = message->descriptor->sizeof_message;
+    void *copy = malloc(size);
+    if (!copy) return NULL;
+    memcpy(copy, message, size);
+    message->descriptor->message_init((ProtobufCMessage *)message);
+    return copy;
+}
+
+static void collect_value(berth_result *result, const Berth__V1__Display *display) {
+    const ProtobufCBinaryData *text = berth_form(display, "text/plain");
+    free(result->value);
+    result->value = text ? calloc(1, text->len + 1) : NULL;
+    if (result->value && text->len > 0) memcpy(result->value, text->data, text->len);
+}
+
+static void collect_display(berth_execution *e, const Berth__V1__Display *display, void *data) {
+    collected *c = data;
+    berth_result *result = &c->result;
+    (void)e;
+    Berth__V1__Display **more = realloc(result->displays, (result->n_displays + 1) * sizeof *more);
+    if (more) result->displays = more;
+    Berth__V1__Display *mine = more ? taken(&display->base) : NULL;
+    if (!mine) {
+        c->no_memory = true;
+        return;
+    }
+    result->displays[result->n_displays++] = mine;
+    if (mine->result) collect_value(result, mine);
+}
+
+static void collect_failure(berth_execution *e, const Berth__V1__Failure *failure, void *data) {
+    collected *c = data;
+    (void)e;
+    if (c->result.failure) berth__v1__failure__free_unpacked(c->result.failure, NULL);
+    c->result.failure = taken(&failure->base);
+    if (!c->result.failure) c->no_memory = true;
+}
+
 int berth_run(berth_client *client, const char *lease, const berth_command *command, berth_result *result,
               berth_error *error) {
+    static const berth_handlers collecting = {
+        .output = collect, .display = collect_display, .failure = collect_failure};
     collected c = {0};
     *result = (berth_result){0};
     if (client->depth > 0) return fail(error, BERTH_FAILED_PRECONDITION, "a callback must not wait");
@@ -323,7 +334,7 @@ int berth_run(berth_client *client, const char *lease, const berth_command *comm
                     "berth_run has no way to write to a standard input that is kept open: use berth_execute");
     }
     berth_error why;
-    berth_execution *e = berth_execute(client, lease, command, &(berth_handlers){.output = collect}, &c, &why);
+    berth_execution *e = berth_execute(client, lease, command, &collecting, &c, &why);
     if (!e) return fail_with(error, &why);
     int code = berth_wait(e, NULL, error);
     for (int i = 0; i < 2 && code == 0; i++) {
@@ -333,17 +344,20 @@ int berth_run(berth_client *client, const char *lease, const berth_command *comm
             c.streams[i].bytes[c.streams[i].size] = 0;
         }
     }
+    c.result.out = c.streams[0].bytes;
+    c.result.out_size = c.streams[0].size;
+    c.result.err = c.streams[1].bytes;
+    c.result.err_size = c.streams[1].size;
     if (code == 0) {
-        *result = (berth_result){c.streams[0].bytes, c.streams[0].size, c.streams[1].bytes, c.streams[1].size, NULL};
         /* The end outlives its execution in a message of its own. */
         Berth__V1__ExecuteEvent *event = e->ending;
-        result->ended = event->ended;
+        c.result.ended = event->ended;
         event->event_case = BERTH__V1__EXECUTE_EVENT__EVENT__NOT_SET;
         event->ended = NULL;
         e->ended = NULL;
+        *result = c.result;
     } else {
-        buffer_clear(&c.streams[0]);
-        buffer_clear(&c.streams[1]);
+        berth_result_clear(&c.result);
     }
     berth_execution_free(e);
     return code;
@@ -353,5 +367,9 @@ void berth_result_clear(berth_result *result) {
     free(result->out);
     free(result->err);
     if (result->ended) berth__v1__ended__free_unpacked(result->ended, NULL);
+    for (size_t i = 0; i < result->n_displays; i++) berth__v1__display__free_unpacked(result->displays[i], NULL);
+    free(result->displays);
+    if (result->failure) berth__v1__failure__free_unpacked(result->failure, NULL);
+    free(result->value);
     *result = (berth_result){0};
 }

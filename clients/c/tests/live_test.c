@@ -153,10 +153,121 @@ static void a_stalled_reader_holds_up_nobody_else(void) {
     stop(&server, SIGTERM);
 }
 
+typedef struct {
+    unsigned displays;
+    bool has_asked, was_interrupted;
+} shown;
+
+static void count_displays(berth_execution *e, const Berth__V1__Display *display, void *data) {
+    (void)e, (void)display;
+    ((shown *)data)->displays++;
+}
+
+static void note_prompt(berth_execution *e, const Berth__V1__Prompt *prompt, void *data) {
+    (void)e;
+    CHECK(strcmp(prompt->text, "Name: ") == 0 && !prompt->password);
+    ((shown *)data)->has_asked = true;
+}
+
+static void note_failure(berth_execution *e, const Berth__V1__Failure *failure, void *data) {
+    (void)e;
+    ((shown *)data)->was_interrupted = strcmp(failure->name, "KeyboardInterrupt") == 0;
+}
+
+static void expect_piece(berth_client *client, const char *lease, const char *context, const char *code,
+                         const char *out, const char *value) {
+    berth_error error;
+    berth_result result;
+    berth_command piece = {.context = context, .code = code};
+    CHECK_CODE(berth_run(client, lease, &piece, &result, &error), 0);
+    CHECK(strcmp((char *)result.out, out) == 0 && !result.failure && result.ended->exit_code == 0);
+    CHECK(value ? result.value && strcmp(result.value, value) == 0 : !result.value);
+    berth_result_clear(&result);
+}
+
+static void a_context_keeps_its_variables_asks_is_interrupted_and_is_lost(void) {
+    static const berth_handlers handlers = {
+        .display = count_displays, .failure = note_failure, .prompt = note_prompt};
+    process server = launch("BERTH", true);
+    berth_client *client = connect_to(server.address, 0);
+    berth_error error;
+    berth_lease lease;
+    berth_context context;
+    berth_result result;
+    CHECK_CODE(berth_acquire(client, NULL, &lease, &error), 0);
+    const char *const env[] = {"WHO=it", NULL};
+    berth_context_options options = {.language = "python", .env = env, .cwd = "/tmp"};
+    CHECK_CODE(berth_open_context(client, lease.token, &options, &context, &error), 0);
+    CHECK(strncmp(context.version, "3.", 2) == 0);
+    expect_piece(client, lease.token, context.id, "import os; x = 6", "", NULL);
+    expect_piece(client, lease.token, context.id, "print(os.getcwd(), os.environ['WHO']); x * 7", "/tmp it\n", "42");
+
+    /* More than can be on their way without credit. */
+    shown seen = {0};
+    berth_command many = {.context = context.id, .code = "for i in range(500): display(i)"};
+    berth_execution *e = berth_execute(client, lease.token, &many, &handlers, &seen, &error);
+    CHECK(e);
+    CHECK_CODE(berth_wait(e, NULL, &error), 0);
+    CHECK(seen.displays == 500);
+    berth_execution_free(e);
+
+    berth_command asks = {.context = context.id, .code = "y = input('Name: ')", .keep_stdin_open = true};
+    e = berth_execute(client, lease.token, &asks, &handlers, &seen, &error);
+    CHECK(e);
+    poll_until(client, &seen.has_asked, "the prompt");
+    CHECK_CODE(berth_input(e, "Ada\n", 4, false, &error), 0);
+    CHECK_CODE(berth_wait(e, NULL, &error), 0);
+    berth_execution_free(e);
+    expect_piece(client, lease.token, context.id, "y", "", "'Ada'");
+
+    seen = (shown){0};
+    berth_command runs = {.context = context.id, .code = "display('on')\nwhile True: pass"};
+    e = berth_execute(client, lease.token, &runs, &handlers, &seen, &error);
+    CHECK(e);
+    while (seen.displays == 0) berth_poll(client, -1);
+    CHECK_CODE(berth_run(client, lease.token, &many, &result, &error), BERTH_FAILED_PRECONDITION);
+    CHECK(error.reason == BERTH__V1__ERROR_REASON__CONTEXT_BUSY);
+    CHECK_CODE(berth_signal(e, "INT", &error), 0);
+    CHECK_CODE(berth_wait(e, NULL, &error), 0);
+    CHECK(seen.was_interrupted);
+    berth_execution_free(e);
+    expect_piece(client, lease.token, context.id, "x", "", "6");
+
+    Berth__V1__CompleteResponse *completion;
+    CHECK_CODE(berth_complete(client, lease.token, context.id, "os.getcw", BERTH_CODE_END, &completion, &error), 0);
+    CHECK(completion->n_matches >= 1 && strstr(completion->matches[0], "getcw"));
+    berth__v1__complete_response__free_unpacked(completion, NULL);
+    Berth__V1__InspectResponse *known;
+    CHECK_CODE(berth_inspect(client, lease.token, context.id, "os.getcwd", 9, false, &known, &error), 0);
+    CHECK(known->found);
+    berth__v1__inspect_response__free_unpacked(known, NULL);
+    Berth__V1__ListContextsResponse *list;
+    CHECK_CODE(berth_list_contexts(client, lease.token, &list, &error), 0);
+    CHECK(list->n_contexts == 1 && strcmp(list->contexts[0]->context, context.id) == 0);
+    berth__v1__list_contexts_response__free_unpacked(list, NULL);
+
+    berth_command dies = {.context = context.id, .code = "os._exit(3)"};
+    CHECK_CODE(berth_run(client, lease.token, &dies, &result, &error), 0);
+    CHECK(result.ended->context_lost && result.ended->exit_code == 3);
+    berth_result_clear(&result);
+    CHECK_CODE(berth_close_context(client, lease.token, context.id, &error), BERTH_NOT_FOUND);
+    CHECK(error.reason == BERTH__V1__ERROR_REASON__NO_SUCH_CONTEXT);
+    berth_context_clear(&context);
+    CHECK_CODE(berth_open_context(client, lease.token, &(berth_context_options){.language = "sh"}, &context, &error), 0);
+    CHECK_CODE(berth_close_context(client, lease.token, context.id, &error), 0);
+    berth_context_clear(&context);
+    CHECK_CODE(berth_release(client, lease.token, &error), 0);
+    berth_lease_clear(&lease);
+    berth_client_free(client);
+    stop(&server, SIGTERM);
+}
+
 const test live_tests[] = {
     {"a plain ttrpc server is spoken to", a_plain_ttrpc_server_is_spoken_to},
     {"killing the server ends every call within a second, and nothing leaks",
      killing_the_server_ends_every_call_within_a_second},
     {"a stalled reader holds up nobody else", a_stalled_reader_holds_up_nobody_else},
+    {"a context keeps its variables, asks, is interrupted and is lost",
+     a_context_keeps_its_variables_asks_is_interrupted_and_is_lost},
     {NULL, NULL},
 };

@@ -158,7 +158,8 @@ static void tell_ended(berth_execution *e, const Berth__V1__Ended *ended, const 
     (void)e, (void)data;
     sprintf(story + strlen(story), ", ended %d %.200s", ended ? ended->exit_code : -1, error ? error->message : "");
 }
-static const berth_handlers telling = {tell_started, tell_output, tell_dropped, tell_ended};
+static const berth_handlers telling = {
+    .started = tell_started, .output = tell_output, .dropped = tell_dropped, .ended = tell_ended};
 
 static void answer_a_story(request *r, void *data) {
     if (strcmp(r->method, "Execute") != 0) {
