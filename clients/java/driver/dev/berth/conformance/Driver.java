@@ -5,6 +5,7 @@ package dev.berth.conformance;
 import dev.berth.BerthException;
 import dev.berth.Client;
 import dev.berth.ClientOptions;
+import dev.berth.Context;
 import dev.berth.Execution;
 import dev.berth.Lease;
 import java.io.BufferedReader;
@@ -31,14 +32,20 @@ public final class Driver {
 
     final Map<String, Client> clients = new HashMap<>();
     final Map<String, String> tokens = new HashMap<>();
+    final Map<String, ContextName> contexts = new HashMap<>();
+    /** Leases and contexts, so that none is given back before the scenario's end. */
+    final List<Object> kept = new ArrayList<>();
     final Map<String, Stream> streams = new HashMap<>();
     final Map<String, byte[]> archives = new HashMap<>();
+
+    /** By which any client may use a context. */
+    record ContextName(String lease, String id) {}
 
     /** An execution, and what was taken from it but not printed. */
     static final class Stream {
         final Execution execution;
         final String lease;
-        final Collected[] collected = {new Collected(), new Collected()};
+        final Collected[] collected = {new Collected(), new Collected(), new Collected()};
 
         Stream(Execution execution, String lease) {
             this.execution = execution;
@@ -130,6 +137,14 @@ public final class Driver {
     /** By its token: any client may use a lease. */
     Lease lease(Step step) {
         return client(step).lease(tokens.get(step.text("lease", "")));
+    }
+
+    Context context(Step step) {
+        ContextName name = contexts.get(step.text("context", ""));
+        if (name == null) {
+            throw new IllegalArgumentException("no such context");
+        }
+        return client(step).lease(name.lease()).existingContext(name.id());
     }
 
     void connect(Step step) {

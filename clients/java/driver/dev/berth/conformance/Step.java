@@ -79,9 +79,10 @@ final class Step {
     /** What an error of this step is about. */
     String subject() {
         String name = switch (verb) {
-            case "acquire", "start", "attach", "read-archive" -> text("as", "");
-            case "renew", "release", "executions" -> text("lease", "");
-            case "read", "finish", "text" -> null;
+            case "acquire", "start", "attach", "read-archive", "open-context" -> text("as", "");
+            case "renew", "release", "executions", "contexts" -> text("lease", "");
+            case "close-context", "complete", "inspect" -> text("context", "");
+            case "read", "finish", "text", "events" -> null;
             case "input", "signal", "cancel", "resize", "detach" -> text("exec", "");
             case "write-file", "read-file", "list", "remove", "stat", "make-directory", "rename", "change-mode" ->
                 Bytes.encode(bytes("path"));

@@ -67,8 +67,31 @@ final class Verbs {
                 print(line.toString());
             }),
             Map.entry("await", Verbs::await),
-            Map.entry("run", Verbs::run),
-            Map.entry("start", Verbs::start),
+            Map.entry("run", (driver, step) -> {
+                if (step.has("context")) {
+                    Contexts.run(driver, step);
+                } else {
+                    run(driver, step);
+                }
+            }),
+            Map.entry("start", (driver, step) -> {
+                if (step.has("context")) {
+                    String lease = driver.contexts.get(step.text("context", "")).lease();
+                    keep(driver, step, Contexts.start(driver, step), lease);
+                    print("started " + step.text("as", ""));
+                } else {
+                    start(driver, step);
+                }
+            }),
+            Map.entry("open-context", Contexts::open),
+            Map.entry("close-context", (driver, step) -> {
+                driver.context(step).end();
+                print("closed-context " + step.text("context", ""));
+            }),
+            Map.entry("contexts", Contexts::list),
+            Map.entry("complete", Contexts::complete),
+            Map.entry("inspect", Contexts::inspect),
+            Map.entry("events", Contexts::events),
             Map.entry("read", Verbs::read),
             Map.entry("finish", Verbs::finish),
             Map.entry("text", Verbs::text),
@@ -171,7 +194,9 @@ final class Verbs {
         if (step.has("ttl_ms")) {
             options.leaseTime(Duration.ofMillis(step.number("ttl_ms", 0)));
         }
-        driver.tokens.put(step.text("as", ""), driver.client(step).acquire(options).token());
+        Lease lease = driver.client(step).acquire(options);
+        driver.kept.add(lease);
+        driver.tokens.put(step.text("as", ""), lease.token());
         print("acquired " + step.text("as", ""));
     }
 
@@ -379,14 +404,14 @@ final class Verbs {
         } catch (BerthException error) {
             failure = error;
         }
-        String[] labels = {"stdout", "stderr"};
+        String[] labels = {"stdout", "stderr", "events"};
         for (int i = 0; i < 2; i++) {
             byte[] left = stream.collected[i].bytes.toByteArray();
             if (left.length > 0) {
                 print(name + " " + labels[i] + " " + Bytes.summary(left));
             }
         }
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < 3; i++) {
             if (stream.collected[i].dropped > 0) {
                 print(name + " dropped " + labels[i] + "=" + stream.collected[i].dropped);
             }
@@ -425,7 +450,7 @@ final class Verbs {
         print("input " + step.text("exec", ""));
     }
 
-    private static String describe(Ended ended) {
+    static String describe(Ended ended) {
         StringBuilder text = new StringBuilder(ended.getCause().name().toLowerCase(Locale.ROOT));
         if (ended.getCause() == EndCause.EXITED || ended.getExitCode() != 0) {
             text.append(" code=").append(ended.getExitCode());
@@ -441,6 +466,9 @@ final class Verbs {
         }
         if (ended.getStderrTruncated() != 0) {
             text.append(" stderr_truncated=").append(Long.toUnsignedString(ended.getStderrTruncated()));
+        }
+        if (ended.getContextLost()) {
+            text.append(" context_lost=1");
         }
         return text.toString();
     }

@@ -14,6 +14,12 @@ public final class AttachOptions {
         return this;
     }
 
+    /** How much the caller has of what a piece of code shows: {@link Execution#eventsPosition} of an earlier one. */
+    public AttachOptions eventsFrom(long position) {
+        request.setEventsPosition(position);
+        return this;
+    }
+
     /** Only what is written from now on. */
     public AttachOptions fromNow() {
         request.setFromNow(true);

@@ -132,24 +132,33 @@ public final class Client implements AutoCloseable {
             request.setWindowBytes(channel.options.window);
         }
         EventQueue queue = new EventQueue(lease, (int) request.getWindowBytes(), null, Client::decode);
-        queue.startAt(request.getStdoutOffset(), request.getStderrOffset());
+        queue.startAt(request.getStdoutOffset(), request.getStderrOffset(), request.getEventsPosition());
         queue.start(channel.connection(null), "Attach", request.build());
         return new Execution(channel, of, queue, StdinStream.UNKNOWN);
     }
 
-    static Result run(Channel channel, Lease lease, Command command) {
+    static void checkInput(Command command) {
         if (command.request.getKeepStdinOpen()) {
             throw new IllegalArgumentException(
                     "run has no way to write to a standard input that is kept open: use execute");
         }
+    }
+
+    static Result run(Channel channel, Lease lease, Command command) {
+        checkInput(command);
         try (Execution execution = execute(channel, lease, command)) {
             return execution.collect();
         }
     }
 
     static Execution execute(Channel channel, Lease of, Command command) {
+        return execute(channel, of, command, "");
+    }
+
+    /** @param context the id of the one that runs it; empty of a program */
+    static Execution execute(Channel channel, Lease of, Command command, String context) {
         String lease = Lease.token(of);
-        ExecuteRequest.Builder request = command.request.clone().setLease(lease);
+        ExecuteRequest.Builder request = command.request.clone().setLease(lease).setContext(context);
         if (request.getWindowBytes() == 0) {
             request.setWindowBytes(channel.options.window);
         }

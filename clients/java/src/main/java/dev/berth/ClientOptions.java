@@ -59,7 +59,8 @@ public final class ClientOptions {
     }
 
     /**
-     * The time that a call has which answers at once (all but acquires, executions, input and files); 30 s if not set.
+     * The time that a call has which answers at once (all but acquires, the opening of contexts, executions, input and files);
+     * 30 s if not set.
      */
     public ClientOptions callTimeout(Duration timeout) {
         callTimeout = Objects.requireNonNull(timeout);

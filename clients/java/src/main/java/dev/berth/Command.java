@@ -59,6 +59,11 @@ public final class Command {
         return command;
     }
 
+    /** A piece of code for a context. */
+    static Command piece(String source) {
+        return code("", source);
+    }
+
     /** Without a lease: the pool that the container is of. */
     public Command pool(String pool) {
         request.setPool(pool);
@@ -77,13 +82,7 @@ public final class Command {
 
     /** The same of bytes, for what is not UTF-8. */
     public Command env(byte[] name, byte[] value) {
-        if (Words.isText(name) && Words.isText(value)) {
-            request.putEnv(new String(name, StandardCharsets.UTF_8), new String(value, StandardCharsets.UTF_8));
-        } else {
-            request.addEnvRaw(ByteString.copyFrom(name)
-                    .concat(ByteString.copyFromUtf8("="))
-                    .concat(ByteString.copyFrom(value)));
-        }
+        Words.putVariable(name, value, request::putEnv, request::addEnvRaw);
         return this;
     }
 

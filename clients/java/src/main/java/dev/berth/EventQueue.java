@@ -50,8 +50,8 @@ final class EventQueue implements Connection.Receiver {
     private boolean over;
     private boolean abandoned;
     private long buffered;
-    /** Where the caller is in each stream. */
-    private final long[] offsets = new long[2];
+    /** Where the caller is in each stream, and in what a piece of code shows beside them. */
+    private final long[] offsets = new long[3];
     private long unacknowledged;
     private int unacknowledgedEvents;
     private Runnable listener = () -> {};
@@ -125,7 +125,7 @@ final class EventQueue implements Connection.Receiver {
             }
             if (!abandoned) {
                 events.add(event);
-                buffered += event.getOutput().getData().size();
+                buffered += size(event);
             }
             changed.signalAll();
             listener = this.listener;
@@ -188,65 +188,113 @@ final class EventQueue implements Connection.Receiver {
     }
 
     private ExecuteEvent take(OutputStream stream, boolean wait) {
-        ExecuteEvent event;
-        boolean acknowledge;
-        lock.lock();
-        try {
-            while ((event = remove(stream)) == null) {
-                if (over && error != null) {
-                    throw error.again();
+        while (true) {
+            ExecuteEvent event;
+            boolean acknowledge;
+            lock.lock();
+            try {
+                event = remove(stream);
+                acknowledge = takeCredit();
+                if (event == null && !acknowledge) {
+                    if (over && error != null) {
+                        throw error.again();
+                    }
+                    if (over || !wait) {
+                        return null;
+                    }
+                    checkOpen();
+                    await();
+                    continue;
                 }
-                if (over || !wait) {
-                    return null;
-                }
-                checkOpen();
-                await();
+            } finally {
+                lock.unlock();
             }
-            acknowledge = consume(event);
-        } finally {
-            lock.unlock();
+            if (acknowledge) {
+                acknowledge();
+            }
+            if (event != null) {
+                return event;
+            }
         }
-        if (acknowledge) {
-            acknowledge();
-        }
-        return event;
     }
 
+    /**
+     * The next event, of one stream or of all. What a piece of code shows before it goes, when it is of one stream: nobody who
+     * reads bytes would ever take it, and its credit would not come back.
+     */
     private ExecuteEvent remove(OutputStream stream) {
         if (stream == null) {
-            return events.poll();
+            ExecuteEvent event = events.poll();
+            if (event != null) {
+                consume(event);
+            }
+            return event;
         }
         for (Iterator<ExecuteEvent> iterator = events.iterator(); iterator.hasNext(); ) {
             ExecuteEvent event = iterator.next();
-            if (event.hasOutput() && event.getOutput().getStream() == stream
-                    || event.hasDropped() && event.getDropped().getStream() == stream) {
+            boolean wanted = event.hasOutput() && event.getOutput().getStream() == stream
+                    || event.hasDropped() && event.getDropped().getStream() == stream;
+            if (wanted || position(event) >= 0) {
                 iterator.remove();
+                consume(event);
+            }
+            if (wanted) {
                 return event;
             }
         }
         return null;
     }
 
-    /**
-     * Never for little: a server that gets credit for each small piece has only small pieces to send.
-     *
-     * @return whether credit is to be given back.
-     */
-    private boolean consume(ExecuteEvent event) {
-        if (event.hasDropped()) {
-            int stream = event.getDropped().getStreamValue() & 1;
-            offsets[stream] = event.getDropped().getOffset() + event.getDropped().getBytes();
+    private void consume(ExecuteEvent event) {
+        switch (event.getEventCase()) {
+            case DROPPED -> offsets[index(event.getDropped().getStreamValue())] =
+                    event.getDropped().getOffset() + event.getDropped().getBytes();
+            case OUTPUT -> {
+                Output output = event.getOutput();
+                took(output.getStreamValue(), output.getOffset() + output.getData().size(), size(event));
+            }
+            case DISPLAY, FAILURE, PROMPT -> took(OutputStream.EVENTS_VALUE, position(event), size(event));
+            default -> {}
         }
-        if (!event.hasOutput()) {
-            return false;
-        }
-        Output output = event.getOutput();
-        int size = output.getData().size();
-        offsets[output.getStreamValue() & 1] = output.getOffset() + size;
+    }
+
+    private void took(int stream, long end, int size) {
+        offsets[index(stream)] = end;
         buffered -= size;
         changed.signalAll(); // to the reading thread, if it is held up
         unacknowledged += size;
         unacknowledgedEvents++;
+    }
+
+    private static int index(int stream) {
+        return Math.min(stream & 0xff, 2);
+    }
+
+    /** Of what a piece of code shows beside its output; -1 of all else. */
+    private static long position(ExecuteEvent event) {
+        return switch (event.getEventCase()) {
+            case DISPLAY -> event.getDisplay().getPosition();
+            case FAILURE -> event.getFailure().getPosition();
+            case PROMPT -> event.getPrompt().getPosition();
+            default -> -1;
+        };
+    }
+
+    /** What it counts against the window. */
+    private static int size(ExecuteEvent event) {
+        return switch (event.getEventCase()) {
+            case OUTPUT -> event.getOutput().getData().size();
+            case DISPLAY, FAILURE, PROMPT -> event.getSerializedSize();
+            default -> 0;
+        };
+    }
+
+    /**
+     * Never for little: a server that gets credit for each small piece has only small pieces to send.
+     *
+     * @return whether credit is to be given back, now.
+     */
+    private boolean takeCredit() {
         boolean much = unacknowledged >= window / 4 || unacknowledgedEvents >= EVENTS_PER_CREDIT;
         boolean due = much && !over && started != null && started.getWatcher() != 0;
         if (due) {
@@ -263,7 +311,7 @@ final class EventQueue implements Connection.Receiver {
                 .setWatcher(started.getWatcher());
         lock.lock();
         try {
-            request.setStdoutOffset(offsets[0]).setStderrOffset(offsets[1]);
+            request.setStdoutOffset(offsets[0]).setStderrOffset(offsets[1]).setEventsPosition(offsets[2]);
         } finally {
             lock.unlock();
         }
@@ -335,9 +383,10 @@ final class EventQueue implements Connection.Receiver {
         }
     }
 
-    void startAt(long stdout, long stderr) {
+    void startAt(long stdout, long stderr, long events) {
         offsets[0] = stdout;
         offsets[1] = stderr;
+        offsets[2] = events;
     }
 
     /** Nobody reads any more: what is here goes, and the server is told to send no more. @return false if it was over */

@@ -3,9 +3,11 @@
 package dev.berth;
 
 import com.google.protobuf.ByteString;
+import dev.berth.v1.Display;
 import dev.berth.v1.Dropped;
 import dev.berth.v1.Ended;
 import dev.berth.v1.ExecuteEvent;
+import dev.berth.v1.Failure;
 import dev.berth.v1.OutputStream;
 import dev.berth.v1.ResizeTerminalRequest;
 import dev.berth.v1.ResizeTerminalResponse;
@@ -17,16 +19,18 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.ref.Reference;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
 
 /**
- * A program that runs. What it writes is read in one of three ways: as events, in order and of both streams; as two
- * {@link InputStream}s; or by a {@link Flow.Publisher}. A program that is not read has to wait, as it would for a slow
- * terminal; as with any process, a caller that reads only stdout must not be surprised by one that fills stderr: read
+ * A program, or a piece of code in a context, that runs. What it writes is read in one of three ways: as events, in order and of
+ * both streams; as two {@link InputStream}s; or by a {@link Flow.Publisher}. A program that is not read has to wait, as it would for
+ * a slow terminal; as with any process, a caller that reads only stdout must not be surprised by one that fills stderr: read
  * both, or call {@link #waitFor} for the rest.
  *
  * <p>Everything here throws {@link BerthException} when the call itself fails (no such lease, no container to be had,
@@ -39,6 +43,8 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
     final String lease;
     /** Which would be released under it if nobody held it. */
     private final Lease of;
+    /** The context that it runs in, likewise. */
+    private Context context;
     private final EventQueue queue;
     private final StdinStream stdin;
     private final OutputReader stdout;
@@ -53,6 +59,12 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
         stdout = new OutputReader(this, queue, OutputStream.STDOUT);
         stderr = new OutputReader(this, queue, OutputStream.STDERR);
         Leftovers.watch(this, "an execution", queue::abandon);
+    }
+
+    /** Of a piece of code. */
+    Execution in(Context context) {
+        this.context = context;
+        return this;
     }
 
     /** Sends the standard input that did not go with the request, on a thread of its own. */
@@ -121,7 +133,10 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
         };
     }
 
-    /** What it writes to stdout; a read throws {@link IOException} when the call failed, or output was dropped. */
+    /**
+     * What it writes to stdout; a read throws {@link IOException} when the call failed, or output was dropped. What a piece of
+     * code shows beside its output is lost to who reads so: take the events.
+     */
     public InputStream stdout() {
         return stdout;
     }
@@ -139,6 +154,8 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
     /** Reads all that is left. */
     public Result collect() {
         ByteArrayOutputStream[] outputs = {new ByteArrayOutputStream(), new ByteArrayOutputStream()};
+        List<Display> displays = new ArrayList<>();
+        Failure failure = null;
         Ended ended = null;
         for (ExecuteEvent event; (event = next()) != null; ) {
             switch (event.getEventCase()) {
@@ -149,12 +166,15 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
                         throw new AssertionError(impossible);
                     }
                 }
+                case DISPLAY -> displays.add(event.getDisplay());
+                case FAILURE -> failure = event.getFailure();
                 case ENDED -> ended = event.getEnded();
                 default -> {}
             }
         }
         return new Result(
-                outputs[0].toByteArray(), outputs[1].toByteArray(), ended == null ? queue.ended() : ended);
+                outputs[0].toByteArray(), outputs[1].toByteArray(), ended == null ? queue.ended() : ended,
+                List.copyOf(displays), Optional.ofNullable(failure));
     }
 
     /** Waits for the end of the program; output that nobody has read by then is dropped. */
@@ -175,6 +195,11 @@ public final class Execution implements AutoCloseable, Iterable<ExecuteEvent> {
     /** As {@link #stdoutOffset}. */
     public long stderrOffset() {
         return queue.offset(OutputStream.STDERR) - stderr.available();
+    }
+
+    /** As {@link #stdoutOffset}, of what a piece of code shows: where to go on, with {@link AttachOptions#eventsFrom}. */
+    public long eventsPosition() {
+        return queue.offset(OutputStream.EVENTS);
     }
 
     // Input

@@ -9,8 +9,11 @@ import com.google.protobuf.UnsafeByteOperations;
 import dev.berth.v1.AcquireResponse;
 import dev.berth.v1.ChangeModeRequest;
 import dev.berth.v1.ChangeModeResponse;
+import dev.berth.v1.ContextInfo;
 import dev.berth.v1.ExecutionInfo;
 import dev.berth.v1.FileInfo;
+import dev.berth.v1.ListContextsRequest;
+import dev.berth.v1.ListContextsResponse;
 import dev.berth.v1.ListDirectoryRequest;
 import dev.berth.v1.ListExecutionsRequest;
 import dev.berth.v1.ListExecutionsResponse;
@@ -52,7 +55,7 @@ public final class Lease implements AutoCloseable {
     private final Channel channel;
     private final AcquireResponse acquired;
 
-    private final Leftovers.Held held = new Leftovers.Held();
+    final Leftovers.Held held = new Leftovers.Held();
 
     Lease(Channel channel, AcquireResponse acquired) {
         this.channel = channel;
@@ -165,6 +168,34 @@ public final class Lease implements AutoCloseable {
         return call(
                         "ListExecutions", request, ListExecutionsResponse.parser(), channel.options.callTimeout)
                 .getExecutionsList();
+    }
+
+    // Contexts
+
+    /**
+     * Starts an interpreter, {@code "python"}, {@code "bash"}, {@code "sh"} or {@code "node"}, and returns when it takes code.
+     *
+     * @throws BerthException FAILED_PRECONDITION (CONTEXT_START_FAILED) when it can't be started in this container
+     */
+    public Context context(String language) {
+        return context(new ContextOptions(language));
+    }
+
+    /** The same, with an environment, a directory or a user of its own. */
+    public Context context(ContextOptions options) {
+        return Context.open(channel, this, options);
+    }
+
+    /** One that was opened before, perhaps by another client, from its {@link Context#id}; makes no call. */
+    public Context existingContext(String id) {
+        return new Context(channel, this, id, "", "");
+    }
+
+    /** Those that are open, the oldest first. */
+    public List<ContextInfo> contexts() {
+        ListContextsRequest request = ListContextsRequest.newBuilder().setLease(token()).build();
+        return call("ListContexts", request, ListContextsResponse.parser(), channel.options.callTimeout)
+                .getContextsList();
     }
 
     // Files

@@ -21,12 +21,16 @@ final class Leftovers {
         });
     }
 
-    /** A lease's part that outlives it. */
+    /** A lease's or context's part that outlives it. */
     static final class Held {
         private final AtomicBoolean isHeld = new AtomicBoolean(true);
 
         void release() {
             isHeld.set(false);
+        }
+
+        boolean isHeld() {
+            return isHeld.get();
         }
 
         /** True the first time, if nobody released it. */

@@ -2,12 +2,26 @@
 
 package dev.berth;
 
+import dev.berth.v1.Display;
 import dev.berth.v1.EndCause;
 import dev.berth.v1.Ended;
+import dev.berth.v1.Failure;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
 
-/** All that a program wrote, and how it ended. */
-public record Result(byte[] stdout, byte[] stderr, Ended ended) {
+/**
+ * All that a program wrote, and how it ended.
+ *
+ * @param displays what a piece of code has shown, in order: see {@link Shown}
+ * @param failure how a piece of code failed
+ */
+public record Result(byte[] stdout, byte[] stderr, Ended ended, List<Display> displays, Optional<Failure> failure) {
+    /** The value of a piece's last expression, as text; empty where it has none, or it is not shown. */
+    public Optional<String> value() {
+        return displays.stream().filter(Display::getResult).reduce((first, last) -> last).map(Shown::text);
+    }
+
     /** It ran to its end, with exit code 0. */
     public boolean ok() {
         return ended.getCause() == EndCause.EXITED && ended.getExitCode() == 0;

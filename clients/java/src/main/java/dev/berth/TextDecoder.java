@@ -48,7 +48,7 @@ final class TextDecoder implements Iterator<Text> {
                 int stream = event.getOutput().getStreamValue() & 1;
                 ByteBuffer data = event.getOutput().getData().asReadOnlyByteBuffer();
                 add(event.getOutput().getStream(), decode(stream, data, false), 0);
-            } else if (event.hasDropped()) {
+            } else if (event.hasDropped() && event.getDropped().getStreamValue() != OutputStream.EVENTS_VALUE) {
                 // What is behind a gap is not the rest of a character before it.
                 Dropped dropped = event.getDropped();
                 String before = decode(dropped.getStreamValue() & 1, ByteBuffer.allocate(0), true);

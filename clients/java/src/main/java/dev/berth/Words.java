@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /** What Linux knows as bytes, and Java mostly as text. */
@@ -43,6 +44,18 @@ final class Words {
             text.accept(string.toStringUtf8());
         } else {
             raw.accept(string);
+        }
+    }
+
+    /** The same of a variable of the environment. */
+    static void putVariable(
+            byte[] name, byte[] value, BiConsumer<String, String> text, Consumer<ByteString> raw) {
+        if (isText(name) && isText(value)) {
+            text.accept(new String(name, StandardCharsets.UTF_8), new String(value, StandardCharsets.UTF_8));
+        } else {
+            raw.accept(ByteString.copyFrom(name)
+                    .concat(ByteString.copyFromUtf8("="))
+                    .concat(ByteString.copyFrom(value)));
         }
     }
 }

@@ -9,7 +9,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.berth.BerthException.Code;
+import dev.berth.v1.ContextInfo;
+import dev.berth.v1.Display;
 import dev.berth.v1.EndCause;
+import dev.berth.v1.ErrorReason;
 import dev.berth.v1.Unwatched;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
@@ -93,6 +96,92 @@ class LiveTest {
         String source = Files.readString(Path.of("samples/Example.java")).split("\n\n", 2)[1];
         assertTrue(Files.readString(Path.of("README.md")).contains(source), "README.md shows samples/Example.java");
         assertEquals("hello from 42\n", java("Example"));
+    }
+
+    @Test
+    @DisplayName("the README's example of a context is run here, and says what the README says")
+    void contextExample() throws Exception {
+        String readme = Files.readString(Path.of("README.md"));
+        assertTrue(readme.contains(Files.readString(Path.of("samples/Contexts.java")).split("\n\n", 2)[1]));
+        String said = java("Contexts");
+        assertTrue(readme.contains("```text\n" + said + "```"), said);
+    }
+
+    @Test
+    @DisplayName("a context keeps its variables, shows values and failures, and says what it knows")
+    void context() throws Exception {
+        ContextOptions options = new ContextOptions("python").env("WHO", "it").cwd("/tmp");
+        try (Client client = new Client(address); Lease lease = client.acquire();
+                Context context = lease.context(options)) {
+            assertTrue(context.version().startsWith("3."), context.version());
+            context.run("import os; x = 6");
+            Result result = context.run("print(os.getcwd(), os.environ['WHO']); x * 7");
+            assertEquals("/tmp it\n", result.stdoutText());
+            assertEquals("42", result.value().orElseThrow());
+            assertTrue(result.ok());
+
+            Result failed = context.run("def f():\n    return x / 0\nf()");
+            assertEquals("ZeroDivisionError: division by zero", Shown.text(failed.failure().orElseThrow()));
+            assertEquals(1, failed.exitCode());
+            assertTrue(failed.failure().orElseThrow().getTracebackList().toString().contains("return x / 0"));
+
+            List<Display> displays = context.run(
+                            "h = display({'text/html': '<b>x</b>', 'text/plain': 'x'}, raw=True, display_id='d')\n"
+                                    + "h.update({'text/plain': 'y'}, raw=True)")
+                    .displays();
+            assertEquals("<b>x</b>", Shown.form(displays.get(0), "text/html").orElseThrow().toStringUtf8());
+            assertTrue(displays.get(1).getUpdate());
+            assertEquals("d y", displays.get(1).getId() + " " + Shown.text(displays.get(1)));
+            // More than can be on their way without credit, whoever reads.
+            String many = "for i in range(500): display(i)\nprint('end')";
+            assertEquals(500, context.run(many).displays().size());
+            assertEquals("end\n", new String(context.execute(many).stdout().readAllBytes()));
+
+            assertTrue(context.complete("os.getcw").getMatchesList().toString().contains("getcwd"));
+            assertTrue(context.inspect("os.getcwd").getFound());
+            assertFalse(context.inspect("nothing_of_this_name").getFound());
+        }
+    }
+
+    @Test
+    @DisplayName("a piece asks, is interrupted and loses its context, and the lease lists those that are open")
+    void pieces() throws Exception {
+        try (Client client = new Client(address); Lease lease = client.acquire();
+                Context context = lease.context("python")) {
+            Execution asks = context.execute(Piece.of("print('hello', input('Name: '))").openStdin());
+            String asked = "";
+            while (asked.isEmpty()) {
+                asked = asks.next().getPrompt().getText();
+            }
+            assertEquals("Name: ", asked);
+            asks.stdin().write("Ada\n".getBytes());
+            assertEquals("hello Ada\n", asks.collect().stdoutText());
+
+            Execution runs = context.execute("y = 1\nprint('ready', flush=True)\nwhile True: pass");
+            assertEquals("ready\n", new String(runs.stdout().readNBytes(6)));
+            Context same = lease.existingContext(context.id());
+            assertEquals(
+                    ErrorReason.CONTEXT_BUSY,
+                    assertThrows(BerthException.class, () -> same.run("1")).reason());
+            runs.signal("INT");
+            assertEquals("KeyboardInterrupt", runs.collect().failure().orElseThrow().getName());
+            assertEquals("1", context.run("y").value().orElseThrow());
+
+            Context shell = lease.context("bash");
+            assertEquals(
+                    List.of("python", "bash"), lease.contexts().stream().map(ContextInfo::getLanguage).toList());
+            assertEquals(3, lease.contexts().get(0).getPieces());
+            shell.end();
+            assertEquals(ErrorReason.NO_SUCH_CONTEXT, assertThrows(BerthException.class, shell::end).reason());
+            assertTrue(context.run("import os; os._exit(3)").ended().getContextLost());
+            assertEquals(
+                    ErrorReason.NO_SUCH_CONTEXT,
+                    assertThrows(BerthException.class, () -> context.run("y")).reason());
+            assertTrue(lease.contexts().isEmpty());
+            assertEquals(
+                    Code.INVALID_ARGUMENT,
+                    assertThrows(BerthException.class, () -> lease.context("cobol")).code());
+        }
     }
 
     @Test

@@ -42,6 +42,7 @@ class ReadmeTest {
         String table = readme.substring(readme.indexOf("## API"), readme.indexOf("**Text:**"));
         Map<String, Class<?>> types = Map.of(
                 "client", Client.class, "lease", Lease.class, "execution", Execution.class, "Command", Command.class,
+                "context", Context.class, "ContextOptions", ContextOptions.class, "Piece", Piece.class, "Shown", Shown.class,
                 "ClientOptions", ClientOptions.class);
         Class<?> type = null;
         int found = 0;
