@@ -318,12 +318,6 @@ func (c *Client) Run(ctx context.Context, command *Command) (*Result, error) {
 	return c.run(ctx, command, nil)
 }
 
-// Result is what a program wrote, and its end. MaxOutput bounds what is collected: in the server, not here.
-type Result struct {
-	Stdout, Stderr []byte
-	End
-}
-
 func (c *Client) run(ctx context.Context, command *Command, lease *Lease) (*Result, error) {
 	if command.KeepStdinOpen {
 		return nil, newError(InvalidArgument, "Run has no way to write to a standard input that is kept open: use Execute")
@@ -333,17 +327,5 @@ func (c *Client) run(ctx context.Context, command *Command, lease *Lease) (*Resu
 		return nil, err
 	}
 	defer e.Close()
-	result := &Result{}
-	result.End, err = e.Copy((*collector)(&result.Stdout), (*collector)(&result.Stderr))
-	if err != nil {
-		return nil, err
-	}
-	return result, nil
-}
-
-type collector []byte
-
-func (c *collector) Write(p []byte) (int, error) {
-	*c = append(*c, p...)
-	return len(p), nil
+	return e.collect()
 }

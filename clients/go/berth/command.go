@@ -66,6 +66,8 @@ type Command struct {
 	Pool string
 	// Wait is how long to wait in line when no member is warm.
 	Wait time.Duration
+
+	context string // that Code is a piece for
 }
 
 // Terminal is a terminal's size in characters; 0 is 24 and 80.
@@ -85,7 +87,7 @@ func Shell(line string) *Command { return &Command{Shell: line} }
 func Source(language, text string) *Command { return &Command{Language: language, Code: text} }
 
 func (c *Command) request(lease string) (*pb.ExecuteRequest, error) {
-	if len(c.Argv) == 0 && c.Shell == "" && c.Language == "" {
+	if len(c.Argv) == 0 && c.Shell == "" && c.Language == "" && c.context == "" {
 		return nil, newError(InvalidArgument, "the command has neither Argv nor Shell nor Code with Language")
 	}
 	request := &pb.ExecuteRequest{
@@ -93,6 +95,7 @@ func (c *Command) request(lease string) (*pb.ExecuteRequest, error) {
 		Stdin: c.Stdin, KeepStdinOpen: c.KeepStdinOpen, TimeoutMs: milliseconds(c.Timeout), GraceMs: milliseconds(c.Grace),
 		IdleTimeoutMs: milliseconds(c.IdleTimeout), CpuTimeMs: milliseconds(c.CPUTime), KeepBackground: c.KeepBackground,
 		WindowBytes: clampWindow(c.Window), MaxOutputBytes: c.MaxOutput, ResumableMs: milliseconds(c.Resumable),
+		Context: c.context,
 	}
 	c.putWords(request)
 	request.Cwd, request.CwdRaw = text(c.Cwd)
@@ -125,20 +128,27 @@ func (c *Command) putWords(request *pb.ExecuteRequest) {
 			break
 		}
 	}
-	request.Env = c.Env
-	for name, value := range c.Env {
+	request.Env, request.EnvRaw = environment(c.Env)
+}
+
+// environment is for the wire, like text.
+func environment(env map[string]string) (map[string]string, [][]byte) {
+	var raw [][]byte
+	for name, value := range env {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			request.EnvRaw = append(request.EnvRaw, []byte(name+"="+value))
+			raw = append(raw, []byte(name+"="+value))
 		}
 	}
-	if len(request.EnvRaw) > 0 {
-		request.Env = map[string]string{}
-		for name, value := range c.Env {
-			if utf8.ValidString(name) && utf8.ValidString(value) {
-				request.Env[name] = value
-			}
+	if len(raw) == 0 {
+		return env, nil
+	}
+	texts := map[string]string{}
+	for name, value := range env {
+		if utf8.ValidString(name) && utf8.ValidString(value) {
+			texts[name] = value
 		}
 	}
+	return texts, raw
 }
 
 // text is for the wire, where a string that is not UTF-8 has a field of bytes beside that of text.

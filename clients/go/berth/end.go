@@ -26,6 +26,7 @@ const (
 	CauseDraining      Cause = 9  // the server is shutting down
 	CauseIdleTimeout   Cause = 10 // it wrote nothing for IdleTimeout
 	CauseCPUTimeLimit  Cause = 11 // it used CPUTime
+	CauseContextLost   Cause = 12 // the context it was to run in had ended, or broke the rules; Message says which
 )
 
 // String returns the cause as the contract names it, in lower case: "exited", "out_of_memory" …
@@ -58,6 +59,9 @@ type End struct {
 	StdoutTruncated, StderrTruncated uint64
 	// OutOfMemoryKills counts processes of the container that the kernel killed meanwhile.
 	OutOfMemoryKills uint64
+	// ContextLost, of a piece of code: its context ended with it. ExitCode or Signal are the interpreter's then; else
+	// ExitCode is the piece's own.
+	ContextLost bool
 }
 
 // Usage is what a program used.
@@ -110,7 +114,7 @@ func newEnd(ended *pb.Ended) End {
 		},
 		StdoutBytes: ended.StdoutBytes, StderrBytes: ended.StderrBytes,
 		StdoutTruncated: ended.StdoutTruncated, StderrTruncated: ended.StderrTruncated,
-		OutOfMemoryKills: ended.OutOfMemoryKills,
+		OutOfMemoryKills: ended.OutOfMemoryKills, ContextLost: ended.ContextLost,
 	}
 }
 

@@ -21,16 +21,20 @@ type Stream int
 const (
 	Stdout Stream = 0
 	Stderr Stream = 1
+	Events Stream = 2 // of Dropped alone: what a piece of code shows
 )
 
 func (s Stream) String() string {
-	if s == Stderr {
+	switch s {
+	case Stderr:
 		return "stderr"
+	case Events:
+		return "events"
 	}
 	return "stdout"
 }
 
-// Event is an Output, a *Dropped or an End.
+// Event is an Output, a *Dropped or an End; of a piece of code also a Display, a *Failure or a Prompt.
 type Event interface{ event() }
 
 // Output is what a program wrote. Data belongs to who got it.
@@ -57,7 +61,7 @@ func (End) event()      {}
 
 // Execution is a program that runs, or has ended. Its output is read either as events with Next, or with the readers of
 // Stdout and Stderr, or with Copy or Wait. Both streams share one window: a program that writes to a stream nobody
-// reads waits in the end, so read both, or leave one to Wait.
+// reads waits in the end, so read both, or leave one to Wait. Next alone gives what a piece of code shows.
 //
 // When the context it was begun with is done, an execution is cancelled; one that is resumable goes on without this
 // watcher.
@@ -99,34 +103,12 @@ func (c *Client) execute(ctx context.Context, command *Command, lease *Lease) (*
 	return e, nil
 }
 
-// feed sends the standard input that did not go with the request, until the program has ended.
-func (e *Execution) feed(rest []byte, ends bool) {
-	defer e.mu.Unlock()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-e.out.over:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	for len(rest) > 0 {
-		part := rest
-		if len(part) > maxInput {
-			part = part[:maxInput]
-		}
-		rest = rest[len(part):]
-		if e.inputErr = e.inputLocked(ctx, part, ends && len(rest) == 0); e.inputErr != nil {
-			return
-		}
-	}
-}
-
 // AttachOptions say from where an execution is watched; the zero value is from its beginning.
 type AttachOptions struct {
 	// StdoutOffset and StderrOffset are how much of each stream the caller has already; see Execution.Offsets.
 	StdoutOffset, StderrOffset uint64
+	// EventsPosition is how far the caller has what a piece of code has shown; see Execution.EventsPosition.
+	EventsPosition uint64
 	// FromNow leaves out what was written before.
 	FromNow bool
 	// Observe never slows the program down: a watcher that is too slow misses output, and is told with Dropped.
@@ -144,12 +126,12 @@ func (c *Client) attach(ctx context.Context, id string, lease *Lease, options At
 	}
 	window := clampWindow(options.Window)
 	out := newOutput(c, conn, lease.token(), window, decodeExecuteEvent)
-	out.consumed = [2]uint64{options.StdoutOffset, options.StderrOffset}
-	out.acked = out.consumed
+	out.consumed = [streams]uint64{options.StdoutOffset, options.StderrOffset, options.EventsPosition}
+	out.acked, out.came = out.consumed, options.EventsPosition
 	e := &Execution{out: out, lease: lease, isWatcher: true, inputAt: options.InputOffset}
 	return e.begin(ctx, "Attach", &pb.AttachRequest{
 		Lease: lease.token(), Execution: id, StdoutOffset: options.StdoutOffset, StderrOffset: options.StderrOffset,
-		FromNow: options.FromNow, Observe: options.Observe, WindowBytes: window,
+		EventsPosition: options.EventsPosition, FromNow: options.FromNow, Observe: options.Observe, WindowBytes: window,
 	})
 }
 
@@ -195,8 +177,15 @@ func (e *Execution) Offsets() (stdout, stderr uint64) {
 	return e.out.consumed[0], e.out.consumed[1]
 }
 
-// Next returns the next event: Output and *Dropped in the order they came, then one End, then io.EOF. The error is an
-// *Error when the call itself has failed.
+// EventsPosition is how far displays, failures and prompts were taken here: where an Attach goes on.
+func (e *Execution) EventsPosition() uint64 {
+	e.out.mu.Lock()
+	defer e.out.mu.Unlock()
+	return e.out.consumed[shown]
+}
+
+// Next returns the next event: what was written and shown, and *Dropped, in the order they came, then one End, then
+// io.EOF. The error is an *Error when the call itself has failed.
 func (e *Execution) Next() (Event, error) {
 	defer runtime.KeepAlive(e)
 	stream, c, err := e.out.next()
@@ -208,6 +197,8 @@ func (e *Execution) Next() (Event, error) {
 		return nil, err
 	case c.dropped > 0:
 		return &Dropped{Stream: Stream(stream), Offset: c.offset, Bytes: c.dropped}, nil
+	case c.shown != nil:
+		return c.shown, nil
 	}
 	return Output{Stream: Stream(stream), Offset: c.offset, Data: c.data}, nil
 }
@@ -219,7 +210,9 @@ func (e *Execution) Stdout() io.Reader { return e.reader(Stdout) }
 func (e *Execution) Stderr() io.Reader { return e.reader(Stderr) }
 
 func (e *Execution) reader(stream Stream) io.Reader {
-	e.taken[stream].Store(true)
+	if !e.taken[stream].Swap(true) {
+		e.out.discard(shown) // which readers don't give, and which would use up the window
+	}
 	return outputReader{e, int(stream)}
 }
 
@@ -250,7 +243,9 @@ func (e *Execution) Copy(stdout, stderr io.Writer) (End, error) {
 				}
 			}
 		case *Dropped:
-			return End{}, event
+			if event.Stream != Events {
+				return End{}, event
+			}
 		case End:
 			return event, nil
 		}
@@ -265,6 +260,7 @@ func (e *Execution) Wait() (End, error) {
 			e.out.discard(stream)
 		}
 	}
+	e.out.discard(shown)
 	<-e.out.over
 	e.out.mu.Lock()
 	defer e.out.mu.Unlock()
@@ -298,7 +294,11 @@ func (e *Execution) SignalNumber(ctx context.Context, number int) error {
 	return e.signal(ctx, &pb.SignalRequest{Signal: int32(number)})
 }
 
-// Cancel ends the execution: TERM, a grace, KILL of everything it started. Its end follows.
+// Interrupt stops a piece of code as Ctrl-C does, and keeps its context. Of another program it is Signal with INT.
+func (e *Execution) Interrupt(ctx context.Context) error { return e.Signal(ctx, "INT") }
+
+// Cancel ends the execution: TERM, a grace, KILL of everything it started. Its end follows. A piece of code is
+// interrupted, and its context killed when the piece has not ended after its grace.
 func (e *Execution) Cancel(ctx context.Context) error {
 	return e.signal(ctx, &pb.SignalRequest{Cancel: true})
 }
@@ -320,75 +320,3 @@ func (e *Execution) call(ctx context.Context, method string, request, response p
 	defer runtime.KeepAlive(e)
 	return e.out.client.Call(ctx, poolService, method, request, response)
 }
-
-const (
-	maxInput = 256 << 10
-	// Up to here the standard input goes with the request itself.
-	inlineInput = 1 << 20
-)
-
-// Write sends bytes to the standard input and returns when they were taken: while the program does not read, that takes
-// as long as it takes. After an error, n says how much was taken; writing the rest again is safe, also on another
-// connection.
-func (e *Execution) Write(ctx context.Context, p []byte) (n int, err error) {
-	return e.write(ctx, p, false)
-}
-
-// WriteLast is Write, and the end of the standard input with the last byte.
-func (e *Execution) WriteLast(ctx context.Context, p []byte) (n int, err error) {
-	return e.write(ctx, p, true)
-}
-
-func (e *Execution) write(ctx context.Context, p []byte, end bool) (n int, err error) {
-	for n < len(p) || end {
-		part := p[n:]
-		if len(part) > maxInput {
-			part = part[:maxInput]
-		}
-		last := end && n+len(part) == len(p)
-		if err := e.input(ctx, part, last); err != nil {
-			return n, err
-		}
-		n += len(part)
-		end = end && !last
-	}
-	return n, nil
-}
-
-// CloseStdin ends the standard input. That of a program that has ended already is closed: no error.
-func (e *Execution) CloseStdin(ctx context.Context) error {
-	if err := e.input(ctx, nil, true); CodeOf(err) != NotFound {
-		return err
-	}
-	return nil
-}
-
-func (e *Execution) input(ctx context.Context, data []byte, end bool) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.inputErr != nil {
-		return e.inputErr
-	}
-	return e.inputLocked(ctx, data, end)
-}
-
-func (e *Execution) inputLocked(ctx context.Context, data []byte, end bool) error {
-	var response pb.InputResponse
-	request := &pb.InputRequest{Lease: e.out.lease, Execution: e.id, Offset: e.inputAt, Data: data, End: end}
-	if err := e.call(ctx, "Input", request, &response); err != nil {
-		return err
-	}
-	e.inputAt += uint64(len(data))
-	return nil
-}
-
-// Stdin is Write and CloseStdin as an io.WriteCloser; ctx is that of every write. The command must say KeepStdinOpen.
-func (e *Execution) Stdin(ctx context.Context) io.WriteCloser { return stdin{ctx, e} }
-
-type stdin struct {
-	ctx context.Context
-	e   *Execution
-}
-
-func (s stdin) Write(p []byte) (int, error) { return s.e.Write(s.ctx, p) }
-func (s stdin) Close() error                { return s.e.CloseStdin(s.ctx) }

@@ -138,21 +138,26 @@ func TestTheExamplesRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	example := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindSubmatch(readme)
-	if example == nil {
-		t.Fatal("the README has no example")
+	examples := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllSubmatch(readme, -1)
+	if len(examples) != 2 {
+		t.Fatalf("the README has %d examples", len(examples))
 	}
-	// Within the module, so that it is built with the client of this tree.
-	folder, err := os.MkdirTemp("..", "readme-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(folder)
-	if err := os.WriteFile(filepath.Join(folder, "main.go"), example[1], 0o644); err != nil {
-		t.Fatal(err)
+	// Within the module, so that they are built with the client of this tree.
+	var folders [2]string
+	for i, example := range examples {
+		folder, err := os.MkdirTemp("..", "readme-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(folder)
+		if err := os.WriteFile(filepath.Join(folder, "main.go"), example[1], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		folders[i] = filepath.Base(folder)
 	}
 	for _, test := range []struct{ folder, want string }{
-		{filepath.Base(folder), "hello\n"},
+		{folders[0], "hello\n"},
+		{folders[1], " <nil>\nso:\n42 <nil>\n ZeroDivisionError: division by zero\n<b>x</b>\n"},
 		{"samples/stream", "step 0\nstep 1\nstep 2\n"},
 		{"samples/session", "you said: hello\nyou said: how are you\nbye\n"},
 		{"samples/ten", "program 0\nprogram 1\nprogram 2\nprogram 3\nprogram 4\nprogram 5\nprogram 6\nprogram 7\nprogram 8\n" +

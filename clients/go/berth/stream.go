@@ -4,7 +4,6 @@ package berth
 
 import (
 	"context"
-	"io"
 	"sync"
 
 	pb "berth.dev/go/berth/v1"
@@ -37,16 +36,26 @@ func clampWindow(window int) uint64 {
 	return uint64(window)
 }
 
-// chunk is a piece of output, or a gap in it.
+// streams is how many there are: stdout, stderr, and what a piece of code shows, of which positions count the bytes.
+const (
+	streams = 3
+	shown   = int(pb.OutputStream_EVENTS)
+)
+
+// chunk is a piece of output, or a gap in it, or something shown.
 type chunk struct {
-	order   uint64 // among the chunks of both streams
+	order   uint64 // among the chunks of all streams
 	offset  uint64
 	data    []byte
+	shown   Event  // of what is shown
+	size    uint64 // of it
 	dropped uint64
 	events  int // how many the server sent for it
 }
 
-func (c *chunk) end() uint64 { return c.offset + uint64(len(c.data)) + c.dropped }
+func (c *chunk) end() uint64 { return c.offset + c.held() + c.dropped }
+
+func (c *chunk) held() uint64 { return uint64(len(c.data)) + c.size }
 
 // output is the stream of one call that sends bytes with credit: Execute, Attach, ReadFile and ReadArchive. It holds at
 // most the window, and acknowledges what its reader took.
@@ -60,12 +69,13 @@ type output struct {
 
 	mu        sync.Mutex
 	changed   sync.Cond
-	queues    [2][]chunk
+	queues    [streams][]chunk
 	order     uint64
 	held      uint64
-	discards  [2]bool // what nobody will read is acknowledged as it comes
-	consumed  [2]uint64
-	acked     [2]uint64
+	discards  [streams]bool // what nobody will read is acknowledged as it comes
+	came      uint64        // the position of what was shown last
+	consumed  [streams]uint64
+	acked     [streams]uint64
 	taken     int // events since the last credit
 	execution string
 	watcher   uint32
@@ -77,7 +87,7 @@ type output struct {
 	left      func() // what to do when it has not ended and is not wanted: set once abandoned and not started yet
 }
 
-// message is what may come on such a stream; one of started, output, dropped and last is set.
+// message is what may come on such a stream; one of started, output, shown, dropped and last is set.
 type message struct {
 	started   bool
 	execution string
@@ -85,6 +95,8 @@ type message struct {
 	info      *pb.FileInfo
 	member    string
 	output    *pb.Output
+	shown     Event
+	position  uint64 // of shown
 	dropped   *pb.Dropped
 	ended     *pb.Ended
 	fileEnd   *pb.FileEnd
@@ -105,6 +117,14 @@ func decodeExecuteEvent(data []byte, into *message) error {
 		*into = message{started: true, execution: started.Execution, watcher: started.Watcher, member: started.Member}
 	}
 	into.output, into.dropped, into.ended = event.GetOutput(), event.GetDropped(), event.GetEnded()
+	switch {
+	case event.GetDisplay() != nil:
+		into.shown, into.position = newDisplay(event.GetDisplay()), event.GetDisplay().Position
+	case event.GetFailure() != nil:
+		into.shown, into.position = newFailure(event.GetFailure()), event.GetFailure().Position
+	case event.GetPrompt() != nil:
+		into.shown, into.position = newPrompt(event.GetPrompt()), event.GetPrompt().Position
+	}
 	return nil
 }
 
@@ -187,7 +207,18 @@ func (o *output) data(data []byte) {
 	switch {
 	case m.output != nil && m.output.Stream >= 0 && m.output.Stream < 2:
 		o.push(int(m.output.Stream), chunk{offset: m.output.Offset, data: m.output.Data, events: 1})
-	case m.dropped != nil && m.dropped.Stream >= 0 && m.dropped.Stream < 2:
+	case m.shown != nil:
+		// Its size is how far it brings the position.
+		c := chunk{offset: m.position, shown: m.shown, events: 1}
+		if m.position > o.came {
+			c.offset, c.size = o.came, m.position-o.came
+		}
+		o.came = m.position
+		o.push(shown, c)
+	case m.dropped != nil && m.dropped.Stream >= 0 && m.dropped.Stream < streams:
+		if m.dropped.Stream == pb.OutputStream_EVENTS {
+			o.came = m.dropped.Offset + m.dropped.Bytes
+		}
 		o.push(int(m.dropped.Stream), chunk{offset: m.dropped.Offset, dropped: m.dropped.Bytes})
 	case m.ended != nil || m.fileEnd != nil:
 		o.last = &m
@@ -201,17 +232,18 @@ func (o *output) push(stream int, c chunk) {
 		o.consume(stream, c.end(), c.events)
 		return
 	}
-	for o.held > lastResort*o.window && !o.isOver && !o.discards[stream] {
+	// A gap holds nothing, and is never waited for: what it is behind may be larger than all windows.
+	for c.held() > 0 && o.held > lastResort*o.window && !o.isOver && !o.discards[stream] {
 		o.changed.Wait()
 	}
 	if o.isOver {
 		return
 	}
-	o.held += uint64(len(c.data))
+	o.held += c.held()
 	o.order++
 	c.order = o.order
 	queue := o.queues[stream]
-	if n := len(queue); n > 0 && c.dropped == 0 {
+	if n := len(queue); n > 0 && c.dropped == 0 && stream != shown {
 		last := &queue[n-1]
 		if last.dropped == 0 && last.order == o.order-1 && len(last.data)+len(c.data) <= joined {
 			last.data = append(last.data, c.data...)
@@ -230,7 +262,10 @@ func (o *output) consume(stream int, offset uint64, events int) {
 		o.consumed[stream] = offset
 	}
 	o.taken += events
-	owed := o.consumed[0] - o.acked[0] + o.consumed[1] - o.acked[1]
+	owed := uint64(0)
+	for stream, consumed := range o.consumed {
+		owed += consumed - o.acked[stream]
+	}
 	if o.isOver || owed < o.window/4 && o.taken < eventsPerCredit {
 		return
 	}
@@ -238,7 +273,7 @@ func (o *output) consume(stream int, offset uint64, events int) {
 	o.acked = o.consumed
 	o.conn.post(poolService, "Acknowledge", &pb.AcknowledgeRequest{
 		Lease: o.lease, Execution: o.execution, Watcher: o.watcher,
-		StdoutOffset: o.acked[0], StderrOffset: o.acked[1],
+		StdoutOffset: o.acked[0], StderrOffset: o.acked[1], EventsPosition: o.acked[shown],
 	}, &pb.AcknowledgeResponse{})
 }
 
@@ -270,7 +305,7 @@ func (o *output) leave(err *Error, tell func()) bool {
 		return false
 	}
 	o.finish(err)
-	o.queues = [2][]chunk{}
+	o.queues = [streams][]chunk{}
 	o.held = 0
 	if o.execution != "" {
 		tell()
@@ -292,80 +327,4 @@ func (o *output) cancel() {
 	o.conn.post(poolService, "Signal", &pb.SignalRequest{
 		Lease: o.lease, Execution: o.execution, Cancel: true,
 	}, &pb.SignalResponse{})
-}
-
-// pop takes the head of a queue, or up to limit bytes of it.
-func (o *output) pop(stream int, limit int) chunk {
-	head := &o.queues[stream][0]
-	taken := *head
-	if limit > 0 && len(head.data) > limit {
-		taken.data, taken.events = head.data[:limit:limit], 0
-		head.data = head.data[limit:]
-		head.offset += uint64(limit)
-	} else {
-		o.queues[stream] = o.queues[stream][1:]
-		if len(o.queues[stream]) == 0 {
-			o.queues[stream] = nil
-		}
-	}
-	o.held -= uint64(len(taken.data))
-	o.consume(stream, taken.end(), taken.events)
-	if o.held <= lastResort*o.window {
-		o.changed.Broadcast()
-	}
-	return taken
-}
-
-// next takes the oldest chunk of both streams; io.EOF comes after the end.
-func (o *output) next() (stream int, c chunk, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for {
-		out, errs := o.queues[0], o.queues[1]
-		switch {
-		case len(out) > 0 && (len(errs) == 0 || out[0].order < errs[0].order):
-			return 0, o.pop(0, 0), nil
-		case len(errs) > 0:
-			return 1, o.pop(1, 0), nil
-		case o.last != nil:
-			return 0, chunk{}, io.EOF
-		case o.isOver:
-			return 0, chunk{}, o.failure()
-		}
-		o.changed.Wait()
-	}
-}
-
-// read reads one of the streams. A gap is an error of type *Dropped, after which reading goes on.
-func (o *output) read(stream int, p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for len(o.queues[stream]) == 0 {
-		switch {
-		case o.last != nil:
-			return 0, io.EOF
-		case o.isOver:
-			return 0, o.failure()
-		}
-		o.changed.Wait()
-	}
-	c := o.pop(stream, len(p))
-	if c.dropped > 0 {
-		return 0, &Dropped{Stream: Stream(stream), Offset: c.offset, Bytes: c.dropped}
-	}
-	return copy(p, c.data), nil
-}
-
-// discard drops what is held of a stream and what still comes.
-func (o *output) discard(stream int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.discards[stream] = true
-	for len(o.queues[stream]) > 0 {
-		o.pop(stream, 0)
-	}
-	o.changed.Broadcast()
 }

@@ -32,6 +32,9 @@ func (e *Execution) NextText() (Text, error) {
 		case Output:
 			e.put(event.Stream, e.text[event.Stream].decode(event.Data), nil)
 		case *Dropped:
+			if event.Stream == Events {
+				continue // Nothing of the text is missing.
+			}
 			// What is behind a gap is not the rest of what was before it.
 			e.put(event.Stream, e.text[event.Stream].rest(), nil)
 			e.put(event.Stream, "", event)

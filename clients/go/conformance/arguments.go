@@ -18,7 +18,7 @@ import (
 type arguments map[string][]string
 
 const programKeys = "argv shell code language lease pool wait_ms env cwd uid stdin stdin_repeat timeout_ms grace_ms " +
-	"idle_timeout_ms cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output"
+	"idle_timeout_ms cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output context"
 
 var keysOf = map[string]string{
 	"connect": "as window connect_timeout_ms", "close": "", "hello": "", "acquire": "as pool wait_ms detached ttl_ms",
@@ -30,6 +30,8 @@ var keysOf = map[string]string{
 	"executions": "lease", "write-file": "lease path data repeat mode parents", "read-file": "lease path offset length",
 	"list": "lease path", "remove": "lease path recursive", "read-archive": "as lease path",
 	"write-archive": "archive lease path", "world": "action", "text": "exec", "stat": "lease path follow",
+	"open-context": "as lease language env cwd uid", "close-context": "context", "contexts": "lease",
+	"complete": "context code cursor", "inspect": "context code cursor detail", "events": "exec shown digest",
 	"make-directory": "lease path mode parents", "rename": "lease path to no_replace", "change-mode": "lease path mode",
 }
 
@@ -101,18 +103,33 @@ func (a arguments) command() *berth.Command {
 	if n := len(c.Argv); n > 0 && a.has("argv_repeat") {
 		c.Argv = append(append([]string{}, c.Argv[:n-1]...), strings.Repeat(c.Argv[n-1], a.number("argv_repeat")))
 	}
-	for _, pair := range a["env"] {
-		if c.Env == nil {
-			c.Env = map[string]string{}
-		}
-		parts := strings.SplitN(pair, "=", 2)
-		c.Env[parts[0]] = parts[1]
-	}
+	c.Env = a.env()
 	if size := a.text("terminal"); size != "" {
 		c.Terminal = &berth.Terminal{NoEcho: a.has("no_echo")}
 		fmt.Sscanf(size, "%dx%d", &c.Terminal.Rows, &c.Terminal.Columns)
 	}
 	return c
+}
+
+// piece is what of a PROGRAM is about a piece of code in a context.
+func piece(c *berth.Command) berth.PieceOptions {
+	return berth.PieceOptions{
+		Stdin: c.Stdin, KeepStdinOpen: c.KeepStdinOpen, Timeout: c.Timeout, Grace: c.Grace, IdleTimeout: c.IdleTimeout,
+		CPUTime: c.CPUTime, Window: c.Window, MaxOutput: c.MaxOutput, KillAtMaxOutput: c.KillAtMaxOutput,
+		Resumable: c.Resumable, WaitUnwatched: c.WaitUnwatched,
+	}
+}
+
+func (a arguments) env() map[string]string {
+	var env map[string]string
+	for _, pair := range a["env"] {
+		if env == nil {
+			env = map[string]string{}
+		}
+		parts := strings.SplitN(pair, "=", 2)
+		env[parts[0]] = parts[1]
+	}
+	return env
 }
 
 // failure is the line of a step that failed.
@@ -123,10 +140,12 @@ func (a arguments) failure(verb string, err error) string {
 	}
 	name := ""
 	switch verb {
-	case "acquire", "start", "attach", "read-archive":
+	case "acquire", "start", "attach", "read-archive", "open-context":
 		name = a.text("as")
-	case "renew", "release", "executions":
+	case "renew", "release", "executions", "contexts":
 		name = a.text("lease")
+	case "close-context", "complete", "inspect":
+		name = a.text("context")
 	case "input", "signal", "cancel", "resize":
 		name = a.text("exec")
 	case "write-file", "read-file", "list", "remove", "stat", "make-directory", "rename", "change-mode":
@@ -185,6 +204,9 @@ func showEnd(end berth.End) string {
 	}
 	if end.StderrTruncated != 0 {
 		words += fmt.Sprintf(" stderr_truncated=%d", end.StderrTruncated)
+	}
+	if end.ContextLost {
+		words += " context_lost=1"
 	}
 	return words
 }

@@ -67,6 +67,8 @@ type scenario struct {
 	clients    map[string]*berth.Client
 	windows    map[string]int
 	leases     map[string]*berth.Lease
+	contexts   map[string]*berth.Context
+	leaseOf    map[string]string // of contexts
 	executions map[string]*execution
 	archives   map[string][]byte
 }
@@ -76,7 +78,7 @@ type execution struct {
 	*berth.Execution
 	lease   *berth.Lease // nil when it runs in a member of its own
 	kept    [2][]byte
-	dropped [2]uint64
+	dropped [3]uint64
 	end     *berth.End
 	err     error
 }
@@ -84,7 +86,7 @@ type execution struct {
 func newScenario(world *bufio.Reader) *scenario {
 	s := &scenario{
 		world: world, clients: map[string]*berth.Client{}, windows: map[string]int{}, leases: map[string]*berth.Lease{},
-		executions: map[string]*execution{}, archives: map[string][]byte{},
+		contexts: map[string]*berth.Context{}, leaseOf: map[string]string{}, executions: map[string]*execution{}, archives: map[string][]byte{},
 	}
 	s.clients["main"], _ = berth.New("", berth.Options{})
 	return s

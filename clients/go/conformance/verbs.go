@@ -31,6 +31,9 @@ func init() {
 		"remove": (*scenario).remove, "read-archive": (*scenario).readArchive,
 		"write-archive": (*scenario).writeArchive, "world": (*scenario).changeWorld, "text": (*scenario).text, "stat": (*scenario).stat,
 		"make-directory": (*scenario).makeDirectory, "rename": (*scenario).rename, "change-mode": (*scenario).changeMode,
+		"open-context": (*scenario).openContext, "close-context": (*scenario).closeContext,
+		"contexts": (*scenario).listContexts, "complete": (*scenario).complete, "inspect": (*scenario).inspect,
+		"events": (*scenario).events,
 	}
 }
 
@@ -147,7 +150,9 @@ func (s *scenario) run(ctx context.Context, a arguments) error {
 	}
 	var result *berth.Result
 	var err error
-	if a.has("lease") {
+	if a.has("context") {
+		result, err = s.context(a).Run(ctx, a.text("code"), piece(a.command()))
+	} else if a.has("lease") {
 		result, err = s.lease(a).Run(ctx, a.command())
 	} else {
 		result, err = s.client(a).Run(ctx, a.command())
@@ -161,6 +166,7 @@ func (s *scenario) run(ctx context.Context, a arguments) error {
 	if len(result.Stderr) > 0 {
 		fmt.Println("stderr", show(result.Stderr))
 	}
+	sayShown(result)
 	fmt.Println("ended", showEnd(result.End))
 	return nil
 }
@@ -174,7 +180,10 @@ func (s *scenario) start(_ context.Context, a arguments) error {
 	if command.Window == 0 {
 		command.Window = s.windows[a.text("client")]
 	}
-	if a.has("lease") {
+	if a.has("context") {
+		e.lease = s.leases[s.leaseOf[a.text("context")]]
+		e.Execution, err = s.context(a).Execute(ctx, command.Code, piece(command))
+	} else if a.has("lease") {
 		e.lease = s.lease(a)
 		e.Execution, err = e.lease.Execute(ctx, command)
 	} else {
@@ -228,7 +237,7 @@ func (e *execution) advance() {
 		e.dropped[event.Stream] += event.Bytes
 	case berth.End:
 		e.end = &event
-	default:
+	case nil:
 		e.err = err
 	}
 }
