@@ -80,7 +80,28 @@ function endWords(end) {
   if (end.startFailure) words += ` failure=${end.startFailure}`;
   if (end.stdoutTruncated > 0) words += ` stdout_truncated=${end.stdoutTruncated}`;
   if (end.stderrTruncated > 0) words += ` stderr_truncated=${end.stderrTruncated}`;
+  if (end.contextLost) words += " context_lost=1";
   return words;
+}
+
+const sorted = (forms) => Object.entries(forms).sort(([one], [other]) => (one < other ? -1 : 1));
+
+function shownWords(event) {
+  if (event.type === "display") {
+    let words = "display";
+    if (event.id !== "") words += ` id=${shown(Buffer.from(event.id))}`;
+    if (event.update) words += " update=1";
+    if (event.isResult) words += " result=1";
+    for (const [mime, data] of sorted(event.data)) words += ` ${quoted(mime)}=${shown(data)}`;
+    for (const [mime, bytes] of sorted(event.leftOut)) words += ` left-out=${quoted(mime)}:${bytes}`;
+    return words;
+  }
+  if (event.type === "failure") {
+    const message = event.message === "" ? "" : ` ${shown(Buffer.from(event.message))}`;
+    const last = event.traceback.length === 0 ? "" : ` last=${shown(Buffer.from(event.traceback.at(-1)))}`;
+    return `failure ${quoted(event.name)}${message}${last}`;
+  }
+  return `prompt ${shown(Buffer.from(event.text))}${event.password ? " password=1" : ""}`;
 }
 
 /** An execution, and what of its output was taken and not yet shown. */
@@ -91,7 +112,7 @@ class Watched {
     this.events = execution[Symbol.asyncIterator]();
     this.buffers = { stdout: [], stderr: [] };
     this.sizes = { stdout: 0, stderr: 0 };
-    this.dropped = { stdout: 0, stderr: 0 };
+    this.dropped = { stdout: 0, stderr: 0, events: 0 };
   }
 
   async take() {
@@ -100,7 +121,7 @@ class Watched {
     if (event.type === "output") {
       this.buffers[event.stream].push(event.data);
       this.sizes[event.stream] += event.data.length;
-    } else {
+    } else if (event.type === "dropped") {
       this.dropped[event.stream] += event.bytes;
     }
     return true;
@@ -117,6 +138,7 @@ class Watched {
 class Replay {
   clients = new Map([["main", new Client()]]);
   leases = new Map();
+  contexts = new Map();
   watched = new Map();
   archives = new Map();
 
@@ -139,8 +161,8 @@ class Replay {
 
   /** What a step's line begins with when it fails. */
   name(step) {
-    const keys = ["acquire", "start", "attach", "read-archive"].includes(step.verb) ? ["as"]
-      : step.verb === "run" ? [] : ["exec", "archive", "path", "lease"];
+    const keys = ["acquire", "start", "attach", "read-archive", "open-context"].includes(step.verb) ? ["as"]
+      : step.verb === "run" ? [] : ["exec", "archive", "path", "context", "lease"];
     const key = keys.find((key) => step.has(key));
     return key === undefined ? step.verb : `${step.verb} ${quoted(step.data(key))}`;
   }
@@ -152,6 +174,10 @@ class Replay {
   lease(step) {
     const lease = this.leases.get(step.text("lease"));
     return step.has("client") ? this.client(step).lease(lease.token) : lease;
+  }
+
+  context(step) {
+    return this.contexts.get(step.text("context")).context;
   }
 
   exec(step) {
@@ -255,16 +281,25 @@ class Replay {
     return step.has("lease") ? this.lease(step) : this.client(step);
   }
 
+  piece(step, method) {
+    const { code, ...options } = this.program(step);
+    return this.context(step)[method](code, options);
+  }
+
   async do_run(step) {
-    const result = await this.where(step).run(this.program(step));
+    const result = await (step.has("context") ? this.piece(step, "run") : this.where(step).run(this.program(step)));
     for (const stream of STREAMS) if (result[stream].length > 0) say(`${stream} ${shown(result[stream])}`);
+    for (const display of result.displays) say(shownWords(display));
+    if (result.failure) say(shownWords(result.failure));
+    if (result.value !== undefined) say(`value ${shown(Buffer.from(result.value))}`);
     say(`ended ${endWords(result.end)}`);
   }
 
   async do_start(step) {
-    const execution = this.where(step).execute(this.program(step));
+    const execution = step.has("context") ? this.piece(step, "execute") : this.where(step).execute(this.program(step));
     await execution.id();
-    this.watched.set(step.text("as"), new Watched(execution, step.text("lease")));
+    const lease = step.has("context") ? this.contexts.get(step.text("context")).lease : step.text("lease");
+    this.watched.set(step.text("as"), new Watched(execution, lease));
     say(`started ${step.text("as")}`);
   }
 
@@ -299,8 +334,43 @@ class Replay {
     for (const stream of STREAMS) {
       if (watched.sizes[stream] > 0) say(`${name} ${stream} ${shown(watched.cut(stream, Infinity))}`);
     }
-    for (const stream of STREAMS) if (watched.dropped[stream] > 0) say(`${name} dropped ${stream}=${watched.dropped[stream]}`);
+    for (const stream of Object.keys(watched.dropped)) if (watched.dropped[stream] > 0) say(`${name} dropped ${stream}=${watched.dropped[stream]}`);
     say(failure ? `${name} error ${failure.code}` : `${name} ended ${endWords(watched.execution.end)}`);
+  }
+
+  /** What comes, in its order; neighbouring output of one stream is one line. */
+  async do_events(step) {
+    const name = step.text("exec"), { events, execution } = this.exec(step), wanted = step.number("shown", Infinity);
+    const lines = [];
+    let joined = [], stream, count = 0;
+    const flush = () => {
+      if (joined.length > 0) lines.push(`${name} ${stream} ${shown(Buffer.concat(joined))}`);
+      joined = [];
+    };
+    try {
+      while (count < wanted) {
+        const { value: event, done } = await events.next();
+        if (done || event.type !== "output" || event.stream !== stream) flush();
+        if (done) {
+          lines.push(`${name} ended ${endWords(execution.end)}`);
+          break;
+        } else if (event.type === "output") {
+          stream = event.stream;
+          joined.push(event.data);
+        } else if (event.type === "dropped") {
+          lines.push(`${name} dropped ${event.stream}=${event.bytes}`);
+        } else {
+          lines.push(`${name} ${shownWords(event)}`);
+          count++;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof BerthError)) throw error;
+      flush();
+      lines.push(`${name} error ${error.code}`);
+    }
+    if (!step.flag("digest")) return lines.forEach(say);
+    say(`${name} events ${lines.length} crc32=${crc32Of(Buffer.from(lines.map((line) => `${line}\n`).join("")))}`);
   }
 
   async do_text(step) {
@@ -336,6 +406,39 @@ class Replay {
   async do_detach(step) {
     this.exec(step).execution.close();
     say(`detach ${step.text("exec")}`);
+  }
+
+  async do_open_context(step) {
+    const { cwd, env, uid } = this.program(step);
+    const context = await this.lease(step).context(step.text("language"), { cwd, env, uid });
+    this.contexts.set(step.text("as"), { context, lease: step.text("lease") });
+    say(`opened ${step.text("as")}`);
+  }
+
+  async do_close_context(step) {
+    await this.context(step).close();
+    say(`closed-context ${step.text("context")}`);
+  }
+
+  async do_contexts(step) {
+    const contexts = await this.lease(step).contexts();
+    for (const { language, pieces, execution } of contexts) {
+      say(`context ${quoted(language)} pieces=${pieces} ${execution === "" ? "idle" : "running"}`);
+    }
+    say(`contexts ${contexts.length}`);
+  }
+
+  async do_complete(step) {
+    const cursor = step.has("cursor") ? step.number("cursor") : undefined;
+    const { matches, start, end } = await this.context(step).complete(step.text("code"), cursor);
+    say(["complete", `start=${start}`, `end=${end}`, ...matches.map(quoted)].join(" "));
+  }
+
+  async do_inspect(step) {
+    const cursor = step.has("cursor") ? step.number("cursor") : undefined;
+    const found = await this.context(step).inspect(step.text("code"), cursor, { detail: step.flag("detail") });
+    for (const [mime, data] of sorted(found ?? {})) say(`form ${quoted(mime)} ${shown(data)}`);
+    say(`inspected ${found === undefined ? 0 : 1}`);
   }
 
   async do_executions(step) {

@@ -144,9 +144,9 @@ export class Client {
 
   // MARK: For leases and executions
 
-  /** Starts a program, in a lease or in a member of its own. */
-  start(lease, options) {
-    const { request, rest } = executeRequest(lease?.token ?? "", options, this.window);
+  /** Starts a program, in a lease or in a member of its own; or a piece of code, in a context. */
+  start(lease, options, context) {
+    const { request, rest } = executeRequest(lease?.token ?? "", options, this.window, context);
     const about = { method: "Execute", payload: ExecuteRequest.encode(request), lease: request.lease, window: request.windowBytes };
     const execution = this.watch(new Watch(this, new Limits(options), about), lease, request.stdin?.length);
     if (rest.length > 0) void execution.feed(rest, !options.keepStdinOpen);
@@ -154,8 +154,8 @@ export class Client {
   }
 
   /** Starts a program and collects what it writes. */
-  async collect(lease, options) {
-    return this.start(lease, forRun(options())).result();
+  async collect(lease, options, context) {
+    return this.start(lease, forRun(options()), context).result();
   }
 
   /** An execution whose call begins now, not when it is first read; who reads it is told if that fails. */

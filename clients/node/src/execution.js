@@ -84,7 +84,7 @@ export class Execution {
       for (;;) {
         const event = await this.#watch.next();
         if (event === undefined) return;
-        if (event.type === "output") this.#watch.consume(event.stream, event.offset + event.data.length);
+        this.#watch.taken(event);
         yield event;
       }
     } catch (error) {
@@ -101,8 +101,9 @@ export class Execution {
     const decoders = {};
     for (const stream of STREAMS) decoders[stream] = new TextDecoder("utf-8", { ignoreBOM: true });
     for await (const event of this) {
-      const { stream } = event;
-      if (event.type === "dropped") {
+      const { type, stream } = event;
+      if (type !== "output" && (type !== "dropped" || stream === "events")) continue;
+      if (type === "dropped") {
         // What is behind a gap is not the rest of a character before it.
         yield { stream, text: decoders[stream].decode(), dropped: event.bytes };
         continue;
@@ -137,9 +138,8 @@ export class Execution {
     this.#ended.catch(() => {}); // Who reads the streams is told by them.
     let isStarted = false;
     const take = (event) => {
-      if (event.type !== "output") return;
-      if (streams[event.stream]) streams[event.stream].add(event);
-      else this.#watch.consume(event.stream, event.offset + event.data.length);
+      if (event.type === "output" && streams[event.stream]) streams[event.stream].add(event);
+      else this.#watch.taken(event);
     };
     streams.start = () => {
       if (isStarted) return;
@@ -168,9 +168,14 @@ export class Execution {
 
   /** All that it wrote (from here on), and how it ended. */
   async result() {
-    const pieces = { stdout: [], stderr: [] };
-    for await (const event of this) if (event.type === "output") pieces[event.stream].push(event.data);
-    return new Result(Buffer.concat(pieces.stdout), Buffer.concat(pieces.stderr), this.end);
+    const pieces = { stdout: [], stderr: [] }, displays = [];
+    let failure;
+    for await (const event of this) {
+      if (event.type === "output") pieces[event.stream].push(event.data);
+      else if (event.type === "display") displays.push(event);
+      else if (event.type === "failure") failure = event;
+    }
+    return new Result(Buffer.concat(pieces.stdout), Buffer.concat(pieces.stderr), this.end, displays, failure);
   }
 
   /** Gives the stream up, if it is not at its end. */
@@ -235,6 +240,10 @@ export class Execution {
     await this.#client.call("Signal", SignalRequest, { ...about, ...what }, SignalResponse);
   }
 
+  async interrupt() {
+    await this.signal("INT");
+  }
+
   async cancel(grace) {
     const request = {
       lease: this.#watch.lease, execution: await this.id(), cancel: true, graceMs: milliseconds(grace, "grace"),
@@ -269,7 +278,7 @@ export class FileReader {
         const event = await this.#watch.next();
         if (event === undefined) return;
         if (event.type !== "output") continue;
-        this.#watch.consume("stdout", event.offset + event.data.length);
+        this.#watch.taken(event);
         yield event.data;
       }
     } finally {

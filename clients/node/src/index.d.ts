@@ -112,6 +112,20 @@ export interface LeaseRunOptions extends Limits {
   window?: number;
 }
 
+/** What `run` of a context takes beside the code, each as above. When its time is up, or its signal aborts, the piece is
+ * interrupted, and the context stays where that is enough. */
+export type PieceRunOptions = Limits & Pick<
+  LeaseRunOptions,
+  "stdin" | "timeout" | "grace" | "idleTimeout" | "cpuTime" | "maxOutput" | "killAtMaxOutput" | "resumable" | "waitUnwatched"
+  | "window"
+>;
+
+/** And what only `execute` takes. */
+export interface PieceOptions extends PieceRunOptions {
+  /** For prompts: they are answered with `write`. */
+  keepStdinOpen?: boolean;
+}
+
 /** And what only `execute` takes. */
 export interface LeaseOptions extends LeaseRunOptions {
   /** End of file does not follow `stdin`: `write`, `closeStdin` or `stdin` go on. */
@@ -187,13 +201,24 @@ export class Lease {
   attach(execution: string, options?: Limits & {
     stdoutOffset?: number;
     stderrOffset?: number;
+    /** Of the last display, failure or prompt that you have. */
+    eventsPosition?: number;
     /** Instead: what is written from now on. */
     fromNow?: boolean;
     /** Never slows the program; when this reader is too slow, it misses output. */
     observe?: boolean;
     window?: number;
-  }): Execution;
+  }): Execution<PieceEvent>;
   executions(): Promise<ExecutionInfo[]>;
+  /** Starts an interpreter: "python", "bash", "sh" or "node". Rejects with the reason CONTEXT_START_FAILED when it can't be
+   * started here. */
+  context(language: string, options?: Limits & {
+    env?: Record<string, Word> | Map<Word, Word>; cwd?: Word; uid?: number;
+  }): Promise<Context>;
+  /** A context that was opened elsewhere, by its id. */
+  contextById(id: string): Context;
+  /** The oldest first. */
+  contexts(): Promise<ContextInfo[]>;
   /** Returns the time left, in milliseconds. */
   renew(ttl?: number): Promise<number>;
   release(): Promise<void>;
@@ -213,6 +238,46 @@ export class Lease {
   readArchive(path: Word, limits?: Limits): FileReader;
 }
 
+/** An interpreter that keeps its state from one piece of code to the next, and runs one piece at a time. It ends with `close`, by
+ * what a piece does, or with its lease. */
+export class Context {
+  private constructor();
+  /** For `contextById`; secret, like a lease. */
+  readonly id: string;
+  /** Empty where only the id is known. */
+  readonly language: string;
+  /** Of the interpreter; empty where it does not tell. */
+  readonly version: string;
+  /** Runs a piece of code: what it wrote and showed, whether it failed, and how it ended. */
+  run(code: string, options?: PieceRunOptions): Promise<Result>;
+  /** The same, as it comes. */
+  execute(code: string, options?: PieceOptions): Execution<PieceEvent>;
+  /** What could stand at a place in code, in bytes of UTF-8; at its end, if none is given. Nothing of it is run. */
+  complete(code: string, cursor?: number): Promise<Completion>;
+  /** What is known about the name at a place in code, by MIME types; undefined where nothing is. `detail`: the source too. */
+  inspect(code: string, cursor?: number, options?: { detail?: boolean }): Promise<Record<string, Buffer> | undefined>;
+  close(): Promise<void>;
+}
+
+export interface Completion {
+  matches: string[];
+  /** Each match may stand in the place of the text from `start` to `end`, in bytes of UTF-8. */
+  start: number;
+  end: number;
+}
+
+export interface ContextInfo {
+  id: string;
+  language: string;
+  version: string;
+  /** Milliseconds since it was asked for. */
+  age: number;
+  /** How many pieces of code were run in it. */
+  pieces: number;
+  /** The id of what runs in it now; empty: nothing. */
+  execution: string;
+}
+
 /** Bytes, text, or what gives pieces of them (a stream). */
 export type Content = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
 
@@ -227,10 +292,52 @@ export interface Output {
 /** A gap: these bytes were no longer held when this reader came to them. */
 export interface Dropped {
   type: "dropped";
-  stream: "stdout" | "stderr";
+  /** "events" is what a piece of code shows. */
+  stream: "stdout" | "stderr" | "events";
   offset: number;
   bytes: number;
 }
+
+/** Something that a piece of code shows, in one or more forms. */
+export interface Display {
+  type: "display";
+  /** To go on behind it: `eventsPosition` of `attach`. */
+  position: number;
+  /** By MIME type: the same thing in each form. */
+  data: Record<string, Buffer>;
+  /** Its plain text; empty where it has none. */
+  text: string;
+  /** A name that a later display may refer to; empty: none. */
+  id: string;
+  /** It takes the place of those with this id. */
+  update: boolean;
+  /** The value of the piece's last expression. */
+  isResult: boolean;
+  /** Forms that were too large, and their sizes. */
+  leftOut: Record<string, number>;
+}
+
+/** How a piece of code failed. */
+export interface Failure {
+  type: "failure";
+  position: number;
+  /** Of the error: "ValueError". */
+  name: string;
+  message: string;
+  /** Lines for people. */
+  traceback: string[];
+}
+
+/** A piece of code waits for a line of its standard input: answer with `write`, the line feed included. */
+export interface Prompt {
+  type: "prompt";
+  position: number;
+  text: string;
+  /** What is typed is not to be shown. */
+  password: boolean;
+}
+
+export type PieceEvent = Output | Dropped | Display | Failure | Prompt;
 
 /** Output in whole characters. */
 export interface Text {
@@ -241,9 +348,9 @@ export interface Text {
 }
 
 /** A program that runs. Its output comes either from iterating, or from `stdout` and `stderr`. */
-export class Execution implements AsyncIterable<Output | Dropped> {
+export class Execution<Event = Output | Dropped> implements AsyncIterable<Event> {
   private constructor();
-  [Symbol.asyncIterator](): AsyncIterator<Output | Dropped, void, undefined>;
+  [Symbol.asyncIterator](): AsyncIterator<Event, void, undefined>;
   /** The same as text: a character whose bytes come in two pieces is held back until it is whole. */
   text(): AsyncGenerator<Text, void, undefined>;
   /** What is asked for must be read; the other one is let go. */
@@ -266,6 +373,8 @@ export class Execution implements AsyncIterable<Output | Dropped> {
   closeStdin(data?: string | Uint8Array, limits?: Limits): Promise<void>;
   /** A number, or a name as "INT". */
   signal(signal: number | string): Promise<void>;
+  /** Stops a piece of code as Ctrl-C does, and keeps its context. */
+  interrupt(): Promise<void>;
   /** TERM, a grace in milliseconds, KILL of everything it started. Its end then comes as always. */
   cancel(grace?: number): Promise<void>;
   resize(rows: number, columns: number): Promise<void>;
@@ -286,7 +395,7 @@ export class FileReader implements AsyncIterable<Buffer> {
 
 export type EndCause =
   | "exited" | "signalled" | "timed_out" | "out_of_memory" | "output_limit" | "cancelled" | "container_lost" | "start_failed"
-  | "draining" | "idle_timeout" | "cpu_time_limit" | "unknown";
+  | "draining" | "idle_timeout" | "cpu_time_limit" | "context_lost" | "unknown";
 
 export interface End {
   cause: EndCause;
@@ -308,13 +417,15 @@ export interface End {
   stdoutTruncated: number;
   stderrTruncated: number;
   outOfMemoryKills: number;
+  /** Of a piece of code: its context ended with it. */
+  contextLost: boolean;
 }
 
 /** How an execution ended, in words. */
 export function describeEnd(end: End): string;
 
 export class Result {
-  constructor(stdout: Buffer, stderr: Buffer, end: End);
+  constructor(stdout: Buffer, stderr: Buffer, end: End, displays?: Display[], failure?: Failure);
   readonly stdout: Buffer;
   readonly stderr: Buffer;
   readonly end: End;
@@ -322,6 +433,12 @@ export class Result {
   readonly exitCode: number;
   /** stdout as UTF-8. */
   readonly text: string;
+  /** What a piece of code has shown, in order. */
+  readonly displays: Display[];
+  /** How a piece of code failed; undefined: it has not. */
+  readonly failure: Failure | undefined;
+  /** The value of a piece's last expression as text; undefined where it has none, or is not shown. */
+  readonly value: string | undefined;
   /** Itself, when the program exited with 0; else throws `ExecutionFailed`. */
   check(): this;
 }
@@ -353,6 +470,8 @@ export interface ExecutionInfo {
   /** `attach` gets all from this offset on. */
   stdoutHeldFrom: number;
   stderrHeldFrom: number;
+  /** The id of the context that it runs in; then `argv` is the language and the code. */
+  context: string;
   /** Absent while it runs. */
   end: End | undefined;
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Limits, StreamCall } from "./calls.js";
+import { Context } from "./context.js";
 import { BerthError } from "./errors.js";
 import { FileReader } from "./execution.js";
 import {
-  AttachRequest, ChangeModeRequest, ChangeModeResponse, ListDirectoryRequest, ListDirectoryResponse, ListExecutionsRequest,
-  ListExecutionsResponse, MakeDirectoryRequest, MakeDirectoryResponse, ReadArchiveRequest, ReadFileRequest, ReleaseRequest,
+  AttachRequest, ChangeModeRequest, ChangeModeResponse, ListContextsRequest, ListContextsResponse, ListDirectoryRequest,
+  ListDirectoryResponse, ListExecutionsRequest, ListExecutionsResponse, MakeDirectoryRequest, MakeDirectoryResponse,
+  OpenContextRequest, OpenContextResponse, ReadArchiveRequest, ReadFileRequest, ReleaseRequest,
   ReleaseResponse, RemoveFileRequest, RemoveFileResponse, RenameFileRequest, RenameFileResponse, RenewRequest, RenewResponse,
   StatRequest, StatResponse, WriteArchiveRequest, WriteArchiveResponse, WriteFileRequest, WriteFileResponse,
 } from "./messages.js";
 import {
-  CHUNK, checkedWindow, milliseconds, pathField, programOptions, toBuffer, wellFormed, wrong,
+  CHUNK, checkedWindow, milliseconds, openContextRequest, pathField, programOptions, toBuffer, wellFormed, wrong,
 } from "./options.js";
-import { executionInfoOf, fileInfoOf } from "./results.js";
+import { contextInfoOf, executionInfoOf, fileInfoOf } from "./results.js";
 import { Watch } from "./watch.js";
 
 export class Lease {
@@ -48,13 +50,18 @@ export class Lease {
     return this.#client.start(this, programOptions(program, options));
   }
 
-  attach(execution, { stdoutOffset = 0, stderrOffset = 0, fromNow = false, observe = false, window, ...limits } = {}) {
+  attach(execution, {
+    stdoutOffset = 0, stderrOffset = 0, eventsPosition = 0, fromNow = false, observe = false, window, ...limits
+  } = {}) {
     const windowBytes = checkedWindow(window ?? this.#client.window);
-    const request = { lease: this.#token, execution: wellFormed(execution, "execution"), stdoutOffset, stderrOffset, fromNow, observe, windowBytes };
+    const request = {
+      lease: this.#token, execution: wellFormed(execution, "execution"), stdoutOffset, stderrOffset, eventsPosition, fromNow,
+      observe, windowBytes,
+    };
     return this.#client.watch(
       new Watch(this.#client, new Limits(limits), {
         method: "Attach", payload: AttachRequest.encode(request), lease: this.#token, window: windowBytes,
-        offsets: [stdoutOffset, stderrOffset],
+        offsets: [stdoutOffset, stderrOffset, eventsPosition],
       }), this);
   }
 
@@ -62,6 +69,23 @@ export class Lease {
     const request = { lease: this.#token };
     const response = await this.#client.call("ListExecutions", ListExecutionsRequest, request, ListExecutionsResponse);
     return response.executions.map(executionInfoOf);
+  }
+
+  // MARK: Contexts
+
+  async context(language, { env, cwd, uid, ...limits } = {}) {
+    const request = openContextRequest(this.#token, language, { env, cwd, uid });
+    const response = await this.#client.call("OpenContext", OpenContextRequest, request, OpenContextResponse, limits);
+    return new Context(this.#client, this, response.context, { language, version: response.version });
+  }
+
+  contextById(id) {
+    return new Context(this.#client, this, wellFormed(id, "id"));
+  }
+
+  async contexts() {
+    const response = await this.#client.call("ListContexts", ListContextsRequest, { lease: this.#token }, ListContextsResponse);
+    return response.contexts.map(contextInfoOf);
   }
 
   // MARK: The lease

@@ -119,12 +119,39 @@ const FIELDS = {
   waitUnwatched: (wait, what) => ({ unwatched: flag(wait, what) ? Unwatched.WAIT : Unwatched.RUN_ON }),
 };
 
+/** Of a piece of code in a context; what else there is was said when that was opened. */
+const PIECE = new Set([
+  "stdin", "keepStdinOpen", "timeout", "grace", "idleTimeout", "cpuTime", "maxOutput", "killAtMaxOutput", "resumable",
+  "waitUnwatched", "window", "deadline", "signal",
+]);
+
+export function pieceOptions(code, options = {}) {
+  for (const name of Object.keys(options)) {
+    if (!PIECE.has(name)) throw new TypeError(`${JSON.stringify(name)} is no option of a piece of code: it is the context's`);
+  }
+  return { ...options, code };
+}
+
+/** An OpenContextRequest. */
+export function openContextRequest(lease, language, { env, cwd, uid }) {
+  const request = { lease, language: wellFormed(language, "language") };
+  for (const [name, value] of Object.entries({ env, cwd, uid })) {
+    if (value !== undefined) Object.assign(request, FIELDS[name](value, name));
+  }
+  return request;
+}
+
+/** Code, and a place in it, in bytes of UTF-8; its end, if none is given. */
+export function place(code, cursor) {
+  return { code: wellFormed(code, "code"), cursor: cursor === undefined ? Buffer.byteLength(code) : integer(cursor, "cursor") };
+}
+
 /** An ExecuteRequest, and the standard input that does not go with it. Throws `TypeError` for an option that is none or of the
  * wrong kind, `RangeError` for a value that can't be right. */
-export function executeRequest(lease, options, window) {
+export function executeRequest(lease, options, window, context = "") {
   const ways = ["argv", "shell", "code"].filter((way) => options[way] !== undefined);
   if (ways.length !== 1) throw new TypeError("exactly one of argv, shell and code says what to run");
-  const request = { lease, windowBytes: window };
+  const request = { lease, context, windowBytes: window };
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || name === "deadline" || name === "signal") continue;
     if (!Object.hasOwn(FIELDS, name)) throw new TypeError(`${JSON.stringify(name)} is no option of execute and run`);

@@ -6,7 +6,7 @@ import { StreamCall } from "./calls.js";
 import { DecodeError } from "./codec.js";
 import { BerthError, unexpected } from "./errors.js";
 import { AcknowledgeRequest, DetachRequest, ExecuteEvent, FileEvent } from "./messages.js";
-import { STREAMS, endOf, fileInfoOf } from "./results.js";
+import { SHOWN, STREAMS, endOf, fileInfoOf, shownOf, streamName } from "./results.js";
 
 /** So many events are acknowledged at the latest: a server has no more than 60 on their way, however small they are. */
 const EVENTS_PER_CREDIT = 30;
@@ -31,7 +31,7 @@ export class Watch {
   #acknowledged;
   #threshold;
   /** Where each event ended that was not consumed yet, by stream; and how many were since the last credit. */
-  #ends = [[], []];
+  #ends = [[], [], []];
   #taken = 0;
   #isGivenUp = false;
   #beginning;
@@ -44,8 +44,9 @@ export class Watch {
   /** Resolves when it has started, or never will. */
   #heard = new Promise((resolve) => (this.#hear = resolve));
 
-  /** @param about `method`, its encoded request as `payload`, `lease`, `window`, `offsets` of both streams, `isFile` */
-  constructor(client, limits, { method, payload, lease, window, offsets = [0, 0], isFile = false }) {
+  /** @param about `method`, its encoded request as `payload`, `lease`, `window`, `offsets` of both streams and the position of
+   * what is shown, `isFile` */
+  constructor(client, limits, { method, payload, lease, window, offsets = [0, 0, 0], isFile = false }) {
     this.#client = client;
     this.#limits = limits;
     this.#method = method;
@@ -162,12 +163,17 @@ export class Watch {
       this.#ends[stream].push(offset + data.length);
       return { type: "output", stream: STREAMS[stream], offset, data };
     }
+    const shown = shownOf(event);
+    if (shown) {
+      this.#ends[SHOWN].push(shown.position);
+      return shown;
+    }
     if (event.dropped) {
       const { stream, offset, bytes } = event.dropped;
       // Not output, and so no part of the window: credit counts on from behind it.
       this.#consumed[stream] = Math.max(this.#consumed[stream], offset + bytes);
       this.#acknowledged[stream] = Math.max(this.#acknowledged[stream], offset + bytes);
-      return { type: "dropped", stream: STREAMS[stream], offset, bytes };
+      return { type: "dropped", stream: streamName(stream), offset, bytes };
     }
     const started = event.started ?? event.start;
     if (started) {
@@ -185,23 +191,34 @@ export class Watch {
     return undefined;
   }
 
-  /** The caller has this stream's output up to an offset: credit goes back when it is a quarter of the window, or many events.
-   * Never for less: a server that gets credit for each small piece has only small pieces to send. */
+  /** The caller has taken an event. */
+  taken(event) {
+    if (event.type === "output") this.consume(event.stream, event.offset + event.data.length);
+    else if (event.type !== "dropped") this.#consume(SHOWN, event.position);
+  }
+
+  /** The caller has this stream's output up to an offset. */
   consume(stream, offset) {
-    const index = STREAMS.indexOf(stream);
+    this.#consume(STREAMS.indexOf(stream), offset);
+  }
+
+  /** Credit goes back when it is a quarter of the window, or many events. Never for less: a server that gets credit for each
+   * small piece has only small pieces to send. */
+  #consume(index, offset) {
     this.#consumed[index] = Math.max(this.#consumed[index], offset);
-    const [stdoutOffset, stderrOffset] = this.#consumed;
+    const [stdoutOffset, stderrOffset, eventsPosition] = this.#consumed;
     const ends = this.#ends[index];
     let count = 0;
     while (count < ends.length && ends[count] <= offset) count++;
     if (count > 0) ends.splice(0, count);
     this.#taken += count;
-    const due = stdoutOffset - this.#acknowledged[0] + stderrOffset - this.#acknowledged[1];
+    const due = this.#consumed.reduce((sum, consumed, index) => sum + consumed - this.#acknowledged[index], 0);
     if ((due < this.#threshold && this.#taken < EVENTS_PER_CREDIT) || this.isOver || this.#isGivenUp) return;
     this.#taken = 0;
-    this.#acknowledged = [stdoutOffset, stderrOffset];
-    const request = { lease: this.#lease, execution: this.execution, watcher: this.#watcher, stdoutOffset, stderrOffset };
-    this.#connection.post("Acknowledge", AcknowledgeRequest.encode(request));
+    this.#acknowledged = [...this.#consumed];
+    this.#connection.post("Acknowledge", AcknowledgeRequest.encode({
+      lease: this.#lease, execution: this.execution, watcher: this.#watcher, stdoutOffset, stderrOffset, eventsPosition,
+    }));
   }
 
   /** Ends the stream, if it is not at its end: as soon as it has said who it is. False if there was nothing to end. */

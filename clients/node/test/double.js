@@ -75,6 +75,7 @@ export class Double {
 
   #accept(socket) {
     this.sockets.push(socket);
+    socket.setNoDelay(); // As the server does.
     const decoder = new FrameDecoder();
     socket.on("error", () => {});
     socket.on("data", (chunk) => decoder.feed(chunk, (stream, kind, flags, data) => {

@@ -14,10 +14,10 @@ assert.ok(process.env.BERTH_SERVER, "these tests want a server: run them with cl
 
 const output = (...words) => execFileSync(process.execPath, words, { cwd: folder, encoding: "utf8", timeout: 60_000 });
 
-test("the example of the README prints what it says", () => {
+test("the examples of the README print what it says", () => {
   const blocks = [...readFileSync(`${folder}/README.md`, "utf8").matchAll(/```(js|text)\n(.*?)```/gs)];
-  assert.deepEqual(blocks.map((block) => block[1]), ["js", "text"]);
-  assert.equal(output("--input-type=module", "--eval", blocks[0][2]), blocks[1][2]);
+  assert.deepEqual(blocks.map((block) => block[1]), ["js", "text", "js", "text"]);
+  for (const at of [0, 2]) assert.equal(output("--input-type=module", "--eval", blocks[at][2]), blocks[at + 1][2]);
 });
 
 test("the samples", () => {

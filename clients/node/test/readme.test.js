@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import test, { afterEach } from "node:test";
 import { promisify } from "node:util";
 
-import { Client, ErrorReason, Execution, ExecutionFailed, Lease } from "../src/index.js";
+import { Client, Context, ErrorReason, Execution, ExecutionFailed, Lease } from "../src/index.js";
 import * as messages from "../src/messages.js";
 import { Double } from "./double.js";
 
@@ -29,7 +29,7 @@ async function connect(handlers) {
 }
 
 test("every name of the API is there, and in the types", () => {
-  const tables = { "new Client": Client, Lease, Execution };
+  const tables = { "new Client": Client, Lease, Execution, Context };
   for (const [name, type] of Object.entries(tables)) {
     const rows = readme.slice(readme.indexOf(`| \`${name}`)).split("\n\n")[0].split("\n").slice(2);
     const words = rows.map((row) => row.split(" | ")[0]).join(" ");
@@ -37,7 +37,7 @@ test("every name of the API is there, and in the types", () => {
     assert.ok(wanted.length > 5, rows.join("\n"));
     for (const member of new Set(wanted)) {
       if (member === "for") continue;
-      assert.ok(member in type.prototype || member === "close", `${name}.${member} is not there`);
+      assert.ok(member in type.prototype || ["close", "language", "version"].includes(member), `${name}.${member} is not there`);
       assert.match(types, new RegExp(`\\b${member}[(<:]`), `${member} has no type`);
     }
   }

@@ -16,6 +16,16 @@ export async function use(signal: AbortSignal): Promise<number> {
       if (event.type === "output") event.data.subarray(1);
       else event.bytes.toFixed();
     }
+    const python = await lease.context("python", { env: { A: "b" }, cwd: "/tmp", deadline: 5000 });
+    const value: string | undefined = (await python.run("6 * 7", { timeout: 1000 })).value;
+    for await (const event of python.execute(`input(${value})`, { keepStdinOpen: true })) {
+      if (event.type === "display") event.data["text/html"]?.subarray(1);
+      else if (event.type === "prompt") text.concat(event.text, event.password ? "*" : "");
+      else if (event.type === "failure") event.traceback.join(event.name);
+    }
+    (await python.complete("val", 3)).matches.concat((await python.inspect("f"))?.["text/plain"]?.toString() ?? "");
+    // @ts-expect-error: its user is the context's
+    await python.run("1", { uid: 1 });
     for await (const piece of execution.text()) piece.text.trim();
     await lease.run(["ls", new Uint8Array([0xff])], { cwd: new Uint8Array(1), env: { A: "b" } });
     const end: End | undefined = execution.end;
