@@ -82,7 +82,20 @@ def end_words(end: berth.End) -> str:
     for name in ("stdout_truncated", "stderr_truncated"):
         if getattr(end, name):
             words += f" {name}={getattr(end, name)}"
-    return words
+    return words + (" context_lost=1" if end.context_lost else "")
+
+
+def shown_words(event: Union[berth.Display, berth.Failure, berth.Prompt]) -> str:
+    """A display, a failure or a prompt."""
+    if isinstance(event, berth.Display):
+        words = "display" + (f" id={shown(event.id.encode())}" if event.id else "")
+        words += (" update=1" if event.update else "") + (" result=1" if event.is_result else "")
+        words += "".join(f" {quoted(mime.encode())}={shown(data)}" for mime, data in sorted(event.data.items()))
+        return words + "".join(f" left-out={quoted(mime.encode())}:{n}" for mime, n in sorted(event.left_out.items()))
+    if isinstance(event, berth.Failure):
+        words = f"failure {quoted(event.name.encode())}" + (f" {shown(event.message.encode())}" if event.message else "")
+        return words + (f" last={shown(event.traceback[-1].encode())}" if event.traceback else "")
+    return f"prompt {shown(event.text.encode())}" + (" password=1" if event.password else "")
 
 
 class Watched:
@@ -94,7 +107,7 @@ class Watched:
         self.id = ""
         self.events = execution.__aiter__() if hasattr(execution, "__aiter__") else iter(execution)
         self.buffers = {stream: bytearray() for stream in STREAMS}
-        self.dropped = {stream: 0 for stream in STREAMS}
+        self.dropped = {stream: 0 for stream in berth.Stream}
 
 
 class Driver:
@@ -119,6 +132,7 @@ class Driver:
     async def _replay(self, name: str, steps: List[str]) -> None:
         self._clients: Dict[str, Any] = {"main": self._make_client()}
         self._leases: Dict[str, Any] = {}
+        self._contexts: Dict[str, Tuple[Any, str]] = {}
         self._watched: Dict[str, Watched] = {}
         self._archives: Dict[str, bytes] = {}
         say(f"scenario {name}")
@@ -139,9 +153,9 @@ class Driver:
             else:
                 # Before the step takes its words: what its line is called when it fails.
                 name = step.verb
-                for key in {"acquire": "as", "start": "as", "attach": "as", "read-archive": "as", "run": ""}.get(
-                    step.verb, "exec lease archive path"
-                ).split():
+                for key in {
+                    "acquire": "as", "start": "as", "attach": "as", "read-archive": "as", "open-context": "as", "run": "",
+                }.get(step.verb, "exec lease archive path context").split():
                     if key in step and not (key == "lease" and ("path" in step or "archive" in step)):
                         name += " " + quoted(Step.data(copy_of(step), key))
                         break
@@ -259,19 +273,33 @@ class Driver:
             options["terminal"] = (int(rows), int(columns))
         return options
 
+    def _piece(self, step: Step, options: Dict[str, Any], method: str) -> Any:
+        """Calls a method of a context, if the step names one."""
+        if "context" not in step:
+            return None
+        context, _ = self._contexts[step.text("context")]
+        return getattr(context, method)(**options)
+
     async def do_run(self, step: Step) -> None:
         options = self._program(step)
-        result = await done(self._where(step).run(**options))
+        result = await done(self._piece(step, options, "run") or self._where(step).run(**options))
         for name, data in (("stdout", result.stdout), ("stderr", result.stderr)):
             if data:
                 say(f"{name} {shown(data)}")
+        for display in result.displays:
+            say(shown_words(display))
+        if result.failure is not None:
+            say(shown_words(result.failure))
+        if result.value is not None:
+            say(f"value {shown(result.value.encode())}")
         say(f"ended {end_words(result.end)}")
 
     async def do_start(self, step: Step) -> None:
         name = step.text("as")
         options = self._program(step)
-        lease = copy_of(step).text("lease")
-        execution = await done(self._where(step).execute(**options))
+        other = copy_of(step)
+        lease = self._contexts[other.text("context")][1] if "context" in step else other.text("lease")
+        execution = await done(self._piece(step, options, "execute") or self._where(step).execute(**options))
         await self._started(execution, name, lease)
         say(f"started {name}")
 
@@ -296,14 +324,20 @@ class Driver:
         watched.id = await execution.id() if callable(execution.id) else execution.id
         self._watched[name] = watched
 
-    async def _take(self, watched: Watched) -> bool:
+    async def _event(self, watched: Watched) -> Any:
+        """The next one; None at the end."""
         try:
-            event = await watched.events.__anext__() if hasattr(watched.events, "__anext__") else next(watched.events)
+            return await watched.events.__anext__() if hasattr(watched.events, "__anext__") else next(watched.events)
         except (StopIteration, StopAsyncIteration):
+            return None
+
+    async def _take(self, watched: Watched) -> bool:
+        event = await self._event(watched)
+        if event is None:
             return False
         if isinstance(event, berth.Output):
             watched.buffers[event.stream] += event.data
-        else:
+        elif isinstance(event, berth.Dropped):
             watched.dropped[event.stream] += event.bytes
         return True
 
@@ -330,10 +364,43 @@ class Driver:
         for stream in STREAMS:
             if watched.buffers[stream]:
                 say(f"{name} {stream.name.lower()} {shown(bytes(watched.buffers[stream]))}")
-        for stream in STREAMS:
+        for stream in berth.Stream:
             if watched.dropped[stream]:
                 say(f"{name} dropped {stream.name.lower()}={watched.dropped[stream]}")
         say(f"{name} error {failure.code.name}" if failure else f"{name} ended {end_words(watched.execution.end)}")
+
+    async def do_events(self, step: Step) -> None:
+        """What comes, in its order; neighbouring output of one stream is one line."""
+        name, wanted = step.text("exec"), step.number("shown", 1 << 30)
+        watched = self._watched[name]
+        lines: List[str] = []
+        stream, joined, count, is_over = "", b"", 0, False
+        while count < wanted and not is_over:
+            event = None
+            try:
+                event = await self._event(watched)
+                words = f"ended {end_words(watched.execution.end)}" if event is None else ""
+            except berth.BerthError as error:
+                words = f"error {error.code.name}"
+            is_over = event is None
+            if joined and not (isinstance(event, berth.Output) and event.stream.name.lower() == stream):
+                lines.append(f"{stream} {shown(joined)}")
+                joined = b""
+            if isinstance(event, berth.Output):
+                stream, joined = event.stream.name.lower(), joined + event.data
+                continue
+            if isinstance(event, berth.Dropped):
+                words = f"dropped {event.stream.name.lower()}={event.bytes}"
+            elif event is not None:
+                words = shown_words(event)
+                count += 1
+            lines.append(words)
+        lines = [f"{name} {line}" for line in lines]
+        if step.number("digest"):
+            digest = zlib.crc32("".join(line + "\n" for line in lines).encode())
+            lines = [f"{name} events {len(lines)} crc32={digest:08x}"]
+        for line in lines:
+            say(line)
 
     async def do_text(self, step: Step) -> None:
         name = step.text("exec")
@@ -377,6 +444,40 @@ class Driver:
         name = step.text("exec")
         await done(self._watched[name].execution.close())
         say(f"detach {name}")
+
+    async def do_open_context(self, step: Step) -> None:
+        name, lease = step.text("as"), copy_of(step).text("lease")
+        language = step.text("language")
+        options = {key: value for key, value in self._program(step).items() if key in ("env", "cwd", "uid")}
+        self._contexts[name] = await done(self._lease(step).context(language, **options)), lease
+        say(f"opened {name}")
+
+    async def do_close_context(self, step: Step) -> None:
+        name = step.text("context")
+        await done(self._contexts[name][0].close())
+        say(f"closed-context {name}")
+
+    async def do_contexts(self, step: Step) -> None:
+        infos = await done(self._lease(step).contexts())
+        for info in infos:
+            state = "running" if info.execution else "idle"
+            say(f"context {quoted(info.language.encode())} pieces={info.pieces} {state}")
+        say(f"contexts {len(infos)}")
+
+    async def do_complete(self, step: Step) -> None:
+        context, _ = self._contexts[step.text("context")]
+        cursor = step.number("cursor") if "cursor" in step else None
+        found = await done(context.complete(step.text("code"), cursor))
+        matches = "".join(f" {quoted(match.encode())}" for match in found.matches)
+        say(f"complete start={found.start} end={found.end}{matches}")
+
+    async def do_inspect(self, step: Step) -> None:
+        context, _ = self._contexts[step.text("context")]
+        cursor = step.number("cursor") if "cursor" in step else None
+        found = await done(context.inspect(step.text("code"), cursor, detail=step.number("detail") == 1))
+        for mime, data in sorted(found.items()):
+            say(f"form {quoted(mime.encode())} {shown(data)}")
+        say(f"inspected {1 if found else 0}")
 
     async def do_executions(self, step: Step) -> None:
         infos = await done(self._lease(step).executions())

@@ -25,6 +25,9 @@ extension Driver {
         }
         var command = Command(.systemArgv(argv.map { SystemString($0) }))
         if let line = step.text("shell") { command.program = .shell(line) }
+        if let name = step.text("context"), let (context, _) = contexts[name] {
+            command.program = .piece(step.text("code") ?? "", context: context)
+        }
         if let code = step.text("code") { command.program = .code(code, language: step.text("language") ?? "") }
         command.systemEnv = step.all("env").map { SystemString($0) }
         command.systemCwd = step.bytes("cwd").map { SystemString($0) }
@@ -54,7 +57,9 @@ extension Driver {
         let command = command(&step)
         let deadline = step.time("deadline")
         let output: CollectedOutput
-        if step.has("lease") {
+        if case .piece(_, let context) = command.program {
+            output = try await client(&step).run(command, in: context.lease, deadline: deadline)
+        } else if step.has("lease") {
             let (_, lease, client) = try lease(&step)
             output = try await client.run(command, in: lease, deadline: deadline)
         } else {
@@ -63,17 +68,23 @@ extension Driver {
         }
         if !output.stdout.isEmpty { say("stdout \(shown(output.stdout))") }
         if !output.stderr.isEmpty { say("stderr \(shown(output.stderr))") }
+        for display in output.displays { say(words(display)) }
+        if let failure = output.failure { say(words(failure)) }
+        if let value = output.value { say("value \(shown(Array(value.utf8)))") }
         say("ended \(shown(output.ended))")
     }
 
     private func start(_ step: inout Step) async throws {
+        let piece = step.name("context")
         let command = command(&step)
         let name = step.text("as") ?? ""
         let window = step.number("window") ?? BerthClient.standardWindow
         let deadline = step.time("deadline")
-        let leaseName = step.name("lease")
+        let leaseName = contexts[piece]?.lease ?? step.name("lease")
         let execution: Execution
-        if step.has("lease") {
+        if case .piece(_, let context) = command.program {
+            execution = try client(&step).execute(command, in: context.lease, window: window, deadline: deadline)
+        } else if step.has("lease") {
             let (_, lease, client) = try lease(&step)
             execution = client.execute(command, in: lease, window: window, deadline: deadline)
         } else {

@@ -11,6 +11,7 @@ struct Failed: Error, CustomStringConvertible {
 final class Driver {
     private var clients: [String: BerthClient]
     var leases: [String: (lease: Lease, client: String)] = [:]
+    var contexts: [String: (context: Context, lease: String)] = [:]
     var watched: [String: Watched] = [:]
     var archives: [String: [UInt8]] = [:]
 
@@ -58,8 +59,9 @@ final class Driver {
         case "await": try await waitForStats(&step)
         case "world": try changeWorld(&step)
         default:
-            let isDone = try await performOnProgram(&step)
-            return isDone ? true : try await performOnFile(&step)
+            if try await performOnProgram(&step) { return true }
+            if try await performOnContext(&step) { return true }
+            return try await performOnFile(&step)
         }
         return true
     }

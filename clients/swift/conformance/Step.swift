@@ -43,7 +43,8 @@ struct Step {
     var failureName: String {
         let keys: [String] =
             switch verb {
-            case "acquire", "start", "attach", "read-archive": ["as"]
+            case "acquire", "start", "attach", "read-archive", "open-context": ["as"]
+            case "close-context", "complete", "inspect": ["context"]
             case "run": []
             default:
                 has("path") || has("archive") ? ["exec", "archive", "path"] : ["exec", "lease"]

@@ -17,13 +17,19 @@ final class Watched {
         events = execution.makeAsyncIterator()
     }
 
+    /// The next event; nil at the end.
+    func next() async throws -> ExecuteEvent? {
+        let event = try await events.next()
+        if case .ended(let ended) = event { self.ended = ended }
+        return event
+    }
+
     /// Takes one event; false at the end.
     func take() async throws -> Bool {
-        switch try await events.next() {
+        switch try await next() {
         case .output(let output): taken[output.stream, default: []] += output.data
         case .dropped(let dropped): self.dropped[dropped.stream, default: 0] += dropped.bytes
-        case .ended(let ended): self.ended = ended
-        case .started, .display, .failure, .prompt, .unknown: break
+        case .started, .display, .failure, .prompt, .ended, .unknown: break
         case nil: return false
         }
         return true
@@ -40,5 +46,6 @@ func shown(_ ended: Ended) -> String {
     }
     if ended.stdoutTruncated != 0 { words += " stdout_truncated=\(ended.stdoutTruncated)" }
     if ended.stderrTruncated != 0 { words += " stderr_truncated=\(ended.stderrTruncated)" }
+    if ended.isContextLost { words += " context_lost=1" }
     return words
 }
