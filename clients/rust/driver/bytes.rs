@@ -36,7 +36,7 @@ pub fn summary(bytes: &[u8]) -> String {
 }
 
 /// As in zip and gzip.
-fn crc32(bytes: &[u8]) -> u32 {
+pub fn crc32(bytes: &[u8]) -> u32 {
     let mut table = [0; 256];
     for (i, entry) in table.iter_mut().enumerate() {
         *entry = (0..8).fold(i as u32, |crc, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 });

@@ -4,6 +4,7 @@
 //! `conformance FILE [SCENARIO…]`.
 
 mod bytes;
+mod contexts;
 mod step;
 mod verbs;
 
@@ -21,7 +22,7 @@ pub struct Stream {
     pub execution: Execution,
     pub lease: String,
     pub collected: [Vec<u8>; 2],
-    pub dropped: [u64; 2],
+    pub dropped: [u64; 3],
 }
 
 #[derive(Default)]
@@ -30,6 +31,8 @@ pub struct Driver {
     pub tokens: HashMap<String, String>,
     /// Those of the leases that the driver acquired: dropped, they would be released.
     pub leases: Vec<berth::Lease>,
+    /// The token of its lease, and its id.
+    pub contexts: HashMap<String, (String, String)>,
     pub streams: HashMap<String, Rc<std::cell::RefCell<Stream>>>,
     pub archives: HashMap<String, Vec<u8>>,
 }

@@ -67,9 +67,10 @@ impl Step {
     /// What an error of this step is about.
     pub fn subject(&self) -> String {
         let key = match self.verb.as_str() {
-            "acquire" | "start" | "attach" | "read-archive" => "as",
-            "renew" | "release" | "executions" => "lease",
-            "read" | "finish" | "text" => return self.text("exec"),
+            "acquire" | "start" | "attach" | "read-archive" | "open-context" => "as",
+            "renew" | "release" | "executions" | "contexts" => "lease",
+            "close-context" | "complete" | "inspect" => "context",
+            "read" | "finish" | "text" | "events" => return self.text("exec"),
             "input" | "signal" | "cancel" | "resize" | "detach" => "exec",
             "write-file" | "read-file" | "list" | "remove" | "stat" | "make-directory" | "rename" | "change-mode" => {
                 return format!("{} {}", self.verb, bytes::encode(&self.bytes("path")))

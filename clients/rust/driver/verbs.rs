@@ -16,10 +16,11 @@ use berth::v1::{
 use berth::{AcquireOptions, AttachOptions, Command, Event, Execution};
 
 use crate::bytes::{encode, summary};
+use crate::contexts;
 use crate::step::Step;
 use crate::{print, Driver, Stream};
 
-type Outcome = Result<(), Box<dyn Error>>;
+pub type Outcome = Result<(), Box<dyn Error>>;
 
 /// The client's own error, which a stream has wrapped.
 pub fn berth_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a berth::Error> {
@@ -55,10 +56,10 @@ pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
             print(&format!("stats{}", fields.collect::<String>()));
         }
         "await" => wait_for(driver, step)?,
+        "run" if step.find("context").is_some() => contexts::run(driver, step)?,
         "run" => run(driver, step)?,
         "start" => {
-            let execution = start(driver, step)?;
-            let lease = step.find("lease").map(|lease| driver.tokens[&lease].clone()).unwrap_or_default();
+            let (execution, lease) = start(driver, step)?;
             keep(driver, step, execution, lease)?;
             print(&format!("started {name}"));
         }
@@ -74,6 +75,9 @@ pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
             let all = driver.lease(step)?.executions()?;
             let ended = all.iter().filter(|info| info.ended.is_some()).count();
             print(&format!("executions running={} ended={ended}", all.len() - ended));
+        }
+        "open-context" | "close-context" | "contexts" | "complete" | "inspect" | "events" => {
+            contexts::perform(driver, step)?;
         }
         "world" => {
             print(&format!("@{}", step.text("action")));
@@ -140,7 +144,7 @@ fn field(stats: &StatsResponse, name: &str) -> String {
 }
 
 /// `OutOfMemory` as the scenarios write it: `out_of_memory`.
-fn snake(name: &str) -> String {
+pub fn snake(name: &str) -> String {
     let mut text = String::new();
     for (i, letter) in name.char_indices() {
         if letter.is_uppercase() && i > 0 {
@@ -220,11 +224,15 @@ fn command(step: &Step) -> Command {
     command
 }
 
-fn start(driver: &Driver, step: &Step) -> Result<Execution, Box<dyn Error>> {
+/// An execution, and the token of its lease.
+fn start(driver: &Driver, step: &Step) -> Result<(Execution, String), Box<dyn Error>> {
+    if let Some((lease, _)) = step.find("context").and_then(|context| driver.contexts.get(&context)) {
+        return Ok((contexts::start(driver, step)?, lease.clone()));
+    }
     let command = command(step);
     Ok(match step.find("lease") {
-        Some(_) => driver.lease(step)?.execute(&command)?,
-        None => driver.client(step)?.execute(&command)?,
+        Some(name) => (driver.lease(step)?.execute(&command)?, driver.tokens[&name].clone()),
+        None => (driver.client(step)?.execute(&command)?, String::new()),
     })
 }
 
@@ -246,7 +254,7 @@ fn run(driver: &Driver, step: &Step) -> Outcome {
 
 fn keep(driver: &mut Driver, step: &Step, execution: Execution, lease: String) -> Outcome {
     execution.id()?; // waits for its start
-    let stream = Stream { execution, lease, collected: Default::default(), dropped: [0; 2] };
+    let stream = Stream { execution, lease, collected: Default::default(), dropped: [0; 3] };
     driver.streams.insert(step.text("as"), Rc::new(RefCell::new(stream)));
     Ok(())
 }
@@ -321,7 +329,7 @@ fn finish(driver: &Driver, step: &Step) -> Outcome {
             print(&format!("{name} {label} {}", summary(left)));
         }
     }
-    for (label, bytes) in ["stdout", "stderr"].iter().zip(stream.dropped) {
+    for (label, bytes) in ["stdout", "stderr", "events"].iter().zip(stream.dropped) {
         if bytes > 0 {
             print(&format!("{name} dropped {label}={bytes}"));
         }
@@ -372,7 +380,7 @@ fn act(execution: &Execution, step: &Step) -> Outcome {
     Ok(())
 }
 
-fn describe(ended: &Ended) -> String {
+pub fn describe(ended: &Ended) -> String {
     let mut words = vec![snake(&format!("{:?}", ended.cause()))];
     if ended.cause() == EndCause::Exited || ended.exit_code != 0 {
         words.push(format!("code={}", ended.exit_code));
@@ -388,6 +396,9 @@ fn describe(ended: &Ended) -> String {
     }
     if ended.stderr_truncated != 0 {
         words.push(format!("stderr_truncated={}", ended.stderr_truncated));
+    }
+    if ended.context_lost {
+        words.push("context_lost=1".into());
     }
     words.join(" ")
 }

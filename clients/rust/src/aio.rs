@@ -4,6 +4,7 @@
 //!
 //! A future that is dropped gives its call up; a lease that comes of an acquire all the same is released.
 
+mod context;
 mod execution;
 mod file;
 mod lease;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+pub use context::Context;
 pub use execution::Execution;
 pub use file::RemoteFile;
 pub use lease::Lease;
@@ -22,6 +24,7 @@ use crate::command::{AcquireOptions, AttachOptions, Command};
 use crate::frame;
 use crate::options::Options;
 use crate::queue::{Queue, Source};
+use crate::unary::Late;
 use crate::v1::{AcquireResponse, HelloRequest, HelloResponse, ReleaseRequest, StatsRequest, StatsResponse};
 use crate::{channel, Error, Output, Result};
 
@@ -71,7 +74,8 @@ impl Client {
     pub async fn acquire(&self, options: &AcquireOptions) -> Result<Lease> {
         // The server keeps to the wait; the rest is for the way there and back.
         let timeout = options.wait.map(|wait| wait + self.channel.options.call_timeout);
-        let answer = self.channel.start(frame::UNARY, "Acquire", &options.request, timeout, Some(release_late)).await?;
+        let late = Some(Box::new(release_late) as Late);
+        let answer = self.channel.start(frame::UNARY, "Acquire", &options.request, timeout, late).await?;
         let acquired = channel::decode(answer.payload)?;
         Ok(Lease::new(self.clone(), acquired, !options.request.detached))
     }

@@ -2,16 +2,19 @@
 
 //! The API for threads that wait: each call is that of `aio`, waited for.
 
+mod context;
+
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake};
+use std::task::{self, Poll, Wake};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+pub use context::Context;
 
 use crate::aio::{self, Upload, UPLOAD_CHUNK};
 use crate::command::{AcquireOptions, AttachOptions, Command};
@@ -20,8 +23,8 @@ use crate::v1::execute_event::Event;
 use crate::v1::{Ended, ExecutionInfo, FileInfo, HelloResponse, OutputStream, StatsResponse};
 use crate::{Output, Result, Text};
 
-/// How long a lease that is dropped waits for its release to be answered: a client that ends right after it would
-/// otherwise leave the container leased for a while.
+/// How long a lease that is dropped waits for its release to be answered, and a context for its close: a client that ends
+/// right after it would otherwise leave the container leased for a while.
 const RELEASE: Duration = Duration::from_secs(1);
 
 struct Parker {
@@ -44,7 +47,7 @@ fn wait_until<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> 
     let mut future = Box::pin(future);
     let parker = Arc::new(Parker { thread: thread::current(), is_woken: AtomicBool::new(false) });
     let waker = parker.clone().into();
-    let mut context = Context::from_waker(&waker);
+    let mut context = task::Context::from_waker(&waker);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Some(value);
@@ -316,7 +319,8 @@ impl Execution {
         wait(self.0.next_text())
     }
 
-    /// What it writes to stdout. A read fails with `DataLoss` where output was dropped.
+    /// What it writes to stdout. A read fails with `DataLoss` where output was dropped. What a piece of code shows beside its
+    /// output is lost to who reads so: take the events.
     pub fn stdout(&self) -> Reader<'_> {
         Reader { execution: &self.0, stream: OutputStream::Stdout }
     }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::v1::{AcquireRequest, AttachRequest, ExecuteRequest, OutputPolicy, Terminal, Unwatched};
+use crate::v1::{AcquireRequest, AttachRequest, ExecuteRequest, OpenContextRequest, OutputPolicy, Terminal, Unwatched};
 use crate::words;
 
 /// A program to run, and how. What is not set is the server's choice.
@@ -59,13 +60,7 @@ impl Command {
     }
 
     pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Command {
-        self.with(|request| match (name.as_ref().to_str(), value.as_ref().to_str()) {
-            (Some(name), Some(value)) => drop(request.env.insert(name.into(), value.into())),
-            _ => {
-                let pair = [&words::bytes(&name)[..], b"=", &words::bytes(&value)].concat();
-                request.env_raw.push(pair.into());
-            }
-        })
+        self.with(|request| set_variable(&mut request.env, &mut request.env_raw, name.as_ref(), value.as_ref()))
     }
 
     /// The directory it runs in; absolute.
@@ -217,6 +212,13 @@ impl AttachOptions {
         self
     }
 
+    /// How much the caller has of what a piece of code shows beside its output: as [`AttachOptions::from`], the offset of
+    /// `OutputStream::Events`.
+    pub fn events_from(mut self, position: u64) -> AttachOptions {
+        self.request.events_position = position;
+        self
+    }
+
     /// Only what is written from now on.
     pub fn from_now(mut self) -> AttachOptions {
         self.request.from_now = true;
@@ -233,6 +235,45 @@ impl AttachOptions {
     pub fn window(mut self, bytes: u32) -> AttachOptions {
         self.request.window_bytes = bytes.into();
         self
+    }
+}
+
+/// An interpreter to start, and how. What is not set is the server's choice.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[must_use]
+pub struct ContextOptions {
+    pub(crate) request: OpenContextRequest,
+}
+
+impl ContextOptions {
+    /// `language`: `"python"`, `"bash"`, `"sh"` or `"node"`.
+    pub fn new(language: impl Into<String>) -> ContextOptions {
+        ContextOptions { request: OpenContextRequest { language: language.into(), ..OpenContextRequest::default() } }
+    }
+
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> ContextOptions {
+        set_variable(&mut self.request.env, &mut self.request.env_raw, name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// The directory it begins in; absolute.
+    pub fn cwd(mut self, directory: impl AsRef<OsStr>) -> ContextOptions {
+        (self.request.cwd, self.request.cwd_raw) = words::fields(directory);
+        self
+    }
+
+    /// The user id it runs as.
+    pub fn uid(mut self, uid: u32) -> ContextOptions {
+        self.request.uid = uid;
+        self
+    }
+}
+
+/// As text, or, where it is not UTF-8, as bytes.
+fn set_variable(texts: &mut BTreeMap<String, String>, raw: &mut Vec<Bytes>, name: &OsStr, value: &OsStr) {
+    match (name.to_str(), value.to_str()) {
+        (Some(name), Some(value)) => drop(texts.insert(name.into(), value.into())),
+        _ => raw.push([&words::bytes(name)[..], b"=", &words::bytes(value)].concat().into()),
     }
 }
 

@@ -15,16 +15,19 @@ mod connection;
 mod error;
 mod frame;
 mod options;
+mod piece;
 mod queue;
+mod shown;
 mod text;
 mod timer;
 mod unary;
 mod words;
 
-pub use blocking::{Client, Execution, Lease, Reader, RemoteFile, Writer};
-pub use command::{AcquireOptions, AttachOptions, Command};
+pub use blocking::{Client, Context, Execution, Lease, Reader, RemoteFile, Writer};
+pub use command::{AcquireOptions, AttachOptions, Command, ContextOptions};
 pub use error::{Detail, Error, Result};
 pub use options::{ByteStream, Connector, Options};
+pub use piece::Piece;
 pub use text::Text;
 pub use v1::execute_event::Event;
 
@@ -48,12 +51,21 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// Its cause, exit code, signal, usage, and what was cut off.
     pub ended: v1::Ended,
+    /// What a piece of code has shown, in order; one with `update` takes the place of those with its id.
+    pub displays: Vec<v1::Display>,
+    /// How a piece of code failed.
+    pub failure: Option<v1::Failure>,
 }
 
 impl Output {
     /// It ran to its end, with exit code 0.
     pub fn is_ok(&self) -> bool {
         self.ended.cause() == v1::EndCause::Exited && self.ended.exit_code == 0
+    }
+
+    /// The value of a piece's last expression, as text; `None` where it has none, or it is not shown.
+    pub fn value(&self) -> Option<std::borrow::Cow<'_, str>> {
+        self.displays.iter().rev().find(|display| display.result).and_then(v1::Display::text)
     }
 
     /// What it wrote to stdout, as text; what is no UTF-8 is replaced.

@@ -21,7 +21,7 @@ pub struct Options {
     pub name: String,
     /// How long a call tries to connect, again and again, before it fails with `Unavailable`; 5 s.
     pub connect_timeout: Duration,
-    /// The time of a call that answers at once: all but acquires, executions, input and files; 30 s.
+    /// The time of a call that answers at once: all but acquires, the opening of contexts, executions, input and files; 30 s.
     pub call_timeout: Duration,
     /// Bytes of output of one execution that may wait here for a slow reader, before its program has to wait too:
     /// 64 KiB to 1 MiB; 256 KiB.

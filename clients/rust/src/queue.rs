@@ -68,6 +68,30 @@ struct State {
     wakers: Vec<Waker>,
 }
 
+impl State {
+    fn consume(&mut self, stream: i32, end: u64, size: usize, events: usize) {
+        self.offsets[(stream as usize).min(2)] = end;
+        self.buffered -= size;
+        self.unacknowledged += size;
+        self.unacknowledged_events += events;
+    }
+
+    /// Takes what is shown out of the first so many events: it counts as read. Returns how much that was.
+    fn pass_over(&mut self, events: usize) -> usize {
+        let mut at = 0;
+        for _ in 0..events {
+            match shown(&self.events[at]) {
+                Some((position, size)) => {
+                    self.events.remove(at);
+                    self.consume(OutputStream::Events as i32, position, size, 1);
+                }
+                None => at += 1,
+            }
+        }
+        events - at
+    }
+}
+
 impl Queue {
     pub(crate) fn new(
         connection: Arc<Connection>,
@@ -142,14 +166,16 @@ impl Queue {
             Event::Dropped(dropped) => skip(&mut state, dropped),
             Event::Started(_) | Event::Ended(_) => {}
             Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
-                let (position, size) = shown(&event);
-                self.consume(state, OutputStream::Events as i32, position, size, 1);
+                if let Some((position, size)) = shown(&event) {
+                    self.consume(state, OutputStream::Events as i32, position, size, 1);
+                }
             }
         }
         Poll::Ready(Ok(Some(event)))
     }
 
-    /// What comes next of one stream: how many bytes were put into the buffer, 0 at the end; or what was dropped.
+    /// What comes next of one stream: how many bytes were put into the buffer, 0 at the end; or what was dropped. What a
+    /// piece of code shows before it goes: nobody who reads bytes would ever take it, and its credit would not come back.
     pub(crate) fn poll_read(
         &self,
         context: &mut Context<'_>,
@@ -162,9 +188,17 @@ impl Queue {
             Event::Dropped(dropped) => dropped.stream == stream as i32,
             _ => false,
         };
-        let at = match state.events.iter().position(is_wanted) {
-            Some(at) => at,
-            None => return pending(&mut state, context).map_ok(|()| Ok(0)),
+        let was_held_back = state.buffered > LAST_RESORT;
+        let found = state.events.iter().position(is_wanted);
+        let before = found.unwrap_or(state.events.len());
+        let passed = state.pass_over(before);
+        let at = match found {
+            Some(at) => at - passed,
+            None => {
+                let result = pending(&mut state, context).map_ok(|()| Ok(0));
+                self.give_credit(state, was_held_back);
+                return result;
+            }
         };
         match &mut state.events[at] {
             Event::Output(output) => {
@@ -190,11 +224,12 @@ impl Queue {
 
     /// Credit is never given back for little: a server that gets it for each small piece has only small pieces to send.
     fn consume(&self, mut state: MutexGuard<'_, State>, stream: i32, end: u64, size: usize, events: usize) {
-        state.offsets[(stream as usize).min(2)] = end;
         let was_held_back = state.buffered > LAST_RESORT;
-        state.buffered -= size;
-        state.unacknowledged += size;
-        state.unacknowledged_events += events;
+        state.consume(stream, end, size, events);
+        self.give_credit(state, was_held_back);
+    }
+
+    fn give_credit(&self, mut state: MutexGuard<'_, State>, was_held_back: bool) {
         let is_much =
             state.unacknowledged >= self.window as usize / 4 || state.unacknowledged_events >= EVENTS_PER_CREDIT;
         let is_due = is_much && !state.is_over;
@@ -319,12 +354,12 @@ fn skip(state: &mut State, dropped: &Dropped) {
 }
 
 /// Position and size of what a piece of code shows beside its output.
-fn shown(event: &Event) -> (u64, usize) {
+fn shown(event: &Event) -> Option<(u64, usize)> {
     match event {
-        Event::Display(display) => (display.position, display.encoded_len()),
-        Event::Failure(failure) => (failure.position, failure.encoded_len()),
-        Event::Prompt(prompt) => (prompt.position, prompt.encoded_len()),
-        _ => (0, 0),
+        Event::Display(display) => Some((display.position, display.encoded_len())),
+        Event::Failure(failure) => Some((failure.position, failure.encoded_len())),
+        Event::Prompt(prompt) => Some((prompt.position, prompt.encoded_len())),
+        Event::Started(_) | Event::Output(_) | Event::Dropped(_) | Event::Ended(_) => None,
     }
 }
 
@@ -360,7 +395,7 @@ impl Receiver for Queue {
             Event::Dropped(_) => {}
             Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
                 if !state.is_abandoned {
-                    state.buffered += shown(&event).1;
+                    state.buffered += shown(&event).map_or(0, |(_, size)| size);
                 }
             }
         }

@@ -20,7 +20,7 @@ pub(crate) struct Answer {
 }
 
 /// What is done with an answer that came after its caller gave up.
-pub(crate) type Late = fn(&Connection, Bytes);
+pub(crate) type Late = Box<dyn Fn(&Connection, Bytes) + Send + Sync>;
 
 pub(crate) struct Unary {
     state: Mutex<State>,

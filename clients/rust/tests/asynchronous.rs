@@ -8,7 +8,9 @@ use std::sync::{mpsc, Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use berth::aio::Client;
-use berth::v1::{AcquireResponse, HelloResponse, OutputStream, ReleaseRequest};
+use berth::v1::{
+    AcquireResponse, CloseContextRequest, Failure, HelloResponse, OpenContextResponse, OutputStream, ReleaseRequest,
+};
 use berth::{AcquireOptions, Command, Error, Event};
 use support::{Flood, StubServer, FLOOD};
 
@@ -68,6 +70,43 @@ async fn an_acquire_that_is_dropped_while_it_waits_releases_what_comes_of_it() {
     let (peer, stream) = late.recv().unwrap();
     peer.answer(stream, &AcquireResponse { lease: "late".into(), ..AcquireResponse::default() });
     assert_eq!(server.take("Release").message::<ReleaseRequest>().lease, "late");
+}
+
+#[tokio::test]
+async fn a_context_whose_opening_is_dropped_is_closed_when_it_comes_all_the_same() {
+    let (send, late) = mpsc::channel();
+    let send = Mutex::new(send);
+    let server = StubServer::start(move |peer, stream, request| match request.method.as_str() {
+        "OpenContext" => drop(send.lock().unwrap().send((peer.clone(), stream))),
+        "Hello" => peer.answer(stream, &HelloResponse::default()),
+        _ => {}
+    });
+    let lease = Client::new(server.options()).unwrap().lease("l");
+    assert!(tokio::time::timeout(Duration::from_millis(100), lease.context("python")).await.is_err());
+    let (peer, stream) = late.recv().unwrap();
+    peer.answer(stream, &OpenContextResponse { context: "late".into(), ..OpenContextResponse::default() });
+    let closed: CloseContextRequest = server.take("CloseContext").message();
+    assert_eq!((closed.lease.as_str(), closed.context.as_str()), ("l", "late"));
+}
+
+#[tokio::test]
+async fn pieces_of_code_run_as_futures_and_a_dropped_context_is_closed() {
+    let server = StubServer::start(|peer, stream, request| match request.method.as_str() {
+        "OpenContext" => {
+            peer.answer(stream, &OpenContextResponse { context: "c".into(), ..OpenContextResponse::default() });
+        }
+        "Execute" => {
+            peer.started(stream, "e", 1);
+            peer.event(stream, Event::Failure(Failure { name: "ValueError".into(), ..Failure::default() }));
+            peer.exited(stream, 1);
+        }
+        _ => peer.frame(stream, 2, 0, b""),
+    });
+    let context = Client::new(server.options()).unwrap().lease("l").context("python").await.unwrap();
+    assert_eq!(context.run("x / 0").await.unwrap().failure.unwrap().to_string(), "ValueError");
+    assert!(!context.inspect("x", None, false).await.unwrap().found);
+    drop(context);
+    assert_eq!(server.take("CloseContext").message::<CloseContextRequest>().context, "c");
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use berth::v1::{EndCause, OutputStream, Unwatched};
-use berth::{AcquireOptions, AttachOptions, Client, Command, Error, Options};
+use berth::v1::{EndCause, ErrorReason, OutputStream, Unwatched};
+use berth::{AcquireOptions, AttachOptions, Client, Command, ContextOptions, Error, Event, Options, Piece};
 
 struct Server {
     process: Child,
@@ -89,6 +89,10 @@ fn the_readmes_example_and_the_samples_do_what_they_say() {
     assert!(snippet.starts_with("step 0\nstep 1\nstep 2\nExited 0 after "), "{snippet}");
     let interactive = server.example("interactive", &[]);
     assert!(interactive.contains("2 ** 100 = 1267650600228229401496703205376\n"), "{interactive}");
+    let (_, context) = include_str!("../samples/context.rs").split_once("\n\n").expect("a line of the licence");
+    assert!(include_str!("../README.md").contains(context), "README.md shows samples/context.rs");
+    let said = server.example("context", &[]);
+    assert!(include_str!("../README.md").contains(&format!("```text\n{said}```")), "the README does not say {said}");
     let ten: String = (0..10).map(|i| format!("program {i} of 10\n")).collect();
     assert_eq!(server.example("ten_at_once", &[]), ten);
     assert!(server.example("bench", &["20"]).starts_with("rust: 20 runs, p50 "));
@@ -170,4 +174,72 @@ fn files_go_in_and_out_and_what_is_wrong_with_one_is_told_when_it_is_opened() {
     assert_eq!(lease.list("/tmp/copy").unwrap()[0].name, "big");
     assert!(matches!(lease.read_file("/workspace/none"), Err(Error::NotFound(_))));
     lease.remove_tree("/tmp/copy").unwrap();
+}
+
+#[test]
+fn a_context_keeps_its_variables_shows_values_and_failures_and_says_what_it_knows() {
+    let server = Server::start();
+    let client = server.client();
+    let lease = client.acquire().unwrap();
+    let context = lease.context_with(&ContextOptions::new("python").env("WHO", "it").cwd("/tmp")).unwrap();
+    assert!(context.version().starts_with("3."), "{}", context.version());
+    context.run("import os; x = 6").unwrap();
+    let output = context.run("print(os.getcwd(), os.environ['WHO']); x * 7").unwrap();
+    assert_eq!((output.stdout_text().as_ref(), output.value().as_deref()), ("/tmp it\n", Some("42")));
+    assert!(output.is_ok());
+
+    let failed = context.run("def f():\n    return x / 0\nf()").unwrap();
+    let failure = failed.failure.unwrap();
+    assert_eq!((failure.to_string(), failed.ended.exit_code), ("ZeroDivisionError: division by zero".into(), 1));
+    assert!(failure.traceback.iter().any(|line| line.contains("return x / 0")), "{:?}", failure.traceback);
+
+    let code = "h = display({'text/html': '<b>x</b>', 'text/plain': 'x'}, raw=True, display_id='d')\n\
+                h.update({'text/plain': 'y'}, raw=True)";
+    let displays = context.run(code).unwrap().displays;
+    assert_eq!(&displays[0].form("text/html").unwrap()[..], b"<b>x</b>");
+    assert_eq!((displays[1].id.as_str(), displays[1].update, displays[1].text().as_deref()), ("d", true, Some("y")));
+    // More than can be on their way without credit, whoever reads.
+    let many = "for i in range(500): display(i)\nprint('end')";
+    assert_eq!(context.run(many).unwrap().displays.len(), 500);
+    let mut end = String::new();
+    context.execute(many).unwrap().stdout().read_to_string(&mut end).unwrap();
+    assert_eq!(end, "end\n");
+
+    let completion = context.complete("os.getcw", None).unwrap();
+    assert!(completion.matches.iter().any(|text| text.contains("getcwd")), "{completion:?}");
+    assert!(context.inspect("os.getcwd", 9, false).unwrap().found);
+    assert!(!context.inspect("nothing_of_this_name", None, false).unwrap().found);
+}
+
+#[test]
+fn a_piece_asks_is_interrupted_and_loses_its_context_and_the_lease_lists_those_that_are_open() {
+    let server = Server::start();
+    let lease = server.client().acquire().unwrap();
+    let context = lease.context("python").unwrap();
+    let mut execution = context.execute(Piece::new("print('hello', input('Name: '))").open_stdin()).unwrap();
+    let asked = execution.find(|event| matches!(event, Ok(Event::Prompt(prompt)) if prompt.text == "Name: "));
+    assert!(asked.is_some());
+    execution.stdin().write_all(b"Ada\n").unwrap();
+    assert_eq!(execution.collect_output().unwrap().stdout_text(), "hello Ada\n");
+
+    let execution = context.execute("y = 1\nprint('ready', flush=True)\nwhile True: pass").unwrap();
+    execution.stdout().read_exact(&mut [0; 6]).unwrap();
+    let busy = lease.existing_context(context.id()).run("1").unwrap_err();
+    assert_eq!(busy.reason(), ErrorReason::ContextBusy);
+    execution.signal_named("INT").unwrap();
+    assert_eq!(execution.collect_output().unwrap().failure.unwrap().name, "KeyboardInterrupt");
+    assert_eq!(context.run("y").unwrap().value().as_deref(), Some("1"));
+
+    let shell = lease.context("bash").unwrap();
+    let open = lease.contexts().unwrap();
+    let languages: Vec<&str> = open.iter().map(|info| info.language.as_str()).collect();
+    assert_eq!((languages, open[0].context.as_str(), open[0].pieces), (vec!["python", "bash"], context.id(), 3));
+    shell.close().unwrap();
+    assert_eq!(shell.close().unwrap_err().reason(), ErrorReason::NoSuchContext);
+    let lost = context.run("import os; os._exit(3)").unwrap();
+    assert!(lost.ended.context_lost, "{:?}", lost.ended);
+    assert_eq!(context.run("y").unwrap_err().reason(), ErrorReason::NoSuchContext);
+    assert!(lease.contexts().unwrap().is_empty());
+    let none = lease.context("cobol").unwrap_err();
+    assert!(matches!(none, Error::InvalidArgument(_)), "{none:?}");
 }

@@ -141,7 +141,8 @@ impl Execution {
         poll_fn(|context| self.queue.poll_next(context)).await
     }
 
-    /// Reads what comes next of one stream, and passes over the other's; 0 at the end.
+    /// Reads what comes next of one stream, and passes over the other's; 0 at the end. What a piece of code shows beside its
+    /// output is lost here: who wants it takes the events.
     ///
     /// # Errors
     /// `DataLoss`, once, where output was dropped; the next read goes on after it.
@@ -162,7 +163,9 @@ impl Execution {
                 }
                 Event::Output(piece) => output.stdout.extend_from_slice(&piece.data),
                 Event::Ended(ended) => output.ended = ended,
-                Event::Started(_) | Event::Dropped(_) | Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {}
+                Event::Display(display) => output.displays.push(display),
+                Event::Failure(failure) => output.failure = Some(failure),
+                Event::Started(_) | Event::Dropped(_) | Event::Prompt(_) => {}
             }
         }
         Ok(output)

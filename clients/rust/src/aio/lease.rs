@@ -27,7 +27,7 @@ pub(crate) const CHUNK: usize = 256 << 10;
 /// Paths of files are absolute, and lead to a place that programs can write to: /tmp, /workspace …
 #[derive(Debug)]
 pub struct Lease {
-    client: Client,
+    pub(super) client: Client,
     acquired: AcquireResponse,
     is_mine: AtomicBool,
 }
