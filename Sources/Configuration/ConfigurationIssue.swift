@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Something wrong with what the server was told, or without effect.
+/// A mistake in the configuration, or a setting that has no effect.
 package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
-    /// Where a value was said.
+    /// Where a value was set.
     package enum Place: Sendable, Equatable {
         case file(String, line: Int)
-        /// As typed, with its dashes.
+        /// The flag as typed, with its dashes.
         case flag(String)
     }
 
     package enum Severity: Sendable, Equatable {
-        /// The server can't be run like this.
+        /// The server can't start with this configuration.
         case mistake
-        /// It can, but hardly as meant.
+        /// The server can start, but probably not as the user meant.
         case warning
     }
 
     package var severity: Severity
     package var place: Place
-    /// The path of the setting, as `pools.default.size`; empty: the whole file.
+    /// The path of the setting, for example `pools.default.size`. Empty if the issue concerns the whole file.
     package var key: String
-    /// What is wrong; begins with the value that was given.
+    /// What is wrong. It begins with the value that was given, if there is one.
     package var message: String
-    /// What would be right; nil where the message says it.
+    /// What would be right; nil if the message says it.
     package var allowed: String?
 
     /// One line: `FILE:LINE: key: what is wrong; allowed: …`, or `--flag what is wrong; allowed: …`.
@@ -35,7 +35,7 @@ package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible 
     }
 }
 
-/// All mistakes of a configuration, in their order.
+/// All mistakes of a configuration: those of the file by line, then those of flags.
 package struct ConfigurationMistakes: Error, Sendable {
     package let issues: [ConfigurationIssue]
 }

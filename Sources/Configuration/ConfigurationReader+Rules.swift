@@ -3,7 +3,7 @@
 internal import Console
 internal import Pool
 
-/// What settings mean for each other.
+/// Rules that concern more than one setting.
 extension ConfigurationReader {
     mutating func checkRules() {
         checkAddresses()
@@ -23,11 +23,11 @@ extension ConfigurationReader {
         }
     }
 
-    /// Members have a user id each, those being removed too.
+    /// Each member has a user id of its own, also while it is being removed.
     private mutating func checkUsers() {
         let most = configuration.fleetConfiguration(image: "", memoryBudgetBytes: .max).max
         if configuration.uids.count < most {
-            mistake("uids", "these are \(configuration.uids.count), and there may be \(most) containers")
+            mistake("uids", "the range has \(configuration.uids.count) ids, but there may be \(most) containers")
         }
     }
 
@@ -39,7 +39,7 @@ extension ConfigurationReader {
                 mistake(
                     "listen",
                     "\(address) is not loopback: whoever reaches it could run programs here; listen on 127.0.0.1, or "
-                        + "say \(isFlag("listen") ? "--insecure" : "insecure: true") if that is meant")
+                        + "set \(isFlag("listen") ? "--insecure" : "insecure: true") if you want that")
             }
         }
         if configuration.insecure, configuration.listen.allSatisfy(checks.isLocal) {
@@ -61,14 +61,14 @@ extension ConfigurationReader {
             checkOrder(path + "size", highest, path + "max", pool.max) { "\($0)" }
         }
         if let max = configuration.max, pool.max > max {
-            warning(path + "max", of: settings, "\(pool.max) is more than the max of all pools, \(max), which counts")
+            warning(path + "max", of: settings, "\(pool.max) is more than the max of all pools, \(max), which wins")
         }
         if let budget = configuration.memoryBudgetBytes {
-            // Else not one container would fit.
+            // Otherwise not even one container would fit.
             checkOrder(path + "memory", pool.template.memoryBytes, "memory_budget", budget) { Notation.text(bytes: $0) }
         }
         if let image = settings.image, PoolSettings.isHostFiles(image), configuration.runtime == .docker {
-            mistake(path + "image", "\(quoted(image)) is the host's own files, which the runtime runc alone has")
+            mistake(path + "image", "\(quoted(image)) means the host's own files, which only runc can use")
         }
         if pool.reuse == .never {
             for key in ["max_uses", "reset_timeout"] {
@@ -85,12 +85,12 @@ extension ConfigurationReader {
         if case .flag = places[key] { true } else { false }
     }
 
-    /// As its user knows it.
+    /// The setting's name as the user wrote it: the flag, or the key in the file.
     private func label(_ key: String) -> String {
         if case .flag(let flag) = places[key] { flag } else { key.split(separator: ".").last.map(String.init) ?? key }
     }
 
-    /// The lower one must not be more than the higher one. Told at the lower one, if that was said.
+    /// Reports a mistake if the value of `low` is more than that of `high`: at `low` if that was set, else at `high`.
     private mutating func checkOrder<Value: Comparable>(
         _ low: String, _ lower: Value, _ high: String, _ higher: Value, _ show: (Value) -> String
     ) {
@@ -107,7 +107,7 @@ extension ConfigurationReader {
         issues.append(ConfigurationIssue(severity: .mistake, place: place, key: key, message: message, allowed: nil))
     }
 
-    /// Only of a setting that was said, and not as its default: that is what `berth config` prints.
+    /// Warns about a setting, if it was set and not to its default: `berth config` prints all defaults.
     private mutating func warning(_ key: String, of pool: PoolSettings? = nil, _ message: String) {
         guard let place = places[key] else { return }
         let name = key.split(separator: ".").last.map(String.init) ?? key

@@ -7,16 +7,16 @@ internal import Yams
 package struct FlagValue: Sendable {
     package enum Scope: Sendable {
         case server
-        /// Counts for every pool.
+        /// The value counts for every pool.
         case pools
     }
 
-    /// As typed, with its dashes.
+    /// The flag as typed, with its dashes.
     package var flag: String
     package var scope: Scope
     /// The setting's name in the file.
     package var key: String
-    /// More than one for a list.
+    /// The value, or several for a list.
     package var values: [String]
 
     package init(_ flag: String, _ scope: Scope, _ key: String, _ values: [String]) {
@@ -27,13 +27,13 @@ package struct FlagValue: Sendable {
     }
 }
 
-/// What only other modules can judge.
+/// Checks that need other modules, which this one does not import.
 package struct OutsideChecks: Sendable {
-    /// What is wrong with an address to listen on; nil: nothing.
+    /// Says what is wrong with an address to listen on; nil if it is right.
     package var addressProblem: @Sendable (String) -> String?
-    /// Whether only this machine reaches an address.
+    /// Whether an address can be reached only from this machine.
     package var isLocal: @Sendable (String) -> Bool
-    /// What is wrong with a Docker engine's address; nil: nothing.
+    /// Says what is wrong with a Docker engine's address; nil if it is right.
     package var dockerHostProblem: @Sendable (String) -> String?
 
     package init(
@@ -46,11 +46,11 @@ package struct OutsideChecks: Sendable {
     }
 }
 
-/// Reads a configuration from its file and its flags, which override the file; collects everything that is wrong.
+/// Reads a configuration from its file and from flags, which override the file, and collects all mistakes.
 package struct ConfigurationReader {
     var configuration = ServerConfiguration()
     var issues: [ConfigurationIssue] = []
-    /// Where each setting that was said was said, by its path.
+    /// Where each setting was set, by its path; settings that were not set are missing.
     var places: [String: ConfigurationIssue.Place] = [:]
     let file: String
     let checks: OutsideChecks
@@ -61,9 +61,9 @@ package struct ConfigurationReader {
     }
 
     /// - Parameters:
-    ///   - text: the file's, nil without one.
-    ///   - file: its name, for messages.
-    /// - Returns: the configuration, and what of it has no effect.
+    ///   - text: the content of the file; nil without a file.
+    ///   - file: the name of the file, for messages.
+    /// - Returns: the configuration, and warnings about settings that have no effect.
     /// - Throws: all mistakes at once, those of the file in the order of its lines.
     package static func read(
         text: String?, file: String = "", flags: [FlagValue] = [], checks: OutsideChecks
@@ -96,10 +96,10 @@ package struct ConfigurationReader {
             return issues.append(
                 ConfigurationIssue(severity: .mistake, place: .file(file, line: line), key: "", message: problem))
         }
-        // An empty file says nothing.
+        // An empty file is allowed: it sets nothing.
         guard let root, root.scalar?.string.isEmpty != true else { return }
         guard let map = root.mapping else {
-            return mistake(root, "", "this is no map of settings", allowed: "KEY: VALUE, a line each")
+            return mistake(root, "", "this is not a map of settings", allowed: "KEY: VALUE, one per line")
         }
         readMap(map, "", SettingsTable.serverTable, \.configuration, besides: ["pools"])
         if let pools = map["pools"] { readPools(pools) }
@@ -107,8 +107,8 @@ package struct ConfigurationReader {
 
     private mutating func readPools(_ node: Node) {
         let shape = "NAME: {SETTINGS} for each pool"
-        guard let pools = node.mapping else { return mistake(node, "pools", "this is no map of pools", allowed: shape) }
-        guard !pools.isEmpty else { return mistake(node, "pools", "there is no pool", allowed: shape) }
+        guard let pools = node.mapping else { return mistake(node, "pools", "this is not a map", allowed: shape) }
+        guard !pools.isEmpty else { return mistake(node, "pools", "no pool is defined", allowed: shape) }
         configuration.pools = []
         for (key, value) in pools {
             let name: String
@@ -123,10 +123,10 @@ package struct ConfigurationReader {
             settings.pool.name = name
             configuration.pools.append(settings)
             places["pools.\(name)"] = place(key)
-            // "NAME:" alone is a pool with every default.
+            // "NAME:" without settings is a pool that has all defaults.
             if case .scalar(let scalar) = value, scalar.string.isEmpty, scalar.style != .doubleQuoted { continue }
             guard let map = value.mapping else {
-                mistake(value, "pools.\(name)", "this is no map of settings", allowed: "KEY: VALUE, a line each")
+                mistake(value, "pools.\(name)", "this is not a map of settings", allowed: "KEY: VALUE, one per line")
                 continue
             }
             readMap(map, "pools.\(name).", SettingsTable.poolTable, \.configuration.pools[index])
@@ -140,7 +140,7 @@ package struct ConfigurationReader {
         let keys = table.entries.map(\.setting.key) + others
         for (key, value) in map {
             guard let name = key.scalar?.string, !others.contains(name) else {
-                if key.scalar == nil { mistake(key, path + "?", "this is no name of a setting", allowed: nil) }
+                if key.scalar == nil { mistake(key, path + "?", "this is not the name of a setting", allowed: nil) }
                 continue
             }
             guard let entry = table[name] else {
@@ -187,7 +187,7 @@ package struct ConfigurationReader {
                 }
             }
         } catch {
-            // Once, though it may count for several pools.
+            // Reported once, even if the flag counts for several pools.
             issues.append(
                 ConfigurationIssue(
                     severity: .mistake, place: place, key: flag.key, message: error.message,
@@ -195,7 +195,7 @@ package struct ConfigurationReader {
         }
     }
 
-    /// A value of the command line is taken as it is, but for a map, which is YAML.
+    /// Takes a value of the command line as plain text, unless it is a map, which is parsed as YAML.
     private static func node(_ values: [String]) -> Node {
         guard values.count == 1, let value = values.first else { return Node(values.map { Node($0) }) }
         guard value.hasPrefix("{"), let map = try? Yams.compose(yaml: value) else { return Node(value) }
@@ -211,19 +211,19 @@ package struct ConfigurationReader {
             ConfigurationIssue(severity: .mistake, place: place(node), key: key, message: message, allowed: allowed))
     }
 
-    /// The line and the words of a text that is no YAML.
+    /// Returns the line and the description of an error of the YAML parser.
     private static func explain(_ error: any Error, in text: String) -> (Int, String) {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            return (mark.line, "this is no YAML: \(problem)")
+            return (mark.line, "this is not valid YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            return (context.mark.line, "said twice in this map: \(duplicates.joined(separator: ", "))")
+            return (context.mark.line, "defined twice in this map: \(duplicates.joined(separator: ", "))")
         case .reader(let problem, let offset, _, _):
             let line = text.prefix(offset ?? 0).reduce(1) { $1.isNewline ? $0 + 1 : $0 }
-            return (line, "this is no YAML: \(problem)")
+            return (line, "this is not valid YAML: \(problem)")
         default:
-            return (1, "this is no YAML: \(error)")
+            return (1, "this is not valid YAML: \(error)")
         }
     }
 }

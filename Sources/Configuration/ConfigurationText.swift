@@ -2,9 +2,9 @@
 
 internal import Pool
 
-/// The configuration as text: for people, and to be read again.
+/// The configuration as text, for people and for reading it in again.
 extension ServerConfiguration {
-    /// Every setting with its value, defaults included; reads back as the same configuration.
+    /// Every setting with its value, including defaults. Reading it gives the same configuration.
     package var yaml: String {
         var lines = SettingsTable.serverTable.entries.map { "\($0.setting.key): \($0.show(self))" }
         lines.append("pools:")
@@ -15,13 +15,13 @@ extension ServerConfiguration {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The settings in which `self` differs from `other` and which count only after a restart.
+    /// The settings that differ from `other` and take effect only after a restart.
     package func changesThatNeedRestart(from other: ServerConfiguration) -> [Setting] {
         SettingsTable.serverTable.entries
             .filter { $0.setting.needsRestart && $0.show(self) != $0.show(other) }.map(\.setting)
     }
 
-    /// `new`, but for what needs a restart.
+    /// The configuration after a reload: `new`, except for settings that need a restart, which keep their value.
     package func reloaded(_ new: ServerConfiguration) -> ServerConfiguration {
         var result = self
         result.max = new.max
@@ -33,7 +33,7 @@ extension ServerConfiguration {
 }
 
 extension SettingsTable {
-    /// The tables of the reference, in Markdown.
+    /// The tables of docs/configuration.md, in Markdown.
     package static var reference: String {
         let parts = [("## The server", server), ("## A pool", pool)].map { title, settings in
             let rows = settings.map { setting in
@@ -47,7 +47,7 @@ extension SettingsTable {
         return parts.joined(separator: "\n")
     }
 
-    /// The help of a flag: what its setting means, and its default.
+    /// The help of a flag: the meaning of its setting, and its default.
     package static func help(_ scope: FlagValue.Scope, _ key: String) -> String {
         let settings = scope == .server ? server : pool
         guard let setting = settings.first(where: { $0.key == key }) else { preconditionFailure("no setting \(key)") }

@@ -2,36 +2,36 @@
 
 internal import Yams
 
-/// A pool's defaults for what a request does not set.
+/// A pool's defaults for programs, used for what the request does not set.
 package struct ProgramSettings: Sendable, Equatable {
-    /// What stands for the source text in a language's command.
+    /// The text in a language's command that is replaced with the code to run.
     package static let codePlaceholder = "{code}"
     static let standardLanguages = [
         "python": ["python3", "-c", codePlaceholder], "sh": ["sh", "-c", codePlaceholder],
     ]
 
     package var env: [String: String] = [:]
-    /// Nil: the pool's home.
+    /// Nil: the home directory of the pool.
     package var cwd: String?
-    /// Nil: the server's.
+    /// Nil: the server's setting.
     package var uid: UInt32?
-    /// Who callers may have programs run as instead.
+    /// User ids that a request may set.
     package var allowedUIDs: [UInt32] = []
-    /// A program and its arguments by the name of the language that it runs; the standard ones are always there.
+    /// Commands (a program and its arguments) by language. The standard languages are always included.
     package var languages = standardLanguages
 
     package init() {}
 }
 
-/// A map as YAML, in the order of its names.
+/// Writes a map as YAML, sorted by name.
 private func flow<Value>(_ map: [String: Value], _ show: (Value) -> String) -> String {
     let entries = map.sorted { $0.key < $1.key }.map { "\(quoted($0.key)): \(show($0.value))" }
     return "{\(entries.joined(separator: ", "))}"
 }
 
-/// The entries of a map, by their names.
+/// The entries of a YAML map, in the order of the text.
 private func entries(_ node: Node) throws(ValueProblem) -> [(name: String, value: Node)] {
-    guard let map = node.mapping else { throw ValueProblem(message: "this is no map") }
+    guard let map = node.mapping else { throw ValueProblem(message: "this is not a map") }
     var found: [(String, Node)] = []
     for (key, value) in map { found.append((try text(key), value)) }
     return found
@@ -43,7 +43,7 @@ extension ValueKind<[String: String]> {
             var values: [String: String] = [:]
             for (name, value) in try entries(node) {
                 guard !name.isEmpty, !name.contains("="), !name.utf8.contains(0) else {
-                    throw ValueProblem(message: "\(quoted(name)) is no name of a variable")
+                    throw ValueProblem(message: "\(quoted(name)) is not the name of a variable")
                 }
                 let value = try text(value)
                 guard !value.utf8.contains(0) else { throw ValueProblem(message: "the value of \(name) holds a NUL") }
@@ -57,7 +57,7 @@ extension ValueKind<[String: String]> {
 }
 
 extension ValueKind<[String: [String]]> {
-    /// Added to the standard ones.
+    /// The languages that are set, added to the standard ones.
     static var languages: Self {
         let placeholder = ProgramSettings.codePlaceholder
         return Self(
@@ -67,11 +67,11 @@ extension ValueKind<[String: [String]]> {
             var languages = ProgramSettings.standardLanguages
             for (name, value) in try entries(node) {
                 guard !name.isEmpty else { throw ValueProblem(message: "a language without a name") }
-                guard let items = value.sequence else { throw ValueProblem(message: "\(name) has no list") }
+                guard let items = value.sequence else { throw ValueProblem(message: "\(name) is not a list") }
                 var command: [String] = []
                 for item in items { command.append(try text(item)) }
                 guard let program = command.first, !program.isEmpty, !program.contains(placeholder) else {
-                    throw ValueProblem(message: "\(name) begins with no program")
+                    throw ValueProblem(message: "\(name) does not begin with a program")
                 }
                 guard command.contains(where: { $0.contains(placeholder) }) else {
                     throw ValueProblem(message: "\(name) has no \(placeholder) in its arguments")

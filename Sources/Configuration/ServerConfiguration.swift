@@ -2,7 +2,7 @@
 
 package import Pool
 
-/// All that a server can be told, with its defaults. `SettingsTable` describes each, by its name in the file.
+/// All settings of a server, with their defaults. `SettingsTable` describes each of them and names it in the file.
 package struct ServerConfiguration: Sendable, Equatable {
     package enum Runtime: String, Sendable, CaseIterable {
         case auto
@@ -42,35 +42,35 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var maxOutputGrace = Duration.seconds(1)
     package var maxExecutionTimeout = Duration.seconds(24 * 3600)
     package var heldMemoryBytes: Int64 = 256 << 20
-    /// Nil: a half of that.
+    /// Nil: half of `heldMemoryBytes`.
     package var heldMemoryPerClientBytes: Int64?
     package var maxExecutions = 64
     package var maxWatchers = 64
     package var maxContexts = 8
     package var maxDisplayBytes: Int64 = 3 << 20
     package var unreadTime = Duration.seconds(600)
-    /// Nil: each container has one of its own, from `uids`.
+    /// Nil: each container has a user id of its own, from `uids`.
     package var uid: UInt32?
     package var uids: ClosedRange<UInt32> = 70_000...99_999
-    /// Permissions of unix sockets that are listened on; nil: 0600, and 0660 with a group.
+    /// Permissions of the unix sockets to listen on; nil: 0600, or 0660 if `socketGroup` is set.
     package var socketMode: UInt32?
-    /// Their group's name or number; nil: the server's own.
+    /// Name or number of the group of those sockets; nil: the server's own group.
     package var socketGroup: String?
-    /// Nil: 300, or what the largest pool may have.
+    /// Nil: 300, or the max of the largest pool if that is more.
     package var max: Int?
-    /// Nil: 80 % of what is available at start.
+    /// Nil: 80 % of the memory that is available at start.
     package var memoryBudgetBytes: Int64?
-    /// What all pools share; its `pools`, `max` and `memoryBudgetBytes` are not used.
+    /// Settings that all pools share. Its `pools`, `max` and `memoryBudgetBytes` are not used.
     package var fleet = FleetConfiguration(pools: [])
-    /// In their order: the first is the default pool.
+    /// The pools in the order of the file: the first is the default pool.
     package var pools = [PoolSettings()]
 
     package init() {}
 
-    /// The pools' part.
+    /// The configuration of the fleet.
     /// - Parameters:
-    ///   - image: used for pools that set none.
-    ///   - memoryBudgetBytes: where none is said.
+    ///   - image: the image of pools that set none.
+    ///   - memoryBudgetBytes: the memory budget, used when none is set.
     package func fleetConfiguration(image: String, memoryBudgetBytes standard: Int64) -> FleetConfiguration {
         var fleet = fleet
         fleet.pools = pools.map { settings in
@@ -86,7 +86,7 @@ package struct ServerConfiguration: Sendable, Equatable {
         return fleet
     }
 
-    /// What members of its pools are made like, each once.
+    /// The templates of the members of all pools, without duplicates.
     package func templates(standardImage: String) -> [MemberTemplate] {
         var templates: [MemberTemplate] = []
         for pool in fleetConfiguration(image: standardImage, memoryBudgetBytes: .max).pools
@@ -101,7 +101,7 @@ package struct ServerConfiguration: Sendable, Equatable {
 package struct PoolSettings: Sendable, Equatable {
     /// Nil: the runtime's standard image.
     package var image: String?
-    /// The pool but for its image.
+    /// The pool without its image.
     package var pool: PoolConfiguration
     package var programs: ProgramSettings
 
@@ -114,9 +114,9 @@ package struct PoolSettings: Sendable, Equatable {
         self.programs = programs
     }
 
-    /// Where programs are at home: the first place that can be written to, but /workspace before others.
+    /// The home directory of programs: /workspace if it is writable, otherwise the first of the writable directories.
     package var home: String { pool.template.home }
 
-    /// Images that are the host's own files, which the embedded runtime alone has.
+    /// Whether an image stands for the host's own files, which only runc supports.
     package static func isHostFiles(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }
 }

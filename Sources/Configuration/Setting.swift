@@ -2,21 +2,21 @@
 
 internal import Yams
 
-/// One setting: the one description of it, from which come its validation, its help, `berth config` and the reference.
+/// The description of one setting: its validation, its help, `berth config` and the reference are all made from it.
 package struct Setting: Sendable {
-    /// Its name in the file.
+    /// The name in the file.
     package let key: String
-    /// What it does, in a sentence without its full stop.
+    /// What the setting does: a sentence without its full stop.
     package let meaning: String
-    /// Which values it takes.
+    /// The values that are allowed.
     package let allowed: String
-    /// As YAML.
+    /// The default as YAML.
     package let defaultValue: String
-    /// True: what a reload says of it counts only after a restart.
+    /// Whether a change takes effect only after a restart, not by a reload.
     package let needsRestart: Bool
 }
 
-/// A setting, and how it gets into and out of a `Target`.
+/// A setting, and how it is read into a `Target` and shown.
 struct SettingEntry<Target: Sendable>: Sendable {
     let setting: Setting
     let read: @Sendable (Node, inout Target) throws(ValueProblem) -> Void

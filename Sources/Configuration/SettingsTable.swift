@@ -2,11 +2,11 @@
 
 internal import Pool
 
-/// Every setting there is.
+/// The table of all settings.
 package enum SettingsTable {
-    /// Of the whole server, but for `pools`.
+    /// Settings of the whole server, without `pools`.
     package static var server: [Setting] { serverTable.entries.map(\.setting) }
-    /// Of each pool.
+    /// Settings of each pool.
     package static var pool: [Setting] { poolTable.entries.map(\.setting) }
 
     static let poolName = ValueKind<String>.string("1 to 64 of a-z, A-Z, 0-9, \".\", \"_\" and \"-\"") { name in
@@ -38,8 +38,8 @@ package enum SettingsTable {
         table.add(
             "docker_host", \.dockerHost,
             ValueKind<String>.string("unix://PATH, tcp://HOST:PORT or ssh://USER@HOST").or("auto"),
-            "The Docker engine; auto is what docker itself would take ($DOCKER_HOST, its context), else the first socket "
-                + "that answers: /var/run/docker.sock, docker.sock or podman/podman.sock in $XDG_RUNTIME_DIR",
+            "Address of the Docker engine; auto is what docker itself uses ($DOCKER_HOST, its context), else the first "
+                + "socket that answers: /var/run/docker.sock, docker.sock or podman/podman.sock in $XDG_RUNTIME_DIR",
             needsRestart: true)
         table.add(
             "agent", \.agent, ValueKind<String>.string("a path").or("auto"),
@@ -73,11 +73,11 @@ package enum SettingsTable {
             "Time between TERM and KILL, used when the request sets none", needsRestart: true)
         table.add(
             "output_grace", \.outputGrace, .duration,
-            "After a program's exit: silence of a process that still holds its output, after which that process is killed",
+            "Maximum silence of a process that holds a program's output after its exit; then that process is killed",
             needsRestart: true)
         table.add(
             "max_output_grace", \.maxOutputGrace, .duration,
-            "After a program's exit: total time for which what it left running may go on writing its output",
+            "Maximum total time for which processes that a program left running may write its output after its exit",
             needsRestart: true)
         table.add(
             "max_execution_timeout", \.maxExecutionTimeout, .durationOverZero,
@@ -94,7 +94,7 @@ package enum SettingsTable {
         return table
     }()
 
-    /// What callers may hold of the server.
+    /// Limits on what callers may hold of the server.
     private static func addCallers(_ table: inout SettingTable<ServerConfiguration>) {
         table.add(
             "held_memory", \.heldMemoryBytes, .size(atLeast: 16 << 20),
@@ -114,7 +114,7 @@ package enum SettingsTable {
             "Maximum number of contexts, interpreters that keep their state, in one lease", needsRestart: true)
         table.add(
             "max_display", \.maxDisplayBytes, ValueKind<Int64>.size(64 << 10...3 << 20),
-            "Maximum size of one display of a piece of code; a form of it that is larger is left out, and named",
+            "Maximum size of one display of a piece of code; a larger form is left out, and its size is reported",
             needsRestart: true)
         table.add(
             "unread_time", \.unreadTime, .durationOverZero,

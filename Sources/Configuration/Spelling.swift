@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Guesses what was meant.
+/// Suggestions for misspelt names.
 enum Spelling {
-    /// The one of `words` that is the fewest changes of a letter away from `word`; nil: none is near.
+    /// Returns the one of `words` with the smallest edit distance to `word`; nil if none is near.
     static func nearest(to word: String, in words: [String]) -> String? {
         let word = word.lowercased().replacing("-", with: "_")
         let near = words.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.min { $0.1 < $1.1 }
@@ -10,7 +10,7 @@ enum Spelling {
         return found
     }
 
-    /// Letters to insert, delete or replace, as Levenshtein counts them.
+    /// The Levenshtein distance: how many letters to insert, delete or replace.
     private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
         var row = Array(0...b.count)
         for (i, x) in a.enumerated() {

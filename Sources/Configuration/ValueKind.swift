@@ -7,18 +7,18 @@ internal import Yams
 /// What is wrong with a value.
 struct ValueProblem: Error {
     var message: String
-    /// False where the message itself says what would be right.
+    /// False if the message itself says what would be right.
     var showsAllowed = true
 }
 
-/// How a kind of value is read, checked and shown.
+/// Reads, checks and shows one kind of value.
 struct ValueKind<Value: Sendable>: Sendable {
     let allowed: String
     let read: @Sendable (Node) throws(ValueProblem) -> Value
-    /// As YAML that `read` reads.
+    /// Writes a value as YAML that `read` accepts.
     let show: @Sendable (Value) -> String
 
-    /// The same, or a word that stands for none.
+    /// This kind, or a word that stands for nil.
     func or(_ word: String) -> ValueKind<Value?> {
         ValueKind<Value?>(allowed: "\(allowed), or \(word)") { node throws(ValueProblem) -> Value? in
             if node.scalar?.string == word { return nil }
@@ -29,7 +29,7 @@ struct ValueKind<Value: Sendable>: Sendable {
     }
 }
 
-/// The text of a single value.
+/// The text of a scalar.
 func text(_ node: Node) throws(ValueProblem) -> String {
     switch node {
     case .scalar(let scalar): return scalar.string
@@ -39,7 +39,7 @@ func text(_ node: Node) throws(ValueProblem) -> String {
     }
 }
 
-/// A string as YAML: plain where that is safe.
+/// Writes a string as YAML, without quotes if that is safe.
 func quoted(_ text: String) -> String {
     let safe = text.unicodeScalars.allSatisfy {
         $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "_./:@+-".unicodeScalars.contains($0))
@@ -61,7 +61,7 @@ extension ValueKind<Int> {
     static func integer(_ range: ClosedRange<Int>) -> Self {
         Self(allowed: "a whole number from \(range.lowerBound) to \(range.upperBound)") { node throws(ValueProblem) in
             let text = try text(node)
-            guard let number = Int(text) else { throw ValueProblem(message: "\(quoted(text)) is no whole number") }
+            guard let number = Int(text) else { throw ValueProblem(message: "\(quoted(text)) is not a whole number") }
             guard range.contains(number) else {
                 throw ValueProblem(
                     message: "\(number) is not from \(range.lowerBound) to \(range.upperBound)", showsAllowed: false)
@@ -87,7 +87,7 @@ extension ValueKind<Int64> {
         let (least, most) = (Notation.text(bytes: range.lowerBound), Notation.text(bytes: range.upperBound))
         return Self(allowed: "a size from \(least) to \(most)") { node throws(ValueProblem) in
             let text = try text(node)
-            guard let bytes = Notation.bytes(text) else { throw ValueProblem(message: "\(quoted(text)) is no size") }
+            guard let bytes = Notation.bytes(text) else { throw ValueProblem(message: "\(quoted(text)) is not a size") }
             guard range.contains(bytes) else { throw ValueProblem(message: "\(text) is not from \(least) to \(most)") }
             return bytes
         } show: {
@@ -97,9 +97,9 @@ extension ValueKind<Int64> {
 
     static func size(atLeast least: Int64) -> Self {
         let shown = Notation.text(bytes: least)
-        return Self(allowed: "a size of \(shown) and more, as 65536, 128m or 1.5g") { node throws(ValueProblem) in
+        return Self(allowed: "a size of at least \(shown), e.g. 65536, 128m or 1.5g") { node throws(ValueProblem) in
             let text = try text(node)
-            guard let bytes = Notation.bytes(text) else { throw ValueProblem(message: "\(quoted(text)) is no size") }
+            guard let bytes = Notation.bytes(text) else { throw ValueProblem(message: "\(quoted(text)) is not a size") }
             guard bytes >= least else { throw ValueProblem(message: "\(text) is less than \(shown)") }
             return bytes
         } show: {
@@ -107,12 +107,12 @@ extension ValueKind<Int64> {
         }
     }
 
-    /// CPUs as people count them, kept in thousandths.
+    /// A number of CPUs, stored in thousandths of a CPU.
     static var milliCPUs: Self {
         Self(allowed: "a number from 0.01 to 4096") { node throws(ValueProblem) in
             let text = try text(node)
             guard let cpus = Double(text), cpus.isFinite else {
-                throw ValueProblem(message: "\(quoted(text)) is no number")
+                throw ValueProblem(message: "\(quoted(text)) is not a number")
             }
             guard cpus >= 0.01, cpus <= 4096 else {
                 throw ValueProblem(message: "\(text) is not from 0.01 to 4096", showsAllowed: false)
@@ -129,9 +129,9 @@ extension ValueKind<UInt32> {
         Self(allowed: "a user id from 1 to 4294967294") { node throws(ValueProblem) in
             let text = try text(node)
             guard let uid = UInt32(text), uid != .max else {
-                throw ValueProblem(message: "\(quoted(text)) is no user id")
+                throw ValueProblem(message: "\(quoted(text)) is not a user id")
             }
-            guard uid != 0 else { throw ValueProblem(message: "0 is root, as which no program runs") }
+            guard uid != 0 else { throw ValueProblem(message: "0 is root, and no program may run as root") }
             return uid
         } show: {
             "\($0)"
@@ -145,7 +145,7 @@ extension ValueKind<ClosedRange<UInt32>> {
             let text = try text(node)
             let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt32($0) }
             guard ends.count == 2, let first = ends[0], let last = ends[1], first > 0, last < .max else {
-                throw ValueProblem(message: "\(quoted(text)) is no range of user ids")
+                throw ValueProblem(message: "\(quoted(text)) is not a range of user ids")
             }
             guard first <= last else { throw ValueProblem(message: "\(first) is more than \(last)") }
             return first...last
@@ -156,16 +156,16 @@ extension ValueKind<ClosedRange<UInt32>> {
 }
 
 extension ValueKind<UInt32> {
-    /// Permissions, in octal.
+    /// Permissions of a file, in octal.
     static var socketMode: Self {
         Self(allowed: "permissions in octal from 0600 to 0777") { node throws(ValueProblem) in
             let text = try text(node)
             guard let mode = UInt32(text.hasPrefix("0o") ? String(text.dropFirst(2)) : text, radix: 8), mode <= 0o777
             else {
-                throw ValueProblem(message: "\(quoted(text)) is no permissions")
+                throw ValueProblem(message: "\(quoted(text)) is not a set of permissions")
             }
             guard mode & 0o600 == 0o600 else {
-                throw ValueProblem(message: "\(text) leaves out the server's own user", showsAllowed: false)
+                throw ValueProblem(message: "\(text) gives the server's own user no access", showsAllowed: false)
             }
             return mode
         } show: {
@@ -182,7 +182,7 @@ extension ValueKind<[UInt32]> {
             guard let items = node.sequence else { return [try item.read(node)] }
             var values: [UInt32] = []
             for node in items { values.append(try item.read(node)) }
-            guard Set(values).count == values.count else { throw ValueProblem(message: "one is listed twice") }
+            guard Set(values).count == values.count else { throw ValueProblem(message: "a value is listed twice") }
             return values
         } show: {
             "[\($0.map(item.show).joined(separator: ", "))]"
@@ -194,7 +194,7 @@ extension ValueKind<Double> {
     static var fraction: Self {
         Self(allowed: "a number from 0 to 1") { node throws(ValueProblem) in
             let text = try text(node)
-            guard let number = Double(text) else { throw ValueProblem(message: "\(quoted(text)) is no number") }
+            guard let number = Double(text) else { throw ValueProblem(message: "\(quoted(text)) is not a number") }
             guard number >= 0, number <= 1 else {
                 throw ValueProblem(message: "\(text) is not from 0 to 1", showsAllowed: false)
             }
@@ -210,11 +210,11 @@ extension ValueKind<Duration> {
     static var durationOverZero: Self { duration(isZeroAllowed: false) }
 
     private static func duration(isZeroAllowed: Bool) -> Self {
-        let allowed = "a duration\(isZeroAllowed ? "" : " over 0"), as 250ms, 30s, 5m or 2h"
+        let allowed = "a duration\(isZeroAllowed ? "" : " over 0"), e.g. 250ms, 30s, 5m or 2h"
         return Self(allowed: allowed) { node throws(ValueProblem) in
             let text = try text(node)
             guard let duration = Notation.duration(text) else {
-                throw ValueProblem(message: "\(quoted(text)) is no duration")
+                throw ValueProblem(message: "\(quoted(text)) is not a duration")
             }
             guard isZeroAllowed || duration > .zero else { throw ValueProblem(message: "\(text) is not more than 0") }
             return duration
@@ -228,7 +228,7 @@ extension ValueKind<Bool> {
     static var boolean: Self {
         Self(allowed: "true or false") { node throws(ValueProblem) in
             let text = try text(node)
-            guard let value = Bool(text) else { throw ValueProblem(message: "\(quoted(text)) is neither") }
+            guard let value = Bool(text) else { throw ValueProblem(message: "\(quoted(text)) is not allowed") }
             return value
         } show: {
             "\($0)"
@@ -243,7 +243,7 @@ extension ValueKind where Value: CaseIterable & RawRepresentable<String> {
         return Self(allowed: allowed) { node throws(ValueProblem) in
             let text = try text(node)
             guard let value = Value(rawValue: text) else {
-                throw ValueProblem(message: "\(quoted(text)) is none of them")
+                throw ValueProblem(message: "\(quoted(text)) is not allowed")
             }
             return value
         } show: {
@@ -268,14 +268,14 @@ extension ValueKind<String> {
 }
 
 extension ValueKind<[String]> {
-    /// At least one; a single value stands for a list of it.
+    /// A list of at least one value. A single value counts as a list of one.
     static func list(_ item: ValueKind<String>) -> Self {
         Self(allowed: "one or a list, each \(item.allowed)") { node throws(ValueProblem) in
             guard let items = node.sequence else { return [try item.read(node)] }
             guard !items.isEmpty else { throw ValueProblem(message: "[] is empty") }
             var values: [String] = []
             for node in items { values.append(try item.read(node)) }
-            guard Set(values).count == values.count else { throw ValueProblem(message: "one is listed twice") }
+            guard Set(values).count == values.count else { throw ValueProblem(message: "a value is listed twice") }
             return values
         } show: {
             "[\($0.map(item.show).joined(separator: ", "))]"
@@ -290,7 +290,7 @@ extension ValueKind<PoolConfiguration.Sizing> {
         return Self(allowed: allowed) { node throws(ValueProblem) in
             guard let map = node.mapping else { return .fixed(try number.read(node)) }
             guard map.count == 2, let lowest = map["min"], let highest = map["max"] else {
-                throw ValueProblem(message: "a map with other keys than min and max")
+                throw ValueProblem(message: "the map must have the keys min and max, and no others")
             }
             let (min, max) = (try number.read(lowest), try number.read(highest))
             guard min <= max else {
@@ -312,7 +312,7 @@ extension ValueKind<PoolConfiguration.Reuse> {
             switch try text(node) {
             case "never": return .never
             case "reset": return .reset
-            case let text: throw ValueProblem(message: "\(quoted(text)) is neither")
+            case let text: throw ValueProblem(message: "\(quoted(text)) is not allowed")
             }
         } show: {
             $0 == .never ? "never" : "reset"

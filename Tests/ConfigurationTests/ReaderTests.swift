@@ -102,10 +102,10 @@ struct ReaderTests {
         for (line, words) in [
             ("berth.yaml:1: listen: 0.0.0.0:7411 is not loopback", "insecure: true"),
             ("berth.yaml:2: runtme: there is no such setting, did you mean runtime?", "; allowed: listen, "),
-            ("berth.yaml:3: tick: soon is no duration; allowed: a duration over 0, as 250ms", ""),
+            ("berth.yaml:3: tick: soon is not a duration; allowed: a duration over 0, e.g. 250ms", ""),
             ("berth.yaml:6: pools.default.size: 20 is more than max 10", ""),
-            ("berth.yaml:8: pools.default.memory: 1x is no size; allowed: a size of 8m and more", ""),
-            ("berth.yaml:9: pools.default.reuse: sometimes is neither; allowed: never or reset", ""),
+            ("berth.yaml:8: pools.default.memory: 1x is not a size; allowed: a size of at least 8m", ""),
+            ("berth.yaml:9: pools.default.reuse: sometimes is not allowed; allowed: never or reset", ""),
             ("berth.yaml:10: pools.default.max-age: there is no such setting, did you mean max_age?", ""),
             ("berth.yaml:11: pools.default.cpus: it has no value; allowed: a number from 0.01 to 4096", ""),
         ] {
@@ -141,8 +141,8 @@ struct ReaderTests {
     @Test("a mistake of the YAML itself has its line")
     func syntax() {
         #expect(mistakes("max: 1\ntick: [1\n").first?.hasPrefix("berth.yaml:") == true)
-        #expect(mistakes("max: 1\n\n\ttick: 1\n").first?.hasPrefix("berth.yaml:3: this is no YAML") == true)
-        #expect(mistakes("max: 1\nmax: 2\n").first?.contains("said twice") == true)
+        #expect(mistakes("max: 1\n\n\ttick: 1\n").first?.hasPrefix("berth.yaml:3: this is not valid YAML") == true)
+        #expect(mistakes("max: 1\nmax: 2\n").first?.contains("defined twice") == true)
     }
 
     @Test("settings without effect are warned about, and count otherwise")
@@ -205,7 +205,7 @@ struct ReaderTests {
         let text = "pools: {a: {}, b: {}}"
         #expect(
             mistakes(text, [FlagValue("--memory", .pools, "memory", ["1x"])]) == [
-                "--memory 1x is no size; allowed: a size of 8m and more, as 65536, 128m or 1.5g"
+                "--memory 1x is not a size; allowed: a size of at least 8m, e.g. 65536, 128m or 1.5g"
             ])
         let size = FlagValue("--size", .pools, "size", ["9"])
         #expect(mistakes(nil, [size, FlagValue("--max", .pools, "max", ["3"])]) == ["--size 9 is more than --max 3"])

@@ -78,8 +78,8 @@ struct ConfigurationTests {
                 try "pools: {first: {size: many}}\ntick: never\n".write(toFile: path, atomically: true, encoding: .utf8)
                 server.program.signal(SIGHUP)
                 try await eventually("it is refused") { server.program.err.contains("the old one stays") }
-                #expect(server.program.err.contains("\(path):1: pools.first.size: many is no whole number"))
-                #expect(server.program.err.contains("\(path):2: tick: never is no duration"))
+                #expect(server.program.err.contains("\(path):1: pools.first.size: many is not a whole number"))
+                #expect(server.program.err.contains("\(path):2: tick: never is not a duration"))
                 #expect(try await idle(client, "third") == 1)
 
                 // A pool that is gone.
