@@ -3,36 +3,36 @@
 internal import CLinux
 package import Glibc
 
-/// A directory that is held open: whatever becomes of its name, it is the same one.
+/// A directory that is held open. It stays the same directory even if it is renamed or another takes its name.
 package final class Directory: Sendable {
     package let raw: Int32
 
-    /// - Parameter raw: of any kind, also O_PATH; closed with this.
+    /// - Parameter raw: a descriptor of any kind, also with O_PATH; it is closed with this object.
     package init(adopting raw: Int32) {
         self.raw = raw
     }
 
     deinit { close(raw) }
 
-    /// - Throws: `FileError` when there is no directory.
+    /// - Throws: `FileError` if `path` is not a directory.
     package convenience init(path: [UInt8]) throws(FileError) {
         let raw = path.withC { Glibc.open($0, berth_o_path | O_DIRECTORY | O_CLOEXEC) }
         guard raw >= 0 else { throw FileError(errno, path.shown) }
         self.init(adopting: raw)
     }
 
-    /// openat(2), O_CLOEXEC added.
+    /// openat(2) with O_CLOEXEC.
     package func open(_ name: [UInt8], _ flags: Int32, mode: UInt32 = 0) -> Int32 {
         name.withC { openat(raw, $0, flags | O_CLOEXEC, mode) }
     }
 
-    /// A directory in it that is no link; nil with errno.
+    /// Opens a directory in this one, but not through a link. Returns nil and sets errno if that fails.
     package func directory(_ name: [UInt8]) -> Directory? {
         let inner = open(name, berth_o_path | O_DIRECTORY | O_NOFOLLOW)
         return inner >= 0 ? Directory(adopting: inner) : nil
     }
 
-    /// What stands at a name, a link itself; nil with errno.
+    /// The status of an entry; of a link, the link's own. Returns nil and sets errno if that fails.
     package func status(_ name: [UInt8]) -> stat? {
         var status = stat()
         return name.withC { fstatat(raw, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 ? status : nil
@@ -44,7 +44,7 @@ package final class Directory: Sendable {
         return status
     }
 
-    /// All names in it, in the order of their bytes; nil with errno.
+    /// The names of all entries, sorted by their bytes. Returns nil and sets errno if that fails.
     package func names() -> [[UInt8]]? {
         let own = open([UInt8(ascii: ".")], O_RDONLY | O_DIRECTORY)
         guard own >= 0 else { return nil }
@@ -84,7 +84,7 @@ extension Directory {
         }
     }
 
-    /// rename(2). False with errno.
+    /// rename(2). Returns false and sets errno if it fails.
     package func rename(_ name: [UInt8], to new: [UInt8], in target: Directory, neverReplaces: Bool) -> Bool {
         name.withC { old in
             new.withC { new in
@@ -95,9 +95,11 @@ extension Directory {
         }
     }
 
-    /// chmod(2) of what stands at a name, or of the directory itself; a link is not followed. False with errno.
+    /// chmod(2) of an entry, or of the directory itself; a link is not followed. Returns false and sets errno if it
+    /// fails.
     package func changeMode(_ name: [UInt8]?, _ mode: UInt32) -> Bool {
-        // It may be unreadable, so that it can't be opened as usual; and what is opened so has a mode by its path alone.
+        // The entry may be unreadable, so it is opened with O_PATH. fchmod(2) refuses such a descriptor, hence the
+        // path.
         let opened = open(name ?? [UInt8(ascii: ".")], berth_o_path | O_NOFOLLOW)
         guard opened >= 0 else { return false }
         let entry = Directory(adopting: opened)

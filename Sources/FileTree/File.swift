@@ -19,7 +19,7 @@ package final class File: Sendable {
         return status
     }
 
-    /// - Returns: bytes read; 0 at its end.
+    /// - Returns: how many bytes were read; 0 at the end of the file.
     package func read(into buffer: UnsafeMutableRawBufferPointer, path: String) throws(FileError) -> Int {
         while true {
             let count = Glibc.read(raw, buffer.baseAddress, buffer.count)
@@ -28,7 +28,7 @@ package final class File: Sendable {
         }
     }
 
-    /// Writes all of it.
+    /// Writes all of `bytes`.
     package func write(_ bytes: UnsafeRawBufferPointer, path: String) throws(FileError) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -41,6 +41,6 @@ package final class File: Sendable {
         }
     }
 
-    /// It is made by the kernel as it is read, and has no size before.
+    /// Whether the kernel makes the file as it is read (/proc, /sys, cgroups), so that its size is not known before.
     package var isKernels: Bool { berth_is_kernels_file(raw) != 0 }
 }

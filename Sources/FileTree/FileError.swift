@@ -2,7 +2,7 @@
 
 internal import Glibc
 
-/// Why something could not be done with a file, in gRPC's codes.
+/// Why a file operation failed. The codes are those of gRPC.
 package struct FileError: Error, Equatable, Sendable {
     package enum Code: Int32, Sendable {
         case cancelled = 1
@@ -14,14 +14,14 @@ package struct FileError: Error, Equatable, Sendable {
         case `internal` = 13
     }
 
-    /// The finer kind, in the numbers of berth.v1.ErrorReason.
+    /// The reason in more detail, with the numbers of berth.v1.ErrorReason.
     package enum Reason: UInt32, Sendable, CaseIterable {
         case noSuchFile = 1
         case isADirectory = 2
         case notADirectory = 3
         case alreadyExists = 4
         case directoryNotEmpty = 5
-        /// A device, a pipe, a socket.
+        /// It is a device, a pipe or a socket.
         case notAFile = 6
         case readOnly = 7
         case outside = 8
@@ -58,7 +58,7 @@ package struct FileError: Error, Equatable, Sendable {
         case EEXIST: self.init(.failedPrecondition, message, .alreadyExists)
         case ELOOP: self.init(.failedPrecondition, message, .tooManyLinks)
         case EBUSY, ETXTBSY: self.init(.failedPrecondition, message)
-        case EXDEV: self.init(.failedPrecondition, "\(path): is in another of the places that programs can write to")
+        case EXDEV: self.init(.failedPrecondition, "\(path): is in another of the writable directories")
         case EWOULDBLOCK: self.init(.failedPrecondition, "\(path): a program holds it (a lease or a lock)")
         case ENAMETOOLONG: self.init(.invalidArgument, message, .nameTooLong)
         case EINVAL, EILSEQ: self.init(.invalidArgument, message)
@@ -68,7 +68,7 @@ package struct FileError: Error, Equatable, Sendable {
 }
 
 extension [UInt8] {
-    /// A name for a line of text: what is no character is shown as U+FFFD, what would end the line as `\xNN`.
+    /// The bytes as text that fits in a line: invalid UTF-8 becomes U+FFFD, control characters become `\xNN`.
     package var shown: String {
         var text = ""
         for scalar in String(decoding: self, as: UTF8.self).unicodeScalars {
@@ -82,7 +82,7 @@ extension [UInt8] {
         return text
     }
 
-    /// As C has it.
+    /// Calls `body` with the bytes as a C string.
     package func withC<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
         (self + [0]).withUnsafeBytes { raw in
             guard let base = raw.baseAddress else { preconditionFailure("a name without bytes") }

@@ -3,15 +3,17 @@
 internal import CLinux
 package import Glibc
 
-/// A file that is being written and has no name yet: it gets one when it is complete, and takes the place of what has that
-/// name in one step. Without that it is gone when this goes out of use, or when the process is killed.
+/// A file that is being written. It gets its name when it is complete, and atomically replaces what has that name.
+///
+/// Until then it has no name, so the kernel removes it if this object is deallocated or the process is killed. On a
+/// file system without nameless files it has a temporary name, which stays if the process is killed.
 package final class NewFile {
     package let file: File
     private let directory: Directory
     private let path: String
     /// UTIME_OMIT
     private static let omit = (1 << 30) - 2
-    /// Where the file system has no nameless files: the name it has meanwhile.
+    /// The temporary name, on a file system that has no nameless files.
     private var temporary: [UInt8]?
 
     /// - Parameter path: for messages.
@@ -32,10 +34,10 @@ package final class NewFile {
 
     deinit { removeTemporary() }
 
-    /// Runs of zeros at least this long become holes: a sparse file stays one, whatever way it came.
+    /// Runs of zeros of at least this many bytes become holes, so a sparse file stays sparse, however it was sent.
     private static let minHole = 32 << 10
     private static let block = 4 << 10
-    /// Zeros at its end that are not written yet.
+    /// Zeros at the end of the file that are not written yet.
     private var hole = 0
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
@@ -48,7 +50,7 @@ package final class NewFile {
                 continue
             }
             try closeHole()
-            // Up to the next block that is nothing but zeros.
+            // Writes up to the next block that has only zeros.
             var count = min(NewFile.block, rest.count)
             while count < rest.count, NewFile.zeros(UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))) == 0 {
                 count = min(count + NewFile.block, rest.count)
@@ -58,14 +60,14 @@ package final class NewFile {
         }
     }
 
-    /// As if so many zeros were written.
+    /// Has the same effect as writing that many zeros.
     package func skip(_ zeros: UInt64) throws(FileError) {
         let (sum, isOver) = hole.addingReportingOverflow(Int(clamping: zeros))
         guard !isOver else { throw FileError(EFBIG, path) }
         hole = sum
     }
 
-    /// How many zeros it begins with, in whole blocks; less than a block at its end.
+    /// The number of zeros at the start of `bytes`, counted in whole blocks; only the last block may be shorter.
     private static func zeros(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard let start = bytes.baseAddress else { return 0 }
         var count = 0
@@ -77,7 +79,8 @@ package final class NewFile {
         return count
     }
 
-    /// What follows is written after the zeros, which are skipped if there are enough of them.
+    /// Must be called before other bytes are written: makes the pending zeros a hole, or writes them if they are too
+    /// few.
     private func closeHole() throws(FileError) {
         guard hole > 0 else { return }
         defer { hole = 0 }
@@ -91,8 +94,8 @@ package final class NewFile {
         try file.write(UnsafeRawBufferPointer(zeros), path: path)
     }
 
-    /// Gives it its name, mode and time.
-    /// - Parameter modified: nil: now.
+    /// Gives the file its name, mode and modification time.
+    /// - Parameter modified: nil keeps the time of the last write.
     package func commit(as name: [UInt8], mode: UInt32, modified: timespec? = nil) throws(FileError) {
         if hole > 0 {
             let size = lseek(file.raw, 0, SEEK_CUR) + off_t(hole)
@@ -106,7 +109,7 @@ package final class NewFile {
         if temporary == nil {
             if link(as: name) { return }
             guard errno == EEXIST else { throw FileError(errno, path) }
-            // A nameless file can't take a name that is in use: it gets one to be renamed from.
+            // linkat(2) can't replace a name that is in use, but rename(2) can: it needs a temporary name.
             let stopover = NewFile.temporaryName()
             guard link(as: stopover) else { throw FileError(errno, path) }
             temporary = stopover
@@ -126,7 +129,7 @@ package final class NewFile {
         _ = name.withC { unlinkat(directory.raw, $0, 0) }
     }
 
-    /// Makes a link like a file: at once, in the place of what has its name.
+    /// Creates a symbolic link, which atomically replaces what has its name.
     package static func link(
         to target: [UInt8], in directory: Directory, as name: [UInt8], modified: timespec, path: String
     ) throws(FileError) {
@@ -138,7 +141,7 @@ package final class NewFile {
         try rename(temporary, to: name, in: directory, path: path)
     }
 
-    /// Gives a file another name, in the place of what has that.
+    /// Creates a hard link to a file, which atomically replaces what has its name.
     package static func link(
         _ existing: (directory: Directory, name: [UInt8]), in directory: Directory, as name: [UInt8], path: String
     ) throws(FileError) {
@@ -148,7 +151,7 @@ package final class NewFile {
         }
         guard made == 0 else { throw FileError(errno, path) }
         try rename(temporary, to: name, in: directory, path: path)
-        // Names of the same file: a rename does nothing then.
+        // If both are names of the same file, rename(2) has done nothing.
         _ = temporary.withC { unlinkat(directory.raw, $0, 0) }
     }
 

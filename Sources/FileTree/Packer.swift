@@ -2,8 +2,9 @@
 
 package import Glibc
 
-/// Puts a directory, or one file, into a tar archive. Names in it are relative to the directory, which itself is "./".
-/// Sockets, pipes and devices are left out; what is a link stays one, and files with several names are stored once.
+/// Packs a directory, or one file, into a tar archive. Names are relative to the directory, which itself is "./".
+/// Sockets, pipes, devices and other file systems are left out. Links are stored as links, and a file with several
+/// names is stored once.
 package struct Packer {
     private struct Identity: Hashable {
         let device: UInt64
@@ -12,17 +13,17 @@ package struct Packer {
 
     private struct Level {
         let directory: Directory
-        /// With a slash at its end, but for the first.
+        /// The path of the directory with a slash at its end; empty for the first level.
         let prefix: [UInt8]
         var names: ArraySlice<[UInt8]>
     }
 
-    /// Bytes of a file of /proc or /sys, which is held whole.
+    /// Maximum bytes of a file of /proc or /sys, which is read into memory as a whole.
     private static let maxOfKernels = 16 << 20
-    /// What is at most told of.
+    /// Maximum number of entries in `leftOut`.
     private static let maxLeftOut = 1000
 
-    /// Names, each with what it is, that are no part of the archive: a reader finds the same in it (`TarReader.leftOut`).
+    /// Names that were left out, each with the reason. The archive has them as comments (`TarReader.leftOut`).
     package private(set) var leftOut: [String] = []
     private var tar: TarWriter
     private var stored: [Identity: [UInt8]] = [:]
@@ -39,7 +40,7 @@ package struct Packer {
         try tar.finish()
     }
 
-    /// Adds a directory, and ends the archive. What vanishes meanwhile is left out.
+    /// Adds a directory, and ends the archive. Entries that vanish meanwhile are left out.
     /// - Parameter path: for messages.
     package mutating func pack(_ directory: Directory, path: String) throws(FileError) {
         defer { buffer.deallocate() }
@@ -119,7 +120,7 @@ package struct Packer {
         }
     }
 
-    /// A file of /proc or /sys: how long it is shows only when it has been read, and the archive says it before.
+    /// Adds a file of /proc or /sys. It is read before its header is written, since only then its size is known.
     private mutating func addKernels(_ file: File, _ entry: TarEntry) throws(FileError) {
         var content: [UInt8] = []
         while true {

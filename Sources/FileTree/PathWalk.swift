@@ -3,16 +3,17 @@
 internal import CLinux
 package import Glibc
 
-/// Where a path has led: a directory that is held open, and a name in it.
+/// The result of a walk: a directory that is held open, and a name in it.
 package struct Spot {
     package let directory: Directory
-    /// nil: the directory itself, which is where the walk began, or was come to by "..".
+    /// Nil if the path led to the directory itself: to the start of the walk, or by "..".
     package let name: [UInt8]?
-    /// What stands there now, a link only if it was not to be followed; nil: nothing.
+    /// The status of the entry with that name, nil if there is none. It is a link only if links were not to be
+    /// followed.
     package let status: stat?
 }
 
-/// Directories that a walk has made, by their inodes.
+/// Directories that walks have created, by inode.
 package final class MadeDirectories {
     private var inodes: Set<UInt64> = []
 
@@ -23,26 +24,26 @@ package final class MadeDirectories {
     package func contains(_ status: stat) -> Bool { inodes.contains(UInt64(status.st_ino)) }
 }
 
-/// Follows paths from a directory and never leaves it, nor the file system it is on.
+/// Follows paths from a directory, and never leaves the directory or its file system.
 ///
-/// Each component is opened by itself and then looked at, so that nobody can put a link in its place in between; ".." goes
-/// back to the directory that was come from, and not to where the kernel thinks it is by now. That is what openat2(2) does
-/// with RESOLVE_BENEATH, but it works on every kernel and under every seccomp profile, and follows absolute links that
-/// stay within.
+/// Each component is opened first and examined afterwards, so nobody can replace it with a link in between. ".." goes
+/// back to the directory that the walk came from, even if that was moved meanwhile. openat2(2) with RESOLVE_BENEATH
+/// does the same, but this works on every kernel and under every seccomp profile, and follows absolute links that stay
+/// inside.
 package struct PathWalk {
-    /// As many as the kernel follows.
+    /// The maximum number of links to follow; the kernel has the same.
     private static let maxLinks = 40
 
     private let root: Directory
     private let device: UInt64
-    /// The root's own path, for links that are absolute; nil: those are not followed.
+    /// The components of the root's own path, used to follow absolute links. If nil, absolute links lead outside.
     private let prefix: [[UInt8]]?
     private let outside: FileError.Code
     private let reason: FileError.Reason
 
     /// - Parameters:
-    ///   - prefix: the components of the root's path.
-    ///   - outside: the code for a path that leads outside.
+    ///   - prefix: the components of the root's path; nil: every absolute link leads outside.
+    ///   - outside: the error code for a path that leads outside.
     package init(root: Directory, prefix: [[UInt8]]? = nil, outside: FileError.Code) {
         self.root = root
         self.prefix = prefix
@@ -56,11 +57,12 @@ package struct PathWalk {
     }
 
     /// - Parameters:
-    ///   - followsLast: a link at the path's end is followed.
-    ///   - makesParents: directories that are missing on the way are made.
-    ///   - made: is told of those.
-    ///   - path: for messages.
-    /// - Throws: `FileError`: nothing on the way, no directory on the way, not allowed, leads outside.
+    ///   - followsLast: whether to follow a link at the end of the path.
+    ///   - makesParents: whether to create missing directories on the way.
+    ///   - made: records the directories that were created.
+    ///   - path: the path for messages.
+    /// - Throws: `FileError` if a directory on the way is missing, is not a directory or may not be entered, or if the
+    ///   path leads outside.
     package func callAsFunction(
         _ components: [[UInt8]], followsLast: Bool = true, makesParents: Bool = false, made: MadeDirectories? = nil,
         path: String
@@ -118,8 +120,8 @@ package struct PathWalk {
 }
 
 extension Spot {
-    /// The directory that stands there, opened.
-    /// - Throws: `FileError` when there is none.
+    /// Opens the directory.
+    /// - Throws: `FileError` if it is not a directory.
     package func openDirectory(path: String) throws(FileError) -> Directory {
         guard let name else { return directory }
         guard status != nil else { throw FileError(ENOENT, path) }
@@ -130,15 +132,15 @@ extension Spot {
         return opened
     }
 
-    /// The regular file that stands there, opened for reading; never waits, whatever it is.
-    /// - Throws: `FileError` when there is none.
+    /// Opens the regular file for reading. Never blocks, even if it is a pipe by now.
+    /// - Throws: `FileError` if it is not a regular file.
     package func openFile(path: String) throws(FileError) -> (file: File, status: stat) {
         guard let status else { throw FileError(ENOENT, path) }
         guard let name, status.isRegular else { throw FileError(wrongKind: status, path) }
         let raw = directory.open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
         guard raw >= 0 else { throw FileError(errno, path) }
         let file = File(adopting: raw)
-        // Another one, perhaps, by now.
+        // It may have been replaced since it was examined.
         let opened = file.status
         guard opened.isRegular else { throw FileError(wrongKind: opened, path) }
         return (file, opened)

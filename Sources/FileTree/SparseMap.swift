@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where in a sparse file the bytes are that an archive holds; the rest are holes. Also the place that a reader has come
-/// to. What GNU tar and libarchive write: GNU's old format, and 0.0, 0.1 and 1.0 of its pax formats.
+/// The extents of a sparse file that an archive stores, the rest being holes, and the position of the reader.
+/// The formats are those that GNU tar and libarchive write: GNU's old format, and versions 0.0, 0.1 and 1.0 of its pax
+/// format.
 struct SparseMap: Equatable {
     struct Extent: Equatable {
         let offset: UInt64
@@ -10,19 +11,19 @@ struct SparseMap: Equatable {
         var end: UInt64 { offset + count }
     }
 
-    /// What is kept of one file, in pieces: 4 MiB.
+    /// Maximum number of extents that are kept for one file: 4 MiB.
     static let maxExtents = 1 << 18
 
-    /// Bytes of the file, holes included.
+    /// Bytes of the file, including holes.
     let size: UInt64
-    /// Bytes that the archive holds.
+    /// Bytes that the archive stores.
     let stored: UInt64
     private let extents: [Extent]
     private var next = 0
     private var position: UInt64 = 0
 
     /// - Parameter numbers: offset, count, offset, count …
-    /// - Returns: nil where they are not in order, or go over the size.
+    /// - Returns: nil if the extents are not in order, or exceed the size.
     init?(size: UInt64, numbers: [UInt64]) {
         guard size <= UInt64(Int64.max), numbers.count.isMultiple(of: 2) else { return nil }
         var extents: [Extent] = []
@@ -32,7 +33,7 @@ struct SparseMap: Equatable {
             let (offset, count) = (numbers[index], numbers[index + 1])
             guard offset >= end, offset <= size, count <= size - offset else { return nil }
             end = offset + count
-            // The last one is often empty, and says where the file ends.
+            // The last extent is often empty: it marks the end of the file.
             guard count > 0 else { continue }
             extents.append(Extent(offset: offset, count: count))
             stored += count
@@ -42,41 +43,41 @@ struct SparseMap: Equatable {
         self.extents = extents
     }
 
-    /// Bytes of the hole here; 0 where content comes, and at the end.
+    /// Bytes from the position to the end of the hole; 0 if the position is not in a hole, or at the end of the file.
     var hole: UInt64 {
         let end = next < extents.count ? extents[next].offset : size
         return end > position ? end - position : 0
     }
 
-    /// Bytes of content here; 0 in a hole, and at the end.
+    /// Bytes from the position to the end of the extent; 0 if the position is in a hole, or at the end of the file.
     var content: UInt64 {
         guard next < extents.count, position >= extents[next].offset else { return 0 }
         return extents[next].end - position
     }
 
-    /// - Parameter count: no more than what is left of the hole or of the content here.
+    /// - Parameter count: at most `hole` or `content`, whichever is not 0.
     mutating func advance(_ count: UInt64) {
         position += count
         if next < extents.count, position == extents[next].end { next += 1 }
     }
 }
 
-/// What headers say of a sparse file before its map is whole.
+/// What the pax headers of a sparse file say, before its map is complete.
 struct SparseHeaders {
     private var major: UInt64 = 0
     private var minor: UInt64 = 0
     private var size: UInt64?
     private var numbers: [UInt64] = []
     private var isDamaged = false
-    /// The file's own name: that of the header is another.
+    /// The real name of the file; the header before its content has a made-up one.
     private(set) var name: [UInt8]?
 
-    /// The map comes before the content, in decimal digits.
+    /// Whether the map is at the start of the content, in decimal digits.
     var isMapInContent: Bool { major == 1 && minor == 0 }
-    /// Nobody writes others.
+    /// Whether this is one of the three versions that exist.
     var isKnown: Bool { isMapInContent || (major == 0 && minor <= 1) }
 
-    /// Takes a record of a pax header.
+    /// Adds a record of a pax header.
     /// - Parameter key: what follows "GNU.sparse.".
     mutating func add(_ key: Substring, _ value: ArraySlice<UInt8>) {
         if key == "name" {
@@ -97,16 +98,18 @@ struct SparseHeaders {
         case "minor": minor = number
         case "size", "realsize": size = number
         case "offset", "numbytes":
-            // They come in turn.
+            // Offsets and counts must alternate.
             if numbers.count.isMultiple(of: 2) != (key == "offset") { isDamaged = true }
             add(value)
         default: break
         }
     }
 
-    /// The map of a file whose content in the archive, without a map in it, is `stored` bytes long.
-    /// - Parameter inContent: the numbers that came before the content.
-    /// - Returns: nil where it makes no sense.
+    /// The complete map of a file.
+    /// - Parameters:
+    ///   - inContent: the numbers of the map at the start of the content.
+    ///   - stored: bytes of the content in the archive, without such a map.
+    /// - Returns: nil if the map is inconsistent.
     func map(inContent: [UInt64], stored: UInt64) -> SparseMap? {
         guard !isDamaged, let size else { return nil }
         guard let map = SparseMap(size: size, numbers: isMapInContent ? inContent : numbers), map.stored == stored
@@ -131,17 +134,17 @@ struct SparseHeaders {
 }
 
 extension Tar {
-    /// GNU's old format: the first pieces are in the header, the others in blocks that follow it.
+    /// GNU's old format: the first extents are in the header, the others in blocks that follow it.
     static let sparsePieces = Field(offset: 386, size: 4 * 24)
     static let sparseGoesOn = 482
     static let sparseSize = Field(offset: 483, size: 12)
     static let moreSparsePieces = Field(offset: 0, size: 21 * 24)
     static let moreSparseGoesOn = 504
 
-    /// Adds offset and count of each piece; false where they are no numbers.
+    /// Adds offset and count of each extent. Returns false if they are not numbers.
     static func addPieces(_ field: ArraySlice<UInt8>, to numbers: inout [UInt64]) -> Bool {
         for start in stride(from: field.startIndex, to: field.endIndex, by: 24) {
-            // What is not used is empty.
+            // Unused fields are empty.
             guard field[start + 12] != 0 else { return true }
             guard let offset = number(field[start..<start + 12]), let count = number(field[start + 12..<start + 24])
             else {

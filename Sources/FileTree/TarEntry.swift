@@ -2,25 +2,26 @@
 
 package import Glibc
 
-/// What an archive says of one file.
+/// One entry of an archive, without its content.
 package struct TarEntry: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         case file
         case directory
-        /// To a target, as it is written in the link.
+        /// A link to a target, as it is written in the link.
         case symbolicLink([UInt8])
-        /// Another name of an earlier entry.
+        /// Another name for an earlier entry.
         case hardLink([UInt8])
     }
 
     package var name: [UInt8]
     package var kind: Kind
-    /// Bytes of a file; else 0.
+    /// Bytes of a file; 0 for other kinds.
     package var size: UInt64
     /// Permission bits, 0 to 07777.
     package var mode: UInt32
-    /// Nanoseconds 0 to 999 999 999.
+    /// Seconds since 1970, rounded down.
     package var modifiedSeconds: Int64
+    /// 0 to 999 999 999, to be added to the seconds.
     package var modifiedNanoseconds: Int64
     package var uid: UInt64
     package var gid: UInt64
@@ -49,7 +50,7 @@ package struct TarEntry: Equatable, Sendable {
     package var modified: timespec { timespec(tv_sec: Int(modifiedSeconds), tv_nsec: Int(modifiedNanoseconds)) }
 }
 
-/// Bytes and fields of a tar header, POSIX.1-1988 (ustar) with the pax extensions of POSIX.1-2001.
+/// Layout and numbers of a tar header: POSIX.1-1988 (ustar) with the pax extensions of POSIX.1-2001.
 enum Tar {
     static let block = 512
 
@@ -71,10 +72,11 @@ enum Tar {
     static let magic = Field(offset: 257, size: 8)
     static let prefix = Field(offset: 345, size: 155)
 
-    /// Bytes that fill the last block of `size` bytes.
+    /// Number of bytes that fill up the last block after `size` bytes.
     static func padding(_ size: UInt64) -> Int { (block - Int(size % UInt64(block))) % block }
 
-    /// The sum of all bytes, with the checksum itself as blanks; and the same of signed bytes, as some old programs have it.
+    /// The sum of all bytes, with blanks in the checksum field; and the sum as signed bytes, as some old programs
+    /// compute it.
     static func sums(_ header: ArraySlice<UInt8>) -> (UInt64, signed: Int64) {
         var sum: UInt64 = 0
         var above: Int64 = 0
@@ -88,17 +90,17 @@ enum Tar {
         return (sum, Int64(sum) - above)
     }
 
-    /// A number in octal digits; nil where it has no place in so many.
+    /// Writes a number in octal digits and a NUL; nil if it needs more than `size` bytes.
     static func octal(_ value: UInt64, size: Int) -> [UInt8]? {
         let digits = Array(String(value, radix: 8).utf8)
         guard digits.count < size else { return nil }
         return [UInt8](repeating: UInt8(ascii: "0"), count: size - 1 - digits.count) + digits + [0]
     }
 
-    /// A number in octal digits among blanks and NULs, or in GNU's base 256; nil where it is neither, or negative.
+    /// Reads a number in octal digits among blanks and NULs, or in GNU's base 256; nil if it is neither, or negative.
     static func number(_ field: ArraySlice<UInt8>) -> UInt64? {
         if let first = field.first, first & 0x80 != 0 {
-            // Two's complement: what is negative has the next bit set as well.
+            // Two's complement: a negative number has more bits set in its first byte.
             guard first == 0x80 else { return nil }
             var value: UInt64 = 0
             for byte in field.dropFirst() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension TarReader {
-    /// What the headers before an entry's own say of it.
+    /// What extended headers say about the entry that follows them.
     struct Changes {
         var name: [UInt8]?
         var link: [UInt8]?
@@ -10,7 +10,7 @@ extension TarReader {
         var sparse: SparseHeaders?
         var comment: String?
 
-        /// Records are `LENGTH KEY=VALUE\n`, LENGTH counts all of it.
+        /// Adds records of the form `LENGTH KEY=VALUE\n`, where LENGTH is that of the whole record.
         mutating func add(_ records: [UInt8]) throws(FileError) {
             var rest = records[...]
             while let first = rest.first, first != 0 {
@@ -39,7 +39,7 @@ extension TarReader {
             }
         }
 
-        /// `-1.25` is 1.25 s before 1970.
+        /// Reads a time such as `-1.25`, which is 1.25 s before 1970.
         private static func time(_ text: String) -> (Int64, Int64)? {
             let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
             guard let first = parts.first, let seconds = Int64(first), seconds.magnitude < 1 << 40 else { return nil }

@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads a tar archive as it comes: ustar, pax, and GNU's long names, large numbers and sparse files. Of an entry it takes
-/// name, kind, mode, time and content; owners and the rest are passed over.
+/// Reads a tar archive as a stream: ustar, pax, and GNU's long names, large numbers and sparse files. It reads the
+/// name, kind, mode, time and content of each entry, and ignores owners and the rest.
 ///
-/// The archive is not trusted: what is kept of it in memory is bounded, and nothing in it is taken for possible.
+/// The archive is not trusted: the memory for it is bounded, and everything in it is checked.
 package final class TarReader {
     package typealias Source = (UnsafeMutableRawBufferPointer) throws(FileError) -> Int
 
-    /// Bytes of one extended header or long name.
+    /// Maximum bytes of one extended header or long name.
     private static let maxExtension: UInt64 = 1 << 20
 
     package static let leftOutPrefix = "berth: left out "
     private static let maxLeftOut = 1000
 
-    /// What the archive's maker says is no part of it.
+    /// Names that the packer left out, each with the reason, from comments in the archive.
     package private(set) var leftOut: [String] = []
     private let source: Source
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
     private var filled = 0..<0
-    /// Of the current entry's content, and of what fills its last block.
+    /// Unread bytes of the current entry's content.
     private var left: UInt64 = 0
+    /// Unread bytes that fill up the last block of the current entry.
     private var padding = 0
-    /// Of the current entry, if it is stored without its holes.
+    /// The map of the current entry, if it is stored without its holes.
     private var sparse: SparseMap?
     private var current = "the archive"
     private var isOver = false
     private var isFirst = true
 
-    /// - Parameter source: fills some of the buffer and says how much; 0 at the end.
+    /// - Parameter source: fills part of the buffer and returns how many bytes; 0 at the end.
     package init(_ source: @escaping Source) {
         self.source = source
     }
 
-    /// The next entry; what is left of the one before is passed over. nil at the end of the archive.
+    /// Reads the next entry, and skips the rest of the one before. Returns nil at the end of the archive.
     package func next() throws(FileError) -> TarEntry? {
         guard !isOver else { return nil }
         var changes = Changes()
@@ -44,11 +45,11 @@ package final class TarReader {
             }
             let type = header[Tar.type]
             guard let size = Tar.number(header[Tar.size.range]), size <= UInt64(Int64.max) else {
-                throw damaged("a size that is no number")
+                throw damaged("a size that is not a number")
             }
             switch type {
             case UInt8(ascii: "x"), UInt8(ascii: "g"):
-                // Global ones hold comments in practice; the names of single files do not belong there.
+                // In practice global headers hold only comments; names of single files do not belong there.
                 let records = try readExtension(size)
                 if type == UInt8(ascii: "x") { try changes.add(records) } else { try readComments(records) }
             case UInt8(ascii: "L"): changes.name = Tar.text(try readExtension(size)[...])
@@ -60,7 +61,7 @@ package final class TarReader {
     }
 
     /// Reads content of the current entry.
-    /// - Returns: how many bytes; 0 at its end.
+    /// - Returns: how many bytes were read; 0 at the end of the entry.
     package func read(into target: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         let zeros = Int(clamping: min(sparse?.hole ?? 0, UInt64(target.count)))
         if zeros > 0 {
@@ -78,15 +79,15 @@ package final class TarReader {
         return count
     }
 
-    /// Passes over zeros that the archive does not hold; they would be read else.
-    /// - Returns: how many; 0 where content comes first, or the end.
+    /// Skips the hole at the current position, which `read` would return as zeros.
+    /// - Returns: bytes of the hole; 0 if there is none here.
     package func skipHole() -> UInt64 {
         guard let hole = sparse?.hole, hole > 0 else { return 0 }
         sparse?.advance(hole)
         return hole
     }
 
-    /// Reads what follows the archive's end, which fills its last record, and is of no interest.
+    /// Reads and discards what follows the end of the archive: it only fills up the last record.
     package func drain() throws(FileError) {
         isOver = true
         filled = 0..<0
@@ -106,7 +107,7 @@ package final class TarReader {
         }
         current = name.shown
         guard !name.isEmpty, !name.contains(0) else { throw damaged("an entry without a name") }
-        guard let mode = Tar.number(header[Tar.mode.range]) else { throw damaged("a mode that is no number") }
+        guard let mode = Tar.number(header[Tar.mode.range]) else { throw damaged("a mode that is not a number") }
         let target = changes.link ?? Tar.text(header[Tar.link.range])
         let kind: TarEntry.Kind
         switch type {
@@ -127,7 +128,7 @@ package final class TarReader {
         } else if kind == .file, let headers = changes.sparse {
             size = try beginSparse(headers, size)
         } else {
-            // Links and directories have no content, whatever their header says; a hard link may, in pax.
+            // Links and directories have no content, whatever their header says, except for hard links in pax.
             begin(kind == .file || type == UInt8(ascii: "1") ? size : 0)
         }
         let seconds = Tar.number(header[Tar.modified.range]) ?? 0
@@ -137,7 +138,7 @@ package final class TarReader {
             modifiedNanoseconds: changes.modified?.nanoseconds ?? 0)
     }
 
-    /// GNU's old format: the map is in the header, and in blocks after it that no size counts.
+    /// Reads the map of GNU's old format: it is in the header and in blocks after it, which the size does not include.
     /// - Returns: the file's size.
     private func beginSparse(_ header: [UInt8], _ stored: UInt64) throws(FileError) -> UInt64 {
         var numbers: [UInt64] = []
@@ -156,10 +157,10 @@ package final class TarReader {
         return size
     }
 
-    /// As pax headers have it.
+    /// Completes the map of a pax format.
     /// - Returns: the file's size.
     private func beginSparse(_ headers: SparseHeaders, _ stored: UInt64) throws(FileError) -> UInt64 {
-        guard headers.isKnown else { throw unusable("is stored as a sparse file in a format that is not known") }
+        guard headers.isKnown else { throw unusable("is stored as a sparse file in an unknown format") }
         begin(stored)
         let map = headers.map(inContent: headers.isMapInContent ? try readMap() : [], stored: left)
         guard let map else { throw badMap }
@@ -167,8 +168,8 @@ package final class TarReader {
         return map.size
     }
 
-    /// Decimal digits, each number with a line end: how many pieces, then offset and count of each. The content begins with
-    /// the next block.
+    /// Reads a map at the start of the content, in decimal numbers, one per line: the number of extents, then offset
+    /// and count of each. The content begins with the next block.
     private func readMap() throws(FileError) -> [UInt64] {
         let whole = left
         var numbers: [UInt64] = []
@@ -248,7 +249,7 @@ package final class TarReader {
         return bytes
     }
 
-    /// nil at the archive's end: a block of zeros, or nothing more.
+    /// Returns nil at the end of the archive, which is a block of zeros, or the end of the stream.
     private func readHeader() throws(FileError) -> [UInt8]? {
         guard let header = try readBlock() else { return nil }
         if header.allSatisfy({ $0 == 0 }) { return nil }
@@ -261,7 +262,7 @@ package final class TarReader {
         return header
     }
 
-    /// nil: nothing more.
+    /// Returns nil at the end of the stream.
     private func readBlock() throws(FileError) -> [UInt8]? {
         var block: [UInt8] = []
         while block.count < Tar.block {
@@ -276,7 +277,7 @@ package final class TarReader {
         return block
     }
 
-    /// What begins so is something else.
+    /// The error for a stream that does not begin with a header.
     private func noArchive(_ start: [UInt8]) -> FileError {
         // gzip, zstd, xz, bzip2
         let compressed: [[UInt8]] = [
@@ -285,7 +286,8 @@ package final class TarReader {
         return FileError(
             .invalidArgument,
             compressed.contains { start.starts(with: $0) }
-                ? "the archive is compressed: unpack it first, to a plain tar" : "this is no tar archive", .badArchive)
+                ? "the archive is compressed: unpack it to a plain tar first" : "this is not a tar archive", .badArchive
+        )
     }
 
     private func fill() throws(FileError) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes a tar archive: ustar, with a pax header where that says too little. Every tar reads it.
+/// Writes a tar archive in ustar format, with a pax header for what ustar can't express. Every tar reads it.
 package struct TarWriter {
     package typealias Sink = (UnsafeRawBufferPointer) throws(FileError) -> Void
 
@@ -8,7 +8,7 @@ package struct TarWriter {
 
     private let sink: Sink
     private var buffer: [UInt8] = []
-    /// Of the current entry's content.
+    /// Bytes of the current entry's content that are still to be written.
     private var left: UInt64 = 0
     private var padding = 0
 
@@ -17,7 +17,7 @@ package struct TarWriter {
         buffer.reserveCapacity(TarWriter.flushSize + 4 * Tar.block)
     }
 
-    /// Writes the header of an entry; exactly `entry.size` bytes of content have to follow.
+    /// Writes the header of an entry. Exactly `entry.size` bytes of content must follow.
     package mutating func begin(_ entry: TarEntry) throws(FileError) {
         precondition(left == 0, "an entry begins within another")
         var records: [UInt8] = []
@@ -34,7 +34,7 @@ package struct TarWriter {
         if link.count > Tar.link.size { TarWriter.add("linkpath", link, to: &records) }
         let isText = String(validating: name, as: UTF8.self) != nil && String(validating: link, as: UTF8.self) != nil
         if !records.isEmpty, !isText {
-            // As said in POSIX: names that are not UTF-8.
+            // How POSIX marks names that are not UTF-8.
             var charset: [UInt8] = []
             TarWriter.add("hdrcharset", Array("BINARY".utf8), to: &charset)
             records = charset + records
@@ -61,7 +61,7 @@ package struct TarWriter {
         try flush(above: TarWriter.flushSize)
     }
 
-    /// Words for whoever reads the archive: all programs pass over them.
+    /// Adds a comment, which other programs ignore.
     package mutating func comment(_ words: String) throws(FileError) {
         precondition(left == 0, "a comment within an entry")
         var records: [UInt8] = []
@@ -74,7 +74,7 @@ package struct TarWriter {
         try flush(above: TarWriter.flushSize)
     }
 
-    /// Content of the entry that was begun.
+    /// Writes content of the current entry.
     package mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         precondition(UInt64(bytes.count) <= left, "more content than the entry's header says")
         left -= UInt64(bytes.count)
@@ -131,7 +131,7 @@ package struct TarWriter {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// The length in a record counts its own digits.
+    /// Adds a record. Its length includes the digits of the length itself.
     private static func add(_ key: String, _ value: [UInt8], to records: inout [UInt8]) {
         let rest = 1 + key.utf8.count + 1 + value.count + 1
         var length = rest + 1

@@ -2,9 +2,9 @@
 
 internal import Glibc
 
-/// Removes directories with all that is in them, without ever going through a link.
+/// Removes directories with everything in them. It never follows a link or enters another file system.
 package enum TreeRemoval {
-    /// What a program adds meanwhile is removed too, for so many rounds in each directory.
+    /// How often a directory is listed again because programs add to it meanwhile.
     private static let rounds = 16
 
     private struct Level {

@@ -2,42 +2,44 @@
 
 internal import Glibc
 
-/// Unpacks a tar archive into a directory, and nothing of it anywhere else.
+/// Unpacks a tar archive into a directory, and writes nothing outside of it.
 ///
-/// An entry's name is walked from the directory without ever leaving it, whatever stands on the way by then and whoever
-/// put it there, this archive included. Links may lead anywhere, as text; none is followed out. Files are complete under
-/// their names or not there; they belong to who unpacks them, and lose the set-user-ID and set-group-ID bits.
+/// `PathWalk` follows the name of each entry and never leaves the directory, even if there are hostile links on the
+/// way, for example from this archive. Links may have any target, but none that leads outside is followed. A file
+/// appears under its name only when it is complete. It belongs to the user who unpacks it, and loses the set-user-ID
+/// and set-group-ID bits.
 package struct Unpacker {
     private let root: Directory
     private let walk: PathWalk
     private let made = MadeDirectories()
-    /// Directories get mode and time last: what is unpacked into them needs the one and changes the other.
+    /// Directories that still need their mode and time. They get them last, since unpacking into a directory needs
+    /// write permission and changes the time.
     private var directories: [TarEntry] = []
-    /// Entries that are no directories.
+    /// Number of entries that were unpacked and are not directories.
     package private(set) var files: UInt64 = 0
 
-    /// - Parameter isNew: the directory was made for this, and gets the mode and time that the archive has for it. One that
-    ///   was there before keeps its own, and so do all below it.
+    /// - Parameter isNew: whether the directory was created for this archive, and gets the mode and time that the
+    ///   archive has for it. Directories that existed before, `root` or below it, keep their mode and time.
     package init(into root: Directory, isNew: Bool = false) {
         self.root = root
         if isNew { made.insert(root.status) }
         walk = PathWalk(root: root, outside: .invalidArgument)
     }
 
-    /// Unpacks all that a reader has.
+    /// Unpacks all entries of a reader.
     package mutating func unpack(_ reader: TarReader) throws(FileError) {
         while let entry = try reader.next() { try unpack(entry, reader) }
         try reader.drain()
         finish()
     }
 
-    /// Unpacks the entry that `reader` has come to.
+    /// Unpacks the current entry of `reader`.
     package mutating func unpack(_ entry: TarEntry, _ reader: TarReader) throws(FileError) {
         let path = entry.name.shown
         let steps = try Unpacker.steps(entry.name, path: path)
         if entry.kind == .directory { return try unpackDirectory(entry, steps, path) }
         guard !steps.isEmpty else { throw FileError(.invalidArgument, "\(path): is the directory itself", .badArchive) }
-        // What stands at the name is replaced, a link too: nothing is written through one.
+        // An existing entry is replaced, also a link: nothing is written through a link.
         let spot = try walk(steps, followsLast: false, makesParents: true, made: made, path: path)
         guard let name = spot.name else {
             throw FileError(.invalidArgument, "\(path): is the directory itself", .badArchive)
@@ -62,14 +64,14 @@ package struct Unpacker {
         files += 1
     }
 
-    /// Writes the content of the entry that `reader` has come to.
+    /// Writes the content of the current entry of `reader`.
     package static func write(
         _ entry: TarEntry, _ reader: TarReader, to file: NewFile, as name: [UInt8]
     ) throws(FileError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
         defer { buffer.deallocate() }
         while true {
-            // Not read as zeros: a hole of a terabyte takes no time so.
+            // Skipped instead of read as zeros, so that a hole of a terabyte takes no time.
             try file.skip(reader.skipHole())
             let count = try reader.read(into: buffer)
             if count == 0 { break }
@@ -78,7 +80,7 @@ package struct Unpacker {
         try file.commit(as: name, mode: entry.mode & 0o777, modified: entry.modified)
     }
 
-    /// Gives the directories their modes and times. Also to be called after a failure.
+    /// Gives the directories their modes and times. Must also be called after a failure.
     package mutating func finish() {
         for entry in directories.reversed() {
             let path = entry.name.shown
@@ -101,9 +103,9 @@ package struct Unpacker {
     ) throws(FileError) {
         let spot = try walk(steps, makesParents: true, made: made, path: path)
         if let status = spot.status {
-            // A link that leads to a directory within stays: it was put there for this.
+            // A link to a directory inside stays: somebody put it there on purpose.
             guard status.isDirectory else {
-                throw FileError(.failedPrecondition, "\(path): is there, and not a directory", .notADirectory)
+                throw FileError(.failedPrecondition, "\(path): exists and is not a directory", .notADirectory)
             }
             if made.contains(status) { directories.append(entry) }
         } else if let name = spot.name {

@@ -171,8 +171,8 @@ struct FilesArchiveTests {
         var flipped = archive
         flipped[2 * 512 + 10] ^= 1
         let cases: [([UInt8], String)] = [
-            ([], "no tar archive"), (Array("hello".utf8), "no tar archive"),
-            ([UInt8](repeating: 65, count: 1024), "no tar archive"), (gzip, "compressed"),
+            ([], "not a tar archive"), (Array("hello".utf8), "not a tar archive"),
+            ([UInt8](repeating: 65, count: 1024), "not a tar archive"), (gzip, "compressed"),
             (Array(archive.prefix(4096)), "ends in the middle of f"),
             (Array(archive.prefix(700)), "ends in the middle"),
             (flipped, "checksum"),
