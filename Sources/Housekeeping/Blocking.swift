@@ -4,7 +4,7 @@ internal import CHost
 internal import Glibc
 package import Pool
 
-/// Readable once cancelled, so that a blocked thread can wait for it beside what it waits for.
+/// A descriptor that becomes readable on cancellation, so that a blocked thread can poll it together with others.
 package final class Cancellation: Sendable {
     package let descriptor: Int32
 
@@ -19,7 +19,7 @@ package final class Cancellation: Sendable {
 
     package var isCancelled: Bool { wait(milliseconds: 0) }
 
-    /// Sleeps, and returns true as soon as cancelled.
+    /// Waits for the cancellation. Returns false if it has not come within that time.
     package func wait(milliseconds: Int32) -> Bool {
         var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&end, 1, milliseconds) > 0
@@ -37,8 +37,9 @@ private final class Job {
     init(_ run: @escaping () -> Void) { self.run = run }
 }
 
-/// Runs `body`, which may block, on a thread of its own, never on one of Swift's concurrency threads.
-/// Calls into the runtime are rare and few at a time, so that a thread for each costs nothing that can be measured.
+/// Runs `body`, which may block, on a new thread, so that it does not block Swift's concurrency threads.
+///
+/// Calls to the container runtime are rare and few at a time, so the cost of a thread for each can't be measured.
 package func blocking<T: Sendable>(
     _ body: @escaping @Sendable (Cancellation) throws(RuntimeError) -> T
 ) async throws(RuntimeError) -> T {
@@ -67,7 +68,7 @@ package func blocking<T: Sendable>(
                 pthread_detach(thread)
             } else {
                 box.release()
-                // EAGAIN here is the kernel's word for a lack of memory or of threads.
+                // Here, EAGAIN stands for a lack of memory or of threads.
                 let error = RuntimeError(
                     .failed, "no thread could be started: \(String(cString: strerror(failure)))",
                     isServersOwn: failure == EAGAIN || RuntimeError.isShortage(failure))
@@ -80,7 +81,7 @@ package func blocking<T: Sendable>(
     return try result.get()
 }
 
-/// What a call of this process, the last one, failed with.
+/// The error of the last system call, from `errno`.
 package func lastFailure(_ what: String) -> RuntimeError { systemFailure(what, errno) }
 
 package func systemFailure(_ what: String, _ code: Int32) -> RuntimeError {

@@ -3,23 +3,23 @@
 package import Glibc
 package import Pool
 
-/// The few file operations that the server and its runtimes need, with errors that name the path.
+/// File operations of the server and its runtimes, with errors that name the path.
 package enum Files {
     package static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(RuntimeError) {
         if mkdir(path, mode) == 0 {
-            // Whatever the server's umask is.
+            // mkdir(2) has applied the umask of the server.
             guard chmod(path, mode) == 0 else { throw failure("chmod", path) }
         } else if errno != EEXIST {
             throw failure("mkdir", path)
         }
     }
 
-    /// Makes a directory that may be there, whose mode is then its owner's business.
+    /// Creates a directory if it is missing. The mode of an existing one is left to its owner.
     package static func ensureDirectory(_ path: String) throws(RuntimeError) {
         if mkdir(path, 0o755) != 0 && errno != EEXIST { throw failure("mkdir", path) }
     }
 
-    /// Makes `path` and all that leads to it below `base`, which exists.
+    /// Creates the directory `path` below `base`, with all missing directories between them. `base` must exist.
     package static func makeDirectories(_ base: String, _ path: String) throws(RuntimeError) {
         var current = base
         for component in path.split(separator: "/") {
@@ -43,7 +43,7 @@ package enum Files {
         }
     }
 
-    /// The content of a file, or nil when it can't be read or is longer than `limit`.
+    /// The content of a file; nil if it can't be read or is longer than `limit` bytes.
     package static func read(_ path: String, limit: Int = 1 << 20) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -58,12 +58,12 @@ package enum Files {
         }
     }
 
-    /// The text of a file; empty when it can't be read or is longer than `limit`.
+    /// The text of a file; empty if it can't be read or is longer than `limit` bytes.
     package static func text(_ path: String, limit: Int = 1 << 20) -> String {
         String(decoding: read(path, limit: limit) ?? [], as: UTF8.self)
     }
 
-    /// The names in a directory, sorted; empty when it isn't there.
+    /// The names in a directory, sorted; empty if it can't be opened.
     package static func list(_ path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
@@ -97,7 +97,7 @@ package enum Files {
         return true
     }
 
-    /// Removes a tree, never following a link and never crossing into another file system.
+    /// Removes a directory tree. It never follows a link or enters another file system.
     package static func removeTree(_ path: String) throws(RuntimeError) {
         var info = stat()
         guard lstat(path, &info) == 0 else { return }
@@ -106,7 +106,7 @@ package enum Files {
 
     private static func remove(_ path: String, _ info: stat, device: dev_t) throws(RuntimeError) {
         guard info.st_dev == device else {
-            throw RuntimeError(.failed, "\(path) is a mount: not removed")
+            throw RuntimeError(.failed, "\(path) is a mount point and was not removed")
         }
         guard info.st_mode & S_IFMT == S_IFDIR else {
             if unlink(path) != 0 && errno != ENOENT { throw failure("remove", path) }

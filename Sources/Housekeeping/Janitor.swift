@@ -4,36 +4,37 @@ internal import CLinux
 internal import Glibc
 package import Pool
 
-/// One small process per server that outlives it: when the server ends, in whatever way, it removes what is left of
-/// the server's members, and then the instance's files.
+/// A small process that outlives the server: when the server ends, for whatever reason, it removes the remaining
+/// members of the server and then the files of its instance.
 ///
-/// It is a shell that waits for the end of a pipe, in a session of its own; it costs under 1 MB and nothing else. It
-/// holds the lock of the state directory until it is done, so that it never meets a successor's members. What it runs
-/// is `janitor.sh`, whose text is in this program, so that an installed server is still one file.
+/// It is a shell that waits for the end of a pipe, in a session of its own, and needs less than 1 MB. It holds the lock
+/// of the state directory until it is done, so that it never meets the members of the next server. The text of its
+/// script, `janitor.sh`, is part of this program, so that an installed server is still one file.
 package final class Janitor: Sendable {
-    /// The process, for diagnosis.
+    /// The process id, for diagnosis.
     package let pid: Int32
     private let pipe: Int32
 
-    /// Containers that no daemon knows of, so that the janitor has to end them itself.
+    /// Containers that no daemon manages, so that the janitor has to remove them itself.
     package struct Containers: Sendable {
-        /// Removes those whose state is below `<state>/runc`.
+        /// Path of the runc that removes the containers whose state is in `<state>/runc`.
         package var runcPath: String
-        /// What they are in, below the mount of cgroup v2 or each of v1's; nothing else's.
+        /// The cgroup that holds only these containers, relative to the mount of cgroup v2 or to each mount of v1.
         package var cgroup: String
 
         package init(runcPath: String, cgroup: String) {
-            precondition(!cgroup.isEmpty, "without a name it would be all cgroups of the host")
+            precondition(!cgroup.isEmpty, "an empty name would stand for all cgroups of the host")
             self.runcPath = runcPath
             self.cgroup = cgroup
         }
     }
 
     /// - Parameters:
-    ///   - state: nothing outside it, and no other cgroup, is touched.
-    ///   - containers: nil where the runtime's daemon has them.
-    ///   - commands: further commands of the sweep, each a program and its arguments, run before anything is deleted;
-    ///     for a runtime whose containers a daemon holds.
+    ///   - state: the directory to sweep. The janitor deletes nothing outside of it, except for the cgroup of
+    ///     `containers`.
+    ///   - containers: nil if a daemon of the runtime manages them.
+    ///   - commands: further commands, each a program and its arguments, which run before anything is deleted. They are
+    ///     for runtimes whose containers a daemon manages.
     package init(
         state: StateDirectory, containers: Containers? = nil, commands: [[String]] = []
     ) throws(RuntimeError) {
@@ -57,15 +58,15 @@ package final class Janitor: Sendable {
         pipe = ends[1]
     }
 
-    /// Ends the janitor, which first sweeps: after an orderly shutdown there is nothing for it to do.
+    /// Closes the pipe: the janitor sweeps and ends. After an orderly shutdown it finds nothing to do.
     deinit {
         close(pipe)
-        // Reaped here if it is quick, as it is without members, else by whoever adopts it.
+        // Without members the janitor ends at once, and is reaped here; otherwise init reaps it later.
         var status: Int32 = 0
         for _ in 0..<20 where waitpid(pid, &status, WNOHANG) == 0 { usleep(5000) }
     }
 
-    /// Has the janitor end without a sweep: another is in its place.
+    /// Ends the janitor without a sweep, because another one has taken its place.
     public func leave() {
         _ = write(pipe, "\n", 1)
     }

@@ -4,25 +4,25 @@ internal import Glibc
 internal import Hardening
 package import Pool
 
-/// The directory of one server instance, `<base>/<instance>`, mode 0700, held by an exclusive lock: as long as it is
-/// held, no other server and no late janitor touches the instance's members.
+/// The directory of one server instance, `<base>/<instance>`, with mode 0700 and an exclusive lock. While the lock is
+/// held, no other server and no late janitor touches the members of the instance.
 ///
-/// The lock is shared with the janitor. So a server that starts while its predecessor's leftovers are still being
-/// swept waits for that, a few seconds at most.
+/// The janitor shares the lock. So a server that starts while the janitor of the previous one still sweeps waits for
+/// it, at most 10 s.
 package final class StateDirectory: Sendable {
     package let path: String
     let lock: Int32
 
-    /// /run/berth for root, else $XDG_RUNTIME_DIR/berth.
+    /// /run/berth for root, $XDG_RUNTIME_DIR/berth for others, or /tmp/berth-UID if that variable is not set.
     package static var defaultBase: String {
         if geteuid() == 0 { return "/run/berth" }
         if let directory = getenv("XDG_RUNTIME_DIR") { return "\(String(cString: directory))/berth" }
         return "/tmp/berth-\(geteuid())"
     }
 
-    /// Makes and locks the directory. May block for up to 10 s, while the janitor of an ended server is at work.
+    /// Creates and locks the directory. May block for up to 10 s, while the janitor of an ended server is at work.
     ///
-    /// - Throws: `invalidConfiguration` when another server holds the instance.
+    /// - Throws: `invalidConfiguration` if another server holds the instance, or `base` or `instance` is not allowed.
     package init(base: String = StateDirectory.defaultBase, instance: String) throws(RuntimeError) {
         let isName = instance.utf8.allSatisfy { byte in
             byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
@@ -43,7 +43,7 @@ package final class StateDirectory: Sendable {
             try Files.makeDirectory(path, mode: 0o700)
             try TrustedDirectory.check(path)
             let lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-            // The janitor of an ended server may have removed the directory meanwhile.
+            // The janitor of an ended server may have just removed the directory.
             if lock < 0, errno == ENOENT, ContinuousClock.now < deadline { continue }
             guard lock >= 0 else { throw Files.failure("open", "\(path)/lock") }
             do throws(RuntimeError) {
@@ -52,7 +52,7 @@ package final class StateDirectory: Sendable {
                 close(lock)
                 throw error
             }
-            // Held, but perhaps a file that is not there any more.
+            // The janitor may have removed the file between opening and locking it: then the lock is worthless.
             var (held, there) = (stat(), stat())
             if fstat(lock, &held) == 0, lstat("\(path)/lock", &there) == 0, held.st_ino == there.st_ino {
                 self.lock = lock
@@ -65,7 +65,7 @@ package final class StateDirectory: Sendable {
         _ = pwrite(lock, me, me.count, 0)
     }
 
-    /// The directory that all servers of a user have in common, whatever each was told to take; made if it is not there.
+    /// The directory that all servers of a user share, whatever their `state_dir` is. It is created if it is missing.
     package static func common() throws(RuntimeError) -> String {
         let base = defaultBase
         try make(base)
@@ -80,7 +80,7 @@ package final class StateDirectory: Sendable {
         try TrustedDirectory.check(base)
     }
 
-    /// Takes the lock of an instance; waits while the janitor of an ended server has it.
+    /// Takes the lock of an instance, and waits while the janitor of an ended server has it.
     private static func take(
         _ lock: Int32, _ path: String, _ instance: String, until deadline: ContinuousClock.Instant
     ) throws(RuntimeError) {

@@ -4,19 +4,21 @@ internal import CHost
 internal import Glibc
 package import Pool
 
-/// A program run to its end by a thread that may block.
+/// Runs programs and waits for their end. For threads that may block.
 package enum Subprocess {
-    /// Inherited by every tool: found in the same places on every host.
+    /// The PATH of every tool, so that tools are found in the same places on every host.
     package static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     package struct Outcome {
         /// The wait status: 0 is success.
         package var status: Int32
-        /// What it wrote to its standard output and error, where they were not redirected.
+        /// What the program wrote to standard output and standard error, unless they were redirected; at most the last
+        /// 4 KiB.
         package var output: String
     }
 
-    /// - Parameter seconds: after them the program and its children are killed, and so on cancellation.
+    /// Runs a program and waits for its end. On a time-out or cancellation, the program and its children are killed.
+    /// - Parameter seconds: the time-out.
     package static func run(
         _ argv: [String], stdin: Int32 = -1, stdout: Int32 = -1, stderr: Int32 = -1, environment: [String] = [],
         seconds: Int32, _ cancellation: Cancellation
@@ -37,7 +39,9 @@ package enum Subprocess {
         }
     }
 
-    /// Starts a program that outlives the call; `keep` becomes its descriptor 3.
+    /// Starts a program without waiting for it.
+    /// - Parameter keep: a descriptor that becomes the program's descriptor 3; -1: none.
+    /// - Returns: its process id.
     package static func spawn(
         _ argv: [String], environment: [String] = [], stdin: Int32, stdout: Int32, stderr: Int32, keep: Int32 = -1
     ) throws(RuntimeError) -> Int32 {
@@ -54,7 +58,7 @@ package enum Subprocess {
         return pid
     }
 
-    /// The last 4 KiB of what a file holds up to its first NUL.
+    /// The last `limit` bytes of a file. Only its last 64 KiB are read, up to the first NUL in them.
     package static func tail(of descriptor: Int32, limit: Int = 4096) -> String {
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         var end = off_t(0)
@@ -65,7 +69,7 @@ package enum Subprocess {
         return String(decoding: bytes.prefix(count).prefix { $0 != 0 }.suffix(limit), as: UTF8.self)
     }
 
-    /// The full path of a tool in PATH and the directories of system tools, or nil.
+    /// The full path of a tool, which is searched in the server's PATH and then in `path`; nil if it is not found.
     package static func find(_ tool: String) -> String? {
         if tool.contains("/") { return access(tool, X_OK) == 0 ? tool : nil }
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""

@@ -2,26 +2,26 @@
 
 internal import Glibc
 
-/// What runs the server, and so what may forbid it something: the words of advice differ.
+/// The environment of the server, which decides what may forbid it something, and so what to advise.
 package struct Surroundings: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
-        /// A service of systemd, and its name.
+        /// A systemd service with that name.
         case unit(String)
         case container
         case plain
     }
 
     package var kind: Kind
-    /// Effective, as a mask.
+    /// The effective capabilities as a bit mask.
     package var capabilities: UInt64
-    /// Whether a filter of system calls is in force.
+    /// Whether a seccomp filter is in force.
     package var isFiltered: Bool
 
     /// - Parameters:
     ///   - cgroups: the text of /proc/self/cgroup.
     ///   - status: the text of /proc/self/status.
     ///   - isService: whether systemd has started this as a service.
-    ///   - isContainer: whether a container's engine has left its mark.
+    ///   - isContainer: whether a container engine has left its marker file.
     package init(cgroups: String, status: String, isService: Bool, isContainer: Bool) {
         let unit = cgroups.split(separator: "\n").lazy
             .filter { $0.hasPrefix("0::") || $0.contains(":name=systemd:") }
@@ -49,14 +49,14 @@ package struct Surroundings: Equatable, Sendable {
             isContainer: Files.exists("/.dockerenv") || Files.exists("/run/.containerenv"))
     }
 
-    // Each is empty, or begins with a semicolon: it follows on the error.
+    // Each advice is empty or begins with a semicolon, since it is appended to an error message.
 
     package func advice(onCgroups code: Int32) -> String {
         switch (kind, code) {
         case (.unit(let unit), EROFS): "; ProtectControlGroups=yes of \(unit) is in the way: set it to no"
         case (.container, EROFS), (.container, EACCES), (.container, EPERM):
             "; run this container with --privileged, so that /sys/fs/cgroup can be written to"
-        case (_, EBUSY): "; processes of others are in it"
+        case (_, EBUSY): "; it has processes that Berth did not start"
         case (_, EROFS): "; /sys/fs/cgroup is mounted read-only here"
         default: ""
         }
@@ -71,7 +71,7 @@ package struct Surroundings: Equatable, Sendable {
         return "; ProtectSystem= of \(unit) is in the way: add ReadWritePaths=\(path) to it"
     }
 
-    /// - Parameter names: of the namespaces that were refused, as systemd calls them.
+    /// - Parameter names: systemd's names of the namespaces that were refused.
     package func advice(onNamespaces names: [String], _ code: Int32) -> String {
         switch code {
         case EPERM where lacks(.sysAdmin): adviceOnCapability(.sysAdmin)
@@ -80,9 +80,9 @@ package struct Surroundings: Equatable, Sendable {
             case .unit(let unit):
                 "; RestrictNamespaces= of \(unit) is in the way: it must allow \(names.joined(separator: " "))"
             case .container: "; run this container with --privileged"
-            case .plain: isFiltered ? "; a filter of system calls is in the way" : ""
+            case .plain: isFiltered ? "; a seccomp filter is in the way" : ""
             }
-        case ENOSPC: "; a limit in /proc/sys/user is reached, as max_pid_namespaces"
+        case ENOSPC: "; a limit in /proc/sys/user is reached, for example max_pid_namespaces"
         case EINVAL: "; this kernel lacks one of the namespaces \(names.joined(separator: " "))"
         default: ""
         }
@@ -92,7 +92,7 @@ package struct Surroundings: Equatable, Sendable {
         switch kind {
         case .unit(let unit): "; SystemCallFilter= of \(unit) is in the way: it must allow \(group)"
         case .container: "; run this container with --privileged"
-        case .plain: isFiltered ? "; a filter of system calls is in the way" : ""
+        case .plain: isFiltered ? "; a seccomp filter is in the way" : ""
         }
     }
 
@@ -121,7 +121,7 @@ package struct Surroundings: Equatable, Sendable {
     package var missingCapabilities: [Capability] { Capability.allCases.filter(lacks) }
 }
 
-/// What runc and the agent need of root's rights; the numbers are the kernel's.
+/// The capabilities that runc and the agent need, with the kernel's numbers.
 package enum Capability: Int, CaseIterable, Sendable {
     case kill = 5
     case setGID = 6

@@ -1,20 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Waits for the end of a server, then removes what is left of its members and of its files; see Janitor.swift.
+# Waits for the end of a server, then removes its remaining members and its files; see Janitor.swift.
 #
-# $1 state directory; $2 the members' cgroup, below the mount of v2 or each of v1's, or nothing; $3 runc; $4… commands.
-# Standard input is a pipe that ends with the server, or brings a line; descriptor 3 the lock of the state directory.
+# $1: state directory. $2: the cgroup of the members, relative to the mount of v2 or to each mount of v1, or empty.
+# $3: runc. $4…: commands to run before anything is deleted.
+# Standard input is a pipe that ends with the server, or brings a line. Descriptor 3 is the lock of the state directory.
 #
-# - The agents end by themselves when their streams end: up to 2 s for that, then force.
+# - Agents end when their connection does. The janitor waits up to 2 s for that, then kills them.
 # - Mounts below the state directory are detached before anything is deleted: a bind mount must not be emptied.
 trap '' INT TERM HUP QUIT PIPE
 state=$1 group=$2 runc=$3
 shift 3
 cd /
-# A word is no end: another janitor is in its place.
+# A line, instead of the end of the pipe, means that another janitor has taken over.
 read -r _ && exit 0
 
-# The members' cgroups, on v2 and in each hierarchy of v1; without a name there are none.
+# The cgroups of the members, in v2 and in each hierarchy of v1. Without a name, there are none.
 cgroups() {
     [ -n "$group" ] || return 0
     for cgroup in /sys/fs/cgroup/"$group"/*/ /sys/fs/cgroup/*/"$group"/*/; do [ -d "$cgroup" ] && echo "$cgroup"; done
@@ -52,7 +53,8 @@ while read -r _ mount _; do
 done </proc/mounts
 if ! grep -q " $state/" /proc/mounts; then
     rm -rf "$state/members" "$state/runc" "$state/roots"
-    # Held until the end: a server that waits for it looks whether the file is still there, and makes another.
+    # The lock is held until the end. A server that waits for it checks whether the file still exists, and otherwise
+    # makes a new one.
     case $(ls "$state") in
         '' | lock) rm -f "$state/lock" && rmdir "$state" 2>/dev/null ;;
     esac
