@@ -11,13 +11,14 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// Connections that are a program's standard input and output, a program for each.
+/// Makes connections that are standard input and output of a program; each connection starts a program.
 ///
-/// curl asks for a socket, and gets one with the address of a listener made for it alone, of a name that the kernel has
-/// chosen; what that accepts from this process is the program's. (To be given the end of a pair is more than libcurl
-/// 7.88 understands: it connects all the same.) So there is no proxy to run, and no port and no file that others see.
+/// When curl asks for a socket, this opens a listener just for it, under a name that the kernel chooses, and gives curl
+/// a socket and that address. The connection that the listener accepts becomes the program's. So there is no proxy to
+/// run, and no port or file that others see. (A socketpair would be simpler, but libcurl 7.88 would still connect its
+/// end.)
 final class CommandConnector: Sendable {
-    /// Bytes of standard error that are kept of a program.
+    /// Maximum bytes of a program's standard error that are kept.
     private static let diagnosticBytes = 4096
 
     private struct Running: Equatable {
@@ -25,7 +26,7 @@ final class CommandConnector: Sendable {
         var diagnostic: Int32
     }
     private struct State {
-        /// By curl's end; nil: its program is being started.
+        /// Programs by the descriptor of curl's socket; nil while the program is being started.
         var running: [Int32: Running?] = [:]
         var lastWords: String?
     }
@@ -40,7 +41,7 @@ final class CommandConnector: Sendable {
         return nil
     }
 
-    /// For a handle whose connections do not outlive this object.
+    /// Makes a handle use this connector. Its connections must not outlive this object.
     func install(on easy: UnsafeMutableRawPointer) {
         let context = Unmanaged.passUnretained(self).toOpaque()
         berth_setopt_pointer(easy, CURLOPT_OPENSOCKETDATA, context)
@@ -56,7 +57,7 @@ final class CommandConnector: Sendable {
         }
     }
 
-    /// What the program of the connection that was closed last has said on standard error; told once.
+    /// The last line that the program of the last closed connection wrote to standard error. It is returned only once.
     func takeLastWords() -> String? { state.withLock { $0.lastWords.take() } }
 
     private func open(_ address: UnsafeMutablePointer<curl_sockaddr>) -> Int32 {
@@ -67,7 +68,7 @@ final class CommandConnector: Sendable {
             if descriptor >= 0 { Glibc.close(descriptor) }
             return -1
         }
-        // curl connects when this has returned.
+        // curl connects after this function has returned.
         DispatchQueue.global().async { [self] in
             defer { Glibc.close(listener) }
             guard let accepted = Self.acceptOwn(listener) else { return }
@@ -78,7 +79,7 @@ final class CommandConnector: Sendable {
         return descriptor
     }
 
-    /// Under a name of the kernel's choice, which becomes curl's address.
+    /// Listens under a name that the kernel chooses, and puts that into curl's address.
     private static func listens(_ listener: Int32, _ address: UnsafeMutablePointer<curl_sockaddr>) -> Bool {
         var own = sockaddr_un()
         own.sun_family = sa_family_t(AF_UNIX)
@@ -91,7 +92,7 @@ final class CommandConnector: Sendable {
             }
         }
         guard isBound else { return false }
-        // curl's structure ends in room for any address, of which its header shows the first part.
+        // curl's structure has room for any address at its end, but its header declares only the first part.
         let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) ?? 16
         withUnsafeBytes(of: &own) { bytes in
             UnsafeMutableRawPointer(address).advanced(by: offset)
@@ -101,14 +102,14 @@ final class CommandConnector: Sendable {
         return true
     }
 
-    /// Anybody on this machine may connect to such a name: only this process's own connection is taken.
+    /// Accepts only a connection of this process, since any process of this machine may connect to such a name.
     private static func acceptOwn(_ listener: Int32) -> Int32? {
         while true {
             var ready = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
             guard poll(&ready, 1, 10_000) > 0 else { return nil }
             let accepted = accept(listener, nil, nil)
             guard accepted >= 0 else { return nil }
-            // struct ucred: process, user, group.
+            // struct ucred: pid, uid, gid.
             var peer: [Int32] = [0, 0, 0]
             var size = socklen_t(MemoryLayout<Int32>.size * peer.count)
             if getsockopt(accepted, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0, peer[0] == getpid() {
@@ -148,7 +149,7 @@ final class CommandConnector: Sendable {
         let words = Self.lastLine(running.diagnostic)
         if running.diagnostic >= 0 { Glibc.close(running.diagnostic) }
         if let words { state.withLock { $0.lastWords = words } }
-        // It ends by itself when its input does, unless it hangs in a dead network.
+        // The program ends when its input does, unless it hangs in a dead network.
         kill(-running.pid, SIGTERM)
         DispatchQueue.global().async {
             var status: Int32 = 0

@@ -10,7 +10,7 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// The thread that owns the multi handle and every transfer on it. Others only leave commands and wake it.
+/// The thread that owns the multi handle and every transfer on it. Other threads only leave commands and wake it.
 final class CurlLoop: Sendable {
     private enum Command {
         case start(Transfer)
@@ -21,14 +21,15 @@ final class CurlLoop: Sendable {
     private struct Mailbox {
         var commands: [Command] = []
         var isShutDown = false
-        /// Set while the thread lives: waking goes through it, and only under the lock, so that it can't be freed midway.
+        /// Set while the thread lives. It is used for waking the thread, and only under the lock, so that it can't be
+        /// freed meanwhile.
         var multi: Multi?
     }
 
-    /// curl_multi_wakeup may be called from any thread, and from other threads it is the only call.
+    /// Sendable because other threads only call curl_multi_wakeup, which is allowed on any thread.
     private struct Multi: @unchecked Sendable { let handle: UnsafeMutableRawPointer }
 
-    /// Nil when libcurl is there and ready.
+    /// Why libcurl can't be used; nil if it is ready.
     private static let failure: String? = {
         if let words = berth_load_curl() { return "libcurl can't be loaded: \(String(cString: words))" }
         return curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK ? nil : "libcurl could not be set up"
@@ -43,7 +44,7 @@ final class CurlLoop: Sendable {
         guard let multi = curl_multi_init() else { throw HTTPError(.invalidRequest, "libcurl is out of memory") }
         self.endpoint = endpoint
         commands = CommandConnector.of(endpoint)
-        // Kept for the next request; more than these are closed after theirs.
+        // How many connections are kept for later requests.
         berth_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, 8)
         mailbox = Mutex(Mailbox(multi: Multi(handle: multi)))
         try startThread()
@@ -70,11 +71,12 @@ final class CurlLoop: Sendable {
         pthread_detach(thread)
     }
 
-    // MARK: from any thread
+    // MARK: On any thread
 
     func start(_ transfer: Transfer, _ continuation: CheckedContinuation<Result<HTTPResponse, HTTPError>, Never>) {
         transfer.continuation = continuation
-        // The cancellation handler may have run before: it then left its command for a transfer not yet known.
+        // The cancellation handler may have run already; then its command was for a transfer that the thread did not
+        // know yet.
         let isLate = !leave(.start(transfer)) || Task.isCancelled
         guard isLate else { return }
         if !leave(.cancel(transfer)) { transfer.end(.failure(HTTPError(.cancelled, "the client is shut down"))) }
@@ -90,7 +92,7 @@ final class CurlLoop: Sendable {
         }
     }
 
-    /// False when the thread takes nothing any more.
+    /// Returns false if the thread no longer takes commands.
     @discardableResult
     private func leave(_ command: Command) -> Bool {
         mailbox.withLock { mailbox in
@@ -101,7 +103,7 @@ final class CurlLoop: Sendable {
         }
     }
 
-    // MARK: the thread
+    // MARK: On the loop's thread
 
     private func run() {
         guard let multi = mailbox.withLock({ $0.multi })?.handle else { return }
@@ -116,7 +118,7 @@ final class CurlLoop: Sendable {
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
             collect(multi, &active)
-            // Woken by commands; curl itself shortens the wait to its own timers.
+            // Commands wake it, and curl shortens the wait to its own timers.
             curl_multi_poll(multi, nil, 0, 60_000, nil)
         }
         for transfer in active.values {
@@ -172,7 +174,7 @@ final class CurlLoop: Sendable {
 }
 
 extension Transfer {
-    /// Frees the handle, then answers the caller.
+    /// Frees the handle, then returns the result to the caller.
     fileprivate func end(_ result: Result<HTTPResponse, HTTPError>) {
         release()
         lines?.finish()

@@ -8,8 +8,8 @@ internal import CCurl
     internal import Musl
 #endif
 
-/// Tells an easy handle where the server is.
-/// - Returns: the URL up to its path.
+/// Sets the address of the server on an easy handle.
+/// - Returns: the URL without its path.
 func easySetEndpoint(
     _ easy: UnsafeMutableRawPointer, _ endpoint: HTTPEndpoint, _ commands: CommandConnector?
 ) throws(HTTPError) -> String {
@@ -28,7 +28,7 @@ func easySetEndpoint(
     case .command:
         guard let commands else { throw HTTPError(.invalidRequest, "no program is named") }
         commands.install(on: easy)
-        // Any path: where to connect to says the connector, for each connection.
+        // Any path will do: the connector decides where each connection leads.
         berth_setopt_string(easy, CURLOPT_UNIX_SOCKET_PATH, "/command")
         base = "http://localhost"
     }
@@ -47,7 +47,7 @@ private func easySetTLS(_ easy: UnsafeMutableRawPointer, _ tls: HTTPTLS) {
     }
 }
 
-/// What a result of curl's means.
+/// Turns a result code of curl into an error.
 func easyError(
     _ easy: UnsafeMutableRawPointer?, _ code: CURLcode, _ errorText: UnsafeMutablePointer<CChar>?, isUnixSocket: Bool
 ) -> HTTPError {
@@ -60,7 +60,7 @@ func easyError(
     case CURLE_COULDNT_CONNECT:
         if number != 0 {
             let cause = String(cString: strerror(Int32(number)))
-            // curl speaks of the host and port that stand for the socket in the URL.
+            // For a socket, curl's text names host and port of the URL, which mean nothing there.
             words = isUnixSocket ? cause : "\(words) (\(cause))"
         }
         switch Int32(number) {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An HTTP/1.1 client of one server, over libcurl's multi interface.
+/// An HTTP/1.1 client for one server, over libcurl's multi interface.
 ///
-/// One thread of its own waits for all transfers in `curl_multi_poll` and is woken with `curl_multi_wakeup`. The
-/// alternative, sockets and timers by callback on an epoll, pays from thousands of transfers on; an engine's API sees a
-/// handful, none of them on the data path, and this has half the code. Connections are kept and used again.
+/// One thread waits for all transfers in `curl_multi_poll`, and is woken with `curl_multi_wakeup`. The alternative,
+/// sockets and timers by callback on an epoll, pays off only with thousands of transfers. A container engine gets a
+/// handful of requests at a time, none of them on the data path, and this is half the code. Connections are kept and
+/// used again.
 package final class HTTPClient: Sendable {
     private let loop: CurlLoop
     let endpoint: HTTPEndpoint
 
-    /// - Throws: `HTTPError` when libcurl or its thread can't be set up.
+    /// - Throws: `HTTPError` if libcurl or its thread can't be set up.
     package init(endpoint: HTTPEndpoint) throws(HTTPError) {
         self.endpoint = endpoint
         loop = try CurlLoop(endpoint: endpoint)
@@ -17,9 +18,9 @@ package final class HTTPClient: Sendable {
 
     deinit { loop.shutdown() }
 
-    /// Sends a request and returns the whole response, whatever its status. Cancelling the task aborts the transfer at
-    /// once, closing its connection.
-    /// - Parameter onHead: called on the client's thread with the status when the head has come; must not block.
+    /// Sends a request and returns the whole response, whatever its status. If the task is cancelled, the transfer is
+    /// aborted at once and its connection closed.
+    /// - Parameter onHead: called with the status when the head has arrived, on the client's thread. It must not block.
     package func send(
         _ request: HTTPRequest, onHead: (@Sendable (Int) -> Void)? = nil
     ) async throws(HTTPError) -> HTTPResponse {
@@ -27,18 +28,19 @@ package final class HTTPClient: Sendable {
         return try await perform(transfer)
     }
 
-    /// Sends a request and calls `each` with every line of the body as it comes, without its end. While `each` runs, at
-    /// most `HTTPRequest.maxBodyBytes` wait; then the server has to.
+    /// Sends a request and calls `each` with every line of the body as it arrives, without its line end. While `each`
+    /// runs, lines are queued; the transfer pauses when more than `HTTPRequest.maxBodyBytes` would be in the queue, not
+    /// counting one incomplete line of at most that length.
     ///
-    /// A response whose status is no success is returned with its body instead, which is bounded alike.
-    /// - Throws: `HTTPError`, or what `each` throws, which aborts the transfer.
+    /// If the status is not a success, the response is returned with its body instead, which has the same maximum.
+    /// - Throws: `HTTPError`, or an error of `each`, which aborts the transfer.
     package func lines(
         _ request: HTTPRequest, each: (sending [UInt8]) async throws -> Void
     ) async throws -> HTTPResponse {
         let queue = LineQueue(limit: request.maxBodyBytes)
         let transfer = Transfer(request, onHead: nil, lines: queue)
         async let response: HTTPResponse = {
-            // The queue's end is the loop's to tell, in every case.
+            // In every case, the loop ends the queue.
             try await self.perform(transfer)
         }()
         do {
@@ -54,7 +56,7 @@ package final class HTTPClient: Sendable {
         return try await response
     }
 
-    /// Ends the thread; transfers under way end as cancelled. Idempotent.
+    /// Ends the thread. Transfers in flight end as cancelled. It may be called again.
     package func shutdown() { loop.shutdown() }
 
     private func perform(_ transfer: Transfer) async throws(HTTPError) -> HTTPResponse {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why there is no response, or not all of it.
+/// Why there is no response, or no complete one.
 package struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Kind: String, Sendable, CaseIterable {
         /// The unix socket's path does not exist.
         case noSuchSocket
-        /// The unix socket is there, but this user may not connect to it.
+        /// The unix socket exists, but this user may not connect to it.
         case permissionDenied
-        /// Nothing listens there.
+        /// Nothing listens at the address.
         case connectionRefused
-        /// No connection for another reason: name not resolved, no route, …
+        /// There is no connection for another reason, for example a name that can't be resolved.
         case cannotConnect
         case tls
         case timedOut
@@ -17,14 +17,14 @@ package struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
         case cancelled
         /// The body is larger than the request allows.
         case bodyTooLarge
-        /// The server closed the connection or answered what is no HTTP.
+        /// The server closed the connection, or its answer is not HTTP.
         case protocolViolation
-        /// The request can't be made: a malformed path or host.
+        /// The request can't be sent, for example because of a malformed path or host.
         case invalidRequest
     }
 
     package var kind: Kind
-    /// One line, in curl's own words.
+    /// One line: curl's text, the system's, or one of this module.
     package var message: String
 
     package init(_ kind: Kind, _ message: String) {

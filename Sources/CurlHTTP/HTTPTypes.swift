@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where the server is.
+/// The address of the server.
 package enum HTTPEndpoint: Sendable, Equatable {
-    /// A unix socket's path, at most 107 bytes.
+    /// The path of a unix socket, at most 107 bytes.
     case unixSocket(String)
     /// - Parameter tls: nil for plain HTTP.
     case tcp(host: String, port: Int, tls: HTTPTLS? = nil)
-    /// A program's standard input and output, the program started for each connection: `ssh HOST docker system
-    /// dial-stdio`. It is looked for in PATH.
+    /// Standard input and output of a program that is started for each connection, for example `ssh HOST docker system
+    /// dial-stdio`. It is searched in PATH.
     case command([String])
 }
 
-/// What TLS needs to know, as paths of PEM files.
+/// TLS settings. All files are in PEM format, and given by their paths.
 package struct HTTPTLS: Sendable, Equatable {
-    /// The authorities that may have signed the server's certificate; nil for the system's.
+    /// The authorities that may sign the server's certificate; nil for those of the system.
     package var authorities: String?
-    /// The client's own certificate and key, where the server wants one.
+    /// The client's certificate and key, if the server requires one.
     package var certificate: String?
     package var key: String?
-    /// False takes any certificate: the connection is then encrypted, but to anyone.
+    /// False accepts any certificate: the connection is then encrypted, but the server may be anyone.
     package var verifies: Bool
 
     package init(authorities: String? = nil, certificate: String? = nil, key: String? = nil, verifies: Bool = true) {
@@ -39,16 +39,17 @@ package enum HTTPMethod: String, Sendable {
 
 package struct HTTPRequest: Sendable {
     package var method: HTTPMethod
-    /// Begins with "/" and is percent-encoded where it must be: see `percentEncoded`.
+    /// Begins with "/" and is percent-encoded where needed: see `percentEncoded`.
     package var path: String
-    /// Names and values as they are; they are encoded on the way.
+    /// Names and values that are not encoded yet.
     package var query: [(name: String, value: String)]
     package var headers: [(name: String, value: String)]
-    /// With a body, `Content-Type` is `application/json` unless the headers say otherwise.
+    /// The body. `Content-Type` is `application/json` unless the headers set it.
     package var body: [UInt8]?
-    /// From the start of the connection to the last byte of the body.
+    /// Maximum time from the start to the last byte of the body. For an upgrade it begins when the connection is made,
+    /// for which there are 10 s in any case.
     package var timeout: Duration
-    /// The longest body that is taken; of a streamed one, the longest line.
+    /// Maximum bytes of the body or, if it is read by `HTTPClient.lines`, of one line. Not used for an upgrade.
     package var maxBodyBytes: Int
 
     package init(
@@ -65,14 +66,15 @@ package struct HTTPRequest: Sendable {
         self.maxBodyBytes = maxBodyBytes
     }
 
-    /// The path with its query.
+    /// The path with the query.
     var target: String {
         guard !query.isEmpty else { return path }
         let pairs = query.map { "\(Self.percentEncoded($0.name))=\(Self.percentEncoded($0.value))" }
         return "\(path)?\(pairs.joined(separator: "&"))"
     }
 
-    /// `text` as one segment of a path or one part of a query (RFC 3986, the unreserved characters stay).
+    /// Encodes `text` for one segment of a path or one part of a query: everything but the unreserved characters of RFC
+    /// 3986.
     package static func percentEncoded(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
@@ -92,13 +94,13 @@ package struct HTTPRequest: Sendable {
 
 package struct HTTPResponse: Sendable {
     package var status: Int
-    /// In the order in which they came, names in lower case.
+    /// The headers in the order of arrival, with names in lower case.
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
 
     package var isSuccess: Bool { (200..<300).contains(status) }
 
-    /// The first header of that name.
+    /// The value of the first header with that name.
     package func header(_ name: String) -> String? {
         let name = name.lowercased()
         return headers.first { $0.name == name }?.value

@@ -10,26 +10,27 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// Turns what comes on an upgraded connection into what its reader is to get.
+/// Decodes what arrives on an upgraded connection.
 package protocol StreamDecoder: Sendable {
-    /// Appends to `output` what `bytes` hold, which may begin and end anywhere.
-    /// - Throws: `HTTPError` when they break the rules; the stream then ends.
+    /// Decodes `bytes`, which may begin and end anywhere in the stream, and appends the result to `output`.
+    /// - Throws: `HTTPError` if they violate the protocol; then the stream ends.
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into output: inout [UInt8]) throws(HTTPError)
 }
 
-/// What a server answered to a request for another protocol.
+/// The response to an upgrade request.
 package struct HTTPUpgrade: Sendable {
     package var response: HTTPResponse
-    /// A socket on which the connection goes on, the caller's to close; nil when the server did not change protocols.
+    /// A socket on which the upgraded connection goes on; the caller must close it. Nil if the server refused the
+    /// upgrade.
     package var descriptor: Int32?
 }
 
 extension HTTPClient {
-    /// Sends a request on a connection of its own and takes the connection over when the server answers 101.
+    /// Sends an upgrade request on a new connection, and takes over the connection if the server answers 101.
     ///
-    /// A thread of its own then moves bytes between the connection, which may be TLS or a program's pipes, and the socket
-    /// that the caller gets, at most 128 KiB in either direction on the way; it ends when one of the two does.
-    /// Cancelling the task leaves at once; the connection is then closed.
+    /// Then a thread copies bytes between the connection, which may use TLS or a program, and the socket that the
+    /// caller gets. It buffers one read of at most 128 KiB in each direction, and ends when one of the two ends. If the
+    /// task is cancelled, this returns at once, and the thread closes the connection.
     package func upgrade(
         _ request: HTTPRequest, decoder: any StreamDecoder
     ) async throws(HTTPError) -> HTTPUpgrade {
@@ -43,10 +44,10 @@ extension HTTPClient {
     }
 }
 
-/// One upgraded connection, from its beginning to its end, on a thread of its own: libcurl's handle is one thread's.
+/// One upgraded connection, from beginning to end. It has a thread, since a handle of libcurl belongs to one thread.
 private final class UpgradeThread: Sendable {
     private static let maxHead = 64 << 10
-    /// Of a refusal.
+    /// Maximum bytes of the body of a refusal.
     private static let maxBody = 64 << 10
 
     private typealias Waiting = CheckedContinuation<Result<HTTPUpgrade, HTTPError>, Never>
@@ -61,7 +62,7 @@ private final class UpgradeThread: Sendable {
     private let endpoint: HTTPEndpoint
     private let decoder: any StreamDecoder
     private let caller = Mutex(Caller.none)
-    /// Readable once cancelled.
+    /// Becomes readable on cancellation.
     private let cancelled: Int32
 
     init(_ request: HTTPRequest, _ endpoint: HTTPEndpoint, _ decoder: any StreamDecoder) {
@@ -111,7 +112,7 @@ private final class UpgradeThread: Sendable {
         waiting?.resume(returning: .failure(HTTPError(.cancelled, "cancelled")))
     }
 
-    /// False when the caller has left.
+    /// Returns false if the caller no longer waits.
     @discardableResult
     private func answer(_ result: Result<HTTPUpgrade, HTTPError>) -> Bool {
         let waiting = caller.withLock { caller -> Waiting? in
@@ -123,7 +124,7 @@ private final class UpgradeThread: Sendable {
         return waiting != nil
     }
 
-    // MARK: the thread
+    // MARK: On the thread
 
     private func run() {
         let commands = CommandConnector.of(endpoint)
@@ -154,7 +155,7 @@ private final class UpgradeThread: Sendable {
             curl_easy_cleanup(easy)
         } catch {
             curl_easy_cleanup(easy)
-            // Its connection is closed now: the program of a command has said why.
+            // The connection is closed now, so the program of a command has written its error.
             let words = commands?.takeLastWords()
             answer(.failure(words.map { HTTPError(.cannotConnect, $0) } ?? error))
         }
@@ -189,7 +190,7 @@ private final class UpgradeThread: Sendable {
         return RawConnection(easy: easy, socket: socket)
     }
 
-    /// Sends the request and reads the head of the answer; of a refusal its body too.
+    /// Sends the request and reads the head of the response, and the body if it is a refusal.
     private func exchange(_ connection: RawConnection) throws(HTTPError) -> (response: HTTPResponse, rest: [UInt8]) {
         let deadline = ContinuousClock.now + request.timeout
         let body = request.body ?? []

@@ -2,11 +2,11 @@
 
 internal import Synchronization
 
-/// Lines on their way from the client's thread to one task, bounded: when it is full, the transfer pauses.
+/// A bounded queue of lines from the client's thread to one task. When it is full, the transfer pauses.
 final class LineQueue: Sendable {
     struct Batch {
         var lines: [[UInt8]]
-        /// The transfer was paused for this; it can go on.
+        /// Whether the transfer was paused because the queue was full, and must be resumed.
         var wasFull: Bool
     }
 
@@ -26,7 +26,7 @@ final class LineQueue: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Takes all of `bytes` or, when full, nothing of it.
+    /// Adds all of `bytes` or, if the queue is full, nothing.
     func offer(_ bytes: UnsafeRawBufferPointer) -> Offer {
         let (offer, waiter) = state.withLock { state -> (Offer, CheckedContinuation<Void, Never>?) in
             guard state.bytes == 0 || state.bytes + bytes.count <= limit else {
@@ -49,7 +49,7 @@ final class LineQueue: Sendable {
         return offer
     }
 
-    /// No more comes; a last line without an end counts.
+    /// Ends the queue. A last line without a line end counts as a line.
     func finish() {
         let waiter = state.withLock { state in
             if !state.partial.isEmpty { state.lines.append(state.partial) }
@@ -60,7 +60,7 @@ final class LineQueue: Sendable {
         waiter?.resume()
     }
 
-    /// All lines that are there, as soon as there are any; nil at the end. For one task.
+    /// Waits for lines and returns all that are queued; nil at the end. For one task.
     func next() async -> Batch? {
         while true {
             let (batch, isFinished) = state.withLock { state -> (Batch, Bool) in

@@ -8,7 +8,7 @@ internal import CCurl
     internal import Musl
 #endif
 
-/// A connection that libcurl has made and no longer speaks on: one thread's.
+/// A connection that libcurl has made and no longer uses by itself. It belongs to one thread.
 struct RawConnection {
     enum Outcome {
         case moved(Int)
@@ -17,7 +17,7 @@ struct RawConnection {
     }
 
     let easy: UnsafeMutableRawPointer
-    /// To wait on; what is read and written goes through curl, since it may be encrypted.
+    /// Only for waiting: reading and writing goes through curl, since the connection may be encrypted.
     let socket: Int32
 
     func send(_ bytes: ArraySlice<UInt8>) -> Outcome {
@@ -42,18 +42,18 @@ struct RawConnection {
     }
 }
 
-/// Moves bytes between an upgraded connection and a local socket until one of them ends. Each direction holds one piece,
-/// and reads the next when that is gone: who reads slowly holds the other end back.
+/// Copies bytes between an upgraded connection and a local socket until one of them ends. Each direction buffers one
+/// read and reads again when that is written: this gives backpressure.
 struct StreamPump {
     private static let pieceBytes = 128 << 10
 
     private let connection: RawConnection
     private let local: Int32
     private var decoder: any StreamDecoder
-    /// On the way to the local socket, decoded, and what of it has gone.
+    /// Decoded bytes for the local socket.
     private var inbound: [UInt8] = []
     private var inboundGone = 0
-    /// On the way to the connection.
+    /// Bytes for the connection.
     private var outbound: [UInt8] = []
     private var outboundGone = 0
     private var hasConnectionEnded = false
@@ -68,7 +68,7 @@ struct StreamPump {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 16)
         defer { piece.deallocate() }
         rest.withUnsafeBytes { take($0) }
-        // What is known to have nothing, or no room, until poll says otherwise.
+        // Whether a read or write may succeed. False after EAGAIN, until poll reports the descriptor.
         var (fromLocal, fromConnection, toLocal, toConnection) = (true, true, true, true)
         while true {
             var hasMoved = false
@@ -78,7 +78,7 @@ struct StreamPump {
                     outbound.append(contentsOf: UnsafeRawBufferPointer(rebasing: piece[..<count]))
                     hasMoved = true
                 } else if count == 0 || errno != EAGAIN && errno != EINTR {
-                    // Nobody is there any more to read what still comes.
+                    // The caller has closed its end, so nobody would read the rest.
                     return
                 } else {
                     fromLocal = false
@@ -127,7 +127,7 @@ struct StreamPump {
             }
             if hasConnectionEnded, inbound.isEmpty { return }
             if hasMoved { continue }
-            // A descriptor of which nothing is wanted would tell its end again and again.
+            // If nothing is wanted from the connection, it is not polled: its end would be reported again and again.
             let ofConnection = (outbound.isEmpty ? 0 : POLLOUT) | (inbound.isEmpty ? POLLIN : 0)
             let ofLocal = (outbound.isEmpty ? POLLIN : 0) | (inbound.isEmpty ? 0 : POLLOUT)
             let isConnectionWanted = !hasConnectionEnded && ofConnection != 0

@@ -8,8 +8,8 @@ internal import CCurl
     internal import Musl
 #endif
 
-/// One request on its way: owns the easy handle and all that it points to. Touched by the loop's thread only, but for
-/// what is constant.
+/// One request in flight. It owns the easy handle and everything that the handle points to. Only the thread of the loop
+/// uses it, except for its constants.
 final class Transfer: @unchecked Sendable {
     let request: HTTPRequest
     let lines: LineQueue?
@@ -22,7 +22,7 @@ final class Transfer: @unchecked Sendable {
     private var status = 0
     private var isUnixSocket = false
     private var commands: CommandConnector?
-    /// Why a callback ended the transfer.
+    /// The error of a callback that ended the transfer.
     private var ownError: HTTPError?
     var continuation: CheckedContinuation<Result<HTTPResponse, HTTPError>, Never>?
 
@@ -32,8 +32,8 @@ final class Transfer: @unchecked Sendable {
         self.lines = lines
     }
 
-    /// Makes the easy handle; `release` ends it.
-    /// - Parameter commands: makes the connections of an endpoint that is a command; outlives the multi handle.
+    /// Creates the easy handle, which `release` frees.
+    /// - Parameter commands: makes the connections of an endpoint that is a command. It must outlive the multi handle.
     func prepare(for endpoint: HTTPEndpoint, commands: CommandConnector?) throws(HTTPError) {
         guard let easy = curl_easy_init() else { throw HTTPError(.invalidRequest, "libcurl is out of memory") }
         self.easy = easy
@@ -47,7 +47,7 @@ final class Transfer: @unchecked Sendable {
         berth_setopt_pointer(easy, CURLOPT_HEADERDATA, context)
         berth_setopt_receive(easy, CURLOPT_WRITEFUNCTION, Transfer.receiveBody)
         berth_setopt_receive(easy, CURLOPT_HEADERFUNCTION, Transfer.receiveHeader)
-        // Signals are the process's, and proxies are for the web: an engine is asked directly.
+        // No signals, since they concern the whole process. No proxy, since those of the environment are for the web.
         berth_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
         berth_setopt_string(easy, CURLOPT_PROXY, "")
         berth_setopt_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
@@ -65,7 +65,8 @@ final class Transfer: @unchecked Sendable {
 
     private func setMethod(_ easy: UnsafeMutableRawPointer) throws(HTTPError) {
         var headers = request.headers.map { "\($0.name): \($0.value)" }
-        // Without it curl asks before it sends a larger body, and waits a second for the answer.
+        // An empty Expect keeps curl from asking before it sends a large body, and waiting up to a second for the
+        // answer.
         headers.append("Expect:")
         switch request.method {
         case .get: break
@@ -73,7 +74,7 @@ final class Transfer: @unchecked Sendable {
         case .post, .put, .delete: berth_setopt_string(easy, CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
         if request.method == .post {
-            // A connection kept from before may be dead; curl would then send the request a second time.
+            // On a kept connection that turns out to be dead, curl would send the request a second time.
             berth_setopt_long(easy, CURLOPT_FRESH_CONNECT, 1)
         }
         if request.method == .post || request.method == .put || request.body != nil {
@@ -97,7 +98,7 @@ final class Transfer: @unchecked Sendable {
         berth_setopt_list(easy, CURLOPT_HTTPHEADER, headerList)
     }
 
-    /// The end of the easy handle; it must have left its multi handle.
+    /// Frees the easy handle, which must have been removed from its multi handle.
     func release() {
         if let easy { curl_easy_cleanup(easy) }
         curl_slist_free_all(headerList)
@@ -105,7 +106,7 @@ final class Transfer: @unchecked Sendable {
         (easy, headerList, errorText) = (nil, nil, nil)
     }
 
-    // MARK: what came
+    // MARK: Callbacks
 
     private static let receiveBody: berth_receive = { bytes, size, count, context in
         guard let context else { return 0 }
@@ -141,7 +142,7 @@ final class Transfer: @unchecked Sendable {
     private func receivedHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
         let line = String(decoding: bytes, as: UTF8.self).trimmingLineEnd
         if line.hasPrefix("HTTP/") {
-            // Of several heads (100 Continue comes first) the last one counts.
+            // If there are several heads, for example 100 Continue first, the last one counts.
             headers = []
             status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         } else if line.isEmpty {
@@ -153,7 +154,7 @@ final class Transfer: @unchecked Sendable {
         return bytes.count
     }
 
-    /// What the caller gets when curl says that it is over.
+    /// The result for the caller when curl reports the end of the transfer.
     func outcome(_ code: CURLcode) -> Result<HTTPResponse, HTTPError> {
         if let ownError { return .failure(ownError) }
         guard code == CURLE_OK else { return .failure(error(code)) }
@@ -162,7 +163,7 @@ final class Transfer: @unchecked Sendable {
 
     private func error(_ code: CURLcode) -> HTTPError {
         let error = easyError(easy, code, errorText, isUnixSocket: isUnixSocket)
-        // What the program says of itself is more than curl can know: "Permission denied (publickey)".
+        // The program knows more than curl, for example "Permission denied (publickey)".
         guard let words = commands?.takeLastWords(), error.kind != .cancelled else { return error }
         return HTTPError(error.kind == .timedOut ? .timedOut : .cannotConnect, words)
     }
@@ -171,7 +172,7 @@ final class Transfer: @unchecked Sendable {
 extension Duration {
     var wholeMilliseconds: Int {
         let (seconds, attoseconds) = components
-        // A day is as good as for ever, and fits every long.
+        // At most a day, which fits every long.
         return seconds >= 86_400 ? 86_400_000 : Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
     }
 }
