@@ -3,39 +3,39 @@
 /// One operation that is due.
 struct Arrival: Sendable, Equatable {
     var index: UInt64
-    /// When it is, or was, to begin.
+    /// When it is due; may be in the past.
     var due: Nanoseconds
 }
 
-/// Who begins which arrival of an open loop. Decides only: time and workers come in, arrivals go out.
+/// Assigns the arrivals of an open loop to workers. It does no I/O: time and workers come in, arrivals go out.
 ///
-/// Arrivals are handed out in order. When all workers are busy, those that fall due stay in the schedule and are handed out
-/// as soon as a worker asks, with the time at which they were due: nothing is left out because the server was slow, and
-/// nothing is stored for it either.
+/// Arrivals are handed out in order. When all workers are busy, arrivals that become due stay in the schedule until a
+/// worker asks, and keep the time at which they were due. So no arrival is lost because the server is slow, and the
+/// backlog needs no memory.
 struct ArrivalQueue: Sendable {
     enum Answer: Equatable, Sendable {
         case start(Arrival)
-        /// The worker is told by a later `advance`, or `close`.
+        /// A later `advance` starts the worker, or `takeFinished` ends it.
         case wait
         case finished
     }
 
     private var schedule: ArrivalSchedule
     private var idle: [Int] = []
-    /// By worker: it carries out an arrival.
+    /// By worker: whether it carries out an arrival.
     private var isBusy: [Bool]
     private var busy = 0
     private var isClosed = false
-    /// How long an arrival had been due, at most, when the first of all busy workers became free for it.
+    /// The longest time that an arrival waited because all workers were busy, until the first of them was free.
     private(set) var longestBacklog: Nanoseconds = 0
 
-    /// - Parameter workers: how many there are; they are numbered from 0.
+    /// - Parameter workers: the number of workers, which are numbered from 0.
     init(_ schedule: ArrivalSchedule, workers: Int) {
         self.schedule = schedule
         isBusy = Array(repeating: false, count: workers)
     }
 
-    /// A worker has nothing to do, be it that it begins or that it has ended what it did.
+    /// A worker asks for work, at the beginning or because it has finished its last arrival.
     mutating func ask(_ worker: Int, now: Nanoseconds) -> Answer {
         let wasLast = busy == isBusy.count
         if isBusy[worker] {
@@ -51,7 +51,7 @@ struct ArrivalQueue: Sendable {
         return .start(begin(due, worker))
     }
 
-    /// Arrivals that are due now, each with the idle worker that begins it. The worker that was idle last is taken first.
+    /// Returns the arrivals that are due, each with an idle worker; the worker that became idle last comes first.
     mutating func advance(to now: Nanoseconds) -> [(worker: Int, arrival: Arrival)] {
         var started: [(worker: Int, arrival: Arrival)] = []
         while let worker = idle.last, let due = schedule.next, due <= now {
@@ -61,20 +61,20 @@ struct ArrivalQueue: Sendable {
         return started
     }
 
-    /// When `advance` is to be called next; nil: not before a worker waits, or never.
+    /// When to call `advance` next; nil if no worker waits, or nothing more is due.
     var nextAdvance: Nanoseconds? { idle.isEmpty || isClosed ? nil : schedule.next }
 
-    /// Workers to tell that there is nothing more: all that wait, once the schedule has ended.
+    /// Returns all waiting workers once the schedule has ended: they must be told that there is no more work.
     mutating func takeFinished() -> [Int] {
         guard isClosed || schedule.next == nil else { return [] }
         defer { idle = [] }
         return idle
     }
 
-    /// Hands nothing out from here on.
+    /// From now on, nothing is handed out.
     mutating func close() { isClosed = true }
 
-    /// Calls `body` with each arrival that was due by `end` and that no worker was free to begin.
+    /// Calls `body` with each arrival that was due before `end` and that no worker was free to begin.
     mutating func drainUnstarted(until end: Nanoseconds, _ body: (Arrival) -> Void) {
         while let due = schedule.next, due < end { body(take(due)) }
     }

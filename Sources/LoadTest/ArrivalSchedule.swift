@@ -6,8 +6,8 @@
     internal import Musl
 #endif
 
-/// When the operations of an open loop are to begin, one after the other. It depends on nothing but what it was made from:
-/// no answer, however late, moves it.
+/// The times at which the operations of an open loop are due. It is fixed from the start: a slow server does not move
+/// it.
 struct ArrivalSchedule: Sendable {
     private let begin: Nanoseconds
     /// Nothing is due at this time or later.
@@ -29,7 +29,7 @@ struct ArrivalSchedule: Sendable {
         if spacing == .random { offset = gap() }
     }
 
-    /// When the next one is due; nil: there is none.
+    /// When the next operation is due; nil if there are no more.
     var next: Nanoseconds? {
         guard offset < 1e18 else { return nil }
         let instant = begin + Nanoseconds(offset)
@@ -39,7 +39,7 @@ struct ArrivalSchedule: Sendable {
     mutating func take() {
         index += 1
         switch spacing {
-        // From the index, not from the one before: rounding does not add up.
+        // Computed from the index, not from the time before, so that rounding errors do not add up.
         case .even: offset = Double(index) * interval
         case .random: offset += gap()
         }

@@ -6,7 +6,7 @@
     internal import Musl
 #endif
 
-/// One side of a chart: where a value stands, from 0 to 1, and which values are written at it.
+/// One axis of a chart: maps values to positions from 0 to 1, and has labelled ticks.
 struct Axis: Sendable, Equatable {
     struct Tick: Sendable, Equatable {
         var value: Double
@@ -22,7 +22,7 @@ struct Axis: Sendable, Equatable {
     let range: ClosedRange<Double>
     let ticks: [Tick]
 
-    /// From `from`, which is 0 for amounts, to a round number over `highest`.
+    /// A linear axis from `low` to a round number of at least `highest`.
     static func linear(from low: Double = 0, to highest: Double, label: (Double) -> String) -> Axis {
         let span = max(highest - low, 1e-9)
         let step = niceStep(span / 4)
@@ -31,7 +31,8 @@ struct Axis: Sendable, Equatable {
         return Axis(scale: .linear, range: low...top, ticks: ticks)
     }
 
-    /// Whole powers of ten around the values, which are over 0; between few of them, also 2 and 5 times each.
+    /// A logarithmic axis around those values that are over 0. The ticks are powers of ten and, if these are few,
+    /// multiples.
     static func logarithmic(_ values: [Double], label: (Double) -> String) -> Axis {
         let positive = values.filter { $0 > 0 }
         let low = max(1, positive.min() ?? 1)
@@ -43,7 +44,7 @@ struct Axis: Sendable, Equatable {
         return Axis(scale: .logarithmic, range: bottom...top, ticks: ticks)
     }
 
-    /// Quantiles, so that each further nine has the same room.
+    /// An axis of quantiles on which each further nine has the same length.
     static func quantiles(count: UInt64) -> Axis {
         let nines = min(5, max(2, log10(Double(max(count, 10)))))
         let labels = ["0", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"]
@@ -53,12 +54,12 @@ struct Axis: Sendable, Equatable {
         return Axis(scale: .linear, range: 0...nines, ticks: ticks + [median])
     }
 
-    /// Where a quantile stands on an axis of `quantiles`; the largest of `count` values stands where one in so many does.
+    /// The value of a quantile on an axis made by `quantiles`. The largest of `count` values is put at 1 - 1 / `count`.
     static func position(ofQuantile quantile: Double, count: UInt64 = .max) -> Double {
         -log10(max(1 - quantile, 1 / Double(max(count, 1))))
     }
 
-    /// From 0 to 1; outside for what is outside.
+    /// The position of a value: 0 to 1 within the range. A logarithmic axis does not go below 0.
     func fraction(_ value: Double) -> Double {
         switch scale {
         case .linear:

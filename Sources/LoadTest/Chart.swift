@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A chart as SVG, drawn with the page's colours `--c1` to `--c6`.
+/// A chart as SVG, which uses the colours `--c1` to `--c6` of the page.
 struct Chart: Sendable {
     struct Line: Sendable {
         var name: String
@@ -10,7 +10,7 @@ struct Chart: Sendable {
         var isDashed = false
     }
 
-    /// What the pointer shows over a part of the x axis.
+    /// The tooltip of a part of the x axis.
     struct Tip: Sendable {
         var from: Double
         var to: Double
@@ -27,7 +27,7 @@ struct Chart: Sendable {
     let title: String
     let x: Axis
     let y: Axis
-    /// From the x axis up, each upon the one before.
+    /// Stacked areas, from the x axis upwards.
     var areas: [Line] = []
     var lines: [Line] = []
     var tips: [Tip] = []
@@ -81,7 +81,7 @@ struct Chart: Sendable {
         return parts
     }
 
-    /// Areas must have the same x values.
+    /// The areas, which must have the same x values.
     private var stacked: [String] {
         guard let first = areas.first, first.points.count > 1 else { return [] }
         var floor = first.points.map { (x: $0.x, y: 0.0) }
@@ -113,7 +113,7 @@ struct Chart: Sendable {
 }
 
 extension String {
-    /// As text in HTML and in its attributes.
+    /// The text escaped for HTML and its attributes.
     var escaped: String {
         var result = ""
         for character in self {

@@ -3,9 +3,9 @@
 internal import Berth
 internal import Synchronization
 
-/// A connection that is made anew when it has ended.
+/// A connection that reconnects after it was lost.
 final class Connection: Sendable {
-    /// Between attempts to connect.
+    /// Minimum time between two attempts to connect.
     private static let pause: Nanoseconds = 100_000_000
 
     private struct State {
@@ -13,7 +13,8 @@ final class Connection: Sendable {
         var nextAttempt: Nanoseconds = 0
     }
 
-    /// Its workers run on its thread: a test measures the server, not the switches of threads in the tester.
+    /// The thread of the connection. Its workers run there, so that a test does not measure thread switches of the
+    /// tester.
     let executor: any TaskExecutor
     private let address: ServerAddress
     private let state: Mutex<State>
@@ -25,7 +26,8 @@ final class Connection: Sendable {
         state = Mutex(State(client: client))
     }
 
-    /// - Throws: `BerthError` with the code `unavailable` while there is no server, or another caller tries to connect.
+    /// - Throws: `BerthError` with the code `unavailable` if the server can't be reached, the last attempt was a moment
+    ///   ago, or another caller is connecting.
     func client() async throws(BerthError) -> BerthClient {
         let (ready, mayTry) = state.withLock { state -> (BerthClient?, Bool) in
             if let client = state.client, client.isConnected { return (client, false) }
@@ -49,7 +51,7 @@ final class Connection: Sendable {
     }
 }
 
-/// A lease that is held for the whole test, with the connection that it belongs to; taken anew when it is lost.
+/// A lease that is held for the whole test, with its connection. If it is lost, another is acquired.
 actor HeldLease {
     private let connection: Connection
     private let pool: String?
@@ -64,7 +66,7 @@ actor HeldLease {
         self.wait = wait
     }
 
-    /// The lease, taken first where there is none; all who ask meanwhile share the one call.
+    /// Returns the lease, and acquires one if there is none. Concurrent callers share one call.
     func get() async throws -> (BerthClient, Lease) {
         if let client, let lease, client.isConnected { return (client, lease) }
         if let renewal { return try await renewal.value }
@@ -80,7 +82,7 @@ actor HeldLease {
         return (client, lease)
     }
 
-    /// The server said that this lease has ended.
+    /// Must be called when the server says that this lease has ended.
     func lost(_ lease: Lease) {
         if self.lease == lease { self.lease = nil }
     }

@@ -6,13 +6,13 @@ internal import FoundationEssentials
 internal import Hardening
 internal import Pool
 
-/// What a load test compares Berth with: the same program, started with the Engine API's exec in a container of the same
-/// image, held as Berth's own containers are by default.
+/// The baseline of a load test: the same program, started with the exec of the Engine API in a container of the same
+/// image and with the hardening that Berth's containers have by default.
 package struct DockerExecBaseline: Sendable, Equatable {
     package var endpoint: HTTPEndpoint
-    /// Where the engine is, for people.
+    /// The address of the engine, for messages.
     package var name: String
-    /// nil: the pool's, where the server runs on the engine, else `python:3.9-slim`.
+    /// Nil: the image of the pool if the server uses Docker, otherwise `python:3.9-slim`.
     package var image: String?
 
     package init(endpoint: HTTPEndpoint, name: String, image: String? = nil) {
@@ -22,12 +22,12 @@ package struct DockerExecBaseline: Sendable, Equatable {
     }
 }
 
-/// One container of an engine, and programs started in it as `docker exec` starts them: three calls each.
+/// A container in which programs are started as `docker exec` does it, with three calls each.
 final class DockerExec: Sendable {
-    /// Of an output that is read whole, as the engine's stream ends with its connection.
+    /// Maximum bytes of a program's output, which is read into memory as a whole.
     private static let maxOutput = 1 << 30
 
-    /// Of the container.
+    /// The label of the container.
     static let label = "dev.berth.load"
 
     private struct Version: Decodable { var Version: String? }
@@ -55,15 +55,15 @@ final class DockerExec: Sendable {
         var HostConfig: HostSettings
     }
 
-    /// "Docker 20.10.24 at unix:///var/run/docker.sock"
+    /// For example "Docker 20.10.24 at unix:///var/run/docker.sock".
     let engine: String
     let image: String
     private let http: HTTPClient
     private let container: String
 
-    /// Makes and starts the container.
-    /// - Parameter lifetime: after so many seconds the container ends by itself, should nobody remove it.
-    /// - Throws: `LoadError`; nothing is left then.
+    /// Creates and starts the container.
+    /// - Parameter lifetime: seconds after which the container ends by itself, if nobody removes it.
+    /// - Throws: `LoadError`. Then no container is left.
     init(_ baseline: DockerExecBaseline, image: String, lifetime: Int64) async throws {
         let http: HTTPClient
         do throws(HTTPError) {
@@ -95,8 +95,8 @@ final class DockerExec: Sendable {
         }
     }
 
-    /// Runs a program to its end.
-    /// - Returns: how many bytes it wrote.
+    /// Runs a program and waits for its end.
+    /// - Returns: bytes of its output.
     /// - Throws: `OperationFailure`, or `CancellationError`.
     func run(_ argv: [String], cwd: String) async throws -> Int {
         do {
@@ -123,7 +123,7 @@ final class DockerExec: Sendable {
         }
     }
 
-    /// The engine's own words for what the container is.
+    /// The engine's description of the container, as JSON.
     func inspect() async throws -> [UInt8] {
         try await Self.send(http, HTTPRequest(.get, "/containers/\(container)/json"))
     }
@@ -134,7 +134,8 @@ final class DockerExec: Sendable {
         http.shutdown()
     }
 
-    /// Of the engine's multiplexed stream: each part has 8 bytes before it, the last four of them its length.
+    /// Counts the output in a multiplexed stream of the engine: each part has a header of 8 bytes that ends with its
+    /// length.
     static func outputBytes(_ stream: [UInt8]) -> Int {
         var bytes = 0
         var at = 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A report as one page, complete in itself: no script, nothing from the network, readable in light and dark.
+/// A report as one HTML page without scripts and external resources, for light and dark mode.
 package struct HTMLReport: CustomStringConvertible, Sendable {
     private let report: LoadReport
 
@@ -84,7 +84,7 @@ package struct HTMLReport: CustomStringConvertible, Sendable {
             "<tr><td>\($0.kind.escaped)</td><td>\(Units.count($0.count))</td><td class=\"text\">\($0.message.escaped)</td></tr>"
         }
         return
-            "<h2>Failures</h2><div class=\"wide\"><table><tr><th></th><th>count</th><th class=\"text\">said first</th></tr>"
+            "<h2>Failures</h2><div class=\"wide\"><table><tr><th></th><th>count</th><th class=\"text\">first message</th></tr>"
             + rows.joined() + "</table></div>"
     }
 
@@ -106,8 +106,8 @@ package struct HTMLReport: CustomStringConvertible, Sendable {
             (
                 "CPUs in use",
                 "\(Units.digits(harness.cpusUsed)) by the load tester, "
-                    + (harness.machineCpusUsed.map { "\(Units.digits($0)) by all of the machine" }
-                        ?? "the machine's unknown")
+                    + (harness.machineCpusUsed.map { "\(Units.digits($0)) by the whole machine" }
+                        ?? "unknown for the machine")
             ),
             (
                 "the load tester",

@@ -2,9 +2,9 @@
 
 internal import Histogram
 
-/// Durations, to three significant digits, from 8 ns to an hour: 250 KiB whatever is recorded.
+/// A histogram of durations with three significant digits, from 8 ns to an hour. It always takes 250 KiB.
 struct LatencyHistogram: Sendable {
-    /// What is recorded of a longer one.
+    /// The maximum: longer durations are recorded as this.
     static let longest: Nanoseconds = 3_600_000_000_000
 
     private var counts = Histogram<UInt64>(
@@ -27,13 +27,13 @@ struct LatencyHistogram: Sendable {
         if count > 0 { counts.reset() }
     }
 
-    /// The smallest duration that at least the fraction `quantile` of all do not exceed, up to the precision; 0 without
-    /// any.
+    /// The smallest recorded duration that at least the fraction `quantile` of all does not exceed, within the
+    /// precision; 0 if nothing was recorded.
     func value(at quantile: Double) -> Nanoseconds {
         count == 0 ? 0 : Swift.min(counts.valueAtPercentile(quantile * 100), max)
     }
 
-    /// The whole distribution in at most a few hundred points: steps get finer towards the slow end.
+    /// The whole distribution as at most a few hundred points, which are denser towards the slow end.
     var distribution: [LatencyReport.Point] {
         guard count > 0 else { return [] }
         var points: [LatencyReport.Point] = []

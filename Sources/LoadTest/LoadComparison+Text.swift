@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension LoadComparison {
-    /// For people, on a terminal.
-    /// - Parameters: what the two reports are called.
+    /// The comparison as text for a terminal. `before` and `after` are the names of the two reports.
     package func text(before: String, after: String) -> String {
         var lines = ["before: \(before)", "after:  \(after)", ""]
         if !differences.isEmpty {
-            lines += ["not alike in"] + differences.map { "  \($0)" } + [""]
+            lines += ["differences between the runs"] + differences.map { "  \($0)" } + [""]
         }
         let header = ["", "before", "after", "ratio", "95 % interval", "verdict"]
         lines += TextReport.table([header] + rows.map(\.cells), leading: [0, 5])

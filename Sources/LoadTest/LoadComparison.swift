@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Two load tests side by side, and whether they differ by more than noise.
+/// Compares two load tests, and judges whether they differ by more than noise.
 package struct LoadComparison: Sendable, Equatable {
-    /// A smaller difference is not called one.
+    /// The smallest relative difference that counts as one.
     package static let smallest = 0.05
 
-    /// How the verdicts come about, for people.
+    /// Explains how the verdicts are made, for `--help`.
     package static let method = """
-        Prints throughput and latency of both, their ratio, and a verdict.
+        Prints throughput and latency of both reports, their ratio, and a verdict.
 
-        How it judges: each run was cut into 20 parts, and each figure was measured in each part. How much the parts differ \
-        shows how far the run's mean may be off by chance (parts that resemble their neighbours count as fewer); from both \
-        runs follows the interval in which the ratio lies with 95 % certainty (Welch's method). If 1 is in it, or the ratio \
-        is within 5 % of 1, the verdict is "noise": a machine differs by 5 % from one run to the next however steady each \
-        was. What happens between runs (another kernel, a neighbour, a warmer CPU) no single pair can show: repeat both in \
-        turn, A B A B, before believing a small difference.
+        How it judges: each run is cut into 20 parts, and each figure is measured in each part. The differences \
+        between the parts show how far the mean of the run may be off by chance; parts that resemble their neighbours \
+        count for less. Both runs together give the interval that contains the ratio with 95 % certainty (Welch's \
+        method). The verdict is "noise" if 1 is in the interval, or if the ratio is within 5 % of 1, since a machine \
+        may differ by 5 % from one run to the next, however steady each run is. A single pair can't show what changes \
+        between runs (another kernel, a neighbour, a warmer CPU): repeat both in turn, A B A B, before you believe a \
+        small difference.
         """
 
     package enum Verdict: Sendable, Equatable {
         case better
         case worse
         case noise
-        /// Why there is none.
+        /// There is no verdict, for this reason.
         case unknown(String)
     }
 
-    /// One figure of both.
+    /// One figure of both runs.
     package struct Row: Sendable, Equatable {
         package enum Unit: Sendable, Equatable {
             case perSecond
@@ -37,18 +38,18 @@ package struct LoadComparison: Sendable, Equatable {
         package var unit: Unit
         package var before: Double
         package var after: Double
-        /// Of the whole runs.
+        /// The ratio of the whole runs.
         package var ratio: Double?
-        /// 95 %, from the parts of the runs.
+        /// The 95 % confidence interval of the ratio, from the parts of the runs.
         package var interval: ClosedRange<Double>?
         package var verdict: Verdict
     }
 
-    /// Throughput, then latencies of all operations.
+    /// Throughput, output, then latencies of all operations.
     package var rows: [Row]
-    /// p50 and p99 of each step, without a verdict: the parts of a run are not told by step.
+    /// p50 and p99 of each step. They have no verdict, since the parts of a run are not measured by step.
     package var steps: [Row]
-    /// In what the runs were not alike, so that the comparison may be of that.
+    /// Differences between the setups of the runs, which may explain different figures.
     package var differences: [String]
 
     package init(_ before: LoadReport, _ after: LoadReport) {
@@ -122,7 +123,7 @@ package struct LoadComparison: Sendable, Equatable {
 }
 
 extension LoadComparison.Row {
-    /// A throughput: more is better.
+    /// A row for a throughput, where more is better.
     init(
         _ name: String, _ unit: Unit, _ before: LoadReport, _ after: LoadReport, _ whole: (LoadReport) -> Double,
         _ part: (SliceReport) -> Double
@@ -132,12 +133,12 @@ extension LoadComparison.Row {
             moreIsBetter: true, isSupported: true)
     }
 
-    /// A latency: less is better.
+    /// A row for a latency, where less is better.
     init(
         _ name: String, _ quantile: Double, _ before: LoadReport, _ after: LoadReport,
         _ whole: KeyPath<LatencyReport, UInt64>, _ part: KeyPath<SliceReport, UInt64>
     ) {
-        // In at least this many parts there are values enough for the quantile.
+        // At least 90 % of the parts must have enough values for the quantile.
         let isSupported = [before, after].allSatisfy { report in
             report.slices.count { Double($0.completed) * (1 - quantile) >= 1 } * 10 >= report.slices.count * 9
         }

@@ -2,50 +2,50 @@
 
 package import Berth
 
-/// What a load test is to do. All of it is checked by `init`.
+/// The settings of a load test. `init` checks all of them.
 package struct LoadPlan: Sendable, Equatable {
     /// When operations begin.
     package enum Arrivals: Sendable, Equatable {
-        /// Closed loop: this many operations are under way at any time; the next begins when one ends.
+        /// Closed loop: this many operations are in flight at any time, and the next begins when one ends.
         case closed(concurrency: Int)
-        /// Open loop: this many operations a second begin, whether those before have ended or not. Their time counts from
-        /// when they were to begin.
+        /// Open loop: this many operations per second begin, whether earlier ones have ended or not. Their latency
+        /// counts from the time at which they were due.
         case open(rate: Double, spacing: Spacing, maxInFlight: Int)
     }
 
-    /// How far apart an open loop's operations are.
+    /// The intervals between the operations of an open loop.
     package enum Spacing: String, Sendable, Equatable, CaseIterable, Codable {
-        /// The same each time.
+        /// Always the same.
         case even
-        /// Random, as from many users who know nothing of each other (a Poisson process).
+        /// Random, as from many independent users (a Poisson process).
         case random
     }
 
     package var scenario: Scenario
     package var arrivals: Arrivals
     package var server: ServerAddress
-    /// nil is the server's default pool.
+    /// Nil: the server's default pool.
     package var pool: String?
-    /// Empty: the scenario's own.
+    /// The program and its arguments. Empty: the scenario's default.
     package var command: [String]
-    /// The program's working directory; nil is the server's choice, /workspace.
+    /// The working directory of the program; nil: the server's default.
     package var cwd: String?
     package var connections: Int
-    /// Leases held for `execute` and `stream`; nil: as many as members are idle at the start, at most one for each
-    /// operation under way.
+    /// Number of leases that are held for `execute` and `stream`; nil: as many as there are idle members at the start,
+    /// but at most one for each operation in flight.
     package var leases: Int?
     package var duration: Duration
-    /// Before the measured time; its operations are not counted.
+    /// Time before the measured time; its operations are not counted.
     package var warmup: Duration
-    /// How long an operation may wait for a member; nil is the server's default.
+    /// How long an operation may wait for a member; nil: the server's default.
     package var wait: Duration?
-    /// Carried out in turn with the scenario's own operations: half a second each in a closed loop (`Turns`), every second
-    /// arrival in an open one.
+    /// Measured in turn with the operations of the scenario: in a closed loop for half a second each (`Turns`), in an
+    /// open loop with every second arrival.
     package var baseline: DockerExecBaseline?
-    /// How long operations still under way at the end are waited for.
+    /// How long to wait at the end for operations in flight.
     package var drain: Duration
 
-    /// - Throws: `LoadError` that says which value is out of its range.
+    /// - Throws: `LoadError` that names the value that is not allowed.
     package init(
         scenario: Scenario, arrivals: Arrivals, server: ServerAddress = .standard, pool: String? = nil,
         command: [String] = [], cwd: String? = nil, connections: Int = 1, leases: Int? = nil,
@@ -71,7 +71,7 @@ package struct LoadPlan: Sendable, Equatable {
             try LoadPlan.check("concurrency", concurrency, 1...100_000)
         case .open(let rate, _, let maxInFlight):
             guard rate >= 0.001, rate <= 10_000_000 else {
-                throw LoadError("rate \(rate) is not from 0.001 to 10000000 operations a second")
+                throw LoadError("rate \(rate) is not from 0.001 to 10000000 operations per second")
             }
             try LoadPlan.check("in-flight", maxInFlight, 1...100_000)
         }
@@ -91,7 +91,7 @@ package struct LoadPlan: Sendable, Equatable {
         }
     }
 
-    /// Operations under way at the same time, at most.
+    /// Maximum number of operations in flight.
     var workers: Int {
         switch arrivals {
         case .closed(let concurrency): concurrency
@@ -124,7 +124,7 @@ package struct LoadPlan: Sendable, Equatable {
     }
 }
 
-/// Why a load test could not be done, or two could not be compared; one line.
+/// Why a load test or a comparison is not possible, in one line.
 package struct LoadError: Error, Sendable, Equatable, CustomStringConvertible {
     package var message: String
 

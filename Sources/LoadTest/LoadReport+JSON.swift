@@ -3,7 +3,7 @@
 internal import FoundationEssentials
 
 extension LoadReport {
-    /// As `berth load --json` writes it.
+    /// The report as `berth load --json` writes it.
     package func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -15,13 +15,13 @@ extension LoadReport {
         }
     }
 
-    /// - Throws: `LoadError` when it is no report of `berth load`, or one of another version of the format.
+    /// - Throws: `LoadError` if it is not a report of `berth load`, or has another version of the format.
     package init(json: [UInt8]) throws {
         struct Head: Decodable { var format: Int }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         guard let head = try? decoder.decode(Head.self, from: Data(json)) else {
-            throw LoadError("this is no report of \"berth load --json\"")
+            throw LoadError("this is not a report of \"berth load --json\"")
         }
         guard head.format == LoadReport.format else {
             throw LoadError(

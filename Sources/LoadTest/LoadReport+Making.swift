@@ -50,7 +50,7 @@ extension PlanReport {
 }
 
 extension OperationReport {
-    /// nil for one that was not carried out.
+    /// Nil for an operation that the test did not carry out.
     init?(_ operation: Operation, _ totals: Recorder.Totals) {
         let steps = Step.allCases.compactMap { step in
             totals[operation, step].map { StepReport(name: step.rawValue, latency: $0.report) }

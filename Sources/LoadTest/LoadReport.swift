@@ -1,60 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A load test and its results: what the text, the page and the comparison are made from, and what `--json` writes.
-/// Durations are in nanoseconds where the name says nothing else.
+/// A load test and its results, from which the text, the page and the comparison are made; `--json` writes it.
+/// Latencies are in nanoseconds, all other times in seconds.
 package struct LoadReport: Codable, Sendable, Equatable {
     /// The version of this format.
     package static let format = 1
 
     package var format = LoadReport.format
     package var plan: PlanReport
-    /// When it began: seconds since 1970.
+    /// When the test began: seconds since 1970.
     package var startedAt: Double
-    /// Ended by the user before its time.
+    /// Whether the user ended the test early.
     package var endedEarly: Bool
-    /// The measured time, without the warm-up, in seconds.
+    /// The measured time without the warm-up, in seconds.
     package var seconds: Double
-    /// Operations that ended well, and that failed, within the measured time.
+    /// Operations that succeeded within the measured time.
     package var completed: UInt64
+    /// Operations that failed within the measured time.
     package var failed: UInt64
-    /// Output bytes that came within the measured time.
+    /// Output bytes that arrived within the measured time.
     package var bytes: UInt64
     package var operations: [OperationReport]
     package var failures: [FailureReport]
-    /// Operations that had begun, or were to begin, and had no end when the test was over; the time that they had waited
-    /// stands in the quantiles, as the least that they would have taken.
+    /// Operations that were due and had not ended when the test was over. The quantiles include the time that they had
+    /// waited, as the least that they would have taken.
     package var unanswered: UInt64
     package var series: [IntervalReport]
-    /// The same in 20 parts: what the comparison takes the noise from.
+    /// The measured time in 20 parts, from which a comparison estimates the noise.
     package var slices: [SliceReport]
     package var pool: [PoolPoint]
     package var server: ServerReport
     package var harness: HarnessReport
-    /// What the server was compared with, in turn with its own operations.
+    /// What was measured in turn with the server, to compare with.
     package var baseline: BaselineReport?
 
-    /// Operations that ended well, a second.
+    /// Operations per second that succeeded.
     package var rate: Double { seconds > 0 ? Double(completed) / seconds : 0 }
     package var bytesPerSecond: Double { seconds > 0 ? Double(bytes) / seconds : 0 }
-    /// The latency of all operations, or of the only kind.
+    /// The latency of all operations together, without the baseline.
     package var total: LatencyReport
 }
 
-/// What was asked for.
+/// The plan of the test.
 package struct PlanReport: Codable, Sendable, Equatable {
     package var scenario: String
     package var address: String
     package var pool: String?
-    /// Empty: the scenario runs none.
+    /// Empty if the scenario runs no program.
     package var command: [String]
-    /// Of a closed loop.
+    /// Only for a closed loop.
     package var concurrency: Int?
-    /// Of an open loop, operations a second.
+    /// Only for an open loop: operations per second.
     package var rate: Double?
     package var spacing: String?
     package var maxInFlight: Int?
     package var connections: Int
-    /// Leases held throughout; 0 where none is.
+    /// Number of leases that were held during the whole test.
     package var leases: Int
     /// In seconds.
     package var duration: Double
@@ -97,16 +98,16 @@ package struct LatencyReport: Codable, Sendable, Equatable {
 }
 
 package struct FailureReport: Codable, Sendable, Equatable {
-    /// A status code of the call, or how the program ended.
+    /// The status code of the call, or how the program ended.
     package var kind: String
     package var count: UInt64
-    /// What was said the first time.
+    /// The message of the first failure of this kind.
     package var message: String
 }
 
-/// What ended within one interval.
+/// Operations that ended within one interval.
 package struct IntervalReport: Codable, Sendable, Equatable {
-    /// From the start of the measured time to the interval's end.
+    /// Seconds from the start of the measured time to the end of the interval.
     package var at: Double
     package var seconds: Double
     package var completed: UInt64
@@ -117,7 +118,7 @@ package struct IntervalReport: Codable, Sendable, Equatable {
     package var max: UInt64
 }
 
-/// What ended within one of the parts that the measured time is cut into for comparisons.
+/// Operations that ended within one of the 20 parts of the measured time, for comparisons.
 package struct SliceReport: Codable, Sendable, Equatable {
     package var seconds: Double
     package var completed: UInt64
@@ -128,7 +129,7 @@ package struct SliceReport: Codable, Sendable, Equatable {
     package var p999: UInt64
 }
 
-/// A pool's members at one moment.
+/// The members of a pool at one moment.
 package struct PoolPoint: Codable, Sendable, Equatable {
     /// Seconds from the start of the measured time; negative in the warm-up.
     package var at: Double
@@ -136,47 +137,47 @@ package struct PoolPoint: Codable, Sendable, Equatable {
     package var idle: UInt32
     package var leased: UInt32
     package var starting: UInt32
-    /// Nil in reports of versions that did not tell.
+    /// Nil in reports of older versions, which did not have it.
     package var resetting: UInt32?
     package var stopping: UInt32
     package var waiters: UInt32
-    /// No create was tried because one had failed.
+    /// Whether no create was tried because one had failed.
     package var isBreakerOpen: Bool
 }
 
-/// The server, as it told itself.
+/// The server's description of itself.
 package struct ServerReport: Codable, Sendable, Equatable {
     package var version: String
     package var runtime: String
     package var pool: String
     package var image: String
-    /// An empty call there and back, one at a time, before the test: what no operation can be faster than.
+    /// The round trip of an empty call, one at a time, before the test. No operation can be faster.
     package var roundTrip: LatencyReport?
 }
 
-/// The engine whose exec was measured, as the operation `dockerExec`.
+/// The engine whose exec was measured as the operation `dockerExec`.
 package struct BaselineReport: Codable, Sendable, Equatable {
     package var engine: String
     package var image: String
 }
 
-/// The load tester about itself and its machine: how far its figures can be trusted.
+/// The load tester and its machine, to judge how far the figures can be trusted.
 package struct HarnessReport: Codable, Sendable, Equatable {
     package var version: String
     package var cpus: Int
     package var cpuModel: String
     package var kernel: String
-    /// What the tester adds to one operation: timing and recording it, measured before the test.
+    /// What timing and recording adds to one operation, in nanoseconds, measured before the test.
     package var costPerOperation: Double
-    /// CPUs that this process, the client library included, used on average in the measured time.
+    /// CPUs that this process, including the client library, used on average in the measured time.
     package var cpusUsed: Double
-    /// The same of all processes of the machine; nil where the kernel does not tell.
+    /// CPUs that all processes of the machine used; nil if it is unknown.
     package var machineCpusUsed: Double?
-    /// How late a thread of this process woke that had asked for a time: pauses of the machine, and of the tester, that no
-    /// server is to blame for.
+    /// How late sleeps of this process ended: pauses of the machine and of the tester, which are not the server's.
     package var wakeDelay: LatencyReport
-    /// Most memory this process had, in bytes.
+    /// Maximum memory of this process, in bytes.
     package var peakMemoryBytes: UInt64
-    /// Open loop: how long an operation that was due waited, at most, because `maxInFlight` were under way already.
+    /// Open loop: the longest time that a due operation waited because `maxInFlight` others were in flight, in
+    /// nanoseconds.
     package var longestBacklog: UInt64
 }

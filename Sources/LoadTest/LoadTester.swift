@@ -8,13 +8,14 @@ internal import Synchronization
 ///     let report = try await LoadTester(plan).run()
 ///     print(TextReport(report))
 ///
-/// In an open loop latency counts from the time at which an operation was to begin, so that a stall of the server shows in
-/// each operation that it delayed, as its users would feel it. Memory is bounded by the plan's numbers, not by its length.
+/// In an open loop, latency counts from the time at which an operation was due, so that a stall of the server shows in
+/// each operation that it delayed, as users would feel it. The memory depends on the numbers of the plan, not on its
+/// duration.
 package final class LoadTester: Sendable {
-    /// Closed loop: what follows a failed operation, so that a server that refuses is not asked ever faster.
+    /// Closed loop: the pause after a failed operation, so that a server that refuses calls is not flooded with them.
     private static let pauseAfterFailure: Nanoseconds = 10_000_000
 
-    /// Open loop: until the first operation is due, so that all workers wait for it by then.
+    /// Open loop: the time before the first operation is due, so that all workers are ready by then.
     private static let lead: Nanoseconds = 100_000_000
 
     private let plan: LoadPlan
@@ -22,21 +23,21 @@ package final class LoadTester: Sendable {
     private let isStopped = Atomic(false)
     private let timer = Mutex<Task<Void, Never>?>(nil)
 
-    /// - Parameter version: of the program that runs it, for the report.
+    /// - Parameter version: the version of this program, for the report.
     package init(_ plan: LoadPlan, version: String = "") {
         self.plan = plan
         self.version = version
     }
 
-    /// Ends the test now, with a report of what there is. May be called at any time, more than once.
+    /// Ends the test now, with a report of what was measured. May be called at any time and repeatedly.
     package func stop() {
         isStopped.store(true, ordering: .sequentiallyConsistent)
         timer.withLock { $0 }?.cancel()
     }
 
-    /// Carries the test out.
-    /// - Parameter onProgress: called about once a second.
-    /// - Throws: `LoadError` when it can't begin: no server, no such pool, no member to be had.
+    /// Runs the test.
+    /// - Parameter onProgress: called about once per second.
+    /// - Throws: `LoadError` if it can't begin: there is no server, no such pool, or no member to lease.
     package func run(onProgress: @escaping @Sendable (LoadProgress) -> Void = { _ in }) async throws -> LoadReport {
         let setup = try await Setup(plan)
         let report = await measure(setup, onProgress)
@@ -99,7 +100,7 @@ package final class LoadTester: Sendable {
                 workers: plan.workers))
     }
 
-    /// Until then, or until the test is stopped.
+    /// Waits until `end`, or until the test is stopped.
     private func waitUntil(_ end: Nanoseconds) async {
         let task = Task { await Monotonic.sleep(until: end) }
         timer.withLock { $0 = task }
@@ -107,8 +108,8 @@ package final class LoadTester: Sendable {
         await task.value
     }
 
-    /// All workers, until the test is over and what they have begun has ended.
-    /// - Returns: how many operations were given up.
+    /// Runs all workers until the test is over and their operations have ended.
+    /// - Returns: the number of operations that were given up.
     private func work(
         _ setup: Setup, _ recorders: [Recorder], _ timeline: Timeline, _ pacer: Pacer?
     ) async -> UInt64 {

@@ -8,11 +8,11 @@ internal import CHost
     internal import Musl
 #endif
 
-/// What this process and its machine have used up so far.
+/// The CPU time that this process and its machine have used so far.
 struct MachineUse: Sendable {
     /// CPU time of this process.
     var process: Nanoseconds
-    /// CPU time of all processes; nil where the kernel does not tell.
+    /// CPU time of all processes; nil if /proc/stat can't be read.
     var machine: Nanoseconds?
 
     static func now() -> MachineUse {
@@ -23,23 +23,23 @@ struct MachineUse: Sendable {
             machine: busy(readFile("/proc/stat"), ticksPerSecond: sysconf(Int32(_SC_CLK_TCK))))
     }
 
-    /// The time that all CPUs together were busy, from /proc/stat.
+    /// The time for which all CPUs together were busy, from the text of /proc/stat.
     static func busy(_ stat: String, ticksPerSecond: Int) -> Nanoseconds? {
         let fields = stat.prefix { $0 != "\n" }.split(separator: " ")
         guard fields.first == "cpu", fields.count >= 8, ticksPerSecond > 0 else { return nil }
-        // user, nice, system, (idle, iowait,) irq, softirq; what guests use is in user already.
+        // user, nice, system, irq, softirq, without idle and iowait; user already includes guests.
         let ticks = [1, 2, 3, 6, 7].compactMap { UInt64(fields[$0]) }.reduce(0, +)
         return ticks * (1_000_000_000 / UInt64(ticksPerSecond))
     }
 
-    /// Most memory that this process had at any time, in bytes.
+    /// Maximum memory of this process so far, in bytes.
     static var peakMemory: UInt64 {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return UInt64(usage.ru_maxrss) << 10
     }
 
-    /// CPUs that this process may use.
+    /// Number of CPUs that this process may use.
     static var cpus: Int {
         let mask = readFile("/proc/self/status").split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") }
         let allowed = (mask ?? "").dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
@@ -58,7 +58,7 @@ struct MachineUse: Sendable {
         String(readFile("/proc/sys/kernel/osrelease").prefix { $0 != "\n" })
     }
 
-    /// The beginning of a file of the kernel's; empty when it can't be read.
+    /// The first 8 KiB of a file of /proc; empty if it can't be read.
     private static func readFile(_ path: String) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return "" }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads the recorders at the end of each interval, and tells of the progress.
+/// Reads the recorders at the end of each interval, and reports progress.
 struct Meter: Sendable {
-    /// What came out of the measured time.
+    /// The result of the measured time.
     struct Result: Sendable {
         var collector: IntervalCollector
         var lastProgress: LoadProgress
@@ -29,10 +29,10 @@ struct Meter: Sendable {
         self.onProgress = onProgress
     }
 
-    /// Until the measured time is over, or it is cancelled.
+    /// Runs until the measured time is over, or the task is cancelled.
     func run() async -> Result {
         await warmup()
-        // What ended in the warm-up is not counted; without one, what has ended already is.
+        // Operations that ended in the warm-up are not counted. Without a warm-up, all count.
         if hasWarmup { _ = take() }
         let begin = hasWarmup ? Monotonic.now() : timeline.begin
         let useBefore = MachineUse.now()

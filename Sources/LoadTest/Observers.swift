@@ -4,11 +4,11 @@ internal import Berth
 internal import BerthSchema
 internal import Synchronization
 
-/// Keeps the pool's state over time, on a connection of its own: the server tells it at each interval. One that has no
-/// `WatchStats` is asked instead.
+/// Records the state of the pool over time, on a connection of its own. It uses `WatchStats`, or asks for the stats
+/// repeatedly if the server does not have that.
 final class PoolWatch: Sendable {
     static let maxPoints = 1000
-    /// After the connection was lost, before it is made anew.
+    /// Pause before connecting again after the connection was lost.
     private static let pause: Nanoseconds = 250_000_000
 
     private let connection: Connection
@@ -17,7 +17,7 @@ final class PoolWatch: Sendable {
     private let begin: Nanoseconds
     private let points = Mutex<[PoolPoint]>([])
 
-    /// - Parameter interval: between two points.
+    /// - Parameter interval: the time between two points.
     init(_ connection: Connection, pool: String?, interval: Nanoseconds, begin: Nanoseconds) {
         self.connection = connection
         self.pool = pool
@@ -28,7 +28,7 @@ final class PoolWatch: Sendable {
     var all: [PoolPoint] { points.withLock { $0 } }
     var last: PoolPoint? { points.withLock { $0.last } }
 
-    /// Until it is cancelled.
+    /// Runs until the task is cancelled.
     func run() async {
         var tells = true
         while !Task.isCancelled {
@@ -38,7 +38,7 @@ final class PoolWatch: Sendable {
                 tells = false
                 continue
             } catch {
-                // The server went away, which the load itself shows: it may come back.
+                // The server is gone, which the load itself shows. It may come back.
             }
             await Monotonic.sleep(until: Monotonic.now() + PoolWatch.pause)
         }
@@ -70,7 +70,7 @@ final class PoolWatch: Sendable {
 }
 
 extension StatsResponse {
-    /// nil is the default one, which stands first.
+    /// Returns the pool with that name; nil stands for the default pool, which is the first.
     func pool(_ name: String?) -> PoolStats? {
         if let name { pools.first { $0.name == name } } else { pools.first }
     }
@@ -85,11 +85,11 @@ extension PoolPoint {
     }
 }
 
-/// Measures how late this process wakes: what it can't do in time itself, it can't blame on the server.
+/// Measures how late sleeps of this process end. Such delays are in the latencies, but are not the server's.
 struct WakeDelay: Sendable {
     private static let interval: Nanoseconds = 10_000_000
 
-    /// Until it is cancelled.
+    /// Measures until the task is cancelled.
     static func measure() async -> LatencyHistogram {
         var histogram = LatencyHistogram()
         while !Task.isCancelled {
@@ -102,10 +102,10 @@ struct WakeDelay: Sendable {
     }
 }
 
-/// What the tester itself costs an operation.
+/// Measurements before the test.
 enum Calibration {
-    /// Times and records operations that do nothing, as the workers do.
-    /// - Returns: nanoseconds for each.
+    /// Times and records empty operations in the same way as the workers do.
+    /// - Returns: nanoseconds per operation.
     static func costPerOperation() -> Double {
         let count = 20_000
         let recorder = Recorder(counting: 0..<Nanoseconds.max)
@@ -119,7 +119,7 @@ enum Calibration {
         return Double(Monotonic.now() - begin) / Double(count)
     }
 
-    /// Empty calls, one at a time, for at most a quarter of a second.
+    /// Measures up to 500 empty calls, one at a time, for at most a quarter of a second.
     static func roundTrip(_ client: BerthClient) async throws(BerthError) -> LatencyHistogram {
         var histogram = LatencyHistogram()
         let end = Monotonic.now() + 250_000_000
@@ -127,7 +127,6 @@ enum Calibration {
             let begin = Monotonic.now()
             guard begin < end else { break }
             _ = try await client.hello(client: "berth-load")
-            // The first ones warm everything up.
             if histogram.count < 500 { histogram.record(Monotonic.now() - begin) }
         }
         return histogram

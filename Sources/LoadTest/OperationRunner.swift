@@ -3,12 +3,12 @@
 internal import Berth
 internal import BerthSchema
 
-/// Carries out operations for one worker, and times them.
+/// Carries out and times the operations of one worker.
 struct OperationRunner: Sendable {
     enum Outcome {
         case completed
         case failed
-        /// The test was over first.
+        /// The test ended before the operation did.
         case givenUp
     }
 
@@ -28,9 +28,8 @@ struct OperationRunner: Sendable {
         programs = Operation.allCases.map { plan.program(for: $0) }
     }
 
-    /// Carries one out, and records its result, whatever it is.
-    /// - Parameters:
-    ///   - due: when it was to begin; nil: now, as in a closed loop.
+    /// Carries out one operation and records its result, also if it fails.
+    /// - Parameter due: when it was due; nil: now, as in a closed loop.
     func perform(_ operation: Operation, due: Nanoseconds? = nil) async -> Outcome {
         let begin = Monotonic.now()
         var sample = Sample(operation, due: due ?? begin)
@@ -141,7 +140,8 @@ struct OperationRunner: Sendable {
         throw OperationFailure(kind: "internal", message: "the stream ended without an end of the program")
     }
 
-    /// A unary call that was given up because the test was over is no failure of the server.
+    /// Turns the error of a call that was cancelled at the end of the test into `CancellationError`, since it is not a
+    /// failure of the server.
     private func checked<R>(_ call: () async throws(BerthError) -> R) async throws -> R {
         do throws(BerthError) {
             return try await call()
@@ -157,7 +157,7 @@ extension OperationFailure {
         self.init(kind: "\(error.code)", message: error.message)
     }
 
-    /// nil when the program ended well.
+    /// Nil if the program exited with 0.
     init?(_ ended: Ended) {
         switch ended.cause {
         case .exited:

@@ -8,10 +8,10 @@ internal import CHost
     internal import Musl
 #endif
 
-/// Begins an open loop's operations at their times: a thread of its own, which sleeps until the next is due. The runtime's
-/// timers would be late by up to a millisecond, which is more than an operation takes.
+/// Begins the operations of an open loop when they are due. A thread sleeps until the next one, since timers of the
+/// Swift runtime would be late by up to a millisecond, which is longer than an operation takes.
 final class Pacer: @unchecked Sendable {
-    // All of it under `mutex`; the thread sleeps on `changed`.
+    // `mutex` protects everything; the thread sleeps on `changed`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var queue: ArrivalQueue
@@ -44,7 +44,7 @@ final class Pacer: @unchecked Sendable {
         pthread_detach(thread)
     }
 
-    /// The next operation for a worker, when it is due; nil: there are no more.
+    /// Waits until the next operation for a worker is due. Returns nil if there are no more.
     func next(for worker: Int) async -> Arrival? {
         await withCheckedContinuation { continuation in
             let answer: Arrival??
@@ -64,8 +64,8 @@ final class Pacer: @unchecked Sendable {
         }
     }
 
-    /// Hands nothing out any more, and tells all that wait.
-    /// - Parameter unstarted: gets what was due before `end` and was never begun.
+    /// Ends the loop: nothing more is handed out, and all waiting workers get nil.
+    /// - Parameter unstarted: called with each arrival that was due before `end` and never begun.
     func close(end: Nanoseconds, unstarted: (Arrival) -> Void) {
         pthread_mutex_lock(mutex)
         isOver = true
@@ -77,7 +77,7 @@ final class Pacer: @unchecked Sendable {
         for continuation in finished { continuation.resume(returning: nil) }
     }
 
-    /// How long an operation was due while every worker was busy, at most: a line that formed here, not at the server.
+    /// The longest time that a due operation waited because all workers were busy, so here and not at the server.
     var longestBacklog: Nanoseconds {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A load test that is under way.
+/// The progress of a load test.
 package struct LoadProgress: Sendable, Equatable {
     package enum Stage: String, Sendable {
         case warmup
         case measuring
-        /// The time is over, and what is under way is waited for.
+        /// The time is over, and the tester waits for operations in flight.
         case draining
     }
 
     package var stage: Stage
-    /// Seconds since the measured time began; before it, until it begins.
+    /// Seconds since the measured time began; in the warm-up, until it begins.
     package var seconds: Double
     /// The measured time as planned.
     package var plannedSeconds: Double
-    /// In the last second or so: operations and bytes a second, and latencies in nanoseconds.
+    /// Operations per second in about the last second; so are the bytes and latencies (in nanoseconds) that follow.
     package var rate: Double
     package var bytesPerSecond: Double
     package var p50: UInt64
     package var p99: UInt64
     package var max: UInt64
-    /// Since the measured time began.
+    /// Number of failures since the measured time began.
     package var failed: UInt64
-    /// Warm members that the server has left; nil when it did not tell.
+    /// Number of idle members of the pool; nil if it is unknown.
     package var idle: UInt32?
 }
 
 extension LoadProgress {
-    /// For people.
+    /// The progress as one line of text.
     package var line: String {
         let time =
             switch stage {
             case .warmup: "warm-up, \(Units.fixed(seconds, 0)) s left"
             case .measuring: "\(Units.fixed(seconds, 0)) of \(Units.seconds(plannedSeconds))"
-            case .draining: "waiting for what is under way"
+            case .draining: "waiting for operations in flight"
             }
         var parts = [time, "\(Units.rate(rate))/s"]
         if p50 > 0 {

@@ -2,10 +2,10 @@
 
 internal import Synchronization
 
-/// Counts what happens, in bounded memory, whatever happens how often. Each of a few recorders is used by a share of the
-/// workers, so that they seldom meet.
+/// Records operations in bounded memory. Several recorders share the workers between them, so that there is little
+/// contention.
 final class Recorder: Sendable {
-    /// Kinds of failures that are told apart.
+    /// Maximum number of kinds of failures that are counted separately.
     static let maxFailureKinds = 64
 
     struct Failures: Sendable {
@@ -13,9 +13,9 @@ final class Recorder: Sendable {
         var message: String
     }
 
-    /// What is told of the whole test.
+    /// The results of the whole test.
     struct Totals: Sendable {
-        /// By operation and step; nil where nothing was recorded.
+        /// By operation and step; nil if nothing was recorded.
         var histograms = [LatencyHistogram?](repeating: nil, count: Operation.allCases.count * Step.count)
         /// By operation, in the order of `allCases`.
         var failed = [UInt64](repeating: 0, count: Operation.allCases.count)
@@ -55,7 +55,7 @@ final class Recorder: Sendable {
         }
     }
 
-    /// What ended since the last time this was asked, whenever it began.
+    /// Operations that ended since the interval was last taken, whenever they began.
     struct Interval: Sendable {
         var completed: UInt64 = 0
         var failed: UInt64 = 0
@@ -78,7 +78,7 @@ final class Recorder: Sendable {
     private let state = Mutex(State())
     private let counted: Range<Nanoseconds>
 
-    /// - Parameter counted: operations that were to begin within it count for the totals.
+    /// - Parameter counted: operations that were due within it count for the totals.
     init(counting counted: Range<Nanoseconds>) {
         self.counted = counted
     }
@@ -105,7 +105,7 @@ final class Recorder: Sendable {
         }
     }
 
-    /// A failure that is no operation's own result, as that of giving a lease back.
+    /// Counts a failure that is not the result of an operation, such as that of a release.
     func note(_ failure: OperationFailure) {
         state.withLock { $0.totals.count(failure.kind, failure.message) }
     }
@@ -117,13 +117,13 @@ final class Recorder: Sendable {
         }
     }
 
-    /// An operation that had waited this long when the test was over: its time is at least that.
+    /// Records an operation that had not ended when the test was over: it would have taken at least that long.
     func record(unanswered operation: Operation, due: Nanoseconds, waited: Nanoseconds) {
         guard counted.contains(due) else { return }
         state.withLock { $0.totals.record(operation, .total, waited) }
     }
 
-    /// The same of one that was due, and that no worker was free to begin.
+    /// Records an operation that was due and that no worker was free to begin before the test was over.
     func record(neverBegun operation: Operation, due: Nanoseconds, waited: Nanoseconds) {
         guard counted.contains(due) else { return }
         state.withLock { state in
@@ -132,8 +132,8 @@ final class Recorder: Sendable {
         }
     }
 
-    /// What ended since the last time.
-    /// - Parameter fresh: taken in its place, so that the workers wait for nothing but the exchange.
+    /// Takes what ended since the last call.
+    /// - Parameter fresh: replaces it. It is made outside of the lock, so that workers wait only for the exchange.
     func takeInterval(leaving fresh: Interval = Interval()) -> Interval {
         state.withLock { state in
             let taken = state.interval
@@ -146,7 +146,7 @@ final class Recorder: Sendable {
 }
 
 extension Operation {
-    /// What it is compared with is no part of the throughput, nor of what is told over time.
+    /// Whether this is an operation of Berth. The baseline is not part of the throughput and of figures over time.
     var isBerths: Bool { self != .dockerExec }
 
     var index: Int {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The charts of a report's page.
+/// The charts of a report's HTML page.
 struct ReportCharts: Sendable {
     private let report: LoadReport
 
@@ -16,7 +16,7 @@ struct ReportCharts: Sendable {
 
     private var time: Axis {
         let axis = Axis.linear(to: end) { "\(Units.fixed($0, self.end < 4 ? 1 : 0)) s" }
-        // The axis ends where the test did, not at the next round number.
+        // The axis ends with the test, not at the next round number.
         return Axis(scale: .linear, range: 0...end, ticks: axis.ticks.filter { $0.value <= end * 1.001 })
     }
 
@@ -48,11 +48,11 @@ struct ReportCharts: Sendable {
         if report.failed > 0 { lines.append(Chart.Line(name: "failed", color: 5, points: failed)) }
         var highest = (completed + failed).map(\.1).max() ?? 1
         if let rate = report.plan.rate, report.baseline == nil {
-            lines.append(Chart.Line(name: "asked for", color: 6, points: [(0, rate), (end, rate)], isDashed: true))
+            lines.append(Chart.Line(name: "target", color: 6, points: [(0, rate), (end, rate)], isDashed: true))
             highest = max(highest, rate)
         }
         return Chart(
-            title: "Operations a second", x: time, y: .linear(to: highest) { Units.plain($0) }, lines: lines,
+            title: "Operations per second", x: time, y: .linear(to: highest) { Units.plain($0) }, lines: lines,
             tips: series.map { interval in
                 tip(
                     interval,
@@ -66,18 +66,18 @@ struct ReportCharts: Sendable {
         guard series.count > 1, report.bytes > 0 else { return nil }
         let points = series.map { ($0.at - $0.seconds / 2, Double($0.bytes) / $0.seconds) }
         return Chart(
-            title: "Output bytes a second", x: time,
+            title: "Output bytes per second", x: time,
             y: .linear(to: points.map(\.1).max() ?? 1) { Units.tick(Units.bytes($0)) },
             lines: [Chart.Line(name: "stdout and stderr", color: 3, points: points)],
             tips: series.map { tip($0, "\(Units.bytes(Double($0.bytes) / $0.seconds))/s") })
     }
 
-    /// The operation with its steps, or all operations where there are more kinds.
+    /// The curves of the operation and its steps or, if there are several operations, of all of them.
     private var distribution: Chart? {
         var curves: [(String, LatencyReport)] = []
         if report.operations.count == 1, let operation = report.operations.first {
             curves = operation.steps.map { ($0.name == Step.total.rawValue ? operation.name : $0.title, $0.latency) }
-            // The same twice tells nothing.
+            // If the only step is the whole operation, one curve is enough.
             if curves.count == 2, curves[0].1 == curves[1].1 { curves.removeFirst() }
         } else {
             curves = report.operations.compactMap { operation in operation[.total].map { (operation.title, $0) } }

@@ -2,20 +2,20 @@
 
 /// The parts of an operation that are timed.
 package enum Step: String, Codable, CaseIterable, Sendable {
-    /// Open loop: from when it was to begin until it began.
+    /// Open loop: from when it was due until it began.
     case queue
-    /// Acquire, of a member that was warm.
+    /// An acquire that got a warm member.
     case acquireWarm
-    /// Acquire that waited: for a member to be created, or to be released.
+    /// An acquire that waited for a member to be created or released.
     case acquireWaited
-    /// From the call until the program has been started.
+    /// From the call until the program was started.
     case started
-    /// From the call until the program's first output is here.
+    /// From the call until the first output arrived.
     case firstByte
-    /// From the call until the program's end is here.
+    /// From the call until the end of the program was reported.
     case end
     case release
-    /// All of the operation; in an open loop from when it was to begin.
+    /// The whole operation; in an open loop, from when it was due.
     case total
 
     static let count = allCases.count
@@ -37,9 +37,9 @@ package enum Step: String, Codable, CaseIterable, Sendable {
 /// One operation that was carried out.
 struct Sample: Sendable {
     let operation: Operation
-    /// When it was to begin.
+    /// When it was due.
     let due: Nanoseconds
-    /// What it took, by step; `.max` for a step that was not taken.
+    /// The duration of each step; `.max` for steps that did not happen.
     private(set) var steps = SIMD8<Nanoseconds>(repeating: .max)
 
     init(_ operation: Operation, due: Nanoseconds) {
@@ -53,7 +53,7 @@ struct Sample: Sendable {
     }
 }
 
-/// Why an operation failed: a kind to count by, of which there are few, and what was said the first time.
+/// Why an operation failed: one of a few kinds to count by, and a message.
 struct OperationFailure: Error {
     var kind: String
     var message: String

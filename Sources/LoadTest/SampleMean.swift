@@ -6,15 +6,15 @@
     internal import Musl
 #endif
 
-/// The mean of values that were measured one after the other, and how sure it is.
+/// The mean of values that were measured one after the other, and its standard error.
 struct SampleMean: Sendable, Equatable {
     let mean: Double
-    /// Of the mean.
+    /// The standard error of the mean.
     let standardError: Double
-    /// How many independent values these are worth: neighbours that resemble each other tell less than their number.
+    /// How many independent values these are worth: values that resemble their neighbours count for less.
     let effectiveCount: Double
 
-    /// nil with fewer than 5 values, or a mean of 0.
+    /// Nil with fewer than 5 values, or a mean that is not over 0.
     init?(_ values: [Double]) {
         let count = Double(values.count)
         guard values.count >= 5 else { return nil }
@@ -26,7 +26,7 @@ struct SampleMean: Sendable, Equatable {
         if squares > 0 {
             correlation = zip(deviations, deviations.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 } / squares
         }
-        // A negative one would make the mean surer than its values; so few values don't show that.
+        // A negative correlation would make the mean look more certain. So few values can't show that.
         correlation = min(max(correlation, 0), 0.9)
         self.mean = mean
         effectiveCount = max(2, count * (1 - correlation) / (1 + correlation))
@@ -36,18 +36,18 @@ struct SampleMean: Sendable, Equatable {
 
 /// How far the ratio of two means may be off by chance.
 struct RatioNoise: Sendable, Equatable {
-    /// The ratio lies between itself divided by this and itself times this, with 95 % certainty, as far as the noise
-    /// within the two runs tells.
+    /// With 95 % certainty, as far as the noise within the two runs shows, the true ratio is between the measured ratio
+    /// divided by this and multiplied by this.
     let factor: Double
 
     init(_ before: SampleMean, _ after: SampleMean) {
-        // The error of a logarithm is the relative error, so that of a ratio is both together.
+        // The error of a logarithm is the relative error, so the variances of both add up for the ratio.
         let (a, b) = (RatioNoise.relativeVariance(before), RatioNoise.relativeVariance(after))
         guard a + b > 0 else {
             factor = 1
             return
         }
-        // Welch and Satterthwaite.
+        // Degrees of freedom by Welch and Satterthwaite.
         let freedom =
             (a + b) * (a + b) / (a * a / max(1, before.effectiveCount - 1) + b * b / max(1, after.effectiveCount - 1))
         factor = exp(RatioNoise.quantile95(freedom) * (a + b).squareRoot())
@@ -60,7 +60,7 @@ struct RatioNoise: Sendable, Equatable {
         return relative * relative
     }
 
-    /// Student's t for 95 % on both sides, from the normal distribution's (Cornish and Fisher).
+    /// The two-sided 95 % quantile of Student's t, by the expansion of Cornish and Fisher.
     static func quantile95(_ freedom: Double) -> Double {
         let f = max(1, freedom)
         return 1.960 + 2.372 / f + 2.823 / (f * f) + 2.556 / (f * f * f)

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one operation of a load test does.
+/// An operation of a load test.
 package enum Operation: String, Codable, CaseIterable, Sendable {
     /// One unary call.
     case stats
-    /// Acquires a lease. Its release is measured, but is no part of the operation's time.
+    /// Acquires a lease. Its release is measured, but is not part of the operation's time.
     case acquire
     /// Runs the program in a lease that is held for the whole test.
     case execute
     /// Acquire, execute, release: three calls.
     case cycle
-    /// The same in one call, as `berth run` does it.
+    /// The same as `cycle` in one call, as `berth run` does it.
     case run
-    /// Runs a program that writes much, in a lease that is held for the whole test.
+    /// Runs a program with much output in a lease that is held for the whole test.
     case stream
-    /// The program, started through the Docker Engine instead of Berth, to compare with.
+    /// Runs the program through the Docker Engine instead of Berth, as a baseline.
     case dockerExec
 
-    /// Whether it runs in a lease that is taken before the test and held throughout.
+    /// Whether it runs in a lease that is acquired before the test and held throughout.
     var needsHeldLease: Bool { self == .execute || self == .stream }
 }
 
-/// Which operations a load test does.
+/// A mix of operations.
 package enum Scenario: String, Codable, CaseIterable, Sendable {
     case stats
     case acquire
@@ -32,7 +32,7 @@ package enum Scenario: String, Codable, CaseIterable, Sendable {
     /// 40 % run, 30 % cycle, 20 % stats, 10 % stream.
     case mix
 
-    /// In hundredths.
+    /// The operations and their shares in percent.
     var shares: [(operation: Operation, share: UInt64)] {
         switch self {
         case .stats: [(.stats, 100)]
@@ -45,7 +45,7 @@ package enum Scenario: String, Codable, CaseIterable, Sendable {
         }
     }
 
-    /// The operation of the `index`th arrival: the same in each test, whoever carries it out.
+    /// The operation of the `index`th arrival. It is the same in each test and for each worker.
     func operation(at index: UInt64) -> Operation {
         let shares = shares
         var draw = SplitMix64(seed: index).first % 100
@@ -56,7 +56,7 @@ package enum Scenario: String, Codable, CaseIterable, Sendable {
         return shares[0].operation
     }
 
-    /// The program where none is given.
+    /// The default program.
     func command(for operation: Operation) -> [String] {
         switch operation {
         case .stats, .acquire, .dockerExec: []
@@ -66,7 +66,7 @@ package enum Scenario: String, Codable, CaseIterable, Sendable {
     }
 }
 
-/// Small, good enough, and the same everywhere.
+/// A small generator of sufficient quality, with the same numbers on every machine.
 struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -74,7 +74,7 @@ struct SplitMix64: RandomNumberGenerator, Sendable {
         state = seed
     }
 
-    /// The number that a fresh generator with this seed gives.
+    /// The next number, without changing the generator.
     var first: UInt64 {
         var copy = self
         return copy.next()

@@ -3,22 +3,22 @@
 internal import Berth
 internal import BerthSchema
 
-/// What a load test has before it begins: connections, leases, and what is known of the server.
+/// Everything that a load test needs before it begins: connections, leases, and information about the server.
 struct Setup: Sendable {
     private static let openingAtOnce = 64
 
     let connections: [Connection]
-    /// Shows the pool's state while the test runs, beside the connections that carry the load.
+    /// A connection to watch the pool, in addition to those that carry the load.
     let watch: Connection
     let held: [HeldLease]
     let docker: DockerExec?
     let server: ServerReport
     let costPerOperation: Double
 
-    /// Recorders: more than one only where there are CPUs to use them at the same time.
+    /// Number of recorders: at most one per CPU, since more would not be used at the same time.
     var shards: Int { max(1, min(connections.count, MachineUse.cpus)) }
 
-    /// - Throws: `LoadError`; nothing is left open then.
+    /// - Throws: `LoadError`, with everything closed again.
     init(_ plan: LoadPlan) async throws {
         var opened: [Connection] = []
         var held: [HeldLease] = []
@@ -63,7 +63,8 @@ struct Setup: Sendable {
         for connection in connections + [watch] { connection.close() }
     }
 
-    /// The pool's own image where the server's containers are of an engine; what is no engine's image is none to compare with.
+    /// By default, the image of the pool if the server uses Docker; other runtimes may have images that Docker does not
+    /// know.
     private static func baseline(_ plan: LoadPlan, _ runtime: String, _ pool: PoolStats) async throws -> DockerExec? {
         guard let baseline = plan.baseline else { return nil }
         let image = baseline.image ?? (runtime == "docker" ? pool.image : "python:3.9-slim")

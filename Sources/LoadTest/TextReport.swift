@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A report for people, on a terminal.
+/// A report as text for a terminal.
 package struct TextReport: CustomStringConvertible, Sendable {
     private let report: LoadReport
 
@@ -50,7 +50,7 @@ package struct TextReport: CustomStringConvertible, Sendable {
         return parts.joined(separator: "   ")
     }
 
-    /// The table of latencies, its header first; steps are indented below their operation.
+    /// The table of latencies, with its header; steps are indented below their operation.
     var rows: [[String]] {
         var rows = [["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"]]
         for operation in report.operations {
@@ -67,7 +67,7 @@ package struct TextReport: CustomStringConvertible, Sendable {
         return rows
     }
 
-    /// A quantile that too few values support is left out: it would only be the maximum by another name.
+    /// Quantiles with too few values are left out, since they would be the maximum.
     private static func row(_ name: String, _ latency: LatencyReport) -> [String] {
         [name, Units.count(latency.count), Units.duration(latency.mean)]
             + latency.quantiles.map { quantile, value in
@@ -83,12 +83,12 @@ package struct TextReport: CustomStringConvertible, Sendable {
             "woke late by p99 \(Units.duration(harness.wakeDelay.p99)), max \(Units.duration(harness.wakeDelay.max))",
             "\(Units.bytes(Double(harness.peakMemoryBytes)))",
         ]
-        if let machine = harness.machineCpusUsed { parts[0] += " (all of the machine: \(Units.digits(machine)))" }
+        if let machine = harness.machineCpusUsed { parts[0] += " (the whole machine: \(Units.digits(machine)))" }
         return "load tester: " + parts.joined(separator: ", ")
     }
 
-    /// Columns as wide as their widest cell; numbers stand right.
-    /// - Parameter leading: columns that stand left.
+    /// Formats a table whose columns are as wide as their widest cell, and aligned to the right.
+    /// - Parameter leading: columns that are aligned to the left.
     static func table(_ rows: [[String]], leading: Set<Int> = [0]) -> [String] {
         let columns = rows.map(\.count).max() ?? 0
         let widths = (0..<columns).map { column in
@@ -105,7 +105,7 @@ package struct TextReport: CustomStringConvertible, Sendable {
         }
     }
 
-    /// Lines of at most 100 columns.
+    /// Breaks a text into lines of at most 100 columns.
     static func wrap(_ text: String, indent: Int) -> [String] {
         var lines: [String] = []
         var line = ""
@@ -122,7 +122,7 @@ package struct TextReport: CustomStringConvertible, Sendable {
 }
 
 extension LoadReport {
-    /// How many times as long the baseline takes; nil without one.
+    /// Says how many times as long the baseline takes; nil without a baseline.
     var baselineRatio: String? {
         guard let baseline, let exec = operations.first(where: { $0.name == Operation.dockerExec.rawValue })?[.total],
             let own = operations.first(where: { $0.name == plan.scenario })?[.total], own.p50 > 0
@@ -137,7 +137,7 @@ extension LoadReport {
 }
 
 extension OperationReport {
-    /// For people.
+    /// The name for people.
     var title: String { name == Operation.dockerExec.rawValue ? "docker exec" : name }
 }
 
@@ -146,7 +146,7 @@ extension LatencyReport {
         [(0.5, p50), (0.9, p90), (0.99, p99), (0.999, p999), (0.9999, p9999)]
     }
 
-    /// Whether there are values enough for this quantile to be another than the maximum.
+    /// Whether there are enough values for this quantile to differ from the maximum.
     func supports(_ quantile: Double) -> Bool { Double(count) * (1 - quantile) >= 0.999 }
 }
 
@@ -154,7 +154,7 @@ extension PlanReport {
     var inWords: String {
         var words: String
         if let concurrency {
-            words = "closed loop, \(concurrency) under way at any time"
+            words = "closed loop, \(concurrency) in flight at any time"
         } else {
             words = "open loop, \(Units.rate(rate ?? 0))/s"
             if spacing == LoadPlan.Spacing.random.rawValue { words += " at random intervals" }

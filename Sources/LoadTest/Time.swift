@@ -8,7 +8,8 @@ internal import CHost
     internal import Musl
 #endif
 
-/// Instants and durations in nanoseconds on the monotonic clock: plain integers, since each operation takes several.
+/// Instants and durations of the monotonic clock in nanoseconds. They are plain integers because each operation needs
+/// several.
 typealias Nanoseconds = UInt64
 
 enum Monotonic {
@@ -18,14 +19,14 @@ enum Monotonic {
         return Nanoseconds(time.tv_sec) &* 1_000_000_000 &+ Nanoseconds(time.tv_nsec)
     }
 
-    /// On the wall clock.
+    /// The time of the wall clock.
     static func secondsSince1970() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// Sleeps, at most until the task is cancelled.
+    /// Sleeps until then, or until the task is cancelled.
     static func sleep(until instant: Nanoseconds) async {
         let now = now()
         if instant > now { try? await Task.sleep(for: .nanoseconds(instant - now)) }
@@ -33,7 +34,7 @@ enum Monotonic {
 }
 
 extension Duration {
-    /// 0 for negative ones.
+    /// The duration in nanoseconds; 0 if it is negative.
     var nanoseconds: Nanoseconds {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

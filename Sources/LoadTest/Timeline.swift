@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How the measured time is cut: into slices for comparisons, and these into intervals for pictures. The number of either
-/// is bounded, however long the test is.
+/// Divides the measured time into slices for comparisons, and these into intervals for charts. The numbers of both are
+/// bounded, however long the test is.
 struct Timeline: Sendable, Equatable {
     static let slices = 20
     static let maxIntervalsPerSlice = 12
-    /// An interval is not shorter than this, unless a slice is.
+    /// The minimum length of an interval, unless the slice is shorter.
     static let shortest: Nanoseconds = 250_000_000
 
     let begin: Nanoseconds
@@ -28,7 +28,7 @@ struct Timeline: Sendable, Equatable {
     }
 }
 
-/// Intervals as they end, made into the report's series and slices.
+/// Collects intervals as they end, for the series and slices of the report.
 struct IntervalCollector: Sendable {
     private let timeline: Timeline
     private(set) var series: [IntervalReport] = []
@@ -36,14 +36,14 @@ struct IntervalCollector: Sendable {
     private(set) var completed: UInt64 = 0
     private(set) var failed: UInt64 = 0
     private(set) var bytes: UInt64 = 0
-    /// Since the last `takeRecent`.
+    /// What ended since the last `takeRecent`.
     private var recent = Recorder.Interval()
     private var recentBegin: Nanoseconds
     private var slice = Recorder.Interval()
     private var sliceBegin: Nanoseconds
     private var last: Nanoseconds
 
-    /// - Parameter begin: when the first interval really began.
+    /// - Parameter begin: when the first interval actually began.
     init(_ timeline: Timeline, begin: Nanoseconds) {
         self.timeline = timeline
         recentBegin = begin
@@ -51,10 +51,10 @@ struct IntervalCollector: Sendable {
         last = begin
     }
 
-    /// The time covered so far.
+    /// The time covered so far, in seconds.
     var seconds: Double { series.reduce(0) { $0 + $1.seconds } }
 
-    /// - Parameter now: when the interval really ended.
+    /// - Parameter now: when the interval actually ended.
     mutating func add(_ interval: Recorder.Interval, now: Nanoseconds) {
         completed += interval.completed
         failed += interval.failed
@@ -70,7 +70,7 @@ struct IntervalCollector: Sendable {
         if series.count % timeline.intervalsPerSlice == 0 { endSlice(now) }
     }
 
-    /// What ended since the last call, and in how many seconds.
+    /// Takes what ended since the last call, with the seconds that it covers.
     mutating func takeRecent() -> (interval: Recorder.Interval, seconds: Double) {
         defer {
             recent = Recorder.Interval()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whose turn it is, Berth's or the baseline's, in a closed loop: each goes on for half a second, or for one operation that
-/// takes longer. One of each in turn would not compare them: when an engine has answered an exec, it cleans up after it
-/// for longer than Berth's next operation takes, on the same CPUs.
+/// Lets Berth and the baseline take turns in a closed loop: each runs for half a second, or for one operation if that
+/// takes longer. One operation each in turn would not be fair: after an engine has answered an exec, it cleans up, on
+/// the same CPUs and for longer than Berth's next operation takes.
 struct Turns {
     static let length: Nanoseconds = 500_000_000
 
@@ -13,7 +13,7 @@ struct Turns {
         end = start + Turns.length
     }
 
-    /// Whether the operation that begins now is the baseline's.
+    /// Whether the operation that begins now is for the baseline.
     mutating func isBaselines(at now: Nanoseconds) -> Bool {
         if now >= end {
             isBaselines.toggle()

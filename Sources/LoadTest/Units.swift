@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Figures in words, to three digits.
+/// Figures as text with their units, with three significant digits.
 enum Units {
     /// "812 ns", "62.3 µs", "1.23 ms", "4.50 s", "12.5 min".
     static func duration(_ nanoseconds: Double) -> String {
@@ -46,12 +46,12 @@ enum Units {
         rate >= 99.95 ? count(UInt64(min(rate.rounded(), 1e18))) : digits(rate)
     }
 
-    /// At an axis: "0", "0.5", "2,500".
+    /// For an axis: "0", "0.5", "2,500".
     static func plain(_ number: Double) -> String {
         number == number.rounded() ? count(UInt64(min(max(number, 0), 1e18))) : digits(number)
     }
 
-    /// A round figure at an axis, without the zeros: "50 ms", "2.5 MB".
+    /// A round figure for an axis, without trailing zeros: "50 ms", "2.5 MB".
     static func tick(_ text: String) -> String {
         let parts = text.split(separator: " ")
         guard parts.count == 2, parts[0].contains(".") else { return text }
@@ -70,7 +70,7 @@ enum Units {
         }
     }
 
-    /// With this many digits after the point.
+    /// A number with this many digits after the point.
     static func fixed(_ number: Double, _ places: Int) -> String {
         guard number.isFinite else { return "-" }
         var scale: Int64 = 1
@@ -85,7 +85,7 @@ enum Units {
 }
 
 extension Step {
-    /// For people.
+    /// The name for people.
     var title: String {
         switch self {
         case .queue: "waited to begin"

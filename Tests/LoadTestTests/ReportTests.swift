@@ -68,7 +68,7 @@ struct ReportTests {
         #expect(notes { $0.harness.machineCpusUsed = 3.95 }.contains("all 4 CPUs were busy"))
         #expect(notes { $0.harness.wakeDelay = .of([30]) }.contains("30.0 ms late"))
         #expect(notes { $0.pool[3].isBreakerOpen = true }.contains("breaker was open"))
-        #expect(notes { $0.harness.costPerOperation = 5e6 }.contains("no longer little"))
+        #expect(notes { $0.harness.costPerOperation = 5e6 }.contains("5 % of the median"))
         let acquires = notes {
             $0.operations[0].steps.append(StepReport(name: Step.acquireWarm.rawValue, latency: .of([1, 1, 1])))
             $0.operations[0].steps.append(StepReport(name: Step.acquireWaited.rawValue, latency: .of([100])))
@@ -99,7 +99,7 @@ struct ReportTests {
         for forbidden in ["<script", "http://", "https://", "src=", "@import", "url("] {
             #expect(!page.contains(forbidden), "\(forbidden)")
         }
-        for title in ["Latency over time", "Operations a second", "Latency by percentile", "Members of the pool"] {
+        for title in ["Latency over time", "Operations per second", "Latency by percentile", "Members of the pool"] {
             #expect(page.contains("<b>\(title)</b>"))
         }
         #expect(page.contains("prefers-color-scheme: dark"))
