@@ -4,18 +4,18 @@ import ArgumentParser
 import Berth
 import Console
 
-/// `berth admin …`.
+/// The commands of `berth admin`.
 struct Admin: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Change the pools of a running server (for operators).",
         discussion: """
               berth admin members                   every container, and its state
-              berth admin reset-backoff             a failure is mended: create again
+              berth admin reset-backoff             a failure is repaired: create again
               berth admin resize default --size 8   keep 8 containers warm
               berth admin drain default             take the pool out of service
 
-            No lease is ended by any of these. Nothing is written to the configuration: what is changed holds until \
-            the server loads that again, or restarts.
+            None of these commands ends a lease or changes the configuration file: a change lasts until the server \
+            reloads its configuration or restarts.
             """,
         subcommands: [AdminMembers.self, AdminResetBackoff.self, AdminResize.self, AdminDrain.self])
 }
@@ -25,11 +25,12 @@ struct AdminResetBackoff: AsyncParsableCommand {
         commandName: "reset-backoff",
         abstract: "Close the breaker by hand.",
         discussion: """
-            After a create that failed, a pool creates nothing for five minutes. When the cause is mended sooner (berth \
-            stats shows it), this lets the next create be tried at once. If it fails too, the breaker opens again.
+            After a failed create, a pool creates nothing for five minutes. If you have repaired the cause sooner \
+            (berth stats shows it), this command makes the pool try the next create at once. If that fails too, the \
+            breaker opens again.
 
-              berth admin reset-backoff          of all pools
-              berth admin reset-backoff python   of one
+              berth admin reset-backoff          all pools
+              berth admin reset-backoff python   one pool
 
             Prints the pools whose breaker was open.
             """)
@@ -59,8 +60,9 @@ struct AdminResize: AsyncParsableCommand {
               berth admin resize default --size 8 --max 32   and have 32 at most
               berth admin resize default --size 0            create them on demand
 
-            What is not given stays as it is. Idle containers beyond a smaller size are removed at once; beyond a \
-            smaller max, containers go as their leases end. A pool that follows demand has a fixed size from then on.
+            A value that is not given stays as it is. Idle containers beyond a smaller size are removed at once; \
+            containers beyond a smaller max are removed when their leases end. A pool that follows demand gets a fixed \
+            size.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -76,7 +78,7 @@ struct AdminResize: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard size != nil || max != nil else {
-            throw ValidationError("neither --size nor --max is given: say what to change")
+            throw ValidationError("neither --size nor --max is given")
         }
     }
 
@@ -93,13 +95,13 @@ struct AdminDrain: AsyncParsableCommand {
         commandName: "drain",
         abstract: "Take a pool out of service.",
         discussion: """
-            Its idle containers are removed, none is created, acquires are refused, those in line included. Leases go on \
-            to their end, and when the last has ended the pool is empty:
+            Its idle containers are removed, no more are created, and acquires are refused, including those in the \
+            queue. Leases are not ended; when the last one has ended, the pool is empty:
 
               berth admin drain default
-              berth admin members default    what is left of it
+              berth admin members default    which containers are left
 
-            It is in service again when the server loads its configuration again, or restarts.
+            The pool is in service again when the server reloads its configuration or restarts.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -118,8 +120,8 @@ struct AdminDrain: AsyncParsableCommand {
 }
 
 extension ServerOptions {
-    /// Connects, calls, and hangs up.
-    /// - Throws: `Failure` for a `BerthError`; all else as `body` throws it.
+    /// Connects, runs `body`, and closes the connection.
+    /// - Throws: `Failure` for a `BerthError`; other errors of `body` unchanged.
     func call(_ body: (BerthClient) async throws -> Void) async throws {
         do {
             let client = try await BerthClient.connect(to: try address())
@@ -132,7 +134,7 @@ extension ServerOptions {
 }
 
 extension Failure {
-    /// A call that failed: code 2 when what was asked for can't be right, an unknown pool included.
+    /// A failed call. The exit code is 2 if the request can't be right, for example names an unknown pool.
     init(_ error: BerthError) {
         self.init(error.message, code: error.code == .invalidArgument || error.code == .notFound ? 2 : 1)
     }

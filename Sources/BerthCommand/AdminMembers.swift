@@ -10,13 +10,13 @@ struct AdminMembers: AsyncParsableCommand {
         commandName: "members",
         abstract: "List the containers of a pool, or of all pools.",
         discussion: """
-              berth admin members            of all pools, as a table
-              berth admin members python     of one
-              berth admin members --json     for programs, one object a line
+              berth admin members            containers of all pools, as a table
+              berth admin members python     containers of one pool
+              berth admin members --json     for programs, one object per line
 
-            STATE is starting, idle (warm), leased, resetting (released, and being made as new) or stopping (given up; \
-            it counts until the runtime has confirmed that it is gone). AGE is since it got ready, USES how often it \
-            was leased. "outdated" marks those that were made like an earlier configuration says.
+            STATE is starting, idle (warm), leased, resetting (released, and being made as new) or stopping (being \
+            removed; it counts until the runtime has confirmed that it is gone). AGE is the time since it was ready, \
+            USES how often it was leased. "outdated" marks containers of an earlier configuration.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -58,7 +58,7 @@ struct AdminMembers: AsyncParsableCommand {
     }
 }
 
-/// A member for programs: the names of pool.proto.
+/// A member as JSON, with the names of pool.proto.
 private struct MemberLine: Encodable {
     var id, pool, state: String
     var age_ms: UInt64

@@ -19,24 +19,24 @@ struct Attach: AsyncParsableCommand {
               berth run -it --resumable 1h -- bash        # Enter ~ . leaves it running; another terminal:
               berth attach -it EXECUTION
 
-            Exits with the program's code, as berth run does. Ctrl-C leaves the program alone; with -it it is a key \
-            like any other, and Enter ~ . leaves.
+            Exits with the program's code, as berth run does. Ctrl-C leaves, and the program goes on; with -it, Ctrl-C \
+            goes to the program, and Enter ~ . leaves.
             """)
 
-    /// How long a server that is gone is looked for. What it still holds, it says itself.
+    /// How long to try to reconnect. The server decides for how long it keeps the execution.
     private static let patience = Duration.seconds(600)
 
     @OptionGroup var server: ServerOptions
 
     @OptionGroup var leases: LeaseOptions
 
-    @Flag(help: "Start with all output that is still held, not with what comes from now on.")
+    @Flag(help: "Start with all output that the server still holds, not only with new output.")
     var fromStart = false
 
-    @Flag(help: "Observe only: never slow the program down or keep it alive; a slow observer misses output.")
+    @Flag(help: "Only observe: never slow the program down or keep it alive; a slow observer misses output.")
     var observe = false
 
-    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program as it comes.")
+    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program while it runs.")
     var interactive = false
 
     @Flag(name: [.customShort("t"), .long], help: "The program has a terminal; with -i, connect this one to it.")

@@ -2,7 +2,7 @@
 
 import Dispatch
 
-/// A thread for tasks that wait in system calls: of the threads that all other tasks share there may be only one.
+/// A thread for tasks that block in system calls, so that they do not block the threads that all tasks share.
 final class BlockingExecutor: TaskExecutor {
     private let queue: DispatchQueue
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whether what is typed is a whole piece of code, or another line is to follow. A guess, as every prompt makes one: an empty
-/// line ends what it holds for unfinished in Python, and Enter after Ctrl-C begins anew.
+/// Guesses whether the typed code is complete, or another line follows, as every prompt does. In Python an empty line
+/// ends a block; Ctrl-C begins again.
 enum CodeScanner {
     static func isWhole(_ code: String, language: String) -> Bool {
         let lines = code.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -9,7 +9,7 @@ enum CodeScanner {
         if language == "python" {
             let state = python(code)
             if state.isOpen || last.hasSuffix("\\") { return false }
-            // A block goes on until an empty line.
+            // An empty line ends a block.
             let isBlock = lines.contains { line in
                 line.trimmedEnd.hasSuffix(":") || line.first == "@" || line.first == " " || line.first == "\t"
             }
@@ -18,7 +18,7 @@ enum CodeScanner {
         return language == "node" ? !python(code).isOpen : shell(code)
     }
 
-    /// Brackets and strings that are open at the end.
+    /// Whether brackets or strings are open at the end of Python code; also used for JavaScript.
     private static func python(_ code: String) -> (isOpen: Bool, depth: Int) {
         var depth = 0
         var quote: (mark: Character, isTriple: Bool)?
@@ -28,7 +28,7 @@ enum CodeScanner {
                 if character == "\\" {
                     _ = characters.popFirst()
                 } else if character == "\n", !open.isTriple {
-                    // The interpreter has words for that.
+                    // The interpreter reports that error.
                     quote = nil
                 } else if character == open.mark {
                     if !open.isTriple {

@@ -6,10 +6,10 @@ import Console
 
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check a configuration and print it whole, with all defaults.",
+        abstract: "Check a configuration and print all of it, including defaults.",
         discussion: """
-            Takes the flags of serve. What it prints is a configuration file again; what is wrong or without effect goes \
-            to stderr, a line each.
+            Takes the flags of serve, and prints a complete configuration file. Mistakes, and settings that have no \
+            effect, go to stderr, one per line.
 
               berth config > berth.yaml            every setting with its default, to start from
               berth config --config berth.yaml     what berth serve --config berth.yaml would do

@@ -14,12 +14,12 @@ import Pool
     import Musl
 #endif
 
-/// The flags of `serve` and `config`. What each means, takes and defaults to is said once, in `SettingsTable`.
+/// The flags of `serve` and `config`. Their meaning, allowed values and defaults are in `SettingsTable`.
 struct ConfigurationFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A configuration file (YAML) with any of the settings of docs/configuration.md; flags override it, those of a "
-                + "pool in every pool.", valueName: "file"))
+            "A configuration file (YAML) with the settings of docs/configuration.md. Flags override it, those of pools "
+                + "in every pool.", valueName: "file"))
     var config: String?
 
     @Option(help: help(.server, "listen", "address", "May be given more than once."))
@@ -113,7 +113,7 @@ struct ConfigurationFlags: ParsableArguments {
             "\(SettingsTable.help(scope, key))\(more.map { " \($0)" } ?? "")", valueName: value)
     }
 
-    /// Those that were given.
+    /// The flags that were given.
     private var values: [FlagValue] {
         let server: [(String, String?)] = [
             ("runtime", runtime), ("docker_host", dockerHost), ("memory_budget", memoryBudget),
@@ -138,13 +138,13 @@ struct ConfigurationFlags: ParsableArguments {
     var source: ConfigurationSource { ConfigurationSource(file: config, flags: values) }
 }
 
-/// Where a configuration is read from, at the start and at each reload.
+/// The source of a configuration, which is read at the start and at each reload.
 struct ConfigurationSource: Sendable {
-    /// Nil: flags alone.
+    /// Nil if there are only flags.
     var file: String?
     var flags: [FlagValue]
 
-    /// - Throws: `ConfigurationMistakes`, or `Failure` when the file can't be read.
+    /// - Throws: `ConfigurationMistakes`, or `Failure` if the file can't be read.
     func read() throws -> (ServerConfiguration, warnings: [ConfigurationIssue]) {
         var text: String?
         if let file {
@@ -167,8 +167,8 @@ struct ConfigurationSource: Sendable {
         }
     }
 
-    /// Reads, and tells the user of every mistake, a line each.
-    /// - Throws: `ExitCode` 2, `Failure`.
+    /// Reads the configuration, and prints every mistake on a line of its own.
+    /// - Throws: `ExitCode` 2 after mistakes were printed, or `Failure`.
     func readOrExplain() throws -> (ServerConfiguration, warnings: [ConfigurationIssue]) {
         do {
             return try read()
@@ -178,7 +178,7 @@ struct ConfigurationSource: Sendable {
         }
     }
 
-    /// A line that editors and people can jump from: one of the file begins with its place, as a compiler's does.
+    /// Prints an issue as a line. An issue of the file begins with file and line, as editors expect it.
     static func explain(_ issue: ConfigurationIssue) {
         switch issue.place {
         case .file: printErrorLine(issue.severity == .warning ? "\(issue) (warning)" : "\(issue)")

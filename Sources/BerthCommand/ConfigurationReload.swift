@@ -12,33 +12,33 @@ import Service
     import Musl
 #endif
 
-/// Takes the configuration file on again at each SIGHUP, whole or not at all.
+/// Reloads the configuration file at each SIGHUP, completely or not at all.
 struct ConfigurationReload {
     let source: ConfigurationSource
     let fleet: Fleet
     let service: PoolServiceHandler
     let choice: RuntimeChoice
-    /// Image used when the configuration sets none.
+    /// Memory budget used when the configuration sets none.
     let memoryBudgetBytes: Int64
     let logger: Logger
 
-    /// Until its task is cancelled.
-    /// - Parameter current: what the server was started with.
+    /// Runs until the task is cancelled.
+    /// - Parameter current: the configuration that the server was started with.
     func run(_ signals: AsyncStream<Void>, _ current: ServerConfiguration) async {
         var current = current
         var resolved = choice.resolved
         for await _ in signals {
             if source.file == nil {
-                // Flags do not change, but what an image's name means may.
+                // Flags do not change, but the image that a name stands for may.
                 logger.notice(
-                    "told to reload, but the server was started without a configuration file: its images are looked at again"
+                    "told to reload, but the server was started without a configuration file: only its images are checked again"
                 )
             }
             if let new = await load(current, &resolved) { current = new }
         }
     }
 
-    /// - Returns: the configuration now in force; nil: the old one stays.
+    /// - Returns: the new configuration; nil if the old one stays in force.
     private func load(
         _ current: ServerConfiguration, _ resolved: inout ResolvedTemplates
     ) async -> ServerConfiguration? {
@@ -46,16 +46,16 @@ struct ConfigurationReload {
         let (read, warnings): (ServerConfiguration, [ConfigurationIssue])
         do {
             (read, warnings) = try source.read()
-            // An image that is not to be had would open the breaker of its pool.
+            // Checked now, since an image that can't be pulled would open the breaker of its pool.
             let known = current.templates(standardImage: choice.image)
             for template in read.templates(standardImage: choice.image) {
                 do {
                     prepared[template] = try await choice.prepare(template)
                 } catch let error as RuntimeError where known.contains(template) {
-                    // Its members go on: what is there was good before.
+                    // The image worked before, so its pool keeps it.
                     prepared[template] = resolved[template]
                     logger.warning(
-                        "a pool's image could not be looked at again, what is there is kept",
+                        "an image could not be checked again, its pools keep the present one",
                         metadata: ["image": "\(template.image)", "error": "\(error.message)"])
                 }
             }
@@ -106,7 +106,7 @@ struct ConfigurationReload {
     }
 }
 
-/// SIGHUP. Several before the first is looked at are one.
+/// A stream of SIGHUPs. Those that arrive before one is handled count as one.
 struct HangupSignals {
     let stream: AsyncStream<Void>
     private let source: any DispatchSourceSignal
@@ -122,7 +122,7 @@ struct HangupSignals {
 }
 
 extension ServerConfiguration {
-    /// Defaults of programs, by the names of their pools.
+    /// Defaults of programs by pool.
     var programDefaults: [String: ProgramDefaults] {
         Dictionary(
             pools.map { settings in

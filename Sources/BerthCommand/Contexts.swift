@@ -59,7 +59,7 @@ struct ContextOpen: AsyncParsableCommand {
 struct ContextList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "Print the contexts of a lease: id, language, version, pieces run, what runs now.")
+        abstract: "Print the contexts of a lease: id, language, version, number of pieces run, running execution.")
 
     @OptionGroup var server: ServerOptions
     @OptionGroup var leases: LeaseOptions
@@ -79,7 +79,7 @@ struct ContextList: AsyncParsableCommand {
 
 struct ContextClose: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "close", abstract: "End a context, with all that it started.")
+        commandName: "close", abstract: "End a context and everything that it started.")
 
     @OptionGroup var server: ServerOptions
     @OptionGroup var leases: LeaseOptions

@@ -21,15 +21,16 @@ struct Copy: AsyncParsableCommand {
               berth cp $lease:/workspace - | tar -t
               tar -C project -c . | berth cp - $lease:/workspace
 
-            One of both is in the container: LEASE:/PATH, or :/PATH with --lease, --lease-file or BERTH_LEASE. To copy from, \
-            it is anything that programs may read; to copy to, a place that they can write to (/tmp, /workspace …). A local \
-            name with a colon in it is written ./NAME.
+            One of the two paths is in the container: LEASE:/PATH, or :/PATH with --lease, --lease-file or \
+            BERTH_LEASE. You can copy from any path that programs may read, and to any that they can write to (/tmp, \
+            /workspace …). Write ./NAME for a local name that has a colon in it.
 
-            Into a directory that exists, the source is copied under its own name; a source DIR/. copies what is in the \
-            directory. Otherwise the target is the copy's name. Links in a directory are copied as links, with modes and \
-            times; sockets, pipes and devices are left out, and named. A directory that is there keeps its mode. A source that is \
-            itself a link is followed. "-" is a tar archive on standard input or output; of a directory, its names are \
-            relative to it. On input it may be compressed with gzip, zstd, xz or bzip2.
+            If the target is an existing directory, the source is copied into it under its own name; a source DIR/. \
+            copies the content of the directory. Otherwise the target is the name of the copy. Links in a directory \
+            are copied as links; modes and times are kept. Sockets, pipes and devices are left out and reported. An \
+            existing directory keeps its mode. If the source itself is a link, it is followed. "-" is a tar archive on \
+            standard input or output, with names relative to the directory. On input it may be compressed with gzip, \
+            zstd, xz or bzip2.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -55,10 +56,10 @@ struct Copy: AsyncParsableCommand {
                 }
             case (.local, .local):
                 throw Failure(
-                    "neither \"\(source)\" nor \"\(target)\" is in a container: that is LEASE:/PATH, or :/PATH with --lease",
+                    "neither \"\(source)\" nor \"\(target)\" is in a container: write LEASE:/PATH, or :/PATH with --lease",
                     code: 2)
             case (.container, .container):
-                throw Failure("both \"\(source)\" and \"\(target)\" are in a container: one has to be local", code: 2)
+                throw Failure("both \"\(source)\" and \"\(target)\" are in a container: one must be local", code: 2)
             }
         } catch let error as BerthError {
             throw Failure(error)
@@ -80,7 +81,7 @@ struct Copy: AsyncParsableCommand {
         let path = String(argument[argument.index(after: colon)...])
         guard path.hasPrefix("/") else {
             throw Failure(
-                "\"\(path)\" in \"\(argument)\" is not absolute; a local name with a colon is written ./NAME", code: 2)
+                "\"\(path)\" in \"\(argument)\" is not absolute; write ./NAME for a local name with a colon", code: 2)
         }
         guard argument.startIndex == colon else { return .container(Lease(token: String(argument[..<colon])), path) }
         if let lease = try leases.optional() { return .container(lease, path) }
@@ -94,13 +95,13 @@ struct Copy: AsyncParsableCommand {
     }
 }
 
-/// The last part of a path: its own name. "." and ".." have none.
+/// The last component of a path; nil if it is "." or "..".
 func ownName(_ path: String) -> String? {
     guard let last = path.split(separator: "/").last, last != ".", last != ".." else { return nil }
     return String(last)
 }
 
-/// `name` in the directory `path`.
+/// The path of `name` in the directory `path`.
 func joined(_ path: String, _ name: String) -> String {
     path.hasSuffix("/") ? path + name : "\(path)/\(name)"
 }

@@ -10,7 +10,7 @@ import FileTree
     import Musl
 #endif
 
-/// A copy from a container to here. The archive that comes is not trusted: it was made where programs could reach it.
+/// A copy from a container to this machine. The archive is not trusted, since programs may influence it.
 struct Download {
     let client: BerthClient
     let lease: Lease
@@ -27,7 +27,7 @@ struct Download {
         }
     }
 
-    /// The archive as it is. What its maker has left out is read from it meanwhile, and said at the end.
+    /// Writes the archive to standard output, and reports at the end what was left out, which is read from the archive.
     private func pass(_ content: FileContent) async throws {
         let (reader, writer) = try LocalPieces.pipe()
         let listening = Task(executorPreference: BlockingExecutor("listening")) { Download.leftOut(of: reader) }
@@ -48,7 +48,7 @@ struct Download {
 
     private static func leftOut(of archive: File) -> [String] {
         let reader = TarReader { buffer throws(FileError) in try archive.read(into: buffer, path: "the archive") }
-        // Whether it is whole is for whoever takes it to find.
+        // Damage is not reported here: whoever reads the output finds it.
         do throws(FileError) { while try reader.next() != nil {} } catch {}
         try? reader.drain()
         return reader.leftOut
@@ -61,7 +61,7 @@ struct Download {
         var failure: (any Error)?
         do {
             for try await piece in content {
-                // When nobody reads, the unpacking has failed, and says why.
+                // If the write fails, the unpacking has failed, and its result says why.
                 guard writeAll(piece, to: writer) else { break }
             }
         } catch {
@@ -74,21 +74,21 @@ struct Download {
     }
 }
 
-/// Where what comes is put.
+/// Unpacks what arrives.
 private struct Arrival: Sendable {
     let source: String
     let target: String
 
     func unpack(_ archive: File) throws(FileError) {
         let reader = TarReader { buffer throws(FileError) in try archive.read(into: buffer, path: "the archive") }
-        guard let first = try reader.next() else { throw FileError(.notFound, "\(source): nothing came of it") }
+        guard let first = try reader.next() else { throw FileError(.notFound, "\(source): an empty archive came") }
         let steps = PathWalk.components(first.name)
         if first.kind == .directory, steps.isEmpty {
             try unpackDirectory(first, reader)
         } else if first.kind == .file, steps.count == 1, steps[0] != [0x2e, 0x2e] {
             try unpackFile(first, reader, name: steps[0])
         } else {
-            throw FileError(.invalidArgument, "\(source): came as \(first.name.shown), which it is not")
+            throw FileError(.invalidArgument, "\(source): the archive begins with \(first.name.shown)")
         }
     }
 

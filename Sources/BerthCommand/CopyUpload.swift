@@ -11,7 +11,7 @@ import FileTree
     import Musl
 #endif
 
-/// A copy from here to a container.
+/// A copy from this machine to a container.
 struct Upload {
     let client: BerthClient
     let lease: Lease

@@ -12,7 +12,7 @@ import Synchronization
     import Musl
 #endif
 
-/// Archives that are compressed, by the tool of their format: it is nearly always there, and keeps up with what is new.
+/// Decompresses archives with the tool of their format, which is nearly always installed and knows all its variants.
 enum Decompression {
     private struct Format {
         let tool: String
@@ -27,8 +27,8 @@ enum Decompression {
         Format(tool: "bzip2", package: "bzip2", start: [0x42, 0x5a, 0x68]),
     ]
 
-    /// An archive in pieces, decompressed if need be.
-    /// - Throws: `FileError` when it can't be read, or the tool for its format is missing.
+    /// Reads an archive in pieces, decompressed if necessary.
+    /// - Throws: `FileError` if it can't be read, or the tool for its format is missing.
     static func archive(_ file: File, path: String) throws(FileError) -> LocalPieces {
         var start: [UInt8] = []
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
@@ -54,7 +54,7 @@ enum Decompression {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, input.raw, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, drain, STDOUT_FILENO)
-        // SIGPIPE is ignored here, which the tool must not inherit.
+        // This process ignores SIGPIPE; the tool must not inherit that.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -66,7 +66,7 @@ enum Decompression {
         var words: [UnsafeMutablePointer<CChar>?] = [strdup(format.tool), strdup("-dc"), nil]
         defer { for word in words { free(word) } }
         var pid: pid_t = 0
-        // Its end of the pipe is open until then, and closed here after it.
+        // The tool's end of the pipe must stay open until the tool has been started, and is closed afterwards.
         let result = withExtendedLifetime(input) {
             posix_spawnp(&pid, format.tool, &actions, &attributes, &words, berth_environment())
         }
@@ -76,7 +76,7 @@ enum Decompression {
             guard result == ENOENT else { throw FileError(result, format.tool) }
             throw FileError(
                 .failedPrecondition,
-                "\(path): is compressed, and \(format.tool), which reads it, is not here: apt-get install \(format.package)"
+                "\(path): is compressed, and \(format.tool) is not installed: apt-get install \(format.package)"
             )
         }
         let tool = Tool(pid: pid, name: format.tool, path: path)
@@ -85,7 +85,7 @@ enum Decompression {
                 var isTaken = writeAll(start, to: feed)
                 let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
                 defer { room.deallocate() }
-                // When the tool takes no more, its end says why.
+                // If the tool reads no more, its exit status says why.
                 while isTaken {
                     let count = try file.read(into: room, path: path)
                     isTaken = count > 0 && writeAll([UInt8](room[..<count]), to: feed)
@@ -111,13 +111,13 @@ enum Decompression {
             self.path = path
         }
 
-        /// Waits for it, once it has written all.
+        /// Waits for the end of the tool. To be called after its output has ended.
         func end() throws(FileError) {
             var status: Int32 = 0
             while waitpid(pid, &status, 0) < 0, errno == EINTR {}
             if let failure = failure.withLock({ $0 }) { throw failure }
             guard status == 0 else {
-                throw FileError(.invalidArgument, "\(path): \(name) could not read it to its end", .badArchive)
+                throw FileError(.invalidArgument, "\(path): \(name) could not decompress all of it", .badArchive)
             }
         }
     }

@@ -6,30 +6,30 @@
     import Musl
 #endif
 
-/// The descriptors that this process may have, and who gets how many of them.
+/// The descriptors that this process may open, and how they are divided between connections and containers.
 struct Descriptors {
-    /// What the server and its runtime need beside connections and containers.
+    /// What the server and its runtime need in addition to connections and containers.
     private static let ownNeed = 256
-    /// A container's stream, and what the runtime needs for a moment.
+    /// For each container: its connection, and what the runtime needs for a short time.
     private static let perMember = 4
 
     let limit: Int
-    /// Connections at most, so that what they leave is enough for containers.
+    /// Maximum number of connections, such that enough descriptors are left for containers.
     let maxConnections: Int
-    /// What all connections and containers that were asked for would take.
+    /// Descriptors that the configured numbers of connections and containers need.
     let needed: Int
 
-    /// - Parameters:
-    ///   - refused: connections that are being refused, which count beside those that are served.
+    /// - Parameter refused: maximum number of connections that are being refused, which are open in addition to those
+    ///   served.
     init(limit: Int, maxConnections: Int, maxMembers: Int, refused: Int) {
         self.limit = limit
         let reserve = Self.perMember * maxMembers + Self.ownNeed
         needed = maxConnections + reserve
-        // Of a small limit, connections get no more than a half.
+        // If the limit is small, connections get at least half of it.
         self.maxConnections = max(1, min(maxConnections, limit - min(reserve, limit / 2) - refused))
     }
 
-    /// Raises the process's limit as far as it may, and returns it.
+    /// Raises the limit of this process as far as allowed, and returns it.
     static func raiseLimit() -> Int {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
@@ -39,7 +39,7 @@ struct Descriptors {
         return Int(clamping: limit.rlim_max)
     }
 
-    /// Whether a create would find the descriptors it needs.
+    /// Whether there are enough descriptors for a create.
     static func areLeft() -> Bool {
         var opened: [Int32] = []
         defer { for descriptor in opened { close(descriptor) } }

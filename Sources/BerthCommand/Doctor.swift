@@ -8,25 +8,25 @@ import Runc
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what this machine has and lacks for each runtime, with the command that fixes it.",
-        discussion: "Makes, starts and pulls nothing. Exits with 0 when a server can run here, with 1 when not.")
+        abstract: "Show what this machine has and lacks for each runtime, and the commands that fix it.",
+        discussion: "Creates, starts and pulls nothing. Exits with 0 if a server can run here, otherwise with 1.")
 
     @Option(
         help: ArgumentHelp(
-            "The Docker engine (default: what serve takes).", valueName: "url"))
+            "Address of the Docker engine (default: the same as for serve).", valueName: "url"))
     var dockerHost: String?
 
     @Option(help: ArgumentHelp("The image to look for with Docker.", valueName: "reference"))
     var image = RuntimeChoice.standardImage
 
-    @Option(help: ArgumentHelp("The berth-agent binary (default: beside berth).", valueName: "path"))
+    @Option(help: ArgumentHelp("The berth-agent binary (default: the one beside berth).", valueName: "path"))
     var agent: String?
 
     mutating func run() async throws {
         let hasAgent = checkAgent()
         let hasRunc = checkRunc()
         let hasDocker = await checkDocker()
-        let memory = HostMemory.available().map { "\($0 >> 20) MiB available" } ?? "not known"
+        let memory = HostMemory.available().map { "\($0 >> 20) MiB available" } ?? "unknown"
         print("host\n  ok       memory: \(memory)\n")
         guard hasAgent, hasRunc || hasDocker else {
             print("berth serve can't run here yet")
@@ -86,18 +86,18 @@ struct Doctor: AsyncParsableCommand {
         switch probe.image {
         case .present: print("  ok       image \(image)")
         case .pullable: print("  ok       image \(image) is not there yet, and can be pulled")
-        case .unknown: print("  ok       image \(image) is not there; whether it can be pulled shows when it is tried")
+        case .unknown: print("  ok       image \(image) is not there; it is unknown whether it can be pulled")
         case .missing, .notAsked: tell("missing", probe.advice(image: image) ?? "image \(image)", nil)
         }
     }
 
     private func tell(_ state: String, _ what: String, _ remedy: String?) {
         print("  \(state)\(String(repeating: " ", count: Swift.max(1, 9 - state.count)))\(what)")
-        if let remedy { print("           mend it with: \(remedy)") }
+        if let remedy { print("           fix it with: \(remedy)") }
     }
 }
 
-/// What can't be printed ends the command.
+/// Prints a line, or ends the command if that is not possible.
 private func print(_ line: String = "") {
     do throws(OutputFailure) { try printLine(line.printableLines) } catch { error.exit() }
 }

@@ -10,21 +10,21 @@ import Pool
     import Musl
 #endif
 
-/// Finds the Docker engine, for `serve` and `doctor` alike: the one that is configured, as Docker's own client would
-/// find it, else the first that answers of those that usually are there.
+/// Finds the Docker engine for `serve` and `doctor`: the configured one, as Docker's own client would find it,
+/// otherwise the first of the usual ones that answers.
 struct EngineSearch {
     struct Outcome {
-        /// Each that was asked, in their order.
+        /// The engines that were asked, in this order.
         var asked: [(endpoint: DockerEndpoint, probe: EngineProbe)]
-        /// Whether something names the one engine that counts.
+        /// Whether the flag, the configuration or Docker's own settings name the engine.
         var isConfigured: Bool
 
-        /// Answers, and has the image or can get it.
+        /// The first engine that answers, and has the image or can pull it.
         var usable: DockerEndpoint? { asked.first { $0.probe.isUsable }?.endpoint }
-        /// The one to take; whether its image is to be had shows when that is prepared as the pool's policy says.
+        /// The engine to use. Its image may still be missing; that shows when the image is prepared.
         var found: DockerEndpoint? { usable ?? asked.first { $0.probe.problem == nil }?.endpoint }
 
-        /// Why none of them can be taken: what is wrong with the first that answers, else with the first.
+        /// Why no engine can be used: the problem of the first one that answers, otherwise of the first one.
         func problem(image: String?) -> RuntimeError {
             let image = image ?? RuntimeChoice.standardImage
             guard let worst = asked.first(where: { $0.probe.engine != nil }) ?? asked.first else {
@@ -32,7 +32,7 @@ struct EngineSearch {
             }
             var error =
                 worst.probe.problem
-                ?? RuntimeError(.imageMissing, worst.probe.advice(image: image) ?? "image \(image) is not to be had")
+                ?? RuntimeError(.imageMissing, worst.probe.advice(image: image) ?? "image \(image) is not available")
             let others = asked.filter { $0.endpoint != worst.endpoint }.map(\.endpoint.description)
             if !others.isEmpty { error.message += "; nor at \(others.joined(separator: ", "))" }
             return error
@@ -56,8 +56,8 @@ struct EngineSearch {
     private let candidates: [DockerEndpoint]
     private let isConfigured: Bool
 
-    /// - Parameter given: by the flag or the configuration.
-    /// - Throws: `RuntimeError` of `invalidConfiguration` for what can't be an engine.
+    /// - Parameter given: the address from the flag or the configuration.
+    /// - Throws: `RuntimeError` with `invalidConfiguration` if it can't be the address of an engine.
     init(_ given: String?) throws(RuntimeError) {
         let environment = Self.environment
         let configured = try DockerEndpoint.configured(given, environment: environment, config: Self.config)
@@ -65,10 +65,10 @@ struct EngineSearch {
         candidates = configured.map { [$0] } ?? DockerEndpoint.usual(environment: environment)
     }
 
-    /// The one that is configured, else the first of the usual: for who does not ask.
+    /// The configured engine, otherwise the first of the usual ones, without asking them.
     var first: DockerEndpoint? { candidates.first }
 
-    /// Asks one after the other until one can be taken.
+    /// Asks one engine after the other until one can be used.
     func run(image: String) async -> Outcome {
         var outcome = Outcome(asked: [], isConfigured: isConfigured)
         for endpoint in candidates {

@@ -11,12 +11,13 @@ import FoundationEssentials
     import Musl
 #endif
 
-/// Puts an execution's events out as they come: the program's output as it is, or all events as JSON, one a line.
+/// Prints the events of an execution as they arrive: the output of the program unchanged, or all events as JSON, one
+/// per line.
 struct EventPrinter {
-    /// The part of a stream that is not printed yet: at most the beginning of a character.
+    /// The part of a stream that is not printed yet: at most the first bytes of a character.
     private struct Tail {
         var characters = WholeCharacters()
-        /// Of the first byte after it.
+        /// The offset of the first byte after it.
         var end: UInt64
     }
 
@@ -76,7 +77,7 @@ struct EventPrinter {
     }
 }
 
-/// One event as JSON. Bytes that are text stand in `text`, others in `base64`; no character is divided between two events.
+/// One event as JSON. Text is in `text`, other bytes in `base64`; no character is split between two events.
 private struct EventLine: Encodable {
     var event: String
     var execution: String?
@@ -105,7 +106,7 @@ private struct EventLine: Encodable {
     var id: String?
     var update: Bool?
     var result: Bool?
-    /// Of a display, by MIME types: text as it is, the rest in base64.
+    /// The forms of a display by MIME type: text unchanged, the others in base64.
     var data: [String: String]?
     var leftOut: [String: UInt64]?
     var name: String?
@@ -203,7 +204,7 @@ private struct EventLine: Encodable {
 }
 
 extension EndCause {
-    /// As in pool.proto, in lower case.
+    /// The name in pool.proto, in lower case.
     var name: String {
         switch self {
         case .unspecified: "unspecified"
@@ -224,7 +225,7 @@ extension EndCause {
 }
 
 extension StartFailure {
-    /// As in pool.proto, in lower case.
+    /// The name in pool.proto, in lower case.
     fileprivate var name: String {
         switch self {
         case .unspecified: "unspecified"

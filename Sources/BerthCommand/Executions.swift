@@ -14,7 +14,7 @@ import FoundationEssentials
 
 struct Executions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the executions of a lease: those that run, and those that have ended and are still kept.",
+        abstract: "List the executions of a lease: those that run, and those that have ended and are still held.",
         aliases: ["ps"])
 
     @OptionGroup var server: ServerOptions
@@ -37,11 +37,11 @@ struct Executions: AsyncParsableCommand {
     }
 }
 
-/// The names of pool.proto.
+/// An execution as JSON, with the names of pool.proto.
 private struct ExecutionLine: Encodable {
     var execution: String
     var argv: [String]
-    /// Base64, where an argument is no text.
+    /// In base64; nil if all arguments are text.
     var argv_raw: [Data]?
     var age_ms: UInt64
     var watchers: UInt32
@@ -66,7 +66,7 @@ private struct ExecutionLine: Encodable {
         if ended.signal == 0, ended.cause != .startFailed { exit_code = ended.exitCode }
     }
 
-    /// A line break is shown as a blank: a script is readable then.
+    /// The command on one line, with blanks for line breaks, so that scripts are readable.
     private var command: String {
         let words = argv_raw.map { $0.map { Arguments.text(of: [UInt8]($0)) } } ?? argv
         return words.map { $0.split(separator: "\n").joined(separator: " ") }.joined(separator: " ")
@@ -78,7 +78,7 @@ private struct ExecutionLine: Encodable {
         return exit_code.map { "\(cause) \($0)" } ?? cause
     }
 
-    /// A header, and a line for each.
+    /// A table with a header and a line for each execution.
     static func table(_ executions: [ExecutionLine]) -> [String] {
         let rows =
             [["EXECUTION", "STATE", "AGE", "WATCHERS", "STDOUT", "STDERR", "COMMAND"]]
@@ -101,7 +101,7 @@ struct Signal: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send a signal to a program, or end it.",
         discussion: """
-              berth signal EXECUTION          ends it: TERM, a grace, KILL of everything it started
+              berth signal EXECUTION          end it: TERM, a grace, KILL to everything it started
               berth signal EXECUTION USR1     by name or by number
             """)
 
@@ -122,7 +122,7 @@ struct Signal: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard grace == nil || signal == nil else {
-            throw ValidationError("--grace belongs to ending a program: no signal is named then")
+            throw ValidationError("--grace can't be used with a signal: it belongs to ending the program")
         }
     }
 

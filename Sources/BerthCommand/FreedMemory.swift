@@ -3,10 +3,10 @@
 import CHost
 import Synchronization
 
-/// Gives memory that callers have had back to the system. malloc keeps what is freed for the next that asks, and of what
-/// was taken in a rush, in small pieces, that could be most of what the server may have.
+/// Returns memory that was held for callers to the system. malloc keeps freed memory for later use, and after a rush of
+/// small allocations that could be most of what the server may have.
 final class FreedMemory: Sendable {
-    /// It is done so much later: once for all that is freed in that time.
+    /// The delay after memory was freed, so that it is done once for all that is freed meanwhile.
     private static let delay = Duration.milliseconds(200)
 
     private let isDue = Mutex(false)
@@ -15,7 +15,7 @@ final class FreedMemory: Sendable {
         berth_return_large_memory()
     }
 
-    /// Much has been freed. May be called from any thread.
+    /// Must be called after much memory was freed, on any thread.
     func tell() {
         let isFirst = isDue.withLock { due in
             defer { due = true }

@@ -4,7 +4,7 @@ import Console
 import FoundationEssentials
 
 enum JSON {
-    /// `value` on one line, with its keys in order. Nothing in it can steer a terminal.
+    /// Encodes `value` on one line with sorted keys, without characters that could steer a terminal.
     static func line(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -15,8 +15,8 @@ enum JSON {
         }
     }
 
-    /// JSON leaves DEL, the upper control characters and those of writing directions as they are. They stand in strings
-    /// alone, where they may be escaped.
+    /// Escapes DEL, the upper control characters and those for the direction of writing, which JSON does not require.
+    /// They occur only in strings.
     private static func escaped(_ line: String) -> String {
         guard line.unicodeScalars.contains(where: \.steersTerminals) else { return line }
         return line.unicodeScalars.reduce(into: "") { line, scalar in

@@ -4,7 +4,7 @@ import Console
 import Logging
 
 extension Journal {
-    /// `<4>` and the like, as sd-daemon(3) has them.
+    /// The prefix of a log level, for example `<4>`, as in sd-daemon(3).
     static func prefix(_ level: Logger.Level) -> String {
         switch level {
         case .trace, .debug: "<7>"

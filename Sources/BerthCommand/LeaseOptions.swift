@@ -4,8 +4,8 @@ import ArgumentParser
 import Berth
 import Console
 
-/// Which lease a command works in. Who knows a lease may use it, and everybody on a machine sees the arguments of all
-/// programs: so it comes from the environment or from a file, too.
+/// The lease that a command uses. Everyone who knows a lease may use it, and everyone on a machine can see the
+/// arguments of all programs: so the lease may also come from the environment or from a file.
 struct LeaseOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -17,14 +17,14 @@ struct LeaseOptions: ParsableArguments {
 
     mutating func validate() throws {
         guard lease == nil || leaseFile == nil else {
-            throw ValidationError("--lease and --lease-file are given: one of them names the lease")
+            throw ValidationError("--lease and --lease-file can't be used together")
         }
     }
 
-    /// Whether one is named here, and not only in the environment.
+    /// Whether the flags name a lease, not only the environment.
     var isGiven: Bool { lease != nil || leaseFile != nil }
 
-    /// - Throws: `Failure` when a file can't be read, or holds no lease.
+    /// - Throws: `Failure` if a file can't be read, or does not hold a lease.
     func optional() throws -> Lease? {
         if let leaseFile { return try LeaseOptions.lease(in: leaseFile) }
         if let lease, lease.hasPrefix("@") { return try LeaseOptions.lease(in: String(lease.dropFirst())) }
@@ -32,7 +32,7 @@ struct LeaseOptions: ParsableArguments {
         return Arguments.variable("BERTH_LEASE").map { Lease(token: $0) }
     }
 
-    /// - Throws: `Failure`, also when none is named.
+    /// - Throws: `Failure`, also if there is no lease.
     func required() throws -> Lease {
         if let lease = try optional() { return lease }
         throw Failure("no lease is given: --lease TOKEN, --lease-file FILE or the variable BERTH_LEASE", code: 2)

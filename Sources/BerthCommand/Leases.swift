@@ -20,14 +20,14 @@ struct Acquire: AsyncParsableCommand {
               berth run --lease $lease -- cat answer
               berth release $lease
 
-            Who knows the lease may use it, and everybody on this machine sees the arguments of all programs; so it may be \
-            kept in the variable BERTH_LEASE, or in a file:
+            Everyone who knows the lease may use it, and everyone on this machine can see the arguments of all \
+            programs. So you can keep it in the variable BERTH_LEASE, or in a file:
 
               berth acquire --lease-file ~/lease
               berth run --lease-file ~/lease -- true
               berth release --lease-file ~/lease
 
-            It ends when it was not used for a while.
+            The lease ends when it has not been used for some time (--time).
             """)
 
     @OptionGroup var server: ServerOptions
@@ -45,7 +45,7 @@ struct Acquire: AsyncParsableCommand {
         transform: DurationArgument.init(parsing:))
     var time: DurationArgument?
 
-    @Option(help: ArgumentHelp("Write it to this file, for its owner alone, and print nothing.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the lease to this file, for you alone, and print nothing.", valueName: "file"))
     var leaseFile: String?
 
     mutating func run() async throws {
@@ -75,7 +75,7 @@ struct Release: AsyncParsableCommand {
     var token: String?
 
     mutating func validate() throws {
-        guard token == nil || !leases.isGiven else { throw ValidationError("two leases are given: one is released") }
+        guard token == nil || !leases.isGiven else { throw ValidationError("two leases are given") }
     }
 
     mutating func run() async throws {
@@ -86,14 +86,14 @@ struct Release: AsyncParsableCommand {
     }
 }
 
-/// Where a lease is written to, found out before there is one.
+/// The file for a lease, which is created before the lease is acquired.
 private struct NewLeaseFile {
     private let path: String
     private let descriptor: Int32
 
     init(_ path: String) throws {
         self.path = path
-        // One that is there keeps its mode: it is made anew, so that nobody else has it open, or may.
+        // An existing file is removed first: it would keep its mode, and others might have it open.
         let bytes = path.argumentBytes
         _ = bytes.withC { unlink($0) }
         descriptor = bytes.withC { open($0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }

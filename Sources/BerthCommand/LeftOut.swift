@@ -2,12 +2,12 @@
 
 import Console
 
-/// What a copy could not take with it, told on standard error.
+/// Reports on standard error what a copy has left out.
 enum LeftOut {
-    /// Lines at most; then how many more there are.
+    /// Maximum number of lines; after them comes the number of those that are not listed.
     private static let most = 10
 
-    /// - Parameter entries: names, each with what it is.
+    /// - Parameter entries: names, each with the reason.
     static func tell(_ entries: [String]) {
         for entry in entries.prefix(most) { printError("left out: \(entry)") }
         if entries.count > most { printError("left out: \(entries.count - most) more") }

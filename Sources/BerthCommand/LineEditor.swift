@@ -8,10 +8,10 @@ import Console
     import Musl
 #endif
 
-/// Text that is being typed, over one line or several, and the place in it. Decides, and shows nothing.
+/// Text that is being typed, on one or more lines, and the cursor in it. It does no I/O.
 struct EditedText: Equatable {
     private(set) var characters: [Character] = []
-    /// Characters before the cursor.
+    /// The number of characters before the cursor.
     private(set) var cursor = 0
 
     init(_ text: String = "") {
@@ -58,7 +58,7 @@ struct EditedText: Equatable {
         while cursor > 0, characters[cursor - 1] != " ", characters[cursor - 1] != "\n" { deleteBackward() }
     }
 
-    /// False at the first or last line, where history goes on.
+    /// Returns false if the cursor is on the first or last line already, where the history continues.
     mutating func moveLine(_ step: Int) -> Bool {
         let column = cursor - lineStart
         if step < 0 {
@@ -73,7 +73,7 @@ struct EditedText: Equatable {
         return true
     }
 
-    /// Puts a completion in the place of what is there from a position, in bytes of UTF-8, to the cursor.
+    /// Replaces the text from `start`, a position in bytes of UTF-8, to the cursor with a completion.
     mutating func complete(from start: Int, with text: String) {
         var position = 0
         var index = 0
@@ -85,21 +85,21 @@ struct EditedText: Equatable {
         cursor = index + text.count
     }
 
-    /// The blanks that the line of the cursor begins with, for the next one.
+    /// The blanks at the start of the cursor's line, for the next line.
     var indentation: String {
         let line = characters[lineStart..<cursor]
         return String(line.prefix { $0 == " " || $0 == "\t" })
     }
 }
 
-/// What a key means.
+/// The meaning of a key.
 enum Key: Equatable {
     case text(String)
     case enter, newline, tab, backspace, delete, left, right, up, down, home, end
     case control(Character)
     case closed
 
-    /// Reads keys from bytes as a terminal sends them. What is unknown is passed over.
+    /// Decodes keys from the bytes that a terminal sends. Unknown keys are ignored.
     struct Decoder {
         private var held: [UInt8] = []
 
@@ -113,11 +113,11 @@ enum Key: Equatable {
             return keys
         }
 
-        /// A key, nil for what means none, and its bytes; nil when it is not whole yet.
+        /// The next key, or nil for an unknown one, and how many bytes it has; nil if it is not complete yet.
         private func next() -> (Key?, Int)? {
             guard let first = held.first else { return nil }
             switch first {
-            // A line feed was typed before the terminal was raw.
+            // A line feed comes from an Enter before the terminal was in raw mode.
             case 0x0d, 0x0a: return (.enter, 1)
             case 0x09: return (.tab, 1)
             case 0x7f, 0x08: return (.backspace, 1)
@@ -151,25 +151,29 @@ enum Key: Equatable {
     }
 }
 
-/// A prompt at a terminal: keys, history, completion, several lines.
+/// A prompt on a terminal with history, completion and several lines.
 final class LineEditor {
     enum Outcome {
         case text(String)
-        /// Ctrl-C: what was typed is given up.
+        /// Ctrl-C: the text is discarded.
         case interrupted
-        /// Ctrl-D, or the end of the terminal.
+        /// Ctrl-D, or the terminal is gone.
         case closed
     }
 
     private var decoder = Key.Decoder()
     private var pending: [Key] = []
     private(set) var history: [String] = []
-    /// The row of the cursor within what is shown.
+    /// The row of the cursor, relative to the first row of the prompt.
     private var shownRow = 0
 
+    /// Reads a text.
     /// - Parameters:
-    ///   - isWhole: whether Enter takes the text, or begins another line.
-    ///   - complete: what could stand before the cursor, and where that begins, in bytes.
+    ///   - prompt: the prompt of the first line.
+    ///   - more: the prompt of the other lines.
+    ///   - isHidden: whether the text is not shown, as for a password.
+    ///   - isWhole: whether the text is complete, so that Enter returns it. Otherwise Enter begins another line.
+    ///   - complete: returns completions of the text before the cursor, and the position in bytes at which they begin.
     func read(
         _ prompt: String, _ more: String, isHidden: Bool = false, isWhole: (String) -> Bool = { _ in true },
         complete: (String) async -> (start: Int, matches: [String]) = { _ in (0, []) }
@@ -265,11 +269,11 @@ final class LineEditor {
         return pending.removeFirst()
     }
 
-    // MARK: What is shown
+    // MARK: Drawing
 
     private func put(_ text: String) { _ = writeAll(Array(text.utf8), to: STDOUT_FILENO) }
 
-    /// Draws all anew: where the cursor was the last time is known in rows.
+    /// Draws everything again, from the first row of the prompt.
     private func draw(_ edited: EditedText, _ prompt: String, _ more: String, _ isLast: Bool) {
         let columns = max(LocalTerminal.size?.columns ?? 80, 2)
         var text = shownRow > 0 ? "\u{1b}[\(shownRow)A\r" : "\r"
@@ -279,7 +283,7 @@ final class LineEditor {
         for (index, line) in edited.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             text += (index == 0 ? prompt : "\r\n" + more) + String(line).printable
         }
-        // At the edge a terminal waits with the next row until there is something for it.
+        // After the last column, a terminal begins the next row only when another character comes.
         if end.column == 0, end.row > 0, !edited.text.hasSuffix("\n") { text += "\r\n" }
         if isLast {
             text += "\r\n"
@@ -307,7 +311,7 @@ final class LineEditor {
 }
 
 extension Unicode.Scalar {
-    /// Columns of a terminal, as far as it can be said simply.
+    /// The width in columns of a terminal, approximately.
     fileprivate var columns: Int {
         switch value {
         case 0x300...0x36f, 0x200b...0x200f, 0xfe00...0xfe0f: 0

@@ -22,31 +22,32 @@ struct Load: AsyncParsableCommand {
             berth load compare <before> <after>
             """,
         discussion: """
-            Works against a server that runs (see: berth serve), and reports throughput, latency by step, and failures.
+            Measures a running server (see: berth serve), and reports throughput, latency by step, and failures.
 
               berth load                                 acquire, run "true", release; 10 s
               berth load --concurrency 64 --duration 30s --html report.html
               berth load --scenario execute --rate 500 -- python3 -c 'print(1)'
               berth load --json before.json
-              berth load compare before.json after.json  what changed, what is noise
+              berth load compare before.json after.json  what changed, and what is noise
               berth load --scenario execute --baseline docker-exec
 
-            Scenarios: what one operation is.
-              stats     one small call: the server and the wire, no container
-              acquire   a lease; giving it back is measured beside it
+            Scenarios (one operation is):
+              stats     one small call: server and network, no container
+              acquire   an acquire; the release is measured separately
               execute   a program in a lease that is held throughout
-              cycle     acquire, execute, release, in three calls
+              cycle     acquire, execute and release, in three calls
               run       the same in one call, as "berth run" does it
-              stream    a program that writes 64 MiB: output bytes a second
+              stream    a program that writes 64 MiB: output bytes per second
               mix       40 % run, 30 % cycle, 20 % stats, 10 % stream of 1 MiB
 
-            --concurrency is a closed loop: so many operations are under way, and the next begins when one ends. It finds \
-            the most that a server does. --rate is an open loop: operations begin at their times, whether those before \
-            have ended or not, as users do who know nothing of each other. Their latency counts from when they were to \
-            begin, so that a stall shows in every operation that it delayed. Latency at a rate is what users feel.
+            --concurrency is a closed loop: that many operations are in flight, and the next begins when one ends. It \
+            finds the maximum throughput. --rate is an open loop: operations begin at fixed times, whether earlier \
+            ones have ended or not, like those of independent users. Latency counts from the time at which an \
+            operation was due, so that a stall shows in every operation that it delayed. Latency at a given rate is \
+            what users feel.
 
-            Progress goes to stderr, the report to stdout. Ctrl-C ends the test early, with its report; again, without. \
-            Exits with 1 when no operation ended well.
+            Progress goes to stderr, the report to stdout. Ctrl-C ends the test early with a report; a second Ctrl-C \
+            ends it without one. Exits with 1 if no operation succeeded.
             """,
         subcommands: [LoadCompare.self])
 
@@ -101,7 +102,8 @@ struct Load: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The engine for the baseline (default: $DOCKER_HOST, else unix:///var/run/docker.sock).", valueName: "url"))
+            "The engine for the baseline (default: the one that docker uses, else /var/run/docker.sock).",
+            valueName: "url"))
     var dockerHost: String?
 
     @Option(
@@ -112,10 +114,10 @@ struct Load: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write the report as JSON, for programs and for compare.", valueName: "file"))
     var json: String?
 
-    @Option(help: ArgumentHelp("Write the report as a page with charts, complete in one file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the report as one HTML page with charts.", valueName: "file"))
     var html: String?
 
-    // What stands before "--" is left for the subcommand.
+    // Words before "--" are left for the subcommand.
     @Argument(
         parsing: .postTerminator,
         help: ArgumentHelp(
@@ -146,7 +148,7 @@ struct Load: AsyncParsableCommand {
 
     private func plan() throws -> LoadPlan {
         if concurrency != nil, rate != nil {
-            throw Failure("--concurrency is a closed loop and --rate an open one: give one of them", code: 2)
+            throw Failure("--concurrency (closed loop) and --rate (open loop) can't be used together", code: 2)
         }
         let arrivals: LoadPlan.Arrivals =
             if let rate {
@@ -171,7 +173,7 @@ struct Load: AsyncParsableCommand {
     }
 }
 
-/// What Berth can be compared with.
+/// The baselines to compare Berth with.
 enum BaselineKind: String, CaseIterable, ExpressibleByArgument {
     case dockerExec = "docker-exec"
 }
@@ -204,7 +206,7 @@ struct LoadCompare: AsyncParsableCommand {
 
 /// Ctrl-C and SIGTERM end the test with a report; a second one ends berth.
 private final class LoadInterrupts: @unchecked Sendable {
-    /// On this queue alone.
+    /// The queue on which everything is used.
     private let queue = DispatchQueue(label: "berth.load.interrupts")
     private var sources: [any DispatchSourceSignal] = []
     private var isFirst = true

@@ -10,10 +10,10 @@ import Synchronization
     import Musl
 #endif
 
-/// Tells on stderr how a load test goes: one line that changes on a terminal, some lines elsewhere.
+/// Prints the progress of a load test on stderr: on a terminal one line that is updated, elsewhere a few lines.
 final class ProgressPrinter: Sendable {
     private let isTerminal = isatty(STDERR_FILENO) == 1
-    /// Seconds between lines, where they stay.
+    /// Seconds between two lines, if it is not a terminal.
     private let step: Double
     private let next = Mutex<(time: Double, hasLine: Bool)>((0, false))
 
@@ -24,7 +24,8 @@ final class ProgressPrinter: Sendable {
     func print(_ progress: LoadProgress) {
         if isTerminal {
             next.withLock { $0.hasLine = true }
-            // To the line's start; what stood there is cleared. A line that wraps would leave its first half behind.
+            // Clears the line and writes it again. It is cut, since a line that wraps would leave its first half
+            // behind.
             write("\r\u{1B}[K\(progress.line.printable.prefix(Screen.size(of: STDERR_FILENO).columns - 1))")
             return
         }
@@ -36,7 +37,7 @@ final class ProgressPrinter: Sendable {
         if isDue { write(progress.line.printable + "\n") }
     }
 
-    /// The report comes next.
+    /// Clears the progress before the report is printed.
     func end() {
         if isTerminal, next.withLock({ $0.hasLine }) { write("\r\u{1B}[K") }
     }
@@ -46,12 +47,12 @@ final class ProgressPrinter: Sendable {
     }
 }
 
-/// Where reports are written to: found out before the test, so that it isn't for nothing.
+/// The files for reports. They are created before the test, so that the test isn't wasted.
 struct ReportFiles {
     private let json: (path: String, descriptor: Int32)?
     private let html: (path: String, descriptor: Int32)?
 
-    /// - Throws: `Failure` that names the file which can't be written.
+    /// - Throws: `Failure` that names the file that can't be written.
     init(json: String?, html: String?) throws {
         self.json = try json.map { ($0, try ReportFiles.create($0)) }
         self.html = try html.map { ($0, try ReportFiles.create($0)) }

@@ -12,14 +12,14 @@ import Synchronization
     import Musl
 #endif
 
-/// Bytes of this machine's files, read on a thread that may wait for them.
+/// The content of local files, read on a thread that may block.
 struct LocalPieces: AsyncSequence {
     typealias Element = [UInt8]
     typealias Failure = any Error
 
     private static let pieceSize = 256 << 10
 
-    /// Waits; nil at the end.
+    /// Blocks until there are bytes; returns nil at the end.
     private let read: @Sendable () throws -> [UInt8]?
     private let executor = BlockingExecutor("files")
 
@@ -35,10 +35,10 @@ struct LocalPieces: AsyncSequence {
         }
     }
 
-    /// All of a file.
+    /// Reads a whole file.
     /// - Parameters:
-    ///   - start: what was read of it already.
-    ///   - atEnd: called before the end is told.
+    ///   - start: bytes that were read from the file already.
+    ///   - atEnd: called at the end of the file, before the sequence ends.
     static func reading(
         _ file: File, path: String, after start: [UInt8] = [], atEnd: @escaping @Sendable () throws -> Void = {}
     ) -> LocalPieces {
@@ -55,8 +55,8 @@ struct LocalPieces: AsyncSequence {
         }
     }
 
-    /// A directory as an archive, made as it is read.
-    /// - Parameter leftOut: gets what is no part of it, at its end.
+    /// Reads a directory as an archive that is made meanwhile.
+    /// - Parameter leftOut: called at the end with the entries that were left out.
     static func packing(
         _ directory: Directory, path: String, leftOut: @escaping @Sendable ([String]) -> Void
     ) throws(FileError) -> LocalPieces {
@@ -72,7 +72,7 @@ struct LocalPieces: AsyncSequence {
             } catch {
                 failure.error.withLock { $0 = error }
             }
-            // Only now: who comes to the end asks for the failure.
+            // Not earlier: at the end of the pipe, the reader looks for a failure.
             close(writer)
         }
         return LocalPieces {
@@ -83,7 +83,7 @@ struct LocalPieces: AsyncSequence {
         }
     }
 
-    /// To read from, and to write to, which the caller closes.
+    /// A pipe: the end to read from, and the one to write to, which the caller must close.
     static func pipe() throws(FileError) -> (File, Int32) {
         var ends: [Int32] = [-1, -1]
         let result = berth_pipe(&ends)

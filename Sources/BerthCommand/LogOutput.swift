@@ -10,8 +10,8 @@ import Logging
     import Musl
 #endif
 
-/// The server's log on stderr: a line a message, as text or as JSON. In the journal each has its level as a prefix, and
-/// text has no time, which the journal adds.
+/// Writes the server's log to stderr, one line per message, as text or as JSON. For the journal, each line has its
+/// level as a prefix, and text has no time, which the journal adds.
 struct LogOutput: LogHandler {
     enum Format: String, CaseIterable {
         case text
@@ -58,7 +58,7 @@ struct LogOutput: LogHandler {
         return !text.isEmpty && isPlain ? text : JSON.line(text)
     }
 
-    /// RFC 3339, in UTC, to the millisecond.
+    /// The time in UTC as RFC 3339, with milliseconds.
     private static func time() -> String {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)

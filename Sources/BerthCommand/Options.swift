@@ -5,7 +5,7 @@ import Berth
 import Configuration
 import Console
 
-/// Which server run and stats speak to.
+/// The server that a command connects to.
 struct ServerOptions: ParsableArguments {
     @Option(
         name: .long,
@@ -26,15 +26,15 @@ struct ServerOptions: ParsableArguments {
     }
 }
 
-/// A duration as `Notation` reads it.
+/// A duration in the format of `Notation`.
 struct DurationArgument: CustomStringConvertible {
     let duration: Duration
     let description: String
 
-    /// - Throws: `ValidationError` that says what would be right.
+    /// - Throws: `ValidationError` with examples of durations.
     init(parsing text: String) throws {
         guard let duration = Notation.duration(text) else {
-            throw ValidationError("a duration is 250ms, 5s, 2m or 1h")
+            throw ValidationError("write a duration as 250ms, 5s, 2m or 1h")
         }
         self.duration = duration
         description = text
@@ -47,9 +47,9 @@ struct DurationArgument: CustomStringConvertible {
 }
 
 extension BerthError {
-    /// An execution that was started in a lease is found with that lease alone, which is easily forgotten.
+    /// Adds a hint if no lease was given: an execution in a lease is found only with that lease.
     func askingForLease(_ lease: Lease?) -> BerthError {
         guard code == .notFound, lease == nil else { return self }
-        return BerthError(code, "\(message); one that was started in a lease needs --lease")
+        return BerthError(code, "\(message); an execution in a lease needs --lease")
     }
 }

@@ -14,21 +14,21 @@ import Synchronization
 
 struct Repl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "A prompt at an interpreter that keeps its state.",
+        abstract: "Start a prompt for an interpreter that keeps its state.",
         discussion: """
-            Leases a container, opens a context in it, and runs what is typed: Enter runs what is whole and else begins \
-            another line, Alt-Enter always does; Tab completes; up and down go through what was typed before; Ctrl-C stops \
-            the code that runs, and keeps the variables; Ctrl-D leaves. Pictures are written to files whose paths are \
-            printed, and shown where the terminal can.
+            Leases a container, opens a context in it, and runs the code that you type. Enter runs complete code, \
+            otherwise it begins another line; Alt-Enter always begins one. Tab completes, up and down go through the \
+            history, Ctrl-C stops the running code and keeps the variables, Ctrl-D leaves. Pictures are shown if the \
+            terminal can do that; otherwise they are written to files, whose paths are printed.
 
               berth repl
               berth repl --language bash
               berth repl --pool science --images plots
 
-            What does not come from a terminal is run as one piece.
+            If standard input is not a terminal, all of it is run as one piece of code.
             """)
 
-    /// How long a piece may run if nothing is said.
+    /// Time-out of a piece of code, used when --timeout is not given.
     private static let maxPiece = Duration.seconds(8 * 3600)
     private static let maxCode = 1 << 20
 
@@ -42,7 +42,7 @@ struct Repl: AsyncParsableCommand {
     @Option(help: "python, bash, sh or node.")
     var language = "python"
 
-    @Option(help: ArgumentHelp("With --lease: a context that is open already.", valueName: "id"))
+    @Option(help: ArgumentHelp("With --lease: a context that is already open.", valueName: "id"))
     var context: String?
 
     @Option(
@@ -55,10 +55,10 @@ struct Repl: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard context == nil || leases.isGiven || Arguments.variable("BERTH_LEASE") != nil else {
-            throw ValidationError("--context needs --lease: a context is in a lease")
+            throw ValidationError("--context needs --lease: a context belongs to a lease")
         }
         guard !leases.isGiven || pool == nil else {
-            throw ValidationError("--lease is a container already: --pool chooses another")
+            throw ValidationError("--lease and --pool can't be used together: the lease has a container already")
         }
     }
 
@@ -99,7 +99,7 @@ struct Repl: AsyncParsableCommand {
     }
 }
 
-/// One prompt, from its first piece of code to Ctrl-D.
+/// One session at a prompt, until Ctrl-D.
 final class ReplSession {
     private let client: BerthClient
     private let context: Context
@@ -107,7 +107,7 @@ final class ReplSession {
     private let timeout: Duration
     private var printer: ShownPrinter
     private let editor = LineEditor()
-    /// What Ctrl-C stops.
+    /// The piece of code that Ctrl-C stops.
     private let running = RunningPiece()
 
     init(client: BerthClient, context: Context, language: String, timeout: Duration, printer: ShownPrinter) {
@@ -143,7 +143,7 @@ final class ReplSession {
         }
     }
 
-    /// Runs a piece of code to its end. Returns its exit code.
+    /// Runs a piece of code, and returns its exit code.
     func run(_ code: String) async throws -> Int32 {
         var command = Command(piece: code, in: context, timeout: timeout)
         let asks = language == "python" && isatty(STDIN_FILENO) == 1
@@ -188,9 +188,9 @@ final class ReplSession {
     }
 }
 
-/// The piece that a Ctrl-C is for, while the terminal makes signals of it.
+/// The running piece of code, which Ctrl-C interrupts while the terminal turns it into a signal.
 ///
-/// Unchecked, as the source of signals is only kept.
+/// The conformance is unchecked because of the source of signals, which is only kept.
 private final class RunningPiece: @unchecked Sendable {
     private struct State {
         var execution: Execution?

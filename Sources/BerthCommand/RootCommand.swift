@@ -21,7 +21,7 @@ struct RootCommand: AsyncParsableCommand {
               berth serve
               berth run -- python3 -c 'print("hello")'
 
-            BERTH_SERVER names the server for all that speak to one (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
+            BERTH_SERVER is the address of the server for all commands (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
             """,
         version: Version.current,
         subcommands: [
@@ -31,7 +31,7 @@ struct RootCommand: AsyncParsableCommand {
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
 
-    /// What is wrong with the arguments, on one line.
+    /// The error in the arguments on one line.
     private static func parseError(_ error: any Error, _ subcommand: String?) -> String {
         var words = ""
         for line in message(for: error).split(separator: "\n") {
@@ -42,19 +42,19 @@ struct RootCommand: AsyncParsableCommand {
         if words.hasSuffix(".") { words.removeLast() }
         let takesProgram = subcommand == "run" || subcommand == "load"
         if takesProgram, words.hasPrefix("Unknown option"), !CommandLine.arguments.contains("--") {
-            words += "; the flags of a program come after \"--\", and so does the program"
+            words += "; a program and its flags come after \"--\""
         }
         return words
     }
 
-    /// Commands that are run often, by other programs too, and have no commands below them.
+    /// Commands that are run often, also by other programs, and have no subcommands.
     private static let frequent: [any ParsableCommand.Type] = [
         Run.self, Attach.self, Acquire.self, Release.self, Executions.self, Signal.self, Copy.self, Stats.self,
     ]
 
-    /// The command that the arguments ask for. Reading them for all commands costs milliseconds, in which the runtime looks
-    /// for conformances in the whole program: so one of the frequent commands is tried alone first. Whatever is not right
-    /// with that, help included, is read again as a whole, which has the words for it.
+    /// Parses the arguments. Parsing for all commands takes milliseconds, in which the runtime looks up conformances in
+    /// the whole program: so a frequent command is tried alone first. If that fails, also for --help, everything is
+    /// parsed, which gives the right message.
     private static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
         if let name = arguments.first,
             let type = frequent.first(where: { $0._commandName == name }),
@@ -65,7 +65,7 @@ struct RootCommand: AsyncParsableCommand {
         return try parseAsRoot(arguments)
     }
 
-    /// In lists of processes it is what was typed, whichever file that has led to.
+    /// Makes lists of processes show "berth", whatever the name of the executable.
     private static func beCalledBerth() {
         let name = open("/proc/self/comm", O_WRONLY | O_CLOEXEC)
         guard name >= 0 else { return }
@@ -76,7 +76,7 @@ struct RootCommand: AsyncParsableCommand {
     static func main() async {
         StandardDescriptors.open()
         beCalledBerth()
-        // What nobody reads any more is an error like others, told by `OutputFailure`.
+        // A closed pipe is an error like others, which `OutputFailure` reports.
         signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parsed(Arguments.own)
@@ -93,12 +93,12 @@ struct RootCommand: AsyncParsableCommand {
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)
         } catch {
-            // Asking for help or for the version is no error.
+            // Help and version are not errors.
             guard exitCode(for: error) != .success else {
                 do throws(OutputFailure) { try printLine(fullMessage(for: error)) } catch { error.exit() }
                 Glibc.exit(0)
             }
-            // As in a shell's own words: 125 is "run" itself having failed, whatever the program would have said.
+            // 125 means that "run" itself failed, so that it can't be mistaken for the program's exit code.
             let named = CommandLine.arguments.dropFirst().first
             let subcommand = configuration.subcommands.map { $0._commandName }.first { $0 == named }
             printError("\(parseError(error, subcommand)); see: berth \(subcommand.map { "\($0) " } ?? "")--help")
@@ -107,10 +107,10 @@ struct RootCommand: AsyncParsableCommand {
     }
 }
 
-/// A failure that the user is told in one line, and the code that berth exits with.
+/// A failure that is reported in one line, with the exit code of berth.
 struct Failure: Error {
     var message: String
-    /// 2: what was asked for can't be right; 1: it could not be done.
+    /// 2: the request can't be right. 1: it failed. 125: run or attach failed.
     var code: Int32
 
     init(_ message: String, code: Int32 = 1) {

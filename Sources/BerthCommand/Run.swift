@@ -15,7 +15,7 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a program in a warm container and stream its output.",
         discussion: """
-            Acquires a container, runs the program in it, streams its output as it comes, releases the container.
+            Acquires a container, runs the program in it, streams its output, and releases the container.
 
               berth run -- python3 -c 'print("hello")'
               berth run -it -- bash
@@ -24,13 +24,13 @@ struct Run: AsyncParsableCommand {
               berth run --language python --code - < script.py
               berth run --resumable 10m --timeout 1h -- make
 
-            Exits with the program's own code; 128+n when signal n ended it, 124 when its time was up, 125 when Berth \
-            itself failed, 126 when the program can't be executed, 127 when it was not found.
-            Ctrl-C interrupts the program; what does not end within 2 s of it is killed. With -it it is a key like any \
-            other, and Enter ~ . leaves.
+            Exits with the program's exit code; 128+n if signal n ended it, 124 if its time was up, 125 if Berth \
+            itself failed, 126 if the program can't be executed, 127 if it was not found.
+            Ctrl-C interrupts the program, which is killed if it does not end within 2 s. With -it, Ctrl-C goes to the \
+            program, and Enter ~ . leaves.
             """)
 
-    /// How long a session at a terminal may last if nothing is said.
+    /// Time-out with a terminal, used when --timeout is not given.
     private static let terminalTimeout = Duration.seconds(8 * 3600)
     private static let detachedTime = Duration.seconds(600)
     private static let maxCode = 128 << 10 - 1
@@ -55,10 +55,10 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The program's working directory (default: /workspace).")
     var cwd: String?
 
-    @Option(help: ArgumentHelp("Instead of a program: a line for the container's shell.", valueName: "line"))
+    @Option(help: ArgumentHelp("Run a line in the container's shell instead of a program.", valueName: "line"))
     var shell: String?
 
-    @Option(help: ArgumentHelp("Instead of a program: source text, with --language; - reads it.", valueName: "text"))
+    @Option(help: ArgumentHelp("Run source text in --language instead of a program; - reads it.", valueName: "text"))
     var code: String?
 
     @Option(help: "Language of --code: python, sh, or one from the pool's configuration.")
@@ -69,7 +69,7 @@ struct Run: AsyncParsableCommand {
             "With --lease and --code: the context that runs it, from berth context open.", valueName: "id"))
     var context: String?
 
-    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program as it comes.")
+    @Flag(name: [.customShort("i"), .long], help: "Send standard input to the program while it runs.")
     var interactive = false
 
     @Flag(name: [.customShort("t"), .long], help: "Give the program a terminal; with -i, connect this one to it.")
@@ -86,24 +86,24 @@ struct Run: AsyncParsableCommand {
     var grace: DurationArgument?
 
     @Option(
-        help: "End the program when it writes nothing for this time.", transform: DurationArgument.init(parsing:))
+        help: "End the program when it has written nothing for this time.", transform: DurationArgument.init(parsing:))
     var idleTimeout: DurationArgument?
 
     @Option(help: "End the program when it has used this much CPU time.", transform: DurationArgument.init(parsing:))
     var cpuTime: DurationArgument?
 
     @Option(
-        help: "Maximum output, for stdout and stderr each: 64k, 10m. More is cut; with 10m,kill the program is ended.",
+        help: "Maximum of stdout and of stderr: 64k, 10m. More is cut off; with 10m,kill the program is ended.",
         transform: OutputLimitArgument.init(parsing:))
     var maxOutput: OutputLimitArgument?
 
     @Flag(help: "Send stderr and stdout through one pipe: all output comes on stdout, in the order of writing.")
     var merge = false
 
-    @Flag(help: "With -t: do not echo what is typed.")
+    @Flag(help: "With -t: do not echo what you type.")
     var noEcho = false
 
-    @Flag(help: "With --lease: keep what the program leaves running until the lease ends.")
+    @Flag(help: "With --lease: processes that the program leaves running live until the lease ends.")
     var keepBackground = false
 
     @Option(
@@ -119,7 +119,7 @@ struct Run: AsyncParsableCommand {
 
     @Flag(
         name: [.customShort("d"), .long],
-        help: "Print the execution's id and exit; see berth attach. Implies --resumable 10m if that is not given.")
+        help: "Print the execution's id and exit; see berth attach. Implies --resumable 10m unless that is given.")
     var detach = false
 
     @Flag(help: "Print events as JSON, one per line.")
@@ -134,34 +134,34 @@ struct Run: AsyncParsableCommand {
             throw ValidationError(
                 given == 0
                     ? "no command is given: berth run -- PROGRAM, --shell LINE or --code TEXT"
-                    : "one of a command, --shell and --code is run, and \(given) are given")
+                    : "\(given) of a command, --shell and --code are given, but only one can be run")
         }
         if context != nil { try validateContext() }
         guard context != nil || (code == nil) == (language == nil) else {
             throw ValidationError(
                 code == nil
-                    ? "--language says what --code is written in, which is not given" : "--code needs --language")
+                    ? "--language needs --code" : "--code needs --language")
         }
         guard code != "-" || !interactive else {
-            throw ValidationError("--code - reads standard input, which -i would send to the program")
+            throw ValidationError("--code - and -i can't be used together: both read standard input")
         }
         guard !leases.isGiven || pool == nil && wait == nil else {
-            throw ValidationError("--lease is a container already: --pool and --wait choose another")
+            throw ValidationError("--lease can't be used with --pool or --wait: the lease has a container already")
         }
         guard !keepBackground || leases.isGiven || Arguments.variable("BERTH_LEASE") != nil else {
-            throw ValidationError("--keep-background needs --lease: without one, the container goes with the program")
+            throw ValidationError("--keep-background needs --lease: without one, the container ends with the program")
         }
         guard !noEcho || terminal else {
             throw ValidationError("--no-echo needs -t: without a terminal, nothing is echoed")
         }
         guard unwatched == nil || resumable != nil || detach else {
-            throw ValidationError("--unwatched needs --resumable: other programs are always watched")
+            throw ValidationError("--unwatched needs --resumable: other programs end when nobody watches")
         }
         for (flag, value) in [("--timeout", timeout), ("--idle-timeout", idleTimeout), ("--cpu-time", cpuTime)]
             + [("--resumable", resumable), ("--grace", grace)]
         {
             if let value, value.duration < .milliseconds(1) {
-                throw ValidationError("\(flag) \(value) is less than 1ms, the shortest")
+                throw ValidationError("\(flag) \(value) is less than 1ms, the minimum")
             }
         }
         for entry in env {
@@ -171,17 +171,17 @@ struct Run: AsyncParsableCommand {
         }
     }
 
-    /// What a context decides is not to be said.
+    /// With --context, flags that the context has decided are not allowed.
     private func validateContext() throws {
-        guard code != nil else { throw ValidationError("--context runs --code TEXT, which is not given") }
+        guard code != nil else { throw ValidationError("--context needs --code TEXT") }
         guard leases.isGiven || Arguments.variable("BERTH_LEASE") != nil else {
-            throw ValidationError("--context needs --lease: a context is in a lease")
+            throw ValidationError("--context needs --lease: a context belongs to a lease")
         }
         for (flag, isGiven) in [
             ("--language", language != nil), ("--env", !env.isEmpty), ("--cwd", cwd != nil), ("-t", terminal),
             ("--merge", merge), ("--keep-background", keepBackground),
         ] where isGiven {
-            throw ValidationError("\(flag) is the context's: it was decided when that was opened")
+            throw ValidationError("\(flag) can't be used with --context: it is set when the context is opened")
         }
     }
 
@@ -189,7 +189,7 @@ struct Run: AsyncParsableCommand {
         throw ExitCode(try await Run.withOwnCode(execute))
     }
 
-    /// What fails in `body` is Berth's own failure.
+    /// Makes failures of `body` exit with 125, Berth's own failure.
     static func withOwnCode(_ body: () async throws -> Int32) async throws -> Int32 {
         do {
             return try await body()
@@ -203,7 +203,7 @@ struct Run: AsyncParsableCommand {
     private func execute() async throws -> Int32 {
         var program = try programToRun()
         let address = try server.address()
-        // Who asks for a pool wants a container of it, whatever the environment says.
+        // With --pool or --wait, BERTH_LEASE is ignored: the user wants a new container.
         let lease = try pool == nil && wait == nil ? leases.optional() : nil
         let client = try await BerthClient.connect(to: address)
         if context != nil, let lease { program.program = try piece(program.program, lease) }
@@ -225,7 +225,7 @@ struct Run: AsyncParsableCommand {
 
     private func programToRun() throws -> Command {
         var variables: [String: String] = [:]
-        // What is given twice has its last value.
+        // If a variable is given twice, the last value counts.
         var others: [String: SystemString] = [:]
         for entry in env {
             guard let separator = entry.firstIndex(of: "=") else { continue }
@@ -270,7 +270,7 @@ struct Run: AsyncParsableCommand {
 
     private func what() throws -> Command.Program {
         if let shell {
-            // Its field is text alone; the server makes the same of it.
+            // The field for a shell line takes only UTF-8. The server would make the same command from it.
             guard let line = shell.argumentString.text else {
                 return .systemArgv(["/bin/sh", "-c", shell.argumentString])
             }
@@ -282,7 +282,7 @@ struct Run: AsyncParsableCommand {
             return .code(text, language: language)
         }
         guard let bytes = StandardInput.all(limit: Run.maxCode) else {
-            throw Failure("the code on standard input is longer than \(Run.maxCode) bytes, the limit")
+            throw Failure("the code on standard input is longer than \(Run.maxCode) bytes, the maximum")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure("the code on standard input is not valid UTF-8")

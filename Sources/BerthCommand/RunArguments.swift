@@ -15,10 +15,10 @@ import Console
 struct OutputLimitArgument {
     let limit: OutputLimit
 
-    /// - Throws: `ValidationError` that says what would be right.
+    /// - Throws: `ValidationError` that names the allowed values.
     init(parsing text: String) throws {
         guard let limit = OutputLimit(text) else {
-            throw ValidationError("a size is 65536, 64k, 10m or 1g, and may end in \",kill\"")
+            throw ValidationError("write a size as 65536, 64k, 10m or 1g; it may end in \",kill\"")
         }
         self.limit = limit
     }
@@ -28,12 +28,12 @@ struct OutputLimitArgument {
 struct UnwatchedArgument {
     let value: Unwatched
 
-    /// - Throws: `ValidationError` that says what would be right.
+    /// - Throws: `ValidationError` that names the allowed values.
     init(parsing text: String) throws {
         switch text {
         case "drop": value = .runOn
         case "wait": value = .wait
-        default: throw ValidationError("it is drop or wait")
+        default: throw ValidationError("it must be drop or wait")
         }
     }
 }

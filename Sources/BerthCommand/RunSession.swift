@@ -12,35 +12,36 @@ import Synchronization
     import Musl
 #endif
 
-/// One execution, shown here to its end: its output, its input, its terminal, the signals for it, and its connection, which
-/// is made anew while that makes sense.
+/// Runs one execution in this terminal until its end: output, input, terminal, signals, and the connection, which is
+/// replaced if it is lost and the execution is resumable.
 final class RunSession: Sendable {
     struct Settings: Sendable {
         var address: ServerAddress
         var json = false
-        /// Standard input goes to the program.
+        /// Whether standard input goes to the program.
         var sendsInput = false
-        /// The program has a terminal.
+        /// Whether the program has a terminal.
         var hasTerminal = false
-        /// The execution outlives its connection for so long; nil: it ends with it.
+        /// How long the execution outlives its connection; nil: it ends with it.
         var resumable: Duration?
-        /// It is only watched: a signal for this program leaves it.
+        /// Whether the execution is only watched, so that a signal to berth leaves it running.
         var isAttached = false
 
-        /// What is typed here goes to the program's terminal as it is.
+        /// Whether this terminal is in raw mode, so that all keys go to the program's terminal.
         var isRaw: Bool { sendsInput && hasTerminal && !json && LocalTerminal.isThere }
     }
 
     private struct State {
         var client: BerthClient
         var execution: Execution
-        /// How often the execution has started here: again with each connection.
+        /// How many `started` events came: one with each connection.
         var starts = 0
         var isConnected = true
-        /// When the connection was lost, and how often a new one was tried since.
+        /// When the connection was lost; nil if it is not.
         var lost: ContinuousClock.Instant?
+        /// Attempts to reconnect since then.
         var attempts = 0
-        /// Leaving, with this exit code.
+        /// Set when berth is leaving, to its exit code.
         var leaving: Int32?
         var pause: Task<Void?, Never>?
         var inputWaiters: [CheckedContinuation<Void, Never>] = []
@@ -55,7 +56,7 @@ final class RunSession: Sendable {
         state = Mutex(State(client: client, execution: execution))
     }
 
-    /// Runs to the execution's end, or until it is left. Returns the exit code.
+    /// Runs until the execution ends or the user leaves it. Returns the exit code.
     func run() async throws -> Int32 {
         let signals = RunSignals(
             terminal: settings.isRaw, resized: { [resizes] in resizes.continuation.yield() },
@@ -81,7 +82,7 @@ final class RunSession: Sendable {
                     do throws(OutputFailure) {
                         try printer.print(event)
                     } catch {
-                        // A shell's pipeline would have ended the program with SIGPIPE, or for its failed write.
+                        // In a pipeline of a shell, SIGPIPE or the failed write would have ended the program, too.
                         if !settings.isAttached { execution.kill() }
                         throw error
                     }
@@ -100,7 +101,7 @@ final class RunSession: Sendable {
         }
     }
 
-    /// Returns false when it had started before, on another connection.
+    /// Returns false if it had already started on another connection.
     private func hasStarted(_ started: Started) -> Bool {
         let (starts, waiters) = state.withLock { state in
             state.starts += 1
@@ -128,7 +129,8 @@ final class RunSession: Sendable {
 
     private func sendInput() async {
         let scanner = Mutex(EscapeScanner())
-        // Who types may leave also while nothing is taken; what comes through a pipe waits there.
+        // From a terminal, much is read ahead, so that Enter ~ . works even if the program reads nothing. A pipe just
+        // waits.
         let input = StandardInput(ahead: settings.isRaw ? 1024 : 2) { [weak self, settings] piece in
             guard settings.isRaw else { return piece }
             let (passed, leaves) = scanner.withLock { $0.scan(piece) }
@@ -142,7 +144,8 @@ final class RunSession: Sendable {
         _ = await write(nil)
     }
 
-    /// Writes, on the next connection too if need be; nil is the end. False when the program takes no more input.
+    /// Writes input, or its end if `bytes` is nil, and continues on the next connection if this one is lost. Returns
+    /// false if the program takes no more input.
     private func write(_ bytes: [UInt8]?) async -> Bool {
         var rest = bytes ?? []
         while true {
@@ -172,7 +175,7 @@ final class RunSession: Sendable {
         }
     }
 
-    /// One after another, so that the last size that is told is the last one there was.
+    /// Sends new sizes one after another, so that the program gets the last size last.
     private func followSize() async {
         var told = LocalTerminal.size
         for await _ in resizes.stream {
@@ -184,11 +187,11 @@ final class RunSession: Sendable {
         }
     }
 
-    // MARK: The end that is asked for
+    // MARK: Leaving
 
     private func end(_ signal: Int32, _ urgency: RunSignals.Urgency) {
         let (execution, isRunning) = state.withLock { ($0.execution, $0.starts > 0 && $0.isConnected) }
-        // Before the start, nothing runs that could end by itself, and the wait for a container may be long.
+        // Before the start there is no program to signal, and the wait for a container may be long.
         guard isRunning, !settings.isAttached, !(signal == SIGHUP && settings.resumable != nil) else {
             return urgency == .first ? leave(128 + signal) : leaveForGood(128 + signal)
         }
@@ -205,7 +208,7 @@ final class RunSession: Sendable {
         leave(goesOn ? 0 : 128 + SIGHUP)
     }
 
-    /// Without the connection, a program that is not resumable is ended by the server.
+    /// Closes the connection, whereupon the server ends a program that is not resumable.
     private func leave(_ code: Int32) {
         let (client, pause) = state.withLock { state in
             if state.leaving == nil { state.leaving = code }
@@ -215,7 +218,7 @@ final class RunSession: Sendable {
         client.close()
     }
 
-    /// Also when nobody takes what is to be written first.
+    /// Leaves within a second, even if a write to standard output blocks.
     private func leaveForGood(_ code: Int32) {
         leave(code)
         DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(1)) {
@@ -226,7 +229,7 @@ final class RunSession: Sendable {
 
     // MARK: The connection
 
-    /// Returns with a new one, or when it was left meanwhile.
+    /// Returns when there is a new connection, or the user has left meanwhile.
     private func reconnect(_ error: BerthError) async throws {
         let (old, starts) = state.withLock { ($0.execution, $0.starts) }
         guard error.code == .unavailable, starts > 0, let resumable = settings.resumable else { throw error }
@@ -254,7 +257,8 @@ final class RunSession: Sendable {
         }
     }
 
-    /// Longer each time, and not the same for all who lost the same server.
+    /// Waits before the next attempt: longer each time, and a random time, so that the clients of a lost server do not
+    /// all return at once.
     private func pause(after attempts: Int) async {
         guard attempts > 0 else { return }
         let longest = min(Duration.milliseconds(100) * (1 << min(attempts - 1, 10)), .seconds(5))

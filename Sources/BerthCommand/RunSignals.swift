@@ -9,9 +9,9 @@ import Dispatch
     import Musl
 #endif
 
-/// The signals that this program gets while another runs for it.
+/// Handles the signals that berth gets while a program runs.
 final class RunSignals: @unchecked Sendable {
-    /// How far the wish to end has gone.
+    /// How urgent it is to end.
     enum Urgency {
         case first
         /// The second time, or 2 s later.
@@ -20,10 +20,10 @@ final class RunSignals: @unchecked Sendable {
         case last
     }
 
-    /// Where a signal's handler, which may do next to nothing, writes its number.
+    /// A pipe to which the signal handler writes the number of the signal, since it may do little else.
     nonisolated(unsafe) private static var arrivals: Int32 = -1
 
-    /// On this queue alone.
+    /// The queue on which everything is used.
     private let queue = DispatchQueue(label: "berth.signals")
     private let source: any DispatchSourceRead
     private var handlers: [Int32: () -> Void] = [:]
@@ -32,10 +32,10 @@ final class RunSignals: @unchecked Sendable {
     private let end: @Sendable (_ signal: Int32, Urgency) -> Void
 
     /// - Parameters:
-    ///   - terminal: the local terminal is passed through: signals that would leave it raw are taken too, and it follows
-    ///     a stop and a change of size.
-    ///   - resized: the window has, or may have, another size.
-    ///   - end: this program was told to end.
+    ///   - terminal: whether the local terminal is in raw mode. Then signals that would leave it so are handled, too,
+    ///     and so are stop and continue.
+    ///   - resized: called when the size of the window may have changed.
+    ///   - end: called when a signal asks berth to end.
     init(
         terminal: Bool, resized: @escaping @Sendable () -> Void,
         end: @escaping @Sendable (_ signal: Int32, Urgency) -> Void
@@ -67,7 +67,7 @@ final class RunSignals: @unchecked Sendable {
         }
     }
 
-    /// The first signal to end.
+    /// The first signal that asked berth to end.
     var received: Int32? { queue.sync { first } }
 
     private func handle(_ number: Int32, _ handler: @escaping @Sendable () -> Void) {

@@ -14,25 +14,25 @@ import Runc
     import Musl
 #endif
 
-/// The runtime that a server uses, the default image of its pools, and what its janitor needs.
+/// The runtime of a server, the default image of its pools, and what its janitor needs.
 struct RuntimeChoice {
     static let standardImage = "python:3.9-slim"
 
     var runtime: any ContainerRuntime
     var image: String
-    /// What the janitor removes itself; nil with Docker.
+    /// The containers that the janitor removes itself; nil with Docker.
     var containers: Janitor.Containers?
-    /// Commands by which the janitor removes what a dead server has left in an engine.
+    /// Commands with which the janitor removes what an ended server has left in an engine.
     var sweeps: [[String]] = []
-    /// Gets what members like this need, their image above all: before the first create, whose time-out is
-    /// not meant for that. Gives the template with the image that its reference means now.
+    /// Prepares what members of this template need, above all the image: before the first create, since the time-out of
+    /// a create does not allow for a pull. Returns the template with the image that its reference stands for now.
     var prepare: @Sendable (MemberTemplate) async throws -> MemberTemplate = { $0 }
-    /// Bytes that members can have now; nil where the kernel does not tell.
+    /// Bytes of memory that are available for members; nil if unknown.
     var memory: @Sendable () -> Int64? = HostMemory.available
-    /// The pools' templates, prepared.
+    /// The prepared templates of the pools.
     var resolved = ResolvedTemplates()
 
-    /// - Throws: `Failure` or `RuntimeError` that says what is missing, and what to do.
+    /// - Throws: `Failure` or `RuntimeError` that says what is missing and how to fix it.
     static func make(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
@@ -46,18 +46,18 @@ struct RuntimeChoice {
         }
     }
 
-    /// Docker if it answers and has the image or can get it, else runc, whatever is wrong with Docker; says which and why.
+    /// Chooses Docker if it answers and has the image or can pull it, otherwise runc, and logs why.
     private static func auto(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
         let against: RuntimeError
         if let image = settings.configuration.pools.lazy.compactMap(\.image).first(where: PoolSettings.isHostFiles) {
-            against = RuntimeError(.failed, "the image \(image) is the host's own files, which runc alone has")
+            against = RuntimeError(.failed, "the image \(image) means the host's own files, which only runc can use")
         } else {
             do {
                 let choice = try await docker(settings, agent: agent, directory: directory)
                 settings.logger.notice(
-                    "taking Docker",
+                    "using Docker",
                     metadata: ["runtime.reason": "it answers and has the image \(images(settings, choice))"])
                 return choice
             } catch let error as RuntimeError {
@@ -67,7 +67,7 @@ struct RuntimeChoice {
         do {
             let choice = try await runc(settings, agent: agent, directory: directory)
             settings.logger.notice(
-                "taking the embedded runtime, runc",
+                "using the embedded runtime, runc",
                 metadata: ["runtime.reason": "\(against.message)", "pool.image": "\(images(settings, choice))"])
             return choice
         } catch let error as RuntimeError {
@@ -95,7 +95,7 @@ struct RuntimeChoice {
             runtime: runtime, image: standardImage,
             sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)],
             prepare: { template in
-                // At a reload.
+                // A reload may bring such an image.
                 if PoolSettings.isHostFiles(template.image) { throw hostFiles(template.image) }
                 return try await runtime.prepare(template)
             })
@@ -104,7 +104,7 @@ struct RuntimeChoice {
 
     private static func hostFiles(_ image: String) -> RuntimeError {
         RuntimeError(
-            .invalidConfiguration, "the image \(image) is the host's own files, which the runtime runc alone has")
+            .invalidConfiguration, "the image \(image) means the host's own files, which only runc can use")
     }
 
     private static func runc(
@@ -119,7 +119,7 @@ struct RuntimeChoice {
         return try await choice.resolving(settings.configuration.templates(standardImage: choice.image))
     }
 
-    /// With all templates prepared; ends the runtime if that fails.
+    /// Prepares all templates. If that fails, the runtime is shut down.
     private func resolving(_ templates: [MemberTemplate]) async throws -> RuntimeChoice {
         var choice = self
         do {
@@ -137,7 +137,7 @@ struct RuntimeChoice {
     }
 }
 
-/// Templates as they are configured, and with the images that their references meant when the server last looked.
+/// Configured templates, each with the image that its reference stood for when it was last looked up.
 struct ResolvedTemplates: Sendable {
     private var pairs: [(configured: MemberTemplate, resolved: MemberTemplate)] = []
 
@@ -149,7 +149,7 @@ struct ResolvedTemplates: Sendable {
         }
     }
 
-    /// The same pools, made of the very images that were looked up.
+    /// The same configuration with the resolved images.
     func applied(to fleet: FleetConfiguration) -> FleetConfiguration {
         var fleet = fleet
         for index in fleet.pools.indices {

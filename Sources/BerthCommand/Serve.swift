@@ -10,11 +10,12 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Keep containers warm and serve them.",
         discussion: """
-            Prints one line on stdout when it accepts connections, "berth: listening on 127.0.0.1:7411"; its log goes to \
-            stderr. SIGTERM and SIGINT drain: nothing new begins, what runs has the drain time to end, every container is \
-            removed. A second signal hurries. SIGHUP reads the configuration file again; no lease is dropped by that.
+            Prints a line on stdout when it accepts connections, "berth: listening on 127.0.0.1:7411"; the log goes to \
+            stderr. SIGTERM and SIGINT drain: no new program begins, running ones have the drain time to end, and \
+            every container is removed. A second signal ends the programs at once. SIGHUP reloads the configuration \
+            file, without dropping leases.
 
-              berth serve                                    on Docker if it can, else runc
+              berth serve                                    on Docker if possible, else runc
               berth serve --runtime runc --image host        offline: the host's own /usr
               berth serve --image python:3.12-slim --size 4  pulled if missing
               berth serve --config berth.yaml                every setting, see berth config

@@ -21,11 +21,11 @@ import Service
     import Musl
 #endif
 
-/// All that `berth serve` was told, checked.
+/// The checked settings of `berth serve`.
 struct ServerSettings: Sendable {
     var configuration: ServerConfiguration
     var addresses: [ServerAddress]
-    /// To be read again at a reload.
+    /// The source to read again at a reload.
     var source: ConfigurationSource
     var logger: Logger
 
@@ -42,7 +42,7 @@ struct ServerSettings: Sendable {
         return limits
     }
 
-    /// The same after a restart, different for each server of a host.
+    /// The configured name, or one that is the same after a restart and differs between the servers of a host.
     var instanceName: String {
         if let instance = configuration.instance { return instance }
         for address in addresses {
@@ -56,15 +56,15 @@ struct ServerSettings: Sendable {
     }
 }
 
-/// A whole server: the pieces put together, run, and taken apart in order.
+/// A whole server: its parts are created, run, and shut down in order.
 struct Server {
-    /// How long the removal of all containers may take at the end, and all that comes after it: together 5 s, whatever an
-    /// engine does.
+    /// How long the removal of all containers may take at the end, and everything after it: together 5 s, even if an
+    /// engine hangs.
     private static let removalTime = Duration.milliseconds(4500)
     private static let closingTime = Duration.milliseconds(500)
 
-    /// Half of the cores: programs need the others, and a command whose client and container share a loop saves four
-    /// switches of threads.
+    /// Half of the cores: programs need the others, and if the client and the container of a command share a loop, that
+    /// saves four thread switches.
     private static let eventLoops = Swift.max(1, System.coreCount / 2)
 
     private let settings: ServerSettings
@@ -75,18 +75,18 @@ struct Server {
         logger = settings.logger
     }
 
-    /// Serves until it is told to end by a signal, and all is removed.
+    /// Serves until a signal asks it to end and everything is removed.
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
-        // Without a file too: else a SIGHUP, as it ends a terminal's programs, would end the server.
+        // Also without a file, since otherwise a SIGHUP would end the server.
         let hangups = HangupSignals()
         let configuration = settings.configuration
         let descriptors = descriptors()
         let agent = try AgentBinary.find(configuration.agent)
         let directory = try StateDirectory(
             base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
-        // Until the runtime is chosen a signal ends the server at once, also a long pull. There is no container yet, but a
-        // directory.
+        // Until the runtime is chosen, a signal ends the server at once, even during a long pull. There are no
+        // containers yet, but this janitor must remove the directory.
         let first = try Janitor(state: directory)
         let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
         let signals = EndSignals()
@@ -135,14 +135,14 @@ struct Server {
         let hurry = Task {
             await signals.next()
             guard !Task.isCancelled else { return }
-            logger.notice("told again to end, not waiting for programs")
+            logger.notice("second signal, not waiting for programs")
             service.endAll()
         }
         await drain(service, fleet)
         service.endAll()
         await removeAll(fleet, maintenance)
         hurry.cancel()
-        // The kernel closes what is not closed by then.
+        // The kernel closes everything that is still open after that.
         _ = await finishes(within: Server.closingTime) { [runtime = choice.runtime] in
             await rpc.close()
             await runtime.shutdown()
@@ -151,7 +151,8 @@ struct Server {
         withExtendedLifetime((directory, janitor, hangups, users)) {}
     }
 
-    /// Once, what the pools' choice costs and means: the figures are this project's own, on two cores (docs/benchmarks.md).
+    /// Logs once what `reuse` means for the pools and costs. The figures were measured on two cores
+    /// (docs/benchmarks.md).
     private func tellOfReuse(_ choice: RuntimeChoice) {
         let pools = settings.configuration.pools.map(\.pool)
         let rate = choice.runtime.kind == "docker" ? (new: "6", again: "80") : (new: "25", again: "750")
@@ -161,9 +162,9 @@ struct Server {
             let meaning: Logger.Message =
                 switch reuse {
                 case .never:
-                    "every lease has a new container, destroyed after it: safest, and slow when leases are short"
+                    "every lease gets a new container, which is destroyed after it: safest, but slow if leases are short"
                 case .reset:
-                    "containers are made as new after a lease and used again: fast, for programs that trust the reset"
+                    "containers are made as new after a lease and used again: fast, if you trust the reset"
                 }
             logger.notice(
                 meaning,
@@ -171,7 +172,7 @@ struct Server {
                     "pool.reuse": reuse == .never ? "never" : "reset", "pools": "\(names.joined(separator: ","))",
                     "leases.per_second":
                         "about \(reuse == .never ? rate.new : rate.again) on 2 cores with \(choice.runtime.kind)",
-                    "see": reuse == .never ? "--reuse reset, if they may share" : "docs/threat-model.md",
+                    "see": reuse == .never ? "--reuse reset, if leases may share containers" : "docs/threat-model.md",
                 ])
         }
     }
@@ -180,7 +181,8 @@ struct Server {
         PatientRuntime(runtime, isRoomLeft: Descriptors.areLeft)
     }
 
-    /// Each connection and each container takes descriptors, and shells give 1024 of the many that they may.
+    /// Raises the limit of descriptors, since shells set it to 1024, and divides them between connections and
+    /// containers.
     private func descriptors() -> Descriptors {
         let configuration = settings.configuration
         let members = min(configuration.pools.reduce(0) { $0 + $1.pool.max }, configuration.max ?? 300)
@@ -189,7 +191,7 @@ struct Server {
             refused: RPCServer.Configuration().maxRefusedConnections)
         if descriptors.limit < descriptors.needed {
             logger.warning(
-                "fewer descriptors than all connections and containers would take",
+                "fewer descriptors than all connections and containers may need",
                 metadata: [
                     "limit.nofile": "\(descriptors.limit)", "limit.needed": "\(descriptors.needed)",
                     "connections.max": "\(descriptors.maxConnections)",
@@ -198,7 +200,7 @@ struct Server {
         return descriptors
     }
 
-    /// Waits until the runtime has confirmed that every container is gone; not for ever, since an engine may hang.
+    /// Waits until the runtime has confirmed that every container is gone, but not for ever, since an engine may hang.
     private func removeAll(_ fleet: Fleet, _ maintenance: Task<Void, Never>) async {
         guard await finishes(within: Server.removalTime, { await maintenance.value }) else {
             let left = fleet.listMembers().map(\.id.description)
@@ -213,7 +215,7 @@ struct Server {
         logger.notice("ended, every container is removed")
     }
 
-    /// Waits until nothing runs any more, at most for the drain time, less when the leases end before.
+    /// Waits until nothing runs, no lease is left, or the drain time is over.
     private func drain(_ service: PoolServiceHandler, _ fleet: Fleet) async {
         let deadline = ContinuousClock.now + settings.configuration.drainTime
         while service.executionCount > 0, fleet.leaseCount > 0, ContinuousClock.now < deadline {
@@ -238,8 +240,8 @@ struct Server {
             } catch let error as RPCError {
                 let advice =
                     switch error.code {
-                    case .alreadyExists: "; end what is there, or take another with --listen (port 0: a free one)"
-                    case .permissionDenied: "; take a port over 1023, or a directory that can be written to"
+                    case .alreadyExists: "; stop what listens there, or use another --listen (port 0: a free one)"
+                    case .permissionDenied: "; use a port over 1023, or a writable directory"
                     default: ""
                     }
                 throw Failure(error.message + advice)
@@ -252,19 +254,19 @@ struct Server {
         do throws(OutputFailure) {
             try printLine(line)
         } catch {
-            // Who does not listen misses it, and has a server all the same.
-            if !error.isClosedPipe { printError("\(error.message); it was to say: \(line)") }
+            // If nobody reads the line, the server runs all the same.
+            if !error.isClosedPipe { printError("\(error.message); the line was: \(line)") }
         }
     }
 
-    /// Members of this start and of the one before never share a name.
+    /// A random prefix, so that members of this start and of earlier ones do not have the same names.
     private static func memberPrefix() -> String {
         let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
         return String((0..<6).map { _ in digits[Int.random(in: 0..<digits.count)] })
     }
 }
 
-/// Whether `body` ends in time. If not, it goes on by itself: what hangs cannot be waited for.
+/// Returns whether `body` ends in time. If not, it goes on in the background, since it may hang.
 func finishes(within limit: Duration, _ body: @escaping @Sendable () async -> Void) async -> Bool {
     let (ends, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
     let timer = Task {
@@ -284,7 +286,7 @@ func finishes(within limit: Duration, _ body: @escaping @Sendable () async -> Vo
     return isInTime
 }
 
-/// SIGTERM and SIGINT, one after the other.
+/// A stream of SIGTERMs and SIGINTs.
 struct EndSignals {
     private let stream: AsyncStream<Void>
     private let sources: [any DispatchSourceSignal]
@@ -306,9 +308,9 @@ struct EndSignals {
     }
 }
 
-/// Where the file is that runs in every container.
+/// Finds the agent, the program that runs in every container.
 enum AgentBinary {
-    /// - Throws: `Failure` that names where it was looked for.
+    /// - Throws: `Failure` that names the places where it was searched.
     static func find(_ given: String?) throws -> String {
         if let given {
             guard access(given, X_OK) == 0 else {
@@ -317,14 +319,14 @@ enum AgentBinary {
             return given.hasPrefix("/") ? given : (realPath(given) ?? given)
         }
         guard let own = realPath("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
-            throw Failure("/proc is not mounted, so berth-agent can't be found; say where it is with --agent")
+            throw Failure("/proc is not mounted, so berth-agent can't be found: give its path with --agent")
         }
         let folder = own[..<slash]
         let places = ["\(folder)/berth-agent", "\(folder)/../libexec/berth/berth-agent"]
         guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
             throw Failure(
                 "berth-agent, which runs in every container, is neither \(places.joined(separator: " nor ")); build it "
-                    + "(make build) or say where it is with --agent")
+                    + "(make build) or give its path with --agent")
         }
         return realPath(found) ?? found
     }
@@ -338,7 +340,7 @@ enum AgentBinary {
 
 /// The host's memory, from /proc/meminfo.
 enum HostMemory {
-    /// Bytes available now without swapping; nil where the kernel does not tell.
+    /// Bytes that are available without swapping; nil if unknown.
     @Sendable static func available() -> Int64? {
         let descriptor = open("/proc/meminfo", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

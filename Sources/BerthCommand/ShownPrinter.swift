@@ -11,12 +11,11 @@ import FoundationEssentials
     import Musl
 #endif
 
-/// Puts out what a piece of code shows beside its output: text as it is, pictures into files, or into a terminal that shows
-/// them.
+/// Prints the displays of a piece of code: text unchanged, pictures to files, or to the terminal if it can show them.
 struct ShownPrinter {
-    /// Where pictures go; nil: nowhere, they are only named.
+    /// The directory for pictures; nil: they are only named.
     var pictures: PictureDirectory?
-    /// The terminal shows pictures that come as kitty's escapes.
+    /// Whether the terminal understands kitty's escape sequences for pictures.
     var showsPictures = false
 
     static let endings = [
@@ -52,7 +51,7 @@ struct ShownPrinter {
         for line in failure.traceback { printErrorLine(line) }
     }
 
-    /// A PNG as kitty, WezTerm and Ghostty show it.
+    /// A PNG as escape sequences for kitty, WezTerm and Ghostty.
     static func kitty(_ png: [UInt8]) -> String {
         let text = Array(Data(png).base64EncodedString().utf8)
         var escapes = ""
@@ -76,17 +75,17 @@ struct ShownPrinter {
     }
 }
 
-/// A directory of this run's own for pictures, made when the first one comes.
+/// The directory for pictures: a given one, or a new one that is created for the first picture.
 final class PictureDirectory {
     private var path: String?
     private var count = 0
 
-    /// - Parameter path: nil is a new one where files that nobody keeps go.
+    /// - Parameter path: an existing directory; nil: a new one in $TMPDIR or /tmp.
     init(_ path: String?) {
         self.path = path
     }
 
-    /// - Returns: the file's path; nil, when it could not be written, which is said.
+    /// - Returns: the path of the file; nil if it could not be written, which is reported.
     func write(_ bytes: [UInt8], _ ending: String) -> String? {
         if path == nil {
             var template = Array("\(Arguments.variable("TMPDIR") ?? "/tmp")/berth-XXXXXX".utf8CString)

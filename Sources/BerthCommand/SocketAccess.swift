@@ -8,13 +8,13 @@ import Configuration
     import Musl
 #endif
 
-/// Who may connect to a unix socket.
+/// The permissions of a unix socket, which decide who may connect.
 struct SocketAccess {
     let mode: UInt32
     /// Nil: the server's own group.
     let group: UInt32?
 
-    /// - Throws: `Failure` for a group that there is not.
+    /// - Throws: `Failure` if the group does not exist.
     init(_ configuration: ServerConfiguration) throws {
         group = try configuration.socketGroup.map(SocketAccess.group)
         mode = configuration.socketMode ?? (group == nil ? 0o600 : 0o660)

@@ -9,20 +9,20 @@ import Synchronization
     import Musl
 #endif
 
-/// This program's standard input, read a little ahead of who takes it, on a thread of its own.
+/// Standard input of berth, which a thread reads a little ahead.
 final class StandardInput: Sendable {
-    /// A read of a pipe brings less; a file is read in pieces of what one call carries.
+    /// Maximum bytes of a piece: what one call to the server can carry. A read from a pipe returns less.
     private static let pieceSize = 256 << 10
 
-    /// Ends with the input.
+    /// The pieces of the input.
     let pieces: AsyncStream<[UInt8]>
     private let slots: DispatchSemaphore
 
     /// - Parameters:
-    ///   - ahead: pieces that may wait to be taken; no more is read then.
-    ///   - scan: sees each piece at once, and says what is passed on.
+    ///   - ahead: maximum number of pieces that wait to be taken; nothing is read meanwhile.
+    ///   - scan: called with each piece at once, and returns what is passed on.
     init(ahead: Int, scan: @escaping @Sendable ([UInt8]) -> [UInt8] = { $0 }) {
-        // One that is made with slots may not be let go with fewer.
+        // A semaphore must not be deallocated with a lower value than it was created with, hence 0.
         let slots = DispatchSemaphore(value: 0)
         for _ in 0..<ahead { slots.signal() }
         self.slots = slots
@@ -41,10 +41,10 @@ final class StandardInput: Sendable {
         }
     }
 
-    /// A piece has been dealt with.
+    /// Must be called after each piece was used, to make room for another.
     func taken() { slots.signal() }
 
-    /// All of it; nil when it is more than `limit` bytes.
+    /// Reads all input; nil if it is more than `limit` bytes.
     static func all(limit: Int) -> [UInt8]? {
         var all: [UInt8] = []
         var room = [UInt8](repeating: 0, count: pieceSize)
@@ -56,7 +56,7 @@ final class StandardInput: Sendable {
         return nil
     }
 
-    /// 0 at the end. What can't be read, as a terminal that is gone, has ended too.
+    /// Reads some bytes. Returns 0 at the end, and also if reading fails, for example because the terminal is gone.
     private static func readSome(_ room: inout [UInt8]) -> Int {
         while true {
             let count = read(STDIN_FILENO, &room, room.count)

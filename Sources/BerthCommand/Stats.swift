@@ -16,19 +16,19 @@ struct Stats: AsyncParsableCommand {
         abstract: "Show the state and figures of a server's pools.",
         discussion: """
               berth stats                            once, as a table
-              berth stats --watch                    again and again, until Ctrl-C
-              berth stats --watch --interval 200ms   how often; at least 100ms
-              berth stats --json                     for programs, an object a line
+              berth stats --watch                    repeatedly, until Ctrl-C
+              berth stats --watch --interval 200ms   every 200ms; at least 100ms
+              berth stats --json                     for programs, one object per line
 
-            memory: what the containers may use, together. held for callers: the server's own memory for requests that \
-            wait, unfinished frames, queues and output (held_memory).
+            memory: the sum of the containers' memory limits. held for callers: the server's own memory for waiting \
+            requests, unfinished frames, queues and output (held_memory).
 
-            TARGET: containers kept warm. MAX: containers at most, in all states together. WAITING: acquires in line. \
-            PER S: acquires a second. P50, P90, P99: how long acquires took. A CREATE: how long a create takes. \
-            RECYCLED: containers made as new by a reset. RETIRED: containers given up.
+            TARGET: containers to keep warm. MAX: maximum number of containers in all states together. WAITING: \
+            acquires in the queue. PER S: acquires per second. P50, P90, P99: how long acquires took. A CREATE: how \
+            long a create takes. RECYCLED: containers made as new by a reset. RETIRED: containers that were given up.
 
-            held: a create is wanted, and the named limit is in its way. breaker: "open" means that the last create \
-            failed and none is tried until the time shown; berth admin reset-backoff closes it by hand.
+            held: a create is needed, but the named limit does not allow it. breaker: "open" means that the last \
+            create failed and none is tried until the time shown; berth admin reset-backoff closes it.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -44,7 +44,7 @@ struct Stats: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard interval.duration >= .milliseconds(100) else {
-            throw ValidationError("--interval \(interval) is less than 100ms, the shortest")
+            throw ValidationError("--interval \(interval) is less than 100ms, the minimum")
         }
     }
 
@@ -56,7 +56,7 @@ struct Stats: AsyncParsableCommand {
         }
     }
 
-    /// Each snapshot as it comes.
+    /// Prints each snapshot as it arrives.
     private static func show(_ snapshots: some AsyncSequence<StatsResponse, any Error>, json: Bool) async throws {
         var screen = json ? nil : Screen(STDOUT_FILENO)
         var isFirst = true

@@ -3,7 +3,7 @@
 import BerthSchema
 import Console
 
-/// Stats for people.
+/// Stats as text for people.
 enum StatsTable {
     static func text(_ stats: StatsResponse) -> String {
         let head =
@@ -11,7 +11,7 @@ enum StatsTable {
             + "\(count(stats.connections, "connection")), \(count(stats.executions, "execution")), "
             + "memory \(stats.memoryUsedBytes >> 20)"
             + (stats.memoryBudgetBytes == 0 ? " MiB" : " of \(stats.memoryBudgetBytes >> 20) MiB")
-            // A server of before the field has no budget.
+            // Older servers do not have this field.
             + (stats.heldBudgetBytes == 0 ? "" : ", held for callers \(held(stats))")
         let now = table(
             [
@@ -41,13 +41,13 @@ enum StatsTable {
             separator: "\n")
     }
 
-    /// "3 of 256 MiB": what is held, rounded up, so that little is not nothing.
+    /// "3 of 256 MiB": the held memory, rounded up, so that a little is not shown as 0.
     private static func held(_ stats: StatsResponse) -> String {
         let (mebibytes, rest) = stats.heldBytes.quotientAndRemainder(dividingBy: 1 << 20)
         return "\(mebibytes + (rest > 0 ? 1 : 0)) of \(stats.heldBudgetBytes >> 20) MiB"
     }
 
-    /// Columns as wide as their widest cell. Words of others can't steer the terminal.
+    /// Formats a table whose columns are as wide as their widest cell. Text from the server can't steer the terminal.
     static func table(_ header: [String], _ rows: [[String]]) -> [String] {
         let rows = rows.map { $0.map(\.printable) }
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
@@ -61,17 +61,17 @@ enum StatsTable {
         }
     }
 
-    /// What is out of the ordinary.
+    /// Notes on unusual states of a pool.
     private static func notes(_ pool: PoolStats) -> [String] {
         var notes: [String] = []
         if pool.isDraining { notes.append("draining: acquires are refused") }
         if !pool.cause.isEmpty { notes.append("last create failed: \(pool.cause): \(pool.causeMessage)") }
         if pool.isHeld { notes.append("held: \(pool.heldReason)") }
         if pool.waiters > 0 {
-            notes.append("the first in line waits for \(duration(pool.oldestWaitMilliseconds))")
+            notes.append("the first acquire in the queue has waited for \(duration(pool.oldestWaitMilliseconds))")
         }
         if pool.outdated > 0 {
-            notes.append("\(pool.outdated) idle of an earlier configuration, until new ones are warm")
+            notes.append("\(pool.outdated) idle containers of an earlier configuration, until new ones are warm")
         }
         let unusual = pool.retired.filter { $0.key != "released" }
         if !unusual.isEmpty {

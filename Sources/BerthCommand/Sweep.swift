@@ -12,7 +12,7 @@ import Pool
     import Musl
 #endif
 
-/// What the janitor of a dead server runs where an engine holds the containers.
+/// The command that the janitor of an ended server runs to remove containers from an engine.
 struct Sweep: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Remove an ended server's containers from an engine.", shouldDisplay: false)
@@ -27,7 +27,7 @@ struct Sweep: AsyncParsableCommand {
     @Flag var tls = false
     @Flag var tlsUnverified = false
 
-    /// Whole in itself: the janitor has none of the server's environment.
+    /// The complete command, since the janitor does not have the environment of the server.
     static func command(_ endpoint: DockerEndpoint, _ instance: String, _ directory: String) -> [String] {
         let own = AgentBinary.realPath("/proc/self/exe") ?? "berth"
         var command = [

@@ -7,14 +7,14 @@ import Pool
 import Runc
 
 extension UserIDClaim {
-    /// A part of the configured user ids that no other server of the host gives out; nil: no container needs one, or the
-    /// host has no place to say so in.
+    /// Claims a part of the configured user ids that no other server of the host uses. Nil: there is no range, or the
+    /// claim failed, which is logged.
     static func take(for fleet: FleetConfiguration, _ logger: Logger) throws -> UserIDClaim? {
         guard let range = fleet.uids else { return nil }
-        // A reload may bring the first pool that does.
+        // Taken even if no pool needs one now, since a reload may bring a pool that does.
         let isNeeded = fleet.pools.contains { $0.template.uid == nil }
         do throws(RuntimeError) {
-            // The same for all servers, wherever each has its own state.
+            // The same directory for all servers, whatever their `state_dir` is.
             let base = try StateDirectory.common()
             let claim = try UserIDClaim(of: range, atLeast: fleet.max, path: "\(base)/\(name)")
             logger.info(
@@ -24,7 +24,7 @@ extension UserIDClaim {
         } catch {
             guard error.cause == .failed || !isNeeded else { throw error }
             logger.warning(
-                "other servers of this host may give out the same user ids: set uids to a range of this server's own",
+                "other servers of this host may use the same user ids: set uids to a range of this server's own",
                 metadata: ["error": "\(error.message)"])
             return nil
         }

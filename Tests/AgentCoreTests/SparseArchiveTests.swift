@@ -102,7 +102,7 @@ struct SparseArchiveTests {
         let here = try Scratch()
         let archive = try Self.archive(in: here, "{'GNU.sparse.major': '2', 'GNU.sparse.minor': '0'}")
         let error = #expect(throws: FileError.self) { try here.unpack(archive, into: "in") }
-        #expect(error?.message == "it: is stored as a sparse file in a format that is not known")
+        #expect(error?.message == "it: is stored as a sparse file in an unknown format")
     }
 
     @Test(

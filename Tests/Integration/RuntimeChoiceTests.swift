@@ -57,7 +57,7 @@ struct RuntimeChoiceTests {
                 let hello = try await server.run(["--wait", "60s", "--", "echo", "hello"])
                 #expect(hello.out == "hello\n", "\(hello)")
                 let lines = server.program.err.split(separator: "\n").filter {
-                    $0.contains("taking the embedded runtime, runc")
+                    $0.contains("using the embedded runtime, runc")
                 }
                 #expect(lines.count == 1 && lines[0].contains(fault.words.replacing("\"", with: "\\\"")), "\(lines)")
             }
@@ -103,7 +103,7 @@ struct RuntimeChoiceTests {
     func reuse(_ reuse: String) async throws {
         try await ServerProcess.with(.runc, ["--size", "0", "--reuse", reuse]) { server in
             let words = [
-                "never": "every lease has a new container", "reset": "containers are made as new after a lease",
+                "never": "every lease gets a new container", "reset": "containers are made as new after a lease",
             ]
             for (word, text) in words {
                 let count = server.program.err.components(separatedBy: text).count - 1
