@@ -2,7 +2,7 @@
 
 package import CBerthProtobufC
 
-// What generated code makes of a field: Swift's values and protobuf-c's.
+// Conversions of single fields between Swift and protobuf-c, for generated code.
 
 // MARK: Swift to C
 
@@ -38,12 +38,12 @@ extension Arena {
         return ProtobufCBinaryData(len: source.count, data: pointer)
     }
 
-    /// A list of what `make` makes of each value.
+    /// A list of the results of `make` for each value.
     package func list<V: Collection, T>(_ values: V, _ make: (V.Element) -> T) -> UnsafeMutablePointer<T?>? {
         fill(values.count, values) { make($0) }
     }
 
-    /// Lists of bytes, each with its length, as protobuf-c wants them.
+    /// A list of bytes, each element with its length, as protobuf-c needs it.
     package func byteList(_ values: [[UInt8]]) -> UnsafeMutablePointer<ProtobufCBinaryData>? {
         fill(values.count, values, bytes)
     }
@@ -69,7 +69,7 @@ extension Arena {
 // MARK: C to Swift
 
 extension Arena {
-    /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.
+    /// - Throws: `SchemaError` if the text holds a NUL or is not UTF-8.
     package func swift(_ pointer: UnsafePointer<CChar>?, _ field: StaticString) throws(SchemaError) -> String {
         guard let pointer, let size = size(of: pointer), size > 1 else { return "" }
         return try String(UnsafeRawBufferPointer(start: pointer, count: size - 1), field: field)
@@ -92,7 +92,7 @@ extension Arena {
         return (0..<count).map { swift(list[$0]) }
     }
 
-    /// - Throws: `SchemaError` when it holds a NUL.
+    /// - Throws: `SchemaError` if it holds a NUL.
     package func swift(_ data: ProtobufCBinaryData, _ field: StaticString) throws(SchemaError) -> SystemString {
         try SystemString(UnsafeRawBufferPointer(start: data.data, count: data.len), field: field)
     }
@@ -104,7 +104,7 @@ extension Arena {
         return try gather(count) { index throws(SchemaError) in try swift(list[index], field) }
     }
 
-    /// A field of text, and the one of bytes beside it, which wins.
+    /// The value of a text field and its counterpart in bytes, which wins if it is set.
     package func swift(
         _ text: UnsafePointer<CChar>?, _ field: StaticString, bytes: ProtobufCBinaryData, _ bytesField: StaticString
     ) throws(SchemaError) -> SystemString {

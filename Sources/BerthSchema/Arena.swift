@@ -2,25 +2,25 @@
 
 internal import CBerthProtobufC
 
-/// Memory for one message at a time: everything a message needs is cut from one block and given back at once, so that
-/// decoding and encoding cost no malloc per field.
+/// Memory for one message at a time. Everything that a message needs comes from one block and is freed at once, so that
+/// decoding and encoding need no malloc per field.
 ///
-/// Each piece carries its size in front of it; that is how a string's NUL bytes are found (C would end the string there).
-/// Not thread-safe: one arena per connection or thread.
+/// Each allocation has its size in front of it: so NUL bytes within a string are found, where C would end the string.
+/// It is not thread-safe: use one arena per connection or thread.
 public final class Arena {
     private static let header = 16
-    /// Memory that a message may take while it is decoded. 4 MiB on the wire can be two million empty strings, which
-    /// a peer must not be able to turn into hundreds of megabytes here.
+    /// Maximum memory for decoding a message. 4 MiB on the wire can be two million empty strings, which a peer must not
+    /// be able to turn into hundreds of megabytes.
     private static let decodingLimit = 64 << 20
 
-    /// Never empty. The first block is kept for good; a message that needs more gets more, each twice as large as the one
-    /// before, until `reset`.
+    /// The blocks, never empty. The first one is kept. A message that needs more gets more blocks until `reset`, each
+    /// at least twice as large as the one before.
     private var blocks: [UnsafeMutableRawBufferPointer]
     private var used = 0
     private var total: Int
     private var depth = 0
 
-    /// - Parameter blockSize: bytes kept for good; enough for the common message.
+    /// - Parameter blockSize: bytes of the block that is kept, which is enough for a common message.
     public init(blockSize: Int = 4096) {
         blocks = [.allocate(byteCount: max(blockSize, 64), alignment: 16)]
         total = max(blockSize, 64)
@@ -46,7 +46,7 @@ public final class Arena {
         return address + Arena.header
     }
 
-    /// The size asked for when `pointer` was allocated here; nil if it is not from this arena.
+    /// The size with which `pointer` was allocated; nil if it is not from this arena.
     func size(of pointer: UnsafeRawPointer) -> Int? {
         let isOurs = blocks.contains { block in
             guard let start = block.baseAddress else { return false }
@@ -63,7 +63,7 @@ public final class Arena {
         total = blocks[0].count
     }
 
-    /// Runs `body`; when the outermost scope ends, all that was allocated is given back.
+    /// Runs `body`. When the outermost scope ends, everything that was allocated is freed.
     func scope<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         depth += 1
         defer {
@@ -73,13 +73,13 @@ public final class Arena {
         return try body()
     }
 
-    /// An allocator for protobuf-c that draws from this arena; valid while the arena lives.
+    /// An allocator for protobuf-c that uses this arena. It is valid while the arena lives.
     var allocator: ProtobufCAllocator {
         ProtobufCAllocator(
             alloc: { data, size in
                 guard let data else { return nil }
                 let arena = Unmanaged<Arena>.fromOpaque(data).takeUnretainedValue()
-                // Without memory, protobuf-c says that the message cannot be decoded.
+                // If this returns nil, protobuf-c reports that the message can't be decoded.
                 return arena.total + size <= Arena.decodingLimit ? arena.allocate(size) : nil
             },
             free: { _, _ in },

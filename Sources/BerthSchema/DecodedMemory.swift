@@ -2,24 +2,25 @@
 
 internal import CBerthProtobufC
 
-/// What a message takes for a moment when it is decoded, in bytes, told from its encoded bytes: a few of those can become
-/// a hundred times as many, in protobuf-c's values, in Swift's, and in what a request is made into before it goes on.
+/// Estimates from the encoded bytes of a message how much memory is needed while it is decoded. A few bytes can become
+/// a hundred times as many, in the values of protobuf-c, in those of Swift, and in what a request is turned into.
 ///
-/// The weights are meant to be a little too large: `ServerMemoryTests` holds them against what the system gives.
+/// The weights are a little too large on purpose: `ServerMemoryTests` compares them with the memory of the process.
 struct DecodedMemory {
-    /// Of a field where protobuf-c notes what it has found, before it makes anything of it.
+    /// For a field in protobuf-c's list of fields that it has found.
     private static let noted = 32
-    /// Of a field that is unknown, which is kept, beside its bytes.
+    /// For an unknown field, which is kept, in addition to its bytes.
     private static let unknown = 64
-    /// Of an element of a list of text, beside its bytes: the string, its places in two lists, and in those made of it.
+    /// For a string in a list, in addition to its bytes: the string, and its entries in two lists and those made from
+    /// them.
     private static let listedText = 96
-    /// Of text that is not in a list.
+    /// For a string that is not in a list.
     private static let text = 48
-    /// Of an element of a list of bytes: each becomes an array of its own, and a name in a table.
+    /// For bytes in a list: each element becomes an array and an entry in a table.
     private static let listedBytes = 320
-    /// Of a message in a list: its entry in a table, and in those that are made of that.
+    /// For a message in a list: its entry in a table, and in those made from it.
     private static let message = 256
-    /// How often a piece of text or bytes is there at the same time.
+    /// How many copies of a string, or of bytes, exist at the same time.
     private static let copies = 3
 
     private(set) var bytes = 0
@@ -29,7 +30,7 @@ struct DecodedMemory {
     ) {
         bytes += type.pointee.sizeof_message
         var reader = FieldReader(message, of: "message")
-        // A few are noted without memory of their own. What is wrong with the bytes, whoever decodes them says.
+        // Inner messages have few fields, whose list needs no allocation. Invalid bytes are reported by the decoder.
         let noted = isInner ? 0 : DecodedMemory.noted
         while let field = try? reader.next() {
             bytes += noted
@@ -62,7 +63,7 @@ struct DecodedMemory {
             if let inner = field.descriptor {
                 add(value, inner.assumingMemoryBound(to: ProtobufCMessageDescriptor.self), isInner: true)
             }
-        // Numbers, packed: each of at least one byte.
+        // Packed numbers, each of at least one byte.
         default: bytes += 16 * value.count
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Duration {
-    /// Whole milliseconds for the wire, where 0 means "the server's choice": at least 1.
+    /// Whole milliseconds for the wire: at least 1, since 0 stands for the server's default.
     package var milliseconds: UInt32 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)

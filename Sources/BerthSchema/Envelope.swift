@@ -3,12 +3,12 @@
 package import CBerthProtobufC
 package import CBerthSchema
 
-/// ttrpc.Request: what opens a call.
+/// ttrpc.Request, which begins a call.
 public struct Request: Message, Bridged {
     public var service: String
     public var method: String
     public var payload: [UInt8]
-    /// Time left for the call in nanoseconds; 0 is none.
+    /// Time left for the call, in nanoseconds; 0: no time-out.
     public var timeoutNanoseconds: Int64
     public var metadata: [KeyValue]
 
@@ -69,7 +69,7 @@ public struct KeyValue: Sendable, Equatable {
     }
 }
 
-/// google.rpc.Status. Of its details, Berth sends and reads the one that says a finer kind.
+/// google.rpc.Status. Of its details, Berth sends and reads only ErrorInfo.
 public struct Status: Sendable, Equatable {
     /// gRPC's status code.
     public var code: Int32
@@ -83,9 +83,9 @@ public struct Status: Sendable, Equatable {
     }
 }
 
-/// ttrpc.Response: what ends a call.
+/// ttrpc.Response, which ends a call.
 public struct Response: Message, Bridged {
-    /// nil on success.
+    /// Nil on success.
     public var status: Status?
     public var payload: [UInt8]
 
@@ -136,11 +136,12 @@ public struct Response: Message, Bridged {
     }
 }
 
-/// A message without fields: the answer of calls that have nothing to say, and what a receiver that needs no field reads.
+/// A message without fields: the answer of calls that return nothing. It also decodes any message whose fields are not
+/// needed.
 public struct Empty: Message {
     public static var name: String { "an empty message" }
     public init() {}
-    /// Fields of any kind are unknown ones here, and ignored.
+    /// All fields are unknown here, and ignored.
     public init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {}
     public func encode<R>(arena: Arena, _ body: (Int, (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R {
         body(0) { _ in }

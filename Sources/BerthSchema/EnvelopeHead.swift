@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A ttrpc.Request read where it lies: its payload stays in the bytes it came in. The envelope of every call is read and
-/// written by hand, since protobuf-c would copy each payload twice; what is in the payload is protobuf-c's work.
+/// A ttrpc.Request that is read in place: its payload stays where it is. The envelope of each call is read and written
+/// by hand, since protobuf-c would copy each payload twice; the payload itself is decoded by protobuf-c.
 public struct RequestHead: Sendable, Equatable {
-    /// Entries of metadata that a request may have: each costs far more memory than its two bytes on the wire.
+    /// Maximum number of metadata entries: each needs far more memory than its two bytes on the wire.
     public static let maxMetadata = 256
 
     public var service: String
     public var method: String
-    /// Time left for the call in nanoseconds; 0 is none.
+    /// Time left for the call, in nanoseconds; 0: no time-out.
     public var timeoutNanoseconds: Int64
     public var metadata: [KeyValue]
 
@@ -20,7 +20,7 @@ public struct RequestHead: Sendable, Equatable {
     }
 
     /// - Parameter payload: set to where the payload is in `bytes`.
-    /// - Throws: `SchemaError` when `bytes` are not a valid ttrpc.Request.
+    /// - Throws: `SchemaError` if `bytes` are not a valid ttrpc.Request.
     public init(reading bytes: UnsafeRawBufferPointer, payload: inout Range<Int>) throws(SchemaError) {
         self.init(service: "", method: "")
         payload = 0..<0
@@ -50,7 +50,7 @@ public struct RequestHead: Sendable, Equatable {
         return size
     }
 
-    /// Writes the envelope: `size(payloadSize:)` bytes. `pack` writes the payload where it belongs.
+    /// Writes the envelope, which has `size(payloadSize:)` bytes. `pack` writes the payload into its place.
     public func write(
         payloadSize: Int, into bytes: UnsafeMutableRawBufferPointer, _ pack: (UnsafeMutableRawBufferPointer) -> Void
     ) {
@@ -67,9 +67,9 @@ public struct RequestHead: Sendable, Equatable {
     }
 }
 
-/// A ttrpc.Response read where it lies.
+/// A ttrpc.Response that is read in place.
 public struct ResponseHead: Sendable, Equatable {
-    /// nil, or code 0, on success.
+    /// Nil, or code 0, on success.
     public var status: Status?
 
     public init(status: Status? = nil) {
@@ -77,7 +77,7 @@ public struct ResponseHead: Sendable, Equatable {
     }
 
     /// - Parameter payload: set to where the payload is in `bytes`.
-    /// - Throws: `SchemaError` when `bytes` are not a valid ttrpc.Response.
+    /// - Throws: `SchemaError` if `bytes` are not a valid ttrpc.Response.
     public init(reading bytes: UnsafeRawBufferPointer, payload: inout Range<Int>) throws(SchemaError) {
         self.init()
         payload = 0..<0
@@ -100,7 +100,7 @@ public struct ResponseHead: Sendable, Equatable {
             + (payloadSize > 0 ? FieldWriter.size(ofField: payloadSize) : 0)
     }
 
-    /// Writes the envelope: `size(payloadSize:)` bytes. `pack` writes the payload where it belongs.
+    /// Writes the envelope, which has `size(payloadSize:)` bytes. `pack` writes the payload into its place.
     public func write(
         payloadSize: Int, into bytes: UnsafeMutableRawBufferPointer, _ pack: (UnsafeMutableRawBufferPointer) -> Void
     ) {
@@ -135,7 +135,7 @@ extension KeyValue {
 }
 
 extension Status {
-    /// A message that comes in several pieces is their union, as protobuf has it.
+    /// Merges a message that arrives in several pieces, as protobuf requires.
     fileprivate mutating func merge(reading bytes: UnsafeRawBufferPointer) throws(SchemaError) {
         var reader = FieldReader(bytes, of: "ttrpc.Status")
         while let field = try reader.next() {

@@ -4,21 +4,21 @@ extension ErrorReason {
     private static let names: [String: ErrorReason] = Dictionary(
         uniqueKeysWithValues: allCases.map { ($0.protoName, $0) })
 
-    /// By its name in the contract, which is what the wire has; nil for one that is not known here.
+    /// Creates a reason from its name in the contract, which is used on the wire; nil if the name is unknown.
     public init?(name: String) {
         guard let reason = ErrorReason.names[name] else { return nil }
         self = reason
     }
 }
 
-/// google.rpc.ErrorInfo, as it comes in a status' details.
+/// google.rpc.ErrorInfo, a detail of a status.
 public struct ErrorInfo: Sendable, Equatable {
     public static let domain = "berth.dev"
     static let typeURL = "type.googleapis.com/google.rpc.ErrorInfo"
-    /// Entries of metadata that are read.
+    /// Maximum number of metadata entries; more are ignored.
     private static let maxMetadata = 16
 
-    /// The name of an `ErrorReason`, which may be one that is not known here.
+    /// The name of an `ErrorReason`, which may be unknown here.
     public var reason: String
     public var metadata: [String: String]
 
@@ -31,7 +31,7 @@ public struct ErrorInfo: Sendable, Equatable {
         self.init(reason: reason.protoName, metadata: metadata)
     }
 
-    /// Reads a google.protobuf.Any; nil when it is something else, or of another domain.
+    /// Reads a google.protobuf.Any; nil if it holds something else, or has another domain.
     init?(any bytes: UnsafeRawBufferPointer) throws(SchemaError) {
         var reader = FieldReader(bytes, of: "google.protobuf.Any")
         var url = ""
@@ -47,7 +47,7 @@ public struct ErrorInfo: Sendable, Equatable {
         try self.init(value: UnsafeRawBufferPointer(rebasing: bytes[value]))
     }
 
-    /// Reads a google.rpc.ErrorInfo; nil for one of another domain.
+    /// Reads a google.rpc.ErrorInfo; nil if it has another domain.
     init?(value bytes: UnsafeRawBufferPointer) throws(SchemaError) {
         self.init(reason: "")
         var reader = FieldReader(bytes, of: "google.rpc.ErrorInfo")
@@ -77,12 +77,12 @@ public struct ErrorInfo: Sendable, Equatable {
         }
     }
 
-    /// Bytes of the google.protobuf.Any that holds it.
+    /// The size of the google.protobuf.Any that holds it, in bytes.
     var size: Int {
         FieldWriter.size(ofText: ErrorInfo.typeURL) + FieldWriter.size(ofField: valueSize(entries))
     }
 
-    /// Writes the google.protobuf.Any: `size` bytes.
+    /// Writes the google.protobuf.Any, which has `size` bytes.
     func write(_ writer: inout FieldWriter) {
         let entries = entries
         writer.text(1, ErrorInfo.typeURL)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Walks over the fields of a protobuf message without copying; bounds are checked, unknown fields pass by.
+/// Reads the fields of a protobuf message without copying, with checked bounds. Unknown fields are returned like
+/// others.
 package struct FieldReader {
     package enum Field {
         case varint(UInt32, UInt64)
-        /// A length-delimited field: where its bytes are.
+        /// A length-delimited field, and where its bytes are.
         case bytes(UInt32, Range<Int>)
-        /// A field of fixed width, whose value nobody here needs.
+        /// A field of fixed width, whose value is not needed.
         case other(UInt32)
     }
 
@@ -41,12 +42,13 @@ package struct FieldReader {
         return .other(UInt32(number))
     }
 
-    /// - Throws: `SchemaError` when the text holds a NUL or is not UTF-8.
+    /// - Throws: `SchemaError` if the text holds a NUL or is not UTF-8.
     package func text(_ range: Range<Int>, _ field: StaticString) throws(SchemaError) -> String {
         try String(UnsafeRawBufferPointer(rebasing: bytes[range]), field: field)
     }
 
-    /// A field that the caller has no use for is an unknown one, which passes; or one it knows, of the wrong type.
+    /// Checks a field that the caller did not expect: it is either unknown, which is allowed, or known but of the wrong
+    /// type.
     package func requireUnknown(_ field: Field, above known: UInt32) throws(SchemaError) {
         let number =
             switch field {
@@ -78,7 +80,7 @@ package struct FieldReader {
     }
 }
 
-/// Writes protobuf fields into memory whose size was computed before.
+/// Writes protobuf fields into memory of the right size.
 package struct FieldWriter {
     private let bytes: UnsafeMutableRawBufferPointer
     private var position = 0
@@ -89,10 +91,10 @@ package struct FieldWriter {
 
     package static func size(ofVarint value: UInt64) -> Int { (63 - (value | 1).leadingZeroBitCount) / 7 + 1 }
 
-    /// A length-delimited field with a number below 16.
+    /// The size of a length-delimited field with a number below 16.
     package static func size(ofField count: Int) -> Int { 1 + size(ofVarint: UInt64(count)) + count }
 
-    /// Text that is empty is left out, as proto3 has it.
+    /// The size of a text field with a number below 16. proto3 leaves out empty text.
     package static func size(ofText text: String) -> Int { text.isEmpty ? 0 : size(ofField: text.utf8.count) }
 
     package mutating func varint(_ number: UInt8, _ value: UInt64) {
@@ -115,7 +117,7 @@ package struct FieldWriter {
         }
     }
 
-    /// A field of `count` bytes that `pack` writes; left out if there are none.
+    /// Writes a field of `count` bytes, which `pack` writes. It is left out if there are none.
     package mutating func bytes(_ number: UInt8, _ count: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Void) {
         guard count > 0 else { return }
         lengthPrefix(number, count)

@@ -2,7 +2,7 @@
 
 package import CBerthProtobufC
 
-/// Why bytes are not the message they should be, in words for the peer.
+/// Why bytes are not a valid message, as text for the peer.
 public struct SchemaError: Error, Sendable, Equatable, CustomStringConvertible {
     public let description: String
 
@@ -11,20 +11,21 @@ public struct SchemaError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// A protobuf message as a Swift value. protobuf-c does the work; nothing outside of the schema's modules sees it.
+/// A protobuf message as a Swift value. It is encoded and decoded by protobuf-c, which is not visible outside the
+/// schema's modules.
 public protocol Message: Sendable, Equatable {
-    /// The message's full protobuf name, e.g. `berth.v1.AcquireRequest`.
+    /// The full protobuf name of the message, for example `berth.v1.AcquireRequest`.
     static var name: String { get }
 
-    /// Decodes; nothing of `bytes` or `arena` is referred to afterwards.
-    /// - Throws: `SchemaError` when `bytes` are not a valid message of this type.
+    /// Decodes a message, which does not refer to `bytes` or `arena` afterwards.
+    /// - Throws: `SchemaError` if `bytes` are not a valid message of this type.
     init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError)
 
-    /// Memory that decoding such a message takes for a moment, and what is made of it, in bytes, roughly.
+    /// An estimate, in bytes, of the memory for decoding such a message and for what is made of it.
     static func memory(decoding bytes: UnsafeRawBufferPointer) -> Int
 
-    /// Encodes: `body` gets the encoded size in bytes and a closure which writes that many bytes; it must be called
-    /// within `body`, with a buffer of at least that size.
+    /// Encodes the message: `body` gets the encoded size in bytes and a closure that writes that many bytes. The
+    /// closure must be called within `body`, with a buffer of at least that size.
     func encode<R>(arena: Arena, _ body: (_ size: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Void) -> R) -> R
 }
 
@@ -51,16 +52,16 @@ extension Message {
 /// The bytes of an encoded message.
 package typealias Encoded = UnsafeBufferPointer<UInt8>
 
-/// How a Swift value and protobuf-c's struct become each other. dev/generate-schema writes what conforms to it.
+/// Converts between a Swift value and the struct of protobuf-c. dev/generate-schema writes the conformances.
 package protocol Bridged: Message {
-    /// protobuf-c's struct, which begins with a `ProtobufCMessage`.
+    /// The struct of protobuf-c, which begins with a `ProtobufCMessage`.
     associatedtype C
-    /// Sets all fields to what they are where they are absent.
+    /// Sets all fields to their defaults.
     static func initialize(_ c: UnsafeMutablePointer<C>?)
-    /// nil when the bytes are no such message.
+    /// Returns nil if the bytes are not a valid message.
     static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
         -> UnsafeMutablePointer<C>?
-    /// - Throws: `SchemaError` for text that is none, and for a NUL in it.
+    /// - Throws: `SchemaError` for text that is not valid UTF-8 or holds a NUL.
     init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError)
     /// Sets all fields.
     func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena)

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A service of the contract, as dev/generate-schema writes it.
+/// A service of the contract. dev/generate-schema writes the conformances.
 public protocol ServiceContract {
-    /// What a router switches over.
+    /// The methods, over which a router switches.
     associatedtype Method: ServiceMethod
-    /// Its full name, e.g. `berth.v1.Pool`.
+    /// The full name of the service, for example `berth.v1.Pool`.
     static var name: String { get }
 }
 
 /// A method of a service; the raw value is its name on the wire.
 public protocol ServiceMethod: RawRepresentable<String>, CaseIterable, Sendable {
-    /// It answers with a stream of messages, and not with one.
+    /// Whether it answers with a stream of messages.
     var isStreaming: Bool { get }
 }
 
 /// A method with one answer, for callers.
 public struct UnaryMethod<Request: Message, Response: Message>: Sendable {
-    /// The service's full name.
+    /// The full name of the service.
     public let service: String
     public let name: String
 
@@ -28,7 +28,7 @@ public struct UnaryMethod<Request: Message, Response: Message>: Sendable {
 
 /// A method that answers with a stream, for callers.
 public struct StreamingMethod<Request: Message, Event: Message>: Sendable {
-    /// The service's full name.
+    /// The full name of the service.
     public let service: String
     public let name: String
 

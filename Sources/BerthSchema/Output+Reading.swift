@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Output {
-    /// Reads an event that is one Output and nothing else; nil for all others.
+    /// Reads an event that consists of one Output; nil for all other events.
     init?(event bytes: UnsafeRawBufferPointer) {
         var range = 0..<0
         guard let head = OutputHead(reading: bytes, data: &range) else { return nil }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What makes bytes an event of output, read and written where they lie: protobuf-c would copy the data twice. The contracts
-/// that carry output (`Execute`, `ReadFile`, and the agent's) encode it alike, as field 2 of the event.
+/// The bytes before the data of an output event. They are read and written in place, since protobuf-c would copy the
+/// data twice. All contracts with output (`Execute`, `ReadFile`, and the agent's) encode it as field 2 of the event.
 public struct OutputHead: Sendable, Equatable {
-    /// Bytes that `write` writes at most.
+    /// Maximum bytes that `write` writes.
     public static let maxSize = 40
 
     /// 0 is stdout, 1 is stderr.
     public var stream: UInt32
-    /// Of the first byte in its stream.
+    /// The offset of the first byte in its stream.
     public var offset: UInt64
     /// Bytes of output.
     public var count: Int
@@ -19,8 +19,8 @@ public struct OutputHead: Sendable, Equatable {
         self.count = count
     }
 
-    /// Reads an event that is one Output and nothing else. Nil for every other event, and for bytes that are none: what
-    /// those are is for protobuf-c to say.
+    /// Reads an event that consists of one Output. Nil for all other events, and for invalid bytes, which protobuf-c
+    /// then reports.
     /// - Parameter data: set to where the output is in `event`.
     public init?(reading event: UnsafeRawBufferPointer, data: inout Range<Int>) {
         self.init(stream: 0, offset: 0, count: 0)
@@ -44,7 +44,7 @@ public struct OutputHead: Sendable, Equatable {
         count = data.count
     }
 
-    /// Bytes of the Output that stand before its data.
+    /// Bytes of the Output before its data.
     private var innerSize: Int {
         (stream == 0 ? 0 : 1 + FieldWriter.size(ofVarint: UInt64(stream)))
             + (offset == 0 ? 0 : 1 + FieldWriter.size(ofVarint: offset)) + 1
@@ -54,7 +54,7 @@ public struct OutputHead: Sendable, Equatable {
     /// Bytes that `write` writes.
     public var size: Int { 1 + FieldWriter.size(ofVarint: UInt64(innerSize + count)) + innerSize }
 
-    /// Writes what stands in front of the output, which is never empty: `size` bytes.
+    /// Writes the bytes before the data: `size` bytes. The data must not be empty.
     public func write(into bytes: UnsafeMutableRawBufferPointer) {
         precondition(bytes.count >= size, "room for \(bytes.count) bytes, where \(size) are to be written")
         var writer = FieldWriter(bytes)

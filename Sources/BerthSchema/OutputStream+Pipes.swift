@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension OutputStream {
-    /// Those that a program has pipes for. Made once: output passes by here.
+    /// The streams that a program has pipes for. It is stored because all output uses it.
     public static let pipes: [OutputStream] = [.stdout, .stderr]
 }

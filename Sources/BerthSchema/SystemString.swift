@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Text as Linux knows it: bytes without a NUL, which nearly always are UTF-8. As a rule it is a `String` and costs no more
-/// than one; what is not UTF-8 goes through unharmed all the same.
+/// Text as Linux defines it: bytes without NUL, which are nearly always UTF-8. Usually it is stored as a `String` and
+/// costs no more than one; bytes that are not UTF-8 are kept unchanged.
 public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation, CustomStringConvertible {
     private enum Storage: Sendable, Hashable {
         case text(String)
-        /// Not UTF-8.
+        /// Bytes that are not UTF-8.
         case bytes([UInt8])
     }
 
@@ -23,7 +23,7 @@ public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation
         storage = String(validating: bytes, as: UTF8.self).map { .text($0) } ?? .bytes(bytes)
     }
 
-    /// - Throws: `SchemaError` when it holds a NUL, which would end it early.
+    /// - Throws: `SchemaError` if it holds a NUL, which would end it early.
     init(_ bytes: UnsafeRawBufferPointer, field: StaticString) throws(SchemaError) {
         var seen: UInt8 = 0
         for byte in bytes {
@@ -37,7 +37,7 @@ public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation
         storage = String(validating: bytes, as: UTF8.self).map { .text($0) } ?? .bytes([UInt8](bytes))
     }
 
-    /// nil where it is not UTF-8.
+    /// Nil if it is not UTF-8.
     public var text: String? {
         if case .text(let text) = storage { text } else { nil }
     }
@@ -49,7 +49,7 @@ public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation
         }
     }
 
-    /// For people: what is not UTF-8 is shown as U+FFFD.
+    /// The text for people, with U+FFFD for bytes that are not UTF-8.
     public var description: String {
         switch storage {
         case .text(let text): text
@@ -57,7 +57,7 @@ public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation
         }
     }
 
-    /// In bytes.
+    /// The length in bytes.
     public var count: Int {
         switch storage {
         case .text(let text): text.utf8.count
@@ -89,7 +89,7 @@ public struct SystemString: Sendable, Hashable, ExpressibleByStringInterpolation
     }
 }
 
-/// What can stand where Linux wants bytes: a `String`, or a `SystemString` for what is not UTF-8.
+/// Text for Linux: a `String`, or a `SystemString` if it may not be UTF-8.
 public protocol SystemText: Sendable {
     var systemString: SystemString { get }
 }
@@ -103,6 +103,6 @@ extension SystemString: SystemText {
 }
 
 extension [SystemString] {
-    /// All of them are text.
+    /// Whether all of them are UTF-8.
     package var isExact: Bool { allSatisfy { $0.text != nil } }
 }

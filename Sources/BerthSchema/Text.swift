@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension String {
-    /// The text of a field, as it came.
-    /// - Throws: `SchemaError` when it holds a NUL or is not UTF-8.
+    /// Creates a string from the bytes of a field.
+    /// - Throws: `SchemaError` if it holds a NUL or is not UTF-8.
     init(_ utf8: UnsafeRawBufferPointer, field: StaticString) throws(SchemaError) {
         var seen: UInt8 = 0
         for byte in utf8 {
@@ -10,7 +10,7 @@ extension String {
             seen |= byte
         }
         guard seen >= 0x80 else {
-            // ASCII needs no further look; every call has two names of it.
+            // ASCII needs no validation. This is the common case: each call has two names in ASCII.
             self.init(unsafeUninitializedCapacity: utf8.count) { room in
                 UnsafeMutableRawBufferPointer(room).copyMemory(from: utf8)
                 return utf8.count
