@@ -5,7 +5,7 @@ internal import CAgent
 internal import Glibc
 
 extension AgentServer {
-    /// Bytes of output that are dropped in one turn, at most, so that requests are heard in between.
+    /// Maximum bytes of output that are dropped in one turn, so that requests are read in between.
     private static let dropped = 256 << 10
 
     var canKeepBackground: Bool {
@@ -13,7 +13,7 @@ extension AgentServer {
         return background.count + coming < AgentServer.maxBackground
     }
 
-    /// The execution has ended. Where something of it lives on, that goes on to write.
+    /// Must be called when an execution has ended: if processes of it live on, their output is read from now on.
     func keepPipes(of execution: RunningExecution) {
         guard execution.program.keepsBackground,
             let left = background.first(where: { $0.pid == execution.supervisorPID })
@@ -27,7 +27,7 @@ extension AgentServer {
         }
     }
 
-    /// - Parameter token: an event's, from `Token.background` on.
+    /// - Parameter token: the token of the event minus `Token.background`.
     func backgroundBecameReadable(_ token: UInt64) {
         guard let stream = OutputStream(rawValue: UInt32(token & 1)) else { return }
         background.first { UInt32(bitPattern: $0.pid) == token >> 1 }?.becameReadable(stream)
@@ -37,7 +37,7 @@ extension AgentServer {
         background.contains { $0.wantsToRead(.stdout, sendBuffer) || $0.wantsToRead(.stderr, sendBuffer) }
     }
 
-    /// Reads what is written by what ended programs have left, so that it need not wait.
+    /// Reads and discards output of processes that ended programs have left, so that they do not block.
     func dropOutputOfBackground() {
         guard hasMoreToDrop else { return }
         withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 16) { room in

@@ -5,7 +5,7 @@ internal import BerthSchema
 internal import BerthWire
 internal import Glibc
 
-/// gRPC's status codes, as far as the agent answers with them.
+/// Those status codes of gRPC that the agent uses.
 enum StatusCode: Int32 {
     case invalidArgument = 3
     case notFound = 5
@@ -14,11 +14,11 @@ enum StatusCode: Int32 {
     case unimplemented = 12
 }
 
-/// Why a call is answered with a status.
+/// An error with which a call is answered.
 struct CallError: Error {
     let code: StatusCode
     let message: String
-    /// The finer kind, of those that a client can bring about.
+    /// The reason in more detail, for errors that a client can cause.
     let reason: ErrorReason?
 
     init(_ code: StatusCode, _ message: String, _ reason: ErrorReason? = nil) {
@@ -29,7 +29,7 @@ struct CallError: Error {
 }
 
 extension AgentServer {
-    /// What to do with a frame of the server.
+    /// Handles a frame from the server.
     func take(_ header: FrameHeader, _ data: UnsafeRawBufferPointer) {
         guard header.streamID % 2 == 1 else {
             return refuse(header.streamID, .init(.invalidArgument, "stream \(header.streamID) is not odd"))
@@ -177,7 +177,7 @@ extension AgentServer {
 
     private func signal(_ request: Agent.SignalRequest) throws(CallError) {
         guard (0...64).contains(request.signal) else {
-            throw CallError(.invalidArgument, "\(request.signal) is no signal")
+            throw CallError(.invalidArgument, "\(request.signal) is not a signal")
         }
         let (execution, place) = try place(of: request.execution)
         let actions =

@@ -4,7 +4,7 @@ internal import CAgent
 internal import Glibc
 
 extension AgentServer {
-    /// They have been reaped elsewhere.
+    /// Forgets all supervisors, which have been reaped elsewhere.
     func forgetSupervisors() {
         supervisors = []
         hasStrays = false
@@ -33,7 +33,7 @@ extension AgentServer {
         killStrays()
     }
 
-    /// - Parameter exit: how the program has just ended, if it has.
+    /// - Parameter exit: how the program has just ended; nil if it has not.
     private func continueDirect(at place: Int, _ exit: (status: WaitStatus, usage: Usage)?, hasChildren: Bool) {
         guard let execution = executions[place] else { return }
         let last = execution.direct?.remains(sparing: supervisors, hasChildren: hasChildren)
@@ -55,8 +55,8 @@ extension AgentServer {
         if status != 0 { hasStrays = true }
     }
 
-    /// What descended from a supervisor that was killed is now the agent's, and shall not outlive its execution either.
-    /// What a program of the agent's own has left behind cannot be told from it, and goes with it.
+    /// Kills the descendants of killed supervisors, which are children of the agent now, since they must not outlive
+    /// their execution. Processes that a direct program has left can't be told from them, and are killed, too.
     func killStrays() {
         guard hasStrays else { return }
         var spared = Array(supervisors)

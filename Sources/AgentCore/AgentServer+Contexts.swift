@@ -5,8 +5,8 @@ internal import Glibc
 internal import BerthSchema
 internal import BerthWire
 
-/// Interpreters that take pieces of code. A piece is an execution at a place of its own, whose processes and pipes are the
-/// interpreter's.
+/// Interpreters that take pieces of code. A piece is an execution at a place of its own, whose processes and pipes are
+/// the interpreter's.
 extension AgentServer {
     func startPiece(_ request: Agent.ExecuteRequest, _ streamID: UInt32, at place: Int) throws(CallError) {
         let host = executions.lazy.compactMap { $0 }.first { $0.number == request.context }

@@ -4,9 +4,10 @@ internal import AgentSchema
 internal import BerthSchema
 
 extension AgentServer {
-    /// Bytes of input, and calls, that wait at once, all executions together; an execution with none may always have one
-    /// call. The send buffer has room for as many answers.
+    /// Maximum bytes of input that wait for all executions together. The first waiting call of an execution may exceed
+    /// it.
     private static let maxWaitingInput = 1 << 20
+    /// Maximum number of calls that wait for all executions together. The send buffer has room for that many answers.
     private static let maxWaitingCalls = 128
 
     func input(_ request: Agent.InputRequest, _ streamID: UInt32) throws(CallError) {
@@ -39,7 +40,7 @@ extension AgentServer {
         }
     }
 
-    /// Moves input on, and answers the calls that wait no longer.
+    /// Writes waiting input, and answers the calls that no longer wait.
     func feed(_ execution: RunningExecution, at place: Int) {
         let answers = execution.feed()
         for call in answers.taken {
@@ -48,7 +49,7 @@ extension AgentServer {
         refuse(answers.refused, CallError(.closed))
     }
 
-    /// The execution has ended, or nothing of it reads any more.
+    /// Must be called when the execution has ended or nothing reads its input any more: refuses all waiting calls.
     func endInput(of execution: RunningExecution) {
         refuse(execution.closeInput(), CallError(.failedPrecondition, "the execution has ended"))
     }
@@ -68,7 +69,7 @@ extension CallError {
         case .endsEarly(let expected):
             self.init(.failedPrecondition, "the input goes on to \(expected)")
         case .closed:
-            self.init(.failedPrecondition, "the program reads its input no more")
+            self.init(.failedPrecondition, "the program no longer reads its input")
         case .full:
             self.init(.resourceExhausted, "too much input waits for the program to read")
         }

@@ -5,18 +5,17 @@ internal import BerthSchema
 internal import Glibc
 
 extension AgentServer {
-    /// Makes the container as it was at its start. Nothing else is done meanwhile: no program runs that could want
-    /// something.
+    /// Restores the state that the container had at its start. Nothing else is done meanwhile, since no program runs.
     /// - Returns: how long it took, in microseconds.
     func reset(_ request: Agent.ResetRequest) throws(Unprovable) -> UInt64 {
         let baseline = try baseline.get()
         let start = monotonicNow()
-        // More than an hour is no bound, and would not fit the sum.
+        // At most an hour, so that the sum does not overflow.
         let limit = min(request.timeoutMilliseconds, 3_600_000) * 1_000_000
-        // Told first: whatever comes of the rest, they do not go on.
+        // First of all the executions end, whether the reset succeeds or not.
         endExecutions()
         background = []
-        // All children are reaped on the way.
+        // `restore` reaps all children.
         defer { forgetSupervisors() }
         try baseline.restore(deadline: start + limit)
         return (monotonicNow() - start) / 1000

@@ -6,13 +6,14 @@ internal import BerthWire
 internal import CAgent
 internal import Glibc
 
-/// The agent: one thread around one readiness queue. It serves berth.agent.v1.Agent on one byte stream until that ends.
+/// The agent: one thread with one epoll. It serves berth.agent.v1.Agent on a byte stream until the stream ends.
 ///
-/// Not final, so that fuzzing can put pipes without a program in the place of `start`: whatever it asks for, nothing is run.
+/// It is not final, so that fuzzing can override `start` with pipes that have no program: then no request runs
+/// anything.
 class AgentServer {
-    /// Executions at once. The send buffer has room for the ends of as many.
+    /// Maximum number of executions at the same time. The send buffer has room for the ends of all of them.
     static let maxExecutions = 64
-    /// Programs that may leave something running.
+    /// Maximum number of programs that may leave processes running.
     static let maxBackground = 32
 
     private let input: Descriptor
@@ -24,36 +25,37 @@ class AgentServer {
     let outOfMemory = OutOfMemoryCounter()
     private let oomScore = AgentServer.raisedOOMScore()
 
-    /// What a reset leads back to, or why there can be none.
+    /// The state that a reset restores, or why resets are impossible.
     let baseline: Result<Baseline, Unprovable>
 
-    /// Each at the place that its events' tokens name.
+    /// The executions. The index of each is part of the tokens of its events.
     var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
-    /// Of them, those that are interpreters: most containers have none, and then nobody listens to any.
+    /// How many of them are interpreters. Most containers have none, so nothing has to be read from them.
     var contextCount = 0
-    /// What programs that have ended left running.
+    /// Processes that ended programs have left running.
     var background: [Background] = []
     /// Supervisors that have not been reaped.
     var supervisors: Set<pid_t> = []
-    /// A supervisor was killed: what descended from it is the agent's own.
+    /// Whether a supervisor was killed, so that its descendants are children of the agent now.
     var hasStrays = false
-    /// All orphans of the container are the agent's. Elsewhere, what it has started itself would outlive its own end.
+    /// Whether the agent is process 1: then it adopts all orphans, and its end kills everything. Otherwise, programs
+    /// without a supervisor would outlive it.
     private let isInit = getpid() == 1
     let processors = UInt64(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     private var isInputReadable = true
-    /// Why the agent ends; nil while it does not.
+    /// Set when the agent has to end.
     private var exitCode: Int32?
 
     /// - Parameters:
-    ///   - input: requests come from here.
-    ///   - output: answers go here.
-    ///   - signals: what `takeSignals` gave.
+    ///   - input: the stream of requests.
+    ///   - output: the stream of answers.
+    ///   - signals: the descriptor from `takeSignals`.
     init(
         input: consuming Descriptor, output: consuming Descriptor, signals: consuming Descriptor
     ) throws(SystemError) {
         try input.makeNonblocking()
         try output.makeNonblocking()
-        // Where it is a pipe, a full send buffer shall leave with one write. Not every kernel or user may.
+        // If it is a pipe, one write should take a full send buffer. Not every kernel and user is allowed to do this.
         _ = berth_set_pipe_size(output.raw, 1 << 20)
         epoll = try Epoll()
         try epoll.add(input.raw, EPOLLIN, token: Token.input)
@@ -75,9 +77,9 @@ class AgentServer {
         static let input: UInt64 = 0
         static let output: UInt64 = 1
         static let signals: UInt64 = 2
-        /// Executions' begin here.
+        /// Tokens of executions begin here.
         static let first: UInt64 = 8
-        /// What is read for programs that have ended begins here.
+        /// Tokens of `background` begin here.
         static let background: UInt64 = 1 << 32
 
         static func of(_ place: Int, _ source: RunningExecution.Source) -> UInt64 {
@@ -85,8 +87,8 @@ class AgentServer {
         }
     }
 
-    /// All signals come through a descriptor, none interrupts. Every disposition is the default, as programs shall
-    /// find it, but SIGPIPE, which each of them gets back.
+    /// Makes all signals arrive through a descriptor. All dispositions become the default, which programs inherit,
+    /// except for SIGPIPE, which is reset for each program.
     static func takeSignals() throws(SystemError) -> Descriptor {
         berth_reset_signals()
         _ = signal(SIGPIPE, SIG_IGN)
@@ -99,7 +101,7 @@ class AgentServer {
         return try Descriptor(signalfd(-1, &heard, Int32(SFD_CLOEXEC | SFD_NONBLOCK)), of: "signalfd")
     }
 
-    /// Programs are to be killed for lack of memory before the agent is. Raising is everyone's right.
+    /// The OOM score for programs, so that the kernel kills them before the agent. Raising a score needs no privilege.
     private static func raisedOOMScore() -> String? {
         let own = Int(read(path: "/proc/self/oom_score_adj").split(separator: "\n").first ?? "") ?? 0
         return own < 500 ? "500" : nil
@@ -107,8 +109,8 @@ class AgentServer {
 
     // MARK: The loop
 
-    /// Serves until the stream ends or TERM comes. When the process then exits, every supervisor kills what it has
-    /// started; as process 1, the kernel does.
+    /// Serves until the stream ends, or TERM or INT comes. When the process then exits, each supervisor kills what it
+    /// has started; if the agent is process 1, the kernel kills everything.
     /// - Returns: the exit code.
     func run() -> Int32 {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
@@ -117,18 +119,18 @@ class AgentServer {
         }
     }
 
-    /// Waits for something to happen, and does what is then to be done.
+    /// Waits for events and handles them.
     /// - Parameters:
-    ///   - events: room for them.
-    ///   - timeout: milliseconds; -1 is none.
-    /// - Returns: the exit code, when the agent is to end.
+    ///   - events: room for the events.
+    ///   - timeout: in milliseconds; -1: none.
+    /// - Returns: the exit code, if the agent has to end.
     func turn(_ events: inout [epoll_event], timeout: Int32) -> Int32? {
         let count = epoll.wait(&events, timeout: timeout)
         if count == 0 { sendBuffer.trim() }
         for event in events[..<count] { take(event) }
         serve()
         pump()
-        // An event waits for the output before it.
+        // Events of contexts are sent after the output before them.
         if listen() { pump() }
         dropOutputOfBackground()
         passTime()
@@ -140,7 +142,7 @@ class AgentServer {
         switch event.data.u64 {
         case Token.input:
             isInputReadable = true
-            // While no request can be taken, the end of the stream would not be read.
+            // While no request can be taken, the stream is not read, so its end would not be noticed.
             let ends = EPOLLHUP.rawValue | EPOLLERR.rawValue
             if event.events & ends != 0, !sendBuffer.canTakeRequest { stop(0) }
         case Token.output:
@@ -151,7 +153,7 @@ class AgentServer {
             if token >= Token.background { return backgroundBecameReadable(token - Token.background) }
             let place = Int((token - Token.first) >> 3)
             guard let source = RunningExecution.Source(rawValue: token & 7), let execution = executions[place] else {
-                // Of a descriptor that has been closed meanwhile.
+                // The descriptor has been closed meanwhile.
                 return
             }
             switch source {
@@ -168,12 +170,12 @@ class AgentServer {
 
     func stop(_ code: Int32) { exitCode = exitCode ?? code }
 
-    /// Milliseconds until something is due; 0 when there is more to do now.
+    /// Milliseconds until something is due; 0 if there is more to do now.
     private func timeout() -> Int32 {
         if hasMoreToPump || hasMoreToDrop || hasMoreControl || (isInputReadable && sendBuffer.canTakeRequest) {
             return 0
         }
-        // Memory is given back when nothing has happened for a while: output that goes on would fetch it again at once.
+        // Memory is returned only after some idle time, since output that goes on would allocate it again at once.
         let idle: Int32 = sendBuffer.isTrimmable && sendBuffer.isEmpty ? 100 : -1
         guard let due = executions.lazy.compactMap({ $0?.deadline }).min() else { return idle }
         let now = monotonicNow()
@@ -181,7 +183,7 @@ class AgentServer {
         return idle < 0 ? wait : min(wait, idle)
     }
 
-    /// Reads and answers requests, as long as answers have room.
+    /// Reads and answers requests, as long as there is room for answers.
     private func serve() {
         while exitCode == nil, sendBuffer.canTakeRequest {
             switch receiveBuffer.next() {
@@ -213,8 +215,8 @@ class AgentServer {
         return executions.contains { $0.map { $0.wantsToRead(.stdout) || $0.wantsToRead(.stderr) } ?? false }
     }
 
-    /// Moves output from the pipes to the server, a chunk of each stream in turn; for some rounds only, so that requests
-    /// are heard in between.
+    /// Moves output from the pipes to the server, one chunk of each stream in turn, for a limited number of rounds, so
+    /// that requests are read in between.
     private func pump() {
         for _ in 0..<16 {
             var moved = false
@@ -261,7 +263,7 @@ class AgentServer {
                 sendBuffer.append(
                     Agent.ExecuteEvent.started(Agent.Started(pid: pid)), type: .data, streamID: execution.streamID)
             case .terminate:
-                // With an interpreter goes what it runs.
+                // The piece that the interpreter runs ends with it.
                 piece(of: execution)?.execution.machine.contextCloses()
                 execution.terminate(sparing: supervisors)
             case .kill: execution.kill(sparing: supervisors)
@@ -277,7 +279,7 @@ class AgentServer {
                 let used = execution.cpuTime(sparing: supervisors)
                 perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)
             case .detach:
-                // One that has been reaped by now has left nothing.
+                // If the supervisor has been reaped, nothing is left.
                 if let left = execution.detach(from: epoll), supervisors.contains(left.pid) { background.append(left) }
             case .seal:
                 endInput(of: execution)
@@ -304,7 +306,7 @@ class AgentServer {
             case .started(let pid):
                 execution.pid = pid
                 actions = execution.machine.started(pid: pid, now: monotonicNow())
-                // Told when the interpreter says that it is ready.
+                // `started` is sent when the interpreter says that it is ready.
                 if let context = execution.context {
                     context.flush()
                     continue
@@ -346,7 +348,7 @@ class AgentServer {
 
 }
 
-/// Nanoseconds that only go forward.
+/// The time of the monotonic clock, in nanoseconds.
 func monotonicNow() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
@@ -354,7 +356,7 @@ func monotonicNow() -> UInt64 {
 }
 
 extension String {
-    /// At most `size` bytes of it, ending with a whole character.
+    /// The text cut to at most `size` bytes, at the end of a character.
     func clipped(toUTF8 size: Int) -> String {
         guard utf8.count > size else { return self }
         var text = String(self[..<(utf8.index(startIndex, offsetBy: size))])

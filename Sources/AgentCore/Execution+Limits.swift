@@ -4,29 +4,30 @@ internal import AgentSchema
 internal import BerthSchema
 
 extension Execution {
-    /// What a request allows, in nanoseconds and bytes.
+    /// The limits of a request, in nanoseconds and bytes.
     struct Limits {
-        /// Bytes that may be outstanding.
+        /// Maximum outstanding bytes.
         var window: UInt64
-        /// From the program's start.
+        /// Maximum time of the program. It counts from the request, since another process may delay the start.
         var timeout: UInt64?
-        /// Between TERM and KILL; with 0, KILL comes at once.
+        /// Time between TERM and KILL; with 0, KILL is sent at once.
         var grace: UInt64
-        /// Bytes of each stream that are sent.
+        /// Maximum bytes of each stream that are sent.
         var maxOutput: UInt64
         var killsAtMaxOutput: Bool
-        /// Without output, while there was credit for it.
+        /// Maximum time without output, while there is credit for it.
         var idle: UInt64?
-        /// Of all its processes.
+        /// Maximum CPU time of all its processes together.
         var cpuTime: UInt64?
         var keepsBackground: Bool
         var hasTerminal: Bool
-        /// All output is stdout.
+        /// Whether all output is on stdout.
         var hasOneStream: Bool
-        /// How long what a program has left may be silent, and may go on in all, while it holds the program's output.
+        /// Maximum silence of processes that a program has left and that hold its output.
         var outputGrace: UInt64
+        /// Maximum total time for which such processes may go on.
         var maxOutputGrace: UInt64
-        /// Of a piece of code: what else is said of it.
+        /// The word for messages: "program" or "piece".
         var noun = "program"
 
         init(_ request: Agent.ExecuteRequest) {
@@ -49,28 +50,28 @@ extension Execution {
             milliseconds == 0 ? nil : nanoseconds(milliseconds)
         }
 
-        /// Milliseconds to nanoseconds; what would not fit becomes a hundred years.
+        /// Converts milliseconds to nanoseconds, at most a hundred years, so that sums do not overflow.
         static func nanoseconds(_ milliseconds: UInt64) -> UInt64 {
             min(milliseconds, 100 * 365 * 86_400_000) * 1_000_000
         }
 
-        /// For people: in seconds where they are whole.
+        /// The time as text: in whole seconds if possible, otherwise in milliseconds.
         static func text(_ nanoseconds: UInt64?) -> String {
             let milliseconds = (nanoseconds ?? 0) / 1_000_000
             return milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
         }
     }
 
-    /// A terminal that something else holds open has told all once it was quiet for so long.
+    /// After the end, a terminal that another process holds open counts as drained when it was quiet for this time.
     private static let quiet: UInt64 = 50_000_000
-    /// More than any terminal holds: what comes beyond it, after the end, is not the program's.
+    /// More than a terminal can hold: output beyond it, after the end, is not the program's.
     static let terminalCapacity = 256 << 10
-    /// CPU time is not looked at more often.
+    /// Minimum time between two checks of CPU time.
     private static let minLook: UInt64 = 10_000_000
-    /// A start takes less than a thousandth of a second; one that takes so long is looked at.
+    /// A start normally takes less than a millisecond. If it takes this long, it is checked.
     private static let startPatience: UInt64 = 100_000_000
 
-    /// Which limit ended it, and what that was; empty where the cause was none.
+    /// The limit that ended it, as text; empty if the cause is not a limit.
     func words(for cause: EndCause) -> String {
         switch cause {
         case .timedOut: "the \(limits.noun)'s time-out of \(Limits.text(limits.timeout)) passed"
@@ -85,12 +86,12 @@ extension Execution {
 
     // MARK: Time
 
-    /// When `timePassed` is to be called; nil: not needed.
+    /// When to call `timePassed`; nil if that is not needed.
     var deadline: UInt64? {
         [due, idleDue, cpuLook, quietDue, lingerDue, startLook].lazy.compactMap { $0 }.min()
     }
 
-    /// While the reader withholds credit a program may be unable to write: then its silence is not its own.
+    /// Nil without credit, since the program may then be silent only because it can't write.
     private var idleDue: UInt64? {
         guard phase == .running, termination == nil, outstanding < limits.window else { return nil }
         return limits.idle.map { lastOutput + $0 }
@@ -101,14 +102,14 @@ extension Execution {
         return lastOutput + Execution.quiet
     }
 
-    /// - Parameter hasUnread: there is output that has not been read.
+    /// - Parameter hasUnread: whether there is output that has not been read.
     mutating func timePassed(now: UInt64, hasUnread: Bool) -> [Action] {
         if hasUnread { lastOutput = now }
         if let quietDue, quietDue <= now { return didClose(.stdout) }
         if let lingerDue, lingerDue <= now { return lingerPassed(now: now) }
         if let due, due <= now {
             self.due = nil
-            // What has not started has no use for a grace.
+            // Before the start, a grace is useless.
             if phase == .starting, termination == nil { return terminate(.timedOut, grace: 0, now: now) }
             return termination == nil ? terminate(.timedOut, grace: limits.grace, now: now) : [.kill]
         }
@@ -124,14 +125,14 @@ extension Execution {
         return []
     }
 
-    /// It is to be started: its time-out counts from here, as another process may hold its start up.
+    /// Must be called before the start. The time-out counts from here, since another process may delay the start.
     mutating func willStart(now: UInt64) {
         requested = now
         due = limits.timeout.map { now + $0 }
         startLook = now + Execution.startPatience
     }
 
-    /// The program has started: it has used nothing, and was not silent.
+    /// Starts the clocks for idle time and CPU time when the program has started.
     mutating func startClocks(now: UInt64) {
         lastOutput = now
         guard termination == nil else { return }
@@ -139,7 +140,7 @@ extension Execution {
         look(after: limits.cpuTime, now: now)
     }
 
-    /// - Parameter used: nanoseconds of CPU time, by all its processes, living and reaped.
+    /// - Parameter used: CPU time of all its processes, living and reaped, in nanoseconds.
     mutating func measuredCPUTime(_ used: UInt64, now: UInt64) -> [Action] {
         guard phase == .running, termination == nil, let limit = limits.cpuTime else { return [] }
         guard used < limit else { return terminate(.cpuTimeLimit, grace: limits.grace, now: now) }
@@ -147,7 +148,7 @@ extension Execution {
         return []
     }
 
-    /// All processors at once would take so long to use up what is left.
+    /// Sets the next check of CPU time: `left` can't be used up before that, even on all processors.
     private mutating func look(after left: UInt64?, now: UInt64) {
         guard let left else { return }
         cpuLook = now + max(left / processors, Execution.minLook)

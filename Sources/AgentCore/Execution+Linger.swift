@@ -3,20 +3,21 @@
 internal import BerthSchema
 
 extension Execution {
-    /// What a program has left may hold its output, and may still have in hand what the program wrote to it (`tee`). So it
-    /// goes on for a moment: until no writer is left, it has been silent for the grace, or its time in all is up.
+    /// Processes that a program has left may hold its output, and may still have to write what the program wrote to
+    /// them (`tee`). So they go on for a moment: until no writer is left, they have been silent for the grace, or the
+    /// total time is over.
     ///
-    /// Time in which the reader withholds credit does not count, as a helper may be unable to write then.
+    /// Time without credit does not count, since they may be unable to write then.
     struct Linger {
-        /// When its time in all is up.
+        /// When the total time is over.
         var end: UInt64
-        /// The program's own time-out, which holds whatever the reader does.
+        /// The time-out of the program, which counts also without credit.
         let timeout: UInt64?
-        /// Since when there has been no credit.
+        /// When the credit was used up; nil if there is credit.
         var stalled: UInt64?
     }
 
-    /// The program has ended by itself, and others may hold its output.
+    /// Must be called when the program has ended by itself and left processes, which may hold its output.
     mutating func beginLinger(now: UInt64) {
         let timeout = due
         due = nil
@@ -25,7 +26,7 @@ extension Execution {
             end: now + limits.maxOutputGrace, timeout: timeout, stalled: outstanding == limits.window ? now : nil)
     }
 
-    /// What the program has left has no more time: it is killed, or kept.
+    /// The time of the processes that the program has left is over: they are killed or kept.
     mutating func endLinger() -> [Action] {
         linger = nil
         guard limits.keepsBackground, termination == nil else { return [.kill] }
@@ -33,7 +34,7 @@ extension Execution {
         return [.detach, .seal]
     }
 
-    /// Silence alone does not end it while something of it runs: on a busy machine a helper may be waiting for a processor.
+    /// Silence does not end them while one of them runs: on a busy machine it may wait for a processor.
     mutating func lingerPassed(now: UInt64) -> [Action] {
         guard let linger, outstanding < limits.window, now < min(linger.end, linger.timeout ?? .max) else {
             return endLinger()
@@ -48,7 +49,7 @@ extension Execution {
         return []
     }
 
-    /// Where no writer is left, there is nothing to wait for.
+    /// Ends the lingering if no writer is left.
     mutating func endLingerIfClosed() -> [Action] {
         guard linger != nil else { return [] }
         let isOpen = outputs.stdout.isOpen || outputs.stderr.isOpen
@@ -61,7 +62,7 @@ extension Execution {
         return min(lastOutput + limits.outputGrace, linger.end, linger.timeout ?? .max)
     }
 
-    /// There is no credit from now on, or there is again.
+    /// Must be called when the credit was used up, or there is credit again.
     mutating func creditChanged(now: UInt64) {
         guard var linger else { return }
         if outstanding == limits.window {

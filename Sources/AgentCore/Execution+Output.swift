@@ -3,24 +3,25 @@
 internal import BerthSchema
 
 extension Execution {
-    /// What is known of one of the two output streams.
+    /// The state of one of the two output streams.
     struct Output {
-        /// Bytes read from it.
+        /// Bytes that were read from it.
         var produced: UInt64 = 0
-        /// Of these, sent: always the first.
+        /// How many of these were sent: always the first ones.
         var sent: UInt64 = 0
         var isOpen = true
-        /// Bytes that are still to come, once the execution is gone; nil while that is not known, and for a terminal.
+        /// Bytes that are still to be read after all processes have ended; nil before that. For a terminal, an upper
+        /// limit.
         var remaining: Int?
     }
 
-    /// What is to be done with a stream's pipe.
+    /// How to read from the pipe of a stream.
     enum Intake: Equatable {
-        /// It is not to be read.
+        /// Do not read.
         case none
-        /// So many bytes, at most, may be read and sent.
+        /// Read and send at most this many bytes.
         case send(Int)
-        /// So many bytes, at most, are to be read and counted.
+        /// Read at most this many bytes and only count them.
         case count(Int)
     }
 
@@ -34,7 +35,7 @@ extension Execution {
         return credit == 0 ? .none : .send(min(most, Int(clamping: credit)))
     }
 
-    /// Bytes of a stream that were sent before now.
+    /// Bytes of a stream that were sent so far.
     func offset(_ stream: OutputStream) -> UInt64 { self[stream].sent }
 
     /// Bytes of a stream were read and sent.
@@ -47,12 +48,12 @@ extension Execution {
         return endIfDrained()
     }
 
-    /// Bytes of a stream were read and not sent: they are over the limit.
+    /// Bytes of a stream were read and not sent, since they exceed the maximum output.
     mutating func didCount(_ count: Int, of stream: OutputStream, now: @autoclosure () -> UInt64) -> [Action] {
         didRead(count, of: stream, now: now())
         var actions: [Action] = []
         if limits.killsAtMaxOutput, termination == nil {
-            // Whether it still runs when that is noticed is chance, and shall change nothing.
+            // The cause must not depend on whether the program still runs when this is noticed.
             cause = .outputLimit
             if phase == .running { actions = terminate(.outputLimit, grace: limits.grace, now: now()) }
         }
@@ -67,23 +68,23 @@ extension Execution {
         if remaining == count { self[stream].isOpen = false }
     }
 
-    /// The end of a stream: no writer is left.
+    /// A stream has ended: no writer is left.
     mutating func didClose(_ stream: OutputStream) -> [Action] {
         self[stream].isOpen = false
         return endLingerIfClosed() + endIfDrained()
     }
 
-    /// There was nothing to read. What a pipe held when all of the execution was gone, and holds no more, was taken by
-    /// another's process, which may keep the pipe open for ever.
+    /// There was nothing to read. If the pipe held bytes after all processes of the execution had ended, a process of
+    /// another execution has read them, and it may keep the pipe open for ever.
     mutating func didFindEmpty(_ stream: OutputStream) -> [Action] {
         guard !limits.hasTerminal, self[stream].isOpen, self[stream].remaining != nil else { return [] }
         return didClose(stream)
     }
 
-    /// - Returns: false when more is acknowledged than was outstanding; then nothing has changed.
+    /// - Returns: false if more is acknowledged than is outstanding; then nothing changes.
     mutating func acknowledge(_ bytes: UInt64, now: @autoclosure () -> UInt64) -> Bool {
         guard bytes <= outstanding else { return false }
-        // While it could write nothing, its silence was the reader's.
+        // Without credit it may have been unable to write, so that time does not count as silence.
         if outstanding == limits.window, bytes > 0 {
             let now = now()
             lastOutput = now
@@ -95,10 +96,10 @@ extension Execution {
         return true
     }
 
-    /// What the pipes hold now that no process of the execution can write to them. More may come, from a process of
-    /// another execution that got hold of a pipe, but belongs to no one.
+    /// Takes how much the pipes hold after the last process of the execution has ended. More may come from a process of
+    /// another execution that got hold of a pipe, but it does not count.
     ///
-    /// A terminal does not tell how much it holds: it is read to its end, or until it is quiet.
+    /// A terminal does not say how much it holds: it is read to its end, or until it is quiet.
     mutating func sealed(stdout: Int, stderr: Int, now: UInt64) -> [Action] {
         guard phase == .gone else { return [] }
         lastOutput = now
@@ -118,7 +119,8 @@ extension Execution {
         if count == 0 { self[stream].isOpen = false }
     }
 
-    /// Nobody reads on who cancelled: the window is not waited for. The byte counts say what was lost.
+    /// Gives up output for which there is no credit, since a caller that has cancelled may read no more. The byte
+    /// counts show how much was lost.
     mutating func abandonWhatHasNoCredit() {
         guard outstanding == limits.window else { return }
         for stream in OutputStream.pipes {

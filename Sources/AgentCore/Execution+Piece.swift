@@ -3,9 +3,9 @@
 internal import AgentSchema
 internal import BerthSchema
 
-/// What is different for a piece of code: its interpreter says when it has ended, and has events beside output.
+/// The differences for a piece of code: its interpreter reports its end, and it has events in addition to output.
 extension Execution {
-    /// Bytes of an event that may be sent now.
+    /// Maximum bytes of an event that may be sent now.
     var eventIntake: Int {
         phase == .running ? Int(clamping: min(limits.window - outstanding, UInt64(SendBuffer.maxChunk))) : 0
     }
@@ -16,10 +16,10 @@ extension Execution {
         lastOutput = now
     }
 
-    /// Nanoseconds since it was asked for.
+    /// The time from the request until `now`, in nanoseconds.
     func time(until now: UInt64) -> UInt64 { now - min(requested ?? now, now) }
 
-    /// There is no interpreter to run it.
+    /// Ends the piece, because its interpreter has ended.
     mutating func contextIsGone() -> [Action] {
         phase = .ended
         due = nil
@@ -27,7 +27,7 @@ extension Execution {
         return [.sendEnded(Agent.Ended(cause: .contextLost, message: "the context has ended", isContextLost: true))]
     }
 
-    /// Its interpreter is being ended, and it with that.
+    /// Must be called when its interpreter is being ended, and the piece with it.
     mutating func contextCloses() {
         guard phase == .starting || phase == .running, termination == nil else { return }
         termination = .cancelled
@@ -36,7 +36,7 @@ extension Execution {
         due = nil
     }
 
-    /// Behind why it was ended: that its interpreter went with it.
+    /// Text to append to the cause: the interpreter was lost with the piece.
     var wordsForLoss: String {
         if cause == .cancelled {
             return lossWords ?? "it did not stop when it was interrupted, and its context is lost"

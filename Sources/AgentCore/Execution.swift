@@ -3,26 +3,26 @@
 internal import AgentSchema
 internal import BerthSchema
 
-/// One execution, without its descriptors and processes: what happens goes in, what to do comes out.
+/// The state machine of an execution, without descriptors and processes: events go in, actions come out.
 ///
-/// Times are nanoseconds of one monotonic clock.
+/// Times are in nanoseconds of the monotonic clock.
 struct Execution {
-    /// Where it stands.
+    /// The phases. A reset (`discard`) ends all of them.
     enum Phase: Equatable {
-        /// The supervisor has not reported yet. Goes to `running`, or to `ended` when the program did not start.
+        /// The supervisor has not reported yet. Goes to `running`, or to `ended` if the program does not start.
         case starting
-        /// The program runs. Goes to `exited`; to `gone` if its supervisor is lost.
+        /// The program runs. Goes to `exited`, or to `gone` if its supervisor is lost.
         case running
-        /// The program was reaped; what it left may still write (`linger`), is being killed, or has its grace. Goes to
-        /// `gone`.
+        /// The program was reaped. Processes that it left may still write (`linger`), are being killed, or have their
+        /// grace. Goes to `gone`.
         case exited
-        /// No process is left. What the pipes still hold is sent, then it goes to `ended`.
+        /// No process is left. The output that is still in the pipes is sent. Goes to `ended`.
         case gone
-        /// Ended was sent. Final.
+        /// `Ended` was sent. Final.
         case ended
     }
 
-    /// Why it is being ended from outside, if it is.
+    /// Why it is being ended from outside.
     enum Termination: Equatable {
         case timedOut
         case cancelled
@@ -43,52 +43,52 @@ struct Execution {
 
     enum Action: Equatable {
         case sendStarted(pid: UInt32)
-        /// TERM to all of it.
+        /// Send TERM to all its processes.
         case terminate
-        /// KILL to all of it.
+        /// Send KILL to all its processes.
         case kill
-        /// A signal to the program's process group.
+        /// Send a signal to the process group of the program.
         case signal(Int32)
-        /// It should have started by now: if it was stopped on the way, kill it, and tell `startFailed`.
+        /// It should have started by now: if a process has stopped it on the way, kill it and call `startFailed`.
         case lookAtStart
-        /// What it has left has been silent: see whether any of that runs, and tell `lookedAtLeft`.
+        /// The processes that it has left are silent: check whether any of them runs, and call `lookedAtLeft`.
         case lookAtLeft
-        /// Measure what its processes have used, and tell `measuredCPUTime`.
+        /// Measure the CPU time of its processes, and call `measuredCPUTime`.
         case measureCPUTime
-        /// What the program has left is no longer the execution's, and lives on.
+        /// Detach the processes that the program has left, which live on.
         case detach
-        /// Nothing of it writes any more: ask how much each pipe holds, and tell `sealed`.
+        /// No process of it writes any more: determine how much each pipe holds, and call `sealed`.
         case seal
         case sendEnded(Agent.Ended)
     }
 
     var phase = Phase.starting
     var termination: Termination?
-    /// Why it ended, where that is not how the program did.
+    /// The cause of the end, if it is not the way in which the program ended.
     var cause: EndCause?
-    /// When its time is up, or its grace.
+    /// When its time-out or its grace is over.
     var due: UInt64?
-    /// When it was asked for, if that was told.
+    /// When it was requested, if that is known.
     var requested: UInt64?
-    /// When its start is to be looked at.
+    /// When to check its start.
     var startLook: UInt64?
-    /// What it has left may go on writing.
+    /// Set while processes that it has left may go on writing.
     var linger: Linger?
-    /// When its CPU time is to be looked at.
+    /// When to check its CPU time.
     var cpuLook: UInt64?
-    /// When output was last read, or could be written again.
+    /// When output was last read, or there was credit again.
     var lastOutput: UInt64 = 0
-    /// Sent and not acknowledged.
+    /// Bytes that were sent and not acknowledged.
     var outstanding: UInt64 = 0
     var outputs = (stdout: Output(), stderr: Output())
-    /// Of a piece of code: bytes of its events that were sent.
+    /// For a piece of code: bytes of its events that were sent.
     var eventBytes: UInt64 = 0
-    /// Of a piece of code: its interpreter has ended with it.
+    /// For a piece of code: whether its interpreter has ended with it.
     var isContextLost = false
-    /// Why the agent killed an interpreter, where it did so for something that was done there.
+    /// Why the agent killed an interpreter, if it did so because of a piece of code.
     var lossWords: String?
     let limits: Limits
-    /// That can run its processes at once.
+    /// Number of processors that can run its processes.
     let processors: UInt64
     private var status: WaitStatus?
     private var usage = Usage()
@@ -118,12 +118,12 @@ struct Execution {
         return [.sendEnded(Agent.Ended(cause: .startFailed, message: message, startFailure: failure))]
     }
 
-    /// The program has ended. What it has left has the rest of its grace if it was given one; else it may go on writing for
-    /// a moment, and is then killed, or kept.
+    /// The program has ended. Processes that it has left have the rest of a grace, if one has begun. Otherwise they may
+    /// go on writing for a moment, and are then killed or kept.
     /// - Parameters:
-    ///   - usage: until now; its wall time is from the program's start to its end.
+    ///   - usage: the usage until now; the wall time is from the program's start to its end.
     ///   - outOfMemoryKills: how many processes of the container the kernel killed for lack of memory meanwhile.
-    ///   - hasLeft: it has left processes; else `gone` follows at once.
+    ///   - hasLeft: whether it has left processes; otherwise `gone` follows at once.
     mutating func exited(
         _ status: WaitStatus, _ usage: Usage, outOfMemoryKills: UInt64, hasLeft: Bool, now: UInt64
     ) -> [Action] {
@@ -138,15 +138,16 @@ struct Execution {
         return endLingerIfClosed()
     }
 
-    /// No process of it is left.
-    /// - Parameter outOfMemoryKills: how many processes of the container the kernel killed for lack of memory meanwhile.
+    /// No process of the execution is left.
+    /// - Parameter outOfMemoryKills: how many processes of the container the kernel killed for lack of memory
+    ///   meanwhile.
     mutating func gone(_ usage: Usage?, outOfMemoryKills: UInt64) -> [Action] {
         switch phase {
         case .gone, .ended: return []
         case .starting where termination == nil:
             return startFailed(.noResources, "the program's supervisor ended before the program started")
         case .starting:
-            // Ended before its start: it has written nothing.
+            // It was ended before its start, so there is no output.
             phase = .ended
             startLook = nil
             return [.sendEnded(ended)]
@@ -172,7 +173,8 @@ struct Execution {
             guard termination != nil else { return terminate(.cancelled, grace: grace, now: now) }
             return hurry(grace: grace, now: now)
         case .exited:
-            // It ended by itself, and that is its cause. Only what it wrote and nobody acknowledges is given up.
+            // The program ended by itself, and keeps that cause. Only processes that it left, and unacknowledged
+            // output, are given up.
             guard termination != nil else {
                 termination = .cancelled
                 return linger == nil ? [] : endLinger()
@@ -188,13 +190,13 @@ struct Execution {
     }
 
     mutating func signal(_ number: Int32) -> [Action] {
-        // Before the start, its supervisor keeps it until then.
+        // Before the start, the supervisor keeps the signal until then.
         phase == .running || phase == .starting ? [.signal(number)] : []
     }
 
     mutating func terminate(_ reason: Termination, grace: UInt64, now: UInt64) -> [Action] {
         termination = reason
-        // The program was running when its end was decided: then that is why it ended.
+        // The program was running when its end was decided, so this is the cause.
         cause = cause ?? reason.cause
         cpuLook = nil
         guard grace > 0 else {
@@ -205,8 +207,7 @@ struct Execution {
         return [.terminate]
     }
 
-    /// It ends now, whatever of it is left: the container is being reset. What it wrote and nobody has read is only
-    /// counted.
+    /// Ends the execution now, because the container is being reset. Unread output is only counted.
     /// - Parameter stdout: bytes that are still in the pipe; likewise `stderr`.
     mutating func discard(stdout: Int, stderr: Int) -> [Action] {
         switch phase {
@@ -229,7 +230,7 @@ struct Execution {
         return [.sendEnded(ended)]
     }
 
-    /// A second end may come sooner than the first, never later.
+    /// A second cancel may shorten the grace of the first, but not extend it.
     private mutating func hurry(grace: UInt64, now: UInt64) -> [Action] {
         guard let due, now + grace < due else { return [] }
         guard grace > 0 else {
@@ -262,7 +263,7 @@ struct Execution {
             ended.cause = .signalled
             ended.signal = signal
         case nil:
-            // Its supervisor was killed, and it with that.
+            // The supervisor was killed, and the program with it.
             ended.cause = .signalled
             ended.signal = 9
             ended.message = "the program's supervisor was killed"
@@ -289,7 +290,7 @@ enum WaitStatus: Equatable {
     case signalled(Int32)
 }
 
-/// What an execution used: CPU time of all its processes, the largest resident set of any one.
+/// Usage of an execution: CPU time of all its processes, and the largest resident set of any of them.
 struct Usage: Equatable {
     var wallMicroseconds: UInt64 = 0
     var userMicroseconds: UInt64 = 0

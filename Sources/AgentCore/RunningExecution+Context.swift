@@ -5,7 +5,8 @@ internal import Glibc
 internal import BerthSchema
 
 extension RunningExecution {
-    /// Of an interpreter that ended before it was ready: that, and what it last said, is why it did not start.
+    /// Changes the end of an interpreter that ended before it was ready to a failed start, with the last lines of its
+    /// stderr as the reason.
     func tellNeverReady(_ ended: inout Agent.Ended) {
         guard let context, context.wasNeverReady, ended.cause != .startFailed, ended.cause != .cancelled else { return }
         var words: String

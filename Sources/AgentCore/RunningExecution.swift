@@ -5,42 +5,42 @@ internal import BerthSchema
 internal import CAgent
 internal import Glibc
 
-/// An execution's processes and pipes, and the state machine that decides about them.
+/// The processes and pipes of an execution, and its state machine.
 final class RunningExecution {
     let number: UInt64
     let streamID: UInt32
     let program: Program
     var machine: Execution
-    /// Set by `start`.
+    /// Process id of the supervisor, set by `start`; 0 if there is none.
     private(set) var supervisorPID: pid_t = 0
-    /// The supervisor is gone without a word; its processes have become the agent's own children.
+    /// Whether the supervisor ended without a report, so that its processes have become children of the agent.
     private(set) var isLost = false
     private var supervisor: Supervisor?
-    /// What it has left is no longer its own.
+    /// Whether processes that it has left no longer belong to it.
     private var isDetached = false
-    /// It has no supervisor, but is the agent's own.
+    /// The program, if it runs without a supervisor.
     var direct: DirectProgram?
-    /// In the container, once it is started.
+    /// The program's process id in the container, once it has started.
     var pid: UInt32 = 0
-    /// It is an interpreter that takes pieces of code.
+    /// Set if this is an interpreter that runs pieces of code.
     private(set) var context: Context?
     private let opening: Agent.ExecuteRequest?
-    /// It is a piece of code, and this is the interpreter that runs it.
+    /// Set if this is a piece of code: the interpreter that runs it.
     private(set) var host: RunningExecution?
-    /// It looks at code and runs none: what comes from the pipes is not its.
+    /// Whether output from the pipes does not belong to it: an interpreter itself, or a call that runs no code.
     private let hasNoOutput: Bool
-    /// What the interpreter had used of CPU time before, in nanoseconds.
+    /// CPU time that the interpreter had used before the piece, in nanoseconds.
     private var cpuTimeBefore: UInt64 = 0
     var stdout: Descriptor?
     var stderr: Descriptor?
     private let terminal: Agent.Terminal?
     var input: RunningInput
-    /// The pipe had bytes, or its end, when last heard of.
+    /// Whether the pipe had bytes, or its end, when last checked.
     private var isReadable = (stdout: false, stderr: false)
-    /// The container's count of kills for lack of memory when it started.
+    /// The container's count of OOM kills when it started.
     private var killsBefore: UInt64?
 
-    /// - Parameter processors: that can run its processes at once.
+    /// - Parameter processors: number of processors that can run its processes.
     init(_ request: Agent.ExecuteRequest, streamID: UInt32, processors: UInt64) {
         number = request.execution
         self.streamID = streamID
@@ -52,21 +52,21 @@ final class RunningExecution {
         hasNoOutput = request.opensContext || request.pieceKind != .run
     }
 
-    /// What an event of an execution's descriptor is about; the raw value is part of its token.
+    /// The descriptor of an execution that an event is about. The raw value is part of its token.
     enum Source: UInt64, CaseIterable {
         case control, stdout, stderr, stdin, context
     }
 
-    /// What an execution needs of the agent to be started.
+    /// What an execution needs from the agent at its start.
     struct Surroundings {
         let oomScore: String?
-        /// No process is in the container but the agent.
+        /// Whether the agent is the only process in the container.
         let isAlone: Bool
     }
 
-    /// Makes the pipes, or the terminal, and starts the program, or forks the supervisor, which then does.
-    /// - Parameter token: of an event's source.
-    /// - Returns: what is to be done now, if the program was started, or was not.
+    /// Creates the pipes or the terminal, and starts the program, or forks the supervisor, which then starts it.
+    /// - Parameter token: returns the token for an event source.
+    /// - Returns: the actions to perform now, if the program has already started or failed to start.
     func start(
         _ surroundings: Surroundings, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
         token: (Source) -> UInt64
@@ -102,7 +102,7 @@ final class RunningExecution {
             context: ends.control.raw)
     }
 
-    /// Becomes a piece that an interpreter runs.
+    /// Makes this execution a piece that an interpreter runs.
     func join(
         _ host: RunningExecution, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll, token: (Source) -> UInt64
     ) throws(SystemError) {
@@ -120,13 +120,14 @@ final class RunningExecution {
 
     private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
         let output = try Pipe(owner: program.uid)
-        // Fewer turns between program and agent in bulk. Not every kernel or user may.
+        // Saves switches between program and agent if there is much output. Not every kernel and user is allowed to do
+        // this.
         _ = berth_set_pipe_size(output.output.raw, 256 << 10)
         try output.input.makeNonblocking()
         let error = try errorEnd(beside: output.output.raw)
         let actions: [Execution.Action]
         if input.isEmpty {
-            // Its own: what a program does to what it has open, as a lock or a flag, would be there for the next one too.
+            // Opened for each program: locks and flags that a program sets on it would otherwise affect the next one.
             let null = try Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC), of: "open /dev/null")
             actions = try begin(surroundings, input: null.raw, output: output.output.raw, error: error.raw)
         } else {
@@ -140,7 +141,7 @@ final class RunningExecution {
         return actions
     }
 
-    /// The program's end of its standard error.
+    /// The write end of the program's standard error.
     private func errorEnd(beside output: Int32) throws(SystemError) -> Descriptor {
         guard !program.mergesOutput else { return try .copy(of: output, minimum: 3) }
         let pipe = try Pipe(owner: program.uid)
@@ -191,9 +192,9 @@ final class RunningExecution {
         supervisor?.signal(number)
     }
 
-    /// - Parameter supervisors: all of the agent's.
+    /// - Parameter supervisors: all supervisors of the agent.
     func terminate(sparing supervisors: Set<pid_t>) {
-        // A piece is interrupted, and its interpreter goes on.
+        // If this is a piece, it is interrupted, and its interpreter goes on.
         host?.signal(SIGINT)
         context?.closeControl()
         direct?.terminate(sparing: supervisors)
@@ -205,19 +206,19 @@ final class RunningExecution {
             host.context?.lossWords = host.context?.lossWords ?? "a piece of code in it did not stop in time"
             return host.kill(sparing: supervisors)
         }
-        // A supervisor hears nothing until what it starts has been executed, which another process may hold up.
+        // A supervisor reads nothing before the exec of its program, which another process may delay.
         if machine.phase == .starting, supervisorPID > 0 { _ = berth_kill_below(supervisorPID, 0) }
         direct?.kill(sparing: supervisors)
         supervisor?.kill()
     }
 
-    /// The supervisor has no more to say.
+    /// Must be called after the last report of the supervisor.
     func dropSupervisor(isLost: Bool) {
         supervisor = nil
         self.isLost = isLost
     }
 
-    /// What the program has left lives on, as long as the result does.
+    /// Detaches the processes that the program has left. They live as long as the result.
     func detach(from epoll: borrowing Epoll) -> Background? {
         guard let supervisor = supervisor.take() else { return nil }
         epoll.remove(supervisor.raw)
@@ -225,14 +226,15 @@ final class RunningExecution {
         return Background(supervisor, streamID: streamID)
     }
 
-    /// It may still leave something running.
+    /// Whether it may still leave processes running.
     var mayLeaveBackground: Bool { program.keepsBackground && !isDetached }
 
-    /// Ends a start that another process has stopped: between setuid and exec, one of its user can.
-    /// - Returns: whether there was one.
+    /// Kills a child that another process has stopped during its start: a process of the same user can do so between
+    /// setuid and exec.
+    /// - Returns: whether there was such a child.
     func killStoppedStart() -> Bool { supervisorPID > 0 && berth_kill_below(supervisorPID, 1) > 0 }
 
-    /// When time is to be passed to it.
+    /// When to call `timePassed`, or to feed or kill it.
     var deadline: UInt64? {
         guard let due = input.endDue ?? context?.killDue else { return machine.deadline }
         return min(due, machine.deadline ?? .max)
@@ -243,14 +245,14 @@ final class RunningExecution {
         return now - before
     }
 
-    /// Nanoseconds of CPU time that its processes have used, those that are reaped included.
+    /// CPU time that its processes have used, including reaped ones, in nanoseconds.
     func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
         if let direct { return direct.cpuTime(sparing: supervisors) }
         if let host { return berth_cpu_time_below(host.supervisorPID) * 1000 - cpuTimeBefore }
         return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
     }
 
-    /// Whether any of its processes does something, or would if it had a processor.
+    /// Whether any of its processes runs, or waits for a processor.
     func runs(sparing supervisors: Set<pid_t>) -> Bool {
         if direct != nil { return berth_strays_run(Array(supervisors), Int32(supervisors.count)) != 0 }
         return supervisorPID > 0 && berth_runs_below(supervisorPID) != 0
@@ -258,21 +260,21 @@ final class RunningExecution {
 
     // MARK: Input
 
-    /// Bytes of input that are not written, and calls that wait for that.
+    /// Bytes of input that are not written yet, and the number of calls that wait for that.
     var waitingInput: (bytes: Int, calls: Int) { (input.queue.waiting, input.queue.waitingCalls) }
 
     func add(_ request: Agent.InputRequest, streamID: UInt32) throws(InputQueue.Refusal) {
         try input.queue.add(request.data, at: request.offset, isEnd: request.isEnd, streamID: streamID)
     }
 
-    /// Writes input, as much as is taken now.
+    /// Writes as much input as the program takes now.
     func feed() -> RunningInput.Answers { input.feed(isTerminal: terminal != nil, now: monotonicNow()) }
 
-    /// Nothing reads any more.
-    /// - Returns: calls that wait.
+    /// Closes the input, because nothing reads it any more.
+    /// - Returns: the calls that waited.
     func closeInput() -> [InputQueue.Call] { input.close() }
 
-    /// - Returns: false when the program has no terminal.
+    /// - Returns: false if the program has no terminal.
     func resize(_ size: Agent.Terminal) -> Bool {
         guard terminal != nil else { return false }
         if let master = pipe(.stdout) { Terminal.resize(master, size) }
@@ -285,13 +287,13 @@ final class RunningExecution {
         if stream == .stdout { isReadable.stdout = true } else { isReadable.stderr = true }
     }
 
-    /// A read of the stream's pipe would do something now, as far as is known.
+    /// Whether the pipe of a stream is to be read and, as far as is known, has bytes or its end.
     func wantsToRead(_ stream: OutputStream) -> Bool {
-        // Between pieces, output waits for the next one.
+        // Output between two pieces stays in the pipe for the next piece.
         !hasNoOutput && (stream == .stdout ? isReadable.stdout : isReadable.stderr) && machine.intake(stream) != .none
     }
 
-    /// Reads once from a stream's pipe into `buffer`, which can take it.
+    /// Reads once from the pipe of a stream into `buffer`, which must have room.
     func pump(_ stream: OutputStream, into buffer: SendBuffer) -> [Execution.Action] {
         guard let descriptor = pipe(stream) else {
             setReadable(stream, false)
@@ -322,15 +324,15 @@ final class RunningExecution {
             host?.context?.foundEmpty(isStdout: stream == .stdout)
             return machine.didFindEmpty(stream)
         }
-        // The end; a terminal tells it as EIO.
+        // The end of the stream; a terminal reports it as EIO.
         if stream == .stdout { stdout = nil } else { stderr = nil }
         return machine.didClose(stream)
     }
 
-    /// Nothing of the execution writes any more: the machine is told how much is still in the pipes.
-    /// - Parameter buffer: what it has announced and not moved is no more the pipe's.
+    /// Tells the state machine how much is still in the pipes, after the last process of the execution has ended.
+    /// - Parameter buffer: bytes that it has announced and not moved yet are in the pipe, but do not count.
     func seal(_ buffer: SendBuffer) -> [Execution.Action] {
-        // What an interpreter's pipes hold is its last piece's, or nobody's.
+        // Output in the pipes of an interpreter belongs to its last piece, or to nobody.
         if hasNoOutput { return machine.sealed(stdout: 0, stderr: 0, now: monotonicNow()) }
         becameReadable(.stdout)
         becameReadable(.stderr)
@@ -338,7 +340,7 @@ final class RunningExecution {
             stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer), now: monotonicNow())
     }
 
-    /// The container is being reset: it ends without its processes being waited for.
+    /// Ends the execution without waiting for its processes, because the container is being reset.
     func discard(_ buffer: SendBuffer) -> [Execution.Action] {
         supervisor = nil
         if hasNoOutput { return machine.discard(stdout: 0, stderr: 0) }
@@ -346,7 +348,7 @@ final class RunningExecution {
         return machine.discard(stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer))
     }
 
-    /// Bytes of output that nobody has read yet.
+    /// Bytes of output that have not been read.
     func bytesIn(_ stream: OutputStream, _ buffer: SendBuffer) -> Int {
         guard !hasNoOutput, let descriptor = pipe(stream) else { return 0 }
         let announced = buffer.unspliced(of: streamID, stream.rawValue)

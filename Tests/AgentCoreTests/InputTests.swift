@@ -99,7 +99,7 @@ struct InputTests {
         #expect(try agent.finish(other).ended.signal == 9)
         for stream in [first, second] {
             // That its pipe is closed may be noticed before its end.
-            let ends = ["the execution has ended", "the program reads its input no more"]
+            let ends = ["the execution has ended", "the program no longer reads its input"]
             let status = try #require(try agent.response(stream).status)
             #expect(status.code == 9 && ends.contains(status.message))
         }
@@ -166,7 +166,7 @@ struct InputTests {
         }
         _ = try agent.stdout(started, count: 7)
         let answer = try input(agent, started, 0, [1, 2, 3])
-        #expect(answer.status == Status(code: 9, message: "the program reads its input no more"))
+        #expect(answer.status == Status(code: 9, message: "the program no longer reads its input"))
         #expect(try agent.finish(started, stdoutFrom: 7).text == "alive\n")
     }
 
