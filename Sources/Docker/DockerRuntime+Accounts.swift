@@ -4,16 +4,16 @@ internal import CurlHTTP
 internal import Hardening
 internal import Pool
 
-/// The image's own /etc/passwd and /etc/group, which members' are made from.
+/// Reads /etc/passwd and /etc/group of an image, from which those of members are made.
 extension DockerRuntime {
-    /// Looked up once for each image, in a container that is made for that and never started; by a task that outlives a
-    /// cancelled caller, so that the container is removed.
+    /// Reads the accounts of an image, once per image, from a container that is created for this and never started. The
+    /// task outlives a cancelled caller, so that the container is removed.
     func accounts(_ reference: String, _ image: ImageDetails) async throws -> Accounts {
         try await accountsOfImages.value(image.Id ?? reference) { [self] in try await look(reference, image) }
     }
 
     private func look(_ reference: String, _ image: ImageDetails) async throws -> Accounts {
-        // It has a label as members have: should this server end meanwhile, the next one's sweep removes it.
+        // It has the labels of a member, so that it is swept if this server ends meanwhile.
         let probe = MemberID("image-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
         let body = ProbeRequest(
             Image: image.Id ?? reference, Entrypoint: [Self.agentInContainer],
@@ -43,7 +43,7 @@ extension DockerRuntime {
         } catch let refusal as EngineRefusal where refusal.status == 404 {}
     }
 
-    /// The content of a file; nil where there is none, or something else.
+    /// The content of a file; nil if there is no such file, or it is not a regular file.
     private func file(_ path: String, in member: MemberID) async throws -> [UInt8]? {
         do {
             let request = HTTPRequest(
@@ -54,8 +54,8 @@ extension DockerRuntime {
         }
     }
 
-    /// The content of an archive's first entry, if that is a file: 512 bytes of header, of which 12 at 124 are the size in
-    /// octal and one at 156 the kind, then the content.
+    /// The content of the first entry of an archive, if that is a file. The header has 512 bytes, with the size in
+    /// octal in the 12 bytes at 124 and the type at 156; the content follows.
     static func onlyFile(inTar archive: [UInt8]) -> [UInt8]? {
         guard archive.count >= 512, archive[156] == 0 || archive[156] == UInt8(ascii: "0") else { return nil }
         let digits = archive[124..<136].prefix { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }

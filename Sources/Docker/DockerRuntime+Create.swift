@@ -32,16 +32,16 @@ extension DockerRuntime {
             throw endpoint.explain(error)
         }
         guard let descriptor = accepted.take() else { throw RuntimeError(.failed, "the agent's connection is gone") }
-        // Otherwise its other end is not the agent's.
+        // Only then is the agent the peer of this socket.
         let isAgents = carrier.withLock { if case .mounted = $0 { true } else { false } }
         return MemberStream(
             socket: descriptor, user: user,
             memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : engineKills.of(member))
     }
 
-    /// Agent and stream by the carrier that this engine allows. Which one that is shows the first create: an engine in
-    /// another container, on another machine or in a virtual one has no such file as we ask it to mount, and one whose
-    /// containers have a kernel of their own (gVisor, Kata) mounts the socket, but nothing can connect to it.
+    /// Creates the member with the carrier that works on this engine, which the first create finds out. An engine in
+    /// another container, or on another or a virtual machine, does not have the files to mount. An engine whose
+    /// containers have their own kernel (gVisor, Kata) mounts the socket, but nothing can connect to it.
     private func carry(_ order: Order) async throws -> AcceptedSocket {
         switch carrier.withLock({ $0 }) {
         case .mounted: return try await createMounted(order)
@@ -49,7 +49,7 @@ extension DockerRuntime {
             do {
                 return try await createAttached(order, isDoubtful: false)
             } catch let refusal as EngineRefusal where memberFiles.isAbout(refusal) {
-                // Somebody has removed a volume before the container was started.
+                // Somebody has removed the volume before the container was started.
                 memberFiles.forget()
                 try await removeContainer(order.member, ContinuousClock.now + .seconds(30))
                 return try await createAttached(order, isDoubtful: false)
@@ -70,7 +70,7 @@ extension DockerRuntime {
         do {
             accepted = try await createAttached(order, isDoubtful: true)
         } catch {
-            // What is wrong with a container that runs its agent in neither way is its own.
+            // If neither carrier works, the container itself is wrong, and the first error says how.
             guard !Task.isCancelled, doubt is EngineRefusal else { throw doubt }
             throw RuntimeError(
                 .invalidConfiguration,
@@ -85,12 +85,12 @@ extension DockerRuntime {
         return accepted
     }
 
-    /// Whether it may come of an engine that has not the files that we asked it to mount, or others in their place.
+    /// Whether the error may mean that the engine does not have the files to mount, or has others in their place.
     private func isAboutFiles(_ error: any Error) -> Bool {
         switch error {
         case let refusal as EngineRefusal:
             [directories.base, agentPath, MemberFiles.mountPoint].contains { refusal.message.contains($0) }
-        // The agent's own code for a socket that it can't connect to.
+        // The agent exits with 1 if it can't connect to its socket.
         case let end as EndedEarly: end.code == 1
         default: false
         }
@@ -126,17 +126,18 @@ extension DockerRuntime {
         let stream = try await attach(member)
         let accepted = try await start(member) { stream }
         if isDoubtful {
-            // The other carrier's agent had ended: this one has to live a moment before it is believed.
+            // With the other carrier the agent ended early, so this one must live for a moment before the carrier is
+            // chosen.
             try await Task.sleep(for: .milliseconds(300))
             if case .ended(let end) = try await condition(of: member) { throw end }
         }
         return accepted
     }
 
-    /// With the member's accounts mounted from a volume of the engine's, by the path that it has there.
+    /// Creates the container with the member's accounts, which are mounted from a volume by its path on the engine.
     private func createContainer(_ order: Order, withAccounts body: ContainerRequest) async throws {
         var reason: EngineRefusal?
-        // Somebody may have removed the volume: then there is another the second time.
+        // Twice, because somebody may have removed the volume: then a new one is used.
         for _ in 0..<2 {
             let accounts = try await memberFiles.accounts(order)
             guard !accounts.isEmpty else { break }
@@ -159,7 +160,7 @@ extension DockerRuntime {
         try await createContainer(order.member, body)
     }
 
-    /// The container's standard input and output, before it is started.
+    /// Attaches to standard input and output of the container, before it is started.
     private func attach(_ member: MemberID) async throws -> AcceptedSocket {
         let request = HTTPRequest(
             .post, containerPath(member, "/attach"),
@@ -167,8 +168,8 @@ extension DockerRuntime {
         return AcceptedSocket(try await engine.upgrade(request, decoder: Demultiplexer()))
     }
 
-    /// Asks for the container in a task that outlives a cancelled caller: an engine makes a container also for a client
-    /// that has left, and `remove` has to know when it is decided.
+    /// Creates the container in a task that outlives a cancelled caller: an engine creates the container even if the
+    /// client has left, and `remove` has to know when that is decided.
     private func createContainer(_ member: MemberID, _ body: ContainerRequest) async throws {
         let request = HTTPRequest(
             .post, "/containers/create", query: [("name", containerName(member))], body: try Engine.encode(body),
@@ -202,7 +203,7 @@ extension DockerRuntime {
         case nothing
     }
 
-    /// Starts the container and waits for its agent, or for its end, whichever is first.
+    /// Starts the container, and waits for its agent or its end, whichever comes first.
     private func start(
         _ member: MemberID, _ accept: @escaping @Sendable () async throws -> AcceptedSocket
     ) async throws -> AcceptedSocket {
@@ -213,8 +214,8 @@ extension DockerRuntime {
                 return .ended(try await end(member) { watching.finish() })
             }
             group.addTask { [self] in
-                // The watch has to be in force before the start, else a short life would be missed. An engine that says
-                // so only at the end gets a moment.
+                // The watch must begin before the start, otherwise a short life would be missed. Some engines do not
+                // confirm the watch: after a second, the start no longer waits for that.
                 for await _ in watched {}
                 try await engine.call(HTTPRequest(.post, containerPath(member, "/start"), timeout: .seconds(60)))
                 return .started
@@ -230,8 +231,8 @@ extension DockerRuntime {
         }
     }
 
-    /// The start's own answer is always heard: it says best why a container ended, and newer engines give a start up
-    /// whose client leaves.
+    /// Always waits for the answer to the start: it says best why a container ended, and newer engines cancel a start
+    /// if the client leaves.
     private static func decide(_ group: inout ThrowingTaskGroup<Progress, any Error>) async throws -> AcceptedSocket {
         var isStarted = false
         var accepted: AcceptedSocket?
@@ -250,11 +251,11 @@ extension DockerRuntime {
         throw CancellationError()
     }
 
-    /// Waits for the container's next end; calls `onWatching` when the engine has begun to watch.
+    /// Waits for the next end of the container. Calls `onWatching` when the engine has begun to watch.
     ///
-    /// An engine's word alone is no end: Podman was seen to answer -1, with an error, for a container that went on.
+    /// The answer of the engine is verified, since Podman has answered -1, with an error, for a container that went on.
     private func end(_ member: MemberID, onWatching: @escaping @Sendable () -> Void) async throws -> EndedEarly {
-        // A day: the caller cancels it.
+        // A day, since the caller cancels it.
         let request = HTTPRequest(
             .post, containerPath(member, "/wait"), query: [("condition", "next-exit")], timeout: .seconds(86_400))
         while true {
@@ -272,7 +273,7 @@ extension DockerRuntime {
                 return said
             }
             logger.debug(
-                "the engine told of an end that has not been",
+                "the engine reported an end that did not happen",
                 metadata: ["member": "\(member)", "engine.said": "\(said.how)"])
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -283,7 +284,7 @@ extension DockerRuntime {
         case ended(EndedEarly)
     }
 
-    /// What the container is by inspection. One that is not yet started is alive.
+    /// The condition of the container by inspection. Before its start it counts as alive.
     private func condition(of member: MemberID) async throws -> Condition {
         do {
             let details = try await engine.call(
@@ -297,15 +298,15 @@ extension DockerRuntime {
     }
 }
 
-/// A member that is to be made.
+/// The order to create a member.
 struct Order: Sendable {
     var member: MemberID
     var template: MemberTemplate
     var image: ImageDetails
-    /// Who programs run as.
+    /// The user id of programs.
     var uid: UInt32
     var imageAccounts: Accounts
-    /// Its /etc/passwd and /etc/group.
+    /// The contents of its /etc/passwd and /etc/group.
     var accounts: Accounts
     var surroundings: EngineSurroundings
 }
@@ -313,11 +314,11 @@ struct Order: Sendable {
 /// A container that ended before its agent had connected.
 struct EndedEarly: Error {
     var code: Int?
-    /// The engine's.
+    /// The engine's message.
     var words: String?
 
     var how: String {
         let words = words.flatMap { $0.isEmpty ? nil : ": \($0)" } ?? ""
-        return (code.map { "with code \($0)" } ?? "without a word") + words
+        return (code.map { "with code \($0)" } ?? "without an exit code") + words
     }
 }

@@ -16,8 +16,8 @@ extension DockerRuntime {
         #endif
     }
 
-    /// Checks that members of a template can be created, and gets their image according to the pool's policy. This comes before
-    /// the first create, whose timeout is too short for that.
+    /// Checks that members of a template can be created, and gets their image according to the pool's policy. This
+    /// comes before the first create, whose timeout is too short for that.
     /// - Returns: the template with the image that its reference refers to now.
     /// - Throws: `RuntimeError`, with what to do if the engine does not answer or the image is unavailable.
     @discardableResult

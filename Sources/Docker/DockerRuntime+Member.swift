@@ -5,7 +5,8 @@ internal import Hardening
 internal import Pool
 internal import Synchronization
 
-/// The request for a member: its template, and the hardening that is the same on every runtime, as the Engine API has it.
+/// The request for a member: its template, and the hardening that is the same on every runtime, as the Engine API has
+/// it.
 extension DockerRuntime {
     /// Paths in the container.
     static let agentInContainer = "/.berth/agent"
@@ -76,8 +77,8 @@ struct EngineSurroundings: Sendable {
     var limitsTerminals: Bool
     /// Whether a tmpfs can belong to a user other than root.
     var ownsPlaces = true
-    /// Value of oom_score_adj. Without it, an ordinary user's Podman requests 0, which is lower than that of the user's services
-    /// under systemd (200); only root may lower it, and so runc would fail.
+    /// Value of oom_score_adj. Without it, an ordinary user's Podman requests 0, which is lower than that of the user's
+    /// services under systemd (200); only root may lower it, and so runc would fail.
     var oomScore: Int?
 
     /// Higher than an ordinary user's services have, and lower than what the agent gives to programs (500).

@@ -48,8 +48,8 @@ package struct EngineProbe: Sendable, Equatable {
 }
 
 extension DockerRuntime {
-    /// Checks whether the engine answers and has the image. It takes a few seconds at most if the engine works (Podman on a busy
-    /// machine needs five for its version), and creates and pulls nothing.
+    /// Checks whether the engine answers and has the image. It takes a few seconds at most if the engine works (Podman
+    /// on a busy machine needs five for its version), and creates and pulls nothing.
     package func probe(image: String) async -> EngineProbe {
         await Self.probe(engine, image: image, images)
     }

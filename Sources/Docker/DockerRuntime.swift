@@ -16,14 +16,14 @@ internal import Synchronization
 
 /// Members as containers of a Docker or Podman engine.
 ///
-/// The engine makes and removes them; the bytes to and from an agent do not touch it where it sees this machine's files:
-/// they go through a unix socket that is bind-mounted into the container. Where it does not, the agent is in a volume,
-/// and its standard input and output are attached to.
+/// The engine creates and removes them. If it sees the files of this machine, bytes to and from an agent bypass it:
+/// they go through a unix socket that is bind-mounted into the container. Otherwise the agent is in a volume, and the
+/// runtime attaches to its standard input and output.
 package final class DockerRuntime: ContainerRuntime {
-    /// Labels of every container: whose it is, and which.
+    /// Labels of every container: the instance and the member.
     package static let instanceLabel = "dev.berth.instance"
     package static let memberLabel = "dev.berth.member"
-    /// Which machine's: two servers on two machines may have one engine, and the same instance.
+    /// The label for the machine, since servers on two machines may use the same engine and the same instance name.
     package static let hostLabel = "dev.berth.host"
 
     package let endpoint: DockerEndpoint
@@ -33,31 +33,31 @@ package final class DockerRuntime: ContainerRuntime {
     let agentPath: String
     let directories: MemberDirectories
     let hostIdentity: String
-    /// What members need there of this server, on an engine that does not see its files.
+    /// Files that members need, for an engine that does not see those of this server.
     let memberFiles: MemberFiles
-    /// Kills for lack of memory, as the engine tells them.
+    /// OOM kills that the engine reports.
     let engineKills: EngineKills
     let logger: Logger
-    /// For what each create may say.
+    /// The log for messages that each create may repeat.
     let gate: LogGate
     /// How the agent gets into a container, and its stream out.
     let carrier = Mutex(Carrier.unknown)
-    /// Creates whose answer is not there yet; their callers may have left long ago.
+    /// Creates that the engine has not answered yet. Their callers may have left long ago.
     let creates = Mutex<[MemberID: PendingCreate]>([:])
-    /// What the engine is like, once it has been asked.
+    /// Properties of the engine, once it has been asked.
     let known = Mutex<EngineSurroundings?>(nil)
-    /// By image ids.
+    /// The accounts of images, by image id.
     let accountsOfImages = OnceEach<String, Accounts>()
 
     package var kind: String { "docker" }
 
-    /// Touches no engine yet: see `probe`.
+    /// Does not call the engine yet: see `probe`.
     /// - Parameters:
     ///   - endpoint: `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`.
-    ///   - instance: names this server's containers; letters, digits, `-`, `_` and `.`.
-    ///   - agentPath: berth-agent, a static file, absolute, as the engine sees it.
-    ///   - stateDirectory: where the members' sockets are, absolute; made when missing.
-    /// - Throws: `RuntimeError` of `invalidConfiguration` for a malformed endpoint, instance or path.
+    ///   - instance: part of the names of this server's containers: letters, digits, `-`, `_` and `.`.
+    ///   - agentPath: absolute path of berth-agent, which is statically linked.
+    ///   - stateDirectory: absolute path of the directory for the members' sockets, which is created if it is missing.
+    /// - Throws: `RuntimeError` with `invalidConfiguration` for a malformed endpoint, instance or path.
     package convenience init(
         endpoint: String, instance: String, agentPath: String, stateDirectory: String, logger: Logger
     ) throws(RuntimeError) {
@@ -83,7 +83,7 @@ package final class DockerRuntime: ContainerRuntime {
                 .invalidConfiguration, "\"\(instance)\" can't name an instance: at most 64 of letters, digits, - _ .")
         }
         for path in [agentPath, stateDirectory] where !path.hasPrefix("/") {
-            throw RuntimeError(.invalidConfiguration, "\(path) has to be an absolute path")
+            throw RuntimeError(.invalidConfiguration, "\(path) must be an absolute path")
         }
         guard access(agentPath, X_OK) == 0 else {
             throw RuntimeError(
@@ -104,8 +104,8 @@ package final class DockerRuntime: ContainerRuntime {
         engineKills = EngineKills(engine, labels: [Self.instanceLabel: instance, Self.hostLabel: hostIdentity])
     }
 
-    /// The same for every server of this machine, or of this container: of a machine's id alone containers of one image
-    /// may have the same.
+    /// An identity of this machine, or of the container that the server is in. It includes the host name, since
+    /// containers of one image may have the same machine id.
     private static func machine() -> String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
@@ -116,7 +116,7 @@ package final class DockerRuntime: ContainerRuntime {
             bytes += id.prefix(max(0, read(descriptor, &id, id.count)))
             close(descriptor)
         }
-        // FNV-1a: a name, no secret.
+        // FNV-1a is enough, since this is a name and not a secret.
         let hash = bytes.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return String(hash, radix: 36)
     }
@@ -144,7 +144,7 @@ package final class DockerRuntime: ContainerRuntime {
         engine.shutdown()
     }
 
-    /// Removes what a server of this instance that has died may have left beside its members.
+    /// Removes what an ended server of this instance may have left in addition to its members.
     package func removeLeftovers() async { await memberFiles.removeAll() }
 
     func containerName(_ member: MemberID) -> String { "berth-\(instance)-\(member)" }
@@ -154,10 +154,10 @@ package final class DockerRuntime: ContainerRuntime {
     }
 }
 
-/// A create that the engine works on.
+/// A create in flight.
 struct PendingCreate: Sendable {
     var task: Task<Void, any Error>
-    /// Ended without the engine's word: it may still make the container.
+    /// Whether it ended without an answer of the engine, which may still create the container.
     var isUncertain = false
 }
 

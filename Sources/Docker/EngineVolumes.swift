@@ -5,18 +5,18 @@ internal import FileTree
 internal import FoundationEssentials
 internal import Pool
 
-/// Files of this server on an engine that does not see them: in volumes, each made once.
+/// Puts files of this server into volumes, for an engine that does not see them. Each volume is filled once.
 ///
-/// The engine refuses to copy into a container whose root is read-only. So a container that is never started has the volume
-/// mounted read-write, and the copy goes through it.
+/// The engine refuses to copy files into a container whose root is read-only. So they are copied through another
+/// container, which mounts the volume read-write and is never started.
 final class EngineVolumes: Sendable {
-    /// On volumes and on the containers that fill them: whose they are.
+    /// The label for the owner, on volumes and on the containers that fill them.
     static let label = "dev.berth.agent"
     private static let mountPoint = "/.berth"
 
     struct Volume: Sendable {
         var name: String
-        /// Where it is for the engine; empty where it does not say.
+        /// Its path for the engine; empty if the engine does not say it.
         var path: String
     }
 
@@ -25,17 +25,18 @@ final class EngineVolumes: Sendable {
     let prefix: String
 
     /// - Parameters:
-    ///   - owner: tells this server's volumes from others', on an engine that several use.
-    ///   - prefix: what their names begin with.
+    ///   - owner: distinguishes the volumes of this server from those of others that use the same engine.
+    ///   - prefix: the prefix of their names.
     init(_ engine: Engine, owner: String, prefix: String) {
         self.engine = engine
         self.owner = owner
         self.prefix = prefix
     }
 
+    /// Creates a volume and fills it.
     /// - Parameters:
-    ///   - image: any that the engine has; nothing of it is run.
-    ///   - files: what is to be in the volume.
+    ///   - image: any image that the engine has; nothing of it is run.
+    ///   - files: the files for the volume.
     func make(_ image: String, _ files: [File]) async throws -> Volume {
         let archive = try Self.archive(files)
         let name = "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
@@ -63,7 +64,7 @@ final class EngineVolumes: Sendable {
         return Volume(name: name, path: made.Mountpoint ?? "")
     }
 
-    /// Removes what this server, or one before it, has made; what is still mounted stays.
+    /// Removes the volumes that this server, or one before it, has created, except those that are still mounted.
     func removeAll() async {
         let fillers: [Listed]? = await get("/containers/json", [("all", "true")])
         for filler in fillers ?? [] {
@@ -111,7 +112,7 @@ final class EngineVolumes: Sendable {
 }
 
 extension EngineVolumes {
-    /// A file that is to be in a volume, root's.
+    /// A file for a volume. It belongs to root.
     struct File {
         var name: String
         var mode: UInt32

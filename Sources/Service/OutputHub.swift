@@ -5,42 +5,42 @@ internal import AgentSchema
 internal import BerthSchema
 internal import NIOCore
 
-/// What an execution has written, who watches it and how far each has come, and what the agent may therefore send.
-/// Decides, and does nothing: `ServedExecution` carries it out.
+/// Decides about the output of an execution: what is held, what each watcher gets next, and how much the agent may
+/// send. It does no I/O, which is up to `ServedExecution`.
 ///
-/// Watchers pull: each has a position in each stream, and takes what comes next when its stream has room. Those that
-/// govern (all but observers) hold the agent back: it gets credit only for what the slowest of them was sent, and never so
-/// much that what one of them has not acknowledged would leave the ring.
+/// Watchers pull: each has a position in each stream, and takes the next output when its call has room. Watchers that
+/// govern (all except observers) exert backpressure: the agent gets credit only for what the slowest of them was sent,
+/// and never so much that unacknowledged output of one of them would leave the ring.
 struct OutputHub {
-    /// Output in one event, in bytes.
+    /// Maximum bytes of output in one event.
     static let largestOutput = 32 << 10
-    /// Events, gaps among them, that a watcher with a window was sent and has not acknowledged. A Go client closes a stream
-    /// when 64 wait for their reader for a second.
+    /// Maximum number of events, including gaps, that a watcher with a window was sent and has not acknowledged. A Go
+    /// client closes a stream if 64 events wait for their reader for a second.
     static let maxEvents = 60
-    /// Credit beyond what is taken, for a program that nobody reads: if it has ended, the rest of its pipes and its end come.
-    /// So much in all, until somebody reads.
+    /// Extra credit, in total, for a program whose watchers do not read: if it has ended, the rest of its output and
+    /// its end arrive.
     private let probe: UInt64
 
-    /// What a watcher's stream is sent next.
+    /// What a watcher gets next.
     enum Step {
         case start
         case output(OutputSlice)
         case dropped(Dropped)
-        /// The last one; the watcher has left.
+        /// The last step; the watcher has been removed.
         case end(Agent.Ended)
-        /// Nothing for now: it is woken.
+        /// Nothing for now: the watcher will be woken.
         case wait
     }
 
-    /// What is done with output while nobody governs.
+    /// What happens to output while nobody governs.
     enum Unread {
-        /// The ring keeps the last of it.
+        /// The ring keeps the latest output.
         case overwritten
-        /// The ring keeps what nobody has acknowledged, and then the program waits.
+        /// The ring keeps unacknowledged output, and when it is full, the program waits.
         case kept
     }
 
-    /// What the ring of a stream holds for who comes late. Grows while there is memory.
+    /// Maximum bytes that the ring of a stream holds for late watchers. It grows while there is memory.
     private(set) var ringSize: UInt64
     let agentWindow: UInt64
     private var unread: Unread
@@ -50,15 +50,15 @@ struct OutputHub {
     private var isStarted = false
     private var lastWatcher: UInt32 = 0
     private var sequence: UInt64 = 0
-    /// With `kept`: what had been acknowledged when the last one who governed left.
+    /// With `kept`: what the last governing watcher had acknowledged when it left.
     private var floor = PerStream<UInt64>(0)
-    /// Bytes of events that have come from the agent: not in the form in which they are held.
+    /// Bytes of events from the agent, which differ from those held, since events are held in another encoding.
     private var receivedOfEvents: UInt64 = 0
-    /// Bytes for which the agent was given credit.
+    /// Bytes for which the agent got credit.
     private var credited: UInt64 = 0
-    /// The execution's time is over: what is left of its output is taken, whoever reads it.
+    /// Whether the time of the execution is over: then the rest of its output is accepted, even if nobody reads it.
     private var isOverdue = false
-    /// Nobody has read for a while.
+    /// Whether no watcher has read for a while.
     private var isProbing = false
 
     init(
@@ -94,7 +94,7 @@ struct OutputHub {
         return wake()
     }
 
-    /// An event that is to be sent whole, encoded as `ShownEvent` has it.
+    /// Appends an event that is sent as a whole, in the encoding of `ShownEvent`.
     /// - Returns: the watchers to wake.
     mutating func append(event bytes: [UInt8]) -> [UInt32] {
         sequence += 1
@@ -104,7 +104,7 @@ struct OutputHub {
         return wake()
     }
 
-    /// Bytes of events have come from the agent, whole ones or not.
+    /// Counts bytes of events from the agent, complete events or not.
     mutating func received(ofEvents count: Int) { receivedOfEvents += UInt64(count) }
 
     /// - Returns: the watchers to wake.
@@ -113,45 +113,45 @@ struct OutputHub {
         return wake()
     }
 
-    /// Nobody will want what nobody reads.
+    /// Drops the claim on unread output, because no watcher will come any more.
     mutating func abandon() {
         unread = .overwritten
         for stream in OutputStream.each { evict(stream) }
     }
 
-    /// Its time is over, and its end is behind output that nobody takes. That is taken now, and the last of it kept for
-    /// watchers that come to it after all.
+    /// The time of the execution is over, and its end is behind output that nobody reads. From now on output is
+    /// accepted, and the latest kept for watchers that read after all.
     mutating func takeOver() {
         isOverdue = true
     }
 
-    /// Nobody has read for a while, or somebody has.
+    /// Sets whether no watcher has read for a while.
     mutating func probe(_ isOn: Bool) {
         isProbing = isOn
     }
 
-    /// Changes with whatever a watcher takes or acknowledges.
+    /// A number that changes whenever a watcher comes, takes output or acknowledges it.
     var progress: UInt64 {
         watchers.reduce(UInt64(lastWatcher)) { $0 &+ $1.sent.sum &+ $1.acknowledged.sum }
     }
 
     static let largestRing: UInt64 = 1 << 20
 
-    /// Whether so much more output would push out what a larger ring could hold.
+    /// Whether `count` more bytes would push out output that a larger ring could hold.
     func wantsLargerRing(for count: Int) -> Bool {
         ringSize < OutputHub.largestRing && max(rings.stdout.count, rings.stderr.count) + count > ringSize
     }
 
     mutating func growRing() { ringSize *= 2 }
 
-    /// For keeping it when it has ended.
+    /// Reduces the memory for output that is kept after the end.
     mutating func compact() {
         rings.stdout.compact()
         rings.stderr.compact()
         rings.events.compact()
     }
 
-    /// Bytes of credit to give to the agent now.
+    /// Takes the bytes of credit to give to the agent now.
     mutating func takeCredit() -> Int {
         let total = rings.stdout.end + rings.stderr.end + receivedOfEvents + allowance
         guard total > credited + agentWindow else { return 0 }
@@ -159,15 +159,15 @@ struct OutputHub {
         return Int(total - agentWindow - credited)
     }
 
-    /// What the agent may send before there is news here, in bytes.
+    /// Bytes that the agent may send beyond what has come.
     private var allowance: UInt64 {
         guard !isOverdue else { return agentWindow }
-        // Beyond what watchers have taken, and not beyond what has come: else each piece that comes would bring credit for
-        // another, and a program that nobody reads would fill the server's memory.
+        // The extra credit is relative to what watchers have taken, not to what has come. Otherwise each piece would
+        // bring credit for another one, and a program that nobody reads would fill the memory of the server.
         let beyond = isProbing ? probe : 0
         var least = agentWindow
         var isGoverned = false
-        // By index, here and below: no copy of a watcher for each piece of output.
+        // By index, here and below, to avoid a copy of a watcher for each piece of output.
         for index in watchers.indices where !watchers[index].isObserver {
             isGoverned = true
             least = min(least, (agentWindow + beyond).less(written.sum - watchers[index].sent.sum))
@@ -177,7 +177,7 @@ struct OutputHub {
         return least
     }
 
-    /// What fits into the ring of each stream, and `beyond` it, before what comes after `position` has to go.
+    /// Bytes that fit into the ring of each stream, plus `beyond`, before output after `position` has to be dropped.
     private func room(after position: PerStream<UInt64>, _ beyond: UInt64) -> UInt64 {
         let most = ringSize + beyond
         return min(
@@ -185,7 +185,8 @@ struct OutputHub {
             most.less(rings.events.end - position.events))
     }
 
-    /// An agent that had credit when a watcher came that is far behind may overfill the ring, by its window at most.
+    /// Drops what exceeds the ring. If a watcher comes that is far behind, and the agent already has credit, it may be
+    /// exceeded by the window of the agent.
     private mutating func evict(_ stream: OutputStream) {
         var first = rings[stream].end.less(ringSize)
         var isGoverned = false
@@ -201,9 +202,9 @@ struct OutputHub {
     // MARK: Watchers
 
     /// - Parameters:
-    ///   - position: what it has of each stream, at most what was written.
-    ///   - announces: it is sent its start at once; else when the program has started.
-    /// - Returns: its number. It is awake: its stream is to take what is there.
+    ///   - position: its offset in each stream, at most what was written.
+    ///   - announces: whether it gets `start` at once, or when the program has started.
+    /// - Returns: its number. The watcher counts as awake: it has to take its steps now.
     mutating func add(
         at position: PerStream<UInt64>, window: UInt64?, isObserver: Bool, announces: Bool
     ) -> UInt32 {
@@ -215,7 +216,7 @@ struct OutputHub {
         return lastWatcher
     }
 
-    /// The watcher's stream has ended, or is not to go on. False when it had left before.
+    /// Removes a watcher. Returns false if it had been removed before.
     mutating func remove(_ id: UInt32) -> Bool {
         guard let index = watchers.firstIndex(where: { $0.id == id }) else { return false }
         let watcher = watchers.remove(at: index)
@@ -224,7 +225,7 @@ struct OutputHub {
         return true
     }
 
-    /// What a watcher's stream is to be sent, which counts as sent by this.
+    /// Takes the next step of a watcher, which then counts as sent.
     mutating func next(_ id: UInt32) -> Step {
         guard let index = watchers.firstIndex(where: { $0.id == id }) else { return .wait }
         guard let news = news(for: index) else {
@@ -250,14 +251,14 @@ struct OutputHub {
         }
     }
 
-    /// What a watcher has consumed.
-    /// - Returns: the watchers to wake; nil when there never was this one.
-    /// - Throws: the first offset that is over what it was sent.
+    /// Takes what a watcher has consumed.
+    /// - Returns: the watchers to wake; nil if there never was such a watcher.
+    /// - Throws: the first offset that exceeds what it was sent.
     mutating func acknowledge(
         _ id: UInt32, _ offsets: PerStream<UInt64>
     ) throws(OverAcknowledged) -> [UInt32]? {
         guard let index = watchers.firstIndex(where: { $0.id == id }) else {
-            // One that has left since: its end and this met on their ways.
+            // It may have left since: its end and this call have crossed.
             return id > 0 && id <= lastWatcher ? [] : nil
         }
         for stream in OutputStream.each where offsets[stream] > watchers[index].sent[stream] {
@@ -276,7 +277,7 @@ struct OutputHub {
         var sent: UInt64
     }
 
-    /// Those that sleep and have something to do now; they count as awake.
+    /// Returns the sleeping watchers that have something to do now, which count as awake from then on.
     private mutating func wake() -> [UInt32] {
         var woken: [UInt32] = []
         for index in watchers.indices where !watchers[index].isAwake && news(for: index) != nil {
@@ -286,11 +287,11 @@ struct OutputHub {
         return woken
     }
 
-    /// What a watcher is to be told next, before anything is made of it.
+    /// The kind of a watcher's next step, without its data.
     private enum News {
         case start
         case output(OutputStream)
-        /// What it would need is no longer held.
+        /// The output that it needs next is no longer held.
         case gap(OutputStream)
         case end(Agent.Ended)
     }
@@ -305,7 +306,7 @@ struct OutputHub {
         for stream in OutputStream.each {
             let position = watchers[index].sent[stream]
             guard position >= rings[stream].start else {
-                // Only when output follows: else each piece that goes by would be told of.
+                // Only if there is room for output, too: otherwise each dropped piece would be reported.
                 return room > 0 ? .gap(stream) : nil
             }
             guard let sequence = rings[stream].sequence(at: position) else { continue }
@@ -321,7 +322,7 @@ struct OutputHub {
         return room > 0 && watchers[index].goesOn(waiting: waiting) ? .output(first.stream) : nil
     }
 
-    /// What comes next of a stream, as far as the watcher has room.
+    /// The next output of a stream, as far as the watcher has room.
     private func slice(of stream: OutputStream, for index: Int) -> OutputSlice {
         let position = watchers[index].sent[stream]
         guard stream != .events else {
@@ -329,7 +330,7 @@ struct OutputHub {
                 stream: stream, offset: position, data: rings.events.slice(at: position, upTo: .max))
         }
         let limit = min(OutputHub.largestOutput, watchers[index].room)
-        // The first of what comes beside it.
+        // The sequence of the next piece of the other streams.
         var next: UInt64?
         for other in OutputStream.each where other != stream {
             let otherPosition = watchers[index].sent[other]
@@ -343,15 +344,15 @@ struct OutputHub {
     }
 }
 
-/// A piece of a program's output, as a watcher gets it.
+/// A piece of output for a watcher.
 struct OutputSlice: Sendable, Equatable {
     var stream: OutputStream
-    /// Of its first byte in its stream.
+    /// The offset of its first byte in the stream.
     var offset: UInt64
     var data: ByteBuffer
 }
 
 extension UInt64 {
-    /// The difference, not below 0.
+    /// The difference, but at least 0.
     fileprivate func less(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
 }

@@ -2,38 +2,38 @@
 
 internal import NIOCore
 
-/// The last bytes of one output stream, for watchers that are behind and for those that come late.
+/// The latest bytes of one output stream, for watchers that are behind or come late.
 ///
-/// Large pieces are kept as slices of what was read, small ones are packed together: a few bytes must not keep the whole
-/// buffer alive that they were read into.
+/// Large pieces are kept as slices of the buffer that was read. Small ones are copied together, since a few bytes must
+/// not keep a whole buffer alive.
 struct ReplayRing {
     struct Segment {
-        /// Of its first byte in the stream.
+        /// The offset of its first byte in the stream.
         var offset: UInt64
         var data: ByteBuffer
-        /// Tells what came before what, in both streams of an execution.
+        /// The order of the pieces of all streams of an execution.
         var sequence: UInt64
-        /// Small pieces may be added to it.
+        /// Whether small pieces may be added to it.
         var isPacked: Bool
 
         var end: UInt64 { offset + UInt64(data.readableBytes) }
     }
 
-    /// Packed segments grow to this size.
+    /// Maximum size of packed segments.
     private static let packSize = 16 << 10
-    /// A piece smaller than this fraction of the memory that it would keep alive is copied.
+    /// A piece is copied if it is less than one `minUse`th of the memory that it would keep alive.
     private static let minUse = 2
 
-    /// Larger pieces go out as they are: to copy them costs more than an event.
+    /// Pieces of at least this size are not joined with others, since copying them would cost more than an event.
     private static let joinedBelow = 4096
 
-    /// Shared until the first piece comes: most executions have no events, many no output.
+    /// The shared empty buffer until the first piece comes: most executions have no events, many have no output.
     private var segments = noSegments
     private static let noSegments = CircularBuffer<Segment>(initialCapacity: 0)
-    /// Of the byte that comes next.
+    /// The offset of the next byte.
     private(set) var end: UInt64 = 0
 
-    /// Of the first byte that is held.
+    /// The offset of the first byte that is held.
     var start: UInt64 { segments.first?.offset ?? end }
     var count: Int { Int(end - start) }
 
@@ -48,36 +48,36 @@ struct ReplayRing {
         {
             segments[last].data.writeImmutableBuffer(data)
         } else {
-            // Not a slice: bytes of its own.
+            // A copy, not a slice.
             segments.append(
                 Segment(
                     offset: end, data: ByteBuffer(bytes: data.readableBytesView), sequence: sequence, isPacked: true))
         }
     }
 
-    /// What comes next is not added to what is here: something comes between them.
+    /// Keeps the next piece from being added to the last segment, since something of another stream comes between them.
     mutating func endPiece() {
         if let last = segments.indices.last { segments[last].isPacked = false }
     }
 
-    /// Takes bytes that are only ever given out as a whole.
+    /// Appends bytes that are only returned as a whole.
     mutating func appendWhole(_ bytes: [UInt8], sequence: UInt64) {
         segments.append(
             Segment(offset: end, data: ByteBuffer(bytes: bytes), sequence: sequence, isPacked: false))
         end += UInt64(bytes.count)
     }
 
-    /// Whether a piece begins at `offset`, or the next one will. Only for an offset from `start` on.
+    /// Whether a piece begins at `offset`, or the next one will. The offset must be at least `start`.
     func hasBoundary(at offset: UInt64) -> Bool {
         index(of: offset).map { segments[$0].offset == offset } ?? (offset == end)
     }
 
-    /// Lets go of whole segments in front of `offset`.
+    /// Drops segments that end at or before `offset`.
     mutating func discard(before offset: UInt64) {
         while let first = segments.first, first.end <= offset { segments.removeFirst() }
     }
 
-    /// Keeps the bytes, and nothing that they were a part of.
+    /// Copies the bytes out of the larger buffers that they keep alive.
     mutating func compact() {
         guard segments.contains(where: { !$0.isPacked }) else { return }
         segments = CircularBuffer(
@@ -88,12 +88,12 @@ struct ReplayRing {
             })
     }
 
-    /// The sequence of what is held at `offset`; nil at the end. Only for an offset from `start` on.
+    /// The sequence of the segment at `offset`; nil at the end. The offset must be at least `start`.
     func sequence(at offset: UInt64) -> UInt64? {
         index(of: offset).map { segments[$0].sequence }
     }
 
-    /// What is held at `offset`, up to the end of its segment; empty at the end. Only for an offset from `start` on.
+    /// The bytes from `offset` to the end of its segment; empty at the end. The offset must be at least `start`.
     func slice(at offset: UInt64, upTo limit: Int) -> ByteBuffer {
         guard let index = index(of: offset) else { return ByteBuffer() }
         let segment = segments[index]
@@ -105,8 +105,8 @@ struct ReplayRing {
         return data
     }
 
-    /// What is held at `offset`, as `slice`, but small pieces that follow one another are joined, in a buffer of their own.
-    /// - Parameter sequence: pieces from this one on come after something of the other stream, and are not joined.
+    /// The same as `slice`, but successive small pieces are joined into a new buffer.
+    /// - Parameter sequence: pieces from this one on come after a piece of another stream, and are not joined.
     func joined(at offset: UInt64, upTo limit: Int, before sequence: UInt64?) -> ByteBuffer {
         let first = slice(at: offset, upTo: limit)
         guard first.readableBytes < min(limit, ReplayRing.joinedBelow), var index = index(of: offset) else {
@@ -128,7 +128,7 @@ struct ReplayRing {
         return joined.readableBytes > 0 ? joined : first
     }
 
-    /// The segment that holds `offset`: mostly the last one.
+    /// The segment that holds `offset`, which is mostly the last one.
     private func index(of offset: UInt64) -> CircularBuffer<Segment>.Index? {
         precondition(offset >= start, "offset \(offset) is not held, \(start) is the first")
         guard offset < end, let last = segments.indices.last else { return nil }

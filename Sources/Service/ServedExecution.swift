@@ -8,36 +8,37 @@ internal import NIOCore
 internal import Pool
 internal import Synchronization
 
-/// An execution, from its request until nothing of it is kept any more: its output, its watchers, its way to the agent.
-/// May be used from any thread.
+/// An execution, from its request until nothing of it is held any more: its output, its watchers, and its connection to
+/// the agent. It may be used on any thread.
 final class ServedExecution: Sendable {
-    /// What is asked of one.
+    /// The request for an execution.
     struct Order: Sendable {
-        /// The lease it runs in; nil for one in a member of its own, for which its unguessable id is the key.
+        /// The lease that it runs in; nil if it has its own member. Then its unguessable id gives access.
         var lease: LeaseToken?
-        /// On whose account it is kept when it has ended, where it has no lease.
+        /// The client whose memory it uses after its end, if it has no lease.
         var client: ClientID
         var member: MemberID
-        /// As it is listed.
+        /// The command for lists of executions.
         var argv: [SystemString]
-        /// Between TERM and KILL, when it is cancelled.
+        /// Time between TERM and KILL when it is cancelled.
         var graceMilliseconds: UInt64
-        /// How long it goes on without a watcher, and is kept after its end; nil: not at all.
+        /// How long it goes on without a watcher, and is held after its end; nil: not at all.
         var resumable: Duration?
         var unwatched = Unwatched.runOn
         var maxWatchers = 64
-        /// What it holds is counted there.
+        /// The account for the memory that it holds.
         var memory: MemoryAccount?
-        /// Counted when it was started.
+        /// Bytes that were reserved when it was started.
         var reservedBytes = 0
-        /// Of them, for its request, until the agent has it.
+        /// The part of them that is for its request, until the agent has that.
         var requestBytes = 0
-        /// Bytes that the agent may send before they are taken.
+        /// The window of the agent: maximum bytes that are sent and not yet taken.
         var agentWindow = AgentConnection.window
-        /// What ends it when nobody watches; nil: the agent's cancel.
+        /// Ends it when nobody watches; nil: it is cancelled at the agent.
         var whenLeft: (@Sendable () -> Void)?
-        /// The context that runs it, and bytes of one display at most, where it is a piece of code.
+        /// For a piece of code: the context that runs it.
         var context = ""
+        /// For a piece of code: maximum bytes of one display.
         var maxDisplay = 0
     }
 
@@ -52,24 +53,24 @@ final class ServedExecution: Sendable {
     private struct State {
         var hub: OutputHub
         var streams: [UInt32: NIOLoopBound<Watcher>] = [:]
-        /// Nil before it was started and after its end.
+        /// Nil before the start and after the end.
         var execution: Execution?
-        /// Asked for before there was an `execution`.
+        /// Set if it was cancelled before there was an `execution`.
         var cancelGrace: UInt64?
-        /// It is to be kept for a while when it has ended.
+        /// Whether it is held for a while after its end.
         var isKept: Bool
-        /// The end of its time without a watcher, or of its time after the end.
+        /// Ends its time without a watcher, or its time after the end.
         var timer: Task<Void, Never>?
-        /// A timer that has another number was stopped too late.
+        /// The number of the present timer: a timer with another number was stopped too late.
         var timerNumber = 0
         var pendingInput = 0
         var refusal: RPCError?
-        /// Bytes that are counted for it.
+        /// Bytes that are reserved for it.
         var reserved: Int
         var events: EventAssembler
-        /// Of `reserved`, for events.
+        /// The part of `reserved` that is for events.
         var reservedForEvents = 0
-        /// When a look last found that its watchers had come on.
+        /// When `look` last found that its watchers had read.
         var reading = Reading()
 
         mutating func stopTimer() {
@@ -78,18 +79,18 @@ final class ServedExecution: Sendable {
             timerNumber += 1
         }
 
-        /// Credit that the agent is to get now.
+        /// Takes the credit to give to the agent now.
         mutating func takeCredit() -> Credit? {
             guard let execution else { return nil }
             let bytes = hub.takeCredit()
             return bytes > 0 ? Credit(execution: execution, bytes: bytes) : nil
         }
 
-        /// Nobody can want anything of it any more.
+        /// Whether nobody can need it any more.
         var isOver: Bool { hub.ended != nil && streams.isEmpty && !isKept }
     }
 
-    /// What a look at its watchers found.
+    /// The result of the last `look`.
     private struct Reading {
         var progress: UInt64 = .max
         var since = MonotonicInstant(nanoseconds: 0)
@@ -122,12 +123,12 @@ final class ServedExecution: Sendable {
 
     // MARK: The program
 
-    /// Its events come in order, from one thread.
+    /// Handles an event of the agent. Events come in order, from one thread.
     func receive(_ event: ExecutionEvent) {
         switch event {
         case .started:
             notify { state in
-                // The agent has all of it.
+                // The agent has the whole request.
                 give(order.requestBytes, &state)
                 return state.hub.started()
             }
@@ -140,14 +141,14 @@ final class ServedExecution: Sendable {
             }
         case .overdue:
             notify { state in
-                // What it takes then is held up to twice the ring.
+                // From now on, up to twice the ring is held.
                 take(2 * Int(state.hub.ringSize), &state)
                 state.hub.takeOver()
                 return []
             }
         case .refused(let error):
-            // What the agent says is not passed on as it is.
-            let most = "the lease has as many programs as it can"
+            // The agent is not trusted: its message is shortened and put behind ours.
+            let most = "the lease has the maximum number of programs"
             state.withLock {
                 $0.refusal = RPCError(
                     .resourceExhausted, "\(most): \(error.message.prefix(256))",
@@ -157,11 +158,11 @@ final class ServedExecution: Sendable {
         }
     }
 
-    /// Why it was not started, where that is for want of room; its calls fail with this.
+    /// The error of its calls, if it was not started because there are too many.
     var refusal: RPCError? { state.withLock { $0.refusal } }
 
     private func receive(_ ended: Agent.Ended) {
-        // Counted as ended before anybody is told.
+        // It counts as ended before any watcher is told.
         registry.ended(self)
         let (streams, keptBytes, isOver) = state.withLock { state in
             let streams = state.hub.end(ended).compactMap { state.streams[$0] }
@@ -170,7 +171,7 @@ final class ServedExecution: Sendable {
                 state.hub.compact()
                 startTimer(&state)
             }
-            // Nothing more comes.
+            // No more output comes.
             give(state.reserved - min(state.reserved, state.hub.heldBytes), &state)
             return (streams, state.isKept ? state.hub.heldBytes : nil, state.isOver)
         }
@@ -179,7 +180,7 @@ final class ServedExecution: Sendable {
         for stream in streams { stream.onLoop { $0.pump() } }
     }
 
-    /// The agent has been asked to start it.
+    /// Must be called when the agent was asked to start it.
     func begin(_ execution: Execution) {
         let (grace, credit) = state.withLock { state in
             guard state.hub.ended == nil else { return (UInt64?.none, Credit?.none) }
@@ -190,7 +191,7 @@ final class ServedExecution: Sendable {
         if let grace { execution.end(graceMilliseconds: grace) }
     }
 
-    /// Ends it, with all that it started. Without effect when it has ended.
+    /// Ends it with everything that it started. It has no effect after the end.
     func cancel(graceMilliseconds: UInt64? = nil) {
         let grace = graceMilliseconds ?? order.graceMilliseconds
         let execution = state.withLock { state in
@@ -200,10 +201,11 @@ final class ServedExecution: Sendable {
         execution?.end(graceMilliseconds: grace)
     }
 
-    /// The running program; nil when it has ended.
+    /// The running program; nil before its start and after its end.
     var running: Execution? { state.withLock { $0.execution } }
 
-    /// Whether there is room for so much input that the agent has yet to take; it is taken then, until `releaseInput`.
+    /// Reserves room for input that the agent has not taken yet, until `releaseInput`. Returns false if there is not
+    /// enough.
     func reserveInput(_ count: Int) -> Bool {
         state.withLock { state in
             guard state.pendingInput + count <= ServedExecution.maxPendingInput else { return false }
@@ -216,7 +218,7 @@ final class ServedExecution: Sendable {
 
     // MARK: Watchers
 
-    /// Lets the stream of the call that asked for it watch from the first byte on; on the call's loop.
+    /// Lets the call that requested the execution watch it from the first byte. Must be called on the call's loop.
     func watchFirst(_ call: ServerCall, _ events: WatcherEvents, window: UInt64?) {
         let watcher = state.withLock { state in
             add(call, events, at: PerStream(0), window: window, isObserver: false, announces: false, &state)
@@ -224,9 +226,10 @@ final class ServedExecution: Sendable {
         watcher.value.begin()
     }
 
-    /// Lets another call's stream watch; on the call's loop.
-    /// - Parameter position: what it has of each stream; nil: all that was written by now.
-    /// - Throws: RESOURCE_EXHAUSTED with too many watchers, INVALID_ARGUMENT for a position after what was written.
+    /// Lets another call watch. Must be called on the call's loop.
+    /// - Parameter position: its offset in each stream; nil: after everything that was written by now.
+    /// - Throws: RESOURCE_EXHAUSTED if there are too many watchers, INVALID_ARGUMENT for a position that is past the
+    ///   end or within an event.
     func watch(
         _ call: ServerCall, at position: PerStream<UInt64>?, window: UInt64?, isObserver: Bool
     ) throws(RPCError) {
@@ -235,7 +238,7 @@ final class ServedExecution: Sendable {
                 return .failure(
                     RPCError(
                         .resourceExhausted,
-                        "\(state.streams.count) watch this execution already, the most; detach one, or raise max_watchers",
+                        "\(state.streams.count) watchers are the maximum for an execution; detach one, or raise max_watchers",
                         .clientLimit))
             }
             let written = state.hub.written
@@ -272,7 +275,7 @@ final class ServedExecution: Sendable {
         return watcher
     }
 
-    /// What a watcher's stream is to be sent.
+    /// Takes the next step of a watcher.
     func next(_ number: UInt32) -> OutputHub.Step {
         let (step, credit, isOver) = state.withLock { state in
             let step = state.hub.next(number)
@@ -284,7 +287,7 @@ final class ServedExecution: Sendable {
         return step
     }
 
-    /// - Returns: false when there is no such watcher.
+    /// - Returns: false if there never was such a watcher.
     func acknowledge(
         _ number: UInt32, _ offsets: PerStream<UInt64>
     ) throws(OutputHub.OverAcknowledged) -> Bool {
@@ -302,8 +305,8 @@ final class ServedExecution: Sendable {
         return try result.get()
     }
 
-    /// A watcher's stream is no more, or is to be ended. False when it was no more before.
-    /// - Parameter error: what the stream is ended with; nil: it is no more.
+    /// Removes a watcher. Returns false if it had been removed before.
+    /// - Parameter error: the error that ends its call; nil if the call has ended already.
     @discardableResult
     func leave(_ number: UInt32, _ error: RPCError? = nil) -> Bool {
         let (stream, isLeft, isOver, credit) = state.withLock { state in
@@ -326,7 +329,8 @@ final class ServedExecution: Sendable {
         return stream != nil
     }
 
-    /// Does something to the hub; wakes who has something to do then, and gives the agent what credit that frees.
+    /// Changes the hub, wakes the watchers that have something to do then, and gives the agent the credit that this
+    /// frees.
     private func notify(_ change: (inout State) -> [UInt32]) {
         let (streams, credit) = state.withLock { state in
             let streams = change(&state).compactMap { state.streams[$0] }
@@ -336,7 +340,7 @@ final class ServedExecution: Sendable {
         for stream in streams { stream.onLoop { $0.pump() } }
     }
 
-    /// Bytes of a piece's events have come.
+    /// Handles bytes of events of a piece of code.
     private func receive(events chunk: OutputChunk, _ state: inout State) -> [UInt32] {
         state.hub.received(ofEvents: chunk.count)
         var woken: [UInt32] = []
@@ -356,12 +360,12 @@ final class ServedExecution: Sendable {
 
     // MARK: Memory
 
-    /// Lets the ring grow before output would push out what it still could hold, as long as there is memory for that.
+    /// Lets the rings grow if output would otherwise be pushed out, and there is memory.
     private func makeRoom(_ count: Int, _ state: inout State) {
         guard state.hub.wantsLargerRing(for: count) else { return }
-        // Of either stream.
+        // For both output streams.
         let bytes = 2 * Int(state.hub.ringSize)
-        // The last quarter is for what has yet to start.
+        // The last quarter of the memory is for executions that are yet to start.
         guard order.memory?.reserve(bytes, sixteenths: 12) != false else { return }
         state.reserved += bytes
         state.hub.growRing()
@@ -385,7 +389,7 @@ final class ServedExecution: Sendable {
 
     // MARK: Time
 
-    /// Nobody watches it, or it has ended: from now on it has so long.
+    /// Starts the time without a watcher, or after the end.
     private func startTimer(_ state: inout State) {
         state.stopTimer()
         let end = clock.now() + (order.resumable ?? .zero)
@@ -401,8 +405,8 @@ final class ServedExecution: Sendable {
         if hasEnded { registry.expired(self) } else { abandon() }
     }
 
-    /// Nobody will come any more: it is cancelled, and what it still writes is thrown away, so that it does not block on its
-    /// way out.
+    /// Cancels it because no watcher will come any more. What it still writes is discarded, so that it does not block
+    /// while it ends.
     private func abandon() {
         let credit = state.withLock { state in
             state.hub.abandon()
@@ -412,7 +416,7 @@ final class ServedExecution: Sendable {
         if let whenLeft = order.whenLeft { whenLeft() } else { cancel() }
     }
 
-    /// It is no longer kept, but for those who still watch it.
+    /// Ends the time for which it is held after its end; watchers that it still has keep it.
     func letGo() {
         let isOver = state.withLock { state in
             state.stopTimer()
@@ -422,9 +426,9 @@ final class ServedExecution: Sendable {
         if isOver { registry.forget(self) }
     }
 
-    /// Looks at whether its watchers read. While they do not, the agent gets a little more credit, so that the end of a
-    /// program that has ended is known; and what is held after the end is held for a limited time.
-    /// - Parameter limit: how long what has ended is held for watchers that do not come on.
+    /// Checks whether its watchers read. While they do not, the agent gets a little extra credit, so that the server
+    /// learns of the end of the program. After the end, unread output is held only for a limited time.
+    /// - Parameter limit: how long output is held after the end for watchers that do not read.
     func look(limit: Duration) {
         let now = clock.now()
         let (late, credit) = state.withLock { state -> ([UInt32], Credit?) in
@@ -446,7 +450,7 @@ final class ServedExecution: Sendable {
         for number in late { leave(number, error) }
     }
 
-    // MARK: What is told of it
+    // MARK: Information
 
     func info() -> ExecutionInfo {
         let age = clock.now() - started
@@ -464,13 +468,14 @@ final class ServedExecution: Sendable {
 }
 
 extension ServedExecution.Order {
-    /// What the ring of a stream begins with.
+    /// The initial size of the ring of a stream.
     static let firstRing = 64 << 10
 
-    /// Counts what an execution holds at first: the less there is left, the less it gets, and the slower its output is.
-    /// - Returns: false when there is no memory for it.
+    /// Reserves the initial memory of an execution. The less memory is left, the smaller its window is, and the slower
+    /// its output.
+    /// - Returns: false if there is not enough memory.
     mutating func reserve(_ account: MemoryAccount, request: Int) -> Bool {
-        // The last sixteenth is left to the calls that move executions on: input, signals, acknowledgements.
+        // The last sixteenth is left for calls to running executions: input, signals, acknowledgements.
         for (window, part) in [(AgentConnection.window, 8), (256 << 10, 12), (64 << 10, 15)] {
             let bytes = window + Self.firstRing + request
             guard account.reserve(bytes, sixteenths: part) else { continue }
@@ -482,7 +487,7 @@ extension ServedExecution.Order {
 }
 
 extension NIOLoopBound where Value == Watcher {
-    /// At once where that is possible.
+    /// Runs `body` on the loop: at once if this is the loop.
     fileprivate func onLoop(_ body: @escaping @Sendable (Watcher) -> Void) {
         if eventLoop.inEventLoop { body(value) } else { eventLoop.execute { body(value) } }
     }
