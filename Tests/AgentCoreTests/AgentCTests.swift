@@ -6,7 +6,7 @@ import Glibc
 import Testing
 import TestSupport
 
-/// The agent's C: one convention for errors, and no more of it than the agent needs.
+/// The C code of the agent: one convention for errors, and no code that the agent does not need.
 @Suite("the agent's C")
 struct AgentCTests {
     @Test("whatever fails returns a negative errno")
@@ -39,7 +39,7 @@ struct AgentCTests {
         }
     }
 
-    /// The names of Berth's own C in a program that was built.
+    /// The symbols of Berth's own C code in a program.
     private func symbols(of program: String) throws -> Set<String> {
         let path = try BuildProducts.program(program)
         let file = try #require(fopen(path, "re"))

@@ -7,18 +7,18 @@ import CLinux
 import Glibc
 import TestSupport
 
-/// A real berth-agent at the other end of a socket or of two pipes, as its server sees it. It blocks, with a deadline.
-/// When it goes out of use the agent's stream ends, and with it all that the agent started.
+/// A real berth-agent at the other end of a socket or of two pipes, as its server sees it. Calls block, with a
+/// deadline. When this object is deallocated, the stream ends, and so does everything that the agent has started.
 final class AgentProcess {
     enum Stream { case socket, pipes }
 
-    /// How programs are started: by a supervisor each, or by the agent itself, as process 1 of a container does when it has
-    /// no other.
+    /// How programs are started: by a supervisor, or directly by the agent, as in a container that has no other
+    /// process.
     enum Way: CaseIterable { case supervised, direct }
 
     struct TimedOut: Error {}
     struct StreamEnded: Error {
-        /// As waitpid gives it; nil: the agent has not ended.
+        /// The wait status; nil while the agent runs.
         var exitStatus: Int32?
     }
     struct Refused: Error { let status: Status? }
@@ -28,7 +28,7 @@ final class AgentProcess {
         let data: [UInt8]
     }
 
-    /// All that one execution told.
+    /// All events of one execution.
     struct Outcome {
         var pid: UInt32?
         var stdout: [UInt8] = []
@@ -51,13 +51,13 @@ final class AgentProcess {
 
     convenience init(_ way: Way) throws { try self.init(.socket, way) }
 
-    /// An agent which starts programs in this way.
+    /// Starts an agent that starts programs in this way.
     convenience init(_ stream: Stream, _ way: Way) throws {
         let namespace = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         try self.init(stream, wrapper: way == .direct ? namespace : [])
     }
 
-    /// - Parameter wrapper: a command that runs the agent, e.g. in a namespace.
+    /// - Parameter wrapper: a command that runs the agent, for example in a namespace.
     init(_ stream: Stream = .socket, wrapper: [String] = []) throws {
         isWrapped = wrapper.first == "unshare"
         let agent = try BuildProducts.program("berth-agent")
@@ -119,14 +119,14 @@ final class AgentProcess {
         return false
     }
 
-    /// Whether a process of the agent's namespace is there, a zombie included.
+    /// Whether a process of the agent's namespace exists, also as a zombie.
     func isThere(_ program: Int32) -> Bool {
         guard isWrapped else { return AgentCoreTests.isThere(program) }
         return access("/proc/\(children(of: "\(pid)"))/root/proc/\(program)", F_OK) == 0
     }
 
-    /// Whether the agent has started something that it has not reaped. What a child of it has reported is known to it in
-    /// the turn that reaps the child, and comes before any later request.
+    /// Whether the agent has children that it has not reaped. It handles the reports of a child before it reaps it, so
+    /// before any later request.
     var hasChildren: Bool { !children(of: isWrapped ? children(of: "\(pid)") : "\(pid)").isEmpty }
 
     private func children(of process: String) -> String {
@@ -156,7 +156,7 @@ final class AgentProcess {
         try send(raw: bytes + data)
     }
 
-    /// The next frame of a stream.
+    /// Waits for the next frame of a stream.
     func frame(of streamID: UInt32, within seconds: Int = 20) throws -> Frame {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -168,7 +168,7 @@ final class AgentProcess {
         }
     }
 
-    /// A frame of the stream that has come within `milliseconds`; nil if none has.
+    /// Waits for a frame of the stream; nil if none comes within `milliseconds`.
     func frameIfAny(of streamID: UInt32, within milliseconds: Int) throws -> Frame? {
         let deadline = ContinuousClock.now + .milliseconds(milliseconds)
         while pending[streamID]?.isEmpty ?? true {
@@ -236,7 +236,7 @@ final class AgentProcess {
 
     // MARK: Executions
 
-    /// Starts a program; the rest of `change` is as the test wants it.
+    /// Starts a program; `change` may change the request.
     func start(
         _ argv: [String], _ change: (inout Agent.ExecuteRequest) -> Void = { _ in }
     ) throws -> (execution: UInt64, streamID: UInt32) {
@@ -253,14 +253,14 @@ final class AgentProcess {
         return (request.execution, try open("Execute", request.encoded(), flags: .remoteClosed))
     }
 
-    /// A shell script.
+    /// Starts a shell script.
     func start(
         shell script: String, _ change: (inout Agent.ExecuteRequest) -> Void = { _ in }
     ) throws -> (execution: UInt64, streamID: UInt32) {
         try start(["sh", "-c", script], change)
     }
 
-    /// The stream's next event; nil at its end.
+    /// Waits for the next event of the stream; nil at its end.
     func event(_ streamID: UInt32, within seconds: Int = 20) throws -> Agent.ExecuteEvent? {
         let frame = try frame(of: streamID, within: seconds)
         if frame.header.type == .response { throw Refused(status: try Response(decoding: frame.data).status) }
@@ -268,7 +268,7 @@ final class AgentProcess {
         return try Agent.ExecuteEvent(decoding: frame.data)
     }
 
-    /// Reads output, acknowledging it, until there are `count` bytes of stdout.
+    /// Reads and acknowledges output until there are `count` bytes of stdout.
     func stdout(_ started: (execution: UInt64, streamID: UInt32), count: Int) throws -> String {
         var text: [UInt8] = []
         while text.count < count {
@@ -280,7 +280,7 @@ final class AgentProcess {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Reads to the end, acknowledging all output. Offsets must have no gaps.
+    /// Reads and acknowledges all output to the end. Checks that the offsets have no gaps.
     func finish(_ started: (execution: UInt64, streamID: UInt32), stdoutFrom: Int = 0) throws -> Outcome {
         var outcome = Outcome(ended: Agent.Ended(cause: .unspecified))
         var unacknowledged = 0
@@ -316,5 +316,5 @@ final class AgentProcess {
     }
 }
 
-/// Whether a process is there, a zombie included.
+/// Whether a process exists, also as a zombie.
 func isThere(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno == EPERM }

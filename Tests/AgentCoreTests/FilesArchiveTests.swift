@@ -267,7 +267,7 @@ extension TarReader {
     }
 }
 
-/// A directory of its own, gone with this.
+/// A temporary directory, which is removed with this object.
 final class Scratch {
     let path: String
 
@@ -321,7 +321,7 @@ final class Scratch {
         try unpacker.unpack(TarReader.reading(archive))
     }
 
-    /// Everything that archives have trouble with.
+    /// Makes everything that is difficult for archives.
     static let tree = """
         import os
         os.umask(0)
@@ -340,7 +340,7 @@ final class Scratch {
         os.utime('tree', ns=(0, 1400000000000000000))
         """
 
-    /// A line for each file of a tree; modification times with so many digits of a second.
+    /// Describes each file of a tree on a line. Modification times have this many digits after the second.
     static func describe(_ tree: String, _ digits: Int) -> String {
         """
         import os, hashlib

@@ -6,11 +6,11 @@ import FileTree
 import Foundation
 import TestSupport
 
-/// A place of its own for operations on files: a tmpfs that only a real agent sees, mounted for it alone. What is in it is
-/// looked at from outside through the agent's /proc entry.
+/// A writable place for file operations: a tmpfs that is mounted for one real agent. Tests see its content through the
+/// agent's /proc entry.
 final class FilesPlace {
     let agent: AgentProcess
-    /// As the agent names it.
+    /// Its path for the agent.
     let path: String
     private let mountPoint: String
 
@@ -20,7 +20,7 @@ final class FilesPlace {
         var ended: Agent.Ended
 
         var text: String { String(decoding: out, as: UTF8.self) }
-        /// gRPC's code; 0: it went well.
+        /// gRPC's status code; 0 on success.
         var code: Int32 {
             if case .failure(let code, _, _)? = reports.last { return code }
             return ended.cause == .exited ? ended.exitCode : -1
@@ -55,15 +55,15 @@ final class FilesPlace {
         rmdir(mountPoint)
     }
 
-    /// The place, as the tests see it.
+    /// Its path for the tests.
     var outside: String { "/proc/\(agent.pid)/root\(path)" }
 
     func contents(_ directory: String = "") throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: outside + directory).sorted()
     }
 
-    /// Runs an operation to its end.
-    /// - Parameter input: pieces; nil: none, and no end of them either.
+    /// Runs an operation and waits for its end.
+    /// - Parameter input: pieces of input; nil: no input, and no end of it.
     func run(_ operation: FileOperation, input: [[UInt8]]? = nil, uid: UInt32 = 1000) throws -> Outcome {
         let started = try start(operation, input: input, uid: uid)
         return try finish(started)
@@ -98,7 +98,7 @@ final class FilesPlace {
             })
     }
 
-    /// A shell script of a program of the container.
+    /// Runs a shell script as a program of the container.
     @discardableResult
     func shell(_ script: String, uid: UInt32 = 1000) throws -> AgentProcess.Outcome {
         try agent.run(shell: "cd \(path) && \(script)") { request in
@@ -106,7 +106,7 @@ final class FilesPlace {
         }
     }
 
-    /// All entries of a directory, as the operation lists them.
+    /// All entries of a directory, from the operation that lists them.
     func list(_ directory: String = "") throws -> [FileInfo] {
         let bytes = try run(.list(path: SystemString(path + directory))).out
         var entries: [FileInfo] = []

@@ -212,7 +212,7 @@ struct FilesToolTests {
 }
 
 extension AgentProcess {
-    /// Whether nothing much of a file system is in use.
+    /// Whether a file system is nearly empty.
     fileprivate func shellFree(_ path: String) throws -> Bool {
         try run(shell: "df -k --output=used \(path) | tail -1").text.split(separator: " ").last.map { $0.first == "0" }
             ?? true

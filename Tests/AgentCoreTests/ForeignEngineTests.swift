@@ -7,11 +7,11 @@ import Testing
 
 @testable import AgentCore
 
-/// What Podman gives its containers and Docker doesn't, and what a reset makes of it; the virtual machine's checks
-/// (Tests/VM) do it with Podman itself.
+/// Resets with what Podman gives to its containers and Docker does not. The checks in a virtual machine (Tests/VM) use
+/// Podman itself.
 @Suite("Reset on engines that leave more open")
 struct ForeignEngineTests {
-    /// As makedev(3) has it.
+    /// The same as makedev(3).
     private func number(_ major: UInt64, _ minor: UInt64) -> UInt64 {
         minor & 0xFF | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
     }

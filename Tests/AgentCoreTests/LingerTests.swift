@@ -8,8 +8,8 @@ import TestSupport
 
 @testable import AgentCore
 
-/// What holds a program's output after its end: helpers that still have some of it in hand (`tee`), and what is left running
-/// with `keepsBackground`.
+/// Processes that hold a program's output after its end: helpers that still have some of it to write (`tee`), and
+/// processes that are left running with `keepsBackground`.
 @Suite("Output after the program's end")
 struct LingerTests {
     private static let tee = "exec > >(tee /dev/null) 2>&1; seq 3000; echo LAST"

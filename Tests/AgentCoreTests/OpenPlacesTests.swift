@@ -4,7 +4,7 @@ import Foundation
 import Testing
 import TestSupport
 
-/// Item J49: what an engine gives programs to write to has the mode that it should have, whatever the image's directory has.
+/// Item J49: a writable directory has the right mode, whatever mode the image's directory has.
 @Suite struct OpenPlacesTests {
     @Test("J49: a tmpfs that the agent is told of is opened to programs; another directory is left as it is")
     func places() throws {

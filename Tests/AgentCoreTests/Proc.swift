@@ -3,7 +3,7 @@
 import Glibc
 import TestSupport
 
-/// All of a file; empty where it cannot be read.
+/// The content of a file; empty if it can't be read.
 func contents(_ path: String) -> [UInt8] {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return [] }
@@ -22,7 +22,7 @@ func parentOf(_ pid: Int32) -> Int32? {
     return line.flatMap { Int32($0.dropFirst(5).drop { $0 == "\t" }) }
 }
 
-/// The processes whose first environment holds `entry`.
+/// The processes that were started with `entry` in their environment.
 func processes(withEnvironment entry: String) -> [Int32] {
     guard let folder = opendir("/proc") else { return [] }
     defer { closedir(folder) }
@@ -36,7 +36,7 @@ func processes(withEnvironment entry: String) -> [Int32] {
     return found
 }
 
-/// A new, empty directory, which its maker removes.
+/// Creates an empty directory, which the caller must remove.
 func temporaryDirectory(_ name: String) throws -> String {
     var template = Array("/tmp/berth-\(name)-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw MissingPart("/tmp") }

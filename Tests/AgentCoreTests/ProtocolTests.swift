@@ -89,7 +89,7 @@ struct ProtocolTests {
         try frames(seed: seed)
     }
 
-    /// BERTH_TEST_FUZZ_SECONDS=600 looks for longer than is wanted each time.
+    /// BERTH_TEST_FUZZ_SECONDS=600 searches for longer than the usual time.
     @Test("nor does any of another seed, for as long as is asked")
     func longFuzz() throws {
         let seconds = ProcessInfo.processInfo.environment["BERTH_TEST_FUZZ_SECONDS"].flatMap(Double.init) ?? 2

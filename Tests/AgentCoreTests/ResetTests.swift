@@ -9,7 +9,7 @@ import TestSupport
 
 @testable import AgentCore
 
-/// In containers: see the integration tests.
+/// Resets in containers are in the integration tests.
 @Suite("Reset")
 struct ResetTests {
     @Test("an agent that is not process 1 refuses, and touches nothing")

@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("Archives with sparse files in them")
 struct SparseArchiveTests {
-    /// Files of which most is holes, one of them in more pieces than a header has room for, and what is between them.
+    /// Sparse files, one of them with more extents than a header has room for, and other files between them.
     private static let tree = """
         import os
         os.mkdir('tree')
@@ -153,7 +153,7 @@ struct SparseArchiveTests {
         #expect(entries > 100)
     }
 
-    /// One file with the byte "x", and what its pax header says.
+    /// An archive of one file with the byte "x" and this pax header.
     private static func archive(in here: Scratch, _ headers: String) throws -> [UInt8] {
         try here.run(
             [

@@ -47,7 +47,8 @@ struct SplicedOutputTests {
     @Test("an execution that ends while its last output waits for the stream is told after it", arguments: streams)
     func endsWhileItWaits(stream: AgentProcess.Stream) async throws {
         let agent = try AgentProcess(stream)
-        // Of some of these sizes the last piece, which has 32 KiB at most, has been announced and fits the stream in part.
+        // Of some of these sizes the last piece, which has 32 KiB at most, has been announced and fits the stream in
+        // part.
         for size in stride(from: 64 << 10, through: 1400 << 10, by: 24 << 10) {
             let script = "import os; os.write(1, b'x' * \(size))"
             let started = try agent.start(["python3", "-c", script]) { $0.windowBytes = 1 << 30 }
@@ -98,7 +99,7 @@ struct SplicedOutputTests {
         #expect(try agent.run(["echo", "on"]).text == "on\n")
     }
 
-    /// Returns when a process, or the child it waits for, waits for room in its pipe.
+    /// Waits until a process, or the child that it waits for, blocks because its pipe is full.
     private func blocks(_ pid: UInt32) async throws {
         try await eventually("the program blocks") {
             let children = String(decoding: contents("/proc/\(pid)/task/\(pid)/children"), as: UTF8.self)

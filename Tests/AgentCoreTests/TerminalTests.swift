@@ -10,7 +10,7 @@ import TestSupport
 struct TerminalTests {
     typealias Started = (execution: UInt64, streamID: UInt32)
 
-    /// Types at a program's terminal and reads what it shows.
+    /// Types on the terminal of a program and reads what it shows.
     final class Typist {
         let agent: AgentProcess
         let started: Started
@@ -46,7 +46,7 @@ struct TerminalTests {
             #expect(try agent.call("Resize", request).status == nil)
         }
 
-        /// Reads until `text` has been shown after what was waited for before.
+        /// Reads until `text` is shown after the text of the previous wait.
         func wait(for text: String) throws {
             while true {
                 let new = shown.utf8.dropFirst(read)
@@ -261,6 +261,6 @@ struct TerminalTests {
 }
 
 extension Substring {
-    /// Where `text` ends in it.
+    /// The end of `text` in this string.
     fileprivate func range(of text: String) -> String.Index? { ranges(of: text).first?.upperBound }
 }

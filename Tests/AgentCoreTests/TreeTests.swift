@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("Everything a program starts")
 struct TreeTests {
-    /// A process that detached itself as daemons do; its number is the first line.
+    /// Starts a process that detaches itself as daemons do, and prints its process id on the first line.
     private static let daemon = "(setsid sh -c 'trap \"\" TERM HUP; echo $$; while :; do sleep 1000; done' &);"
 
     private func line(_ agent: AgentProcess, _ started: (execution: UInt64, streamID: UInt32)) throws -> (Int32, Int) {

@@ -8,8 +8,8 @@ import Testing
 
 @testable import BerthRPC
 
-/// A listener of a process or host that has no descriptor or memory left: B12. (What a whole server does then is tested
-/// with a process of its own, since this one's other threads need descriptors too.)
+/// Item B12: a listener when the process or the host has no descriptors or memory left. (A whole server is tested in
+/// another process, since the other threads of this one need descriptors, too.)
 @Suite struct AcceptPauseTests {
     @Test(
         "B12: without a descriptor left, accepting pauses, says so once, and goes on half a second later",
@@ -58,7 +58,7 @@ import Testing
 }
 
 extension EmbeddedChannel {
-    /// Whether the channel reads on its own; nil if nobody has said.
+    /// Whether the channel reads automatically; nil if that was not set.
     fileprivate var isReading: Bool? {
         options.first { $0.option is ChannelOptions.Types.AutoReadOption }?.value as? Bool
     }

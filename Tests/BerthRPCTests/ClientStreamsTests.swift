@@ -6,7 +6,7 @@ import Testing
 
 @testable import BerthRPC
 
-/// The decisions of a client connection, without one. A call is its name here.
+/// The state machine of a client connection. Calls are represented by names.
 @Suite struct ClientStreamsTests {
     @Test("ids are odd, begin with 1, and skip those in use when they begin again")
     func ids() throws {

@@ -298,7 +298,7 @@ extension ClientConnection {
         }
     }
 
-    /// All events of a stream.
+    /// Collects all events of a stream.
     func collect(_ method: String, timeout: TimeAmount? = nil) async -> [StreamEvent] {
         let (events, continuation) = AsyncStream.makeStream(of: StreamEvent.self)
         stream(service: TestService.name, method: method, Empty(), timeout: timeout) { event in

@@ -11,7 +11,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// A peer that says what no server may say. The client connection is how the server speaks to an agent that it does not trust.
+/// A peer that breaks the protocol. The server uses the client connection for agents, which it does not trust.
 @Suite struct ClientViolationTests {
     @Test(
         "a peer that breaks the protocol costs its connection, with a typed error, and nothing else",
@@ -135,7 +135,7 @@ import TestSupport
     }
 }
 
-/// The other end of a connection, in the hands of the test.
+/// The other end of a connection, which the test controls.
 final class Peer {
     struct Failure: Error {}
 
@@ -190,7 +190,7 @@ final class Peer {
     }
 }
 
-/// A client connection over one end of a socket pair, and the other end.
+/// Runs `body` with a client connection over one end of a socket pair, and with the other end.
 func withPeer(_ body: (ClientConnection, Peer) async throws -> Void) async throws {
     signal(SIGPIPE, SIG_IGN)
     var ends: [Int32] = [0, 0]

@@ -5,7 +5,7 @@ import BerthSchema
 import Testing
 import TestSupport
 
-/// The envelope is read and written by hand; protobuf-c, which reads and writes everything else, is what it must agree with.
+/// The envelope is read and written by hand, and must agree with protobuf-c, which reads and writes everything else.
 @Suite struct EnvelopeTests {
     @Test("the recorded requests are read, and written again byte for byte")
     func recordedRequests() throws {

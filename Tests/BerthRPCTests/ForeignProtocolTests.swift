@@ -8,9 +8,9 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// What does not begin as ttrpc does: rule 6, second half.
+/// Connections that do not begin with ttrpc: rule 6, second half.
 @Suite struct ForeignProtocolTests {
-    /// A body as a web page would send it: the frames of calls.
+    /// A body that a web page could send: the frames of calls.
     private static let calls = [UInt8](repeating: 0, count: 64) + frame(1, id: 1, requestBody("Hello"))
 
     @Test("an HTTP request whose body is calls is answered 400 in words, and no call of it is served")
@@ -79,7 +79,7 @@ import TestSupport
 }
 
 extension RawClient {
-    /// All that comes until the server closes.
+    /// Receives everything until the server closes the connection.
     func receiveAll() throws -> String {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)

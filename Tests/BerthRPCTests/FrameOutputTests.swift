@@ -10,7 +10,7 @@ import Testing
 
 @testable import BerthRPC
 
-/// When a write counts as done: over a socket, and over handlers that hold what the socket knows nothing of, as TLS does.
+/// When a write counts as done: on a socket, and with handlers that hold writes back from the socket, as TLS does.
 @Suite struct FrameOutputTests {
     @Test("below other handlers, what they hold is not written, and nothing more is written meanwhile")
     func held() throws {
@@ -116,7 +116,7 @@ import Testing
     }
 }
 
-/// Holds what is written until it is told, as TLS does until its handshake is over, without a word to the channel.
+/// Holds writes back until it is released, as TLS does until its handshake is over, without informing the channel.
 private final class Holder: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer

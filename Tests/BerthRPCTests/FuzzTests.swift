@@ -4,7 +4,7 @@ import BerthRPC
 import Testing
 import TestSupport
 
-/// A server that is fed with what no client would send. Whatever it is, the server lives, and serves the next client.
+/// A server that gets input that no client would send. It must survive, and serve the next client.
 @Suite struct FuzzTests {
     @Test("no input but a closed socket ends a connection, and none the server")
     func mutatedStreams() async throws {

@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// What is held for clients, in bytes: B8.
+/// Item B8: the memory that is held for clients.
 @Suite struct MemoryBudgetTests {
     @Test("B8: a client has its share, all together have the budget, and what is given back is to be had again")
     func accounts() {

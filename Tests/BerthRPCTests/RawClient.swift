@@ -4,13 +4,13 @@ import BerthSchema
 import BerthWire
 import Glibc
 
-/// A client that sends any bytes it is told to, over a blocking socket. Each wait ends after 20 seconds.
+/// A client that sends arbitrary bytes on a blocking socket. Each wait ends after 20 seconds.
 final class RawClient {
     struct Frame: Equatable, CustomStringConvertible {
         var header: FrameHeader
         var data: [UInt8]
 
-        /// The status of a Response: 0 on success, -1 if it is none.
+        /// The status code of a Response: 0 on success, -1 if the frame is not a Response.
         var code: Int32 {
             guard header.type == .response, let response else { return -1 }
             return response.status?.code ?? 0
@@ -29,7 +29,8 @@ final class RawClient {
     let descriptor: Int32
     private var unread: [UInt8] = []
 
-    /// - Parameter window: bytes that the kernel takes for it, about; nil: as many as the kernel likes, which is megabytes.
+    /// - Parameter window: approximate size of the receive buffer in bytes; nil: the kernel's default, which is
+    ///   megabytes.
     init(port: Int, window: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var window {
@@ -64,7 +65,7 @@ final class RawClient {
         }
     }
 
-    /// As many bytes as the peer's window takes now.
+    /// Sends as many bytes as the peer's window takes now.
     func sendWithoutWaiting(_ bytes: [UInt8]) -> Int {
         bytes.withUnsafeBytes { raw in
             max(
@@ -85,13 +86,13 @@ final class RawClient {
         try send(frame(1, flags, id: id, requestBody(method, payload: payload, timeout: timeout, service: service)))
     }
 
-    /// The next frame.
+    /// Waits for the next frame.
     func receive() throws -> Frame {
         guard let frame = try receiveIfAny() else { throw Failure(what: "the server closed the connection") }
         return frame
     }
 
-    /// The next frame, nil at the end.
+    /// Waits for the next frame; nil at the end.
     func receiveIfAny() throws -> Frame? {
         guard try fill(FrameHeader.size) else { return nil }
         let header = unread.withUnsafeBytes { FrameHeader(decoding: $0) }
@@ -102,7 +103,7 @@ final class RawClient {
         return Frame(header: header, data: data)
     }
 
-    /// Asserts that the connection works, and that nothing else is under way on it.
+    /// Checks that the connection works, and that nothing else is in flight on it.
     func sayHello(id: UInt32 = 4_000_000_001) throws {
         try request("Hello", id: id)
         let answer = try receive()

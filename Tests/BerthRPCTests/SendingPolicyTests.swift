@@ -8,7 +8,7 @@ import TestSupport
 
 @testable import BerthRPC
 
-/// What of a server connection's frames goes out when, and whose turn it is.
+/// Which frames a server connection sends when, and whose turn it is.
 @Suite struct SendingPolicyTests {
     private func policy() -> SendingPolicy {
         SendingPolicy(

@@ -10,7 +10,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// What bounds a server: connections, calls, and the memory of peers that do not read.
+/// The limits of a server: connections, calls, and memory for peers that do not read.
 @Suite struct ServerLimitsTests {
     @Test("one connection over the limit is told so on its first request, then closed; there is room again after")
     func connections() async throws {
@@ -187,7 +187,7 @@ import TestSupport
         }
     }
 
-    /// The value once it has not changed for a while.
+    /// Waits until the value has not changed for a while, and returns it.
     private func settled(_ value: () -> Int) async throws -> Int {
         var last = -1
         try await eventually("it stands still") {

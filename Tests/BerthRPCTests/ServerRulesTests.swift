@@ -7,7 +7,7 @@ import Dispatch
 import Testing
 import TestSupport
 
-/// "What the server accepts and answers", rule by rule, over real sockets; the numbers are the rules'.
+/// "What the server accepts and answers", rule by rule, on real sockets. The numbers are those of the rules.
 @Suite struct ServerRulesTests {
     @Test("the vectors of rules.txt are answered as they say", arguments: Vector.load("rules.txt"))
     func vectors(vector: Vector) async throws {

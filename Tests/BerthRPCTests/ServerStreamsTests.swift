@@ -6,7 +6,7 @@ import Testing
 
 @testable import BerthRPC
 
-/// The decisions of a server connection, without one. A call is its name here.
+/// The state machine of a server connection. Calls are represented by names.
 @Suite struct ServerStreamsTests {
     @Test("a request on a free odd id opens a call, of the kind that its flags say")
     func opens() {

@@ -9,15 +9,15 @@ import NIOPosix
 import Synchronization
 import TestSupport
 
-/// Has a method for each way in which a call can go, and keeps a log of what happened to it.
+/// A service with a method for each way in which a call can go. It logs what happened.
 final class TestService: RPCService {
     static let name = "berth.v1.Pool"
     private let entries = Mutex<[String]>([])
-    /// Messages that `Endless` and `Deaf` have sent.
+    /// Number of messages that `Endless` and `Deaf` have sent.
     let sent = Atomic<Int>(0)
-    /// `Gate` holds up its connection's event loop until the test signals this.
+    /// `Gate` blocks the event loop of its connection until the test signals this.
     let gate = DispatchSemaphore(value: 0)
-    /// Unary calls that were served.
+    /// Number of unary calls that were served.
     let served = Atomic<Int>(0)
 
     var log: [String] { entries.withLock { $0 } }
@@ -69,7 +69,7 @@ final class TestService: RPCService {
         }
     }
 
-    /// The calls of a connection that are not answered until `Release`.
+    /// The calls of a connection that are answered by `Release`.
     final class Held { var calls: [ServerCall] = [] }
 
     private func hold(_ call: ServerCall, _ held: Held) {
@@ -78,7 +78,7 @@ final class TestService: RPCService {
         note("holding \(call.streamID)")
     }
 
-    /// Ends the held calls, the last one first.
+    /// Answers the held calls, the last one first.
     private func release(_ call: ServerCall, _ session: Held) {
         for held in session.calls.reversed() {
             note("release \(held.streamID)\(held.isEnded ? ", ended" : "")")
@@ -98,7 +98,7 @@ final class TestService: RPCService {
         call.fail(RPCError(.internal, "after the end"))
     }
 
-    /// Messages that are encoded already, in all sizes, among others: of each the payload's first byte is its number.
+    /// Sends messages of all sizes, some of which are encoded already. The first byte of each payload is its number.
     private func tails(_ call: ServerCall) {
         note(call)
         for index in UInt8(1)...200 {
@@ -125,7 +125,7 @@ final class TestService: RPCService {
         pump()
     }
 
-    /// Sends without looking whether there is room.
+    /// Sends even if there is no room.
     private func deaf(_ call: ServerCall) {
         note(call)
         let chunk = message(32 << 10)
@@ -153,7 +153,7 @@ final class TestService: RPCService {
     }
 }
 
-/// A server on a free port of loopback, for the time of `body`.
+/// Runs `body` with a server on a free port of loopback.
 func withServer(
     _ change: (inout RPCServer.Configuration) -> Void = { _ in },
     _ body: (_ service: TestService, _ port: Int, _ server: RPCServer) async throws -> Void

@@ -178,7 +178,7 @@ struct MessageTests {
 }
 
 extension HelloRequest {
-    /// A message of one length-delimited field, as no encoder would write it.
+    /// A message of one length-delimited field that no encoder would write.
     fileprivate func encodedRaw(field: UInt8, bytes: [UInt8]) -> [UInt8] {
         [field << 3 | 2, UInt8(bytes.count)] + bytes
     }

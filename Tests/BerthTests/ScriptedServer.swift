@@ -8,9 +8,9 @@ import NIOPosix
 import Synchronization
 import TestSupport
 
-/// A server that does what a test says, on a real socket, and notes what it was asked.
+/// A server on a real socket that does what the test says, and records its requests.
 final class ScriptedServer: RPCService {
-    /// What a client asked.
+    /// A request of a client.
     enum Asked: Sendable, Equatable {
         case execute(ExecuteRequest)
         case attach(AttachRequest)
@@ -24,7 +24,7 @@ final class ScriptedServer: RPCService {
         case release(ReleaseRequest)
     }
 
-    /// A stream that is open.
+    /// An open stream.
     struct Stream: Sendable {
         let call: NIOLoopBound<ServerCall>
         let loop: any EventLoop
@@ -52,7 +52,7 @@ final class ScriptedServer: RPCService {
     }
 
     private let state = Mutex(State())
-    /// Answers each `Input` at once; else `answerInput` does.
+    /// Whether each `Input` is answered at once; otherwise `answerInput` does it.
     private let answersInput: Bool
     private let onAcknowledge: @Sendable (AcknowledgeRequest) -> Void
 
@@ -65,7 +65,7 @@ final class ScriptedServer: RPCService {
 
     var asked: [Asked] { state.withLock { $0.asked } }
 
-    /// The stream that was opened as the `index`th.
+    /// Waits for the `index`th stream.
     func stream(_ index: Int = 0) async throws -> Stream {
         try await eventually("stream \(index)") { self.state.withLock { $0.streams.count > index } }
         return state.withLock { $0.streams[index] }
@@ -75,10 +75,10 @@ final class ScriptedServer: RPCService {
         try await eventually(what) { self.asked.contains(where: condition) }
     }
 
-    /// Bytes of input that came otherwise.
+    /// Counts bytes of input that came in another way.
     func take(_ count: Int) { state.withLock { $0.taken += UInt64(count) } }
 
-    /// Answers the oldest `Input` that waits.
+    /// Answers the oldest waiting `Input`.
     func answerInput() {
         let (stream, offset) = state.withLock { ($0.inputs.removeFirst(), $0.taken) }
         stream.loop.execute { stream.call.value.respond(InputResponse(offset: offset)) }
@@ -127,7 +127,7 @@ final class ScriptedServer: RPCService {
         }
     }
 
-    /// As a server does: what was taken before is passed over, and a gap is refused.
+    /// Takes input as a server does: bytes that were taken before are skipped, and a gap is refused.
     private func take(_ request: InputRequest, _ stream: Stream) {
         let taken = state.withLock { state -> UInt64? in
             guard request.offset <= state.taken else { return nil }
@@ -145,7 +145,7 @@ final class ScriptedServer: RPCService {
 
     func connect() async throws -> BerthClient { try await BerthClient.connect(to: address) }
 
-    /// Serves it while `body` runs.
+    /// Runs `body` with a server.
     static func with(
         _ server: ScriptedServer = ScriptedServer(), _ body: (ScriptedServer, BerthClient) async throws -> Void
     ) async throws {

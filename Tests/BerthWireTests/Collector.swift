@@ -2,7 +2,7 @@
 
 import BerthWire
 
-/// Feeds a decoder from pieces, as a connection does, and keeps what it finds.
+/// Feeds a decoder with pieces, as a connection does, and collects the frames.
 struct Collector {
     enum Found: Equatable {
         case frame(FrameHeader, [UInt8])
@@ -12,7 +12,7 @@ struct Collector {
     var decoder: FrameDecoder
     var found: [Found] = []
     var unread: [UInt8] = []
-    /// The most bytes that ever waited.
+    /// Maximum number of bytes that waited.
     var mostUnread = 0
     var skipped = 0
 

@@ -4,7 +4,7 @@ import Configuration
 import Pool
 import Testing
 
-/// Reads a file of this text, called berth.yaml.
+/// Reads this text as the file berth.yaml.
 func read(
     _ text: String?, _ flags: [FlagValue] = []
 ) throws(ConfigurationMistakes) -> (ServerConfiguration, warnings: [ConfigurationIssue]) {
@@ -15,7 +15,7 @@ func read(
     return try ConfigurationReader.read(text: text, file: "berth.yaml", flags: flags, checks: checks)
 }
 
-/// The lines in which a file's mistakes are told.
+/// The lines that report the mistakes of a file.
 func mistakes(_ text: String?, _ flags: [FlagValue] = []) -> [String] {
     do {
         _ = try read(text, flags)

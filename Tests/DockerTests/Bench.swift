@@ -9,7 +9,7 @@ import NIOCore
 import Pool
 import TestSupport
 
-/// A runtime with a state directory of its own; whatever the test did, nothing of it stays.
+/// A runtime with its own state directory. Everything is removed at the end, whatever the test did.
 final class Bench: Sendable {
     let base: String
     let runtime: DockerRuntime
@@ -26,7 +26,7 @@ final class Bench: Sendable {
             stateDirectory: "\(base)/state", config: config, logger: logger)
     }
 
-    /// With a dockerd, as dev/with-docker starts it.
+    /// Runs a test with the dockerd that dev/with-docker starts.
     static func withDocker(
         _ instance: String, agent: String? = nil, config: DockerConfigFile = .none,
         _ body: (Bench) async throws -> Void
@@ -34,7 +34,7 @@ final class Bench: Sendable {
         try await with(try dockerEndpoint(), instance, agent: agent, config: config, body)
     }
 
-    /// With a stub engine, on which real agents run as processes.
+    /// Runs a test with a stub engine, on which real agents run as processes.
     static func withStub(
         _ instance: String, logger: Logger = Logger(label: "test"), _ body: (Bench, StubEngine) async throws -> Void
     ) async throws {
@@ -83,7 +83,7 @@ final class Bench: Sendable {
 
     static func dockerEndpoint() throws -> String { try variable("BERTH_TEST_DOCKER") }
 
-    /// Docker's answer, asked with curl's own program: a second opinion.
+    /// Docker's answer to a request of the program curl, as a second opinion.
     static func ask(_ arguments: String...) throws -> String {
         let path = try dockerEndpoint().dropFirst("unix://".count)
         return try run(["/usr/bin/env", "python3", "-c", question, String(path)] + arguments)
@@ -111,7 +111,7 @@ final class Bench: Sendable {
         }
     }
 
-    /// Instead of the agent: a shell that runs each line that it reads, so that tests see what process 1 sees.
+    /// A shell in place of the agent, which runs each line that it reads, so that tests see what process 1 sees.
     private static func standIn(_ base: String) throws -> String {
         let script = """
             #!/usr/bin/python3
@@ -148,7 +148,7 @@ final class Line: Sendable {
 
     func send(_ bytes: [UInt8]) { _ = write(descriptor, bytes, bytes.count) }
 
-    /// What comes next; empty at the end.
+    /// The next bytes; empty at the end.
     func receive() throws -> [UInt8] {
         var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&end, 1, 20_000) > 0 else { throw NeverHappened(description: "nothing came in 20 s") }
@@ -160,11 +160,11 @@ final class Line: Sendable {
 }
 
 extension StubEngine {
-    /// Calls that would make something.
+    /// Number of calls that create something.
     var creates: Int { count(.create) }
 }
 
-/// The error of `body`, which has to fail.
+/// Returns the error of `body`, which must fail.
 func failure(_ body: () async throws -> Void) async throws -> RuntimeError {
     do {
         try await body()

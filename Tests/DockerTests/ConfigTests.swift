@@ -11,7 +11,7 @@ import TestSupport
 
 @Suite("what Docker's own client is configured with", .serialized)
 struct ConfigTests {
-    /// A directory as `~/.docker`, and `body` with its path.
+    /// Runs `body` with the path of a directory like `~/.docker`.
     private func withDirectory(_ body: (String) async throws -> Void) async throws {
         let path = "/tmp/berth-docker-config-\(getpid())"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -24,7 +24,7 @@ struct ConfigTests {
         chmod(path, mode)
     }
 
-    /// F29: made by docker itself, so that its files are as it writes them.
+    /// F29: docker itself creates the context, so that its files are real.
     @Test(
         "a docker context is taken, with its TLS, as DOCKER_CONTEXT or docker context use name it; DOCKER_HOST goes before"
     )
@@ -86,7 +86,7 @@ struct ConfigTests {
             ])
     }
 
-    /// F29: a registry that lets nobody in without a log-in, and each way in which docker keeps one.
+    /// F29: a registry that requires a login, and each way in which docker stores one.
     @Test(
         "what docker login has left is used for pulls: auths, a store, a helper; without it the registry's refusal is told"
     )

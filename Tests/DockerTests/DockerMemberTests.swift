@@ -166,7 +166,7 @@ struct DockerMemberTests {
         }
     }
 
-    /// F30: as under gVisor and Kata, whose containers have the socket's file, and cannot connect to it.
+    /// F30: as with gVisor and Kata, whose containers have the file of the socket, but can't connect to it.
     @Test("where nothing connects to the socket out of a container, the stream goes through the engine")
     func socketsEndAtTheContainer() async throws {
         let agent = "/tmp/berth-deaf-agent-\(getpid())"

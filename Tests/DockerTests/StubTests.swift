@@ -57,7 +57,7 @@ struct StubTests {
         }
     }
 
-    /// J50: Podman answered a wait so once in 45 creates.
+    /// J50: Podman gave this answer to a wait in one of 45 creates.
     @Test("an end that the engine tells of is none while the container is there")
     func falseEnd() async throws {
         try await Bench.withStub("s-false") { bench, engine in
