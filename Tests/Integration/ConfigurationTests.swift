@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("A server with a configuration file", .serialized)
 struct ConfigurationTests {
-    /// A file that goes with the test.
+    /// Runs `body` with a temporary file.
     private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
         let path = "/tmp/berth-\(UUID().uuidString).yaml"
         try text.write(toFile: path, atomically: true, encoding: .utf8)

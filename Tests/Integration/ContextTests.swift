@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Contexts on the command line", .serialized)
 struct ContextTests {
-    /// The blocks of a page that are to be run, each with the output that is promised, or none.
+    /// The examples of a page, each with its promised output, if it has one.
     private static func examples(_ language: String) throws -> [(code: String, output: String?)] {
         let page = try String(contentsOfFile: "docs/contexts.md", encoding: .utf8)
         var found: [(code: String, output: String?)] = []

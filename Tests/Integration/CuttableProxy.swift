@@ -4,7 +4,7 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// Stands between a client and a server, so that their connections can be cut.
+/// A proxy between a client and a server, which can cut their connections.
 final class CuttableProxy: Sendable {
     private struct State {
         var sockets: [Int32] = []
@@ -47,10 +47,10 @@ final class CuttableProxy: Sendable {
 
     var address: String { "127.0.0.1:\(port)" }
 
-    /// Connections so far.
+    /// Number of connections so far.
     var accepted: Int { state.withLock { $0.accepted } }
 
-    /// Cuts every connection; from then on new ones are refused, if `refusing`.
+    /// Cuts all connections. If `refusing`, new ones are refused from then on.
     func cut(refusing: Bool = false) {
         state.withLock { state in
             state.isRefusing = refusing

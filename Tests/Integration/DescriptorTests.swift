@@ -9,7 +9,7 @@ import TestSupport
 /// Item B12.
 @Suite("A server whose hard limit of descriptors is lower than what wants to connect", .serialized)
 struct DescriptorTests {
-    /// Opens connections that say nothing, and keeps them until it is ended.
+    /// Opens connections that send nothing, and keeps them until it is killed.
     private static let flood = """
         import resource, signal, socket, sys
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
@@ -76,7 +76,7 @@ struct DescriptorTests {
         }
     }
 
-    /// The time that a process has used.
+    /// The CPU time that a process has used.
     private func cpuTime(of pid: Int32) throws -> Duration {
         let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
         // The name in parentheses may have anything in it; after it the third field is next.

@@ -114,7 +114,7 @@ struct EndTests {
 }
 
 extension ServerProcess {
-    /// As an operator kills a container: through its runtime.
+    /// Kills a container through its runtime, as an operator would.
     func killContainer(of member: String) async throws {
         let program =
             if let endpoint {

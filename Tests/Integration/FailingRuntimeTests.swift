@@ -96,7 +96,7 @@ struct FailingRuntimeTests {
         }
     }
 
-    /// Asks 10 000 times, from ten connections.
+    /// Makes 10 000 calls from ten connections.
     private static func ask(_ server: ServerProcess, cause: String, words: String) async throws {
         let address = try ServerAddress(server.address)
         let watcher = try await BerthClient.connect(to: address)
@@ -139,7 +139,7 @@ struct FailingRuntimeTests {
         watcher.close()
     }
 
-    /// Anonymous memory in bytes and open descriptors of a process.
+    /// The anonymous memory in bytes, and the number of open descriptors of a process.
     private static func usage(_ pid: Int32) throws -> (Int, Int) {
         let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
         guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),

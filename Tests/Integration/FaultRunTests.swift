@@ -9,7 +9,7 @@ import TestSupport
 
 @Suite("A whole server on an engine that fails at random", .serialized)
 struct FaultRunTests {
-    /// Members that clients hold now: each at most once.
+    /// The members that clients hold now. No member may be held twice.
     private final class Book: Sendable {
         private struct State {
             var held: Set<String> = []
@@ -125,7 +125,7 @@ struct FaultRunTests {
         }
     }
 
-    /// One connection, a few leases, all the ways in which they end.
+    /// Uses one connection and a few leases, which end in all possible ways.
     private static func oneClient(
         _ address: ServerAddress, _ book: Book, _ random: inout SeededGenerator
     ) async throws {

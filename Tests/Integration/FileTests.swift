@@ -261,7 +261,7 @@ struct FileTests {
     }
 }
 
-/// A lease, and a folder of this machine.
+/// A lease and a local directory.
 private struct Copying {
     let server: String
     let lease: String

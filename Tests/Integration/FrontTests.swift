@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("The small program that does what is asked most, and becomes the whole one for the rest", .serialized)
 struct FrontTests {
-    /// What one of the programs has done.
+    /// The result of one of the programs.
     private struct Outcome: Equatable {
         let status: Int32
         let out: String
@@ -23,7 +23,7 @@ struct FrontTests {
         return Outcome(status: status, out: program.out, err: program.err)
     }
 
-    /// Gives `body` the path of the small program, where the whole one is not to be found.
+    /// Runs `body` with the path of the small program, in a directory without the whole one.
     private static func alone(_ body: (String) async throws -> Void) async throws {
         let folder = "/tmp/berth-alone-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -32,7 +32,7 @@ struct FrontTests {
         try await body("\(folder)/berth")
     }
 
-    /// Arguments of `berth run` that the small program takes itself.
+    /// Arguments of `berth run` that the small program handles itself.
     private static let taken = [
         ["--", "true"], ["true"], ["echo", "hi"], ["--", "sh", "-c", "a -- b", "--", "--pool", "x"], ["--", ""],
         ["--pool", "shell", "--wait", "1.5m", "--", "-x"], ["--pool=shell", "--", "a=b"],

@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("What a program can't do to the host and to other leases, on every runtime", .serialized)
 struct HardeningTests {
-    /// Item C17. Numbers of system calls are x86-64's, and the generic table's, which arm64 has.
+    /// Item C17. The numbers of system calls are those of x86-64 and of the generic table, which arm64 uses.
     private static let calls = """
         import ctypes, errno, mmap, os, platform, socket
         libc = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +56,7 @@ struct HardeningTests {
         print([line.split()[1] for line in status.splitlines() if line.startswith(("NoNewPrivs", "Seccomp:", "CapBnd"))])
         """
 
-    /// x86-64 has two more ways into the kernel, each with a table of its own.
+    /// The two other ways into the kernel of x86-64, each with its own table of system calls.
     private static var otherGates: String {
         #if arch(x86_64)
             "int 0x80 signal 31\nx32 signal 31\n"
@@ -108,7 +108,8 @@ struct HardeningTests {
         }
     }
 
-    /// Item B9. Bytes that TCP and UDP hold on the whole machine: what cgroup v1 counts apart from a container's memory.
+    /// Item B9. Bytes that TCP and UDP hold on the whole machine, which cgroup v1 counts separately from a container's
+    /// memory.
     private static func socketBytes() throws -> Int {
         let text = try String(contentsOfFile: "/proc/net/sockstat", encoding: .utf8)
         var pages = 0

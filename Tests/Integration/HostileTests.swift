@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("A program that does its worst, in a real container", .serialized)
 struct HostileTests {
-    /// Each gets a number of tries at something, and says what it has got that it should not have.
+    /// Each script tries something, and prints what it has got although it should not.
     private static let attempts: [(name: String, script: String)] = [
         (
             "kills all it can",

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 import TestSupport
 
-/// F31: what a pool's image is, over time.
+/// F31: the image of a pool over time.
 @Suite("A pool's image", .serialized)
 struct ImageTests {
     private func withPool(
@@ -19,7 +19,7 @@ struct ImageTests {
         try await ServerProcess.with(runtime, ["--config", path], choice: choice, body)
     }
 
-    /// Images of a registry that is gone, in whatever keeps them.
+    /// Removes images of a registry from wherever they are stored.
     private func forget(_ runtime: Runtime, _ registry: LoopbackRegistry, _ images: [String]) async throws {
         switch runtime {
         case .docker:

@@ -4,11 +4,11 @@ import Foundation
 import Testing
 import TestSupport
 
-/// The virtual machine's checks (Tests/VM) look at what the journal itself makes of it.
+/// The checks in a virtual machine (Tests/VM) use the journal itself.
 @Suite("the log under systemd's journal", .serialized)
 struct JournalTests {
-    /// The lines that a server writes to standard error from its start to its end; `stream` is a shell's word for what
-    /// JOURNAL_STREAM is.
+    /// The lines that a server writes to standard error from start to end. `stream` is the value of JOURNAL_STREAM, as
+    /// a word of a shell.
     private func lines(stream: String, _ arguments: [String] = []) async throws -> [String] {
         let base = "/tmp/berth-journal-\(UUID().uuidString.prefix(8).lowercased())"
         defer { try? FileManager.default.removeItem(atPath: base) }

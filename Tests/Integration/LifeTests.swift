@@ -165,7 +165,7 @@ struct LifeTests {
         }
     }
 
-    /// Whether any process was started with this in its arguments, each followed by a zero.
+    /// Whether there is a process whose arguments, each followed by a NUL, contain this.
     private func isRunning(_ arguments: String) -> Bool {
         let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return processes.contains { process in

@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("What bounds a program in a real container, and what a program costs the server", .serialized)
 struct LimitsTests {
-    /// Bytes of output in the test of a client that reads nothing. 5 000 000 000 takes some minutes.
+    /// Bytes of output for a client that reads nothing. 5 000 000 000 take some minutes.
     private static let unreadBytes =
         Int(ProcessInfo.processInfo.environment["BERTH_TEST_UNREAD_BYTES"] ?? "") ?? 100_000_000
 
@@ -88,7 +88,7 @@ struct LimitsTests {
     }
 }
 
-/// What a process has written itself: not the pages of files, which it shares.
+/// The anonymous memory of a process, without the pages of files, which it shares.
 private enum Memory {
     static func own(of pid: Int32) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
@@ -99,7 +99,7 @@ private enum Memory {
     }
 }
 
-/// sha256sum, fed piece by piece.
+/// sha256sum that is fed piece by piece.
 private final class Checksum {
     private let process: ChildProcess
     private let input = Pipe()
@@ -115,7 +115,7 @@ private final class Checksum {
 
     func add(_ bytes: [UInt8]) throws { try input.fileHandleForWriting.write(contentsOf: bytes) }
 
-    /// As `sha256sum` prints it.
+    /// The sum as `sha256sum` prints it.
     func finish() throws -> String {
         try input.fileHandleForWriting.close()
         let line = try output.fileHandleForReading.readToEnd() ?? Data()

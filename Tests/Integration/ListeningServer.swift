@@ -7,7 +7,7 @@ import NIOPosix
 import Synchronization
 import TestSupport
 
-/// A server that notes what it is asked, and answers as a test says.
+/// A server that records its requests, and answers as the test decides.
 final class ListeningServer: RPCService {
     private let requests = Mutex<[ExecuteRequest]>([])
     private let others = Mutex<[String]>([])
@@ -17,7 +17,7 @@ final class ListeningServer: RPCService {
         self.answer = answer
     }
 
-    /// What it was asked to execute; forgotten then.
+    /// Takes the recorded requests of `Execute`.
     func takeRequests() -> [ExecuteRequest] {
         requests.withLock { requests in
             defer { requests = [] }
@@ -25,7 +25,7 @@ final class ListeningServer: RPCService {
         }
     }
 
-    /// The other calls, as text; forgotten then.
+    /// Takes the other recorded calls, as text.
     func takeCalls() -> [String] {
         others.withLock { others in
             defer { others = [] }
@@ -57,7 +57,7 @@ final class ListeningServer: RPCService {
         }
     }
 
-    /// Serves while `body` runs, on a TCP port.
+    /// Runs `body` with a server on a TCP port.
     static func with(
         _ answer: @escaping @Sendable (ServerCall) -> Void,
         _ body: (_ server: ListeningServer, _ address: String) async throws -> Void

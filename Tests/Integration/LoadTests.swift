@@ -16,7 +16,7 @@ struct LoadTests {
         var page: String
     }
 
-    /// Runs it to its end, with both reports.
+    /// Runs a load test, and returns both reports.
     private func load(_ server: ServerProcess, _ arguments: [String]) async throws -> Run {
         let folder = "/tmp/berth-load-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

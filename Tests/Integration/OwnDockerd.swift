@@ -4,10 +4,11 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A dockerd of one test, which it may stop, kill and start again. That of the test run, of which it gets its image, goes on.
+/// A dockerd for one test, which may stop, kill and restart it. The one of the test run, from which it gets its image,
+/// goes on.
 final class OwnDockerd: Sendable {
     private let directory: String
-    /// Sees another /tmp and another /run than this process, as one in a container or a virtual machine does.
+    /// Whether it sees another /tmp and /run than this process, like one in a container or a virtual machine.
     private let isElsewhere: Bool
     private let running = Mutex<pid_t?>(nil)
 
@@ -20,7 +21,7 @@ final class OwnDockerd: Sendable {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
-    /// Runs `body` with one that has `image`; whatever happens, nothing of it is left.
+    /// Runs `body` with a dockerd that has `image`. Nothing of it is left, whatever happens.
     static func with(
         image: String, isElsewhere: Bool = false, _ body: (OwnDockerd) async throws -> Void
     ) async throws {
@@ -79,7 +80,7 @@ final class OwnDockerd: Sendable {
         }
     }
 
-    /// Ends it by a signal, and waits until it has.
+    /// Ends it with a signal, and waits for its end.
     func stop(by signal: Int32) async throws {
         guard let pid = running.withLock({ $0 }) else { return }
         kill(pid, signal)
@@ -95,7 +96,8 @@ final class OwnDockerd: Sendable {
 
     private func clean() async throws {
         try await stop(by: SIGTERM)
-        // What one that was killed has left: containerd and its shims, by their command lines, which name the directory.
+        // What one that was killed has left: containerd and its shims, by their command lines, which name the
+        // directory.
         for pid in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ Int32($0) }) {
             let line = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline"))) ?? Data()
             let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }

@@ -6,7 +6,7 @@ import TestSupport
 
 @Suite("What the commands print", .serialized)
 struct PrintingTests {
-    /// Commands that print to standard output, in the words of a shell that knows `$lease` and `$id`.
+    /// Commands that print to standard output, as lines of a shell with `$lease` and `$id`.
     private static let printing = [
         "run -- echo hi", "run --json -- true", "run --detach --lease $lease -- true", "attach --lease $lease $id",
         "attach --lease $lease --json $id", "cp $lease:/workspace -", "executions --lease $lease",
@@ -14,7 +14,8 @@ struct PrintingTests {
         "admin members --json", "admin resize default --size 1", "config", "doctor", "--version", "run --help",
     ]
 
-    /// Runs a shell's line with `berth`, `$lease` and, of a program that has printed to both streams and ended, `$id`.
+    /// Runs a line of a shell with `berth`, `$lease`, and the `$id` of a program that has printed to both streams and
+    /// ended.
     private func shell(_ line: String, _ server: ServerProcess) async throws -> (
         status: Int32, out: String, err: String
     ) {

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// A program of the outside, run to its end or until it is told to end.
+/// A program of the host, which runs until it ends or is told to end.
 final class Program: Sendable {
     private struct State {
         var out = Data()
@@ -18,7 +18,7 @@ final class Program: Sendable {
     private let state = Mutex(State())
     private let readers = DispatchGroup()
 
-    /// - Parameter environment: added to this process's own.
+    /// - Parameter environment: variables to add to the environment of this process.
     init(_ path: String, _ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
         name = "\(path) \(arguments)"
         let (out, err, stdin) = (Pipe(), Pipe(), Pipe())
@@ -53,13 +53,13 @@ final class Program: Sendable {
     var pid: Int32 { process.pid }
     var out: String { state.withLock { String(decoding: $0.out, as: UTF8.self) } }
     var err: String { state.withLock { String(decoding: $0.err, as: UTF8.self) } }
-    /// When each piece of its output came.
+    /// When each piece of its output arrived.
     var arrivals: [ContinuousClock.Instant] { state.withLock { $0.arrivals } }
     var isRunning: Bool { process.status == nil }
 
     func signal(_ number: Int32) { process.signal(number) }
 
-    /// Its exit status; 128+n for signal n, as a shell says it. Killed when it takes longer than `limit`.
+    /// Waits for its exit status, which is 128+n for signal n. It is killed if it takes longer than `limit`.
     func end(within limit: Duration = .seconds(60)) async throws -> Int32 {
         do {
             try await eventually("\(name) ends", within: limit) { !self.isRunning }
@@ -91,9 +91,9 @@ final class ServerProcess: Sendable {
     }
 
     /// - Parameters:
-    ///   - engine: where its containers are looked for; nil: the dockerd of this test run, with Docker.
-    ///   - choice: in place of the flags that choose the runtime.
-    ///   - under: a command and its arguments that become `berth`.
+    ///   - engine: the engine that has its containers; nil: with Docker, the dockerd of this test run.
+    ///   - choice: replaces the flags that choose the runtime.
+    ///   - under: a command and its arguments that exec `berth`.
     static func start(
         _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
         environment: [String: String] = [:], under: [String] = []
@@ -124,7 +124,7 @@ final class ServerProcess: Sendable {
             stateDirectory: base, endpoint: try engine ?? on.endpoint())
     }
 
-    /// Runs `body` against a server, ends the server, and looks that nothing of it is left.
+    /// Runs `body` with a server, ends the server, and checks that nothing of it is left.
     static func with(
         _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
         environment: [String: String] = [:], under: [String] = [], _ body: (ServerProcess) async throws -> Void
@@ -144,12 +144,12 @@ final class ServerProcess: Sendable {
         try await server.nothingIsLeft()
     }
 
-    /// `berth run` against it, to its end.
+    /// Runs `berth run` with this server, and waits for its end.
     func run(_ arguments: [String], input: String? = nil) async throws -> (status: Int32, out: String, err: String) {
         try await berth(["run"] + arguments, environment: ["BERTH_SERVER": address], input: input)
     }
 
-    /// Containers, cgroups, mounts and processes of this server: gone within `limit`.
+    /// Checks that containers, cgroups, mounts and processes of this server are gone within `limit`.
     func nothingIsLeft(within limit: Duration = .seconds(10)) async throws {
         var left: [String] = []
         do {
@@ -190,7 +190,7 @@ final class ServerProcess: Sendable {
     }
 }
 
-/// What a server under test runs on.
+/// The runtime of a server under test.
 enum Runtime: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case runc
     case docker
@@ -208,7 +208,7 @@ enum Runtime: String, CaseIterable, Sendable, CustomTestStringConvertible {
         self == .docker ? try Self.docker() : nil
     }
 
-    /// The private dockerd of this test run.
+    /// The address of the dockerd of this test run.
     static func docker() throws -> String {
         guard let url = ProcessInfo.processInfo.environment["BERTH_TEST_DOCKER"] else {
             throw MissingPart("BERTH_TEST_DOCKER: run the tests with: dev/with-docker swift test")
@@ -217,7 +217,7 @@ enum Runtime: String, CaseIterable, Sendable, CustomTestStringConvertible {
     }
 }
 
-/// `berth` itself, to its end.
+/// Runs `berth`, and waits for its end.
 func berth(
     _ arguments: [String], environment: [String: String] = [:], input: String? = nil
 ) async throws -> (status: Int32, out: String, err: String) {
@@ -227,7 +227,7 @@ func berth(
 }
 
 extension ServerProcess {
-    /// A script of a shell that knows `berth` and this server, in a folder of its own.
+    /// Runs a shell script with `berth` and this server, in a temporary directory.
     func shell(_ script: String) async throws -> (status: Int32, out: String, err: String) {
         let folder = "/tmp/berth-shell-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -240,7 +240,7 @@ extension ServerProcess {
     }
 }
 
-/// A tool that the tests need, wherever it is.
+/// The path of a tool that the tests need.
 func tool(_ name: String) throws -> String {
     for folder in ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"] {
         let path = "\(folder)/\(name)"

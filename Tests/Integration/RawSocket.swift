@@ -3,11 +3,11 @@
 import Foundation
 import TestSupport
 
-/// A client that sends what it likes, and reads what it is told to.
+/// A client that sends arbitrary bytes, and reads only what the test wants.
 final class RawSocket {
     fileprivate var descriptor: Int32
 
-    /// - Parameter address: 127.0.0.1:7411.
+    /// - Parameter address: for example 127.0.0.1:7411.
     init(_ address: String) throws {
         let parts = address.split(separator: ":").map(String.init)
         guard parts.count == 2 else { throw NeverHappened(description: "no address: \(address)") }
@@ -40,7 +40,7 @@ final class RawSocket {
 }
 
 extension RawSocket {
-    /// Reads until a frame of the stream has come; those before it are dropped.
+    /// Reads until a frame of the stream comes. Frames before it are dropped.
     func receive(stream: UInt32) throws {
         while true {
             let head = try receive(10)

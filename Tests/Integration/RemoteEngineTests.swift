@@ -6,7 +6,7 @@ import Foundation
 import Testing
 import TestSupport
 
-/// F30, and F29's ssh: engines that are somewhere else.
+/// F30, and ssh of F29: engines on other machines.
 @Suite("An engine that is not where the server is", .serialized)
 struct RemoteEngineTests {
     @Test("one that sees none of the server's files: the first create finds out, programs run, and nothing is left")
@@ -67,7 +67,7 @@ struct RemoteEngineTests {
         }
     }
 
-    /// E25 and D23 for the second carrier.
+    /// E25 and D23 with the second carrier.
     @Test(
         "there too users have names, and memory that is used up is told as that, also when the agent is what the kernel kills"
     )
@@ -141,7 +141,7 @@ struct RemoteEngineTests {
     }
 }
 
-/// An sshd on a port of loopback, for a key of its own, and a directory with an `ssh` that knows both.
+/// An sshd on a port of loopback with its own key, and a directory with an `ssh` that is configured for it.
 private struct SSHServer {
     let endpoint: String
     let path: String
@@ -181,8 +181,8 @@ private struct SSHServer {
         try "#!/bin/sh\nexec \(try tool("ssh")) -F \(directory)/ssh_config \"$@\"\n"
             .write(toFile: wrapper, atomically: true, encoding: .utf8)
         chmod(wrapper, 0o755)
-        // Below another program: sshd closes every descriptor that it finds, also the one by which Foundation sees a program's
-        // end, and would be waited for before any other.
+        // Below another program: sshd closes every descriptor that it finds, also the one by which Foundation sees a
+        // program's end, and would be waited for before any other.
         let above = """
             import signal, subprocess, sys
             signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -14,7 +14,7 @@ import Runc
 import Synchronization
 import TestSupport
 
-/// One member of a real runtime and its agent, without a server or a pool in between.
+/// One member of a real runtime and its agent, without a server or a pool.
 final class ResetBench: Sendable {
     let link: AgentConnection
 
@@ -76,7 +76,7 @@ final class ResetBench: Sendable {
     private final class Collector: Sendable {
         private let outcome = Mutex(Outcome(ended: Agent.Ended(cause: .unspecified)))
 
-        /// The outcome, once it has ended.
+        /// Takes an event, and returns the outcome at the end.
         func take(_ event: ExecutionEvent) -> Outcome? {
             outcome.withLock { outcome in
                 switch event {
@@ -93,7 +93,7 @@ final class ResetBench: Sendable {
         }
     }
 
-    /// Runs a program to its end.
+    /// Runs a program and waits for its end.
     func run(
         _ argv: [String], uid: UInt32 = 1000, env: [String] = ["PATH=/usr/bin:/bin"], cwd: String = "/",
         timeoutMilliseconds: UInt64 = 60_000, onOutput: @escaping @Sendable () -> Void = {},
@@ -117,7 +117,7 @@ final class ResetBench: Sendable {
         }
     }
 
-    /// Runs a Python program that has to end well.
+    /// Runs a Python program, which must succeed.
     @discardableResult
     func python(_ program: String, uid: UInt32 = 1000, cwd: String = "/", env: [String] = []) async throws -> String {
         let outcome = await run(
@@ -128,7 +128,7 @@ final class ResetBench: Sendable {
         return outcome.text
     }
 
-    /// All that a program can see of what others have left: everything but its own number and times of access.
+    /// Everything that a program can see of others before it, except for its own process id and access times.
     func look(uid: UInt32 = 1000) async throws -> String {
         try await python(
             """
@@ -158,7 +158,7 @@ final class ResetBench: Sendable {
             """, uid: uid)
     }
 
-    /// Looks again, and throws what is not as it was.
+    /// Looks again, and throws the differences.
     func looks(uid: UInt32 = 1000, like before: String) async throws {
         let (then, now) = (before.split(separator: "\n"), try await look(uid: uid).split(separator: "\n"))
         let (gone, new) = (then.filter { !now.contains($0) }, now.filter { !then.contains($0) })

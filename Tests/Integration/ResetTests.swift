@@ -11,8 +11,8 @@ import TestSupport
 
 @Suite("Reset: what one use of a member leaves, the next does not see", .serialized)
 struct ResetTests {
-    /// Daemons that forked twice and hide under another name, one of which forks for ever; files in every place that can
-    /// be written to, IPC of both kinds, and a held pty.
+    /// Leaves daemons that forked twice and hide under another name, one of which forks for ever; files in every
+    /// writable directory; IPC of both kinds; and a held pty.
     private static let plant = """
         import ctypes, os, signal, socket, struct, sys, time
         os.chdir("/tmp"); os.environ["PLANTED"] = "1"; os.putenv("PLANTED", "1"); os.umask(0)
@@ -50,7 +50,7 @@ struct ResetTests {
         time.sleep(1000)
         """
 
-    /// The rest of `work` after the program has said something, while it still runs.
+    /// Runs the rest of `work` after the program has printed something, while it still runs.
     private func during(
         _ bench: ResetBench, _ program: String, uid: UInt32 = 1000, _ work: () async throws -> Void
     ) async throws -> ResetBench.Outcome {

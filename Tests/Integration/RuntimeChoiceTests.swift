@@ -5,7 +5,7 @@ import Foundation
 import Testing
 import TestSupport
 
-/// F29, J53 and I44: which runtime a server takes, and what it says of it.
+/// F29, J53 and I44: which runtime a server chooses, and what it says about that.
 @Suite("What a server runs on", .serialized)
 struct RuntimeChoiceTests {
     enum Fault: String, CaseIterable, Sendable, CustomTestStringConvertible {
@@ -18,7 +18,7 @@ struct RuntimeChoiceTests {
 
         var testDescription: String { rawValue }
 
-        /// What the server's one line and doctor both say.
+        /// The text that both the server's line and doctor have.
         var words: String {
             switch self {
             case .apiTooNew: "speaks API 97.0 to 99.0, Berth 1.40 to"

@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("The server takes little more memory than it counts for its callers", .serialized)
 struct ServerMemoryTests {
-    /// What a client has the server hold.
+    /// What the server holds for a client.
     enum Burden: String, CaseIterable, Sendable {
         case input = "waiting programs with 4 MB of input"
         case variables = "waiting programs with 60 000 variables"
@@ -17,8 +17,8 @@ struct ServerMemoryTests {
         case frames = "requests of which half has come"
     }
 
-    /// Beyond what is counted: a half of it, since malloc and buffers that grow in powers of two take their part, and what
-    /// the server needs to be there at all.
+    /// The allowed memory: what is counted, half as much for malloc and for buffers that grow in powers of two, and
+    /// what the server needs for itself.
     private func allowed(_ counted: Int) -> Int { counted + counted / 2 + 24 << 20 }
 
     private func request(_ burden: Burden) -> ExecuteRequest {
@@ -120,7 +120,7 @@ struct ServerMemoryTests {
     }
 }
 
-/// A call as it goes over the wire.
+/// A call on the wire.
 private struct RawCall {
     let bytes: [UInt8]
 
@@ -134,7 +134,7 @@ private struct RawCall {
     }
 }
 
-/// In bytes, as the kernel says it.
+/// The memory of a process in bytes, from the kernel.
 private enum Memory {
     static func resident(of pid: Int32) throws -> Int { try read("VmRSS:", pid) }
     static func mostResident(of pid: Int32) throws -> Int { try read("VmHWM:", pid) }

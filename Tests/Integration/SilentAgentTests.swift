@@ -12,7 +12,7 @@ import TestSupport
 /// Item D24.
 @Suite("An agent that has fallen silent", .serialized)
 struct SilentAgentTests {
-    /// Every call about files.
+    /// All calls for files.
     private enum Call: String, CaseIterable {
         case stat, list, read, readArchive, write, writeLarge, writeArchive, makeDirectory, rename, changeMode, remove
 
@@ -34,7 +34,7 @@ struct SilentAgentTests {
         }
     }
 
-    /// A lease whose agent has been stopped, and the agent's process.
+    /// A lease whose agent was stopped, and the process of the agent.
     private func silentLease(_ server: ServerProcess, _ client: BerthClient) async throws -> (Lease, Int32) {
         let lease = try await client.acquire(wait: .seconds(60))
         try await client.writeFile("/tmp/f", [1, 2, 3], in: lease)

@@ -4,13 +4,13 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A program at a terminal: the leader of a session, whose terminal the test holds the other end of.
+/// A program on a terminal, as the leader of its session. The test has the other end of the terminal.
 final class TerminalProgram: Sendable {
     /// POSIX_SPAWN_SETSID, which the imported headers leave out.
     private static let newSession: Int16 = 0x80
 
     private let main: Int32
-    /// Kept open, so that the terminal can still be looked at when the program has ended.
+    /// Kept open, so that the terminal can be examined after the program has ended.
     private let terminal: Int32
     private let pid: pid_t
     private let shown = Mutex<[UInt8]>([])
@@ -66,7 +66,7 @@ final class TerminalProgram: Sendable {
         }
     }
 
-    /// Runs `body` with `berth run` and the arguments; whatever happens, it is gone afterwards.
+    /// Runs `body` with `berth run` and the arguments. It is gone afterwards, whatever happens.
     static func with(
         _ server: ServerProcess, _ arguments: [String], environment: [String: String] = [:], address: String? = nil,
         _ body: (TerminalProgram) async throws -> Void
@@ -86,7 +86,7 @@ final class TerminalProgram: Sendable {
         if let failure { throw failure }
     }
 
-    /// All that was ever written to the terminal.
+    /// Everything that was written to the terminal.
     var screen: String { shown.withLock { String(decoding: $0, as: UTF8.self) } }
 
     var ended: Bool { status.withLock { $0 != nil } }
@@ -100,24 +100,24 @@ final class TerminalProgram: Sendable {
         if !ended { kill(pid, number) }
     }
 
-    /// Waits until `text` is there after all that was there `since`.
+    /// Waits until `text` is shown after the position `since`.
     func shows(_ text: String, since: Int = 0, within limit: Duration = .seconds(20)) async throws {
         try await eventually("\"\(text)\" is shown", within: limit) { self.screen.dropFirst(since).contains(text) }
     }
 
-    /// Its exit status, 128+n for signal n.
+    /// Waits for its exit status, which is 128+n for signal n.
     func end(within limit: Duration = .seconds(20)) async throws -> Int32 {
         try await eventually("its end", within: limit) { self.ended }
         return status.withLock { $0 ?? -1 }
     }
 
-    /// The kernel tells the program in the foreground.
+    /// Changes the size; the kernel informs the program in the foreground.
     func resize(rows: UInt16, columns: UInt16) {
         var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
         _ = ioctl(main, UInt(TIOCSWINSZ), &size)
     }
 
-    /// What of the terminal's modes `berth` may change.
+    /// Those modes of the terminal that `berth` may change.
     struct Modes: Equatable {
         var input, output, local, control: UInt32
     }

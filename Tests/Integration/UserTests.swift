@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite("Who programs run as, and what they find", .serialized)
 struct UserTests {
-    /// Item B10. Takes all that there is of what the kernel counts for a user, and of terminals, and keeps it.
+    /// Item B10. Takes, and keeps, everything that the kernel counts by user, and all terminals.
     private static let hoarder = """
         import ctypes, fcntl, os, resource, socket, struct, sys, time
         libc = ctypes.CDLL(None, use_errno=True)
@@ -38,7 +38,7 @@ struct UserTests {
         time.sleep(1000)
         """
 
-    /// One of each, as a program needs it.
+    /// Uses one of each, as a normal program does.
     private static let modest = """
         import ctypes, fcntl, os, socket, struct
         libc = ctypes.CDLL(None, use_errno=True)

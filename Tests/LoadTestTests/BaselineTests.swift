@@ -30,7 +30,7 @@ struct BaselineTests {
             baseline: DockerExecBaseline(endpoint: engine.http, name: "\(engine)", image: image))
     }
 
-    /// Containers that a load test has left behind.
+    /// The containers that a load test has left.
     private func containers() async throws -> String {
         let http = try HTTPClient(endpoint: try engine().http)
         defer { http.shutdown() }

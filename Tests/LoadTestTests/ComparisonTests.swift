@@ -9,7 +9,7 @@ import TestSupport
 struct ComparisonTests {
     private typealias Verdict = LoadComparison.Verdict
 
-    /// 20 seconds around a rate and a latency, each off by up to `noise` of it.
+    /// A run of 20 seconds with this rate and latency, each of which varies by up to the fraction `noise`.
     private func run(
         rate: Double, milliseconds: Double, noise: Double, using random: inout SeededGenerator
     ) -> LoadReport {

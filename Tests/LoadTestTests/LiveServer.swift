@@ -12,7 +12,7 @@ import Service
 import Synchronization
 import TestSupport
 
-/// A whole server in this process, on real agents without containers.
+/// Runs `body` with a whole server in this process, with real agents and without containers.
 func withLiveServer(size: Int = 3, _ body: (ServerAddress, Fleet) async throws -> Void) async throws {
     let runtime = try ProcessRuntime()
     var logger = Logger(label: "test")
@@ -41,13 +41,13 @@ func withLiveServer(size: Int = 3, _ body: (ServerAddress, Fleet) async throws -
     guard runtime.alive == 0 else { throw MissingPart("the end of \(runtime.alive) agents") }
 }
 
-/// A server that answers `Hello` and `Stats`, the latter as it is told. `WatchStats` it has only when told so.
+/// A server that answers `Hello` and `Stats`, and if the test wants it also `WatchStats`.
 final class StubServer: RPCService {
     enum Answer: Sendable {
         case now
-        /// The `after`th call and all until `duration` later wait for that moment.
+        /// The `after`th call, and all others within `duration` of it, wait until that time is over.
         case stall(after: Int, duration: TimeAmount)
-        /// From the `after`th call on there is no answer.
+        /// From the `after`th call on, there are no answers.
         case never(after: Int)
     }
 
@@ -67,7 +67,7 @@ final class StubServer: RPCService {
 
     var calls: Int { state.withLock { $0.calls } }
 
-    /// - Parameter watched: idle members that `WatchStats` tells of; nil: there is no such method.
+    /// - Parameter watched: number of idle members that `WatchStats` reports; nil: there is no such method.
     static func with(
         _ answer: Answer = .now, watched: UInt32? = nil,
         _ body: (ServerAddress, StubServer, RPCServer) async throws -> Void
@@ -110,7 +110,7 @@ final class StubServer: RPCService {
         }
     }
 
-    /// Until when a call is held; `distantFuture`: for good.
+    /// The time until which a call waits; `distantFuture`: for ever.
     private func hold() -> NIODeadline? {
         let now = NIODeadline.now()
         return state.withLock { state in

@@ -205,7 +205,7 @@ struct LiveTests {
         }
     }
 
-    /// Where nobody listens.
+    /// An address on which nobody listens.
     private func freeAddress() async throws -> ServerAddress {
         var free = ServerAddress.standard
         try await StubServer.with { address, _, _ in free = address }

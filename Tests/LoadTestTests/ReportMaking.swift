@@ -11,8 +11,8 @@ extension LatencyReport {
 }
 
 extension LoadReport {
-    /// A made-up test of 20 s, one slice a second.
-    /// - Parameter slices: operations and latency in milliseconds of each second.
+    /// An invented test of 20 s with one slice per second.
+    /// - Parameter slices: number of operations, and latency in milliseconds, for each second.
     static func made(
         _ slices: [(completed: UInt64, milliseconds: Double)], concurrency: Int? = 8, rate: Double? = nil
     ) -> LoadReport {

@@ -3,7 +3,7 @@
 import LoadTest
 import Synchronization
 
-/// Keeps what was told.
+/// Records values.
 final class Seen: Sendable {
     private let progress = Mutex<[LoadProgress]>([])
 

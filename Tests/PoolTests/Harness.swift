@@ -4,7 +4,7 @@ import Pool
 import Testing
 import TestSupport
 
-/// A state machine with its clock and names, and a short way to tell it stories.
+/// A state machine with a clock and names, and short functions for its events.
 struct Harness {
     var machine: FleetStateMachine
     var now = MonotonicInstant(nanoseconds: 0)
@@ -50,7 +50,7 @@ struct Harness {
         effects += machine.takeEffects()
     }
 
-    /// Creates, successfully, all that the machine wants, and removes what it wants gone; the number of creates.
+    /// Carries out all creates and removals that the machine wants, and returns the number of creates.
     @discardableResult
     mutating func settle() -> Int {
         var creates = 0
@@ -79,7 +79,7 @@ struct Harness {
         return (WaiterID(waiters), token, outcome)
     }
 
-    /// A warm member, at once.
+    /// Leases a warm member, which must be available at once.
     mutating func lease(connection: UInt64 = 1, detached: Bool = false) throws -> Grant {
         let (_, _, outcome) = acquire(connection: connection, detached: detached)
         guard case .granted(let grant) = outcome else { throw NotGranted(outcome: "\(outcome)") }
@@ -132,7 +132,7 @@ extension [FleetStateMachine.Effect] {
 }
 
 extension PoolConfiguration {
-    /// A pool of one that resets its members, and asks nobody for his health.
+    /// A pool of one member that resets its members, and has no health pings.
     static func reusing(_ change: (inout PoolConfiguration) -> Void = { _ in }) -> PoolConfiguration {
         var pool = PoolConfiguration(size: 1, reuse: .reset, healthInterval: nil)
         change(&pool)

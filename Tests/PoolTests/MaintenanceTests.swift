@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// A pool with its maintenance task running, on a fake runtime and a clock that stands still.
+/// A pool with its running maintenance task, a fake runtime, and a clock that stands still.
 private final class Running: Sendable {
     let fleet: Fleet
     let runtime: FakeRuntime
@@ -32,7 +32,7 @@ private final class Running: Sendable {
 
     var snapshot: PoolSnapshot { fleet.snapshot()[0] }
 
-    /// A lease, or the refusal, however long that takes.
+    /// Waits for a lease or a refusal.
     func acquire(wait: Duration? = nil) async -> Result<Grant, AcquireError> {
         await withCheckedContinuation { continuation in
             var random = SystemRandomNumberGenerator()
@@ -51,7 +51,7 @@ private final class Running: Sendable {
         try await eventually("\(count) idle members") { self.snapshot.idle == count }
     }
 
-    /// Ends in order; nothing may be left.
+    /// Shuts down, and checks that nothing is left.
     func end() async {
         fleet.drain()
         fleet.endLeases()

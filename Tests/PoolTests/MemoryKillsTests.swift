@@ -5,7 +5,7 @@ import Testing
 
 @testable import Pool
 
-/// Item D23: what the server reads at the end, when the agent was what the kernel killed.
+/// Item D23: the count that the server reads at the end, in case the kernel has killed the agent.
 @Suite("D23: the kernel's count of kills for lack of memory, from outside")
 struct MemoryKillsTests {
     private static let root = "/sys/fs/cgroup"

@@ -8,8 +8,9 @@ import Testing
 @testable import Housekeeping
 @testable import Runc
 
-/// A runtime with a state directory of its own, and a stand-in for the agent: a shell that runs each line that it
-/// reads, so that tests see the container as PID 1 sees it. What isn't there on this machine fails the test by name.
+/// A runtime with its own state directory, and a shell in place of the agent, which runs each line that it reads, so
+/// that tests see the container as process 1 sees it. If something is missing on this machine, the test fails and names
+/// it.
 final class Bench: Sendable {
     let instance: String
     let base: String
@@ -83,7 +84,7 @@ final class Container: Sendable {
         (input, output) = stream.take()
     }
 
-    /// Runs a shell command as PID 1 and returns what it wrote, standard error included, within 20 s.
+    /// Runs a shell command as process 1, and returns its output and standard error. It may take 20 s.
     func run(_ command: String) throws -> String {
         // The loop reads line by line, so the command must be one.
         #expect(!command.contains("\n"))

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Runc
 
-/// Where members' cgroups belong on cgroup v2, decided on the texts of the kernel; the virtual machine's checks
-/// (Tests/VM) see it done.
+/// The place of members' cgroups on cgroup v2, decided from texts of the kernel. The checks in a virtual machine
+/// (Tests/VM) use the kernel itself.
 @Suite("the place of members' cgroups")
 struct CgroupPlaceTests {
     private static let all: Set<String> = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"]

@@ -8,7 +8,7 @@ import Testing
 @testable import Housekeeping
 @testable import Runc
 
-/// Item E25: what of the host's /etc programs find.
+/// Item E25: what programs find of the host's /etc.
 @Suite("what of the host's /etc is in the image host")
 struct HostFilesTests {
     @Test("what programs need is copied, and no secret, nothing private, and nothing that another user may not read")

@@ -11,7 +11,7 @@ import Testing
 /// Item C18.
 @Suite("files that containers share with the host", .serialized)
 struct OverlayTests {
-    /// Watches a directory, says so, and prints how many events there were when it is told to.
+    /// Watches a directory, says when it has begun, and prints the number of events on request.
     private static let watcher = [
         "import ctypes, os, sys",
         "libc = ctypes.CDLL(None)",

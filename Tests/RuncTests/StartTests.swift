@@ -8,8 +8,8 @@ import Testing
 @testable import Housekeeping
 @testable import Runc
 
-/// What keeps a server from making members shows at its start; the virtual machine's checks (Tests/VM) try the units
-/// that forbid it.
+/// A server reports at its start what keeps it from creating members. The checks in a virtual machine (Tests/VM) use
+/// units that forbid something.
 @Suite("the probe at the start", .serialized)
 struct StartTests {
     private let status = "Name:\tberth\nCapEff:\t000001ffffffffff\nSeccomp:\t0\n"

@@ -10,7 +10,7 @@ import TestSupport
 
 @Suite("How output is cut into events: few enough for a reader's queue, and not smaller for a reader's haste")
 struct CreditRuleTests {
-    /// The outputs that a watcher is sent until it has to wait.
+    /// Takes the output for a watcher until it has to wait.
     private func pull(_ hub: inout OutputHub, _ watcher: UInt32) -> [OutputSlice] {
         var slices: [OutputSlice] = []
         while true {

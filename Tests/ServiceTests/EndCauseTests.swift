@@ -10,7 +10,7 @@ import Service
 import Testing
 import TestSupport
 
-/// Out of memory needs a container, and is tested with one.
+/// Out of memory needs a container, and is among the integration tests.
 @Suite("Each cause of an end, provoked")
 struct EndCauseTests {
     private func run(

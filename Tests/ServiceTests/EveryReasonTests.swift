@@ -9,7 +9,7 @@ import Service
 import Testing
 import TestSupport
 
-/// Item H40: whatever reason the contract has, a client can bring it about, and gets it with the code that the contract says.
+/// Item H40: a client can cause every reason of the contract, and gets it with the code that the contract gives.
 @Suite("Every reason of the contract is sent", .serialized)
 struct EveryReasonTests {
     @Test(
@@ -21,7 +21,7 @@ struct EveryReasonTests {
         #expect(error?.code == Self.code(of: reason), "\(String(describing: error))")
     }
 
-    /// As the comments in pool.proto have them.
+    /// The code from the comments in pool.proto.
     private static func code(of reason: ErrorReason) -> BerthError.Code {
         switch reason {
         case .noSuchFile, .noSuchLease, .noSuchExecution, .noSuchPool, .noSuchContext: .notFound
@@ -37,7 +37,7 @@ struct EveryReasonTests {
         }
     }
 
-    /// Does what leads to it. Whoever adds a reason says here how.
+    /// Causes the reason. Whoever adds a reason must add here how to cause it.
     private func provoke(_ reason: ErrorReason) async throws -> BerthError? {
         switch reason {
         case .noSuchFile: try await inFiles { _ = try await $0.stat("\($2)/none", in: $1) }
@@ -83,8 +83,8 @@ struct EveryReasonTests {
 
     // MARK: Files
 
-    /// What `body` is refused with; it gets a directory of its own.
-    /// - Parameter mount: a tmpfs with these options is mounted there.
+    /// The error of `body`, which gets a temporary directory.
+    /// - Parameter mount: options of a tmpfs that is mounted there.
     private func inFiles(
         mount options: String? = nil, readOnly: Bool = false,
         _ body: (BerthClient, Lease, String) async throws -> Void
@@ -215,7 +215,7 @@ struct EveryReasonTests {
         return error
     }
 
-    /// A request that no client library would send: its frame has a byte more than the most.
+    /// Sends a request that no client library would send: its frame exceeds the maximum by one byte.
     private func tooLarge(_ address: ServerAddress) throws -> BerthError? {
         guard case .tcp(_, let port) = address else { throw NeverHappened(description: "no port") }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -259,8 +259,8 @@ struct ExecuteTests {
     }
 }
 
-/// Whether a process is there and not merely a zombie, which an agent that is no container's first process leaves to the
-/// host's.
+/// Whether a process exists and is not a zombie. An agent that is not process 1 of a container leaves zombies to
+/// process 1 of the host.
 private func isRunning(_ pid: Int32) -> Bool {
     guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
     return stat.split(separator: ")").last?.split(separator: " ").first != "Z"

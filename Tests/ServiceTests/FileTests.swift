@@ -10,7 +10,7 @@ import Service
 import Testing
 import TestSupport
 
-/// A directory that programs of the pool may write to; gone with this.
+/// A directory that programs of the pool may write to. It is removed with this object.
 private final class SharedDirectory {
     let path = "/tmp/berth-files-\(UUID().uuidString.prefix(8))"
 
@@ -24,7 +24,7 @@ private final class SharedDirectory {
     var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
 }
 
-/// Calls about files as they are on the wire.
+/// Calls for files as they are on the wire.
 private struct RawFiles {
     private let rpc: ClientConnection
 

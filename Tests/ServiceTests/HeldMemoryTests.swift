@@ -12,7 +12,7 @@ import TestSupport
 
 @Suite("What the server holds for callers is bounded in bytes", .serialized)
 struct HeldMemoryTests {
-    /// Resident memory of this process, which the server is a part of.
+    /// Resident memory of this process, which includes the server.
     private func resident() -> Int {
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }
         defer { fclose(file) }
@@ -22,7 +22,7 @@ struct HeldMemoryTests {
         return (Int(words.split(separator: " ")[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    /// Sends `count` Executes that have to wait, on one connection; what becomes of them.
+    /// Sends `count` Executes that have to wait, on one connection, and returns their results.
     private func waiting(_ server: TestServer, _ request: ExecuteRequest, count: Int) async throws -> [RPCError?] {
         let connection = try await RawConnection.open(server)
         let errors = Mutex<[RPCError]>([])

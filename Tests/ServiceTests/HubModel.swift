@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import Service
 
-/// A hub, and the naive reference of what each of its watchers must see: all that was ever written, in an array.
+/// A hub, and a naive reference of what each watcher must see: everything that was ever written, in an array.
 struct HubModel {
     fileprivate struct Reader {
         var id: UInt32
@@ -15,11 +15,11 @@ struct HubModel {
         var isObserver: Bool
         var position: PerStream<UInt64>
         var acknowledged: PerStream<UInt64>
-        /// What it got, but for what it has acknowledged: offsets of single bytes would be too many, so pieces.
+        /// The ranges that it got and has not acknowledged.
         var unacknowledged: PerStream<[Range<UInt64>]> = PerStream([])
-        /// It has had nothing yet: it may have come too late for what it asked for.
+        /// Whether it has got nothing yet, so that it may have come too late for its position.
         var mayMiss = true
-        /// It was sent all but a window once: from then on, the agent waits for it.
+        /// Whether it was once sent everything except for a window. From then on, the agent waits for it.
         var isCaughtUp = false
         var hasStarted = false
         var isAwake = true
@@ -38,12 +38,12 @@ struct HubModel {
     private var written = PerStream<[UInt8]>([])
     private var readers: [Reader] = []
     private var credit: Int
-    /// With nobody governing: what the last governor had acknowledged.
+    /// While nobody governs: what the last governing watcher had acknowledged.
     private var floor = PerStream<UInt64>(0)
     private static let ring = 64 << 10
     private static let agentWindow = 16 << 10
     private static let probe = 8 << 10
-    /// What the agent may have got beyond what was read, once it was looked at whether somebody reads.
+    /// How much the agent may have sent beyond what was read, after a check of whether somebody reads.
     private var mayExceed = 0
 
     private let fault: Fault?
@@ -76,7 +76,7 @@ struct HubModel {
         check()
     }
 
-    /// The program ends; then every watcher must get to its end.
+    /// Ends the program. Then every watcher must reach its end.
     mutating func finish() {
         wake(hub.started())
         // What is owed to the program while it runs: with all read, the whole window.
@@ -89,16 +89,16 @@ struct HubModel {
         for reader in readers { expect(reader.hasEnded, "watcher \(reader.id) got no end") }
     }
 
-    /// What canaries break: the reference must find each by the rule that it names.
+    /// The faults of canaries. The reference must find each of them by the right rule.
     enum Fault: CaseIterable, Sendable {
-        /// The hub is told a window twice as large as the watcher's.
+        /// The hub gets a window that is twice as large as the watcher's.
         case windowNotKept
-        /// One byte of each piece of output does not reach the hub.
+        /// One byte of each piece of output does not arrive at the hub.
         case byteLeftOut
-        /// The hub hands out other bytes than were written.
+        /// The hub returns other bytes than were written.
         case otherBytes
 
-        /// What the complaint of the rule begins or ends with.
+        /// The beginning or end of the rule's message.
         var complaint: String {
             switch self {
             case .windowNotKept: "bytes in a window of"
@@ -217,7 +217,7 @@ struct HubModel {
         expect(readers[index].owed <= window, "\(readers[index].owed) bytes in a window of \(window)")
     }
 
-    /// Without a window, and where only a gap lies between.
+    /// Counts everything so far as acknowledged, if there is no window or only a gap since.
     private mutating func consumedAll(_ index: Int, _ stream: OutputStream) {
         guard readers[index].window == nil || readers[index].unacknowledged[stream].isEmpty else { return }
         readers[index].acknowledged[stream] = readers[index].position[stream]

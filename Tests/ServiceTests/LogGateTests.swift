@@ -10,7 +10,7 @@ import TestSupport
 
 @Suite("What goes on, and what clients can bring about again and again, does not fill the log")
 struct LogGateTests {
-    /// Keeps what is logged.
+    /// Collects what is logged.
     private final class Lines: Sendable {
         private let lines = Mutex<[String]>([])
         var all: [String] { lines.withLock { $0 } }

@@ -85,7 +85,7 @@ struct OutputHubTests {
         #expect(slice.data.readableBytes == 64)
     }
 
-    /// A program that writes whatever it has credit for, which is looked at again and again; bytes that are held at most.
+    /// Simulates a program that uses all its credit, with repeated looks. Returns the maximum of held bytes.
     private func writeUnread(_ hub: inout OutputHub, look: (inout OutputHub) throws -> Void) rethrows -> Int {
         var credit = 1 << 20
         var most = 0

@@ -9,7 +9,7 @@ import TestSupport
 
 @testable import Berth
 
-/// A connection without a client library, for calls as they are in the contract.
+/// A connection without a client library, for the calls of the contract.
 struct RawConnection: Sendable {
     let rpc: ClientConnection
 
@@ -39,7 +39,7 @@ struct RawConnection: Sendable {
     }
 }
 
-/// What an Execute or Attach delivers. Checks as it reads that each stream goes on where it was. Read by one task.
+/// The events of an Execute or Attach. It checks that each stream has no gaps. For one task.
 final class RawStream {
     struct Position: Equatable {
         var stdout: UInt64 = 0
@@ -48,11 +48,11 @@ final class RawStream {
 
     private var iterator: AsyncThrowingStream<ExecuteEvent, any Error>.Iterator
     private(set) var started: Started?
-    /// Of the next byte of each stream.
+    /// The offset of the next byte of each stream.
     private(set) var position = Position()
     private(set) var stdout: [UInt8] = []
     private(set) var stderr: [UInt8] = []
-    /// What it was told that it does not get, of stdout.
+    /// The ranges of stdout that were reported as dropped.
     private(set) var dropped: [Range<UInt64>] = []
     private(set) var ended: Ended?
 
@@ -107,7 +107,7 @@ final class RawStream {
         return event
     }
 
-    /// Lets go of what it has read.
+    /// Forgets what it has read.
     func forget() { (stdout, stderr) = ([], []) }
 
     /// Reads to the end.
@@ -123,7 +123,7 @@ final class RawStream {
         return ended
     }
 
-    /// Reads until so much of stdout has come.
+    /// Reads until this many bytes of stdout have come.
     func read(stdout count: Int) async throws {
         while stdout.count < count, try await next() != nil {}
     }

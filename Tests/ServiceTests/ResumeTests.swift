@@ -9,15 +9,15 @@ import TestSupport
 
 @Suite("Executions that outlive their streams")
 struct ResumeTests {
-    /// What `seq 1 count` writes.
+    /// The output of `seq 1 count`.
     private func lines(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         for number in 1...count { bytes += Array("\(number)\n".utf8) }
         return bytes
     }
 
-    /// Reads an execution over connections that are cut again and again.
-    /// - Returns: what came, in its place; gaps are zeros, and are told beside it.
+    /// Reads an execution over connections that are cut repeatedly.
+    /// - Returns: what came, at its offset; gaps are zeros, and are returned separately.
     private func readInPieces(
         _ server: TestServer, _ request: ExecuteRequest, cuts: Int, total: Int, seed: UInt64
     ) async throws -> (output: [UInt8], gaps: [Range<UInt64>], ended: Ended) {

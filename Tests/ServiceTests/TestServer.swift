@@ -10,7 +10,7 @@ import Pool
 import Service
 import TestSupport
 
-/// A whole server in this process, on real sockets and real agents, without containers.
+/// A whole server in this process, with real sockets and real agents, but without containers.
 final class TestServer: Sendable {
     let runtime: ProcessRuntime
     let fleet: Fleet
@@ -42,8 +42,8 @@ final class TestServer: Sendable {
         maintenance = Task { await fleet.run() }
     }
 
-    /// Runs `body` against a server, and takes it apart, also when that fails.
-    /// - Parameter clock: the service's, not the pool's.
+    /// Runs `body` with a server, and shuts it down, also if `body` fails.
+    /// - Parameter clock: the clock of the service; the pool has another one.
     static func with(
         _ configuration: PoolConfiguration = PoolConfiguration(size: 1), limits: ServiceLimits = ServiceLimits(),
         clock: any MonotonicClock = SystemClock(), _ body: (TestServer, BerthClient) async throws -> Void
@@ -51,7 +51,7 @@ final class TestServer: Sendable {
         try await with(FleetConfiguration(pools: [configuration]), limits: limits, clock: clock, body)
     }
 
-    /// The same with any number of pools.
+    /// The same, with any number of pools.
     static func with(
         _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
         clock: any MonotonicClock = SystemClock(), memory: MemoryBudget = MemoryBudget(limit: 256 << 20),
@@ -77,7 +77,7 @@ final class TestServer: Sendable {
 }
 
 extension Command {
-    /// Agents that are no containers have no /workspace.
+    /// A command in /tmp, since agents without containers have no /workspace.
     static func shell(_ script: String, stdin: [UInt8] = [], timeout: Duration? = nil) -> Command {
         Command(["sh", "-c", script], cwd: "/tmp", stdin: stdin, timeout: timeout)
     }
@@ -87,7 +87,7 @@ extension [UInt8] {
     var text: String { String(decoding: self, as: UTF8.self) }
 }
 
-/// The error that `body` fails with; nil when it does not.
+/// The error of `body`; nil if it succeeds.
 func refusal(_ body: () async throws -> Void) async -> BerthError? {
     do {
         try await body()

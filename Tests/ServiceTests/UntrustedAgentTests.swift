@@ -12,7 +12,7 @@ struct UntrustedAgentTests {
         .output(Agent.Output(stream: stream, offset: offset, data: [UInt8](repeating: 7, count: count)))
     }
 
-    /// What the state makes of each of the events; nil where it goes on.
+    /// The violation that the state finds for each of the events; nil if there is none.
     private func violations(
         _ events: [Agent.ExecuteEvent], window: UInt64 = 100_000,
         asked: Agent.ExecuteRequest = Agent.ExecuteRequest(execution: 1, argv: ["true"])

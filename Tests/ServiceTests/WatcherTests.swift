@@ -201,8 +201,8 @@ struct WatcherTests {
     }
 }
 
-/// How often a program below the agent has gone to sleep: it has not run while this stays the same.
-/// nil: there is none.
+/// How often a program below the agent has gone to sleep: while this stays the same, it has not run. Nil if there is no
+/// such program.
 private func sleeps(of program: String, in agent: pid_t?) throws -> Int? {
     let agent = try #require(agent)
     var fields: [pid_t: [Substring: Substring]] = [:]
@@ -223,7 +223,7 @@ private func sleeps(of program: String, in agent: pid_t?) throws -> Int? {
     return nil
 }
 
-/// A stream on its way to the one task that reads it.
+/// Passes a stream to the one task that reads it.
 private struct Unshared: @unchecked Sendable {
     let stream: RawStream
 

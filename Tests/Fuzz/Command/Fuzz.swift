@@ -2,8 +2,8 @@
 
 import Glibc
 
-/// What libFuzzer calls, which has the program's `main`: `Tests/Fuzz/run` builds and starts it. The target is in the
-/// environment, since libFuzzer starts itself again with the arguments that are its own.
+/// The function that libFuzzer calls, which has the `main` of the program; `Tests/Fuzz/run` builds and starts it. The
+/// target is in the environment, since libFuzzer restarts itself with its own arguments.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     // A rule that was broken is a crash, so that its input is kept.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A rule that what is fuzzed must keep, and has not.
+/// A rule that the fuzzed code has broken.
 struct Broken: Error {
     let rule: String
 }

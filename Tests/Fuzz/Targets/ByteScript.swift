@@ -2,8 +2,8 @@
 
 import BerthWire
 
-/// Reads a fuzzer's bytes as a script: small numbers take one byte, so that a changed byte is another step of the story, and
-/// numbers where mistakes are made are as near as others. A script that is over says zero.
+/// Reads the bytes of a fuzzer as a script. Small numbers take one byte, so that a changed byte changes one step, and
+/// typical wrong numbers are as likely as others. After its end, a script returns zeros.
 struct ByteScript {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -46,14 +46,14 @@ struct ByteScript {
     }
 }
 
-/// How frames are spoilt on their way: the next one, in one place.
+/// Damages the next frame in one place.
 struct Dent {
-    /// Counted from the frame's first byte, header included; beyond it, nothing is spoilt.
+    /// The offset from the first byte of the frame, header included; nothing is damaged if it is beyond the end.
     var place: Int
     var value: UInt8
 }
 
-/// A frame as it is sent, spoilt if it is to be.
+/// A frame as it is sent, perhaps damaged.
 func frame(
     _ type: FrameType, _ flags: FrameFlags = [], id: UInt32, _ data: [UInt8], dent: Dent? = nil
 ) -> [UInt8] {

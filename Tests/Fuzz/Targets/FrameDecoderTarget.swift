@@ -2,9 +2,9 @@
 
 import BerthWire
 
-/// The frame decoder: the same bytes, cut differently, are the same frames.
+/// The frame decoder: the same bytes must give the same frames, however they are cut.
 enum FrameDecoderTarget {
-    /// The first two bytes are the limit, the third says how the rest is cut into pieces.
+    /// The first two bytes are the limit; the third decides how the rest is cut into pieces.
     static func run(_ input: UnsafeRawBufferPointer) -> String? {
         guard input.count > 3 else { return nil }
         let limit = Int(input[0]) << 8 | Int(input[1])
@@ -19,7 +19,7 @@ enum FrameDecoderTarget {
         }
     }
 
-    /// What is found, in numbers; and every step's claims are checked.
+    /// Decodes, checks the result of every step, and returns what was found as numbers.
     private static func decode(
         _ stream: UnsafeRawBufferPointer, limit: Int, piece: Int
     ) throws(Broken) -> [UInt64] {

@@ -11,11 +11,12 @@ import Synchronization
 
 @testable import AgentLink
 
-/// What the server takes from an agent: a whole `AgentConnection` on a channel without a socket. The script says what the
-/// server does, and what its agent, which a program has taken over, sends: mostly what an agent might, spoilt now and then.
+/// Input from an agent: a whole `AgentConnection` on a channel without a socket. The script decides what the server
+/// does, and what its agent sends, which a program has taken over: mostly valid frames, damaged now and then.
 ///
-/// The rules: each execution has what it promises to those who get its events, and exactly one end; each call is answered
-/// exactly once; who breaks the protocol is disconnected; and another connection of the same event loop goes on.
+/// The rules: each execution keeps its promises to those who get its events, and has exactly one end; each call is
+/// answered exactly once; an agent that breaks the protocol is disconnected; another connection of the same event loop
+/// goes on.
 final class FromAgentTarget {
     private let loop = EmbeddedEventLoop()
     private let channel: EmbeddedChannel
@@ -24,7 +25,7 @@ final class FromAgentTarget {
     private var agent = HostileAgent()
     private var executions: [WatchedExecution] = []
     private var calls: [WatchedCall] = []
-    /// Bytes that arrive together; 0: all that were sent.
+    /// How many bytes arrive together; 0: all that were sent.
     private var piece = 0
 
     static func run(_ input: UnsafeRawBufferPointer) -> String? {
@@ -125,7 +126,7 @@ final class FromAgentTarget {
 
     // MARK: The wire
 
-    /// What the server has sent comes to the agent, and what that says comes back.
+    /// Passes what the server has sent to the agent, and its answers back.
     private func exchange() throws(Broken) {
         loop.run()
         while let sent = try? channel.readOutbound(as: ByteBuffer.self) { agent.receive(Array(sent.readableBytesView)) }
@@ -151,7 +152,7 @@ final class FromAgentTarget {
         }
     }
 
-    /// The agent's end; then all that was promised must have come.
+    /// Ends the agent, and checks that everything that was promised has come.
     private func finish() throws(Broken) {
         agent.delays = false
         try exchange()

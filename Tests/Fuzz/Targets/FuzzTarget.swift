@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What is fuzzed: by libFuzzer, which `Tests/Fuzz/run` starts, and by the tests, which feed it what libFuzzer has found.
+/// What is fuzzed, by libFuzzer, which `Tests/Fuzz/run` starts, and by tests that replay what libFuzzer has found.
 enum FuzzTarget: String, CaseIterable, Sendable {
     /// Frames in a byte stream, however it is cut.
     case frameDecoder = "frame-decoder"
-    /// What the server takes from an agent: a whole connection, whose other end says anything.
+    /// Input from an agent: a whole connection, whose other end sends anything.
     case fromAgent = "from-agent"
-    /// What the agent takes from the server: the whole agent, but that it starts no programs.
+    /// Input from the server: the whole agent, which starts no programs here.
     case toAgent = "to-agent"
 
-    /// - Returns: the rule that was broken; nil: none.
+    /// - Returns: the rule that was broken; nil if there is none.
     func run(_ input: UnsafeRawBufferPointer) -> String? {
         switch self {
         case .frameDecoder: FrameDecoderTarget.run(input)

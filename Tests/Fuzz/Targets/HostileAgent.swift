@@ -4,26 +4,26 @@ import AgentSchema
 import BerthSchema
 import BerthWire
 
-/// The other end of a server's connection, as a program that has taken over the agent would speak: it hears all calls, and
-/// says what the script has it say.
+/// The other end of a server's connection, like a program that has taken over the agent: it gets all calls, and sends
+/// what the script decides.
 struct HostileAgent {
     private struct Call {
         let id: UInt32
         let method: String
-        /// Bytes of each stream that it has claimed to send.
+        /// Bytes of each stream that it claims to have sent.
         var sent: [UInt64] = [0, 0]
     }
 
-    /// Spoils the next frame.
+    /// Damages the next frame.
     var dent: Dent?
-    /// Keeps what it says, so that it comes together.
+    /// Whether its frames are held back, so that they arrive together.
     var delays = false
     private var decoder = FrameDecoder()
     private var unread: [UInt8] = []
     private var calls: [Call] = []
     private var words: [UInt8] = []
 
-    /// What the server sends.
+    /// Takes what the server sends.
     mutating func receive(_ bytes: [UInt8]) {
         unread += bytes
         while true {
@@ -66,7 +66,7 @@ struct HostileAgent {
         }
     }
 
-    /// The streams that the server has opened, however long ago; and now and then one that it has not.
+    /// One of the streams that the server has opened at any time, or now and then another one.
     private mutating func stream(_ script: inout ByteScript) -> (id: UInt32, index: Int?) {
         let choice = Int(script.byte())
         guard choice < 250, !calls.isEmpty else { return (UInt32(truncatingIfNeeded: script.number()), nil) }
@@ -95,8 +95,8 @@ struct HostileAgent {
         say(.data, [], event.encoded(), &script)
     }
 
-    /// Output where it belongs, of any size up to more than is allowed; or, if it is not plain, anywhere, and encoded as no
-    /// agent of ours would.
+    /// Sends output of any size, up to more than is allowed, at the right offset. If it is not plain, it may be at any
+    /// offset, and encoded as no real agent would do.
     private mutating func output(_ script: inout ByteScript, isPlain: Bool) {
         let (id, index) = stream(&script)
         let kind = script.byte()
@@ -123,7 +123,7 @@ struct HostileAgent {
         say(.data, [], encoded, id: id)
     }
 
-    /// The end that would be true, but for what the script changes.
+    /// Sends the right end, with the changes of the script.
     private mutating func end(_ script: inout ByteScript) {
         let (id, index) = stream(&script)
         let sent = index.map { calls[$0].sent } ?? [0, 0]

@@ -4,18 +4,18 @@ import AgentSchema
 import BerthSchema
 import BerthWire
 
-/// What a server sends its agent, as the script has it: mostly what a server might, spoilt now and then.
+/// Sends what the script decides as the server of an agent: mostly valid frames, damaged now and then.
 struct HostileServer {
-    /// Spoils the next frame.
+    /// Damages the next frame.
     var dent: Dent?
     private var nextID: UInt32 = 1
     private var last: [UInt8] = []
     private var offsets: [UInt64: UInt64] = [:]
-    /// A frame of more than is allowed is large: one is enough.
+    /// Whether an oversized frame was sent. One is enough, since it is large.
     private var hasSentOversized = false
 
-    /// - Parameter active: executions that there are.
-    /// - Returns: bytes to send.
+    /// - Parameter active: the present executions.
+    /// - Returns: the bytes to send.
     mutating func speak(_ script: inout ByteScript, active: [UInt64]) -> [UInt8] {
         let number: UInt64
         switch script.byte() {
@@ -77,7 +77,7 @@ struct HostileServer {
         return call("Execute", request, &script)
     }
 
-    /// At the offset where it belongs, or elsewhere.
+    /// Sends input at the right offset or at another one.
     private mutating func input(_ number: UInt64, _ script: inout ByteScript) -> [UInt8] {
         let how = script.byte()
         let data = [UInt8](repeating: how, count: Int(min(script.number(), 300 << 10)))

@@ -6,11 +6,12 @@ import BerthWire
 
 @testable import AgentLink
 
-/// What the server makes of all that an agent sends: the agent must never say what the server would not let it say.
+/// Checks what an agent sends in the same way as the server does: the agent must never send what the server does not
+/// allow.
 struct ServerView {
     /// Answers to calls that are not `Execute`.
     private struct Answers {
-        /// So many must come, and so many more may.
+        /// How many must come; so many more may come.
         var due = 0
         var possible = 0
         var come = 0
@@ -19,8 +20,8 @@ struct ServerView {
     private var decoder = FrameDecoder()
     private var unread: [UInt8] = []
     private let arena = Arena()
-    /// The executions that the agent has begun, and whose end has not come: of a stream id that is used again, the next may
-    /// have begun while the end of the one before is under way.
+    /// The executions that have begun and whose end has not come, by stream. If a stream id is used again, the next
+    /// execution may begin before the end of the previous one has arrived.
     private var streams: [UInt32: [ExecutionState]] = [:]
     private var answers: [UInt32: Answers] = [:]
 
@@ -29,7 +30,7 @@ struct ServerView {
     mutating func owes(_ id: UInt32) { answers[id, default: Answers()].due += 1 }
     mutating func mayOwe(_ id: UInt32) { answers[id, default: Answers()].possible += 1 }
 
-    /// The agent has begun an execution, whose stream is its answer.
+    /// Must be called when the agent has begun an execution.
     mutating func begins(_ request: Agent.ExecuteRequest, on id: UInt32) {
         // Credit is measured in the agent: here it is not known when an acknowledgement was taken.
         streams[id, default: []].append(ExecutionState(window: .max, request: request))
@@ -82,7 +83,7 @@ struct ServerView {
         }
     }
 
-    /// All executions have ended, and nothing is under way.
+    /// Checks that all executions have ended, and nothing is in flight.
     func checkEnd() throws(Broken) {
         for (id, states) in streams { try require(states.isEmpty, "the execution on stream \(id) has no end") }
         for (id, answers) in answers {

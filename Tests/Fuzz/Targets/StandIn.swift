@@ -6,12 +6,12 @@ import Glibc
 
 @testable import AgentCore
 
-/// The agent as it is, but that it runs nothing: a program is three pipes, whose other ends the script holds.
+/// The real agent, except that it runs nothing: a program is three pipes, whose other ends the script has.
 final class StandIn: AgentServer {
     var onStart: (RunningExecution) -> Void = { _ in }
     private var programs: [Int: PipeEnds] = [:]
 
-    /// Where a program would have its standard streams.
+    /// The ends of the pipes that a program would have as its standard streams.
     private final class PipeEnds {
         var stdin: Descriptor?
         var stdout: Descriptor?
@@ -50,7 +50,7 @@ final class StandIn: AgentServer {
         return (ends[0], ends[1])
     }
 
-    /// The execution at a place that the script names, if there is one.
+    /// The execution at an index from the script, if there is one.
     private func at(_ place: Int) -> (RunningExecution, PipeEnds)? {
         guard let execution = executions[place], let ends = programs[place] else { return nil }
         return (execution, ends)
@@ -103,7 +103,7 @@ final class StandIn: AgentServer {
                 status, Usage(), outOfMemoryKills: kills, hasLeft: true, now: monotonicNow()), on: execution, at: place)
     }
 
-    /// - Parameter isLost: its supervisor was killed.
+    /// - Parameter isLost: whether its supervisor was killed.
     func gone(isLost: Bool, kills: UInt64, _ place: Int) {
         guard let (execution, _) = at(place) else { return }
         perform(execution.machine.gone(isLost ? nil : Usage(), outOfMemoryKills: kills), on: execution, at: place)

@@ -8,31 +8,31 @@ import Glibc
 
 @testable import AgentCore
 
-/// What the agent takes from the server, on a real socket: the script says what is sent, and what the programs do that were
-/// asked for, of which there are none (`StandIn`).
+/// Input from the server, on a real socket. The script decides what is sent, and what the programs do; they do not
+/// really run (`StandIn`).
 ///
-/// The rules: what the agent says, the server would believe; each call is answered exactly once; no execution has more
-/// output outstanding than its window; all have an end, once their programs have; and the agent goes on.
+/// The rules: the server would accept everything that the agent sends; each call is answered exactly once; no execution
+/// has more outstanding output than its window; each has an end after its program has ended; and the agent goes on.
 final class ToAgentTarget {
     private static let places = AgentServer.maxExecutions
 
     private let agent: StandIn
     private let socket: Descriptor
-    /// The agent's end of it, which the agent closes.
+    /// The agent's end of the socket, which the agent closes.
     private let agentEnd: Int32
     private var script: ByteScript
     private var server = HostileServer()
     private var view = ServerView()
     private var broken: String?
-    /// Bytes that are sent at most: what is sent again and again fills all queues, and then only takes time.
+    /// Maximum bytes to send. Repeated frames fill all queues, and then only take time.
     private static let most = 6 << 20
-    /// What the agent's socket has no room for.
+    /// Bytes for which the agent's socket has no room yet.
     private var unsent: ArraySlice<UInt8> = []
     private var sentBytes = 0
-    /// What is sent, as the agent should find it.
+    /// Decodes what is sent, to know what the agent should find.
     private var decoder = FrameDecoder()
     private var undecoded: ArraySlice<UInt8> = []
-    /// What `Execute` asked for, by stream: the agent tells which it has begun.
+    /// The requests of `Execute`, by stream. The agent says which of them it has begun.
     private var requests: [UInt32: [Agent.ExecuteRequest]] = [:]
     private var events = [epoll_event](repeating: epoll_event(), count: 64)
     private var chunk = [UInt8](repeating: 0, count: 64 << 10)
@@ -110,7 +110,7 @@ final class ToAgentTarget {
         if script.flag() { try turn() }
     }
 
-    /// Mostly of an execution that there is.
+    /// An index, mostly that of an existing execution.
     private func place() -> Int {
         let choice = Int(script.byte())
         let active = agent.executions.indices.filter { agent.executions[$0] != nil }
@@ -190,7 +190,7 @@ final class ToAgentTarget {
 
     // MARK: The end
 
-    /// All programs end, and the server takes what is left.
+    /// Ends all programs, and takes the remaining output.
     private func finish() throws(Broken) {
         // Again and again: what was sent last may have begun something after it.
         try settle {
@@ -214,8 +214,8 @@ final class ToAgentTarget {
         try require(agent.turn(&events, timeout: 0) == 0, "the agent has not ended with its stream")
     }
 
-    /// Turns until something holds: each moves 4 KiB at the least, of some MiB at most. Where windows are so small that it
-    /// would take too long, the server reads no more, and ends what it does not read.
+    /// Runs turns until a condition holds. Each turn moves at least 4 KiB, of a few MiB at most. If the windows are so
+    /// small that this would take too long, the server reads no more, and ends the executions.
     private func settle(_ holds: () -> Bool) throws(Broken) {
         var quiet = 0
         for turns in 0..<5000 {
@@ -235,7 +235,8 @@ final class ToAgentTarget {
 }
 
 extension RunningExecution {
-    /// Of several requests on one stream, some of which were refused, it may be any that asked for just this.
+    /// Whether it can be the answer to a request. If there were several on one stream, and some were refused, any equal
+    /// one counts.
     fileprivate func isAnswer(to request: Agent.ExecuteRequest) -> Bool {
         let (asked, own) = (Execution.Limits(request), machine.limits)
         return request.execution == number && asked.window == own.window && asked.maxOutput == own.maxOutput

@@ -7,20 +7,20 @@ import Synchronization
 
 @testable import AgentLink
 
-/// The events of one execution on the server's side, each measured by what they promise to those who come after.
+/// Receives the events of one execution on the side of the server, and checks their promises.
 final class WatchedExecution: Sendable {
     private struct Seen {
         var execution: Execution?
         var hasStarted = false
         var ends = 0
         var offsets: [UInt64] = [0, 0]
-        /// Passed on, and not acknowledged.
+        /// Bytes that were received and not acknowledged.
         var unacknowledged: UInt64 = 0
         var broken: String?
     }
 
     private let seen = Mutex(Seen())
-    /// Whether what comes is acknowledged at once, in the middle of its delivery.
+    /// Whether output is acknowledged at once, during its delivery.
     private let acknowledges: Bool
 
     init(acknowledges: Bool) {
@@ -32,9 +32,9 @@ final class WatchedExecution: Sendable {
         set { seen.withLock { $0.execution = newValue } }
     }
 
-    /// The rule that was broken; nil: none.
+    /// The rule that was broken; nil if there is none.
     var broken: String? { seen.withLock { $0.broken } }
-    /// Ends that have come.
+    /// Number of ends that have come.
     var ends: Int { seen.withLock { $0.ends } }
 
     func receive(_ event: ExecutionEvent) {
@@ -46,7 +46,7 @@ final class WatchedExecution: Sendable {
         if acknowledges, case .output = event { acknowledge(.max) }
     }
 
-    /// Gives credit back, for as much as was passed on at most: so does whatever sends output to clients.
+    /// Acknowledges at most `most` of the received bytes, as the code that sends output to clients does.
     func acknowledge(_ most: UInt64) {
         let (execution, bytes) = seen.withLock { seen in
             let bytes = min(most, seen.unacknowledged)

@@ -6,7 +6,7 @@ import TestSupport
 
 @Suite("What fuzzing has found, kept")
 struct CorpusTests {
-    /// What `dev/fuzz-corpus` unpacks of the target's archive; `Tests/Fuzz/run` writes it.
+    /// The inputs that `dev/fuzz-corpus` unpacks from the archive of the target, which `Tests/Fuzz/run` writes.
     static func inputs(of target: FuzzTarget) throws -> [(name: String, bytes: [UInt8])] {
         let folder = FileManager.default.temporaryDirectory.appending(path: "berth-corpus-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -56,7 +56,7 @@ struct CorpusTests {
         }
     }
 
-    /// Without libFuzzer's guidance, but in every `make test`, and from where that has led.
+    /// Without the guidance of libFuzzer, but in every `make test`, and beginning with what libFuzzer has found.
     @Test("nor does any of them with some bytes changed", arguments: FuzzTarget.allCases)
     func mutate(_ target: FuzzTarget) throws {
         let inputs = try Self.inputs(of: target)

@@ -11,11 +11,11 @@ import TestSupport
 
 @testable import AgentLink
 
-/// What `FromAgentTarget` does without a socket and without time, here with both: a connection as the pool makes it, with an
-/// agent that says anything. A seed repeats what is said; how it arrives is the kernel's.
+/// The same as `FromAgentTarget`, but with a real socket and real time: a connection as the pool makes it, with an
+/// agent that sends anything. A seed repeats what is sent, but how it arrives depends on the kernel.
 @Suite("A server whose agents have been taken over", .serialized)
 struct HostileAgentTests {
-    /// BERTH_TEST_FUZZ_SECONDS=600 looks for longer than is wanted each time.
+    /// BERTH_TEST_FUZZ_SECONDS=600 searches for longer than the usual time.
     private static let seconds = Double(ProcessInfo.processInfo.environment["BERTH_TEST_FUZZ_SECONDS"] ?? "") ?? 2
 
     @Test("whatever they say, each program has one end, each call one answer, and the next connection goes on")
@@ -103,7 +103,7 @@ struct HostileAgentTests {
         guard connection.openExecutions == 0 else { throw NeverHappened(description: "executions are still counted") }
     }
 
-    /// Waits for all of them, which come by themselves when the agent has hung up.
+    /// Waits for all futures, which complete when the agent has closed the connection.
     private func all(_ futures: [EventLoopFuture<Void>], _ clock: any EventLoop) async throws {
         let done = clock.makePromise(of: Void.self)
         let late = clock.scheduleTask(in: .seconds(30)) {

@@ -7,13 +7,14 @@ import Foundation
 import Glibc
 import TestSupport
 
-/// An agent at the other end of a real socket, on a thread of its own. It answers the first ping, as no connection begins
-/// without, and then says what its script has it say, until that is over and it hangs up; or it stays honest.
+/// An agent at the other end of a real socket, on its own thread. It answers the first ping, which each connection
+/// needs. Then it sends what its script decides, and closes the connection at the end of the script; or it stays
+/// honest.
 struct ScriptedAgent {
-    /// The server's end.
+    /// The server's end of the socket.
     let socket: Int32
 
-    /// - Parameter script: nil: it answers every ping, and says nothing else.
+    /// - Parameter script: the script; nil: it answers every ping, and sends nothing else.
     init(script: [UInt8]?) throws {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {

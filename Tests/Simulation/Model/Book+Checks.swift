@@ -2,7 +2,7 @@
 
 import Pool
 
-/// What an effect must have for a reason, and what must hold after maintenance.
+/// Checks the reasons of effects, and what must hold after maintenance.
 extension Book {
     // MARK: Effects
 
@@ -120,7 +120,7 @@ extension Book {
 
     // MARK: After maintenance
 
-    /// Something that is due, and what it is.
+    /// When something is due, and what it is.
     typealias Due = (at: MonotonicInstant, what: String)
 
     mutating func checkAfterMaintenance(_ step: FleetStateMachine.Step, _ now: MonotonicInstant) throws(Violation) {

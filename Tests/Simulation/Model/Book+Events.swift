@@ -2,7 +2,7 @@
 
 import Pool
 
-/// What events mean, as the rules say.
+/// The meaning of events according to the rules.
 extension Book {
     // MARK: Acquires
 
@@ -101,7 +101,7 @@ extension Book {
         }
     }
 
-    /// It is free to be leased: for the first in line, or idle.
+    /// A member is free: for the first in the queue, or idle.
     mutating func offered(_ index: Int, _ now: MonotonicInstant) throws(Violation) {
         guard let pool = anyPage(members[index].pool) else { return }
         if isDraining || pools[pool].isDraining {

@@ -2,7 +2,7 @@
 
 import Pool
 
-/// A rule that was broken, and how.
+/// A broken rule, and how it was broken.
 package struct Violation: Error, CustomStringConvertible {
     package var rule: Rule
     package var detail: String
@@ -43,15 +43,15 @@ package enum Rule: String, Sendable, CaseIterable {
     case drain = "draining comes to its end"
 }
 
-/// The server's end of a member that is not there.
+/// The server's end of a member that does not exist.
 final class SimulatedLink: MemberLink {
     let number: Int
     init(_ number: Int) { self.number = number }
     func close(_ reason: LinkCloseReason) {}
 }
 
-/// The reference: what the rules say, written down again without any of the machine's cleverness: arrays, walked from
-/// end to end.
+/// The reference: the rules, written a second time without any optimization of the machine: arrays that are searched
+/// from end to end.
 struct Book {
     struct Lease {
         var token: LeaseToken
@@ -87,7 +87,7 @@ struct Book {
         var jitter = 0.0
         var uses = 0
         var isUnhealthy = false
-        /// Its place in the order in which members became idle.
+        /// Its number in the order in which members became idle.
         var idleOrder = 0
         var nextPing = MonotonicInstant(nanoseconds: .max)
         var isPinging = false
@@ -126,10 +126,10 @@ struct Book {
     var fleet: FleetConfiguration
     var pools: [PoolPage]
     var members: [Member] = []
-    /// Leases that have ended, and those of them that were released: a second release of these is no error.
+    /// Leases that have ended, and those of them that were released: releasing these again is not an error.
     var ended: [LeaseToken] = []
     var releasedTokens: Set<LeaseToken> = []
-    /// What the event has to bring about before it is over.
+    /// What the event must cause before it is over.
     var duty: [Int: RetireReason] = [:]
     var mustGrant: (waiter: WaiterID, number: Int)?
     var mustRefuse: Set<WaiterID> = []
@@ -176,7 +176,7 @@ struct Book {
         !pools[pool].line.isEmpty && pools[pool].line.count > count(pools[pool].name) { $0.isResetting }
     }
 
-    /// Whether a limit, or the breaker, is in the way of a create.
+    /// Whether a limit or the breaker forbids a create.
     func gate(_ pool: Int, _ now: MonotonicInstant) -> Violation? {
         let page = pools[pool]
         if case .open(let until) = page.breaker, now < until {

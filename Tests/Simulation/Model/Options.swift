@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What goes wrong in a run, and how often: each a share of the events of its kind, 0 to 1.
+/// What goes wrong in a run, and how often: each value is a fraction of the events of its kind, 0 to 1.
 package struct Faults: Sendable {
-    /// Creates that end in an error.
+    /// Creates that fail.
     package var createFails = 0.2
     /// Creates that are given up, and may succeed long after.
     package var createHangs = 0.1
-    /// What a failed create left behind cannot be removed at once.
+    /// Failed creates whose remains can't be removed at once.
     package var cleaningFails = 0.3
     package var removalFails = 0.2
     package var resetFails = 0.15
     package var pingFails = 0.2
-    /// Events that are the death of a member, in whatever state.
+    /// Events that are the death of a member, in any state.
     package var deaths = 0.03
-    /// Events that are a caller or a whole connection going away.
+    /// Events in which a caller or a whole connection goes away.
     package var vanishing = 0.04
     /// Events that are many acquires at once.
     package var bursts = 0.01
@@ -42,8 +42,8 @@ package struct Faults: Sendable {
     }
 }
 
-/// One event of a story. Numbers instead of names: `pick` chooses among what there is when its turn comes, so that a
-/// story still makes sense when events are left out of it.
+/// One event of a story. It has numbers instead of names: `pick` chooses from what exists at that time, so that a story
+/// remains valid if events are left out.
 package struct Event: Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable {
         case maintain, acquire, burst, cancelWaiter, release, releaseAgain, returnUnused, use, endUse, renew
@@ -54,13 +54,13 @@ package struct Event: Sendable, CustomStringConvertible {
     package var kind: Kind
     package var pick: UInt32
     package var value: UInt32
-    /// The world lets it go wrong.
+    /// Whether the operation fails.
     package var fails: Bool
 
     package var description: String { "\(kind.rawValue) pick \(pick) value \(value)\(fails ? " fails" : "")" }
 }
 
-/// SplitMix64: the same stories from the same seed, on every machine.
+/// SplitMix64, which gives the same stories for the same seed on every machine.
 package struct Randomness: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -80,7 +80,7 @@ package struct Randomness: RandomNumberGenerator, Sendable {
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
-/// Makes up stories.
+/// Generates stories.
 struct Storyteller {
     var random: Randomness
     var faults: Faults

@@ -2,7 +2,7 @@
 
 import Pool
 
-/// What must hold after every event.
+/// Checks what must hold after every event.
 extension Run {
     mutating func read(_ effects: [FleetStateMachine.Effect]) throws(Violation) { try book.read(effects, now) }
 
@@ -29,7 +29,7 @@ extension Run {
         if steps % 8 == 0 || sabotage != nil { try compare() }
     }
 
-    /// What the machine says of itself, against the book.
+    /// Compares what the machine reports with the book.
     private func compare() throws(Violation) {
         guard Set(machine.knownMembers) == Set(book.members.map(\.id)) else {
             throw Violation(rule: .books, detail: "the machine knows other members")

@@ -2,7 +2,7 @@
 
 import Pool
 
-/// What the runtime, the members and the operator do.
+/// The actions of the runtime, the members and the operator.
 extension Run {
     mutating func createEnds(_ event: Event) throws(Violation) {
         guard let index = book.creating, book.members[index].isStarting else { return }

@@ -2,9 +2,9 @@
 
 package import Pool
 
-/// A machine and the book about it, living through one story.
+/// A machine and its book, which live through one story.
 package struct Run {
-    /// Breaks the machine on purpose: told each event, before (`isBefore`) and after it, with the machine as it was
+    /// Breaks the machine on purpose. It is called before (`isBefore`) and after each event, with the machine as it was
     /// before the event.
     package typealias Sabotage = (Event.Kind, Bool, FleetStateMachine, inout FleetStateMachine, MonotonicInstant) ->
         Void
@@ -15,9 +15,9 @@ package struct Run {
     let sabotage: Sabotage?
     var memberCounter = 0
     var waiterCounter: UInt64 = 0
-    /// When the maintenance task would come by itself; nil: it was nudged.
+    /// When the maintenance task would run by itself; nil if it was woken.
     var wake: MonotonicInstant?
-    /// Resets and pings that were asked for and not answered.
+    /// Resets and pings that were requested and not answered.
     var resets: [Int] = []
     var pings: [Int] = []
     var steps = 0
@@ -78,7 +78,7 @@ package struct Run {
 
     // MARK: Living
 
-    /// - Throws: `Violation` when a rule is broken by what the machine makes of the event.
+    /// - Throws: `Violation` if the reaction of the machine breaks a rule.
     package mutating func live(_ event: Event) throws(Violation) {
         guard !isFinished else { return }
         steps += 1

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Stories until a rule is broken or enough was lived through.
+/// Runs stories until a rule is broken or there were enough events.
 package struct Simulation: Sendable {
     package var faults: Faults
-    /// Events of one story; each has a fleet of its own.
+    /// Number of events of one story. Each story has its own fleet.
     package var length: Int
 
     package init(faults: Faults = Faults(), length: Int = 2000) {
@@ -11,12 +11,12 @@ package struct Simulation: Sendable {
         self.length = length
     }
 
-    /// How a run went wrong, and the shortest story found that shows it.
+    /// How a run failed, with the shortest story that was found to show it.
     package struct Failure: Error, CustomStringConvertible {
         package var seed: UInt64
         package var violation: Violation
         package var story: [Event]
-        /// The story goes on to its end in order.
+        /// Whether the story ends with a shutdown.
         package var ends: Bool
 
         package var description: String {
@@ -28,7 +28,7 @@ package struct Simulation: Sendable {
         }
     }
 
-    /// Lives through `steps` events at least.
+    /// Runs at least `steps` events.
     /// - Returns: the number of events.
     /// - Throws: `Failure`.
     @discardableResult
@@ -42,7 +42,8 @@ package struct Simulation: Sendable {
         return lived
     }
 
-    /// One story, from the seed alone. Every fourth goes well; every other ends with the server.
+    /// Runs one story, which depends only on the seed. In every fourth nothing fails; every second ends with a
+    /// shutdown.
     package func story(seed: UInt64, sabotage: (() -> Run.Sabotage)? = nil) throws(Failure) -> Int {
         var teller = Storyteller(random: Randomness(seed: ~seed), faults: seed % 4 == 3 ? Faults.none : faults)
         let events = (0..<length).map { _ in teller.next() }
@@ -66,7 +67,7 @@ package struct Simulation: Sendable {
         }
     }
 
-    /// Leaves out ever smaller parts of the story, as long as the same rule is still broken (Zeller's ddmin).
+    /// Shortens the story: leaves out smaller and smaller parts, as long as the same rule is broken (ddmin by Zeller).
     private static func shrunk(_ failure: Failure, _ sabotage: (() -> Run.Sabotage)?) -> Failure {
         var best = failure
         func holds(_ story: [Event], ends: Bool) -> Bool {

@@ -10,7 +10,7 @@ private final class OtherLink: MemberLink {
     func close(_ reason: LinkCloseReason) {}
 }
 
-/// A machine broken on purpose, and the rules of which one has to notice.
+/// A machine that is broken on purpose, and the rules of which at least one must notice it.
 struct Canary: Sendable, CustomTestStringConvertible {
     var name: String
     var rules: Set<Rule>
