@@ -134,7 +134,7 @@ public enum FileReport: Sendable, Equatable {
             return .failure(code: code, reason: reason, message: String(words[2]))
         case UInt8(ascii: "n"):
             guard let count = UInt64(String(decoding: content, as: UTF8.self)) else {
-                throw SchemaError("a count that is no number")
+                throw SchemaError("a count that is not a number")
             }
             return .count(count)
         default: throw SchemaError("a report of the unknown kind \(bytes[4])")

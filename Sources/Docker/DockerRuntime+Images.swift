@@ -28,7 +28,7 @@ extension DockerRuntime {
             if let problem = probe.problem { throw problem }
             if !probe.isUsable {
                 throw RuntimeError(
-                    .imageMissing, probe.advice(image: reference) ?? "image \(reference) is not to be had")
+                    .imageMissing, probe.advice(image: reference) ?? "image \(reference) is not available")
             }
         }
         do {

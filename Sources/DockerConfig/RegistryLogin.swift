@@ -118,7 +118,7 @@ extension DockerConfigFile {
         }
         let program = "docker-credential-\(helper)"
         let isName = helper.utf8.allSatisfy { $0 != UInt8(ascii: "/") && $0 != 0 }
-        guard isName else { throw RuntimeError(.invalidConfiguration, "\(program) is no credential helper's name") }
+        guard isName else { throw RuntimeError(.invalidConfiguration, "\(program) is not a credential helper's name") }
         let (status, output) = try run(program, ["get"], input: registry)
         guard status == 0 else {
             // The words of Docker's own helpers.

@@ -44,8 +44,8 @@ package final class UserIDClaim: Sendable {
         close(descriptor)
         throw RuntimeError(
             .invalidConfiguration,
-            "of the user ids \(range.lowerBound)-\(range.upperBound), other servers of this host have so many that there are "
-                + "no \(atLeast) in a row left: set uids to a range of this server's own")
+            "other servers of this host use so many of the user ids \(range.lowerBound)-\(range.upperBound) that no "
+                + "\(atLeast) in a row are left: set uids to a range of this server's own")
     }
 
     deinit { close(descriptor) }

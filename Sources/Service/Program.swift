@@ -50,7 +50,7 @@ struct Program {
             throw RPCError(.invalidArgument, "env has the name \"\(name)\": a name is not empty and has no \"=\"")
         }
         // To the kernel this id means "no change", and so would be root.
-        guard request.uid != .max else { throw RPCError(.invalidArgument, "uid \(request.uid) is no user's") }
+        guard request.uid != .max else { throw RPCError(.invalidArgument, "uid \(request.uid) is not a valid user id") }
         let longest = limits.maxTimeout.wholeMilliseconds
         for (field, value) in [
             ("timeout_ms", request.timeoutMilliseconds), ("grace_ms", request.graceMilliseconds),

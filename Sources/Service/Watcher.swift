@@ -74,7 +74,7 @@ extension OutputSlice: Message {
 
     init(decoding bytes: UnsafeRawBufferPointer, arena: Arena) throws(SchemaError) {
         guard case .output(let output) = try ExecuteEvent(decoding: bytes, arena: arena) else {
-            throw SchemaError("an event that is no output")
+            throw SchemaError("an event that is not output")
         }
         self.init(stream: output.stream, offset: output.offset, data: ByteBuffer(bytes: output.data))
     }

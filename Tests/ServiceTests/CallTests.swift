@@ -71,7 +71,7 @@ struct CallTests {
                 (Command(["true"], cwd: "relative"), "cwd \"relative\" is not absolute"),
                 (Command(["true"], env: ["": "x"]), "env has the name \"\""),
                 (Command(["true"], env: ["A=B": "x"]), "env has the name \"A=B\""),
-                (Command(["true"], uid: .max), "uid 4294967295 is no user's"),
+                (Command(["true"], uid: .max), "uid 4294967295 is not a valid user id"),
                 (Command(["true"], timeout: .seconds(1_000_000)), "timeout_ms is 1000000000, more than the longest"),
             ]
             for (command, words) in cases {
