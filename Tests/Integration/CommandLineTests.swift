@@ -164,7 +164,7 @@ struct CommandLineTests {
                 (["serve", "--memory", "1x"], 2, ["1x"]),
                 (["serve", "--runtime", "kvm"], 2, ["kvm", "runc"]),
                 (["serve", "--uid", "0"], 2, ["root"]),
-                (["serve", "--uid", "4294967295"], 2, ["no user id"]),
+                (["serve", "--uid", "4294967295"], 2, ["not a user id"]),
                 (["serve", "--execution-timeout", "0"], 2, ["--execution-timeout"]),
                 (["serve", "--agent", missing], 2, [missing]),
                 (["serve", "--no-such-flag"], 2, ["--no-such-flag"]),

@@ -183,8 +183,8 @@ struct InteractiveTests {
     func badInput() async throws {
         let cases: [(arguments: [String], words: [String])] = [
             (["run"], ["no command", "--shell", "--code"]),
-            (["run", "--shell", "x", "--", "true"], ["one of", "--shell"]),
-            (["run", "--shell", "x", "--code", "y", "--language", "sh"], ["one of", "--code"]),
+            (["run", "--shell", "x", "--", "true"], ["only one", "--shell"]),
+            (["run", "--shell", "x", "--code", "y", "--language", "sh"], ["only one", "--code"]),
             (["run", "--code", "x"], ["--code needs --language"]),
             (["run", "--language", "sh", "--", "true"], ["--language"]),
             (["run", "-i", "--code", "-", "--language", "sh"], ["--code -", "-i"]),
