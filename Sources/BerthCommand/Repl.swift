@@ -84,7 +84,7 @@ struct Repl: AsyncParsableCommand {
         let code = try await withTaskExecutorPreference(BlockingExecutor("prompt")) {
             guard isatty(STDIN_FILENO) == 1 else {
                 guard let bytes = StandardInput.all(limit: Self.maxCode) else {
-                    throw Failure("the code on standard input is longer than \(Self.maxCode) bytes, the limit")
+                    throw Failure("the code on standard input is longer than \(Self.maxCode) bytes, the maximum")
                 }
                 return try await session.run(String(decoding: bytes, as: UTF8.self))
             }
