@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What an interpreter that takes pieces of code says on its control: a letter, the size of what follows in decimal digits,
-/// a line feed, and what follows. Code of a piece may write there too, so nothing of it is believed.
+/// The messages of an interpreter on its control channel: a letter, the size of the content in decimal digits, a line
+/// feed, and the content. Code of a piece can write there, too, so nothing is trusted.
 public enum ContextControl {
     public enum Kind: UInt8, Sendable, Equatable {
-        /// It takes pieces; its version follows.
+        /// The interpreter takes pieces. The content is its version.
         case ready = 0x72  // r
-        /// It waits for the code of the piece that it was told of.
+        /// The interpreter waits for the code of the announced piece.
         case go = 0x67  // g
-        /// A piece has ended: its number, its exit code and, where known, CPU times in microseconds.
+        /// A piece has ended. The content is its number, its exit code and, if known, CPU times in microseconds.
         case ended = 0x65  // e
-        // Messages of berth.v1:
+        // The content is a message of berth.v1:
         case display = 0x64  // d
         case failure = 0x66  // f
         case prompt = 0x70  // p
         case completion = 0x63  // c
         case inspection = 0x69  // i
 
-        /// It is passed on to the server as it is.
+        /// Whether it is passed on to the server unchanged.
         public var isEvent: Bool {
             switch self {
             case .ready, .go, .ended: false
@@ -26,28 +26,28 @@ public enum ContextControl {
         }
     }
 
-    /// The front of what is said.
+    /// The part of a message before its content.
     public struct Head: Sendable, Equatable {
         public var kind: Kind
-        /// Bytes of the front itself, the line feed included.
+        /// Bytes of the head itself, including the line feed.
         public var length: Int
-        /// Bytes that follow.
+        /// Bytes of the content.
         public var size: Int
     }
 
     public enum Reading: Sendable, Equatable {
         case head(Head)
         case needMore
-        /// It is none, whatever comes.
+        /// The bytes can't become a head.
         case invalid
     }
 
-    /// Bytes of a front, at most: a letter, nine digits and the line feed.
+    /// Maximum bytes of a head: a letter, nine digits and the line feed.
     public static let maxHead = 11
-    /// Bytes of what follows where it is no event, at most.
+    /// Maximum bytes of the content, unless it is an event.
     public static let maxWord = 256
 
-    /// Bytes of an event that is no display, at most.
+    /// Maximum bytes of an event that is not a display.
     public static let largestText = 1 << 20
 
     public static func head(_ bytes: some RandomAccessCollection<UInt8>) -> Reading {

@@ -2,22 +2,22 @@
 
 public import BerthSchema
 
-/// An operation on files, as the server has it done: by the agent's own program, run like any other, as the pool's user.
-/// This is the contract between the two; nothing else speaks it.
+/// A file operation. The server runs the agent's binary for it, like any other program, as the user of the pool. This
+/// is the contract between the two; nothing else uses it.
 ///
-/// - Arguments: `--file`, then the operation's.
-/// - Standard input, of `write` and `unpack`: pieces, each with its length in front as 4 bytes, big-endian; one of length
-///   0 ends it. Without that, nothing gets its name: who goes away has not finished.
-/// - Standard output: of `read` and `pack` the bytes; of `list` messages `ListDirectoryResponse`, each with its length in
-///   front like a piece.
+/// - Arguments: `--file`, then those of the operation.
+/// - Standard input, for `write` and `unpack`: pieces, each with its length in front as 4 bytes, big-endian. A piece of
+///   length 0 ends it. Without that end, no file gets its name, since the sender has gone away.
+/// - Standard output: for `read` and `pack` the bytes; for `list` messages `ListDirectoryResponse`, each with its
+///   length in front, like a piece.
 /// - Standard error: `FileReport`s.
-/// - Exit code: 0, or 1 with a `failure` reported.
+/// - Exit code: 0, or 1 after a `failure` was reported.
 public enum FileOperation: Sendable, Equatable {
-    /// - `length`: 0 is all to the end.
+    /// - `length`: 0: everything to the end.
     case read(path: SystemString, offset: UInt64, length: UInt64)
     case write(path: SystemString, mode: UInt32, createsParents: Bool)
     case list(path: SystemString)
-    /// - `followsLink`: of a link, what it leads to.
+    /// - `followsLink`: whether the answer is about the target of a link.
     case stat(path: SystemString, followsLink: Bool)
     case makeDirectory(path: SystemString, mode: UInt32, makesParents: Bool)
     case rename(from: SystemString, to: SystemString, neverReplaces: Bool)
@@ -28,7 +28,7 @@ public enum FileOperation: Sendable, Equatable {
 
     /// The first argument.
     public static let flag = "--file"
-    /// Bytes of one piece or message, at most.
+    /// Maximum bytes of one piece or message.
     public static let maxPiece = 256 << 10
 
     public var arguments: [SystemString] {
@@ -51,7 +51,7 @@ public enum FileOperation: Sendable, Equatable {
 
     private static func flag(_ isSet: Bool) -> SystemString { isSet ? "1" : "0" }
 
-    /// nil for arguments that are no operation.
+    /// Nil if the arguments are not an operation.
     public init?(arguments: [SystemString]) {
         guard arguments.count >= 3, arguments[0] == SystemString(Self.flag), let name = arguments[1].text else {
             return nil
@@ -85,22 +85,22 @@ public enum FileOperation: Sendable, Equatable {
         }
     }
 
-    /// A length as it stands in front of a piece.
+    /// The length in front of a piece.
     public static func header(_ count: Int) -> [UInt8] {
         withUnsafeBytes(of: UInt32(count).bigEndian) { Array($0) }
     }
 }
 
-/// What an operation says of itself, beside its bytes.
+/// The reports of an operation, in addition to its bytes.
 public enum FileReport: Sendable, Equatable {
-    /// First thing, of `read`: what is about to be sent. Of `pack`, the path's own. Of `stat`, the answer.
+    /// The first report of `read`, about the file that is sent, and of `pack`, about the path; the answer of `stat`.
     case info(FileInfo)
-    /// Last thing: one of gRPC's codes, the number of an `ErrorReason` or 0, and words that name the file.
+    /// The last report: a status code of gRPC, the number of an `ErrorReason` or 0, and a message that names the file.
     case failure(code: Int32, reason: UInt32, message: String)
-    /// Last thing, of `unpack`: files unpacked.
+    /// The last report of `unpack`: how many files were unpacked.
     case count(UInt64)
 
-    /// Bytes of one report, at most, without its length.
+    /// Maximum bytes of one report, without its length.
     private static let limit = 16 << 10
 
     public var encoded: [UInt8] {
@@ -114,8 +114,8 @@ public enum FileReport: Sendable, Equatable {
         return FileOperation.header(1 + content.count) + [kind] + content
     }
 
-    /// Takes the first whole report from `bytes`; nil: more has to come.
-    /// - Throws: `SchemaError` when there is no report, and none will become of it.
+    /// Takes the first complete report from `bytes`; nil if more bytes are needed.
+    /// - Throws: `SchemaError` if the bytes can't become a report.
     public static func next(from bytes: inout [UInt8]) throws(SchemaError) -> FileReport? {
         guard bytes.count > 4 else { return nil }
         let length = bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }

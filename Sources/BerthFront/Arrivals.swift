@@ -6,14 +6,14 @@
     import Musl
 #endif
 
-/// Signals that are to end the program, as numbers that can be polled for.
+/// Signals that ask this program to end, as a descriptor that can be polled.
 struct Arrivals {
-    /// Where a signal's handler, which may do next to nothing, writes its number.
+    /// A pipe to which the signal handler writes the number of the signal, since it may do little else.
     nonisolated(unsafe) private static var entrance: Int32 = -1
 
     let descriptor: Int32
 
-    /// From here on they don't end this process.
+    /// From now on, these signals do not end this process.
     init() {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { preconditionFailure("no descriptor is left for a pipe") }
@@ -30,7 +30,7 @@ struct Arrivals {
         }
     }
 
-    /// The next one, if one has come.
+    /// The next signal, if there is one.
     func next() -> Int32? {
         var number: UInt8 = 0
         return read(descriptor, &number, 1) == 1 ? Int32(number) : nil

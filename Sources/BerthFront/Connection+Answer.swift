@@ -9,9 +9,9 @@ import BerthWire
     import Musl
 #endif
 
-/// Why a call that answers once has failed.
+/// Why a unary call has failed.
 struct CallFailure: Error {
-    /// gRPC's.
+    /// The status code of gRPC.
     let code: Int32
     let message: String
 }
@@ -19,7 +19,7 @@ struct CallFailure: Error {
 extension Connection {
     private static let unavailable: Int32 = 14
 
-    /// Calls a method that answers once, and waits for the answer.
+    /// Makes a unary call and waits for its answer.
     mutating func answer<Request, Response>(
         _ method: UnaryMethod<Request, Response>, _ request: Request
     ) throws(CallFailure) -> Response {

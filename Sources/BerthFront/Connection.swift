@@ -9,20 +9,21 @@ import BerthWire
     import Musl
 #endif
 
-/// A connection to a server: frames that go there and frames that came. It never waits; whoever does, polls `socket`.
+/// A connection to a server: frames to send, and frames that came. It never blocks; callers poll `socket`.
 struct Connection: ~Copyable {
-    /// What the peer has done to it, or the system.
+    /// Why the connection was lost.
     struct Lost: Error {
         let message: String
     }
 
     struct Frame {
         let header: FrameHeader
-        /// Until the next `receive`.
+        /// Valid until the next `receive`.
         let data: UnsafeRawBufferPointer
     }
 
-    /// Nobody waits longer for a server that is there. For the others, the whole program has the patience, and the words.
+    /// Milliseconds to connect, enough for a server that runs. Otherwise the whole program waits longer, and reports
+    /// the error.
     private static let connectTime: Int32 = 250
     private static let firstRoom = 128 << 10
 
@@ -32,7 +33,7 @@ struct Connection: ~Copyable {
     private var unsent: [UInt8] = []
     private var decoder = FrameDecoder()
     private var room = UnsafeMutableRawBufferPointer.allocate(byteCount: firstRoom, alignment: 16)
-    /// What was read and is no frame yet.
+    /// Bytes that were read and are not a complete frame yet.
     private var unread = 0..<0
 
     init?(to place: Place) {
@@ -45,14 +46,14 @@ struct Connection: ~Copyable {
         room.deallocate()
     }
 
-    // MARK: There
+    // MARK: Sending
 
-    /// Calls a method whose answers come as a stream.
+    /// Calls a method that answers with a stream.
     mutating func call<Request, Event>(_ method: StreamingMethod<Request, Event>, _ request: Request) -> UInt32 {
         call(method.service, method.name, .remoteClosed, request)
     }
 
-    /// Calls a method that answers once.
+    /// Makes a unary call.
     @discardableResult
     mutating func call<Request, Response>(_ method: UnaryMethod<Request, Response>, _ request: Request) -> UInt32 {
         call(method.service, method.name, [], request)
@@ -79,10 +80,10 @@ struct Connection: ~Copyable {
         return lastStream
     }
 
-    /// Whether frames wait for the socket to take them.
+    /// Whether there are frames that the socket has not taken yet.
     var hasUnsent: Bool { !unsent.isEmpty }
 
-    /// Sends what the socket takes. One that takes nothing any more is lost, which `receive` says, after all that came.
+    /// Sends what the socket takes. If the connection is lost, `receive` reports that, after everything that came.
     mutating func send() {
         while !unsent.isEmpty {
             let count = unsent.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -96,9 +97,9 @@ struct Connection: ~Copyable {
         }
     }
 
-    // MARK: Here
+    // MARK: Receiving
 
-    /// Reads what has come.
+    /// Reads available bytes.
     mutating func receive() throws(Lost) {
         if unread.isEmpty { unread = 0..<0 }
         let count = recv(socket, room.baseAddress.map { $0 + unread.upperBound }, room.count - unread.upperBound, 0)
@@ -111,7 +112,7 @@ struct Connection: ~Copyable {
         }
     }
 
-    /// The next frame of what was read; nil when more is to be read first, for which there is room then.
+    /// The next frame from the bytes that were read. Nil if more must be read, for which there is room then.
     mutating func next() throws(Lost) -> Frame? {
         switch decoder.next(UnsafeRawBufferPointer(rebasing: room[unread])) {
         case .frame(let header, let data):

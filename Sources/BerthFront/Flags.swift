@@ -3,26 +3,26 @@
 import BerthSchema
 import Console
 
-/// The flags of a command, and what is no flag.
+/// The flags of a command, and its other arguments.
 ///
-/// What is not sure to mean the same to the whole program makes them nil: a flag that is not named here, one that is given
-/// twice, a value that is missing, is empty or looks like a flag, and a word in an uncommon place.
+/// The initializer returns nil for everything that the whole program might understand differently: an unknown flag, a
+/// flag that is given twice, a value that is missing, empty or looks like a flag, and a word in an unusual place.
 struct Flags {
     private var values: [String: String] = [:]
     private var repeated: [String: [String]] = [:]
     private var switches: Set<String> = []
-    /// What follows the flags.
+    /// The words after the flags.
     private(set) var words: [String] = []
 
-    /// What a command takes. Each flag has one name here, by which it is asked for.
+    /// The flags of a command, each by its long name.
     struct Table {
         /// Flags with a value.
         var values: Set<String> = []
         /// Those of them that may be repeated.
         var repeated: Set<String> = []
-        /// Flags without one.
+        /// Flags without a value.
         var switches: Set<String> = []
-        /// `-x` for which flag.
+        /// Short flags, with the flags that they stand for.
         var short: [String: String] = [:]
     }
 
@@ -30,7 +30,7 @@ struct Flags {
         var rest = arguments
         while let argument = rest.popFirst() {
             if argument == "--" {
-                // Words on both sides of it are not common.
+                // Words on both sides of it are unusual.
                 guard words.isEmpty else { return nil }
                 words = Array(rest)
                 return
@@ -39,7 +39,7 @@ struct Flags {
                 words.append(argument)
                 continue
             }
-            // A flag behind a word is perhaps meant for the program.
+            // A flag after a word may be meant for the program.
             guard words.isEmpty, take(argument, &rest, table) else { return nil }
         }
     }
@@ -71,8 +71,8 @@ struct Flags {
 
     func value(_ name: String) -> String? { values[name] }
 
-    /// Of a flag that is a time, for the wire: 0 where it is not given; nil for one that is shorter than the wire can say,
-    /// or no time.
+    /// The value of a flag that is a duration, in milliseconds; 0 if it is not given. Nil if it is not a duration, or
+    /// less than a millisecond.
     func milliseconds(_ name: String) -> UInt32? {
         guard let text = values[name] else { return 0 }
         guard let time = Notation.duration(text), time >= .milliseconds(1) else { return nil }

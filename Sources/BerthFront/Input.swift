@@ -8,23 +8,23 @@ import BerthSchema
     import Musl
 #endif
 
-/// Standard input on its way to the program: one piece at the server, the next one read meanwhile.
+/// Sends standard input to the program: one piece is in flight while the next one is read.
 struct Input {
-    /// What one `Input` carries.
+    /// Maximum bytes of one `Input`.
     private static let maxPiece = 256 << 10
 
     private var held: [UInt8] = []
-    /// Of the first byte held.
+    /// The offset of the first byte in `held`.
     private var offset: UInt64 = 0
     private var hasEnded = false
-    /// The call whose answer is to come.
+    /// The call in flight.
     private var call: UInt32?
-    /// The end was sent, or nobody takes more.
+    /// Whether the end was sent, or the program takes no more.
     private(set) var isOver = false
 
     var wantsMore: Bool { !isOver && !hasEnded && held.count < Input.maxPiece }
 
-    /// Reads what is there. What can't be read, as a terminal that is gone, has ended.
+    /// Reads available input. If reading fails, for example because the terminal is gone, the input has ended.
     mutating func read() {
         let room = Input.maxPiece - held.count
         var result = -1
@@ -35,7 +35,7 @@ struct Input {
         if result == 0 || (result < 0 && errno != EAGAIN && errno != EINTR) { hasEnded = true }
     }
 
-    /// Sends the next piece, if there is one and the one before has been taken.
+    /// Sends the next piece, if there is one and the previous one has been taken.
     mutating func send(_ connection: inout Connection, _ execution: String, lease: String) {
         guard !isOver, call == nil, hasEnded || !held.isEmpty else { return }
         let request = InputRequest(
@@ -45,7 +45,7 @@ struct Input {
         held = []
     }
 
-    /// Whether the answer was one to an input.
+    /// Takes an answer. Returns false if it does not belong to an input.
     mutating func takes(_ stream: UInt32, _ answer: UnsafeRawBufferPointer) -> Bool {
         guard stream == call else { return false }
         call = nil

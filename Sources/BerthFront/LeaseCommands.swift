@@ -3,14 +3,14 @@
 import BerthSchema
 import Console
 
-/// `berth acquire` whose lease is printed.
+/// `berth acquire`, if the lease is printed.
 struct AcquireCommand {
     private static let flags = Flags.Table(values: ["--server", "--pool", "--wait", "--time"])
 
     private let place: Place
     private let request: AcquireRequest
 
-    /// - Parameter arguments: what follows `acquire`.
+    /// - Parameter arguments: the arguments after `acquire`.
     init?(_ arguments: ArraySlice<String>) {
         guard let flags = Flags(arguments, AcquireCommand.flags), flags.words.isEmpty,
             let place = Place(flags.value("--server")), let wait = flags.milliseconds("--wait"),
@@ -34,7 +34,7 @@ struct AcquireCommand {
             try printLine(lease.printable)
             return 0
         } catch {
-            // Nobody knows it.
+            // The lease could not be printed, so nobody knows it.
             _ = try? connection.answer(PoolService.release, ReleaseRequest(lease: lease))
             error.exit()
         }
@@ -48,7 +48,7 @@ struct ReleaseCommand {
     private let place: Place
     private let request: ReleaseRequest
 
-    /// - Parameter arguments: what follows `release`.
+    /// - Parameter arguments: the arguments after `release`.
     init?(_ arguments: ArraySlice<String>) {
         guard let flags = Flags(arguments, ReleaseCommand.flags), flags.words.count <= 1,
             flags.words.isEmpty || !flags.has("--lease") && !flags.has("--lease-file"),
@@ -71,9 +71,9 @@ struct ReleaseCommand {
     }
 }
 
-/// Which lease a command works in.
+/// The lease that a command uses.
 enum LeaseFlags {
-    /// Nil where none is named, and where it is not sure that it can be had.
+    /// Nil if there is no lease, or the whole program should read it.
     static func lease(_ flags: Flags) -> String? {
         let (token, file) = (flags.value("--lease"), flags.value("--lease-file"))
         guard token != nil || file != nil else { return Arguments.variable("BERTH_LEASE") }
@@ -92,7 +92,7 @@ extension CallFailure {
     private static let invalidArgument: Int32 = 3
     private static let notFound: Int32 = 5
 
-    /// Tells it. The exit code: 2 when what was asked for can't be right, 1 when it can't be done.
+    /// Prints the error and returns the exit code: 2 if the request can't be right, 1 if it failed.
     fileprivate var status: Int32 {
         printError(message)
         return code == CallFailure.invalidArgument || code == CallFailure.notFound ? 2 : 1

@@ -9,37 +9,39 @@ import Console
     import Musl
 #endif
 
-/// Standard output and standard error: what a program writes goes there in order, and what they don't take at once waits here,
-/// so that signals and input go on.
+/// Writes the output of a program to standard output and standard error, in order. Bytes that they do not take at once
+/// wait here, so that signals and input go on.
 struct Outputs {
     private struct Piece {
         let stream: OutputStream
         let bytes: [UInt8]
-        /// Of its first byte in the program's stream.
+        /// The offset of its first byte in the program's stream.
         let offset: UInt64
     }
 
-    /// What a pipe that takes anything takes at once.
+    /// Bytes that a writable pipe always takes without blocking.
     private static let pieceSize = 4096
 
     private var waiting: [Piece] = []
     /// How much of the first piece is written.
     private var written = 0
     private(set) var waitingBytes = 0
-    /// Whether a stream is a file, which never makes its writer wait. Found out when it is first written to.
+    /// Whether a stream is a file, which never blocks. It is found out at the first write.
     private var isFile: [OutputStream: Bool] = [:]
 
     /// How much of each stream is written.
     private(set) var stdoutOffset: UInt64 = 0
     private(set) var stderrOffset: UInt64 = 0
-    /// Outputs, and bytes of them, that were written since credit was last given.
+    /// Output events that were written since credit was last given.
     private var events = 0
+    /// Bytes that were written since credit was last given.
     private var bytes = 0
 
-    /// The descriptor that takes no more now; nil when nothing waits.
+    /// The descriptor that takes no more now; nil if nothing waits.
     var full: Int32? { waiting.first.map { Outputs.descriptor($0.stream) } }
 
-    /// Whether it is time to give credit: after a quarter of the window, or half as many events as a server sends without.
+    /// Whether to give credit now: after a quarter of the window, or half as many events as a server sends without
+    /// credit.
     mutating func takesCredit(window: Int) -> Bool {
         guard bytes * 4 >= window || events >= 30 else { return false }
         (events, bytes) = (0, 0)
@@ -55,13 +57,13 @@ struct Outputs {
         waitingBytes += data.count
     }
 
-    /// A gap in the output.
+    /// Takes a gap in the output.
     mutating func skip(_ dropped: Dropped) {
         events += 1
         advance(dropped.stream, to: dropped.offset + dropped.bytes)
     }
 
-    /// Writes what waits, as far as it is taken.
+    /// Writes as many of the waiting bytes as possible.
     mutating func write() throws(OutputFailure) {
         var done = 0
         defer { waiting.removeFirst(done) }
@@ -97,7 +99,8 @@ struct Outputs {
         stream == .stdout ? STDOUT_FILENO : STDERR_FILENO
     }
 
-    /// How many bytes were taken, which may be none. The descriptors are others' too, and so can't be made not to block.
+    /// Returns how many bytes were written, perhaps 0. The descriptors are shared with other processes, and so can't be
+    /// made non-blocking.
     private mutating func write(_ data: UnsafeRawBufferPointer, to stream: OutputStream) throws(OutputFailure) -> Int {
         let descriptor = Outputs.descriptor(stream)
         let isFile = isFile(stream, descriptor)

@@ -8,14 +8,14 @@ import Console
     import Musl
 #endif
 
-/// Where a server is: a path, or a host that is a number. A name is for the whole program, which can look it up.
+/// The address of a server: a path, or a numeric host. The whole program handles names, which it can look up.
 enum Place: Equatable {
     case path(String)
     case tcp(host: String, port: UInt16)
 
     private static let standard = Place.tcp(host: "127.0.0.1", port: 7411)
 
-    /// - Parameter given: with `--server`. Else the environment says it.
+    /// - Parameter given: the value of `--server`; nil: that of the environment.
     init?(_ given: String?) {
         guard let text = given ?? Arguments.variable("BERTH_SERVER") else {
             self = .standard
@@ -31,8 +31,7 @@ enum Place: Equatable {
         self = .tcp(host: parts[0].isEmpty ? "127.0.0.1" : String(parts[0]), port: port)
     }
 
-    /// A socket that is connected there and does not block; nil when there is none within `milliseconds`, for whatever
-    /// reason.
+    /// Connects, and returns a non-blocking socket; nil if that fails within `milliseconds`, for any reason.
     func connect(within milliseconds: Int32) -> Int32? {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         switch self {

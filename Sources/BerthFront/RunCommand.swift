@@ -3,8 +3,8 @@
 import BerthSchema
 import Console
 
-/// `berth run`, as far as it is done here: a program without a terminal, whose events nobody wants as JSON, and that ends with
-/// its connection.
+/// The part of `berth run` that this program does itself: programs without a terminal, without JSON, and that end with
+/// their connection.
 struct RunCommand {
     private static let flags = Flags.Table(
         values: [
@@ -18,7 +18,7 @@ struct RunCommand {
     private let place: Place
     private let request: ExecuteRequest
 
-    /// - Parameter arguments: what follows `run`.
+    /// - Parameter arguments: the arguments after `run`.
     init?(_ arguments: ArraySlice<String>) {
         guard let flags = Flags(arguments, RunCommand.flags), let place = Place(flags.value("--server")),
             let request = RunCommand.request(flags)
@@ -67,7 +67,7 @@ struct RunCommand {
         return true
     }
 
-    /// In a lease, or in a container of its own.
+    /// Sets the lease, or the pool of a new container.
     private static func setPlace(_ flags: Flags, _ request: inout ExecuteRequest) -> Bool {
         guard let wait = flags.milliseconds("--wait") else { return false }
         let choosesContainer = flags.has("--pool") || flags.has("--wait")
@@ -75,7 +75,7 @@ struct RunCommand {
             guard !choosesContainer, let lease = LeaseFlags.lease(flags) else { return false }
             request.lease = lease
         } else if !choosesContainer {
-            // Who asks for a pool wants a container of it, whatever the environment says.
+            // With --pool or --wait, BERTH_LEASE is ignored: the user wants a new container.
             request.lease = LeaseFlags.lease(flags) ?? ""
         }
         request.keepsBackground = flags.has("--keep-background")
@@ -85,7 +85,7 @@ struct RunCommand {
         return true
     }
 
-    /// Values that are not UTF-8 are for the whole program.
+    /// The whole program handles values that are not UTF-8.
     private static func setEnvironment(_ entries: [String], _ request: inout ExecuteRequest) -> Bool {
         for entry in entries {
             guard let separator = entry.firstIndex(of: "="), separator != entry.startIndex,

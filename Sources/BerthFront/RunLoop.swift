@@ -10,9 +10,9 @@ import Console
     import Musl
 #endif
 
-/// One execution, shown here to its end: its output, its input and the signals for it.
+/// Runs one execution until its end: its output, its input and signals.
 struct RunLoop: ~Copyable {
-    /// Output, in bytes, that may wait here for who reads it.
+    /// Maximum bytes of output that may wait here for the reader.
     static let window = 512 << 10
     /// Milliseconds between a signal to end and a more urgent one.
     private static let patience: Int64 = 2000
@@ -30,7 +30,7 @@ struct RunLoop: ~Copyable {
     private var execution: Started?
     private var outputs = Outputs()
     private var input: Input?
-    /// What is told when all output is written.
+    /// The end, which is reported after all output was written.
     private var ending: Ending?
 
     private var signals = 0
@@ -45,7 +45,7 @@ struct RunLoop: ~Copyable {
         stream = self.connection.call(PoolService.execute, request)
     }
 
-    /// Returns the exit code.
+    /// Runs to the end and returns the exit code.
     mutating func run() -> Int32 {
         do throws(OutputFailure) {
             while true {
@@ -54,14 +54,14 @@ struct RunLoop: ~Copyable {
                 if let status = try wait() { return status }
             }
         } catch {
-            // A shell's pipeline would have ended the program with SIGPIPE, or for its failed write.
+            // In a pipeline of a shell, SIGPIPE or the failed write would have ended the program, too.
             signalProgram(SIGKILL)
             connection.send()
             error.exit()
         }
     }
 
-    /// The exit code, when all is over.
+    /// The exit code; nil while there is something to do.
     private var status: Int32? {
         guard let ending, outputs.full == nil else { return nil }
         switch ending {
@@ -80,12 +80,12 @@ struct RunLoop: ~Copyable {
 
     // MARK: Waiting
 
-    /// Waits for something to happen, and deals with it. Returns the exit code when this is left at once.
+    /// Waits for events and handles them. Returns the exit code if this program has to end at once.
     private mutating func wait() throws(OutputFailure) -> Int32? {
         let reads = Int16(POLLIN)
         let writes = Int16(POLLOUT)
         var polled = [pollfd(fd: arrivals.descriptor, events: reads, revents: 0)]
-        // A descriptor below 0 is passed over.
+        // poll(2) ignores negative descriptors.
         polled.append(
             pollfd(
                 fd: ending == nil ? connection.socket : -1, events: reads | (connection.hasUnsent ? writes : 0),
@@ -105,14 +105,14 @@ struct RunLoop: ~Copyable {
         return passed()
     }
 
-    /// What is due by now.
+    /// Does what is due by now.
     private mutating func passed() -> Int32? {
         if let words = watchdog.look(&connection) { fail(words) }
         guard let nextUrge, Watchdog.now() >= nextUrge, let firstSignal else { return nil }
         return end(firstSignal)
     }
 
-    // MARK: What the server says
+    // MARK: Events
 
     private mutating func receive() throws(OutputFailure) {
         do throws(Connection.Lost) {
@@ -165,7 +165,7 @@ struct RunLoop: ~Copyable {
         }
     }
 
-    /// A call that ends so has failed.
+    /// Handles a Response, with which only a failed call ends.
     private mutating func takeEnd(_ data: UnsafeRawBufferPointer) {
         var payload = 0..<0
         do throws(SchemaError) {
@@ -176,7 +176,7 @@ struct RunLoop: ~Copyable {
         }
     }
 
-    // MARK: What it is told
+    // MARK: Calls
 
     private mutating func sendInput() {
         guard let execution, ending == nil else { return }
@@ -198,8 +198,8 @@ struct RunLoop: ~Copyable {
             PoolService.signal, SignalRequest(lease: lease, execution: execution.execution, signal: number))
     }
 
-    /// This was told to end: first the program is asked to, then it is killed, then it is left. Returns the exit code when it
-    /// is left, as it is at once before it has started.
+    /// Handles a signal that asks this program to end: the first one is sent to the program, the second kills it, with
+    /// the third this program leaves. Returns the exit code if it leaves, which it does at once before the start.
     private mutating func end(_ number: Int32) -> Int32? {
         signals += 1
         firstSignal = firstSignal ?? number

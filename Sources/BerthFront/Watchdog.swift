@@ -8,21 +8,21 @@ import BerthSchema
     import Musl
 #endif
 
-/// Notices a server that is no longer there, though its connection is: one that says nothing is asked, and given up when it
-/// does not answer.
+/// Detects a server that is gone although the connection exists: if it is silent, it gets a `Hello`, and it is given up
+/// if it does not answer.
 struct Watchdog {
-    /// Milliseconds to the question, and again to the end.
+    /// Milliseconds of silence before the `Hello`, and again before the end.
     private static let silence: Int64 = 30_000
 
-    /// When to look.
+    /// When to call `look` next.
     private(set) var next = Watchdog.now() + silence
     private var hasHeard = true
     private var hasAsked = false
 
-    /// Something has come.
+    /// Must be called when something has arrived.
     mutating func heard() { hasHeard = true }
 
-    /// Returns why the connection is over, if it is.
+    /// Returns why the connection is lost; nil if it is not.
     mutating func look(_ connection: inout Connection) -> String? {
         let now = Watchdog.now()
         guard now >= next else { return nil }
@@ -40,7 +40,7 @@ struct Watchdog {
         return nil
     }
 
-    /// Milliseconds of a clock that only goes on.
+    /// The monotonic time in milliseconds.
     static func now() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -8,12 +8,11 @@ import Console
     import Musl
 #endif
 
-/// `berth-full`, which can do everything. It lies beside this program, or where programs are installed that are not for
-/// people.
+/// `berth-full`, the program with all commands. It is next to this program, or in libexec.
 enum WholeProgram {
     private static let name = "berth-full"
 
-    /// This process becomes it, with the same arguments.
+    /// Replaces this process with it, with the same arguments.
     static func become() -> Never {
         guard let own = ownPath, let slash = own.lastIndex(of: "/") else {
             fail("/proc is not mounted, so \(name) can't be found")
@@ -34,7 +33,7 @@ enum WholeProgram {
         exit(CommandLine.arguments.dropFirst().first == "run" ? ExitStatus.ownFailure : 1)
     }
 
-    /// With no link in it.
+    /// The path of this program, without symbolic links.
     private static var ownPath: String? {
         guard let path = realpath("/proc/self/exe", nil) else { return nil }
         defer { free(path) }

@@ -9,15 +9,15 @@ import Console
 #endif
 
 StandardDescriptors.open()
-// What nobody reads any more is an error like others.
+// A closed pipe is an error like others.
 signal(SIGPIPE, SIG_IGN)
-// What is asked most, and is quite clear, is done here. All else, mistakes and questions for help included, is the whole
-// program's, which has the words for it.
+// The most frequent commands, in their clear forms, are done here. The whole program does everything else, including
+// mistakes and --help.
 if let status = Front.run(Arguments.own) { exit(status) }
 WholeProgram.become()
 
 enum Front {
-    /// The exit code; nil when nothing was done, and the whole program is to do it.
+    /// Returns the exit code; nil if nothing was done and the whole program has to do it.
     static func run(_ arguments: [String]) -> Int32? {
         switch arguments.first {
         case "run": RunCommand(arguments.dropFirst())?.run()

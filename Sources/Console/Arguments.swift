@@ -8,13 +8,14 @@ package import BerthSchema
     internal import Musl
 #endif
 
-/// This program's arguments, as text that keeps what is not UTF-8: each such byte stands as a character of a private range,
-/// and so does each byte of a character of that range. `systemString` makes bytes of it again.
+/// The arguments of this program, as text that keeps bytes that are not UTF-8. Each such byte is represented by a
+/// character of a private range, and so is each byte of a real character of that range. `argumentString` converts it
+/// back.
 package enum Arguments {
-    /// U+10F700 and the byte.
+    /// The first character of the range, which stands for byte 0.
     private static let base: UInt32 = 0x10f700
 
-    /// Without the program's own name.
+    /// The arguments without the name of the program.
     package static var own: [String] {
         (1..<max(1, Int(CommandLine.argc))).compactMap { index in
             CommandLine.unsafeArgv[index].map { argument in
@@ -23,7 +24,7 @@ package enum Arguments {
         }
     }
 
-    /// A variable of the environment; nil where it is not set, or empty.
+    /// The value of an environment variable; nil if it is not set, or empty.
     package static func variable(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return text(of: Array(UnsafeRawBufferPointer(start: value, count: strlen(value))))
@@ -44,7 +45,7 @@ package enum Arguments {
                 text.unicodeScalars.append(scalar)
                 rest = rest.dropFirst(length)
             } else {
-                // Of a character of the range too, each byte.
+                // Also each byte of a real character of the range.
                 if let scalar = Unicode.Scalar(base + UInt32(first)) { text.unicodeScalars.append(scalar) }
                 rest = rest.dropFirst()
             }
@@ -52,14 +53,14 @@ package enum Arguments {
         return text
     }
 
-    /// The byte that a character stands for.
+    /// The byte that a character represents; nil if it is not in the range.
     package static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
         (base..<base + 256).contains(scalar.value) ? UInt8(scalar.value - base) : nil
     }
 }
 
 extension String {
-    /// Of text that came as an argument: the bytes that it was.
+    /// The original bytes of text that came as an argument.
     package var argumentBytes: [UInt8] {
         guard unicodeScalars.contains(where: { Arguments.byte($0) != nil }) else { return Array(utf8) }
         return unicodeScalars.reduce(into: []) { bytes, scalar in

@@ -9,7 +9,7 @@ package import BerthSchema
 #endif
 
 extension Ended {
-    /// What `berth run` says about an end that is not the program's own, and about output that was cut.
+    /// The messages of `berth run` about an end that was not the program's own, and about output that was cut off.
     package var words: [String] {
         var words = [inWords].compactMap(\.self)
         if [.timedOut, .idleTimeout, .cpuTimeLimit].contains(cause), !words.isEmpty { words[0] += "; \(written)" }
@@ -44,7 +44,7 @@ extension Ended {
     package func exitStatus(interruptedBy interrupt: Int32?) -> Int32 {
         switch cause {
         case .exited: exitCode
-        // A server may say anything.
+        // Clamped, since a server may send anything.
         case .signalled: 128 + min(max(signal, 0), 127)
         case .timedOut, .idleTimeout, .cpuTimeLimit: 124
         case .outOfMemory: 128 + SIGKILL

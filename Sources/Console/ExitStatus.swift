@@ -2,6 +2,6 @@
 
 /// Exit codes that are not the program's own.
 package enum ExitStatus {
-    /// `berth run` itself has failed, whatever the program would have said.
+    /// `berth run` itself has failed.
     package static let ownFailure: Int32 = 125
 }

@@ -6,10 +6,10 @@
     internal import Musl
 #endif
 
-/// systemd's journal, where standard error goes to it: it has times of its own, and takes a level from a prefix.
+/// systemd's journal, if standard error goes there. It records times itself, and reads the level from a prefix.
 package enum Journal {
-    /// Whether standard error is the journal's. A variable that a program started from a service inherits does not
-    /// make it so: device and inode must be those of the descriptor.
+    /// Whether standard error goes to the journal. The variable alone does not prove it, since programs inherit it:
+    /// device and inode must be those of the descriptor.
     package static let holdsStandardError: Bool = {
         guard let variable = getenv("JOURNAL_STREAM") else { return false }
         var info = stat()
@@ -23,6 +23,6 @@ package enum Journal {
         return words.count == 2 && UInt64(words[0]) == device && UInt64(words[1]) == inode
     }
 
-    /// As sd-daemon(3) has the levels.
+    /// The prefix for errors, see sd-daemon(3).
     static let errorPrefix = "<3>"
 }

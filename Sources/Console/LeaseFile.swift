@@ -6,17 +6,17 @@
     internal import Musl
 #endif
 
-/// A file that holds a lease: who may read it may use the lease.
+/// A file that holds a lease. Everyone who can read it can use the lease.
 package enum LeaseFile {
-    /// Why a file gives no lease, on one line.
+    /// Why no lease can be read from a file, on one line.
     package struct Failure: Error {
         package let message: String
     }
 
-    /// Bytes of such a file that are looked at.
+    /// Maximum bytes that are read from such a file.
     private static let longest = 4096
 
-    /// The token in the file at a path; `-` is standard input.
+    /// Reads the token from the file at a path; `-` is standard input.
     package static func token(in path: String) throws(Failure) -> String {
         let raw = path == "-" ? dup(STDIN_FILENO) : open(path.argumentBytes)
         guard raw >= 0 else { throw Failure(message: "\(path): \(String(cString: strerror(errno)))") }

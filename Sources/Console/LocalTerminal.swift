@@ -8,20 +8,20 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// The terminal that this program's standard input is, if it is one: passed through to a program elsewhere, it is raw,
-/// and it is put back however this program ends.
+/// The terminal at standard input, if there is one. It is in raw mode while a remote program uses it, and its modes are
+/// restored, however this program ends.
 package enum LocalTerminal {
-    /// The modes to put back, also for the handler of a crash, which may take no lock.
+    /// The modes to restore, also by the handler of a crash, which must not take a lock.
     nonisolated(unsafe) private static let original = UnsafeMutablePointer<termios>.allocate(capacity: 1)
     private static let isRaw = Atomic(false)
     private static let hasBegun = Atomic(false)
 
     package static var isThere: Bool { isatty(STDIN_FILENO) == 1 }
 
-    /// Whether what is written to it needs its carriage returns written too.
+    /// Whether lines that are written to it need carriage returns.
     package static var needsReturns: Bool { isRaw.load(ordering: .relaxed) }
 
-    /// Rows and columns; nil when no standard stream is a terminal, or it has no size.
+    /// Rows and columns; nil if no standard stream is a terminal with a size.
     package static var size: (rows: Int, columns: Int)? {
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
             var size = winsize()
@@ -32,7 +32,8 @@ package enum LocalTerminal {
         return nil
     }
 
-    /// From here on, each key goes to who reads, and what is written appears as it is. Again after a stop, too.
+    /// Enters raw mode: each key is passed to the reader, and output is shown unchanged. Must be called again after a
+    /// stop.
     package static func enterRaw() {
         guard isThere, isForeground else { return }
         if !hasBegun.exchange(true, ordering: .relaxed) {
@@ -51,22 +52,23 @@ package enum LocalTerminal {
         if tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0 { isRaw.store(true, ordering: .relaxed) }
     }
 
-    /// As it was.
+    /// Restores the original modes.
     package static func restore() {
         guard isRaw.exchange(false, ordering: .relaxed), isForeground else { return }
         tcsetattr(STDIN_FILENO, TCSADRAIN, original)
     }
 
-    /// Who is not in the foreground would be stopped for changing the modes, which are another's by then.
+    /// Whether this process is in the foreground. Otherwise the modes belong to another process, and changing them
+    /// would stop this one.
     private static var isForeground: Bool { tcgetpgrp(STDIN_FILENO) == getpgrp() }
 }
 
-/// Finds what is meant for `berth` itself in what is typed: Enter, `~`, `.` leaves; `~~` after Enter is one `~`.
+/// Finds the escape sequences for `berth` in typed text: Enter, `~`, `.` leaves; `~~` after Enter stands for `~`.
 package struct EscapeScanner {
     private enum State {
         case elsewhere
         case lineStart
-        /// A `~` at a line's start, held back until it shows what it is.
+        /// A `~` at the start of a line, which is held back until the next character.
         case tilde
     }
 
@@ -74,7 +76,7 @@ package struct EscapeScanner {
 
     package init() {}
 
-    /// What is to be passed on, and whether the rest is not: who types wants to leave.
+    /// Returns the bytes to pass on, and whether the user wants to leave; then the rest is dropped.
     package mutating func scan(_ bytes: [UInt8]) -> (passed: [UInt8], leaves: Bool) {
         let tilde = UInt8(ascii: "~")
         var passed: [UInt8] = []

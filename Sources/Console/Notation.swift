@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How durations and sizes are written, by people and for them: in the file, in flags, and where they are shown.
+/// The notation of durations and sizes, in the configuration file, in flags, and in output.
 package enum Notation {
-    /// "250ms", "5s", "1.5m", "2h"; a number alone is seconds. Nil: no duration.
+    /// Reads "250ms", "5s", "1.5m" or "2h"; a number alone is in seconds. Nil if it is not a duration.
     package static func duration(_ text: String) -> Duration? {
         let units: [(suffix: String, seconds: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("", 1)]
         for (suffix, seconds) in units where text.hasSuffix(suffix) {
@@ -14,7 +14,7 @@ package enum Notation {
         return nil
     }
 
-    /// "128m", "1.5g", "65536": bytes, in powers of 1024, more than 0. Nil: no size.
+    /// Reads a number of bytes: "128m", "1.5g" or "65536", in powers of 1024. Nil if it is not a size over 0.
     package static func bytes(_ text: String) -> Int64? {
         let text = text.lowercased()
         let units: [(suffix: String, factor: Double)] = [
@@ -29,7 +29,7 @@ package enum Notation {
         return nil
     }
 
-    /// In the largest unit in which it is a whole number.
+    /// Writes a duration in the largest unit in which it is a whole number.
     package static func text(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let milliseconds = attoseconds / 1_000_000_000_000_000
@@ -42,7 +42,7 @@ package enum Notation {
         return "\(seconds)s"
     }
 
-    /// In the largest unit in which it is a whole number.
+    /// Writes a size in the largest unit in which it is a whole number.
     package static func text(bytes: Int64) -> String {
         for (suffix, shift) in [("g", Int64(30)), ("m", 20), ("k", 10)] where bytes != 0 && bytes % (1 << shift) == 0 {
             return "\(bytes >> shift)\(suffix)"

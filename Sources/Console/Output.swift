@@ -6,10 +6,10 @@
     internal import Musl
 #endif
 
-/// Standard output or standard error could not be written. What was printed is not complete, whatever the command did.
+/// Standard output or standard error could not be written, so the output of the command is not complete.
 package struct OutputFailure: Error {
     package let descriptor: Int32
-    /// An errno.
+    /// The errno.
     package let number: Int32
 
     package init(descriptor: Int32, number: Int32) {
@@ -17,10 +17,10 @@ package struct OutputFailure: Error {
         self.number = number
     }
 
-    /// Nobody reads any more.
+    /// Whether the reader has closed its end.
     package var isClosedPipe: Bool { number == EPIPE }
 
-    /// Ends the command: as a shell has it for who writes to what nobody reads, or with a line that says why.
+    /// Ends the command: with 128 + SIGPIPE and no message for a closed pipe, otherwise with an error message.
     package func exit() -> Never {
         if isClosedPipe { Glibc.exit(128 + SIGPIPE) }
         printError(message)
@@ -33,12 +33,12 @@ package struct OutputFailure: Error {
     }
 }
 
-/// Writes all of `bytes` to standard output or error, waiting for room if need be.
+/// Writes all of `bytes` to standard output or error, and waits for room if necessary.
 package func printBytes(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) throws(OutputFailure) {
     guard writeAll(bytes, to: descriptor) else { throw OutputFailure(descriptor: descriptor, number: errno) }
 }
 
-/// Writes text to standard output at once, as it is: words of others are made `printable` before.
+/// Writes text to standard output, unbuffered and unchanged: text from others must be made `printable` before.
 package func printText(_ text: String) throws(OutputFailure) {
     try printBytes(Array(text.utf8))
 }
@@ -47,20 +47,20 @@ package func printLine(_ line: String = "") throws(OutputFailure) {
     try printText(line + "\n")
 }
 
-/// One line on standard error. Names and others' words in it can't steer the terminal.
+/// Prints a line on standard error. Text from others in it can't steer the terminal.
 package func printError(_ message: String) {
     printErrorLine("berth: \(message)")
 }
 
 package func printErrorLine(_ line: String) {
-    // On a terminal that is passed through to a program, a new line is only a line further down.
+    // On a terminal in raw mode, a line feed does not return to the first column.
     let line = line.printable
     let level = Journal.holdsStandardError ? Journal.errorPrefix : ""
     let text = LocalTerminal.needsReturns ? "\r\n\(line)\r\n" : "\(level)\(line)\n"
     _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
 }
 
-/// Writes all of `bytes`, waiting for room if need be. False, with errno, when that can't be done.
+/// Writes all of `bytes`, and waits for room if necessary. Returns false and sets errno if that fails.
 package func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {

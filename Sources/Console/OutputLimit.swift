@@ -7,7 +7,7 @@ package struct OutputLimit {
     package let bytes: Int
     package let policy: OutputPolicy
 
-    /// Nil: no such limit.
+    /// Nil if the text is not a limit.
     package init?(_ text: String) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
         guard let size = parts.first, parts.count <= 2, let bytes = Notation.bytes(String(size)) else { return nil }

@@ -9,18 +9,18 @@ internal import Pool
     internal import Musl
 #endif
 
-/// What Docker's own client is configured with, as `docker login` and `docker context` leave it: `~/.docker`. Read anew
-/// each time, since a log-in may come while a server runs.
+/// The configuration of Docker's own client in `~/.docker`, as `docker login` and `docker context` write it. It is read
+/// each time, since a login may be added while a server runs.
 package struct DockerConfigFile: Sendable, Equatable {
-    /// The directory of `config.json`; nil: there is none to look in.
+    /// The directory of `config.json`; nil if there is none.
     package var directory: String?
 
-    /// Nothing is configured.
+    /// An empty configuration.
     package static let none = DockerConfigFile(directory: nil)
 
     package init(directory: String?) { self.directory = directory }
 
-    /// - Parameter environment: `DOCKER_CONFIG` names the directory, else it is below `HOME`.
+    /// - Parameter environment: `DOCKER_CONFIG` is the directory; otherwise it is `.docker` in `HOME`.
     package init(environment: [String: String]) {
         if let named = environment["DOCKER_CONFIG"], !named.isEmpty {
             directory = named
@@ -43,8 +43,8 @@ package struct DockerConfigFile: Sendable, Equatable {
         var currentContext: String?
     }
 
-    /// The file's content; empty when there is no file.
-    /// - Throws: `invalidConfiguration` when it is there and can't be read.
+    /// The content of the file; empty if there is no file.
+    /// - Throws: `invalidConfiguration` if it exists but can't be understood.
     func file() throws(RuntimeError) -> File {
         guard let path = directory.map({ "\($0)/config.json" }) else { return File() }
         guard let bytes = try Self.read(path) else { return File() }
@@ -52,15 +52,15 @@ package struct DockerConfigFile: Sendable, Equatable {
             return try JSONDecoder().decode(File.self, from: Data(bytes))
         } catch {
             throw RuntimeError(
-                .invalidConfiguration, "\(path) can't be read: it is not what docker writes (JSON); mend or move it")
+                .invalidConfiguration, "\(path) can't be read: it is not what docker writes (JSON); fix or move it")
         }
     }
 
-    /// The content of a file of at most a mebibyte; nil when it is not there.
+    /// The content of a file of at most 1 MiB; nil if it does not exist or belongs to another user.
     static func read(_ path: String) throws(RuntimeError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            // Of another user, as with sudo -u: as if it were not there.
+            // A file of another user, for example with sudo -u, counts as missing.
             if errno == ENOENT || errno == ENOTDIR || errno == EACCES { return nil }
             throw RuntimeError(.invalidConfiguration, "\(path) can't be read: \(String(cString: strerror(errno)))")
         }

@@ -10,12 +10,12 @@ package import Pool
     internal import Musl
 #endif
 
-/// An engine that `docker context` knows by a name.
+/// A named engine of `docker context`.
 package struct DockerContext: Sendable, Equatable {
     package var name: String
-    /// As DOCKER_HOST says it.
+    /// The address, in the form of DOCKER_HOST.
     package var host: String
-    /// Where `ca.pem`, `cert.pem` and `key.pem` are; nil: the context has none.
+    /// The directory of `ca.pem`, `cert.pem` and `key.pem`; nil if the context has none.
     package var certificates: String?
     package var skipsVerification = false
 
@@ -24,7 +24,7 @@ package struct DockerContext: Sendable, Equatable {
         return path
     }
 
-    /// Whether it says anything of TLS.
+    /// Whether it configures TLS.
     package var hasTLS: Bool { certificates != nil || skipsVerification }
 }
 
@@ -38,9 +38,9 @@ extension DockerConfigFile {
         var Endpoints: [String: Endpoint]?
     }
 
-    /// The context in force: the one that DOCKER_CONTEXT names, else what `docker context use` has chosen; nil: the
-    /// default one, which says nothing.
-    /// - Throws: `invalidConfiguration` when there is no context of that name.
+    /// The context in use: the one that DOCKER_CONTEXT names, otherwise the one that `docker context use` has chosen.
+    /// Nil for the default context, which configures nothing.
+    /// - Throws: `invalidConfiguration` if there is no context with that name.
     package func context(environment: [String: String]) throws(RuntimeError) -> DockerContext? {
         let chosen: (name: String, by: String)
         if let name = environment["DOCKER_CONTEXT"], !name.isEmpty {

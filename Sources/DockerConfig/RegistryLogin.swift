@@ -10,13 +10,13 @@ package import Pool
     internal import Musl
 #endif
 
-/// Who to be at a registry.
+/// The login for a registry.
 package struct RegistryLogin: Sendable, Equatable {
-    /// As `docker login` names it: the host with its port, or Docker Hub's address.
+    /// The name that `docker login` uses: the host with its port, or the address of Docker Hub.
     package var registry: String
     package var username: String
     package var password: String
-    /// Instead of a password, from registries that give one out.
+    /// Replaces the password, for registries that issue such tokens.
     package var identityToken: String?
     package var registryToken: String?
 
@@ -37,7 +37,7 @@ package struct RegistryLogin: Sendable, Equatable {
         return text.replacing("+", with: "-").replacing("/", with: "_")
     }
 
-    /// As a file that skopeo takes with `--src-authfile`.
+    /// The login as a file for `--src-authfile` of skopeo.
     package var authenticationFile: [UInt8] {
         struct Entry: Encodable {
             var auth: String
@@ -52,12 +52,12 @@ package struct RegistryLogin: Sendable, Equatable {
 }
 
 extension DockerConfigFile {
-    /// What `docker login` calls Docker Hub.
+    /// The name that `docker login` uses for Docker Hub.
     static let hub = "https://index.docker.io/v1/"
-    /// How long a credential helper may take: one may ask a key ring, or a cloud.
+    /// Time-out of a credential helper in seconds. It may ask a key ring, or a cloud.
     private static let helperSeconds: Int32 = 30
 
-    /// The registry of an image reference, as `docker login` names it.
+    /// The registry of an image reference, with the name that `docker login` uses.
     package static func registry(of reference: String) -> String {
         let name = reference.hasPrefix("docker://") ? reference.dropFirst("docker://".count) : reference[...]
         guard let slash = name.firstIndex(of: "/") else { return hub }
@@ -66,15 +66,16 @@ extension DockerConfigFile {
         return first == "docker.io" || first == "index.docker.io" ? hub : String(first)
     }
 
-    /// "registry:5000" of "https://registry:5000/v2/", as which it may be written too.
+    /// The host of a registry that may be written as a URL: "registry:5000" for "https://registry:5000/v2/".
     static func host(_ registry: String) -> String {
         var rest = registry[...]
         for scheme in ["https://", "http://"] where rest.hasPrefix(scheme) { rest = rest.dropFirst(scheme.count) }
         return String(rest.prefix { $0 != "/" })
     }
 
-    /// The log-in for an image's registry; nil: none is known. May run a credential helper, so it can block for seconds.
-    /// - Throws: `invalidConfiguration` for a file that can't be understood, `failed` for a helper that fails.
+    /// The login for the registry of an image; nil if there is none. It may run a credential helper, so it can block
+    /// for seconds.
+    /// - Throws: `invalidConfiguration` for a file that can't be understood, `failed` if a helper fails.
     package func login(forImage reference: String) throws(RuntimeError) -> RegistryLogin? {
         let registry = Self.registry(of: reference)
         let file = try file()
@@ -110,7 +111,7 @@ extension DockerConfigFile {
         return isEmpty ? nil : login
     }
 
-    /// Asks `docker-credential-<helper>`; nil when it knows none.
+    /// Asks `docker-credential-<helper>`; nil if it has no login.
     private static func ask(_ helper: String, _ registry: String) throws(RuntimeError) -> RegistryLogin? {
         struct Answer: Decodable {
             var Username: String
@@ -121,9 +122,9 @@ extension DockerConfigFile {
         guard isName else { throw RuntimeError(.invalidConfiguration, "\(program) is not a credential helper's name") }
         let (status, output) = try run(program, ["get"], input: registry)
         guard status == 0 else {
-            // The words of Docker's own helpers.
+            // The message of Docker's own helpers.
             if output.contains("credentials not found") { return nil }
-            let line = output.split(whereSeparator: \.isNewline).last.map(String.init) ?? "no word"
+            let line = output.split(whereSeparator: \.isNewline).last.map(String.init) ?? "no message"
             throw RuntimeError(.failed, "\(program) gives no log-in for \(host(registry)): \(line)")
         }
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(output.utf8)) else {
@@ -136,7 +137,7 @@ extension DockerConfigFile {
             identityToken: isToken ? answer.Secret : nil)
     }
 
-    /// Runs a program of PATH to its end, with this process's own environment.
+    /// Runs a program, which is searched in PATH, and waits for its end. It gets the environment of this process.
     private static func run(
         _ program: String, _ arguments: [String], input: String
     ) throws(RuntimeError) -> (status: Int32, output: String) {

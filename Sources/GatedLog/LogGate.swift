@@ -4,11 +4,11 @@ package import Logging
 package import Pool
 internal import Synchronization
 
-/// Keeps what goes on for long, or what a client can bring about again and again, from filling the log: a condition is
-/// logged when it begins, then at most every 30 s with a count of what was left out, and when it ends.
+/// Keeps conditions that last, or that a client can cause repeatedly, from filling the log. A condition is logged when
+/// it begins, then at most every 30 s with the number of messages that were left out, and when it ends.
 package final class LogGate: Sendable {
     package static let interval = Duration.seconds(30)
-    /// Conditions with a time of their own. Names of pools are from the configuration, so that there are few.
+    /// Maximum number of conditions. Usually there are few, since names of pools come from the configuration.
     private static let maxConditions = 1024
 
     private struct Key: Hashable {
@@ -19,9 +19,11 @@ package final class LogGate: Sendable {
     private struct Condition {
         var level: Logger.Level
         var metadata: Logger.Metadata
-        /// Lines since it began, and what was left out since the last of them.
+        /// Lines that were logged at the beginning.
         var lines: Int
+        /// Messages that were left out since the last line.
         var leftOut = 0
+        /// All messages since it began.
         var total = 1
     }
 
@@ -34,11 +36,11 @@ package final class LogGate: Sendable {
         self.clock = clock
     }
 
-    /// Logs a line, or counts it.
+    /// Logs a message, or only counts it.
     ///
     /// - Parameters:
-    ///   - subject: what it is about, a pool's name: each has a count of its own.
-    ///   - burst: lines that are logged before any is counted.
+    ///   - subject: what the message is about, for example the name of a pool. Each subject is counted separately.
+    ///   - burst: number of messages that are logged before any is only counted.
     package func log(
         _ level: Logger.Level, _ message: String, subject: String = "", burst: Int = 1,
         metadata: @autoclosure () -> Logger.Metadata
@@ -63,14 +65,14 @@ package final class LogGate: Sendable {
         if begins { Task { [weak self, clock] in await LogGate.watch(key, clock) { self } } }
     }
 
-    /// Looks at a condition at each interval, until it has ended.
+    /// Checks a condition after each interval, until it has ended.
     private static func watch(_ key: Key, _ clock: any MonotonicClock, _ gate: () -> LogGate?) async {
         repeat {
             do { try await clock.sleep(until: clock.now() + interval) } catch { return }
         } while gate()?.goesOn(key) == true
     }
 
-    /// - Returns: false when it happened no more since the last time.
+    /// - Returns: false if nothing was left out since the last check, which ends the condition.
     private func goesOn(_ key: Key) -> Bool {
         let (condition, leftOut) = conditions.withLock { conditions -> (Condition?, Int) in
             guard var condition = conditions[key] else { return (nil, 0) }
