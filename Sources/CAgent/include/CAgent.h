@@ -3,8 +3,8 @@
 #ifndef BERTH_CAGENT_H
 #define BERTH_CAGENT_H
 
-// C of the agent: what is between fork and exec, and what it does as a container's process 1. How a function tells that it
-// failed is in CLinux.h.
+// The agent's C code: between fork and exec, and for its work as process 1 of a container. CLinux.h says how functions
+// report errors.
 
 #include "descendants.h"
 #include "pipes.h"

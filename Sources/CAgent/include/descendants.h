@@ -6,40 +6,39 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// How a process's children are found.
+// How to find the children of a process.
 enum berth_children_source {
-    BERTH_CHILDREN_AUTO = 0,  // by the kernel's own lists, else by a scan
+    BERTH_CHILDREN_AUTO = 0,  // the lists of the kernel if it has them, otherwise a scan
     BERTH_CHILDREN_LISTS = 1, // /proc/PID/task/TID/children: fast, but not in every kernel
     BERTH_CHILDREN_SCAN = 2,  // the parent in every /proc/PID/stat: slow, and everywhere
 };
 
-// Not for use by two threads at once.
-// Calls `visit` for each process that descends from `root`, itself not included, a parent before its children. A parent
-// is visited before its children are looked up: one that is killed by `visit` adds none unseen.
-// A process that forks or ends during the walk may be missed; one that does neither is not.
-// Returns the number of processes visited.
+// Not to be used by two threads at the same time.
+// Calls `visit` for each descendant of `root`, a parent before its children. A parent is visited before its children
+// are looked up: if `visit` kills it, it can't add children unnoticed. Processes that fork or end during the walk may
+// be missed, others are not. Returns the number of visited processes.
 int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t pid, void *context), void *context);
 
-// Sends `signal` (0: none) to everything that descends from the calling process, save its `count` children in `spared`,
-// what descends from them, and the process group `except_group` (0: none). After TERM, those that are stopped go on.
-// Returns how many processes there are, one that has not been reaped included.
+// Sends `signal` (0: none) to all descendants of the calling process, except its `count` children in `spared` and their
+// descendants, and except the process group `except_group` (0: none). After TERM, stopped processes are continued.
+// Returns how many processes there are, including those that have not been reaped.
 int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except_group);
 
-// Sends KILL to everything that descends from `root`; with `only_stopped`, to those that are stopped.
-// Returns how many got it.
+// Sends KILL to all descendants of `root`, or with `only_stopped` to those that are stopped.
+// Returns how many processes got it.
 int berth_kill_below(pid_t root, int only_stopped);
 
-// Whether anything that descends from `root` runs, or would if it had a processor, or waits for a disk.
+// Whether any descendant of `root` runs, or waits for a processor or a disk.
 int berth_runs_below(pid_t root);
 
-// Likewise of what berth_signal_strays would find.
+// The same for the processes that berth_signal_strays finds.
 int berth_strays_run(const pid_t *spared, int count);
 
-// CPU time in microseconds, as exact as the kernel's ticks, of all that descends from `root` and of what was reaped among
-// it: by its parents, and by `root` itself. Children whose parents ignore their end count for nobody, as in `times`.
+// CPU time in microseconds, in units of the kernel's ticks, of all descendants of `root`, including those that their
+// parents or `root` have reaped. As for times(2), children whose parents ignore SIGCHLD do not count.
 uint64_t berth_cpu_time_below(pid_t root);
 
-// Likewise of what berth_signal_strays would find; what the calling process has reaped itself is left out.
+// The same for the processes that berth_signal_strays finds, without those that the calling process has reaped.
 uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count);
 
 #endif

@@ -3,10 +3,11 @@
 #ifndef BERTH_CCURL_LOADER_H
 #define BERTH_CCURL_LOADER_H
 
-// libcurl is loaded when it is first wanted, and not with the program: it brings 35 shared libraries, whose loading takes longer
-// than all that `berth run` does. The functions of curl.h that Berth calls are defined here, and go through to the library.
+// libcurl is loaded at its first use, not with the program: it depends on 35 shared libraries, whose loading takes
+// longer than all the work of `berth run`. The functions of curl.h that Berth calls are defined here, and call the
+// library.
 
-// Loads libcurl, once. NULL when it is there, else why it is not, in the loader's words. To be called before anything else.
+// Loads libcurl, once. Returns NULL, or the error message of the loader. Must be called before anything else.
 const char *berth_load_curl(void);
 
 #endif

@@ -3,8 +3,7 @@
 #ifndef BERTH_CHOST_H
 #define BERTH_CHOST_H
 
-// C of the host: what the server, its runtimes and the command line start and look at. How a function tells that it failed
-// is in CLinux.h.
+// C code of the host, for the server, its runtimes and the command line. CLinux.h says how functions report errors.
 
 #include "children.h"
 #include "freed_memory.h"

@@ -3,11 +3,11 @@
 #ifndef BERTH_PROBE_H
 #define BERTH_PROBE_H
 
-// Its CLONE_NEW… are what `refused` has.
+// For the CLONE_NEW… flags in `refused`.
 #include <linux/sched.h>
 
-// What a container's start takes, tried at the server's start: what a service's unit or an outer container forbids
-// shows there, and not in the first create.
+// The steps of a container's start, which the server tries at its own start, so that what a service's unit or an outer
+// container forbids shows then, and not at the first create.
 
 enum berth_probe_step {
     BERTH_PROBE_NAMESPACES,
@@ -21,21 +21,21 @@ enum berth_probe_step {
 
 struct berth_probe_failure {
     int step;
-    // An errno, or 0 when `signal` has ended the attempt, as a filter of system calls does.
+    // An errno, or 0 if `signal` has ended the attempt, as a seccomp filter may do.
     int error;
     int signal;
-    // Of BERTH_PROBE_NAMESPACES: the CLONE_NEW… flags that were refused one by one.
+    // For BERTH_PROBE_NAMESPACES: the CLONE_NEW… flags that are refused when tried one by one.
     int refused;
 };
 
-// Starts a child in new pid, mount, ipc, uts and network namespaces that joins the cgroups whose cgroup.procs files are
-// named, makes a cgroup namespace of its own with `unified`, mounts something in its own mount namespace on `directory`
-// (NULL: does not), and ends. Nothing of it stays. Returns 0, or an error with what failed in `failure`; -ECANCELED where
-// no errno tells it, as when a signal has ended the attempt.
+// Starts a child in new pid, mount, ipc, uts and network namespaces. It joins the cgroups with the cgroup.procs files
+// `procs`, creates a cgroup namespace if `unified`, mounts something on `directory` (NULL: nothing) in its mount
+// namespace, and ends. Nothing of it is left. Returns 0, or an error with details in `failure`; -ECANCELED if there is
+// no errno, for example because a signal has ended the attempt.
 int berth_try_container(
     int unified, const char *directory, char *const procs[], struct berth_probe_failure *failure);
 
-// Whether systemd has marked the cgroup as delegated to what runs in it.
+// Whether systemd has marked the cgroup as delegated to the processes in it.
 int berth_is_delegated(const char *cgroup);
 
 #endif

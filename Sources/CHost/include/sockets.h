@@ -5,10 +5,10 @@
 
 #include <sys/types.h>
 
-// accept4(2) with SOCK_CLOEXEC, the peer's address left out. Returns the connection's descriptor.
+// accept4(2) with SOCK_CLOEXEC, without the address of the peer. Returns the descriptor of the connection.
 int berth_accept(int listener);
 
-// The process that has connected a unix socket, as this one sees it; 0 where it sees none.
+// The pid of the process that has connected a unix socket, in this pid namespace; 0 if it is not in it.
 pid_t berth_peer(int socket);
 
 #endif

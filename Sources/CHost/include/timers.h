@@ -3,7 +3,7 @@
 #ifndef BERTH_TIMERS_H
 #define BERTH_TIMERS_H
 
-// The calling thread's sleeps end when they are to; the kernel otherwise adds up to 50 µs, to wake threads together.
+// Makes sleeps of the calling thread exact. By default the kernel adds up to 50 µs, to wake threads together.
 void berth_exact_sleeps(void);
 
 #endif

@@ -3,12 +3,12 @@
 #ifndef BERTH_CLINUX_H
 #define BERTH_CLINUX_H
 
-// C that Swift cannot say, for both sides of the stream. What only the agent needs is in CAgent, what only the host needs in
-// CHost.
+// C code for what Swift can't express, for the server and the agent. What only the agent needs is in CAgent, what only
+// the host needs is in CHost.
 //
-// Errors, in all three: a function that can fail returns what it was asked for (0 where that is nothing) or, negative, why
-// not: -ENOENT. `errno` means nothing after it, so nothing that is done between can change it. A function that answers yes
-// or no returns 1 or 0.
+// Errors, in all three: a function that can fail returns its result (0 if there is none) or a negative errno, for
+// example -ENOENT. `errno` itself is not used, so that nothing can change it in between. A function that answers yes or
+// no returns 1 or 0.
 
 #include "environment.h"
 #include "files.h"

@@ -3,17 +3,17 @@
 #ifndef BERTH_FILES_H
 #define BERTH_FILES_H
 
-// Flags of open(2) that Swift's Glibc module leaves out.
+// Flags of open(2) that Swift's Glibc module does not have.
 extern const int berth_o_path;
 extern const int berth_o_tmpfile;
 
-// rename(2) from a name in one directory to a name in another. With `never_replaces`, -EEXIST when something is there.
+// rename(2) from a name in one directory to a name in another. With `never_replaces`, -EEXIST if the target exists.
 int berth_rename(int from_directory, const char *from, int to_directory, const char *to, int never_replaces);
 
-// Whether an open file is on a file system whose files the kernel makes as they are read (/proc, /sys, cgroups).
+// Whether an open file is on a file system whose files the kernel generates when they are read (/proc, /sys, cgroups).
 int berth_is_kernels_file(int descriptor);
 
-// Whether it is on a tmpfs.
+// Whether an open file is on a tmpfs.
 int berth_is_on_tmpfs(int descriptor);
 
 #endif
