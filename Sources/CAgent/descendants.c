@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// Processes one walk remembers. What does not fit is found by the next walk, when its parents are gone.
+// Maximum number of processes that a walk remembers. The others are found by the next walk, when their parents are
+// gone.
 enum { QUEUE_MAX = 16384 };
 static pid_t queue[QUEUE_MAX];
 static pid_t parents[QUEUE_MAX];
@@ -37,7 +38,7 @@ static int append_list(const char *path, int count) {
     return count;
 }
 
-// Every thread has a list of the children it forked.
+// Each thread has a list of the children that it has forked.
 static int append_children(pid_t parent, int count) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/task", parent);
@@ -59,7 +60,7 @@ static int lists_are_there(void) {
     return access(path, R_OK) == 0;
 }
 
-// The fields of /proc/PID/stat after the name, which may hold anything, parentheses too. NULL where there is no such
+// The fields of /proc/PID/stat after the name, which may contain anything, also parentheses. NULL if there is no such
 // process.
 static const char *read_stat(pid_t pid, char *text, size_t size) {
     char path[64];
@@ -103,7 +104,7 @@ static int visit_by_scan(pid_t root, void (*visit)(pid_t, void *), void *context
         all++;
     }
     closedir(proc);
-    // Those found are moved to the front, in the order found: their children are then looked for in turn.
+    // Descendants are moved to the front in the order in which they are found, and then their children are searched.
     int found = 0;
     for (int i = -1; i < found; i++) {
         pid_t parent = i < 0 ? root : queue[i];
@@ -139,7 +140,7 @@ static void collect_child(pid_t pid, void *context) {
 
 static pid_t strays[QUEUE_MAX];
 
-// Collects the calling process's children but those in `spared`.
+// Collects the children of the calling process, except for those in `spared`.
 static int collect_strays(const pid_t *spared, int count) {
     struct children children = {strays, 0, QUEUE_MAX, getpid()};
     berth_visit_descendants(children.parent, BERTH_CHILDREN_AUTO, collect_child, &children);

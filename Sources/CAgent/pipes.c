@@ -14,11 +14,11 @@
 int berth_pipe_of(uint32_t uid, int ends[2]) {
     uid_t own = geteuid();
     if (uid == own) return berth_pipe(ends);
-    // It belongs to the file system user of who makes it; to change that later takes CAP_CHOWN.
+    // The pipe belongs to the file system user id of its creator. Changing the owner later would need CAP_CHOWN.
     syscall(SYS_setfsuid, uid);
     int result = berth_pipe(ends);
     syscall(SYS_setfsuid, own);
-    // Where the machine is set to dump privileged programs, a change of user has undone this.
+    // If fs.suid_dumpable is set on the machine, the change of the user has undone this.
     berth_become_undumpable();
     return result;
 }

@@ -16,9 +16,9 @@ int berth_become_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ==
 int berth_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : -errno; }
 
 void berth_reset_signals(void) {
-    // The kernel's struct sigaction, all zero: the default handler, no flags, nothing masked.
+    // The kernel's struct sigaction with all zeros: the default handler, no flags, an empty mask.
     const char standard[64] = {0};
-    // KILL and STOP refuse, and need no reset.
+    // This fails for KILL and STOP, which need no reset.
     for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)8);
 }
 

@@ -40,7 +40,8 @@ static uint64_t now_ns(void) {
 
 // Processes
 
-// 1, 0, or an error. Not only children count: a process that was put into the namespace from outside is none.
+// Returns 1, 0 or an error. It does not only count children, since a process that entered the namespace from outside is
+// not a child.
 static int is_alone(void) {
     DIR *proc = opendir("/proc");
     if (!proc) return -errno;
@@ -54,13 +55,14 @@ static int is_alone(void) {
 }
 
 int berth_end_all_others(uint64_t deadline) {
-    // Anywhere else, -1 would be all processes of the machine.
+    // Outside of a PID namespace, -1 would mean all processes of the machine.
     if (getpid() != 1) return -EPERM;
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     while (1) {
-        // Atomic against forks: the kernel holds its list of tasks meanwhile, and a fork with a signal pending fails.
+        // No fork can escape this: the kernel locks its list of tasks meanwhile, and a fork with a pending signal
+        // fails.
         kill(-1, SIGKILL);
         pid_t pid;
         while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {}
@@ -71,7 +73,7 @@ int berth_end_all_others(uint64_t deadline) {
         uint64_t now = now_ns();
         if (now >= deadline) return -ETIME;
         uint64_t left = deadline - now;
-        // One that came from outside is reaped there: its end brings no signal.
+        // A process that came from outside is reaped there, so its end sends no signal.
         struct timespec moment = {0, left < 1000000 ? (long)left : 1000000};
         sigtimedwait(&child, NULL, &moment);
     }
@@ -79,7 +81,7 @@ int berth_end_all_others(uint64_t deadline) {
 
 // Directories
 
-// Files are touched as their owner, since root without CAP_DAC_OVERRIDE and CAP_FOWNER is an ordinary user to them.
+// Files are changed as their owner, since root has no special rights without CAP_DAC_OVERRIDE and CAP_FOWNER.
 static void touch_as(uid_t uid) { syscall(SYS_setfsuid, uid); }
 
 struct entry {
@@ -90,7 +92,7 @@ struct entry {
     char name[];
 };
 
-// Two are open at once at most: a place, and a directory in it.
+// At most two directories are open at the same time: a place, and a directory in it.
 enum { NAMES_MAX = 32768 };
 static char names_of_top[NAMES_MAX] __attribute__((aligned(16)));
 static char names_of_inner[NAMES_MAX] __attribute__((aligned(16)));
@@ -116,12 +118,12 @@ static int note(struct emptying *job) {
     return 0;
 }
 
-// Moves a directory that is not empty up into the place itself. So no tree is ever too deep, and it takes no memory.
+// Moves a non-empty directory up into the place itself. So no tree is too deep, and no memory is needed.
 static int move_up(struct emptying *job, int parent, uid_t parent_owner, const char *name) {
     struct stat status;
     if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return note(job);
     touch_as(status.st_uid);
-    // A directory changes its parent only for those who may write to it.
+    // A directory can be moved to another parent only by a user who may write to the directory itself.
     int result = fchmodat(parent, name, 0777, 0);
     for (int attempt = 0; result == 0 && attempt < 64; attempt++) {
         char moved[48];
@@ -129,7 +131,7 @@ static int move_up(struct emptying *job, int parent, uid_t parent_owner, const c
         if (is_kept(job, moved)) continue;
         result = renameat(parent, name, job->top, moved);
         if (result == 0) break;
-        // A program chose the name before us, and keeps it: it is removed in its turn.
+        // A program uses this name already. Its entry stays, and is removed later.
         if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR || errno == EPERM) {
             if (attempt < 63) result = 0;
         }
@@ -147,7 +149,7 @@ static int remove_name(struct emptying *job, int parent, const struct entry *ent
     return -1;
 }
 
-// Removes what is in `parent`, pass by pass, until a pass sees nothing. Returns whether it did.
+// Removes the content of `parent` in passes, until a pass finds nothing. Returns whether one did.
 static int clear(
     struct emptying *job, int parent, char *names, int (*take)(struct emptying *, int, uid_t, const struct entry *),
     uid_t owner
@@ -187,7 +189,7 @@ static int take_outer(struct emptying *job, int top, uid_t owner, const struct e
     if (fstatat(top, entry->name, &status, AT_SYMLINK_NOFOLLOW) != 0) return note(job);
     touch_as(status.st_uid);
     int inner = -1;
-    // Not sticky any more, so that its owner may remove what others own in it.
+    // Clears the sticky bit, so that the owner may remove files of others in it.
     if (fchmodat(top, entry->name, 0777, 0) == 0)
         inner = openat(top, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (inner < 0) note(job);
@@ -205,7 +207,7 @@ int berth_empty_directory(int top, const char *const *kept, uint64_t deadline) {
     touch_as(status.st_uid);
     int is_empty = clear(&job, top, names_of_top, take_outer, status.st_uid);
     touch_as(0);
-    // Where the machine is set to dump privileged programs, a change of user has undone this.
+    // If fs.suid_dumpable is set on the machine, the change of the user has undone this.
     berth_become_undumpable();
     return is_empty ? 0 : -(job.problem ? job.problem : EBUSY);
 }
@@ -222,7 +224,7 @@ int berth_restore_directory(int fd, const struct berth_directory *start) {
     struct stat status;
     if (fstat(fd, &status) != 0) return -errno;
     touch_as(status.st_uid);
-    // Its owner's programs may have changed any of it, and nothing could be removed then.
+    // Programs of its owner may have changed this, so that nothing could be removed.
     int result = fchmod(fd, start->mode & 07777) == 0 ? 0 : -errno;
     int flags = start->flags;
     if (berth_directory_flags(fd) != flags) ioctl(fd, FS_IOC_SETFLAGS, &flags);
@@ -254,13 +256,13 @@ static const struct {
 };
 enum { IPC_KINDS = sizeof ipc_kinds / sizeof *ipc_kinds };
 
-// Calls `visit` for each object; stops when it returns 0. Returns how many there were.
+// Calls `visit` for each object, until it returns 0. Returns the number of objects.
 static int visit_ipc(int kind, int (*visit)(int kind, int id, uid_t owner, void *context), void *context) {
     FILE *list = fopen(ipc_kinds[kind].list, "re");
     if (!list) return -errno;
     char line[512];
     int count = 0;
-    // The first line is the head.
+    // The first line has the titles of the columns.
     int goes_on = fgets(line, sizeof line, list) != NULL;
     while (goes_on && fgets(line, sizeof line, list)) {
         long id = -1, owner = -1;
@@ -286,7 +288,7 @@ struct ipc_removal {
 
 static int remove_ipc(int kind, int id, uid_t owner, void *context) {
     struct ipc_removal *removal = context;
-    // Only its owner may; the real and saved user stay root, and so the way back is open.
+    // Only the owner may do this. The real and saved user ids stay root, to be able to switch back.
     syscall(SYS_setresuid, -1, owner, -1);
     if (ipc_kinds[kind].remove(id) == 0) removal->removed++;
     else removal->problem = errno;
@@ -325,12 +327,12 @@ int berth_has_ipc(void) {
 }
 
 int berth_can_use_keyrings(void) {
-    // KEYCTL_GET_KEYRING_ID of KEY_SPEC_USER_KEYRING, which makes none. It is refused by a filter or not there at all;
-    // where it is allowed, it answers with an id, or that there is none.
+    // KEYCTL_GET_KEYRING_ID of KEY_SPEC_USER_KEYRING, which does not create one. If it is allowed, it returns an id, or
+    // says that there is none; otherwise a filter refuses it, or it does not exist.
     return syscall(SYS_keyctl, 0, -4, 0) >= 0 || (errno != EPERM && errno != ENOSYS);
 }
 
-// add_key, request_key and keyctl follow on each other in every table of system calls.
+// add_key, request_key and keyctl have consecutive numbers in every table of system calls.
 #if defined(__x86_64__)
 #define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
 #define OTHER_ARCHITECTURE AUDIT_ARCH_I386
@@ -363,7 +365,7 @@ int berth_refuse_keyrings(void) {
         SKIP_UNLESS(BPF_JGE, OTHER_FIRST_KEY_CALL, 3),
         BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OTHER_FIRST_KEY_CALL + 2, 2, 0),
         ANSWER(SECCOMP_RET_ERRNO | EPERM),
-        // An architecture that is not known here has numbers that are not known here.
+        // The numbers of an unknown architecture are unknown.
         ANSWER(SECCOMP_RET_ERRNO | ENOSYS),
         ANSWER(SECCOMP_RET_ALLOW),
     };

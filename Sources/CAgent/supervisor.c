@@ -24,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// The supervisor's end of the socket, once its descriptors are arranged, and what becomes the program's 3.
+// Numbers of the supervisor's descriptors, once they are arranged: its end of the socket, and the program's descriptor
+// 3.
 enum { CONTROL = STDERR_FILENO + 1, CONTEXT };
 
 static uint64_t now_us(void) {
@@ -37,7 +38,7 @@ static void close_from(int first) {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0) return;
 #endif
-    // An older kernel, or a seccomp profile which does not know the call.
+    // The kernel is older, or a seccomp profile does not know the call.
     DIR *open_ones = opendir("/proc/self/fd");
     if (open_ones) {
         struct dirent *entry;
@@ -53,13 +54,13 @@ static void close_from(int first) {
     for (int fd = first; fd < end; fd++) close(fd);
 }
 
-// Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
-// harmless only where no foreign group is held.
+// Changes to the user, without supplementary groups. setgroups may be refused, for example in a user namespace, which
+// is harmless only if this process has no other groups.
 static int become(uint32_t uid, uint32_t gid) {
-    // To setresuid, -1 means "no change", which would be root.
+    // For setresuid, -1 means "no change", so the user would stay root.
     if (uid == UINT32_MAX || gid == UINT32_MAX) return -EINVAL;
     gid_t groups[NGROUPS_MAX > 256 ? 256 : NGROUPS_MAX];
-    // Plain system calls: glibc's wrappers would have other threads follow, and this memory is the supervisor's.
+    // Plain system calls: the wrappers of glibc would also change other threads, and the memory is the supervisor's.
     gid_t only = gid;
     if (syscall(SYS_setgroups, (size_t)1, &only) != 0) {
         int error = errno;
@@ -82,7 +83,7 @@ static void raise_oom_score(const char *text) {
     close(fd);
 }
 
-// In the child of vfork: only system calls, and nothing of the memory changes but `failure`.
+// Runs in the child of vfork: it makes only system calls, and changes no memory except for `failure`.
 static void become_program(const struct berth_program *program, volatile struct berth_failure *failure) {
     failure->stage = BERTH_STAGE_IDENTITY;
     raise_oom_score(program->oom_score_adj);
@@ -98,18 +99,18 @@ static void become_program(const struct berth_program *program, volatile struct 
     }
     failure->error = -become(program->uid, program->gid);
     if (failure->error != 0) return;
-    // Its foreground is the program's process group then, and what is typed to interrupt reaches that.
+    // The foreground becomes the process group of the program, which then gets the signals of typed keys.
     if (program->has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
         failure->error = errno;
         return;
     }
-    // As the user: whether it may enter is its own permissions' matter.
+    // As the user, so that its own permissions decide whether it may enter.
     failure->stage = BERTH_STAGE_DIRECTORY;
     if (chdir(program->directory) != 0) {
         failure->error = errno;
         return;
     }
-    // The supervisor's own 3 is another: descriptors are not shared, as memory is.
+    // This does not change descriptor 3 of the supervisor: descriptors are not shared, unlike memory.
     if (program->context >= 0 && dup2(CONTEXT, STDERR_FILENO + 1) < 0) {
         failure->error = errno;
         return;
@@ -128,7 +129,7 @@ static void become_program(const struct berth_program *program, volatile struct 
         case ENOTDIR:
             continue;
         case EACCES:
-            // A later directory may hold one that can be executed; if none does, this is what was wrong.
+            // A later directory may have an executable file. If none has, this is the error.
             failure->error = EACCES;
             continue;
         default:
@@ -139,7 +140,7 @@ static void become_program(const struct berth_program *program, volatile struct 
 }
 
 static void send_reports(const struct berth_report *reports, int count) {
-    // The stream socket takes a few hundred bytes whole. A caller that is gone is noticed when commands are read.
+    // A stream socket takes a few hundred bytes at once. If the caller is gone, that is noticed when commands are read.
     ssize_t ignored = write(CONTROL, reports, sizeof *reports * (size_t)count);
     (void)ignored;
 }
@@ -153,7 +154,7 @@ struct supervision {
 
 static void terminate_one(pid_t pid, void *context) {
     const struct supervision *state = context;
-    // Those in the group have had their TERM: a handler that runs twice may not be what it expects.
+    // The processes of the group had their TERM. A handler may not expect to run twice.
     if (getpgid(pid) == state->group) return;
     kill(pid, SIGTERM);
     kill(pid, SIGCONT);
@@ -169,7 +170,7 @@ static void obey(struct supervision *state) {
     ssize_t count = recv(CONTROL, commands, sizeof commands, MSG_DONTWAIT);
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) state->is_killing = 1;
     for (ssize_t i = 0; i < count; i++) {
-        // The group's number is not given to another while the program is not reaped, and its orphans keep it too.
+        // No other group gets this number while the program is not reaped, or orphans are in the group.
         if (commands[i] <= 64 && state->program) kill(-state->group, commands[i]);
         if (commands[i] != BERTH_TERMINATE) continue;
         if (state->program) {
@@ -192,7 +193,7 @@ static void add_usage(struct berth_report *report) {
     set_usage(report, &usage);
 }
 
-// Returns when children are left; ends the process when none is.
+// Returns if there are children left; otherwise it ends the process.
 static void reap(struct supervision *state) {
     struct berth_report reports[2] = {{0}, {0}};
     int count = 0;
@@ -217,8 +218,8 @@ static void reap(struct supervision *state) {
     if (count > 0) send_reports(reports, count);
 }
 
-// Children that are killed leave theirs to this process: so when it has none left, the whole tree is gone, whatever
-// was forked meanwhile. Each end of a child brings a SIGCHLD, and after it the next pass.
+// The children of killed processes become children of this process. So when it has none left, the whole tree is gone,
+// whatever was forked meanwhile. Each end of a child sends a SIGCHLD, which causes the next pass.
 static void supervise(struct supervision *state) {
     sigset_t child;
     sigemptyset(&child);
@@ -233,24 +234,24 @@ static void supervise(struct supervision *state) {
             if (state->program) kill(-state->group, SIGKILL);
             berth_visit_descendants(getpid(), BERTH_CHILDREN_AUTO, kill_one, NULL);
         }
-        // After the end of the stream, control would be ready for ever.
+        // After the end of the stream, control would always be ready.
         ready[0].fd = state->is_killing ? -1 : CONTROL;
-        // Where the kernel gave no signalfd, children are asked after in turn.
+        // If there is no signalfd, children are polled.
         if (poll(ready, 2, signals < 0 ? 5 : -1) > 0 && ready[0].revents) obey(state);
     }
 }
 
-// The supervisor's descriptors, by example. The caller hands down input 9, output 12, error 14 and control 7, all of
-// them at least 3, since 0, 1 and 2 are always open in the caller. Then
+// The supervisor's descriptors, by example. The caller passes input 9, output 12, error 14 and control 7, all of them
+// at least 3, since 0, 1 and 2 are always open in the caller. Then
 //
 //     dup2(9, 0)  dup2(12, 1)  dup2(14, 2)     none of the four sources can be overwritten by these
 //     dup2(7, 3)                               3 may have been a source (input 3, say), but it has been copied by now
-//     close 4 …                                the sources, and everything else the caller had open
+//     close 4 …                                the sources, and all other descriptors of the caller
 //
-// leave the program's three and control, which closes itself on exec. dup2 clears close-on-exec on 0 to 2. When control
-// is 3 already, dup2 does nothing, and nothing is needed.
+// leave the program's three and control, which is closed on exec. dup2 clears close-on-exec on 0 to 2. If control is 3
+// already, dup2 does nothing, and nothing is needed.
 //
-// A context's socket is first moved out of the way of 3, whatever it was, and goes to 4 last.
+// The socket of a context is first moved to a number that is not 3, and at the end to 4.
 static void arrange_descriptors(const struct berth_program *program) {
     dup2(program->input, STDIN_FILENO);
     dup2(program->output, STDOUT_FILENO);
@@ -272,8 +273,8 @@ static void run_supervisor(const struct berth_program *program) {
 
     volatile struct berth_failure failure = {0};
     struct supervision state = {.started_us = now_us()};
-    // vfork, not fork: no page table is copied, and why an exec failed needs no pipe, since this process goes on only
-    // when the child has exec'd or is gone.
+    // vfork instead of fork copies no page tables, and needs no pipe to report why exec failed, since this process
+    // continues only after the child has called exec or ended.
     pid_t pid = vfork();
     if (pid == 0) {
         become_program(program, &failure);
@@ -291,7 +292,7 @@ static void run_supervisor(const struct berth_program *program) {
     report.kind = BERTH_STARTED;
     report.pid = pid;
     send_reports(&report, 1);
-    // The program's ends are its own from here: while this process held them, no end of file could be seen.
+    // From here on, only the program has its ends: otherwise an end of file could never be seen.
     close(STDIN_FILENO);
     close(STDOUT_FILENO);
     close(STDERR_FILENO);
@@ -310,7 +311,7 @@ pid_t berth_supervise(const struct berth_program *program) {
     return pid < 0 ? -errno : pid;
 }
 
-// Without glibc's opendir, which would change the caller's memory: what it has open closes itself on exec anyway.
+// Without opendir of glibc, which would change the memory of the caller, whose descriptors are closed on exec anyway.
 static void arrange_directly(const struct berth_program *program) {
     dup2(program->input, STDIN_FILENO);
     dup2(program->output, STDOUT_FILENO);

@@ -37,12 +37,13 @@ static int open_both(int ends[2]) {
 }
 
 int berth_open_terminal(uint32_t uid, uint16_t rows, uint16_t columns, int echoes, int ends[2]) {
-    // The kernel gives a terminal to whose file system user opens its master; to change that later takes CAP_CHOWN.
+    // A terminal belongs to the file system user id that opens its master. Changing the owner later would need
+    // CAP_CHOWN.
     uid_t own = geteuid();
     syscall(SYS_setfsuid, uid);
     int result = open_both(ends);
     syscall(SYS_setfsuid, own);
-    // Where the machine is set to dump privileged programs, a change of user has undone this.
+    // If fs.suid_dumpable is set on the machine, the change of the user has undone this.
     berth_become_undumpable();
     if (result != 0) return result;
     struct termios settings;
@@ -63,7 +64,8 @@ int berth_resize_terminal(int master, uint16_t rows, uint16_t columns) {
 int berth_has_unread_input(int master) {
     int side = open_program_side(master);
     if (side < 0) return side;
-    // poll knows of what is on its way, and of an end of file that was typed; FIONREAD of less than a read waits for.
+    // poll(2) also knows input that is still in transit, and a typed end of file; FIONREAD also knows fewer bytes than
+    // a read waits for.
     struct pollfd ready = {.fd = side, .events = POLLIN};
     int count = 0;
     int unread = (poll(&ready, 1, 0) > 0 && (ready.revents & POLLIN)) || (ioctl(side, FIONREAD, &count) == 0 && count > 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #define _GNU_SOURCE
-// The checks of arguments are macros with the names of the functions that are defined here.
+// Disables curl's argument checks, which are macros with the names of the functions that are defined here.
 #define CURL_DISABLE_TYPECHECK
 #include "CCurlLoader.h"
 
@@ -74,7 +74,7 @@ struct curl_slist *curl_slist_append(struct curl_slist *list, const char *text) 
 }
 void curl_slist_free_all(struct curl_slist *list) { library.curl_slist_free_all(list); }
 
-// Each takes one value: a long, a pointer or a curl_off_t, which are passed alike where Berth runs.
+// Each takes one value: a long, a pointer or a curl_off_t, which are passed in the same way on all platforms of Berth.
 _Static_assert(sizeof(long) == sizeof(void *) && sizeof(curl_off_t) == sizeof(void *), "values of one size");
 
 CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {

@@ -20,7 +20,7 @@ static int descriptor_or_error(int result) { return result < 0 ? -errno : result
 
 pid_t berth_spawn(char *const argv[], char *const envp[], int in, int out, int err, int keep) {
     pid_t pid = -1;
-    // Copies above 3, so that no dup2 below overwrites what a later one reads: with in = 1 and out = 0, say.
+    // Copies above 3, so that no dup2 below overwrites the source of a later one, for example with in = 1 and out = 0.
     int from[4] = {in, out, err, keep};
     int copies[4] = {-1, -1, -1, -1};
     int result = 0;

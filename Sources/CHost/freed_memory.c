@@ -6,9 +6,10 @@
 
 void berth_return_large_memory(void) {
 #ifdef __GLIBC__
-    // Both are wishes, and both end glibc's own changes of them.
+    // Both settings are only hints, and both stop glibc from adjusting them itself.
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    // Beyond this, what is free at the end of the heap goes back: more than what output takes and gives all the time.
+    // Free memory beyond this at the end of the heap is returned: more than what output allocates and frees all the
+    // time.
     mallopt(M_TRIM_THRESHOLD, 4 << 20);
 #endif
 }

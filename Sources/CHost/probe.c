@@ -20,8 +20,8 @@
 
 static const int namespaces[] = {CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET};
 
-// A fork into new namespaces. The child shares the parent's memory only by copying, and may call what is safe in a
-// signal handler: the parent has threads.
+// A fork into new namespaces. The child has a copy of the memory, and may call only functions that are safe in a signal
+// handler, since the parent has threads.
 static pid_t fork_into(int flags) { return (pid_t)syscall(SYS_clone, (long)flags | SIGCHLD, 0L, 0L, 0L, 0L); }
 
 static int checked(int result) { return result < 0 ? -errno : 0; }
@@ -40,7 +40,7 @@ static int join(const char *procs) {
     return result;
 }
 
-// On cgroup v2 a container's devices are guarded by a program for the kernel.
+// On cgroup v2, a BPF program controls a container's access to devices.
 static int load_device_program(void) {
     struct bpf_insn program[] = {
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
@@ -58,7 +58,7 @@ static int load_device_program(void) {
     return 0;
 }
 
-// Each step tells its number before it is tried: a filter may end the process in the middle of it.
+// Each step reports its number before it is tried, since a seccomp filter may kill the process during it.
 static void try_steps(int pipe, int unified, const char *directory, char *const procs[]) {
     int report[2];
 // `result` is 0 or an error.
@@ -75,7 +75,7 @@ static void try_steps(int pipe, int unified, const char *directory, char *const 
     } while (0)
 
     for (int i = 0; procs[i]; i++) STEP(BERTH_PROBE_CGROUP, join(procs[i]));
-    // After that: out of its own namespace's root a process can't be moved.
+    // Only now, since a process can't be moved out of the root of its cgroup namespace.
     if (unified) STEP(BERTH_PROBE_NAMESPACES, checked(unshare(CLONE_NEWCGROUP)));
     if (directory) {
         STEP(BERTH_PROBE_MOUNT, checked(mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL)));
@@ -84,14 +84,14 @@ static void try_steps(int pipe, int unified, const char *directory, char *const 
         STEP(BERTH_PROBE_MOUNT, checked(umount2(directory, MNT_DETACH)));
     }
     STEP(BERTH_PROBE_HOSTNAME, checked(sethostname("berth", 5)));
-    // runc brings the network's loopback up by it.
+    // runc uses it to bring up loopback.
     STEP(BERTH_PROBE_NETLINK, checked(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)));
     if (unified) STEP(BERTH_PROBE_DEVICES, load_device_program());
     STEP(BERTH_PROBE_DONE, 0);
     _exit(0);
 }
 
-// Which namespaces are refused when each is asked for alone.
+// Which namespaces are refused if each is requested alone.
 static int refused_namespaces(int flags) {
     int refused = 0;
     for (unsigned i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
@@ -143,7 +143,7 @@ int berth_try_container(
 
 int berth_is_delegated(const char *cgroup) {
     char value[2];
-    // A manager for users may not set the trusted one.
+    // A user's manager can't set the trusted attribute.
     return (getxattr(cgroup, "trusted.delegate", value, sizeof value) == 1 && value[0] == '1')
         || (getxattr(cgroup, "user.delegate", value, sizeof value) == 1 && value[0] == '1');
 }

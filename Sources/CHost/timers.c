@@ -5,6 +5,6 @@
 #include <sys/prctl.h>
 
 void berth_exact_sleeps(void) {
-    // Only a wish: without it, sleeps are a little longer.
+    // Errors are ignored: sleeps are then a little longer.
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
