@@ -102,6 +102,8 @@ struct RuntimeChoiceTests {
     @Test("a server says once at start what its reuse costs and means", arguments: ["never", "reset"])
     func reuse(_ reuse: String) async throws {
         try await ServerProcess.with(.runc, ["--size", "0", "--reuse", reuse]) { server in
+            // The log is another pipe than the line that says that the server listens.
+            try await eventually("the line about reuse") { server.program.err.contains("leases.per_second=") }
             let words = [
                 "never": "every lease gets a new container", "reset": "containers are made as new after a lease",
             ]
@@ -109,7 +111,6 @@ struct RuntimeChoiceTests {
                 let count = server.program.err.components(separatedBy: text).count - 1
                 #expect(count == (word == reuse ? 1 : 0), "\(word): \(server.program.err)")
             }
-            #expect(server.program.err.contains("leases.per_second="))
         }
     }
 }
