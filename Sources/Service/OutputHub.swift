@@ -137,9 +137,10 @@ struct OutputHub {
 
     static let largestRing: UInt64 = 1 << 20
 
-    /// Whether `count` more bytes would push out output that a larger ring could hold.
+    /// Whether `count` more bytes would push out output or events that a larger ring could hold.
     func wantsLargerRing(for count: Int) -> Bool {
-        ringSize < OutputHub.largestRing && max(rings.stdout.count, rings.stderr.count) + count > ringSize
+        let largest = max(rings.stdout.count, rings.stderr.count, rings.events.count)
+        return ringSize < OutputHub.largestRing && largest + count > ringSize
     }
 
     mutating func growRing() { ringSize *= 2 }

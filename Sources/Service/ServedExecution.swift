@@ -136,7 +136,7 @@ final class ServedExecution: Sendable {
             notify { receive(events: chunk, &$0) }
         case .output(let chunk):
             notify { state in
-                makeRoom(chunk.count, &state)
+                makeRoom(chunk.count, &state.hub, &state.reserved)
                 return state.hub.append(chunk.data, to: chunk.stream == 0 ? .stdout : .stderr)
             }
         case .overdue:
@@ -346,6 +346,8 @@ final class ServedExecution: Sendable {
         var woken: [UInt32] = []
         state.events.append(chunk.data.readableBytesView)
         while let event = state.events.next(reserve: { count in
+            // Before the event is whole: with a small ring, the agent would not get credit for all of it.
+            makeRoom(count, &state.hub, &state.reserved)
             let missing = state.hub.rings.events.count + count - state.reservedForEvents
             guard missing > 0 else { return true }
             guard order.memory?.reserve(missing, sixteenths: 12) != false else { return false }
@@ -360,15 +362,16 @@ final class ServedExecution: Sendable {
 
     // MARK: Memory
 
-    /// Lets the rings grow if output would otherwise be pushed out, and there is memory.
-    private func makeRoom(_ count: Int, _ state: inout State) {
-        guard state.hub.wantsLargerRing(for: count) else { return }
-        // For both output streams.
-        let bytes = 2 * Int(state.hub.ringSize)
-        // The last quarter of the memory is for executions that are yet to start.
-        guard order.memory?.reserve(bytes, sixteenths: 12) != false else { return }
-        state.reserved += bytes
-        state.hub.growRing()
+    /// Lets the rings grow if output or events would otherwise be pushed out, and there is memory.
+    private func makeRoom(_ count: Int, _ hub: inout OutputHub, _ reserved: inout Int) {
+        while hub.wantsLargerRing(for: count) {
+            // For both output streams.
+            let bytes = 2 * Int(hub.ringSize)
+            // The last quarter of the memory is for executions that are yet to start.
+            guard order.memory?.reserve(bytes, sixteenths: 12) != false else { return }
+            reserved += bytes
+            hub.growRing()
+        }
     }
 
     private func take(_ bytes: Int, _ state: inout State) {
