@@ -87,6 +87,7 @@ void do_inspect(const step *s) {
         say_error(s, "context", &error);
         return;
     }
+    sort_forms(response->data, response->n_data);
     for (size_t i = 0; i < response->n_data; i++) {
         fputs("form ", stdout);
         encode_text(response->data[i]->mime);

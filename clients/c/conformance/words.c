@@ -143,12 +143,16 @@ static int by_mime(const void *a, const void *b) {
     return strcmp((*(Berth__V1__MimeData *const *)a)->mime, (*(Berth__V1__MimeData *const *)b)->mime);
 }
 
+void sort_forms(Berth__V1__MimeData **forms, size_t count) {
+    if (count > 0) qsort(forms, count, sizeof *forms, by_mime);
+}
+
 void show_display(const Berth__V1__Display *display) {
     fputs("display", out());
     if (*display->id) fputs(" id=", out()), show(display->id, strlen(display->id));
     if (display->update) fputs(" update=1", out());
     if (display->result) fputs(" result=1", out());
-    if (display->n_data > 0) qsort(display->data, display->n_data, sizeof *display->data, by_mime);
+    sort_forms(display->data, display->n_data);
     for (size_t i = 0; i < display->n_data; i++) {
         putc(' ', out());
         encode_text(display->data[i]->mime);

@@ -46,6 +46,8 @@ void show_enum(const ProtobufCEnumDescriptor *descriptor, int value);
 void show_display(const Berth__V1__Display *display);
 void show_failure(const Berth__V1__Failure *failure);
 void show_prompt(const Berth__V1__Prompt *prompt);
+/* In the order of their types. */
+void sort_forms(Berth__V1__MimeData **forms, size_t count);
 uint32_t crc32(const void *bytes, size_t size);
 
 #endif

@@ -35,7 +35,9 @@ pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
         }
         "inspect" => {
             let known = find(driver, step)?.inspect(&step.text("code"), cursor(step), step.has("detail"))?;
-            for form in &known.data {
+            let mut forms: Vec<&MimeData> = known.data.iter().collect();
+            forms.sort_by_key(|form| &form.mime);
+            for form in forms {
                 print(&format!("form {} {}", encode(form.mime.as_bytes()), summary(&form.data)));
             }
             print(&format!("inspected {}", u8::from(known.found)));

@@ -81,8 +81,10 @@ final class Contexts {
         long end = code.getBytes(StandardCharsets.UTF_8).length;
         InspectResponse known =
                 context.inspect(code, step.number("cursor", end), step.number("detail", 0) == 1);
-        known.getDataList().forEach(form ->
-                print("form " + Bytes.encode(form.getMime()) + " " + Bytes.summary(form.getData().toByteArray())));
+        known.getDataList().stream()
+                .sorted(Comparator.comparing(form -> form.getMime()))
+                .forEach(form -> print(
+                        "form " + Bytes.encode(form.getMime()) + " " + Bytes.summary(form.getData().toByteArray())));
         print("inspected " + (known.getFound() ? 1 : 0));
     }
 
