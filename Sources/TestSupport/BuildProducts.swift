@@ -6,9 +6,9 @@
     internal import Musl
 #endif
 
-/// What the build that is under test has made.
+/// The products of the build under test.
 package enum BuildProducts {
-    /// The folder in which this test binary lies, and so all other products.
+    /// The directory of this test binary and all other products.
     package static let folder: String = {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
@@ -18,7 +18,7 @@ package enum BuildProducts {
     }()
 
     /// The path of a program of this package.
-    /// - Throws: `MissingPart` when it is not built.
+    /// - Throws: `MissingPart` if it is not built.
     package static func program(_ name: String) throws(MissingPart) -> String {
         let path = "\(folder)/\(name)"
         guard access(path, X_OK) == 0 else { throw MissingPart("\(path): build it with: swift build --build-tests") }
@@ -26,7 +26,7 @@ package enum BuildProducts {
     }
 }
 
-/// Something that a test needs is not there: the test fails with its name.
+/// Something that a test needs is missing: the test fails and names it.
 package struct MissingPart: Error, CustomStringConvertible {
     package let description: String
 

@@ -5,19 +5,19 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// A program of the outside. (Foundation's `Process` has crashed in `run()` twice in long test runs.)
+/// A program of the host. (`Process` of Foundation has crashed in `run()` twice in long test runs.)
 ///
-/// It has a session of its own, no blocked signals, and no descriptors but the three that it is given.
+/// It has its own session, no blocked signals, and only the three given descriptors.
 package final class ChildProcess: Sendable {
     package let pid: Int32
     private let ended = Mutex<Int32?>(nil)
 
     /// - Parameters:
-    ///   - environment: added to this process's own.
-    ///   - directory: where it starts; nil is here.
-    ///   - input: its stdin; nil is /dev/null.
-    ///   - output: its stdout; nil is this process's.
-    ///   - errors: its stderr; nil is this process's.
+    ///   - environment: variables to add to the environment of this process.
+    ///   - directory: its working directory; nil: that of this process.
+    ///   - input: its stdin; nil: /dev/null.
+    ///   - output: its stdout; nil: that of this process.
+    ///   - errors: its stderr; nil: that of this process.
     package init(
         _ path: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
         input: Int32? = nil, output: Int32? = nil, errors: Int32? = nil
@@ -32,7 +32,7 @@ package final class ChildProcess: Sendable {
         watch()
     }
 
-    /// Its exit code, 128+n for signal n, as a shell says it; nil while it runs.
+    /// Its exit code, 128+n for signal n; nil while it runs.
     package var status: Int32? { ended.withLock { $0 } }
 
     package func signal(_ number: Int32) {
@@ -47,7 +47,7 @@ package final class ChildProcess: Sendable {
         while true {
             if let status { return status }
             var info = siginfo_t()
-            // It may be gone already, if the watching thread was first.
+            // The watching thread may have reaped it already.
             _ = waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT)
             usleep(200)
         }
@@ -66,7 +66,7 @@ package final class ChildProcess: Sendable {
         pthread_detach(thread)
     }
 
-    /// The number is given back under the lock, so that no signal goes to another process that has it next.
+    /// It is reaped under the lock, so that no signal goes to another process that gets the same pid.
     private func reap() {
         var info = siginfo_t()
         while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR {}

@@ -9,8 +9,8 @@ package struct NeverHappened: Error, CustomStringConvertible {
     }
 }
 
-/// Waits until `condition` holds, by looking again and again; for what has no event to wait for.
-/// - Throws: `NeverHappened` when it has not within `limit`.
+/// Polls until `condition` holds, for conditions without an event to wait for.
+/// - Throws: `NeverHappened` if it does not hold within `limit`.
 package func eventually(
     _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
 ) async throws {

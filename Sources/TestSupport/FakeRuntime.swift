@@ -3,26 +3,26 @@
 package import Pool
 internal import Synchronization
 
-/// A runtime without containers, which does as it is told and keeps count.
+/// A runtime without containers, which does what the test decides, and counts its calls.
 package final class FakeRuntime: ContainerRuntime {
     /// What a create does.
     package enum Behaviour: Sendable {
         case succeed
         case fail(RuntimeError)
-        /// Leaves a container behind and fails, as when start fails after create.
+        /// Fails and leaves a container, as if start had failed after create.
         case failHalfway(RuntimeError)
-        /// Waits until it is cancelled, or `unblock`.
+        /// Waits for cancellation or `unblock`.
         case hang
     }
 
     package struct State: Sendable {
         package var behaviour: [Behaviour] = []
-        /// What a create does when `behaviour` is used up.
+        /// What creates do after those in `behaviour`.
         package var otherwise = Behaviour.succeed
         package var existing: Set<MemberID> = []
         package var created: [MemberID] = []
         package var removed: [MemberID] = []
-        /// Creates under way; the most there ever were.
+        /// Number of creates in flight, and its maximum so far.
         package var underWay = 0
         package var mostUnderWay = 0
         package var mostExisting = 0
@@ -81,7 +81,7 @@ package final class FakeRuntime: ContainerRuntime {
             if Task.isCancelled { throw RuntimeError(.notReadyInTime, "cancelled") }
         }
         exists(member)
-        // No stream is behind it: the fake connector does not look at it.
+        // There is no stream: the fake connector does not use it.
         return MemberStream(input: -1, output: -1)
     }
 
@@ -120,7 +120,7 @@ package final class FakeLink: MemberLink {
     private let reason = Mutex<LinkCloseReason?>(nil)
     private let answer: @Sendable () -> MemberLinkError?
 
-    /// - Parameter answer: what becomes of pings and resets; nil: they succeed.
+    /// - Parameter answer: the error of pings and resets; nil: they succeed.
     package init(
         _ member: MemberID = MemberID("fake"), answer: @escaping @Sendable () -> MemberLinkError? = { .unsupported }
     ) {
@@ -140,7 +140,7 @@ package final class FakeLink: MemberLink {
     package func close(_ reason: LinkCloseReason) { self.reason.withLock { $0 = $0 ?? reason } }
 }
 
-/// Connects to fake members; any of them can be made to die, or not to answer.
+/// Connects to fake members. Tests can make each of them die, or not answer.
 package final class FakeConnector: MemberConnector {
     private struct State {
         var closers: [MemberID: @Sendable () -> Void] = [:]
@@ -151,10 +151,10 @@ package final class FakeConnector: MemberConnector {
 
     package init() {}
 
-    /// What pings and resets of all members end in from here on; nil: they succeed.
+    /// From now on, pings and resets of all members end with this; nil: they succeed.
     package func answer(_ error: MemberLinkError?) { state.withLock { $0.answer = error } }
 
-    /// From here on no agent answers its first ping.
+    /// From now on, no agent answers its first ping.
     package func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
 
     /// The member's stream ends.
@@ -173,7 +173,7 @@ package final class FakeConnector: MemberConnector {
     }
 }
 
-/// Keeps every event.
+/// Records all events.
 package final class RecordingObserver: PoolObserver {
     private let events = Mutex<[PoolEvent]>([])
 

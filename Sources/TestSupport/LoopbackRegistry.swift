@@ -8,8 +8,8 @@ internal import CHost
     internal import Musl
 #endif
 
-/// A real registry on a port of loopback, of one test: `docker-registry` with its files in a directory of its own, which
-/// may ask for a log-in. Images are put there as `umoci` makes them, small and each another.
+/// A real registry for one test, on a port of loopback: `docker-registry` with its own directory, which may require a
+/// login. Images are made with `umoci`, small and different from each other.
 package final class LoopbackRegistry: Sendable {
     /// "127.0.0.1:PORT"
     package let address: String
@@ -19,7 +19,7 @@ package final class LoopbackRegistry: Sendable {
 
     package static let user = "berth"
     package static let password = "secret"
-    // Of `htpasswd -nbB berth secret`.
+    // From `htpasswd -nbB berth secret`.
     private static let passwords = "berth:$2y$05$l32nzf2GhEZ2ZtFUhmeY9e0.5Cc2nOUvRy59luDO4ie.16BH6b44S\n"
 
     private init(_ address: String, _ directory: String, _ pid: pid_t, _ login: String?) {
@@ -29,7 +29,7 @@ package final class LoopbackRegistry: Sendable {
         self.login = login
     }
 
-    /// - Parameter asksForLogin: for `user` with `password`.
+    /// - Parameter asksForLogin: whether it requires a login as `user` with `password`.
     package static func with(asksForLogin: Bool = false, _ body: (LoopbackRegistry) async throws -> Void) async throws {
         var template = Array("/tmp/berth-registry-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw MissingPart("a directory in /tmp") }
@@ -59,7 +59,7 @@ package final class LoopbackRegistry: Sendable {
         registry.stop()
     }
 
-    /// Puts an image there whose programs are busybox's and see `VERSION=version`.
+    /// Adds an image with the programs of busybox, which see `VERSION=version`.
     /// - Returns: its reference.
     @discardableResult
     package func push(_ name: String, version: String, architecture: String? = nil) throws -> String {

@@ -20,12 +20,12 @@ package final class ManualClock: MonotonicClock {
 
     package init() {}
 
-    /// Those who wait for the time to pass.
+    /// Tasks that wait for the time to pass.
     package var sleeperCount: Int { state.withLock { $0.sleepers.count } }
 
     package func now() -> MonotonicInstant { state.withLock { $0.now } }
 
-    /// Moves the time on and wakes who has slept enough.
+    /// Advances the time, and wakes the tasks whose time has come.
     package func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration

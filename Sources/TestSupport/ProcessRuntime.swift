@@ -10,7 +10,7 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// A runtime whose members are real agents, but ordinary processes instead of containers: for tests of everything above
+/// A runtime whose members are real agents in ordinary processes instead of containers, for tests of everything above
 /// the runtime, on any machine.
 package final class ProcessRuntime: ContainerRuntime {
     private struct State {
@@ -21,7 +21,7 @@ package final class ProcessRuntime: ContainerRuntime {
 
     private let state = Mutex(State())
     private let agent: String
-    /// Variables of the image that are no UTF-8: the value, and the name.
+    /// Variables of the image that are not UTF-8: one by its value, one by its name.
     private static let bytes = [Array("IMAGE_BYTES=".utf8) + [0xff, 0x21], [0xe9] + Array("=bytes".utf8)]
 
     package init() throws(MissingPart) {
@@ -29,14 +29,14 @@ package final class ProcessRuntime: ContainerRuntime {
     }
 
     package var kind: String { "process" }
-    /// Creates so far, failed ones included.
+    /// Number of creates so far, including failed ones.
     package var created: Int { state.withLock { $0.created } }
     package var alive: Int { state.withLock { $0.processes.count } }
 
-    /// From here on every create fails so; nil: succeeds again.
+    /// From now on, every create fails with this; nil: creates succeed again.
     package func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
 
-    /// The agent's process of a member.
+    /// The process of a member's agent.
     package func process(of member: MemberID) -> Int32? { state.withLock { $0.processes[member] } }
 
     package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
@@ -59,7 +59,8 @@ package final class ProcessRuntime: ContainerRuntime {
                 }
             } + [nil]
         defer { for pointer in arguments + environment { free(pointer) } }
-        // Nothing else stays open in it: an agent that held a socket of NIO's would keep it open when it is closed here.
+        // No other descriptors are inherited: an agent that held a socket of NIO would keep it open after it is closed
+        // here.
         let pid = berth_spawn(&arguments, &environment, sockets[1], sockets[1], STDERR_FILENO, -1)
         guard pid > 0 else {
             close(sockets[0])
@@ -71,7 +72,7 @@ package final class ProcessRuntime: ContainerRuntime {
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {
         guard let pid = state.withLock({ $0.processes[member] }) else { return }
-        // The agent ends by itself when its stream does, and takes its programs along; a moment for that.
+        // The agent, and its programs with it, end when its stream does. This gives it a moment for that.
         for _ in 0..<500 {
             if waitpid(pid, nil, WNOHANG) != 0 { break }
             try? await Task.sleep(for: .milliseconds(2))

@@ -4,7 +4,7 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import Synchronization
 
-/// One connection to the stub engine.
+/// A connection to the stub engine.
 final class StubConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
@@ -31,7 +31,7 @@ final class StubConnection: ChannelInboundHandler, @unchecked Sendable {
             guard let head, let engine = engine.engine.withLock({ $0 }) else { return context.close(promise: nil) }
             let request = Self.parse(head, body)
             let channel = context.channel
-            // Answers come in any order for different connections; on one, a client waits for its own.
+            // Answers on different connections may come in any order. On one connection, a client waits for its answer.
             Task {
                 let answer = await engine.answer(request)
                 Self.send(answer, to: channel, engine)
@@ -60,8 +60,8 @@ final class StubConnection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// Not flushed: a client that has a whole answer may send its next request, so nothing of one goes out before its end
-    /// is written too.
+    /// It is not flushed: a client that has a whole answer may send its next request, so nothing is sent before the end
+    /// of the answer is written.
     private static func sendHead(_ status: Int, length: Int?, to channel: any Channel) {
         var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
         if let length, status != 204 { head.headers.add(name: "content-length", value: "\(length)") }

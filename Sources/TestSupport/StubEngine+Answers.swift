@@ -3,11 +3,11 @@
 internal import FoundationEssentials
 internal import Synchronization
 
-/// What the stub engine answers to whom.
+/// The answers of the stub engine.
 extension StubEngine {
     struct Request: Sendable {
         var method: String
-        /// Without version and query.
+        /// The path without version and query.
         var path: [String]
         var query: [String: String]
         var body: [UInt8]
@@ -16,7 +16,7 @@ extension StubEngine {
     enum Answer: Sendable {
         case whole(Int, String)
         case never
-        /// The head at once, the body when the container has ended.
+        /// The head is sent at once, the body when the container has ended.
         case whenEnded(String)
     }
 

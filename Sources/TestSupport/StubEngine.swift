@@ -12,37 +12,39 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// A small Docker engine without containers, in this process: counts calls, keeps a table, and fails as it is told.
-/// With `agent`, "starting" a container runs that program as `agent --connect <bind source>/agent.sock`.
+/// A small Docker engine without containers, in this process. It counts calls, has a table of containers, and fails as
+/// the test decides. With `agent`, "starting" a container runs that program as `agent --connect <bind
+/// source>/agent.sock`.
 package final class StubEngine: Sendable {
     package enum Call: String, Sendable, CaseIterable {
         case version, imageInspect, pull, distribution, create, start, wait, remove, inspect, list, info, other
-        /// A container that shows what is in an image, and is never started.
+        /// A container for reading files of an image, which is never started.
         case look, archive
     }
 
     package struct Faults: Sendable {
-        /// Every create is answered so.
+        /// The answer to every create.
         package var create: (status: Int, message: String)?
         package var start: (status: Int, message: String)?
-        /// No call of these kinds is ever answered.
+        /// Kinds of calls that are never answered.
         package var neverAnswers: Set<Call> = []
-        /// The image is not there until it is pulled.
+        /// Whether the image is missing until it is pulled.
         package var imageIsMissing = false
-        /// Every pull ends with this error, after its 200.
+        /// The error with which every pull ends, after its status 200.
         package var pull: String?
         /// How long each answer takes, and each pull.
         package var delay: Duration?
         package var pullDuration: Duration?
-        /// So many waits are answered as if the container had ended in an error, while it goes on (seen of Podman).
+        /// Number of waits that are answered as if the container had ended with an error, while it goes on, as Podman
+        /// has done.
         package var falseEnds = 0
-        /// What it says of its version, in place of its own words.
+        /// Replaces its answer about its version.
         package var version: String?
-        /// The same of itself.
+        /// Replaces its answer about itself.
         package var info: String?
-        /// A started container ends at once with this code.
+        /// The code with which a started container ends at once.
         package var exitsAtOnce: Int?
-        /// So many removes are answered with 409, "already in progress".
+        /// Number of removes that are answered with 409, "already in progress".
         package var removeConflicts = 0
         package var remove: (status: Int, message: String)?
 
@@ -52,7 +54,7 @@ package final class StubEngine: Sendable {
     package struct Container: Sendable {
         package var id: String
         package var labels: [String: String]
-        /// The body of its create, as it came.
+        /// The body of its create request.
         package var body: String
         package var isRunning = false
         var socketDirectory: String?
@@ -61,25 +63,25 @@ package final class StubEngine: Sendable {
 
     package struct State: Sendable {
         package var calls: [Call: Int] = [:]
-        /// By name.
+        /// Containers by name.
         package var containers: [String: Container] = [:]
         package var faults = Faults()
         package var connections = 0
-        /// The most containers there ever were at a time.
+        /// Maximum number of containers at the same time so far.
         package var mostContainers = 0
         var waits: [String: [@Sendable (Int) -> Void]] = [:]
         var nextID = 1
     }
 
-    /// As a runtime takes it: "unix:///…".
+    /// The address for a runtime: "unix:///…".
     package let endpoint: String
-    /// The socket's path.
+    /// The path of the socket.
     package let path: String
     private let agent: String?
     let state = Mutex(State())
     private let listener: any Channel
 
-    /// - Parameter socketPath: made; removed by `stop`.
+    /// - Parameter socketPath: the path of the socket, which is created, and removed by `stop`.
     package static func start(socketPath: String, agent: String? = nil) async throws -> StubEngine {
         let box = Weak()
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -101,7 +103,7 @@ package final class StubEngine: Sendable {
         self.listener = listener
     }
 
-    /// Breaks the circle of engine and listener.
+    /// Breaks the reference cycle of engine and listener.
     final class Weak: Sendable {
         let engine = Mutex<StubEngine?>(nil)
     }
@@ -110,14 +112,14 @@ package final class StubEngine: Sendable {
     package func count(_ call: Call) -> Int { state.withLock { $0.calls[call] ?? 0 } }
     package func setFaults(_ change: @Sendable (inout Faults) -> Void) { state.withLock { change(&$0.faults) } }
 
-    /// Waits until the state is such, with a deadline.
+    /// Waits until the condition holds, with a deadline.
     package func waitFor(
         _ what: String, within limit: Duration = .seconds(20), _ condition: @Sendable (State) -> Bool
     ) async throws {
         try await eventually(what, within: limit) { condition(now) }
     }
 
-    /// A started container ends, as its program would end it.
+    /// Ends a started container, as if its program had ended.
     package func end(_ name: String, code: Int) { finish(name, code: code) }
 
     package func stop() async {
@@ -126,7 +128,7 @@ package final class StubEngine: Sendable {
         unlink(path)
     }
 
-    // MARK: containers
+    // MARK: Containers
 
     func launch(_ name: String) {
         let (exit, directory) = state.withLock { state -> (Int?, String?) in
@@ -152,7 +154,7 @@ package final class StubEngine: Sendable {
         reaper.start()
     }
 
-    /// The container is gone, as with AutoRemove; who waits for it hears the code.
+    /// Removes the container, as with AutoRemove. Waiting clients get the code.
     func finish(_ name: String, code: Int) {
         let (waiting, process) = state.withLock { state in
             (state.waits.removeValue(forKey: name) ?? [], state.containers.removeValue(forKey: name)?.process)
@@ -162,7 +164,7 @@ package final class StubEngine: Sendable {
     }
 }
 
-/// Waits for one child on a thread of its own, which tests can afford.
+/// Waits for one child on its own thread, which is acceptable in tests.
 private final class DetachedReaper: Sendable {
     private let pid: Int32
     private let onEnd: @Sendable (Int) -> Void

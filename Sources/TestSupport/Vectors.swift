@@ -7,7 +7,7 @@ package struct Vector: Sendable, CustomStringConvertible {
     package enum Line: Sendable, Equatable {
         case clientToServer([UInt8])
         case serverToClient([UInt8])
-        /// Zero bytes from the client.
+        /// This number of zero bytes from the client.
         case padding(Int)
         /// A Response from the server.
         case answer(streamID: UInt32, code: Int32)
