@@ -139,17 +139,18 @@ extension AgentServer {
         try require(request.execution != 0, "execution is 0")
         try require(
             !executions.contains { $0?.number == request.execution }, "execution \(request.execution) is active")
-        let isPiece = request.context != 0
-        try require(isPiece || request.argv.first?.isEmpty == false, "argv names no program")
-        try require(isPiece || request.cwd.hasPrefix("/"), "cwd is not absolute")
+        let isCopy = request.context != 0 && request.opensContext
+        let isPiece = request.context != 0 && !isCopy
+        try require(isPiece || isCopy || request.argv.first?.isEmpty == false, "argv names no program")
+        try require(isPiece || isCopy || request.cwd.hasPrefix("/"), "cwd is not absolute")
         try require(!request.opensContext || request.terminal == nil, "an interpreter with a terminal")
         try require(!isPiece || request.terminal == nil, "a piece of code with a terminal")
-        try require(!isPiece || !request.opensContext, "a piece of code that is an interpreter")
         try require(request.windowBytes > 0, "window_bytes is 0")
         guard let place = executions.firstIndex(where: { $0 == nil }) else {
             throw CallError(.resourceExhausted, "\(AgentServer.maxExecutions) executions are active", .executionLimit)
         }
         guard !isPiece else { return try startPiece(request, streamID, at: place) }
+        guard !isCopy else { return try startCopy(request, streamID, at: place) }
         guard !request.keepsBackground || canKeepBackground else {
             throw CallError(
                 .resourceExhausted, "\(AgentServer.maxBackground) programs have left something running",

@@ -117,13 +117,16 @@ extension AgentServer {
     private func take(_ kind: ContextControl.Kind, _ text: [UInt8], from host: RunningExecution, at place: Int) {
         guard let context = host.context else { return }
         switch kind {
+        case .ready where host.isUnborn: copyIsReady(host, text)
         case .ready where context.state == .starting:
             context.state = .idle
             let version = String(decoding: text.prefix(64), as: UTF8.self)
             sendBuffer.append(
                 Agent.ExecuteEvent.started(Agent.Started(pid: host.pid, interpreter: version)), type: .data,
                 streamID: host.streamID)
+        case .go where context.state == .copying: sendEnds(context, of: host)
         case .go: context.sendCode()
+        case .copied: copied(text, from: host, at: place)
         case .ended:
             guard let end = PieceEnd(text) else { return lose(host, "it sent nonsense as the end of a piece") }
             // Of an earlier one: a piece that has ended it by itself was not the last to say so.
@@ -152,8 +155,12 @@ extension AgentServer {
     /// It breaks the rules, or can't be spoken to: it is killed.
     func lose(_ host: RunningExecution, _ words: String) {
         guard let context = host.context, context.state != .lost else { return }
-        context.killDue = nil
+        context.isKilled()
         context.lossWords = context.lossWords ?? words
+        if host.isUnborn, let place = executions.firstIndex(where: { $0 === host }) {
+            let failed = host.machine.startFailed(.noResources, "the copy ended before it took any code: \(words)")
+            return perform(failed, on: host, at: place)
+        }
         host.kill(sparing: supervisors)
         // What it has said is of no interest, but for a piece that is still to be told of its end.
         context.isReadable = false
@@ -170,6 +177,7 @@ extension AgentServer {
         }
         if status == .signalled(9) { host.machine.lossWords = context.lossWords }
         context.state = .lost
+        failCopies(of: context)
     }
 }
 

@@ -262,6 +262,7 @@ class AgentServer {
             case .sendStarted(let pid):
                 sendBuffer.append(
                     Agent.ExecuteEvent.started(Agent.Started(pid: pid)), type: .data, streamID: execution.streamID)
+            case .terminate where execution.isUnborn, .kill where execution.isUnborn: endUnborn(execution, at: place)
             case .terminate:
                 // The piece that the interpreter runs ends with it.
                 piece(of: execution)?.execution.machine.contextCloses()
@@ -286,6 +287,7 @@ class AgentServer {
                 perform(execution.seal(sendBuffer), on: execution, at: place)
             case .sendEnded(var ended):
                 executions[place] = nil
+                leaveFamily(execution)
                 if execution.context != nil { contextCount -= 1 }
                 endInput(of: execution)
                 execution.host?.context?.pieceEnded()
@@ -299,13 +301,27 @@ class AgentServer {
     }
 
     private func takeReports(of execution: RunningExecution, at place: Int) {
+        let family = execution.family
         let reports = execution.reports()
         for (index, report) in reports.enumerated() {
+            var (execution, place) = (execution, place)
+            if let family, !report.isLost {
+                // Else of one that has ended for its caller.
+                guard let member = family.member(report.pid), let at = executions.firstIndex(where: { $0 === member })
+                else { continue }
+                (execution, place) = (member, at)
+            }
             let actions: [Execution.Action]
-            switch report {
-            case .started(let pid):
-                execution.pid = pid
-                actions = execution.machine.started(pid: pid, now: monotonicNow())
+            switch report.kind {
+            case .started where execution.isUnborn:
+                copyHasStarted(execution)
+                continue
+            case .failed where execution.isUnborn:
+                let words = "the copy ended before it took any code"
+                actions = execution.machine.startFailed(.noResources, words)
+            case .started:
+                execution.pid = UInt32(bitPattern: report.pid)
+                actions = execution.machine.started(pid: execution.pid, now: monotonicNow())
                 // `started` is sent when the interpreter says that it is ready.
                 if let context = execution.context {
                     context.flush()
@@ -318,14 +334,15 @@ class AgentServer {
                 let kills = execution.outOfMemoryKills(outOfMemory)
                 interpreterEnded(execution, status, usage)
                 actions = execution.machine.exited(
-                    status, usage, outOfMemoryKills: kills, hasLeft: !reports[index...].contains { $0.isGone },
+                    status, usage, outOfMemoryKills: kills,
+                    hasLeft: !reports[index...].contains { $0.isGone && $0.pid == report.pid },
                     now: monotonicNow())
             case .gone(let usage):
-                execution.dropSupervisor(isLost: false)
+                if family == nil { execution.dropSupervisor(isLost: false) }
                 actions = execution.machine.gone(usage, outOfMemoryKills: execution.outOfMemoryKills(outOfMemory))
             case .lost:
-                supervisors.remove(execution.supervisorPID)
-                execution.dropSupervisor(isLost: true)
+                supervisors.remove(family?.supervisor.pid ?? execution.supervisorPID)
+                for member in family?.members ?? [execution] { member.dropSupervisor(isLost: true) }
                 hasStrays = true
                 killStrays()
                 return
@@ -340,7 +357,9 @@ class AgentServer {
         for (place, execution) in executions.enumerated() {
             guard let execution, execution.deadline != nil else { continue }
             if let due = execution.input.endDue, due <= now { feed(execution, at: place) }
-            if let due = execution.context?.killDue, due <= now { lose(execution, "it closed its control") }
+            if let due = execution.context?.killDue, due <= now {
+                lose(execution, execution.context?.killWords ?? "")
+            }
             let hasUnread = execution.wantsToRead(.stdout) || execution.wantsToRead(.stderr)
             perform(execution.machine.timePassed(now: now, hasUnread: hasUnread), on: execution, at: place)
         }

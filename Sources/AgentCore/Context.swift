@@ -16,6 +16,8 @@ final class Context {
         case idle
         /// A piece runs, at this place among the executions.
         case busy(place: Int)
+        /// It makes the first of `copies`.
+        case copying
         /// It takes nothing any more.
         case lost
     }
@@ -25,7 +27,7 @@ final class Context {
     }
     private(set) var wasNeverReady = true
     /// It reads control as a shell does, a line at a time.
-    private let isControlledByLines: Bool
+    let isControlledByLines: Bool
     private let uid: UInt32
     private var control: Descriptor
     private let stdin: Descriptor
@@ -44,9 +46,15 @@ final class Context {
     private var code: [UInt8] = []
     /// Bytes of output, for each pipe, that were written before the event that is being taken.
     private(set) var ahead = (stdout: 0, stderr: 0)
-    /// When an interpreter that has closed its control is killed, if it has not ended by then.
-    var killDue: UInt64?
+    /// When it is killed, and for what: it has closed its control and has not ended by then, or does not copy itself.
+    private(set) var killDue: UInt64?
+    private(set) var killWords = ""
     private static let patience: UInt64 = 100_000_000
+    private static let copyLimit: UInt64 = 10_000_000_000
+    /// The executions of copies that it is to make.
+    var copies: [UInt64] = []
+    /// Of a copy: what it has said of itself.
+    var version = ""
     /// Control is closed from here.
     private var isClosing = false
     /// Why it was killed by the agent itself, where it was.
@@ -63,10 +71,19 @@ final class Context {
     /// Nil once it was started.
     private var ends: Ends?
 
-    init(_ request: Agent.ExecuteRequest) throws(SystemError) {
-        isControlledByLines = request.isControlledByLines
-        uid = request.uid
+    convenience init(_ request: Agent.ExecuteRequest) throws(SystemError) {
+        try self.init(uid: request.uid, isControlledByLines: request.isControlledByLines)
         unsent = request.driver
+    }
+
+    /// For a copy of one.
+    convenience init(copyOf other: Context) throws(SystemError) {
+        try self.init(uid: other.uid, isControlledByLines: false)
+    }
+
+    private init(uid: UInt32, isControlledByLines: Bool) throws(SystemError) {
+        self.isControlledByLines = isControlledByLines
+        self.uid = uid
         var pair: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
             throw SystemError("socketpair")
@@ -154,6 +171,39 @@ final class Context {
     /// An event was taken: what is written from now on comes after it.
     func acknowledgeEvent() { tell("ack\n") }
 
+    /// Has it make the first of `copies`.
+    func beginCopy(now: UInt64) {
+        guard let number = copies.first else { return }
+        state = .copying
+        kill(at: now + Context.copyLimit, "it did not copy itself in time")
+        tell("fork \(number) 0\n\n")
+    }
+
+    /// - Returns: false where the copy is not made.
+    func sendEnds(to copy: Context) -> Bool {
+        guard unsent.isEmpty, let ends = copy.takeEnds() else { return false }
+        let all = [ends.stdin.raw, ends.stdout.raw, ends.stderr.raw, ends.control.raw]
+        return berth_send_descriptors(control.raw, all, Int32(all.count)) == 0
+    }
+
+    /// There is no copy to be made any more.
+    func refuseEnds() { tell("\n") }
+
+    /// It has copied itself, or has not.
+    func endCopy() {
+        killDue = nil
+        copies.removeFirst()
+        state = .idle
+    }
+
+    private func kill(at due: UInt64, _ words: String) {
+        guard due < killDue ?? .max else { return }
+        killDue = due
+        killWords = words
+    }
+
+    func isKilled() { killDue = nil }
+
     /// It is to end: who waits for the next piece finds that there is none.
     func closeControl() {
         isClosing = true
@@ -178,7 +228,7 @@ final class Context {
             if count < 0, errno == EINTR { return true }
             isReadable = false
             // Its end: nobody has the other end any more. Mostly because the interpreter has ended, which is about to be told.
-            if count == 0 || errno != EAGAIN { killDue = killDue ?? monotonicNow() + Context.patience }
+            if count == 0 || errno != EAGAIN { kill(at: monotonicNow() + Context.patience, "it closed its control") }
             return false
         }
     }

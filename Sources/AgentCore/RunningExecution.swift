@@ -11,11 +11,13 @@ final class RunningExecution {
     let streamID: UInt32
     let program: Program
     var machine: Execution
-    /// Process id of the supervisor, set by `start`; 0 if there is none.
-    private(set) var supervisorPID: pid_t = 0
+    /// Process id of the supervisor, set by `start`, and for a copy when its supervisor has adopted it; 0 if there is none.
+    var supervisorPID: pid_t = 0
     /// Whether the supervisor ended without a report, so that its processes have become children of the agent.
     private(set) var isLost = false
     private var supervisor: Supervisor?
+    /// Set if it has copies, or is one: they share a supervisor.
+    var family: Family?
     /// Whether processes that it has left no longer belong to it.
     private var isDetached = false
     /// The program, if it runs without a supervisor.
@@ -25,12 +27,16 @@ final class RunningExecution {
     /// Set if this is an interpreter that runs pieces of code.
     private(set) var context: Context?
     private let opening: Agent.ExecuteRequest?
+    /// Whether it is to become a copy of an interpreter.
+    private let isCopy: Bool
     /// Set if this is a piece of code: the interpreter that runs it.
     private(set) var host: RunningExecution?
     /// Whether output from the pipes does not belong to it: an interpreter itself, or a call that runs no code.
     private let hasNoOutput: Bool
     /// CPU time that the interpreter had used before the piece, in nanoseconds.
     private var cpuTimeBefore: UInt64 = 0
+    /// CPU time is that of the interpreter and what is below it; else all that its supervisor has.
+    private var countsInterpreter = false
     var stdout: Descriptor?
     var stderr: Descriptor?
     private let terminal: Agent.Terminal?
@@ -48,7 +54,8 @@ final class RunningExecution {
         machine = Execution(Execution.Limits(request), processors: processors)
         terminal = request.terminal
         input = RunningInput(request)
-        opening = request.opensContext ? request : nil
+        isCopy = request.opensContext && request.context != 0
+        opening = request.opensContext && !isCopy ? request : nil
         hasNoOutput = request.opensContext || request.pieceKind != .run
     }
 
@@ -81,14 +88,30 @@ final class RunningExecution {
                 try startWithPipes(surroundings)
             }
         if let raw = supervisor?.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
+        if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
+        try listen(epoll, token)
+        return actions
+    }
+
+    private func listen(_ epoll: borrowing Epoll, _ token: (Source) -> UInt64) throws(SystemError) {
         if let raw = pipe(.stdout) { try epoll.add(raw, EPOLLIN, token: token(.stdout)) }
         if let raw = pipe(.stderr) { try epoll.add(raw, EPOLLIN, token: token(.stderr)) }
-        if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
-        if let context {
-            let both = EPOLL_EVENTS(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
-            try epoll.add(context.controlRaw, both, token: token(.context))
-        }
-        return actions
+        guard let context else { return }
+        let both = EPOLL_EVENTS(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
+        try epoll.add(context.controlRaw, both, token: token(.context))
+    }
+
+    /// Becomes a copy of an interpreter, whose process is still to come.
+    func join(
+        _ host: RunningExecution, asCopyWith context: Context, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
+        token: (Source) -> UInt64
+    ) throws(SystemError) {
+        self.context = context
+        killsBefore = outOfMemory.count
+        try listen(epoll, token)
+        if host.family == nil, let supervisor = host.takeSupervisor() { host.family = Family(supervisor, of: host) }
+        family = host.family
+        family?.members.append(self)
     }
 
     private func startContext(
@@ -114,7 +137,9 @@ final class RunningExecution {
         }
         self.host = host
         killsBefore = outOfMemory.count
-        if machine.limits.cpuTime != nil { cpuTimeBefore = berth_cpu_time_below(host.supervisorPID) * 1000 }
+        // Copies that are made meanwhile are not its: an interpreter that runs a piece makes none.
+        countsInterpreter = host.family.map { $0.members.count > 1 } ?? false
+        if machine.limits.cpuTime != nil { cpuTimeBefore = cpuTime(below: host) }
         isReadable = (true, true)
     }
 
@@ -182,14 +207,21 @@ final class RunningExecution {
         }
     }
 
+    /// It has no process yet that its supervisor would know of.
+    var isUnborn: Bool { isCopy && machine.phase == .starting }
+
     // MARK: Processes
 
-    func reports() -> [Supervisor.Report] { supervisor?.reports() ?? [] }
+    func reports() -> [Supervisor.Report] { family?.reports() ?? supervisor?.reports() ?? [] }
+
+    /// Its supervisor, for others to share.
+    func takeSupervisor() -> Supervisor? { supervisor.take() }
 
     func signal(_ number: Int32) {
         host?.signal(number)
         direct?.signal(number)
         supervisor?.signal(number)
+        family?.signal(number, to: self)
     }
 
     /// - Parameter supervisors: all supervisors of the agent.
@@ -199,6 +231,7 @@ final class RunningExecution {
         context?.closeControl()
         direct?.terminate(sparing: supervisors)
         supervisor?.terminate()
+        family?.terminate(self)
     }
 
     func kill(sparing supervisors: Set<pid_t>) {
@@ -206,6 +239,7 @@ final class RunningExecution {
             host.context?.lossWords = host.context?.lossWords ?? "a piece of code in it did not stop in time"
             return host.kill(sparing: supervisors)
         }
+        if let family { return family.kill(self) }
         // A supervisor reads nothing before the exec of its program, which another process may delay.
         if machine.phase == .starting, supervisorPID > 0 { _ = berth_kill_below(supervisorPID, 0) }
         direct?.kill(sparing: supervisors)
@@ -215,6 +249,7 @@ final class RunningExecution {
     /// Must be called after the last report of the supervisor.
     func dropSupervisor(isLost: Bool) {
         supervisor = nil
+        family = nil
         self.isLost = isLost
     }
 
@@ -248,8 +283,15 @@ final class RunningExecution {
     /// CPU time that its processes have used, including reaped ones, in nanoseconds.
     func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
         if let direct { return direct.cpuTime(sparing: supervisors) }
-        if let host { return berth_cpu_time_below(host.supervisorPID) * 1000 - cpuTimeBefore }
+        if let host { return max(cpuTime(below: host), cpuTimeBefore) - cpuTimeBefore }
         return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
+    }
+
+    private func cpuTime(below host: RunningExecution) -> UInt64 {
+        let used =
+            countsInterpreter
+            ? berth_cpu_time_of(pid_t(bitPattern: host.pid)) : berth_cpu_time_below(host.supervisorPID)
+        return used * 1000
     }
 
     /// Whether any of its processes runs, or waits for a processor.
@@ -343,6 +385,7 @@ final class RunningExecution {
     /// Ends the execution without waiting for its processes, because the container is being reset.
     func discard(_ buffer: SendBuffer) -> [Execution.Action] {
         supervisor = nil
+        family = nil
         if hasNoOutput { return machine.discard(stdout: 0, stderr: 0) }
         direct = nil
         return machine.discard(stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer))

@@ -10,15 +10,22 @@ struct Supervisor: ~Copyable {
     let pid: pid_t
     private let control: Descriptor
 
-    enum Report {
-        case started(pid: UInt32)
-        case failed(stage: Int32, error: Int32)
-        case exited(WaitStatus, Usage)
-        case gone(Usage)
-        /// It ended, or was killed, without a `failed` or `gone` before.
-        case lost
+    struct Report {
+        enum Kind {
+            case started
+            case failed(stage: Int32, error: Int32)
+            case exited(WaitStatus, Usage)
+            case gone(Usage)
+            /// It ended, or was killed, without a `failed` or `gone` before.
+            case lost
+        }
 
-        var isGone: Bool { if case .gone = self { true } else { false } }
+        /// The program's, as the supervisor knows it.
+        var pid: pid_t = 0
+        var kind: Kind
+
+        var isLost: Bool { if case .lost = kind { true } else { false } }
+        var isGone: Bool { if case .gone = kind { true } else { false } }
     }
 
     private init(pid: pid_t, control: consuming Descriptor) {
@@ -51,19 +58,27 @@ struct Supervisor: ~Copyable {
 
     var raw: Int32 { control.raw }
 
-    /// Sends a signal to the program's process group.
-    func signal(_ number: Int32) { send(UInt8(number)) }
+    /// Sends a signal to a program's process group.
+    /// - Parameter pid: the program; 0 is the one that it was started with. Likewise below.
+    func signal(_ number: Int32, to pid: pid_t = 0) { send(number, pid) }
 
-    /// Sends TERM to all its processes.
-    func terminate() { send(UInt8(BERTH_TERMINATE)) }
+    /// Sends TERM to all of a program's processes.
+    func terminate(_ pid: pid_t = 0) { send(Int32(BERTH_TERMINATE), pid) }
 
-    /// Kills all its processes.
+    /// Kills all of a program's processes, while others go on.
+    func kill(_ pid: pid_t) { send(Int32(BERTH_KILL), pid) }
+
+    /// A process that descends from one of its programs is a program of its own from now on, and is reported as started.
+    func adopt(_ pid: pid_t) { send(Int32(BERTH_ADOPT), pid) }
+
+    /// Kills everything.
     func kill() { shutdown(control.raw, Int32(SHUT_WR)) }
 
-    private func send(_ command: UInt8) {
-        var command = command
+    private func send(_ kind: Int32, _ pid: pid_t) {
+        var order = berth_order(kind: kind, pid: pid)
+        let size = MemoryLayout<berth_order>.size
         // It reads whenever it can. If it was stopped, it is killed.
-        if Glibc.send(control.raw, &command, 1, Int32(MSG_DONTWAIT)) < 0, errno == EAGAIN { kill() }
+        if Glibc.send(control.raw, &order, size, Int32(MSG_DONTWAIT)) < 0, errno == EAGAIN { kill() }
     }
 
     /// Returns its reports since the last call.
@@ -76,7 +91,7 @@ struct Supervisor: ~Copyable {
                 if count < 0, errno == EAGAIN || errno == EINTR { return }
                 // A record is written as a whole, so a part of one is an error.
                 guard count > 0, count % size == 0 else {
-                    found.append(.lost)
+                    found.append(Report(kind: .lost))
                     return
                 }
                 found.append(contentsOf: buffer[..<(count / size)].map(Supervisor.report))
@@ -86,15 +101,15 @@ struct Supervisor: ~Copyable {
     }
 
     private static func report(_ c: berth_report) -> Report {
-        switch UInt32(bitPattern: c.kind) {
-        case BERTH_STARTED.rawValue: .started(pid: UInt32(bitPattern: c.pid))
-        case BERTH_FAILED.rawValue: .failed(stage: c.stage, error: c.error)
-        case BERTH_EXITED.rawValue:
-            .exited(WaitStatus(c.status), usage(c))
-        case BERTH_GONE.rawValue:
-            .gone(usage(c))
-        default: .lost
-        }
+        let kind: Report.Kind =
+            switch UInt32(bitPattern: c.kind) {
+            case BERTH_STARTED.rawValue: .started
+            case BERTH_FAILED.rawValue: .failed(stage: c.stage, error: c.error)
+            case BERTH_EXITED.rawValue: .exited(WaitStatus(c.status), usage(c))
+            case BERTH_GONE.rawValue: .gone(usage(c))
+            default: .lost
+            }
+        return Report(pid: c.pid, kind: kind)
     }
 
     private static func usage(_ c: berth_report) -> Usage {

@@ -60,7 +60,7 @@ struct ExecutionState {
             if request.maxOutputBytes > 0, request.killsAtMaxOutput { causes.insert(.outputLimit) }
             if request.idleTimeoutMilliseconds > 0 { causes.insert(.idleTimeout) }
             if request.cpuTimeMilliseconds > 0 { causes.insert(.cpuTimeLimit) }
-            isPiece = request.context != 0
+            isPiece = request.context != 0 && !request.opensContext
             isContext = request.opensContext
             if isPiece || isContext { causes.insert(.contextLost) }
             endCauses = causes

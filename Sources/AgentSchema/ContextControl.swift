@@ -4,12 +4,15 @@
 /// feed, and the content. Code of a piece can write there, too, so nothing is trusted.
 public enum ContextControl {
     public enum Kind: UInt8, Sendable, Equatable {
-        /// The interpreter takes pieces. The content is its version.
+        /// The interpreter takes pieces. The content is its version, and for a copy also its pid.
         case ready = 0x72  // r
-        /// The interpreter waits for the code of the announced piece.
+        /// The interpreter waits for the code of the announced piece, or for the descriptors of its copy.
         case go = 0x67  // g
         /// A piece has ended. The content is its number, its exit code and, if known, CPU times in microseconds.
         case ended = 0x65  // e
+        /// The interpreter has forked itself. The content is the number of the copy's execution and, if it could not, the
+        /// reason. A copy sends it, too, if it can't become one.
+        case copied = 0x78  // x
         // The content is a message of berth.v1:
         case display = 0x64  // d
         case failure = 0x66  // f
@@ -20,7 +23,7 @@ public enum ContextControl {
         /// Whether it is passed on to the server unchanged.
         public var isEvent: Bool {
             switch self {
-            case .ready, .go, .ended: false
+            case .ready, .go, .ended, .copied: false
             case .display, .failure, .prompt, .completion, .inspection: true
             }
         }

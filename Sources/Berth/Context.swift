@@ -50,6 +50,19 @@ extension BerthClient {
         return Context(id: response.context, lease: lease, language: language, version: response.version)
     }
 
+    /// Copies a context with all that it holds, in milliseconds. What a piece does in one of them, the other does not see.
+    ///
+    ///     let copy = try await client.forkContext(context)
+    ///
+    /// - Throws: `unimplemented` where its language is not Python; `failedPrecondition` while a piece runs in it
+    ///   (`contextBusy`), and where it can't be copied, as while threads run in it (`contextStartFailed`), with the reason.
+    public func forkContext(_ context: Context) async throws(BerthError) -> Context {
+        let response = try await call(
+            PoolService.forkContext, ForkContextRequest(lease: context.lease.token, context: context.id))
+        return Context(
+            id: response.context, lease: context.lease, language: context.language, version: response.version)
+    }
+
     /// Ends a context, with all that it started.
     public func closeContext(_ context: Context) async throws(BerthError) {
         _ = try await call(

@@ -7,7 +7,7 @@ import Console
 struct Contexts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "context",
-        abstract: "Open, list and close contexts: interpreters in a lease that keep their state.",
+        abstract: "Open, copy, list and close contexts: interpreters in a lease that keep their state.",
         discussion: """
               export BERTH_LEASE=$(berth acquire)
               context=$(berth context open python)
@@ -15,7 +15,7 @@ struct Contexts: AsyncParsableCommand {
               berth run --context $context --code 'x * 7'
               berth context close $context
             """,
-        subcommands: [ContextOpen.self, ContextList.self, ContextClose.self])
+        subcommands: [ContextOpen.self, ContextFork.self, ContextList.self, ContextClose.self])
 }
 
 struct ContextOpen: AsyncParsableCommand {
@@ -52,6 +52,29 @@ struct ContextOpen: AsyncParsableCommand {
         try await server.call { [language, cwd, variables] client in
             let context = try await client.openContext(language, in: lease, env: variables, cwd: cwd)
             try printLine(context.id.printable)
+        }
+    }
+}
+
+struct ContextFork: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fork",
+        abstract: "Copy a Python context with all that it holds, and print the copy's id.",
+        discussion: """
+            The two do not see what becomes of each other's variables. Files that were open before are shared. It is
+            refused while threads run in the context.
+            """)
+
+    @OptionGroup var server: ServerOptions
+    @OptionGroup var leases: LeaseOptions
+
+    @Argument(help: ArgumentHelp("The context, from berth context open.", valueName: "id"))
+    var context: String
+
+    mutating func run() async throws {
+        let lease = try leases.required()
+        try await server.call { [context] client in
+            try printLine(try await client.forkContext(Context(id: context, lease: lease)).id.printable)
         }
     }
 }

@@ -75,7 +75,7 @@ static const char *read_stat(pid_t pid, char *text, size_t size) {
     return end ? end + 1 : NULL;
 }
 
-static pid_t parent_of(pid_t pid) {
+pid_t berth_parent_of(pid_t pid) {
     char text[512];
     const char *fields = read_stat(pid, text, sizeof text);
     int parent = 0;
@@ -100,7 +100,7 @@ static int visit_by_scan(pid_t root, void (*visit)(pid_t, void *), void *context
     while ((entry = readdir(proc)) && all < QUEUE_MAX) {
         if (!isdigit((unsigned char)entry->d_name[0])) continue;
         queue[all] = atoi(entry->d_name);
-        parents[all] = parent_of(queue[all]);
+        parents[all] = berth_parent_of(queue[all]);
         all++;
     }
     closedir(proc);
@@ -135,7 +135,7 @@ struct children {
 
 static void collect_child(pid_t pid, void *context) {
     struct children *children = context;
-    if (children->count < children->capacity && parent_of(pid) == children->parent) children->pids[children->count++] = pid;
+    if (children->count < children->capacity && berth_parent_of(pid) == children->parent) children->pids[children->count++] = pid;
 }
 
 static pid_t strays[QUEUE_MAX];
@@ -242,6 +242,13 @@ uint64_t berth_cpu_time_below(pid_t root) {
     add_times(root, &of_root);
     berth_visit_descendants(root, BERTH_CHILDREN_AUTO, add_times, &below);
     return microseconds(of_root.reaped + below.own + below.reaped);
+}
+
+uint64_t berth_cpu_time_of(pid_t root) {
+    struct times times = {0, 0};
+    add_times(root, &times);
+    berth_visit_descendants(root, BERTH_CHILDREN_AUTO, add_times, &times);
+    return microseconds(times.own + times.reaped);
 }
 
 uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count) {

@@ -2,7 +2,7 @@
 
 #define _GNU_SOURCE
 #include "supervisor.h"
-#include "descendants.h"
+#include "watch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,16 +24,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-// Numbers of the supervisor's descriptors, once they are arranged: its end of the socket, and the program's descriptor
-// 3.
-enum { CONTROL = STDERR_FILENO + 1, CONTEXT };
-
-static uint64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void close_from(int first) {
 #ifdef SYS_close_range
@@ -139,108 +130,6 @@ static void become_program(const struct berth_program *program, volatile struct 
     }
 }
 
-static void send_reports(const struct berth_report *reports, int count) {
-    // A stream socket takes a few hundred bytes at once. If the caller is gone, that is noticed when commands are read.
-    ssize_t ignored = write(CONTROL, reports, sizeof *reports * (size_t)count);
-    (void)ignored;
-}
-
-struct supervision {
-    pid_t program; // 0 once it is reaped
-    pid_t group;
-    uint64_t started_us;
-    int is_killing;
-};
-
-static void terminate_one(pid_t pid, void *context) {
-    const struct supervision *state = context;
-    // The processes of the group had their TERM. A handler may not expect to run twice.
-    if (getpgid(pid) == state->group) return;
-    kill(pid, SIGTERM);
-    kill(pid, SIGCONT);
-}
-
-static void kill_one(pid_t pid, void *context) {
-    (void)context;
-    kill(pid, SIGKILL);
-}
-
-static void obey(struct supervision *state) {
-    unsigned char commands[64];
-    ssize_t count = recv(CONTROL, commands, sizeof commands, MSG_DONTWAIT);
-    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) state->is_killing = 1;
-    for (ssize_t i = 0; i < count; i++) {
-        // No other group gets this number while the program is not reaped, or orphans are in the group.
-        if (commands[i] <= 64 && state->program) kill(-state->group, commands[i]);
-        if (commands[i] != BERTH_TERMINATE) continue;
-        if (state->program) {
-            kill(-state->group, SIGTERM);
-            kill(-state->group, SIGCONT);
-        }
-        berth_visit_descendants(getpid(), BERTH_CHILDREN_AUTO, terminate_one, state);
-    }
-}
-
-static void set_usage(struct berth_report *report, const struct rusage *usage) {
-    report->user_us = (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
-    report->system_us = (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
-    report->peak_memory_bytes = (uint64_t)usage->ru_maxrss * 1024;
-}
-
-static void add_usage(struct berth_report *report) {
-    struct rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
-    set_usage(report, &usage);
-}
-
-// Returns if there are children left; otherwise it ends the process.
-static void reap(struct supervision *state) {
-    struct berth_report reports[2] = {{0}, {0}};
-    int count = 0;
-    pid_t pid;
-    int status;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid != state->program) continue;
-        state->program = 0;
-        reports[count].kind = BERTH_EXITED;
-        reports[count].status = status;
-        reports[count].wall_us = now_us() - state->started_us;
-        add_usage(&reports[count]);
-        count++;
-    }
-    if (pid < 0 && errno == ECHILD) {
-        reports[count].kind = BERTH_GONE;
-        add_usage(&reports[count]);
-        count++;
-        send_reports(reports, count);
-        _exit(0);
-    }
-    if (count > 0) send_reports(reports, count);
-}
-
-// The children of killed processes become children of this process. So when it has none left, the whole tree is gone,
-// whatever was forked meanwhile. Each end of a child sends a SIGCHLD, which causes the next pass.
-static void supervise(struct supervision *state) {
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    struct pollfd ready[2] = {{.fd = CONTROL, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    while (1) {
-        struct signalfd_siginfo ignored[4];
-        while (read(signals, ignored, sizeof ignored) > 0) {}
-        reap(state);
-        if (state->is_killing) {
-            if (state->program) kill(-state->group, SIGKILL);
-            berth_visit_descendants(getpid(), BERTH_CHILDREN_AUTO, kill_one, NULL);
-        }
-        // After the end of the stream, control would always be ready.
-        ready[0].fd = state->is_killing ? -1 : CONTROL;
-        // If there is no signalfd, children are polled.
-        if (poll(ready, 2, signals < 0 ? 5 : -1) > 0 && ready[0].revents) obey(state);
-    }
-}
-
 // The supervisor's descriptors, by example. The caller passes input 9, output 12, error 14 and control 7, all of them
 // at least 3, since 0, 1 and 2 are always open in the caller. Then
 //
@@ -272,7 +161,9 @@ static void run_supervisor(const struct berth_program *program) {
     arrange_descriptors(program);
 
     volatile struct berth_failure failure = {0};
-    struct supervision state = {.started_us = now_us()};
+    static struct supervision state;
+    state.programs[0] = (struct program){.started_us = berth_now_us()};
+    state.count = 1;
     // vfork instead of fork copies no page tables, and needs no pipe to report why exec failed, since this process
     // continues only after the child has called exec or ended.
     pid_t pid = vfork();
@@ -286,20 +177,20 @@ static void run_supervisor(const struct berth_program *program) {
         report.kind = BERTH_FAILED;
         report.stage = pid < 0 ? BERTH_STAGE_FORK : failure.stage;
         report.error = pid < 0 ? errno : failure.error;
-        send_reports(&report, 1);
+        berth_send_reports(&report, 1);
         _exit(0);
     }
     report.kind = BERTH_STARTED;
     report.pid = pid;
-    send_reports(&report, 1);
+    berth_send_reports(&report, 1);
     // From here on, only the program has its ends: otherwise an end of file could never be seen.
     close(STDIN_FILENO);
     close(STDOUT_FILENO);
     close(STDERR_FILENO);
     if (program->context >= 0) close(CONTEXT);
-    state.program = pid;
-    state.group = pid;
-    supervise(&state);
+    state.programs[0].pid = pid;
+    state.programs[0].group = pid;
+    berth_watch(&state);
 }
 
 pid_t berth_supervise(const struct berth_program *program) {
@@ -349,6 +240,6 @@ pid_t berth_reap(struct berth_report *report) {
     struct rusage usage;
     pid_t pid = wait4(-1, &report->status, WNOHANG, &usage);
     if (pid < 0) return -errno;
-    if (pid > 0) set_usage(report, &usage);
+    if (pid > 0) berth_set_usage(report, &usage);
     return pid;
 }

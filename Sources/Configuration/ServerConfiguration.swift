@@ -46,7 +46,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var heldMemoryPerClientBytes: Int64?
     package var maxExecutions = 64
     package var maxWatchers = 64
-    package var maxContexts = 8
+    package var maxContexts = 32
     package var maxDisplayBytes: Int64 = 3 << 20
     package var unreadTime = Duration.seconds(600)
     /// Nil: each container has a user id of its own, from `uids`.

@@ -18,6 +18,8 @@ final class ServedContext: Sendable {
         var pieces: UInt64 = 0
         /// What runs in it: an execution's id, or nothing for a look at code.
         var running: String?
+        /// Copies of it that are being made.
+        var copies = 0
         var isOpen = false
     }
     private let state = Mutex(State())
@@ -45,12 +47,24 @@ final class ServedContext: Sendable {
     /// - Returns: false when something runs in it.
     func take(_ execution: String, isPiece: Bool) -> Bool {
         state.withLock { state in
-            guard state.running == nil else { return false }
+            guard state.running == nil, state.copies == 0 else { return false }
             state.running = execution
             if isPiece { state.pieces += 1 }
             return true
         }
     }
+
+    /// A copy is to be made of it. Several may be at a time.
+    /// - Returns: false when something runs in it.
+    func beginCopy() -> Bool {
+        state.withLock { state in
+            guard state.running == nil else { return false }
+            state.copies += 1
+            return true
+        }
+    }
+
+    func endCopy() { state.withLock { $0.copies -= 1 } }
 
     func leave() { state.withLock { $0.running = nil } }
 

@@ -70,5 +70,8 @@ enum Language: String, CaseIterable {
     /// It can be asked what could stand at a place, and what is known of a name.
     var knowsNames: Bool { self == .python }
 
+    /// Its interpreter can make a copy of itself.
+    var canFork: Bool { self == .python }
+
     static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

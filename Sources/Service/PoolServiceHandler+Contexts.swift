@@ -41,37 +41,76 @@ extension PoolServiceHandler {
         order.isControlledByLines = language.isShell
         // It has its lease's time, and ends at once with what it has left.
         (order.timeoutMilliseconds, order.outputGraceMilliseconds) = (0, 0)
-        open(order, language, token, link, call)
+        open(order, try newContext(of: token, language, link), call) { context in
+            OpenContextResponse(context: context.id, version: context.execution?.interpreter ?? "")
+        } failure: {
+            .contextStart($0, "no context of language \(language.rawValue)")
+        }
     }
 
-    private func open(
-        _ order: Agent.ExecuteRequest, _ language: Language, _ lease: LeaseToken, _ link: AgentConnection,
-        _ call: ServerCall
-    ) {
+    func forkContext(_ call: ServerCall) throws(RPCError) {
+        let request = try call.decode(ForkContextRequest.self)
+        let original = try findContext(request.context, lease: request.lease)
+        guard original.language.canFork else {
+            throw RPCError(
+                .unimplemented,
+                "contexts of language \(original.language.rawValue) can't be copied; those of python can")
+        }
+        guard !isDraining else { throw .shuttingDown }
+        try checkRoom(original.link)
+        var order = Agent.ExecuteRequest(execution: 0, argv: [])
+        order.opensContext = true
+        order.context = original.execution?.contextNumber ?? 0
+        let copy = try newContext(of: original.lease, original.language, original.link)
+        guard original.beginCopy() else {
+            contexts.remove(copy, because: "it was never made")
+            throw .contextBusy
+        }
+        open(order, copy, call) { copy in
+            original.endCopy()
+            return ForkContextResponse(context: copy.id, version: copy.execution?.interpreter ?? "")
+        } failure: {
+            original.endCopy()
+            return .contextStart($0, "the context can't be copied")
+        }
+    }
+
+    /// - Throws: RESOURCE_EXHAUSTED if its lease has as many as it may.
+    private func newContext(
+        of lease: LeaseToken, _ language: Language, _ link: AgentConnection
+    ) throws(RPCError) -> ServedContext {
         var random = SystemRandomNumberGenerator()
         let context = ServedContext(
             id: LeaseToken(using: &random).description, lease: lease, language: language, link: link,
             opened: clock.now())
         guard contexts.insert(context, most: limits.maxContexts) else {
-            return call.fail(
-                RPCError(
-                    .resourceExhausted,
-                    "this lease has \(limits.maxContexts) contexts, the most (max_contexts); close one", .contextLimit))
+            throw RPCError(
+                .resourceExhausted,
+                "this lease has \(limits.maxContexts) contexts, the most (max_contexts); close one", .contextLimit)
         }
+        return context
+    }
+
+    /// - Parameters:
+    ///   - response: when it takes pieces. Either this or `failure` is called, once.
+    private func open<Response: Message>(
+        _ order: Agent.ExecuteRequest, _ context: ServedContext, _ call: ServerCall,
+        response: @escaping @Sendable (ServedContext) -> Response,
+        failure: @escaping @Sendable (Agent.Ended) -> RPCError
+    ) {
         let answer = Answer(call)
         call.onCancel = { _ in context.execution?.end(graceMilliseconds: 0) }
-        let execution = link.execute(order, silence: .ofStart(PoolServiceHandler.startLimit)) { [contexts] event in
+        let execution = context.link.execute(order, silence: .ofStart(PoolServiceHandler.startLimit)) {
+            [contexts] event in
             switch event {
             case .started:
                 guard context.open() else { return }
-                answer.give(
-                    .success(
-                        OpenContextResponse(context: context.id, version: context.execution?.interpreter ?? "")))
+                answer.give(.success(response(context)))
             case .output, .overdue, .refused: break
             case .ended(let ended):
                 contexts.remove(context, because: ended.contextEnd)
                 guard context.open() else { return }
-                answer.give(Result<OpenContextResponse, RPCError>.failure(.contextStart(ended, language)))
+                answer.give(Result<Response, RPCError>.failure(failure(ended)))
             }
         }
         context.begin(execution)
@@ -255,18 +294,18 @@ extension RPCError {
     }
 
     /// Why an interpreter did not start.
-    static func contextStart(_ ended: Agent.Ended, _ language: Language) -> RPCError {
+    /// - Parameter words: what did not come of it.
+    static func contextStart(_ ended: Agent.Ended, _ words: String) -> RPCError {
         switch ended.cause {
         case .startFailed:
             RPCError(
                 ended.startFailure == .noResources ? .resourceExhausted : .failedPrecondition,
-                "no context of language \(language.rawValue): \(ended.message)", .contextStartFailed)
+                "\(words): \(ended.message)", .contextStartFailed)
         case .containerLost, .draining: RPCError(.unavailable, ended.message)
         case .cancelled: RPCError(.cancelled, ended.message)
         default:
             RPCError(
-                .failedPrecondition, "no context of language \(language.rawValue): \(ended.contextEnd)",
-                .contextStartFailed)
+                .failedPrecondition, "\(words): \(ended.contextEnd)", .contextStartFailed)
         }
     }
 }

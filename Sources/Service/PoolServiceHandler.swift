@@ -95,6 +95,7 @@ package final class PoolServiceHandler: RPCService {
         case .listExecutions: try listExecutions(call)
         case .openContext: try openContext(call, session)
         case .closeContext: try closeContext(call)
+        case .forkContext: try forkContext(call)
         case .listContexts: try listContexts(call)
         case .complete: try complete(call)
         case .inspect: try inspect(call)
@@ -203,7 +204,7 @@ package struct ServiceLimits: Sendable, Equatable {
     /// Maximum number of watchers of one execution.
     package var maxWatchers = 64
     /// Maximum number of contexts in one lease.
-    package var maxContexts = 8
+    package var maxContexts = 32
     /// Maximum size of one display, in bytes.
     package var maxDisplay = 3 << 20
 

@@ -28,7 +28,7 @@ enum ShownEvent {
                 guard var prompt = try? Prompt(decoding: bytes, arena: arena) else { return nil }
                 prompt.position = 0
                 return encoded(kind, prompt, arena)
-            case .ready, .go, .ended, .completion, .inspection: return nil
+            case .ready, .go, .ended, .copied, .completion, .inspection: return nil
             }
         }
     }

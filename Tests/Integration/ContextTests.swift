@@ -31,7 +31,7 @@ struct ContextTests {
     @Test("what docs/contexts.md shows at the command line comes out as it says")
     func page() async throws {
         let examples = try Self.examples("sh")
-        #expect(examples.count == 3)
+        #expect(examples.count == 5)
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "4"]) { server in
             for example in examples {
                 let result = try await server.shell(example.code)

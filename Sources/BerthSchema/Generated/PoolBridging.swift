@@ -888,6 +888,44 @@ extension CloseContextResponse: Bridged {
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {}
 }
 
+extension ForkContextRequest: Bridged {
+    package typealias C = Berth__V1__ForkContextRequest
+    public static var name: String { "berth.v1.ForkContextRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__fork_context_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__fork_context_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+        context = try arena.swift(c.pointee.context, "context")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.context = arena.string(context)
+    }
+}
+
+extension ForkContextResponse: Bridged {
+    package typealias C = Berth__V1__ForkContextResponse
+    public static var name: String { "berth.v1.ForkContextResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__fork_context_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__fork_context_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        context = try arena.swift(c.pointee.context, "context")
+        version = try arena.swift(c.pointee.version, "version")
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.context = arena.string(context)
+        c.pointee.version = arena.string(version)
+    }
+}
+
 extension ListContextsRequest: Bridged {
     package typealias C = Berth__V1__ListContextsRequest
     public static var name: String { "berth.v1.ListContextsRequest" }

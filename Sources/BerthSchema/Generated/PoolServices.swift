@@ -44,6 +44,11 @@ public enum PoolService: ServiceContract {
         /// Ends a context, with all that it started. A piece that runs in it ends as CANCELLED. NOT_FOUND when it has
         /// ended.
         case closeContext = "CloseContext"
+        /// Copies a context with all that it holds, in milliseconds. From then on they are two: what one does to its
+        /// variables, the other does not see. Python alone: UNIMPLEMENTED for another language. FAILED_PRECONDITION
+        /// while a piece runs in it (CONTEXT_BUSY), and where it can't be copied (CONTEXT_START_FAILED): threads run in
+        /// it, or it could not fork; the message says which. The copy counts as a context of the lease.
+        case forkContext = "ForkContext"
         /// The contexts of a lease, the oldest first.
         case listContexts = "ListContexts"
         /// What could stand at a place in a piece of code that is being written, in the context as it is now. Nothing
@@ -123,6 +128,9 @@ public enum PoolService: ServiceContract {
     }
     public static var closeContext: UnaryMethod<CloseContextRequest, CloseContextResponse> {
         UnaryMethod(Self.self, .closeContext)
+    }
+    public static var forkContext: UnaryMethod<ForkContextRequest, ForkContextResponse> {
+        UnaryMethod(Self.self, .forkContext)
     }
     public static var listContexts: UnaryMethod<ListContextsRequest, ListContextsResponse> {
         UnaryMethod(Self.self, .listContexts)

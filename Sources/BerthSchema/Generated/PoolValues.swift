@@ -64,7 +64,7 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
     case contextLimit = 36
     /// FAILED_PRECONDITION: a piece of code runs in it.
     case contextBusy = 37
-    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended.
+    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied.
     case contextStartFailed = 38
 
     /// As in the .proto.
@@ -1042,6 +1042,30 @@ public struct CloseContextRequest: Message {
 /// berth.v1.CloseContextResponse.
 public struct CloseContextResponse: Message {
     public init() {}
+}
+
+/// berth.v1.ForkContextRequest.
+public struct ForkContextRequest: Message {
+    public var lease: String
+    public var context: String
+
+    public init(lease: String = "", context: String = "") {
+        self.lease = lease
+        self.context = context
+    }
+}
+
+/// berth.v1.ForkContextResponse.
+public struct ForkContextResponse: Message {
+    /// The copy's id.
+    public var context: String
+    /// Of the interpreter.
+    public var version: String
+
+    public init(context: String = "", version: String = "") {
+        self.context = context
+        self.version = version
+    }
 }
 
 /// berth.v1.ListContextsRequest.

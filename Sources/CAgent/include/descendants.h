@@ -19,6 +19,9 @@ enum berth_children_source {
 // be missed, others are not. Returns the number of visited processes.
 int berth_visit_descendants(pid_t root, int source, void (*visit)(pid_t pid, void *context), void *context);
 
+// The parent of a process; 0 if there is no such process.
+pid_t berth_parent_of(pid_t pid);
+
 // Sends `signal` (0: none) to all descendants of the calling process, except its `count` children in `spared` and their
 // descendants, and except the process group `except_group` (0: none). After TERM, stopped processes are continued.
 // Returns how many processes there are, including those that have not been reaped.
@@ -37,6 +40,9 @@ int berth_strays_run(const pid_t *spared, int count);
 // CPU time in microseconds, in units of the kernel's ticks, of all descendants of `root`, including those that their
 // parents or `root` have reaped. As for times(2), children whose parents ignore SIGCHLD do not count.
 uint64_t berth_cpu_time_below(pid_t root);
+
+// The same, including `root` itself.
+uint64_t berth_cpu_time_of(pid_t root);
 
 // The same for the processes that berth_signal_strays finds, without those that the calling process has reaped.
 uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count);

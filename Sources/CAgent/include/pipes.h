@@ -25,4 +25,7 @@ int berth_set_pipe_size(int fd, int bytes);
 // many.
 ssize_t berth_splice(int pipe, int stream, size_t count);
 
+// Sends a byte, and copies of at most 8 descriptors with it, without waiting. 0, or -errno.
+int berth_send_descriptors(int socket, const int *descriptors, int count);
+
 #endif

@@ -24,10 +24,10 @@ struct berth_program {
     int context;                    // becomes the program's 3; -1: none. Only with a supervisor
 };
 
-// The messages that the supervisor writes to its control socket.
+// The messages that the supervisor writes to its control socket. Each has the pid of the program.
 enum berth_report_kind {
-    BERTH_STARTED = 1, // pid
-    BERTH_FAILED = 2,  // stage, error: the program never ran; nothing follows
+    BERTH_STARTED = 1, // it runs, or was adopted
+    BERTH_FAILED = 2,  // stage, error: the program never ran, or can't be adopted; nothing follows
     BERTH_EXITED = 3,  // status, wall_us, and usage so far as in BERTH_GONE: the program was reaped. Others may go on.
     BERTH_GONE = 4,    // user_us, system_us, peak_memory_bytes: no descendant of it is left; nothing follows
 };
@@ -38,6 +38,7 @@ enum berth_stage {
     BERTH_STAGE_DIRECTORY = 3,
     BERTH_STAGE_EXEC = 4,
     BERTH_STAGE_INTERPRETER = 5, // the file exists, but the interpreter in its first line or header does not
+    BERTH_STAGE_ADOPTION = 6,
 };
 
 // Why a program did not start. The child writes it, and the parent reads it after the child has ended or called exec:
@@ -61,15 +62,23 @@ struct berth_report {
     uint64_t peak_memory_bytes;
 };
 
-// The commands that the supervisor reads from its control socket, one byte each.
-//   1 to 64                a signal for the program's process group
-//   BERTH_TERMINATE        TERM to the process group and to all descendants of the program
-//   end of the stream      KILL to all of them. So the death of the caller ends them, too.
-enum { BERTH_TERMINATE = 0x80 };
+// The commands that the supervisor reads from its control socket. The end of the stream is KILL to everything, so that
+// the death of the caller ends it, too.
+struct berth_order {
+    int32_t kind; // 1 to 64: a signal for the program's process group; or one of the following
+    int32_t pid;  // of the program; 0: the one that the supervisor was started with
+};
+enum {
+    BERTH_TERMINATE = 0x80, // TERM to the process group and to all descendants of the program
+    BERTH_KILL = 0x81,      // KILL to all of them
+    // Makes `pid`, a descendant of one of the programs, a program of its own. Processes whose parents have ended are told
+    // apart by their hard limit of RLIMIT_RTTIME, which is inherited and can't be raised.
+    BERTH_ADOPT = 0x82,
+};
 
-// Forks a supervisor, which starts the program and reaps all its descendants. It ends when none is left. Processes that
-// are left when the program ends go on until the caller kills them, or ends. The caller must have blocked all signals,
-// and all dispositions must be the default (SIGPIPE may be ignored). Returns the pid of the supervisor.
+// Forks a supervisor, which starts the program and reaps all its descendants. It ends when none is left, adopted programs
+// included. Processes that are left when the program ends go on until the caller kills them, or ends. The caller must have
+// blocked all signals, and all dispositions must be the default (SIGPIPE may be ignored). Returns the pid of the supervisor.
 pid_t berth_supervise(const struct berth_program *program);
 
 // Starts the program as a child of the caller; `control` is not used. The caller is blocked until the program runs, and

@@ -5,16 +5,18 @@
 #
 #     run ID MAX_EVENT SIZE        and SIZE bytes of code, a piece to run
 #     complete ID CURSOR SIZE      and code; inspect ID CURSOR DETAIL SIZE likewise
+#     fork ID 0                    and an empty line: it is to become two
 #     ack                          an event was taken: what is written from now on comes after it
 #
-# and there goes, as a letter, the size of what follows and a line feed: r (ready, with the version), e (a piece has ended:
-# ID, exit code, CPU times in microseconds), and events, messages of berth.v1 in protobuf: d (Display), f (Failure),
-# p (Prompt), c (CompleteResponse), i (InspectResponse).
+# and there goes, as a letter, the size of what follows and a line feed: r (ready, with the version, and of a copy its pid),
+# e (a piece has ended: ID, exit code, CPU times in microseconds), g (the descriptors of a copy may come), x (it has forked:
+# ID and, if not, why), and events, messages of berth.v1 in protobuf: d (Display), f (Failure), p (Prompt),
+# c (CompleteResponse), i (InspectResponse).
 #
 # It is executed in a namespace of its own with builtins of its own, so that what a piece does to its own cannot break it.
 # What only some pieces need is below "#: later", and is compiled when it is first needed: a context shall start as fast as
 # Python does. Nothing here runs before `serve`: it may as well be loaded long before, and forked.
-import os
+import os as theirs
 import sys
 
 CONTROL = 3
@@ -22,6 +24,8 @@ SELF = "<berth>"
 MAX_TRACEBACK = 256 << 10
 main = sys.modules["__main__"]
 space = main.__dict__
+os = type(sys)("os")  # As it is now, whatever a piece puts into it.
+os.__dict__.update(theirs.__dict__)
 write, read = os.write, os.read
 
 
@@ -55,6 +59,8 @@ class Control:
     def fill(self):
         data = read(CONTROL, 65536)
         if not data:
+            if piece.is_copy:
+                os._exit(0)  # What is to be done at the end is the original's.
             raise SystemExit
         self.buffer += data
 
@@ -85,11 +91,13 @@ class Piece:
         self.flags = 0x2000  # Top-level await.
         self.sources = {}
         self.last = None
+        self.is_copy = False
 
 
 control = Control()
 piece = Piece()
 lock = None
+children = []
 
 
 def event(kind, data):
@@ -177,9 +185,11 @@ def serve():
     builtins.display = display
     sys.meta_path.insert(0, Finder())
     sys.argv[:] = [""]
-    control.send(b"r", ("%d.%d.%d" % sys.version_info[:3]).encode())
+    control.send(b"r", version())
     warm()
     while True:
+        if children:
+            reap()
         words = control.line()
         if words == ["ack"]:
             continue  # Of an event that a piece has written by itself.
@@ -188,8 +198,33 @@ def serve():
         numbers = [int(number) for number in numbers]
         if verb == "run":
             run_piece(code, *numbers)
+        elif verb == "fork":
+            later("copy")(*numbers)
         else:
             answer(verb, code, *numbers)
+
+
+def version():
+    return b"%d.%d.%d" % sys.version_info[:3]
+
+
+def reap():
+    """What has forked a copy ends a moment later, and is no child that a piece should find."""
+    try:
+        import select
+        while children and not select.select([CONTROL], [], [], 0.001)[0]:
+            children[:] = [pid for pid in children if not has_ended(pid, os.WNOHANG)]
+    except BaseException:
+        pass
+    if len(children) > 8:
+        has_ended(children.pop(0), 0)
+
+
+def has_ended(pid, flags):
+    try:
+        return os.waitpid(pid, flags)[0] == pid
+    except OSError:
+        return True
 
 
 def warm():
@@ -201,6 +236,8 @@ def warm():
 
 
 def run_piece(code, number, max_event):
+    while children:
+        has_ended(children.pop(), 0)
     piece.number, piece.max_event = number, max_event
     before = os.times()
     sys.stdin = open(0, closefd=False)
@@ -406,6 +443,155 @@ def run_coroutine(coroutine):
         except asyncio.CancelledError:
             pass
         raise KeyboardInterrupt from None  # Where the loop stood says nothing of the piece.
+
+
+# MARK: Copies
+
+RANDOM = (("random", "seed"), ("numpy.random", "seed"))
+
+
+def copy(number):
+    """Forks, twice: the copy is no child of this process, which a piece could wait for."""
+    words, ends = threads(), []
+    try:
+        import _socket, select
+        if not words:
+            control.send(b"g")
+            ends = receive(_socket)
+            words = "" if ends else "it is not wanted any more"
+        if not words:
+            flush()
+            pid = os.fork()
+            if pid == 0:
+                return fork_again(number, ends)
+            children.append(pid)
+    except BaseException as error:
+        words = "%s: %s" % (type(error).__name__, text_of(lambda: error))
+    for end in ends:
+        os.close(end)
+    tell(CONTROL, number, words)
+
+
+def tell(control, number, words):
+    text = ("%d %s" % (number, words)).strip().encode("utf-8", "replace")[:250]
+    write(control, b"x%d\n%s" % (len(text), text))
+
+
+def threads():
+    """Why this can't be copied, if it has threads of Python: they would not be in the copy."""
+    import _thread
+    count = _thread._count()
+    if not count:
+        return ""
+    names = []
+    try:
+        threading = sys.modules["threading"]
+        names = [str(one.name) for one in threading.enumerate() if one is not threading.main_thread()]
+    except BaseException:
+        pass
+    return "%s in it%s" % (
+        "a thread runs" if count == 1 else "%d threads run" % count, ": " + ", ".join(names)[:150] if names else "")
+
+
+def receive(_socket):
+    socket = _socket.socket(fileno=CONTROL)
+    try:
+        _, messages, _, _ = socket.recvmsg(1, _socket.CMSG_SPACE(32), _socket.MSG_CMSG_CLOEXEC)
+    finally:
+        socket.detach()
+    ends = []
+    for _, _, data in messages:
+        ends += memoryview(data[:len(data) // 4 * 4]).cast("i")
+    return ends
+
+
+def fork_again(number, ends):
+    """In a child, which the copy is forked from. It never returns; in the copy, this does."""
+    words = ""
+    try:
+        # Threads of libraries that know of forks have been ended for this one, a moment ago.
+        import time
+        parent, left = "/proc/%d/task" % os.getppid(), 20
+        while len(os.listdir(parent)) > 1 and left:
+            left -= 1
+            time.sleep(0.0005)
+        count = len(os.listdir(parent)) - 1
+        if count:
+            words = "%s in it, of a library" % ("a thread runs" if count == 1 else "%d threads run" % count)
+        elif os.fork() == 0:
+            become_copy(number, ends)
+            return
+    except BaseException as error:
+        words = "%s: %s" % (type(error).__name__, text_of(lambda: error))
+    try:
+        if words:
+            tell(ends[3], number, words)
+    finally:
+        os._exit(0)
+
+
+def become_copy(number, ends):
+    global lock
+    try:
+        ends = list(ends)
+        for place, end in enumerate(ends):
+            while end <= CONTROL:
+                end = os.dup(end)  # A piece has closed what was there.
+            ends[place] = end
+        for place, end in enumerate(ends):
+            os.dup2(end, place, place != CONTROL)
+        for end in set(ends):
+            os.close(end)
+        os.setsid()
+        mark(number)
+        control.buffer, control.busy, control.interrupted, control.running = b"", 0, False, None
+        lock, piece.is_copy = None, True
+        del children[:]
+        renew_loop()
+        for module, seed in RANDOM:
+            if module in sys.modules:
+                getattr(sys.modules[module], seed)()
+        control.send(b"r", version() + b" %d" % os.getpid())
+    except BaseException as error:
+        try:
+            tell(CONTROL, number, "%s: %s" % (type(error).__name__, text_of(lambda: error)))
+        finally:
+            os._exit(1)
+
+
+def mark(number):
+    """What a copy starts, and leaves behind, is known by this. Nobody needs the limit: it is of real-time scheduling."""
+    try:
+        import resource
+        most = resource.getrlimit(resource.RLIMIT_RTTIME)[1]
+        value = (1 << 60) - number
+        if most == resource.RLIM_INFINITY or value < most:
+            resource.setrlimit(resource.RLIMIT_RTTIME, (value, value))
+    except (ImportError, AttributeError, ValueError, OSError):
+        pass
+
+
+def renew_loop():
+    """The loop goes on in both: each with a queue of events, and a way to be woken, of its own."""
+    global loop
+    if loop is None or loop.is_closed():
+        return
+    try:
+        import selectors
+        selector = selectors.DefaultSelector()
+        for key in list(loop._selector.get_map().values()):
+            selector.register(key.fileobj, key.events, key.data)
+        loop._selector.close()
+        loop._selector = selector
+        loop._close_self_pipe()
+        loop._make_self_pipe()
+    except Exception:
+        # Not closed: that would change what the original waits for.
+        kept.append(loop)
+        loop = None
+
+
+kept = []
 
 
 # MARK: What is shown

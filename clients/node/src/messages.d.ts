@@ -127,7 +127,7 @@ export const ErrorReason: {
   readonly CONTEXT_LIMIT: 36;
   /** FAILED_PRECONDITION: a piece of code runs in it */
   readonly CONTEXT_BUSY: 37;
-  /** FAILED_PRECONDITION: its interpreter is not there, too old, or ended */
+  /** FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied */
   readonly CONTEXT_START_FAILED: 38;
 };
 
@@ -629,6 +629,20 @@ export const CloseContextRequest: MessageType<CloseContextRequest>;
 export interface CloseContextResponse {
 }
 export const CloseContextResponse: MessageType<CloseContextResponse>;
+
+export interface ForkContextRequest {
+  lease: string;
+  context: string;
+}
+export const ForkContextRequest: MessageType<ForkContextRequest>;
+
+export interface ForkContextResponse {
+  /** the copy's id */
+  context: string;
+  /** of the interpreter */
+  version: string;
+}
+export const ForkContextResponse: MessageType<ForkContextResponse>;
 
 export interface ListContextsRequest {
   lease: string;

@@ -309,6 +309,16 @@ export const CloseContextRequest = message("berth.v1.CloseContextRequest", [
 export const CloseContextResponse = message("berth.v1.CloseContextResponse", [
 ]);
 
+export const ForkContextRequest = message("berth.v1.ForkContextRequest", [
+  [1, "lease", "string"],
+  [2, "context", "string"],
+]);
+
+export const ForkContextResponse = message("berth.v1.ForkContextResponse", [
+  [1, "context", "string"],
+  [2, "version", "string"],
+]);
+
 export const ListContextsRequest = message("berth.v1.ListContextsRequest", [
   [1, "lease", "string"],
 ]);

@@ -66,6 +66,12 @@ class Live(unittest.TestCase):
                         execution.signal("INT")
                 self.assertFalse(execution.wait().context_lost)
             self.assertEqual([info.pieces for info in lease.contexts()], [6])
+            with context.fork() as copy:
+                self.assertEqual((copy.language, copy.version), ("python", context.version))
+                self.assertIsNone(copy.run("x += 1").value)
+                self.assertEqual((copy.run("x").value, context.run("x").value), ("7", "6"))
+            with lease.context("sh") as shell, self.assertRaises(berth.UnimplementedError):
+                shell.fork()
             lost = context.run("import os; os._exit(3)")
             self.assertEqual((lost.end.context_lost, lost.exit_code), (True, 3))
             with self.assertRaises(berth.NotFoundError) as caught:
@@ -81,6 +87,9 @@ class Live(unittest.TestCase):
                 async with await lease.context("python") as context:
                     await context.run("x = 6")
                     self.assertEqual((await context.run("x * 7")).value, "42")
+                    async with await context.fork() as copy:
+                        self.assertIsNone((await copy.run("x = 7")).value)
+                        self.assertEqual((await context.run("x")).value, "6")
                     events = [event async for event in context.execute("print(1); display(2); 3 / 0")]
                     self.assertEqual([type(event) for event in events], [berth.Output, berth.Display, berth.Failure])
                     self.assertEqual((await context.complete("x.bit_l")).matches, ["bit_length"])

@@ -1594,6 +1594,96 @@ void   berth__v1__close_context_response__free_unpacked
   assert(message->base.descriptor == &berth__v1__close_context_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__fork_context_request__init
+                     (Berth__V1__ForkContextRequest         *message)
+{
+  static const Berth__V1__ForkContextRequest init_value = BERTH__V1__FORK_CONTEXT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__fork_context_request__get_packed_size
+                     (const Berth__V1__ForkContextRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__fork_context_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__fork_context_request__pack
+                     (const Berth__V1__ForkContextRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__fork_context_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__fork_context_request__pack_to_buffer
+                     (const Berth__V1__ForkContextRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__fork_context_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ForkContextRequest *
+       berth__v1__fork_context_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ForkContextRequest *)
+     protobuf_c_message_unpack (&berth__v1__fork_context_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__fork_context_request__free_unpacked
+                     (Berth__V1__ForkContextRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__fork_context_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__fork_context_response__init
+                     (Berth__V1__ForkContextResponse         *message)
+{
+  static const Berth__V1__ForkContextResponse init_value = BERTH__V1__FORK_CONTEXT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__fork_context_response__get_packed_size
+                     (const Berth__V1__ForkContextResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__fork_context_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__fork_context_response__pack
+                     (const Berth__V1__ForkContextResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__fork_context_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__fork_context_response__pack_to_buffer
+                     (const Berth__V1__ForkContextResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__fork_context_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ForkContextResponse *
+       berth__v1__fork_context_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ForkContextResponse *)
+     protobuf_c_message_unpack (&berth__v1__fork_context_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__fork_context_response__free_unpacked
+                     (Berth__V1__ForkContextResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__fork_context_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__list_contexts_request__init
                      (Berth__V1__ListContextsRequest         *message)
 {
@@ -6549,6 +6639,108 @@ const ProtobufCMessageDescriptor berth__v1__close_context_response__descriptor =
   (ProtobufCMessageInit) berth__v1__close_context_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor berth__v1__fork_context_request__field_descriptors[2] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ForkContextRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ForkContextRequest, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__fork_context_request__field_indices_by_name[] = {
+  1,   /* field[1] = context */
+  0,   /* field[0] = lease */
+};
+static const ProtobufCIntRange berth__v1__fork_context_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__fork_context_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ForkContextRequest",
+  "ForkContextRequest",
+  "Berth__V1__ForkContextRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ForkContextRequest),
+  2,
+  berth__v1__fork_context_request__field_descriptors,
+  berth__v1__fork_context_request__field_indices_by_name,
+  1,  berth__v1__fork_context_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__fork_context_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__fork_context_response__field_descriptors[2] =
+{
+  {
+    "context",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ForkContextResponse, context),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ForkContextResponse, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__fork_context_response__field_indices_by_name[] = {
+  0,   /* field[0] = context */
+  1,   /* field[1] = version */
+};
+static const ProtobufCIntRange berth__v1__fork_context_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__fork_context_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ForkContextResponse",
+  "ForkContextResponse",
+  "Berth__V1__ForkContextResponse",
+  "berth.v1",
+  sizeof(Berth__V1__ForkContextResponse),
+  2,
+  berth__v1__fork_context_response__field_descriptors,
+  berth__v1__fork_context_response__field_indices_by_name,
+  1,  berth__v1__fork_context_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__fork_context_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor berth__v1__list_contexts_request__field_descriptors[1] =
 {
   {
@@ -10148,7 +10340,7 @@ const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
   berth__v1__member_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[29] =
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[30] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
@@ -10162,6 +10354,7 @@ static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[29] =
   { "ListExecutions", &berth__v1__list_executions_request__descriptor, &berth__v1__list_executions_response__descriptor },
   { "OpenContext", &berth__v1__open_context_request__descriptor, &berth__v1__open_context_response__descriptor },
   { "CloseContext", &berth__v1__close_context_request__descriptor, &berth__v1__close_context_response__descriptor },
+  { "ForkContext", &berth__v1__fork_context_request__descriptor, &berth__v1__fork_context_response__descriptor },
   { "ListContexts", &berth__v1__list_contexts_request__descriptor, &berth__v1__list_contexts_response__descriptor },
   { "Complete", &berth__v1__complete_request__descriptor, &berth__v1__complete_response__descriptor },
   { "Inspect", &berth__v1__inspect_request__descriptor, &berth__v1__inspect_response__descriptor },
@@ -10184,32 +10377,33 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   5,        /* Acknowledge */
   1,        /* Acquire */
   3,        /* Attach */
-  21,        /* ChangeMode */
+  22,        /* ChangeMode */
   11,        /* CloseContext */
-  13,        /* Complete */
+  14,        /* Complete */
   4,        /* Detach */
   2,        /* Execute */
+  12,        /* ForkContext */
   0,        /* Hello */
   6,        /* Input */
-  14,        /* Inspect */
-  12,        /* ListContexts */
-  17,        /* ListDirectory */
+  15,        /* Inspect */
+  13,        /* ListContexts */
+  18,        /* ListDirectory */
   9,        /* ListExecutions */
-  19,        /* MakeDirectory */
+  20,        /* MakeDirectory */
   10,        /* OpenContext */
-  24,        /* ReadArchive */
-  16,        /* ReadFile */
-  25,        /* Release */
-  22,        /* RemoveFile */
-  20,        /* RenameFile */
-  26,        /* Renew */
+  25,        /* ReadArchive */
+  17,        /* ReadFile */
+  26,        /* Release */
+  23,        /* RemoveFile */
+  21,        /* RenameFile */
+  27,        /* Renew */
   8,        /* Resize */
   7,        /* Signal */
-  18,        /* Stat */
-  27,        /* Stats */
-  28,        /* WatchStats */
-  23,        /* WriteArchive */
-  15         /* WriteFile */
+  19,        /* Stat */
+  28,        /* Stats */
+  29,        /* WatchStats */
+  24,        /* WriteArchive */
+  16         /* WriteFile */
 };
 const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
 {
@@ -10218,7 +10412,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  29,
+  30,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -10318,13 +10512,21 @@ void berth__v1__pool__close_context(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__fork_context(ProtobufCService *service,
+                                   const Berth__V1__ForkContextRequest *input,
+                                   Berth__V1__ForkContextResponse_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__list_contexts(ProtobufCService *service,
                                     const Berth__V1__ListContextsRequest *input,
                                     Berth__V1__ListContextsResponse_Closure closure,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__complete(ProtobufCService *service,
                                const Berth__V1__CompleteRequest *input,
@@ -10332,7 +10534,7 @@ void berth__v1__pool__complete(ProtobufCService *service,
                                void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__inspect(ProtobufCService *service,
                               const Berth__V1__InspectRequest *input,
@@ -10340,7 +10542,7 @@ void berth__v1__pool__inspect(ProtobufCService *service,
                               void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__write_file(ProtobufCService *service,
                                  const Berth__V1__WriteFileRequest *input,
@@ -10348,7 +10550,7 @@ void berth__v1__pool__write_file(ProtobufCService *service,
                                  void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_file(ProtobufCService *service,
                                 const Berth__V1__ReadFileRequest *input,
@@ -10356,7 +10558,7 @@ void berth__v1__pool__read_file(ProtobufCService *service,
                                 void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__list_directory(ProtobufCService *service,
                                      const Berth__V1__ListDirectoryRequest *input,
@@ -10364,7 +10566,7 @@ void berth__v1__pool__list_directory(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stat(ProtobufCService *service,
                            const Berth__V1__StatRequest *input,
@@ -10372,7 +10574,7 @@ void berth__v1__pool__stat(ProtobufCService *service,
                            void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__make_directory(ProtobufCService *service,
                                      const Berth__V1__MakeDirectoryRequest *input,
@@ -10380,7 +10582,7 @@ void berth__v1__pool__make_directory(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__rename_file(ProtobufCService *service,
                                   const Berth__V1__RenameFileRequest *input,
@@ -10388,7 +10590,7 @@ void berth__v1__pool__rename_file(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__change_mode(ProtobufCService *service,
                                   const Berth__V1__ChangeModeRequest *input,
@@ -10396,7 +10598,7 @@ void berth__v1__pool__change_mode(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__remove_file(ProtobufCService *service,
                                   const Berth__V1__RemoveFileRequest *input,
@@ -10404,7 +10606,7 @@ void berth__v1__pool__remove_file(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__write_archive(ProtobufCService *service,
                                     const Berth__V1__WriteArchiveRequest *input,
@@ -10412,7 +10614,7 @@ void berth__v1__pool__write_archive(ProtobufCService *service,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_archive(ProtobufCService *service,
                                    const Berth__V1__ReadArchiveRequest *input,
@@ -10420,7 +10622,7 @@ void berth__v1__pool__read_archive(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
@@ -10428,7 +10630,7 @@ void berth__v1__pool__release(ProtobufCService *service,
                               void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__renew(ProtobufCService *service,
                             const Berth__V1__RenewRequest *input,
@@ -10436,7 +10638,7 @@ void berth__v1__pool__renew(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
@@ -10444,7 +10646,7 @@ void berth__v1__pool__stats(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   const Berth__V1__WatchStatsRequest *input,
@@ -10452,7 +10654,7 @@ void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)

@@ -734,6 +734,11 @@ class Context:
         response = await self._lease._client.call("Inspect", request, pool_pb2.InspectResponse)
         return {form.mime: form.data for form in response.data}
 
+    async def fork(self) -> Context:
+        request = pool_pb2.ForkContextRequest(lease=self._lease.token, context=self.id)
+        response = await self._lease._client.call("ForkContext", request, pool_pb2.ForkContextResponse)
+        return Context(self._lease, response.context, self.language, response.version)
+
     async def close(self) -> None:
         request = pool_pb2.CloseContextRequest(lease=self._lease.token, context=self.id)
         await self._lease._client.call("CloseContext", request, pool_pb2.CloseContextResponse)

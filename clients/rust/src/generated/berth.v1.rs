@@ -590,6 +590,24 @@ pub struct CloseContextResponse {
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForkContextRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    #[prost(string, tag="2")]
+    pub context: ::prost::alloc::string::String,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForkContextResponse {
+    /// the copy's id
+    #[prost(string, tag="1")]
+    pub context: ::prost::alloc::string::String,
+    /// of the interpreter
+    #[prost(string, tag="2")]
+    pub version: ::prost::alloc::string::String,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListContextsRequest {
     #[prost(string, tag="1")]
     pub lease: ::prost::alloc::string::String,
@@ -1311,7 +1329,7 @@ pub enum ErrorReason {
     ContextLimit = 36,
     /// FAILED_PRECONDITION: a piece of code runs in it
     ContextBusy = 37,
-    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended
+    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
     ContextStartFailed = 38,
 }
 impl ErrorReason {

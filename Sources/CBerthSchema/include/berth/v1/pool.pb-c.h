@@ -52,6 +52,8 @@ typedef struct Berth__V1__OpenContextRequest__EnvEntry Berth__V1__OpenContextReq
 typedef struct Berth__V1__OpenContextResponse Berth__V1__OpenContextResponse;
 typedef struct Berth__V1__CloseContextRequest Berth__V1__CloseContextRequest;
 typedef struct Berth__V1__CloseContextResponse Berth__V1__CloseContextResponse;
+typedef struct Berth__V1__ForkContextRequest Berth__V1__ForkContextRequest;
+typedef struct Berth__V1__ForkContextResponse Berth__V1__ForkContextResponse;
 typedef struct Berth__V1__ListContextsRequest Berth__V1__ListContextsRequest;
 typedef struct Berth__V1__ListContextsResponse Berth__V1__ListContextsResponse;
 typedef struct Berth__V1__ContextInfo Berth__V1__ContextInfo;
@@ -242,7 +244,7 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__CONTEXT_BUSY = 37,
   /*
-   * FAILED_PRECONDITION: its interpreter is not there, too old, or ended
+   * FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
    */
   BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED = 38
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__ERROR_REASON)
@@ -1279,6 +1281,34 @@ struct  Berth__V1__CloseContextResponse
 #define BERTH__V1__CLOSE_CONTEXT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__close_context_response__descriptor) \
      }
+
+
+struct  Berth__V1__ForkContextRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  char *context;
+};
+#define BERTH__V1__FORK_CONTEXT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__fork_context_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Berth__V1__ForkContextResponse
+{
+  ProtobufCMessage base;
+  /*
+   * the copy's id
+   */
+  char *context;
+  /*
+   * of the interpreter
+   */
+  char *version;
+};
+#define BERTH__V1__FORK_CONTEXT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__fork_context_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Berth__V1__ListContextsRequest
@@ -2914,6 +2944,44 @@ Berth__V1__CloseContextResponse *
 void   berth__v1__close_context_response__free_unpacked
                      (Berth__V1__CloseContextResponse *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__ForkContextRequest methods */
+void   berth__v1__fork_context_request__init
+                     (Berth__V1__ForkContextRequest         *message);
+size_t berth__v1__fork_context_request__get_packed_size
+                     (const Berth__V1__ForkContextRequest   *message);
+size_t berth__v1__fork_context_request__pack
+                     (const Berth__V1__ForkContextRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__fork_context_request__pack_to_buffer
+                     (const Berth__V1__ForkContextRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ForkContextRequest *
+       berth__v1__fork_context_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__fork_context_request__free_unpacked
+                     (Berth__V1__ForkContextRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ForkContextResponse methods */
+void   berth__v1__fork_context_response__init
+                     (Berth__V1__ForkContextResponse         *message);
+size_t berth__v1__fork_context_response__get_packed_size
+                     (const Berth__V1__ForkContextResponse   *message);
+size_t berth__v1__fork_context_response__pack
+                     (const Berth__V1__ForkContextResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__fork_context_response__pack_to_buffer
+                     (const Berth__V1__ForkContextResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ForkContextResponse *
+       berth__v1__fork_context_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__fork_context_response__free_unpacked
+                     (Berth__V1__ForkContextResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__ListContextsRequest methods */
 void   berth__v1__list_contexts_request__init
                      (Berth__V1__ListContextsRequest         *message);
@@ -3904,6 +3972,12 @@ typedef void (*Berth__V1__CloseContextRequest_Closure)
 typedef void (*Berth__V1__CloseContextResponse_Closure)
                  (const Berth__V1__CloseContextResponse *message,
                   void *closure_data);
+typedef void (*Berth__V1__ForkContextRequest_Closure)
+                 (const Berth__V1__ForkContextRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ForkContextResponse_Closure)
+                 (const Berth__V1__ForkContextResponse *message,
+                  void *closure_data);
 typedef void (*Berth__V1__ListContextsRequest_Closure)
                  (const Berth__V1__ListContextsRequest *message,
                   void *closure_data);
@@ -4100,6 +4174,10 @@ struct Berth__V1__Pool_Service
                         const Berth__V1__CloseContextRequest *input,
                         Berth__V1__CloseContextResponse_Closure closure,
                         void *closure_data);
+  void (*fork_context)(Berth__V1__Pool_Service *service,
+                       const Berth__V1__ForkContextRequest *input,
+                       Berth__V1__ForkContextResponse_Closure closure,
+                       void *closure_data);
   void (*list_contexts)(Berth__V1__Pool_Service *service,
                         const Berth__V1__ListContextsRequest *input,
                         Berth__V1__ListContextsResponse_Closure closure,
@@ -4188,6 +4266,7 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## list_executions,\
       function_prefix__ ## open_context,\
       function_prefix__ ## close_context,\
+      function_prefix__ ## fork_context,\
       function_prefix__ ## list_contexts,\
       function_prefix__ ## complete,\
       function_prefix__ ## inspect,\
@@ -4253,6 +4332,10 @@ void berth__v1__pool__close_context(ProtobufCService *service,
                                     const Berth__V1__CloseContextRequest *input,
                                     Berth__V1__CloseContextResponse_Closure closure,
                                     void *closure_data);
+void berth__v1__pool__fork_context(ProtobufCService *service,
+                                   const Berth__V1__ForkContextRequest *input,
+                                   Berth__V1__ForkContextResponse_Closure closure,
+                                   void *closure_data);
 void berth__v1__pool__list_contexts(ProtobufCService *service,
                                     const Berth__V1__ListContextsRequest *input,
                                     Berth__V1__ListContextsResponse_Closure closure,
@@ -4418,6 +4501,8 @@ extern const ProtobufCMessageDescriptor berth__v1__open_context_request__env_ent
 extern const ProtobufCMessageDescriptor berth__v1__open_context_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__close_context_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__close_context_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__fork_context_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__fork_context_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__list_contexts_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__list_contexts_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__context_info__descriptor;

@@ -463,6 +463,22 @@ class FileStart(_message.Message):
     watcher: int
     def __init__(self, execution: _Optional[str] = ..., watcher: _Optional[int] = ..., info: _Optional[_Union[FileInfo, _Mapping]] = ...) -> None: ...
 
+class ForkContextRequest(_message.Message):
+    __slots__ = ["context", "lease"]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    context: str
+    lease: str
+    def __init__(self, lease: _Optional[str] = ..., context: _Optional[str] = ...) -> None: ...
+
+class ForkContextResponse(_message.Message):
+    __slots__ = ["context", "version"]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    context: str
+    version: str
+    def __init__(self, context: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
 class HelloRequest(_message.Message):
     __slots__ = ["client"]
     CLIENT_FIELD_NUMBER: _ClassVar[int]

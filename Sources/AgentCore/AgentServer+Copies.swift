@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import AgentSchema
+internal import BerthSchema
+internal import BerthWire
+internal import CAgent
+internal import Glibc
+
+/// Copies of interpreters. An interpreter forks itself: twice, so that its copy is no child that a piece could wait for.
+///
+///     agent → original   fork NUMBER
+///     original → agent   go: no thread runs
+///     agent → original   a byte, and the copy's descriptors with it
+///     original → agent   copied NUMBER
+///     copy → agent       ready, with its pid, on a control of its own
+///     agent → supervisor adopt that: it is one of its children from then on, and a program of its own
+///     supervisor → agent started
+extension AgentServer {
+    func startCopy(_ request: Agent.ExecuteRequest, _ streamID: UInt32, at place: Int) throws(CallError) {
+        let host = executions.lazy.compactMap { $0 }.first { $0.number == request.context }
+        let copy = RunningExecution(request, streamID: streamID, processors: processors)
+        guard let host, let context = host.context, context.state != .lost, host.machine.phase == .running else {
+            // It went while this came.
+            executions[place] = copy
+            return perform(copy.machine.startFailed(.unspecified, "it has ended"), on: copy, at: place)
+        }
+        guard !context.isControlledByLines else {
+            throw CallError(.invalidArgument, "interpreters that are controlled by lines can't be copied")
+        }
+        guard context.state == .idle || context.state == .copying else {
+            throw CallError(.failedPrecondition, "a piece of code runs in this context", .contextBusy)
+        }
+        do throws(SystemError) {
+            let own = try Context(copyOf: context)
+            try copy.join(host, asCopyWith: own, outOfMemory: outOfMemory, epoll: epoll) { Token.of(place, $0) }
+        } catch {
+            leaveFamily(copy)
+            throw CallError(.resourceExhausted, error.words, .executionLimit)
+        }
+        executions[place] = copy
+        contextCount += 1
+        copy.machine.willStart(now: monotonicNow())
+        context.copies.append(copy.number)
+        if context.state == .idle { context.beginCopy(now: monotonicNow()) }
+    }
+
+    private func copy(_ number: UInt64) -> (execution: RunningExecution, place: Int)? {
+        guard let place = executions.firstIndex(where: { $0?.number == number }), let copy = executions[place],
+            copy.isUnborn
+        else { return nil }
+        return (copy, place)
+    }
+
+    /// The interpreter is about to fork.
+    func sendEnds(_ context: Context, of host: RunningExecution) {
+        guard let number = context.copies.first else { return }
+        // One that has been given up meanwhile has none: the interpreter finds that out.
+        guard let copy = copy(number)?.execution.context else { return context.refuseEnds() }
+        if !context.sendEnds(to: copy) { lose(host, "it takes no descriptors") }
+    }
+
+    /// An interpreter has forked, or says why it can't; or a copy says that it can't be one.
+    func copied(_ text: [UInt8], from host: RunningExecution, at place: Int) {
+        guard let context = host.context else { return }
+        let parts = String(decoding: text, as: UTF8.self).split(separator: " ", maxSplits: 1)
+        guard let first = parts.first, let number = UInt64(first) else {
+            return lose(host, "it sent nonsense of a copy")
+        }
+        if host.isUnborn { return fail(host.number, parts.count > 1 ? String(parts[1]) : "it is not wanted") }
+        // A piece may say so, too.
+        guard context.state == .copying, number == context.copies.first else { return }
+        context.endCopy()
+        if parts.count > 1 { fail(number, String(parts[1])) }
+        context.beginCopy(now: monotonicNow())
+    }
+
+    private func fail(_ number: UInt64, _ words: String) {
+        guard let (copy, place) = copy(number) else { return }
+        perform(copy.machine.startFailed(.unspecified, words), on: copy, at: place)
+    }
+
+    /// A copy takes pieces, and says who it is.
+    func copyIsReady(_ copy: RunningExecution, _ text: [UInt8]) {
+        let parts = text.split(separator: UInt8(ascii: " "))
+        guard copy.isUnborn, copy.pid == 0, parts.count == 2,
+            let pid = Int32(String(decoding: parts[1], as: UTF8.self)),
+            pid > 1, copy.family?.member(pid) == nil
+        else { return }
+        copy.context?.version = String(decoding: parts[0].prefix(64), as: UTF8.self)
+        copy.pid = UInt32(pid)
+        copy.family?.supervisor.adopt(pid)
+    }
+
+    /// Its supervisor has it.
+    func copyHasStarted(_ copy: RunningExecution) {
+        guard copy.isUnborn, let family = copy.family, let context = copy.context else { return }
+        copy.supervisorPID = family.supervisor.pid
+        _ = copy.machine.started(pid: copy.pid, now: monotonicNow())
+        context.state = .idle
+        sendBuffer.append(
+            Agent.ExecuteEvent.started(Agent.Started(pid: copy.pid, interpreter: context.version)), type: .data,
+            streamID: copy.streamID)
+    }
+
+    /// A copy is to end before it is one.
+    func endUnborn(_ copy: RunningExecution, at place: Int) {
+        if copy.pid > 0 { copy.family?.supervisor.kill(pid_t(bitPattern: copy.pid)) }
+        perform(copy.machine.gone(nil, outOfMemoryKills: 0), on: copy, at: place)
+    }
+
+    /// Nobody is left to make them.
+    func failCopies(of context: Context) {
+        let copies = context.copies
+        context.copies = []
+        for number in copies { fail(number, "it has ended") }
+    }
+
+    /// It has ended. What its supervisor says of others is heard by one of them.
+    func leaveFamily(_ execution: RunningExecution) {
+        guard let family = execution.family else { return }
+        execution.family = nil
+        family.members.removeAll { $0 === execution }
+        guard let place = executions.firstIndex(where: { one in one.map { $0.family === family } ?? false }) else {
+            return
+        }
+        epoll.change(family.raw, EPOLLIN, token: Token.of(place, .control))
+    }
+}
