@@ -166,6 +166,7 @@ struct ForkContextTests {
                     while True:
                         await asyncio.sleep(0.01)
                         steps.append(1)
+                await asyncio.sleep(0)
                 task = asyncio.ensure_future(work())
                 await asyncio.sleep(0.03)
                 """, in: context)
@@ -295,7 +296,9 @@ struct ForkContextTests {
             testDescription: "no module can be imported",
             code: "import sys\nfor name in ('_socket', 'select', 'resource', 'time'): sys.modules[name] = None",
             words: "_socket"),
-        Hostile(testDescription: "builtins are empty", code: "import builtins; builtins.__dict__.clear()"),
+        Hostile(
+            testDescription: "builtins are empty", code: "import builtins; builtins.__dict__.clear()",
+            words: "NameError"),
     ]
 
     @Test(

@@ -5,7 +5,8 @@ import BerthSchema
 import Testing
 import TestSupport
 
-/// Pieces that do to their interpreter what they can: the end is typed, and others notice nothing.
+/// Pieces that do to their interpreter what they can: the end is typed, and others notice nothing. What they do to other
+/// processes is in Integration's, in a container.
 @Suite("Hostile pieces of code")
 struct HostileContextTests {
     private struct Case: CustomTestStringConvertible {
@@ -67,10 +68,6 @@ struct HostileContextTests {
             testDescription: "shows what contains itself", code: "x = []\nfor i in range(10000): x = [x]\nx",
             cause: .exited, isLost: false),
         Case(
-            testDescription: "signals the agent",
-            code: "import os\nfor n in (9, 15, 2):\n    try: os.kill(1, n)\n    except OSError: pass",
-            cause: .exited, isLost: false),
-        Case(
             testDescription: "ignores interrupts",
             code: "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)", cause: .timedOut),
     ]
@@ -79,8 +76,6 @@ struct HostileContextTests {
         "whatever a piece does, its end is typed, and another context of the lease and the next one are well",
         arguments: cases)
     private func hostile(_ hostile: Case) async throws {
-        // Whose processes are not in a container could reach others: these are the tests' own.
-        if hostile.testDescription == "signals the agent" { return }
         try await ContextTests.with { client, lease, context in
             let other = try await client.openContext("python", in: lease, cwd: "/tmp")
             try await client.run("kept = 5", in: other)
