@@ -122,7 +122,7 @@ enum UnreadBenchmark {
                         "the program ended with \(ended.cause) \(ended.exitCode) after \(ended.stdoutBytes) bytes, "
                             + "of which \(offset) came: \(ended.message)")
                 }
-            case .started, .display, .failure, .prompt, .unknown: break
+            case .started, .display, .failure, .prompt, .outputEnded, .unknown: break
             }
         }
         let took = began.duration(to: clock.now).inSeconds

@@ -34,7 +34,9 @@ extension AgentServer {
         guard header.streamID % 2 == 1 else {
             return refuse(header.streamID, .init(.invalidArgument, "stream \(header.streamID) is not odd"))
         }
-        let isActive = executions.contains { $0?.streamID == header.streamID }
+        let isActive =
+            executions.contains { $0?.streamID == header.streamID }
+            || connections.contains { $0?.streamID == header.streamID }
         switch header.type {
         case .request where isActive:
             refuse(header.streamID, .init(.invalidArgument, "stream \(header.streamID) is active"))
@@ -139,6 +141,11 @@ extension AgentServer {
         try require(request.execution != 0, "execution is 0")
         try require(
             !executions.contains { $0?.number == request.execution }, "execution \(request.execution) is active")
+        try require(connection(of: request.execution) == nil, "execution \(request.execution) is active")
+        if let endpoint = request.connectTo {
+            try require(request.windowBytes > 0, "window_bytes is 0")
+            return try connect(request, to: endpoint, streamID)
+        }
         let isCopy = request.context != 0 && request.opensContext
         let isPiece = request.context != 0 && !isCopy
         try require(isPiece || isCopy || request.argv.first?.isEmpty == false, "argv names no program")
@@ -169,6 +176,9 @@ extension AgentServer {
     }
 
     private func acknowledge(_ request: Agent.AcknowledgeRequest) throws(CallError) {
+        if let (connection, _) = connection(of: request.execution) {
+            return try acknowledge(request.bytes, of: connection)
+        }
         let (execution, _) = try place(of: request.execution)
         guard execution.machine.acknowledge(request.bytes, now: monotonicNow()) else {
             let outstanding = execution.machine.outstanding
@@ -179,6 +189,10 @@ extension AgentServer {
     private func signal(_ request: Agent.SignalRequest) throws(CallError) {
         guard (0...64).contains(request.signal) else {
             throw CallError(.invalidArgument, "\(request.signal) is not a signal")
+        }
+        if let (connection, place) = connection(of: request.execution) {
+            guard request.signal == 0 else { throw CallError(.failedPrecondition, "a connection takes no signals") }
+            return cancel(connection, at: place)
         }
         let (execution, place) = try place(of: request.execution)
         let actions =

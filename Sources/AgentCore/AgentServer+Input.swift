@@ -15,6 +15,9 @@ extension AgentServer {
             throw CallError(
                 .invalidArgument, "\(request.data.count) bytes; at most \(InputQueue.largestCall) are taken")
         }
+        if let (connection, place) = connection(of: request.execution) {
+            return try input(request, streamID, to: connection, at: place)
+        }
         let (execution, place) = try place(of: request.execution)
         var waiting = (bytes: request.data.count, calls: 1)
         for other in executions {
@@ -34,6 +37,9 @@ extension AgentServer {
     }
 
     func resize(_ request: Agent.ResizeRequest) throws(CallError) {
+        guard connection(of: request.execution) == nil else {
+            throw CallError(.failedPrecondition, "a connection has no terminal", .noTerminal)
+        }
         let (execution, _) = try place(of: request.execution)
         guard execution.resize(request.terminal) else {
             throw CallError(.failedPrecondition, "the program has no terminal", .noTerminal)
@@ -60,7 +66,7 @@ extension AgentServer {
 }
 
 extension CallError {
-    fileprivate init(_ refusal: InputQueue.Refusal) {
+    init(_ refusal: InputQueue.Refusal) {
         switch refusal {
         case .gap(let expected):
             self.init(.failedPrecondition, "bytes are missing: offset \(expected) is expected", .inputGap)

@@ -22,6 +22,7 @@ extension AgentServer {
     }
 
     private func endExecutions() {
+        endConnections()
         for (place, execution) in executions.enumerated() {
             guard let execution else { continue }
             perform(execution.discard(sendBuffer), on: execution, at: place)

@@ -23,14 +23,17 @@ class AgentServer {
     let sendBuffer: SendBuffer
     let arena = Arena()
     let outOfMemory = OutOfMemoryCounter()
-    private let oomScore = AgentServer.raisedOOMScore()
+    let oomScore = AgentServer.raisedOOMScore()
 
     /// The state that a reset restores, or why resets are impossible.
     let baseline: Result<Baseline, Unprovable>
 
     /// The executions. The index of each is part of the tokens of its events.
     var executions = [RunningExecution?](repeating: nil, count: maxExecutions)
-    /// How many of them are interpreters. Most containers have none, so nothing has to be read from them.
+    /// Connections, each at the place that its events' tokens name; no longer than it need be.
+    var connections: [RunningConnection?] = []
+    var connectionCount = 0
+    /// How many of `executions` are interpreters. Most containers have none, so nothing has to be read from them.
     var contextCount = 0
     /// Processes that ended programs have left running.
     var background: [Background] = []
@@ -81,9 +84,15 @@ class AgentServer {
         static let first: UInt64 = 8
         /// Tokens of `background` begin here.
         static let background: UInt64 = 1 << 32
+        /// Connections' begin here.
+        static let connections: UInt64 = 1 << 48
 
         static func of(_ place: Int, _ source: RunningExecution.Source) -> UInt64 {
             first + UInt64(place) << 3 | source.rawValue
+        }
+
+        static func of(connection place: Int, _ source: ConnectionSource) -> UInt64 {
+            connections + UInt64(place) << 1 | source.rawValue
         }
     }
 
@@ -132,6 +141,7 @@ class AgentServer {
         pump()
         // Events of contexts are sent after the output before them.
         if listen() { pump() }
+        pumpConnections()
         dropOutputOfBackground()
         passTime()
         flush()
@@ -150,6 +160,7 @@ class AgentServer {
         case Token.signals:
             takeSignals()
         case let token:
+            if token >= Token.connections { return connectionChanged(token) }
             if token >= Token.background { return backgroundBecameReadable(token - Token.background) }
             let place = Int((token - Token.first) >> 3)
             guard let source = RunningExecution.Source(rawValue: token & 7), let execution = executions[place] else {
@@ -172,12 +183,16 @@ class AgentServer {
 
     /// Milliseconds until something is due; 0 if there is more to do now.
     private func timeout() -> Int32 {
-        if hasMoreToPump || hasMoreToDrop || hasMoreControl || (isInputReadable && sendBuffer.canTakeRequest) {
+        if hasMoreToPump || hasMoreToDrop || hasMoreControl || hasMoreOfConnections
+            || (isInputReadable && sendBuffer.canTakeRequest)
+        {
             return 0
         }
         // Memory is returned only after some idle time, since output that goes on would allocate it again at once.
         let idle: Int32 = sendBuffer.isTrimmable && sendBuffer.isEmpty ? 100 : -1
-        guard let due = executions.lazy.compactMap({ $0?.deadline }).min() else { return idle }
+        var first = executions.lazy.compactMap({ $0?.deadline }).min()
+        if let due = connectionDeadline { first = min(first ?? .max, due) }
+        guard let due = first else { return idle }
         let now = monotonicNow()
         let wait = due <= now ? 0 : Int32(clamping: (due - now + 999_999) / 1_000_000)
         return idle < 0 ? wait : min(wait, idle)
@@ -352,6 +367,7 @@ class AgentServer {
     }
 
     private func passTime() {
+        passTimeOfConnections()
         guard executions.contains(where: { $0?.deadline != nil }) else { return }
         let now = monotonicNow()
         for (place, execution) in executions.enumerated() {

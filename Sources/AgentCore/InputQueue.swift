@@ -37,6 +37,7 @@ struct InputQueue {
     private var start = 0
     private var calls: [Call] = []
     private let capacity: Int
+    private let ahead: UInt64
     /// Offset of the next expected byte.
     private(set) var expected: UInt64
     /// Number of bytes that are not written.
@@ -50,7 +51,9 @@ struct InputQueue {
     /// - Parameters:
     ///   - first: bytes that no call waits for.
     ///   - hasEnd: whether the input ends after them.
-    init(first: [UInt8], hasEnd: Bool) {
+    ///   - ahead: how many bytes may wait to be written when a call is answered.
+    init(first: [UInt8], hasEnd: Bool, ahead: UInt64 = InputQueue.ahead) {
+        self.ahead = ahead
         expected = UInt64(first.count)
         waiting = first.count
         capacity = first.count + InputQueue.capacity
@@ -93,7 +96,7 @@ struct InputQueue {
 
     /// Removes and returns the calls that can be answered.
     mutating func answerable() -> [Call] {
-        let reach = expected - UInt64(waiting) + InputQueue.ahead
+        let reach = expected - UInt64(waiting) + ahead
         let count = calls.prefix { $0.end <= reach }.count
         guard count > 0 else { return [] }
         defer { calls.removeFirst(count) }

@@ -2,6 +2,7 @@
 
 internal import BerthSchema
 internal import BerthWire
+internal import CAgent
 internal import Glibc
 
 /// Frames to send to the server: one block of fixed size, filled at the end and written from the front. Of large output, only
@@ -10,16 +11,18 @@ internal import Glibc
 /// It is bounded by construction. Output is read only while `outputRoom` is left, and requests only while `requestRoom` is;
 /// the space between is for what must always fit: answers, and the start and end of each execution.
 final class SendBuffer {
-    static let capacity = 256 << 10
+    static let capacity = 384 << 10
     /// Maximum bytes of output in one frame.
     static let maxChunk = 32 << 10
     /// No request is read with less free space than this: 64 executions may each have a start and an end to report
-    /// (`maxEndSize`) at any time.
-    static let requestRoom = 96 << 10
+    /// (`maxEndSize`) at any time, and connections theirs, with the answers to what waits to be taken.
+    static let requestRoom = (96 << 10) + AgentServer.maxConnections * maxConnectionSize
     /// Maximum bytes of the frames that end an execution.
     static let maxEndSize = 1 << 10
+    /// Maximum bytes of the frames that start and end a connection, and answer one of its calls.
+    private static let maxConnectionSize = 512
     /// Maximum bytes of an answer's payload: what `requestRoom` leaves after the ends.
-    static let maxAnswer = requestRoom - AgentServer.maxExecutions * maxEndSize - (1 << 10)
+    static let maxAnswer = (96 << 10) - AgentServer.maxExecutions * maxEndSize - (1 << 10)
     private static let outputRoom = requestRoom + maxChunk + headRoom
     private static let headRoom = FrameHeader.size + OutputHead.maxSize
 
@@ -121,10 +124,18 @@ final class SendBuffer {
                 return count
             }
         }
+        return appendOutput(limit: limit, stream: stream, offset: offset, streamID: streamID) { read(pipe, $0, limit) }
+    }
+
+    /// - Parameter take: puts up to `limit` bytes at an address, and returns how many.
+    @inline(__always)
+    private func appendOutput(
+        limit: Int, stream: UInt32, offset: UInt64, streamID: UInt32, _ take: (UnsafeMutableRawPointer) -> Int
+    ) -> Int {
         let expected = SendBuffer.frontSize(stream: stream, offset: offset, count: limit)
         makeRoom(expected + limit)
         guard let base = block.baseAddress else { return 0 }
-        let count = read(pipe, base + end + expected, limit)
+        let count = take(base + end + expected)
         guard count > 0 else { return count }
         // A shorter length may be encoded in fewer bytes, and then the data is moved. That never happens with a full chunk.
         let front = SendBuffer.frontSize(stream: stream, offset: offset, count: count)
@@ -132,6 +143,15 @@ final class SendBuffer {
         appendFront(stream: stream, offset: offset, count: count, streamID: streamID)
         advance(count)
         return count
+    }
+
+    /// Takes output from a connection's socket. `canTakeOutput` must be true.
+    /// - Parameter limit: maximum bytes to take, 1 to `maxChunk`.
+    /// - Returns: number of bytes, 0 at the end, or a negative errno.
+    func appendOutput(fromSocket socket: Int32, limit: Int, offset: UInt64, streamID: UInt32) -> Int {
+        appendOutput(limit: limit, stream: 0, offset: offset, streamID: streamID) {
+            berth_receive(socket, $0, limit)
+        }
     }
 
     /// Keeps the pipe of a tail that could not be sent at once, since its execution may end and close the pipe.

@@ -32,7 +32,7 @@ extension AgentConnection {
         guard answer.tookMicroseconds <= (limit + 1000) * 1000 else {
             throw refuse("a reset that took longer than time")
         }
-        guard openExecutions == 0 else { throw refuse("a reset with executions under way") }
+        guard openExecutions == 0, openConnections == 0 else { throw refuse("a reset with executions under way") }
     }
 
     private func ask<Q, A>(

@@ -27,6 +27,8 @@ public final class AgentConnection: MemberLink {
         var nextExecution: UInt64 = 1
         /// Number of executions that the agent has not ended.
         var open = 0
+        /// Of them, connections.
+        var connections = 0
         var reason: LinkCloseReason?
         var violation: String?
         /// How many of the member's out-of-memory kills were already reported in the end of an execution.
@@ -72,6 +74,7 @@ public final class AgentConnection: MemberLink {
         let number = state.withLock { state in
             defer { state.nextExecution += 1 }
             state.open += 1
+            if request.connectTo != nil { state.connections += 1 }
             return state.nextExecution
         }
         var request = request
@@ -109,10 +112,18 @@ public final class AgentConnection: MemberLink {
     }
 
     /// An execution has ended, in whatever way.
-    func executionEnded() { state.withLock { $0.open -= 1 } }
+    func executionEnded(isConnection: Bool) {
+        state.withLock { state in
+            state.open -= 1
+            if isConnection { state.connections -= 1 }
+        }
+    }
 
     /// Number of executions that the agent has not ended.
-    public var openExecutions: Int { state.withLock { $0.open } }
+    public var openExecutions: Int { state.withLock { $0.open - $0.connections } }
+
+    /// Number of connections that the agent has not ended.
+    public var openConnections: Int { state.withLock { $0.connections } }
 
     /// Closes the stream because the agent violated the protocol.
     func violate(_ what: String) {
@@ -142,6 +153,8 @@ public final class AgentConnection: MemberLink {
 public enum ExecutionEvent: Sendable {
     case started(pid: UInt32)
     case output(OutputChunk)
+    /// Of a connection: no more output comes.
+    case outputEnded
     /// Its time is over and output that nobody takes holds up its end: it is to be taken now, and kept or thrown away.
     case overdue
     /// The agent has no room for it, and it never ran; the end follows.

@@ -10,12 +10,14 @@ internal import Synchronization
 /// One program in a member, as the server sees it. May be used from any thread.
 public final class Execution: Sendable {
     let number: UInt64
+    private let isConnection: Bool
     let link: AgentConnection
     private let sink: @Sendable (ExecutionEvent) -> Void
     let state: Mutex<ExecutionState>
 
     init(_ request: Agent.ExecuteRequest, link: AgentConnection, sink: @escaping @Sendable (ExecutionEvent) -> Void) {
         number = request.execution
+        isConnection = request.connectTo != nil
         state = Mutex(ExecutionState(window: request.windowBytes, request: request))
         self.link = link
         self.sink = sink
@@ -140,7 +142,7 @@ public final class Execution: Sendable {
             state.watchdog.set(nil)
             return (state.streamEnded(), state.written)
         }
-        link.executionEnded()
+        link.executionEnded(isConnection: isConnection)
         switch end {
         case nil: break
         case .ended(let ended):

@@ -43,6 +43,8 @@ struct ExecutionState {
     private var offsets: [UInt64] = [0, 0, 0]
     /// What an interpreter says of itself.
     private(set) var interpreter = ""
+    /// Of a connection: no more output comes.
+    private var hasOutputEnded = false
     /// Offset after the last byte of standard input that was passed to the agent.
     private var givenInput: UInt64
     var watchdog = Watchdog()
@@ -52,6 +54,7 @@ struct ExecutionState {
         let endCauses: Set<EndCause>
         let isPiece: Bool
         let isContext: Bool
+        let isConnection: Bool
 
         init(_ request: Agent.ExecuteRequest) {
             maxOutput = request.maxOutputBytes == 0 ? .max : request.maxOutputBytes
@@ -62,6 +65,8 @@ struct ExecutionState {
             if request.cpuTimeMilliseconds > 0 { causes.insert(.cpuTimeLimit) }
             isPiece = request.context != 0 && !request.opensContext
             isContext = request.opensContext
+            isConnection = request.connectTo != nil
+            if isConnection { causes.insert(.connectionReset) }
             if isPiece || isContext { causes.insert(.contextLost) }
             endCauses = causes
         }
@@ -90,6 +95,13 @@ struct ExecutionState {
             if let problem = problem(of: ended) { return .violation(problem) }
             phase = .over(ended)
             return .ignore
+        case (.outputEnded, .running):
+            guard limits.isConnection, !hasOutputEnded else {
+                return .violation("an end of output that it cannot have")
+            }
+            hasOutputEnded = true
+            return .pass(.outputEnded)
+        case (.outputEnded, _): return .violation("an end of output before the start or after the end")
         case (.started, _): return .violation("a second start, or one after the end")
         case (.output(let output), _): return receive(OutputChunk(output))
         case (.ended, _): return .violation("a second end")
@@ -134,7 +146,8 @@ struct ExecutionState {
     mutating func receive(_ chunk: OutputChunk) -> Reception {
         if case .givenUp = phase { return .ignore }
         guard case .running = phase else { return .violation("output before the start or after the end") }
-        guard chunk.stream < (limits.isPiece ? 3 : 2) else {
+        guard !hasOutputEnded else { return .violation("output after its end") }
+        guard chunk.stream < (limits.isPiece ? 3 : limits.isConnection ? 1 : 2) else {
             return .violation("output on stream \(chunk.stream), which it does not have")
         }
         let stream = Int(chunk.stream)

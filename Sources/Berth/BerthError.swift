@@ -130,5 +130,9 @@ extension BerthError {
         /// A piece of code runs in it.
         public static let contextBusy = Reason(name: "CONTEXT_BUSY")
         public static let contextStartFailed = Reason(name: "CONTEXT_START_FAILED")
+        /// Nobody listens there, or whoever does takes no more connections.
+        public static let connectionRefused = Reason(name: "CONNECTION_REFUSED")
+        public static let notASocket = Reason(name: "NOT_A_SOCKET")
+        public static let connectionLimit = Reason(name: "CONNECTION_LIMIT")
     }
 }

@@ -48,7 +48,7 @@ public struct CollectedOutput: Sendable, Equatable {
             displayBytes += size
             displays.append(display)
         case .failure(let failure): self.failure = failure
-        case .started, .dropped, .prompt, .unknown: break
+        case .started, .dropped, .prompt, .outputEnded, .unknown: break
         }
     }
 

@@ -184,6 +184,7 @@ extension ExecuteEvent: CreditedEvent {
         case .failure(let failure):
             .shown(position: failure.position, bytes: failure.traceback.reduce(0) { $0 + $1.utf8.count })
         case .prompt(let prompt): .shown(position: prompt.position, bytes: prompt.text.utf8.count)
+        case .outputEnded: .other
         case .ended: .last
         case .unknown: .other
         }

@@ -52,7 +52,7 @@ extension Execution {
                             guard let text = readers[stream]?.end(), !text.isEmpty else { continue }
                             last.append(Text(stream: stream, text: text, dropped: 0))
                         }
-                    case .started, .display, .failure, .prompt, .unknown: break
+                    case .started, .display, .failure, .prompt, .outputEnded, .unknown: break
                     }
                 }
                 return last.popLast()

@@ -43,7 +43,7 @@ struct EventPrinter {
         case .dropped(let dropped):
             try printTail(of: dropped.stream)
             try print(EventLine(event))
-        case .started, .ended, .display, .failure, .prompt, .unknown:
+        case .started, .ended, .display, .failure, .prompt, .outputEnded, .unknown:
             for stream in [OutputStream.stdout, .stderr] { try printTail(of: stream) }
             try print(EventLine(event))
         }
@@ -72,7 +72,7 @@ struct EventPrinter {
             try printer.print(display)
         case .failure(let failure): ShownPrinter().print(failure)
         case .prompt(let prompt): _ = writeAll(Array(prompt.text.printable.utf8), to: STDERR_FILENO)
-        case .started, .ended, .unknown: break
+        case .started, .ended, .outputEnded, .unknown: break
         }
     }
 }
@@ -197,6 +197,10 @@ private struct EventLine: Encodable {
             position = prompt.position
             text = prompt.text
             if prompt.isPassword { password = true }
+        case .outputEnded(let end):
+            self.event = "output_ended"
+            stream = end.stream.name
+            offset = end.offset
         case .unknown:
             return nil
         }
@@ -220,6 +224,7 @@ extension EndCause {
         case .idleTimeout: "idle_timeout"
         case .cpuTimeLimit: "cpu_time_limit"
         case .contextLost: "context_lost"
+        case .connectionReset: "connection_reset"
         }
     }
 }

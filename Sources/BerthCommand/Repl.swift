@@ -181,7 +181,7 @@ final class ReplSession {
                     running.loseContext()
                 }
                 return ended.exitStatus(interruptedBy: nil)
-            case .started, .dropped, .unknown: try printed.print(event)
+            case .started, .dropped, .outputEnded, .unknown: try printed.print(event)
             }
         }
         return ExitStatus.ownFailure

@@ -35,6 +35,7 @@ struct ServerSettings: Sendable {
             maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID,
             outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
         limits.maxExecutionsPerLease = configuration.maxExecutions
+        limits.maxConnectionsPerLease = configuration.maxConnects
         limits.maxWatchers = configuration.maxWatchers
         limits.maxContexts = configuration.maxContexts
         limits.maxDisplay = Int(configuration.maxDisplayBytes)

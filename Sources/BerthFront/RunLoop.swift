@@ -158,7 +158,7 @@ struct RunLoop: ~Copyable {
             case .dropped(let dropped):
                 printError(dropped.words)
                 outputs.skip(dropped)
-            case .output, .display, .failure, .prompt, .unknown: break
+            case .output, .display, .failure, .prompt, .outputEnded, .unknown: break
             }
         } catch {
             fail("the server sent \(error)")

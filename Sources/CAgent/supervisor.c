@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include "supervisor.h"
+#include "child.h"
 #include "watch.h"
 
 #include <dirent.h>
@@ -25,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void close_from(int first) {
+void berth_close_from(int first) {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0) return;
 #endif
@@ -47,7 +48,7 @@ static void close_from(int first) {
 
 // Changes to the user, without supplementary groups. setgroups may be refused, for example in a user namespace, which
 // is harmless only if this process has no other groups.
-static int become(uint32_t uid, uint32_t gid) {
+int berth_become(uint32_t uid, uint32_t gid) {
     // For setresuid, -1 means "no change", so the user would stay root.
     if (uid == UINT32_MAX || gid == UINT32_MAX) return -EINVAL;
     gid_t groups[NGROUPS_MAX > 256 ? 256 : NGROUPS_MAX];
@@ -65,7 +66,7 @@ static int become(uint32_t uid, uint32_t gid) {
     return syscall(SYS_setresuid, uid, uid, uid) == 0 ? 0 : -errno;
 }
 
-static void raise_oom_score(const char *text) {
+void berth_raise_oom_score(const char *text) {
     if (!text) return;
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd < 0) return;
@@ -77,7 +78,7 @@ static void raise_oom_score(const char *text) {
 // Runs in the child of vfork: it makes only system calls, and changes no memory except for `failure`.
 static void become_program(const struct berth_program *program, volatile struct berth_failure *failure) {
     failure->stage = BERTH_STAGE_IDENTITY;
-    raise_oom_score(program->oom_score_adj);
+    berth_raise_oom_score(program->oom_score_adj);
     const struct rlimit none = {0, 0};
     struct sigaction standard = {.sa_handler = SIG_DFL};
     sigset_t nothing;
@@ -88,7 +89,7 @@ static void become_program(const struct berth_program *program, volatile struct 
         failure->error = errno;
         return;
     }
-    failure->error = -become(program->uid, program->gid);
+    failure->error = -berth_become(program->uid, program->gid);
     if (failure->error != 0) return;
     // The foreground becomes the process group of the program, which then gets the signals of typed keys.
     if (program->has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
@@ -151,7 +152,7 @@ static void arrange_descriptors(const struct berth_program *program) {
         dup2(context, CONTEXT);
         fcntl(CONTEXT, F_SETFD, FD_CLOEXEC);
     }
-    close_from(context >= 0 ? CONTEXT + 1 : CONTROL + 1);
+    berth_close_from(context >= 0 ? CONTEXT + 1 : CONTROL + 1);
     fcntl(CONTROL, F_SETFD, FD_CLOEXEC);
 }
 

@@ -45,6 +45,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     /// Nil: half of `heldMemoryBytes`.
     package var heldMemoryPerClientBytes: Int64?
     package var maxExecutions = 64
+    package var maxConnects = 256
     package var maxWatchers = 64
     package var maxContexts = 32
     package var maxDisplayBytes: Int64 = 3 << 20

@@ -107,6 +107,9 @@ package enum SettingsTable {
             "max_executions", \.maxExecutions, .integer(1...64),
             "Maximum number of programs and file operations in flight in one lease", needsRestart: true)
         table.add(
+            "max_connects", \.maxConnects, .integer(0...256),
+            "Maximum number of connections (Connect) into the container at a time in one lease", needsRestart: true)
+        table.add(
             "max_watchers", \.maxWatchers, .integer(1...10_000), "Maximum number of streams that watch one execution",
             needsRestart: true)
         table.add(

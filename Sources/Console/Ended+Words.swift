@@ -37,6 +37,7 @@ extension Ended {
         case .cancelled: message.isEmpty ? "the program was cancelled" : message
         case .idleTimeout: message.isEmpty ? "the program wrote nothing for too long" : message
         case .cpuTimeLimit: message.isEmpty ? "the program used all its CPU time" : message
+        case .connectionReset: message.isEmpty ? "the other side broke the connection off" : message
         case .containerLost, .startFailed, .draining, .contextLost: message
         }
     }
@@ -55,7 +56,8 @@ extension Ended {
             case .programNotExecutable: 126
             case .badWorkingDirectory, .noResources, .unspecified: ExitStatus.ownFailure
             }
-        case .outputLimit, .containerLost, .contextLost, .draining, .unspecified: ExitStatus.ownFailure
+        case .outputLimit, .containerLost, .contextLost, .connectionReset, .draining, .unspecified:
+            ExitStatus.ownFailure
         }
     }
 }

@@ -133,7 +133,7 @@ struct OperationRunner: Sendable {
                 sample[.end] = Monotonic.now() - begin
                 if let failure = OperationFailure(ended) { throw failure }
                 return
-            case .dropped, .display, .failure, .prompt, .unknown:
+            case .dropped, .display, .failure, .prompt, .outputEnded, .unknown:
                 break
             }
         }
@@ -166,7 +166,7 @@ extension OperationFailure {
         case .signalled:
             self.init(kind: "signal \(ended.signal)", message: "signal \(ended.signal) ended the program")
         case .unspecified, .timedOut, .outOfMemory, .outputLimit, .cancelled, .containerLost, .startFailed, .draining,
-            .idleTimeout, .cpuTimeLimit, .contextLost:
+            .idleTimeout, .cpuTimeLimit, .contextLost, .connectionReset:
             self.init(kind: "\(ended.cause)", message: ended.message)
         }
     }

@@ -23,7 +23,7 @@ struct FileOutcome {
     /// - Returns: the result, with the last event.
     mutating func receive(_ event: ExecutionEvent) -> Result<FileOutcome, RPCError>? {
         switch event {
-        case .started, .overdue, .refused: return nil
+        case .started, .overdue, .refused, .outputEnded: return nil
         case .output(let chunk):
             if chunk.stream == 1 { report(chunk) }
             return nil
@@ -69,7 +69,7 @@ struct FileOutcome {
             return RPCError(ended.startFailure == .noResources ? .resourceExhausted : .internal, ended.message)
         case .signalled:
             return RPCError(.internal, "the operation on files was ended by signal \(ended.signal)")
-        case .outputLimit, .contextLost, .unspecified:
+        case .outputLimit, .contextLost, .connectionReset, .unspecified:
             return RPCError(.internal, "the operation on files ended unexpectedly")
         }
     }
@@ -136,7 +136,7 @@ final class FileRelay: Sendable {
                 return true
             }
             if isTooMuch { execution.cancel(graceMilliseconds: 0) } else { execution.receive(event) }
-        case .overdue, .refused, .ended:
+        case .overdue, .refused, .outputEnded, .ended:
             execution.receive(event)
         }
     }

@@ -26,6 +26,8 @@ struct OutputHub {
         case start
         case output(OutputSlice)
         case dropped(Dropped)
+        /// Of a connection: the other side has sent all, so many bytes.
+        case outputEnded(UInt64)
         /// The last step; the watcher has been removed.
         case end(Agent.Ended)
         /// Nothing for now: the watcher will be woken.
@@ -48,6 +50,8 @@ struct OutputHub {
     private(set) var watchers: [WatcherState] = []
     private(set) var ended: Agent.Ended?
     private var isStarted = false
+    /// Of a connection: no more output comes.
+    private var hasOutputEnded = false
     private var lastWatcher: UInt32 = 0
     private var sequence: UInt64 = 0
     /// With `kept`: what the last governing watcher had acknowledged when it left.
@@ -106,6 +110,13 @@ struct OutputHub {
 
     /// Counts bytes of events from the agent, complete events or not.
     mutating func received(ofEvents count: Int) { receivedOfEvents += UInt64(count) }
+
+    /// No more output comes, and watchers are told when they have all of it.
+    /// - Returns: the watchers to wake.
+    mutating func endOutput() -> [UInt32] {
+        hasOutputEnded = true
+        return wake()
+    }
 
     /// - Returns: the watchers to wake.
     mutating func end(_ ended: Agent.Ended) -> [UInt32] {
@@ -246,6 +257,9 @@ struct OutputHub {
             let gap = Dropped(stream: stream, offset: position, bytes: rings[stream].start - position)
             watchers[index].skipped(gap)
             return .dropped(gap)
+        case .outputEnd:
+            watchers[index].knowsOutputEnd = true
+            return .outputEnded(rings.stdout.end)
         case .end(let ended):
             _ = remove(id)
             return .end(ended)
@@ -294,6 +308,7 @@ struct OutputHub {
         case output(OutputStream)
         /// The output that it needs next is no longer held.
         case gap(OutputStream)
+        case outputEnd
         case end(Agent.Ended)
     }
 
@@ -314,7 +329,10 @@ struct OutputHub {
             if let first, first.sequence < sequence { continue }
             first = (stream, sequence)
         }
-        guard let first else { return ended.map { .end($0) } }
+        guard let first else {
+            if hasOutputEnded, !watchers[index].knowsOutputEnd { return .outputEnd }
+            return ended.map { .end($0) }
+        }
         if first.stream == .events {
             let size = rings.events.slice(at: watchers[index].sent.events, upTo: .max).readableBytes
             return watchers[index].hasRoom(forWhole: size) ? .output(.events) : nil

@@ -31,6 +31,9 @@ extension PoolServiceHandler {
         let number = request.isCancel ? 0 : try SignalNumber(request).number
         let execution = try find(request.execution, lease: request.lease)
         guard let running = execution.running else { throw .executionEnded }
+        guard !execution.order.isConnection || request.isCancel || number == SignalNumber.kill else {
+            throw RPCError(.failedPrecondition, "a connection takes no signal but KILL, which ends it, like cancel")
+        }
         if request.isCancel {
             execution.cancel(
                 graceMilliseconds: request.graceMilliseconds == 0 ? nil : UInt64(request.graceMilliseconds))

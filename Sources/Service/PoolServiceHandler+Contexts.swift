@@ -106,7 +106,7 @@ extension PoolServiceHandler {
             case .started:
                 guard context.open() else { return }
                 answer.give(.success(response(context)))
-            case .output, .overdue, .refused: break
+            case .output, .overdue, .refused, .outputEnded: break
             case .ended(let ended):
                 contexts.remove(context, because: ended.contextEnd)
                 guard context.open() else { return }
@@ -262,7 +262,7 @@ extension PoolServiceHandler {
                             : RPCError(
                                 ended.cause == .timedOut ? .deadlineExceeded : .internal,
                                 ended.message.isEmpty ? "the context gave no answer" : ended.message)))
-            case .started, .overdue, .refused: break
+            case .started, .overdue, .refused, .outputEnded: break
             }
         }
     }

@@ -61,7 +61,7 @@ extension PoolServiceHandler {
             upload.receive(event)
             switch event {
             case .started: answer.give(.success(response(Upload.Progress(offset: size), upload.id)))
-            case .output, .overdue, .refused: break
+            case .output, .overdue, .refused, .outputEnded: break
             case .ended(let ended):
                 let error = FileOutcome().error(ended) ?? RPCError(.internal, "the upload ended before it began")
                 // If the client got no answer for the start, it does not know the upload.

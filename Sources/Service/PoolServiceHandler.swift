@@ -98,6 +98,7 @@ package final class PoolServiceHandler: RPCService {
         case .forkContext: try forkContext(call)
         case .listContexts: try listContexts(call)
         case .complete: try complete(call)
+        case .connect: try connect(call, session)
         case .inspect: try inspect(call)
         case .writeFile: try writeFile(call)
         case .readFile: try readFile(call, session)
@@ -201,6 +202,8 @@ package struct ServiceLimits: Sendable, Equatable {
     package var unreadTime = Duration.seconds(600)
     /// Maximum number of programs at a time in one lease.
     package var maxExecutionsPerLease = 64
+    /// Maximum number of connections at a time in one lease.
+    package var maxConnectionsPerLease = 256
     /// Maximum number of watchers of one execution.
     package var maxWatchers = 64
     /// Maximum number of contexts in one lease.

@@ -40,6 +40,8 @@ final class ServedExecution: Sendable {
         var context = ""
         /// For a piece of code: maximum bytes of one display.
         var maxDisplay = 0
+        /// It is a connection, which has no program.
+        var isConnection = false
     }
 
     static let maxPendingInput = 1 << 20
@@ -139,6 +141,7 @@ final class ServedExecution: Sendable {
                 makeRoom(chunk.count, &state.hub, &state.reserved)
                 return state.hub.append(chunk.data, to: chunk.stream == 0 ? .stdout : .stderr)
             }
+        case .outputEnded: notify { $0.hub.endOutput() }
         case .overdue:
             notify { state in
                 // From now on, up to twice the ring is held.
@@ -148,11 +151,12 @@ final class ServedExecution: Sendable {
             }
         case .refused(let error):
             // The agent is not trusted: its message is shortened and put behind ours.
-            let most = "the lease has the maximum number of programs"
+            let most = "the lease has the maximum number of \(order.isConnection ? "connections" : "programs")"
+            let reason: ErrorReason =
+                order.isConnection
+                ? .connectionLimit : error.reason == .backgroundLimit ? .backgroundLimit : .executionLimit
             state.withLock {
-                $0.refusal = RPCError(
-                    .resourceExhausted, "\(most): \(error.message.prefix(256))",
-                    error.reason == .backgroundLimit ? .backgroundLimit : .executionLimit)
+                $0.refusal = RPCError(.resourceExhausted, "\(most): \(error.message.prefix(256))", reason)
             }
         case .ended(let ended): receive(ended)
         }

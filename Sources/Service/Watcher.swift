@@ -56,6 +56,8 @@ final class Watcher {
             case .start: events.started(call, execution, number)
             case .output(let slice): slice.send(on: call)
             case .dropped(let dropped): events.dropped(call, dropped)
+            case .outputEnded(let offset):
+                call.send(ExecuteEvent.outputEnded(OutputEnded(stream: .stdout, offset: offset)))
             case .end(let ended):
                 // Checked only here: a failed start is not the hot path.
                 if ended.cause == .startFailed, let refusal = execution.refusal { return call.fail(refusal) }

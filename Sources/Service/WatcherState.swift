@@ -12,6 +12,8 @@ struct WatcherState {
     /// Whether its stream may start before the program.
     let mayStart: Bool
     var isStarted = false
+    /// Whether it was told that no more output comes.
+    var knowsOutputEnd = false
     /// Whether its stream will ask for more by itself, because it was woken or waits for room.
     var isAwake = true
     private(set) var sent: PerStream<UInt64>

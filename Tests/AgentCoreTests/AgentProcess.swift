@@ -301,7 +301,7 @@ final class AgentProcess {
                     unacknowledged = 0
                 }
             case .ended(let ended): outcome.ended = ended
-            case .unknown: throw StreamEnded()
+            case .outputEnded, .unknown: throw StreamEnded()
             }
         }
         return outcome

@@ -71,7 +71,7 @@ struct TerminalTests {
                     "Acknowledge",
                     Agent.AcknowledgeRequest(execution: started.execution, bytes: UInt64(output.data.count)).encoded())
             case .ended(let ended): self.ended = ended
-            case .started, .unknown: break
+            case .started, .outputEnded, .unknown: break
             case nil: return false
             }
             return true

@@ -53,7 +53,7 @@ struct LimitsTests {
                     try received.add(output.data)
                 case .ended(let ended): #expect(ended.cause == .exited)
                 case .dropped(let dropped): Issue.record("\(dropped.bytes) bytes were dropped")
-                case .started, .display, .failure, .prompt, .unknown: break
+                case .started, .display, .failure, .prompt, .outputEnded, .unknown: break
                 }
             }
             #expect(offset == UInt64(Self.unreadBytes))

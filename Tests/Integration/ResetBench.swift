@@ -80,7 +80,7 @@ final class ResetBench: Sendable {
         func take(_ event: ExecutionEvent) -> Outcome? {
             outcome.withLock { outcome in
                 switch event {
-                case .started, .overdue, .refused: break
+                case .started, .overdue, .refused, .outputEnded: break
                 case .output(let chunk):
                     let bytes = chunk.data.readableBytesView
                     if chunk.stream == 0 { outcome.out += bytes } else { outcome.err += bytes }

@@ -17,7 +17,7 @@ struct CreditRuleTests {
             switch hub.next(watcher) {
             case .output(let slice): slices.append(slice)
             case .start, .dropped: continue
-            case .wait, .end: return slices
+            case .wait, .outputEnded, .end: return slices
             }
         }
     }

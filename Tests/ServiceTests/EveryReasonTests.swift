@@ -26,12 +26,12 @@ struct EveryReasonTests {
         switch reason {
         case .noSuchFile, .noSuchLease, .noSuchExecution, .noSuchPool, .noSuchContext: .notFound
         case .isADirectory, .notADirectory, .alreadyExists, .directoryNotEmpty, .notAFile, .tooManyLinks, .inputEnded,
-            .inputGap, .noTerminal, .contextBusy, .contextStartFailed:
+            .inputGap, .noTerminal, .contextBusy, .contextStartFailed, .connectionRefused, .notASocket:
             .failedPrecondition
         case .readOnly, .outside, .notPermitted: .permissionDenied
         case .nameTooLong, .badArchive: .invalidArgument
         case .noSpace, .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit, .messageTooLarge,
-            .contextLimit:
+            .contextLimit, .connectionLimit:
             .resourceExhausted
         case .breakerOpen, .shuttingDown, .drainingPool: .unavailable
         }
@@ -78,6 +78,14 @@ struct EveryReasonTests {
             try await ofLimits(reason)
         case .inputEnded, .inputGap, .noTerminal: try await ofInput(reason)
         case .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed: try await ofContexts(reason)
+        case .connectionRefused:
+            try await inFiles { client, lease, _ in _ = try await client.connect(port: 1, in: lease) }
+        case .notASocket:
+            try await inFiles { client, lease, here in
+                try await client.writeFile("\(here)/f", [1], in: lease)
+                _ = try await client.connect(unix: "\(here)/f", in: lease)
+            }
+        case .connectionLimit: try await ofLimits(reason)
         }
     }
 
@@ -174,6 +182,7 @@ struct EveryReasonTests {
         var memory = MemoryBudget(limit: 256 << 20)
         switch reason {
         case .executionLimit: limits.maxExecutionsPerLease = 1
+        case .connectionLimit: limits.maxConnectionsPerLease = 0
         case .waiterLimit: fleet.maxWaiters = 1
         case .clientLimit: fleet.maxPerClient = 1
         // Less than a program's first ring and window.
@@ -208,6 +217,7 @@ struct EveryReasonTests {
                 waiter.cancel()
                 await waiter.value
             case .clientLimit: error = await refusal { _ = try await client.acquire() }
+            case .connectionLimit: error = await refusal { _ = try await client.connect(port: 1, in: lease) }
             case .memoryLimit: error = await refusal { _ = try await client.execute(program(), in: lease).collect() }
             default: Issue.record("\(reason) is no limit")
             }

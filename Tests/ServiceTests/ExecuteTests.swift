@@ -60,7 +60,7 @@ struct ExecuteTests {
                     #expect(output.offset == offsets[output.stream, default: 0])
                     #expect(output.data.count <= 32 << 10)
                     offsets[output.stream, default: 0] += UInt64(output.data.count)
-                case .dropped, .display, .failure, .prompt, .unknown: names.append("unknown")
+                case .dropped, .display, .failure, .prompt, .outputEnded, .unknown: names.append("unknown")
                 }
             }
             #expect(names == ["started", "ended"])

@@ -184,6 +184,8 @@ struct HubModel {
             readers[index].hasStarted = true
         case .wait:
             readers[index].isAwake = false
+        case .outputEnded:
+            expect(false, "an end of output that nobody told")
         case .end:
             readers[index].hasEnded = true
             for stream in OutputStream.pipes {

@@ -148,7 +148,7 @@ struct LateReaderTests {
             var ended: Agent.Ended?
             for await event in events {
                 switch event {
-                case .started, .refused: break
+                case .started, .refused, .outputEnded: break
                 case .output(let chunk):
                     taken += chunk.count
                     if isOverdue { stuck.acknowledge(chunk.count) }

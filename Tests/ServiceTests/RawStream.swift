@@ -102,7 +102,8 @@ final class RawStream {
             dropped.append(gap.offset..<gap.offset + gap.bytes)
         case .dropped(let gap): position.stderr += gap.bytes
         case .ended(let value): ended = value
-        case .display, .failure, .prompt, .unknown: throw NeverHappened(description: "an event that is known")
+        case .display, .failure, .prompt, .outputEnded, .unknown:
+            throw NeverHappened(description: "an event that is known")
         }
         return event
     }

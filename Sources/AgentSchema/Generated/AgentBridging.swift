@@ -76,6 +76,7 @@ extension Agent.ExecuteRequest: Bridged {
         pieceKind = Agent.PieceKind(rawValue: c.pointee.piece_kind.rawValue) ?? .run
         cursor = c.pointee.cursor
         maxDisplayBytes = c.pointee.max_display_bytes
+        connectTo = try arena.message(c.pointee.connect_to)
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -109,6 +110,30 @@ extension Agent.ExecuteRequest: Bridged {
         c.pointee.piece_kind = Berth__Agent__V1__PieceKind(rawValue: pieceKind.rawValue)
         c.pointee.cursor = cursor
         c.pointee.max_display_bytes = maxDisplayBytes
+        c.pointee.connect_to = connectTo?.build(arena)
+    }
+}
+
+extension Agent.Endpoint: Bridged {
+    package typealias C = Berth__Agent__V1__Endpoint
+    public static var name: String { "berth.agent.v1.Endpoint" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__endpoint__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__agent__v1__endpoint__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        path = arena.swift(c.pointee.path)
+        port = c.pointee.port
+        waitMilliseconds = c.pointee.wait_ms
+        patienceMilliseconds = c.pointee.patience_ms
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.path = arena.bytes(path)
+        c.pointee.port = port
+        c.pointee.wait_ms = waitMilliseconds
+        c.pointee.patience_ms = patienceMilliseconds
     }
 }
 
@@ -149,6 +174,8 @@ extension Agent.ExecuteEvent: Bridged {
             self = .output(try arena.message(c.pointee.output) ?? Agent.Output())
         case BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED:
             self = .ended(try arena.message(c.pointee.ended) ?? Agent.Ended())
+        case BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED:
+            self = .outputEnded(try arena.message(c.pointee.output_ended) ?? Agent.OutputEnded())
         default: self = .unknown
         }
     }
@@ -164,9 +191,25 @@ extension Agent.ExecuteEvent: Bridged {
         case .ended(let value):
             c.pointee.event_case = BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED
             c.pointee.ended = value.build(arena)
+        case .outputEnded(let value):
+            c.pointee.event_case = BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED
+            c.pointee.output_ended = value.build(arena)
         case .unknown: break
         }
     }
+}
+
+extension Agent.OutputEnded: Bridged {
+    package typealias C = Berth__Agent__V1__OutputEnded
+    public static var name: String { "berth.agent.v1.OutputEnded" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__output_ended__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__agent__v1__output_ended__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {}
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {}
 }
 
 extension Agent.Started: Bridged {
@@ -233,6 +276,7 @@ extension Agent.Ended: Bridged {
         stderrTruncated = c.pointee.stderr_truncated
         outOfMemoryKills = c.pointee.out_of_memory_kills
         isContextLost = c.pointee.context_lost != 0
+        reason = c.pointee.reason
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -251,6 +295,7 @@ extension Agent.Ended: Bridged {
         c.pointee.stderr_truncated = stderrTruncated
         c.pointee.out_of_memory_kills = outOfMemoryKills
         c.pointee.context_lost = isContextLost ? 1 : 0
+        c.pointee.reason = reason
     }
 }
 

@@ -101,6 +101,8 @@ public enum Agent {
         public var cursor: UInt64
         /// Of one event; what is larger ends the context.
         public var maxDisplayBytes: UInt64
+        /// Or a connection, made as uid and gid, instead of argv, env, cwd and terminal: output is what comes from there.
+        public var connectTo: Agent.Endpoint?
 
         public init(
             execution: UInt64 = 0,
@@ -130,7 +132,8 @@ public enum Agent {
             code: [UInt8] = [],
             pieceKind: Agent.PieceKind = .run,
             cursor: UInt64 = 0,
-            maxDisplayBytes: UInt64 = 0
+            maxDisplayBytes: UInt64 = 0,
+            connectTo: Agent.Endpoint? = nil
         ) {
             self.execution = execution
             self.argv = argv
@@ -160,6 +163,25 @@ public enum Agent {
             self.pieceKind = pieceKind
             self.cursor = cursor
             self.maxDisplayBytes = maxDisplayBytes
+            self.connectTo = connectTo
+        }
+    }
+
+    /// berth.agent.v1.Endpoint.
+    public struct Endpoint: Message {
+        /// Of a unix socket; empty: port.
+        public var path: [UInt8]
+        public var port: UInt32
+        /// Until somebody listens there.
+        public var waitMilliseconds: UInt64
+        /// For who listens to take the connection, from then on.
+        public var patienceMilliseconds: UInt64
+
+        public init(path: [UInt8] = [], port: UInt32 = 0, waitMilliseconds: UInt64 = 0, patienceMilliseconds: UInt64 = 0) {
+            self.path = path
+            self.port = port
+            self.waitMilliseconds = waitMilliseconds
+            self.patienceMilliseconds = patienceMilliseconds
         }
     }
 
@@ -183,8 +205,14 @@ public enum Agent {
         case started(Agent.Started)
         case output(Agent.Output)
         case ended(Agent.Ended)
+        case outputEnded(Agent.OutputEnded)
         /// One that is not known here.
         case unknown
+    }
+
+    /// Of a connection: no more output comes.
+    public struct OutputEnded: Message {
+        public init() {}
     }
 
     /// berth.agent.v1.Started.
@@ -235,6 +263,8 @@ public enum Agent {
         public var outOfMemoryKills: UInt64
         /// Of a piece of code: its context ended with it.
         public var isContextLost: Bool
+        /// Of a connection that was not made: the number of a berth.v1.ErrorReason, or 0.
+        public var reason: UInt32
 
         public init(
             cause: EndCause = .unspecified,
@@ -251,7 +281,8 @@ public enum Agent {
             stdoutTruncated: UInt64 = 0,
             stderrTruncated: UInt64 = 0,
             outOfMemoryKills: UInt64 = 0,
-            isContextLost: Bool = false
+            isContextLost: Bool = false,
+            reason: UInt32 = 0
         ) {
             self.cause = cause
             self.exitCode = exitCode
@@ -268,6 +299,7 @@ public enum Agent {
             self.stderrTruncated = stderrTruncated
             self.outOfMemoryKills = outOfMemoryKills
             self.isContextLost = isContextLost
+            self.reason = reason
         }
     }
 

@@ -222,6 +222,8 @@ extension ExecuteEvent: Bridged {
             self = .failure(try arena.message(c.pointee.failure) ?? Failure())
         case BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT:
             self = .prompt(try arena.message(c.pointee.prompt) ?? Prompt())
+        case BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED:
+            self = .outputEnded(try arena.message(c.pointee.output_ended) ?? OutputEnded())
         default: self = .unknown
         }
     }
@@ -249,6 +251,9 @@ extension ExecuteEvent: Bridged {
         case .prompt(let value):
             c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT
             c.pointee.prompt = value.build(arena)
+        case .outputEnded(let value):
+            c.pointee.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED
+            c.pointee.output_ended = value.build(arena)
         case .unknown: break
         }
     }
@@ -426,6 +431,25 @@ extension Output: Bridged {
         c.pointee.stream = Berth__V1__OutputStream(rawValue: stream.rawValue)
         c.pointee.offset = offset
         c.pointee.data = arena.bytes(data)
+    }
+}
+
+extension OutputEnded: Bridged {
+    package typealias C = Berth__V1__OutputEnded
+    public static var name: String { "berth.v1.OutputEnded" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__output_ended__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__output_ended__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        stream = OutputStream(rawValue: c.pointee.stream.rawValue) ?? .stdout
+        offset = c.pointee.offset
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.stream = Berth__V1__OutputStream(rawValue: stream.rawValue)
+        c.pointee.offset = offset
     }
 }
 
@@ -795,6 +819,38 @@ extension ExecutionInfo: Bridged {
         c.pointee.ended = ended?.build(arena)
         c.pointee.context = arena.string(context)
         c.pointee.events_held_from = eventsHeldFrom
+    }
+}
+
+extension ConnectRequest: Bridged {
+    package typealias C = Berth__V1__ConnectRequest
+    public static var name: String { "berth.v1.ConnectRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__connect_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__connect_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        lease = try arena.swift(c.pointee.lease, "lease")
+        path = try arena.swift(c.pointee.path, "path", bytes: c.pointee.path_raw, "path_raw")
+        port = c.pointee.port
+        waitMilliseconds = c.pointee.wait_ms
+        timeoutMilliseconds = c.pointee.timeout_ms
+        idleTimeoutMilliseconds = c.pointee.idle_timeout_ms
+        windowBytes = c.pointee.window_bytes
+        resumableMilliseconds = c.pointee.resumable_ms
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.lease = arena.string(lease)
+        c.pointee.path = arena.string(path.text ?? "")
+        if path.text == nil { c.pointee.path_raw = arena.bytes(path) }
+        c.pointee.port = port
+        c.pointee.wait_ms = waitMilliseconds
+        c.pointee.timeout_ms = timeoutMilliseconds
+        c.pointee.idle_timeout_ms = idleTimeoutMilliseconds
+        c.pointee.window_bytes = windowBytes
+        c.pointee.resumable_ms = resumableMilliseconds
     }
 }
 

@@ -57,6 +57,19 @@ public enum PoolService: ServiceContract {
         /// What is known about the name at a place in a piece of code. UNIMPLEMENTED for a language that has no such
         /// thing.
         case inspect = "Inspect"
+        /// A byte stream to something that listens in a leased container: at the path of a unix socket, or at a TCP
+        /// port of its loopback, whatever its network is. First Started, when the connection is made, then any number
+        /// of Output (STDOUT: what comes from there), last Ended. What goes there is Input, from offset 0. Both
+        /// directions end on their own: Input's `end` is the end of what is sent (shutdown(2), SHUT_WR); when the other
+        /// side has sent all of its own, OutputEnded follows the last Output. When both have ended, the connection has:
+        /// EXITED, with code 0. CONNECTION_RESET when the other side broke it off. It is made as the pool's user, who
+        /// may connect to what programs may. Otherwise it is an execution without a program: id, window, Acknowledge,
+        /// Attach, Detach, Signal's `cancel`, ListExecutions and the ends that are not the program's own are the same.
+        /// It costs the container no process. A connection that can't be made is an error of the call: NOT_FOUND (5)
+        /// NO_SUCH_FILE: nothing is at the path PERMISSION_DENIED (7) NOT_PERMITTED: the user may not
+        /// FAILED_PRECONDITION (9) CONNECTION_REFUSED, NOT_A_SOCKET, NOT_A_DIRECTORY, TOO_MANY_LINKS RESOURCE_EXHAUSTED
+        /// (8) CONNECTION_LIMIT; or no process, memory or descriptor is left in the container.
+        case connect = "Connect"
         /// Writes a file. It is complete under its name or not there at all: an older file is replaced in one step.
         /// What does not fit in one call comes in several, one after another, with `more` in all but the last.
         case writeFile = "WriteFile"
@@ -100,7 +113,7 @@ public enum PoolService: ServiceContract {
 
         public var isStreaming: Bool {
             switch self {
-            case .execute, .attach, .readFile, .listDirectory, .readArchive, .watchStats: true
+            case .execute, .attach, .connect, .readFile, .listDirectory, .readArchive, .watchStats: true
             default: false
             }
         }
@@ -137,6 +150,7 @@ public enum PoolService: ServiceContract {
     }
     public static var complete: UnaryMethod<CompleteRequest, CompleteResponse> { UnaryMethod(Self.self, .complete) }
     public static var inspect: UnaryMethod<InspectRequest, InspectResponse> { UnaryMethod(Self.self, .inspect) }
+    public static var connect: StreamingMethod<ConnectRequest, ExecuteEvent> { StreamingMethod(Self.self, .connect) }
     public static var writeFile: UnaryMethod<WriteFileRequest, WriteFileResponse> { UnaryMethod(Self.self, .writeFile) }
     public static var readFile: StreamingMethod<ReadFileRequest, FileEvent> { StreamingMethod(Self.self, .readFile) }
     public static var listDirectory: StreamingMethod<ListDirectoryRequest, ListDirectoryResponse> {

@@ -66,6 +66,12 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
     case contextBusy = 37
     /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied.
     case contextStartFailed = 38
+    /// FAILED_PRECONDITION: nobody listens there, or whoever does takes no more.
+    case connectionRefused = 40
+    /// FAILED_PRECONDITION: what is at the path is no socket, or none of streams.
+    case notASocket = 41
+    /// RESOURCE_EXHAUSTED: connections of one lease.
+    case connectionLimit = 42
 
     /// As in the .proto.
     public var protoName: String {
@@ -102,6 +108,9 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
         case .contextLimit: "CONTEXT_LIMIT"
         case .contextBusy: "CONTEXT_BUSY"
         case .contextStartFailed: "CONTEXT_START_FAILED"
+        case .connectionRefused: "CONNECTION_REFUSED"
+        case .notASocket: "NOT_A_SOCKET"
+        case .connectionLimit: "CONNECTION_LIMIT"
         }
     }
 }
@@ -182,6 +191,8 @@ public enum EndCause: UInt32, Sendable, Equatable, CaseIterable {
     case cpuTimeLimit = 11
     /// The context it was to run in had ended, or broke the rules; message says which.
     case contextLost = 12
+    /// Of Connect: the other side broke the connection off, with bytes on their way that nobody took.
+    case connectionReset = 13
 
     /// As in the .proto.
     public var protoName: String {
@@ -199,6 +210,7 @@ public enum EndCause: UInt32, Sendable, Equatable, CaseIterable {
         case .idleTimeout: "IDLE_TIMEOUT"
         case .cpuTimeLimit: "CPU_TIME_LIMIT"
         case .contextLost: "CONTEXT_LOST"
+        case .connectionReset: "CONNECTION_RESET"
         }
     }
 }
@@ -516,6 +528,7 @@ public enum ExecuteEvent: Message {
     case display(Display)
     case failure(Failure)
     case prompt(Prompt)
+    case outputEnded(OutputEnded)
     /// One that is not known here.
     case unknown
 }
@@ -655,6 +668,20 @@ public struct Output: Message {
         self.stream = stream
         self.offset = offset
         self.data = data
+    }
+}
+
+/// Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the
+/// stream.
+public struct OutputEnded: Message {
+    /// STDOUT.
+    public var stream: OutputStream
+    /// How many bytes it had.
+    public var offset: UInt64
+
+    public init(stream: OutputStream = .stdout, offset: UInt64 = 0) {
+        self.stream = stream
+        self.offset = offset
     }
 }
 
@@ -981,6 +1008,49 @@ public struct ExecutionInfo: Message {
         self.ended = ended
         self.context = context
         self.eventsHeldFrom = eventsHeldFrom
+    }
+}
+
+/// berth.v1.ConnectRequest.
+public struct ConnectRequest: Message {
+    public var lease: String
+
+    // Where to: path or port.
+    /// Of a unix socket: absolute.
+    public var path: SystemString
+    /// Of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535.
+    public var port: UInt32
+    /// How long to wait until somebody listens there; 0: not at all.
+    public var waitMilliseconds: UInt32
+
+    // For how long. What is over its limit is closed.
+    /// 0: the longest that the server allows (24 h).
+    public var timeoutMilliseconds: UInt32
+    /// Since bytes last went either way; 0: none.
+    public var idleTimeoutMilliseconds: UInt32
+    /// As in ExecuteRequest: whoever sends in the container then waits for a slow reader.
+    public var windowBytes: UInt64
+    /// As in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost.
+    public var resumableMilliseconds: UInt32
+
+    public init(
+        lease: String = "",
+        path: SystemString = "",
+        port: UInt32 = 0,
+        waitMilliseconds: UInt32 = 0,
+        timeoutMilliseconds: UInt32 = 0,
+        idleTimeoutMilliseconds: UInt32 = 0,
+        windowBytes: UInt64 = 0,
+        resumableMilliseconds: UInt32 = 0
+    ) {
+        self.lease = lease
+        self.path = path
+        self.port = port
+        self.waitMilliseconds = waitMilliseconds
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
+        self.windowBytes = windowBytes
+        self.resumableMilliseconds = resumableMilliseconds
     }
 }
 

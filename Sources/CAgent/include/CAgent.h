@@ -6,6 +6,7 @@
 // The agent's C code: between fork and exec, and for its work as process 1 of a container. CLinux.h says how functions
 // report errors.
 
+#include "connector.h"
 #include "descendants.h"
 #include "pipes.h"
 #include "process.h"

@@ -77,7 +77,7 @@ final class WatchedExecution: Sendable {
                 seen.offsets[Int(chunk.stream)] += count
                 seen.unacknowledged += count
             }
-        case .overdue, .refused: break
+        case .overdue, .refused, .outputEnded: break
         case .ended:
             seen.withLock { $0.ends += 1 }
         }

@@ -129,6 +129,12 @@ export const ErrorReason: {
   readonly CONTEXT_BUSY: 37;
   /** FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied */
   readonly CONTEXT_START_FAILED: 38;
+  /** Connections: */
+  readonly CONNECTION_REFUSED: 40;
+  /** FAILED_PRECONDITION: what is at the path is no socket, or none of streams */
+  readonly NOT_A_SOCKET: 41;
+  /** RESOURCE_EXHAUSTED: connections of one lease */
+  readonly CONNECTION_LIMIT: 42;
 };
 
 export type OutputPolicy = number;
@@ -182,6 +188,8 @@ export const EndCause: {
   readonly CPU_TIME_LIMIT: 11;
   /** the context it was to run in had ended, or broke the rules; message says which */
   readonly CONTEXT_LOST: 12;
+  /** of Connect: the other side broke the connection off, with bytes on their way that nobody took */
+  readonly CONNECTION_RESET: 13;
 };
 
 export type StartFailure = number;
@@ -344,6 +352,7 @@ export interface ExecuteEvent {
   display?: Display;
   failure?: Failure;
   prompt?: Prompt;
+  outputEnded?: OutputEnded;
 }
 export const ExecuteEvent: MessageType<ExecuteEvent>;
 
@@ -430,6 +439,15 @@ export interface Output {
   data: Uint8Array;
 }
 export const Output: MessageType<Output>;
+
+/** Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream. */
+export interface OutputEnded {
+  /** STDOUT */
+  stream: OutputStream;
+  /** how many bytes it had */
+  offset: number;
+}
+export const OutputEnded: MessageType<OutputEnded>;
 
 export interface Ended {
   cause: EndCause;
@@ -594,6 +612,27 @@ export interface ExecutionInfo {
   eventsHeldFrom: number;
 }
 export const ExecutionInfo: MessageType<ExecutionInfo>;
+
+export interface ConnectRequest {
+  lease: string;
+  /** Where to: path or port. */
+  path: string;
+  /** instead of path: one that is not UTF-8 */
+  pathRaw: Uint8Array;
+  /** of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535 */
+  port: number;
+  /** how long to wait until somebody listens there; 0: not at all */
+  waitMs: number;
+  /** For how long. What is over its limit is closed. */
+  timeoutMs: number;
+  /** since bytes last went either way; 0: none */
+  idleTimeoutMs: number;
+  /** as in ExecuteRequest: whoever sends in the container then waits for a slow reader */
+  windowBytes: number;
+  /** as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost */
+  resumableMs: number;
+}
+export const ConnectRequest: MessageType<ConnectRequest>;
 
 export interface OpenContextRequest {
   lease: string;

@@ -37,7 +37,7 @@ export const ErrorInfo = message("ttrpc.ErrorInfo", [
   [3, "metadata", "string", "map"],
 ]);
 
-export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34, NO_SUCH_CONTEXT: 35, CONTEXT_LIMIT: 36, CONTEXT_BUSY: 37, CONTEXT_START_FAILED: 38 });
+export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34, NO_SUCH_CONTEXT: 35, CONTEXT_LIMIT: 36, CONTEXT_BUSY: 37, CONTEXT_START_FAILED: 38, CONNECTION_REFUSED: 40, NOT_A_SOCKET: 41, CONNECTION_LIMIT: 42 });
 
 export const OutputPolicy = Object.freeze({ TRUNCATE_OUTPUT: 0, KILL_AT_LIMIT: 1 });
 
@@ -45,7 +45,7 @@ export const Unwatched = Object.freeze({ RUN_ON: 0, WAIT: 1 });
 
 export const OutputStream = Object.freeze({ STDOUT: 0, STDERR: 1, EVENTS: 2 });
 
-export const EndCause = Object.freeze({ END_CAUSE_UNSPECIFIED: 0, EXITED: 1, SIGNALLED: 2, TIMED_OUT: 3, OUT_OF_MEMORY: 4, OUTPUT_LIMIT: 5, CANCELLED: 6, CONTAINER_LOST: 7, START_FAILED: 8, DRAINING: 9, IDLE_TIMEOUT: 10, CPU_TIME_LIMIT: 11, CONTEXT_LOST: 12 });
+export const EndCause = Object.freeze({ END_CAUSE_UNSPECIFIED: 0, EXITED: 1, SIGNALLED: 2, TIMED_OUT: 3, OUT_OF_MEMORY: 4, OUTPUT_LIMIT: 5, CANCELLED: 6, CONTAINER_LOST: 7, START_FAILED: 8, DRAINING: 9, IDLE_TIMEOUT: 10, CPU_TIME_LIMIT: 11, CONTEXT_LOST: 12, CONNECTION_RESET: 13 });
 
 export const StartFailure = Object.freeze({ START_FAILURE_UNSPECIFIED: 0, PROGRAM_NOT_FOUND: 1, PROGRAM_NOT_EXECUTABLE: 2, BAD_CWD: 3, NO_RESOURCES: 4 });
 
@@ -123,6 +123,7 @@ export const ExecuteEvent = message("berth.v1.ExecuteEvent", [
   [5, "display", () => Display, "optional"],
   [6, "failure", () => Failure, "optional"],
   [7, "prompt", () => Prompt, "optional"],
+  [8, "outputEnded", () => OutputEnded, "optional"],
 ]);
 
 export const Started = message("berth.v1.Started", [
@@ -173,6 +174,11 @@ export const Output = message("berth.v1.Output", [
   [1, "stream", "enum"],
   [2, "offset", "uint64"],
   [3, "data", "bytes"],
+]);
+
+export const OutputEnded = message("berth.v1.OutputEnded", [
+  [1, "stream", "enum"],
+  [2, "offset", "uint64"],
 ]);
 
 export const Ended = message("berth.v1.Ended", [
@@ -284,6 +290,18 @@ export const ExecutionInfo = message("berth.v1.ExecutionInfo", [
   [11, "argvRaw", "bytes", "repeated"],
   [12, "context", "string"],
   [13, "eventsHeldFrom", "uint64"],
+]);
+
+export const ConnectRequest = message("berth.v1.ConnectRequest", [
+  [1, "lease", "string"],
+  [2, "path", "string"],
+  [3, "pathRaw", "bytes"],
+  [4, "port", "uint32"],
+  [5, "waitMs", "uint32"],
+  [6, "timeoutMs", "uint32"],
+  [7, "idleTimeoutMs", "uint32"],
+  [8, "windowBytes", "uint64"],
+  [9, "resumableMs", "uint32"],
 ]);
 
 export const OpenContextRequest = message("berth.v1.OpenContextRequest", [

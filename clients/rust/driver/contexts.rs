@@ -164,7 +164,7 @@ impl Transcript {
     /// How much of what it counts to `shown` this is.
     fn add(&mut self, event: &Event) -> u64 {
         match event {
-            Event::Started(_) => return 0,
+            Event::Started(_) | Event::OutputEnded(_) => return 0,
             Event::Output(output) => {
                 if output.stream() != self.output.0 {
                     self.end_output();

@@ -164,7 +164,7 @@ impl Queue {
                 self.consume(state, output.stream, end, size, 1);
             }
             Event::Dropped(dropped) => skip(&mut state, dropped),
-            Event::Started(_) | Event::Ended(_) => {}
+            Event::Started(_) | Event::Ended(_) | Event::OutputEnded(_) => {}
             Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
                 if let Some((position, size)) = shown(&event) {
                     self.consume(state, OutputStream::Events as i32, position, size, 1);
@@ -359,7 +359,11 @@ fn shown(event: &Event) -> Option<(u64, usize)> {
         Event::Display(display) => Some((display.position, display.encoded_len())),
         Event::Failure(failure) => Some((failure.position, failure.encoded_len())),
         Event::Prompt(prompt) => Some((prompt.position, prompt.encoded_len())),
-        Event::Started(_) | Event::Output(_) | Event::Dropped(_) | Event::Ended(_) => None,
+        Event::Started(_)
+        | Event::Output(_)
+        | Event::Dropped(_)
+        | Event::OutputEnded(_)
+        | Event::Ended(_) => None,
     }
 }
 
@@ -392,7 +396,7 @@ impl Receiver for Queue {
                     state.buffered += output.data.len();
                 }
             }
-            Event::Dropped(_) => {}
+            Event::Dropped(_) | Event::OutputEnded(_) => {}
             Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
                 if !state.is_abandoned {
                     state.buffered += shown(&event).map_or(0, |(_, size)| size);

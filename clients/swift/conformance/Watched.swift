@@ -29,7 +29,7 @@ final class Watched {
         switch try await next() {
         case .output(let output): taken[output.stream, default: []] += output.data
         case .dropped(let dropped): self.dropped[dropped.stream, default: 0] += dropped.bytes
-        case .started, .display, .failure, .prompt, .ended, .unknown: break
+        case .started, .display, .failure, .prompt, .ended, .outputEnded, .unknown: break
         case nil: return false
         }
         return true

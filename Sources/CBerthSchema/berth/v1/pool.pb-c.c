@@ -688,6 +688,51 @@ void   berth__v1__output__free_unpacked
   assert(message->base.descriptor == &berth__v1__output__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__output_ended__init
+                     (Berth__V1__OutputEnded         *message)
+{
+  static const Berth__V1__OutputEnded init_value = BERTH__V1__OUTPUT_ENDED__INIT;
+  *message = init_value;
+}
+size_t berth__v1__output_ended__get_packed_size
+                     (const Berth__V1__OutputEnded *message)
+{
+  assert(message->base.descriptor == &berth__v1__output_ended__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__output_ended__pack
+                     (const Berth__V1__OutputEnded *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__output_ended__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__output_ended__pack_to_buffer
+                     (const Berth__V1__OutputEnded *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__output_ended__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__OutputEnded *
+       berth__v1__output_ended__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__OutputEnded *)
+     protobuf_c_message_unpack (&berth__v1__output_ended__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__output_ended__free_unpacked
+                     (Berth__V1__OutputEnded *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__output_ended__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__ended__init
                      (Berth__V1__Ended         *message)
 {
@@ -1406,6 +1451,51 @@ void   berth__v1__execution_info__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__v1__execution_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__connect_request__init
+                     (Berth__V1__ConnectRequest         *message)
+{
+  static const Berth__V1__ConnectRequest init_value = BERTH__V1__CONNECT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__connect_request__get_packed_size
+                     (const Berth__V1__ConnectRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__connect_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__connect_request__pack
+                     (const Berth__V1__ConnectRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__connect_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__connect_request__pack_to_buffer
+                     (const Berth__V1__ConnectRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__connect_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__ConnectRequest *
+       berth__v1__connect_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__ConnectRequest *)
+     protobuf_c_message_unpack (&berth__v1__connect_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__connect_request__free_unpacked
+                     (Berth__V1__ConnectRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__connect_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   berth__v1__open_context_request__env_entry__init
@@ -4507,7 +4597,7 @@ const ProtobufCMessageDescriptor berth__v1__terminal__descriptor =
   (ProtobufCMessageInit) berth__v1__terminal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptors[7] =
+static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptors[8] =
 {
   {
     "started",
@@ -4593,6 +4683,18 @@ static const ProtobufCFieldDescriptor berth__v1__execute_event__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "output_ended",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__ExecuteEvent, event_case),
+    offsetof(Berth__V1__ExecuteEvent, output_ended),
+    &berth__v1__output_ended__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__execute_event__field_indices_by_name[] = {
   4,   /* field[4] = display */
@@ -4600,13 +4702,14 @@ static const unsigned berth__v1__execute_event__field_indices_by_name[] = {
   2,   /* field[2] = ended */
   5,   /* field[5] = failure */
   1,   /* field[1] = output */
+  7,   /* field[7] = output_ended */
   6,   /* field[6] = prompt */
   0,   /* field[0] = started */
 };
 static const ProtobufCIntRange berth__v1__execute_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
 {
@@ -4616,7 +4719,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
   "Berth__V1__ExecuteEvent",
   "berth.v1",
   sizeof(Berth__V1__ExecuteEvent),
-  7,
+  8,
   berth__v1__execute_event__field_descriptors,
   berth__v1__execute_event__field_indices_by_name,
   1,  berth__v1__execute_event__number_ranges,
@@ -5159,6 +5262,57 @@ const ProtobufCMessageDescriptor berth__v1__output__descriptor =
   berth__v1__output__field_indices_by_name,
   1,  berth__v1__output__number_ranges,
   (ProtobufCMessageInit) berth__v1__output__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__output_ended__field_descriptors[2] =
+{
+  {
+    "stream",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OutputEnded, stream),
+    &berth__v1__output_stream__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OutputEnded, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__output_ended__field_indices_by_name[] = {
+  1,   /* field[1] = offset */
+  0,   /* field[0] = stream */
+};
+static const ProtobufCIntRange berth__v1__output_ended__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__output_ended__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.OutputEnded",
+  "OutputEnded",
+  "Berth__V1__OutputEnded",
+  "berth.v1",
+  sizeof(Berth__V1__OutputEnded),
+  2,
+  berth__v1__output_ended__field_descriptors,
+  berth__v1__output_ended__field_indices_by_name,
+  1,  berth__v1__output_ended__number_ranges,
+  (ProtobufCMessageInit) berth__v1__output_ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__v1__ended__field_descriptors[12] =
@@ -6350,6 +6504,148 @@ const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
   berth__v1__execution_info__field_indices_by_name,
   1,  berth__v1__execution_info__number_ranges,
   (ProtobufCMessageInit) berth__v1__execution_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__connect_request__field_descriptors[9] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, lease),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path_raw",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, path_raw),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, wait_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_timeout_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, idle_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_bytes",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, window_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resumable_ms",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, resumable_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__connect_request__field_indices_by_name[] = {
+  6,   /* field[6] = idle_timeout_ms */
+  0,   /* field[0] = lease */
+  1,   /* field[1] = path */
+  2,   /* field[2] = path_raw */
+  3,   /* field[3] = port */
+  8,   /* field[8] = resumable_ms */
+  5,   /* field[5] = timeout_ms */
+  4,   /* field[4] = wait_ms */
+  7,   /* field[7] = window_bytes */
+};
+static const ProtobufCIntRange berth__v1__connect_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor berth__v1__connect_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.ConnectRequest",
+  "ConnectRequest",
+  "Berth__V1__ConnectRequest",
+  "berth.v1",
+  sizeof(Berth__V1__ConnectRequest),
+  9,
+  berth__v1__connect_request__field_descriptors,
+  berth__v1__connect_request__field_indices_by_name,
+  1,  berth__v1__connect_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__connect_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__v1__open_context_request__env_entry__field_descriptors[2] =
@@ -9980,7 +10276,7 @@ const ProtobufCMessageDescriptor berth__v1__member__descriptor =
   (ProtobufCMessageInit) berth__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[33] =
+static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[36] =
 {
   { "ERROR_REASON_UNSPECIFIED", "BERTH__V1__ERROR_REASON__ERROR_REASON_UNSPECIFIED", 0 },
   { "NO_SUCH_FILE", "BERTH__V1__ERROR_REASON__NO_SUCH_FILE", 1 },
@@ -10015,17 +10311,22 @@ static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[3
   { "CONTEXT_LIMIT", "BERTH__V1__ERROR_REASON__CONTEXT_LIMIT", 36 },
   { "CONTEXT_BUSY", "BERTH__V1__ERROR_REASON__CONTEXT_BUSY", 37 },
   { "CONTEXT_START_FAILED", "BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED", 38 },
+  { "CONNECTION_REFUSED", "BERTH__V1__ERROR_REASON__CONNECTION_REFUSED", 40 },
+  { "NOT_A_SOCKET", "BERTH__V1__ERROR_REASON__NOT_A_SOCKET", 41 },
+  { "CONNECTION_LIMIT", "BERTH__V1__ERROR_REASON__CONNECTION_LIMIT", 42 },
 };
 static const ProtobufCIntRange berth__v1__error_reason__value_ranges[] = {
-{0, 0},{20, 14},{0, 33}
+{0, 0},{20, 14},{40, 33},{0, 36}
 };
-static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[33] =
+static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[36] =
 {
   { "ALREADY_EXISTS", 4 },
   { "BACKGROUND_LIMIT", 18 },
   { "BAD_ARCHIVE", 13 },
   { "BREAKER_OPEN", 26 },
   { "CLIENT_LIMIT", 20 },
+  { "CONNECTION_LIMIT", 35 },
+  { "CONNECTION_REFUSED", 33 },
   { "CONTEXT_BUSY", 31 },
   { "CONTEXT_LIMIT", 30 },
   { "CONTEXT_START_FAILED", 32 },
@@ -10041,6 +10342,7 @@ static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_nam
   { "NAME_TOO_LONG", 12 },
   { "NOT_A_DIRECTORY", 3 },
   { "NOT_A_FILE", 6 },
+  { "NOT_A_SOCKET", 34 },
   { "NOT_PERMITTED", 9 },
   { "NO_SPACE", 10 },
   { "NO_SUCH_CONTEXT", 29 },
@@ -10062,11 +10364,11 @@ const ProtobufCEnumDescriptor berth__v1__error_reason__descriptor =
   "ErrorReason",
   "Berth__V1__ErrorReason",
   "berth.v1",
-  33,
+  36,
   berth__v1__error_reason__enum_values_by_number,
-  33,
+  36,
   berth__v1__error_reason__enum_values_by_name,
-  2,
+  3,
   berth__v1__error_reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
@@ -10156,7 +10458,7 @@ const ProtobufCEnumDescriptor berth__v1__output_stream__descriptor =
   berth__v1__output_stream__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[13] =
+static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[14] =
 {
   { "END_CAUSE_UNSPECIFIED", "BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED", 0 },
   { "EXITED", "BERTH__V1__END_CAUSE__EXITED", 1 },
@@ -10171,13 +10473,15 @@ static const ProtobufCEnumValue berth__v1__end_cause__enum_values_by_number[13] 
   { "IDLE_TIMEOUT", "BERTH__V1__END_CAUSE__IDLE_TIMEOUT", 10 },
   { "CPU_TIME_LIMIT", "BERTH__V1__END_CAUSE__CPU_TIME_LIMIT", 11 },
   { "CONTEXT_LOST", "BERTH__V1__END_CAUSE__CONTEXT_LOST", 12 },
+  { "CONNECTION_RESET", "BERTH__V1__END_CAUSE__CONNECTION_RESET", 13 },
 };
 static const ProtobufCIntRange berth__v1__end_cause__value_ranges[] = {
-{0, 0},{0, 13}
+{0, 0},{0, 14}
 };
-static const ProtobufCEnumValueIndex berth__v1__end_cause__enum_values_by_name[13] =
+static const ProtobufCEnumValueIndex berth__v1__end_cause__enum_values_by_name[14] =
 {
   { "CANCELLED", 6 },
+  { "CONNECTION_RESET", 13 },
   { "CONTAINER_LOST", 7 },
   { "CONTEXT_LOST", 12 },
   { "CPU_TIME_LIMIT", 11 },
@@ -10198,9 +10502,9 @@ const ProtobufCEnumDescriptor berth__v1__end_cause__descriptor =
   "EndCause",
   "Berth__V1__EndCause",
   "berth.v1",
-  13,
+  14,
   berth__v1__end_cause__enum_values_by_number,
-  13,
+  14,
   berth__v1__end_cause__enum_values_by_name,
   1,
   berth__v1__end_cause__value_ranges,
@@ -10340,7 +10644,7 @@ const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
   berth__v1__member_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[30] =
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[31] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
@@ -10358,6 +10662,7 @@ static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[30] =
   { "ListContexts", &berth__v1__list_contexts_request__descriptor, &berth__v1__list_contexts_response__descriptor },
   { "Complete", &berth__v1__complete_request__descriptor, &berth__v1__complete_response__descriptor },
   { "Inspect", &berth__v1__inspect_request__descriptor, &berth__v1__inspect_response__descriptor },
+  { "Connect", &berth__v1__connect_request__descriptor, &berth__v1__execute_event__descriptor },
   { "WriteFile", &berth__v1__write_file_request__descriptor, &berth__v1__write_file_response__descriptor },
   { "ReadFile", &berth__v1__read_file_request__descriptor, &berth__v1__file_event__descriptor },
   { "ListDirectory", &berth__v1__list_directory_request__descriptor, &berth__v1__list_directory_response__descriptor },
@@ -10377,9 +10682,10 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   5,        /* Acknowledge */
   1,        /* Acquire */
   3,        /* Attach */
-  22,        /* ChangeMode */
+  23,        /* ChangeMode */
   11,        /* CloseContext */
   14,        /* Complete */
+  16,        /* Connect */
   4,        /* Detach */
   2,        /* Execute */
   12,        /* ForkContext */
@@ -10387,23 +10693,23 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   6,        /* Input */
   15,        /* Inspect */
   13,        /* ListContexts */
-  18,        /* ListDirectory */
+  19,        /* ListDirectory */
   9,        /* ListExecutions */
-  20,        /* MakeDirectory */
+  21,        /* MakeDirectory */
   10,        /* OpenContext */
-  25,        /* ReadArchive */
-  17,        /* ReadFile */
-  26,        /* Release */
-  23,        /* RemoveFile */
-  21,        /* RenameFile */
-  27,        /* Renew */
+  26,        /* ReadArchive */
+  18,        /* ReadFile */
+  27,        /* Release */
+  24,        /* RemoveFile */
+  22,        /* RenameFile */
+  28,        /* Renew */
   8,        /* Resize */
   7,        /* Signal */
-  19,        /* Stat */
-  28,        /* Stats */
-  29,        /* WatchStats */
-  24,        /* WriteArchive */
-  16         /* WriteFile */
+  20,        /* Stat */
+  29,        /* Stats */
+  30,        /* WatchStats */
+  25,        /* WriteArchive */
+  17         /* WriteFile */
 };
 const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
 {
@@ -10412,7 +10718,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  30,
+  31,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -10544,13 +10850,21 @@ void berth__v1__pool__inspect(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__connect(ProtobufCService *service,
+                              const Berth__V1__ConnectRequest *input,
+                              Berth__V1__ExecuteEvent_Closure closure,
+                              void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__write_file(ProtobufCService *service,
                                  const Berth__V1__WriteFileRequest *input,
                                  Berth__V1__WriteFileResponse_Closure closure,
                                  void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_file(ProtobufCService *service,
                                 const Berth__V1__ReadFileRequest *input,
@@ -10558,7 +10872,7 @@ void berth__v1__pool__read_file(ProtobufCService *service,
                                 void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__list_directory(ProtobufCService *service,
                                      const Berth__V1__ListDirectoryRequest *input,
@@ -10566,7 +10880,7 @@ void berth__v1__pool__list_directory(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stat(ProtobufCService *service,
                            const Berth__V1__StatRequest *input,
@@ -10574,7 +10888,7 @@ void berth__v1__pool__stat(ProtobufCService *service,
                            void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__make_directory(ProtobufCService *service,
                                      const Berth__V1__MakeDirectoryRequest *input,
@@ -10582,7 +10896,7 @@ void berth__v1__pool__make_directory(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__rename_file(ProtobufCService *service,
                                   const Berth__V1__RenameFileRequest *input,
@@ -10590,7 +10904,7 @@ void berth__v1__pool__rename_file(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__change_mode(ProtobufCService *service,
                                   const Berth__V1__ChangeModeRequest *input,
@@ -10598,7 +10912,7 @@ void berth__v1__pool__change_mode(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__remove_file(ProtobufCService *service,
                                   const Berth__V1__RemoveFileRequest *input,
@@ -10606,7 +10920,7 @@ void berth__v1__pool__remove_file(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__write_archive(ProtobufCService *service,
                                     const Berth__V1__WriteArchiveRequest *input,
@@ -10614,7 +10928,7 @@ void berth__v1__pool__write_archive(ProtobufCService *service,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__read_archive(ProtobufCService *service,
                                    const Berth__V1__ReadArchiveRequest *input,
@@ -10622,7 +10936,7 @@ void berth__v1__pool__read_archive(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__release(ProtobufCService *service,
                               const Berth__V1__ReleaseRequest *input,
@@ -10630,7 +10944,7 @@ void berth__v1__pool__release(ProtobufCService *service,
                               void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__renew(ProtobufCService *service,
                             const Berth__V1__RenewRequest *input,
@@ -10638,7 +10952,7 @@ void berth__v1__pool__renew(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
@@ -10646,7 +10960,7 @@ void berth__v1__pool__stats(ProtobufCService *service,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   const Berth__V1__WatchStatsRequest *input,
@@ -10654,7 +10968,7 @@ void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)

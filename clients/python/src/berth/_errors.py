@@ -77,6 +77,11 @@ class Reason(enum.IntEnum):
     #: A piece of code runs in it.
     CONTEXT_BUSY = 37
     CONTEXT_START_FAILED = 38
+    # Connections:
+    #: Nobody listens there, or whoever does takes no more.
+    CONNECTION_REFUSED = 40
+    NOT_A_SOCKET = 41
+    CONNECTION_LIMIT = 42
 
 
 class BerthError(Exception):

@@ -47,6 +47,8 @@ class EndCause(enum.IntEnum):
     CPU_TIME_LIMIT = 11
     #: The context it was to run in had ended, or broke the rules.
     CONTEXT_LOST = 12
+    #: Of a connection: the other side broke it off.
+    CONNECTION_RESET = 13
 
     @classmethod
     def _missing_(cls, value: object) -> EndCause:

@@ -165,7 +165,7 @@ impl Execution {
                 Event::Ended(ended) => output.ended = ended,
                 Event::Display(display) => output.displays.push(display),
                 Event::Failure(failure) => output.failure = Some(failure),
-                Event::Started(_) | Event::Dropped(_) | Event::Prompt(_) => {}
+                Event::Started(_) | Event::Dropped(_) | Event::Prompt(_) | Event::OutputEnded(_) => {}
             }
         }
         Ok(output)

@@ -175,7 +175,7 @@ pub struct Terminal {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecuteEvent {
-    #[prost(oneof="execute_event::Event", tags="1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof="execute_event::Event", tags="1, 2, 3, 4, 5, 6, 7, 8")]
     pub event: ::core::option::Option<execute_event::Event>,
 }
 /// Nested message and enum types in `ExecuteEvent`.
@@ -197,6 +197,8 @@ pub mod execute_event {
         Failure(super::Failure),
         #[prost(message, tag="7")]
         Prompt(super::Prompt),
+        #[prost(message, tag="8")]
+        OutputEnded(super::OutputEnded),
     }
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
@@ -310,6 +312,17 @@ pub struct Output {
     /// at most 32 KiB, never empty
     #[prost(bytes="bytes", tag="3")]
     pub data: ::prost::bytes::Bytes,
+}
+/// Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream.
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OutputEnded {
+    /// STDOUT
+    #[prost(enumeration="OutputStream", tag="1")]
+    pub stream: i32,
+    /// how many bytes it had
+    #[prost(uint64, tag="2")]
+    pub offset: u64,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -541,6 +554,40 @@ pub struct ExecutionInfo {
     pub context: ::prost::alloc::string::String,
     #[prost(uint64, tag="13")]
     pub events_held_from: u64,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConnectRequest {
+    #[prost(string, tag="1")]
+    pub lease: ::prost::alloc::string::String,
+    /// Where to: path or port.
+    ///
+    /// of a unix socket: absolute
+    #[prost(string, tag="2")]
+    pub path: ::prost::alloc::string::String,
+    /// instead of path: one that is not UTF-8
+    #[prost(bytes="bytes", tag="3")]
+    pub path_raw: ::prost::bytes::Bytes,
+    /// of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535
+    #[prost(uint32, tag="4")]
+    pub port: u32,
+    /// how long to wait until somebody listens there; 0: not at all
+    #[prost(uint32, tag="5")]
+    pub wait_ms: u32,
+    /// For how long. What is over its limit is closed.
+    ///
+    /// 0: the longest that the server allows (24 h)
+    #[prost(uint32, tag="6")]
+    pub timeout_ms: u32,
+    /// since bytes last went either way; 0: none
+    #[prost(uint32, tag="7")]
+    pub idle_timeout_ms: u32,
+    /// as in ExecuteRequest: whoever sends in the container then waits for a slow reader
+    #[prost(uint64, tag="8")]
+    pub window_bytes: u64,
+    /// as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost
+    #[prost(uint32, tag="9")]
+    pub resumable_ms: u32,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1331,6 +1378,14 @@ pub enum ErrorReason {
     ContextBusy = 37,
     /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
     ContextStartFailed = 38,
+    /// Connections:
+    ///
+    /// FAILED_PRECONDITION: nobody listens there, or whoever does takes no more
+    ConnectionRefused = 40,
+    /// FAILED_PRECONDITION: what is at the path is no socket, or none of streams
+    NotASocket = 41,
+    /// RESOURCE_EXHAUSTED: connections of one lease
+    ConnectionLimit = 42,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1372,6 +1427,9 @@ impl ErrorReason {
             ErrorReason::ContextLimit => "CONTEXT_LIMIT",
             ErrorReason::ContextBusy => "CONTEXT_BUSY",
             ErrorReason::ContextStartFailed => "CONTEXT_START_FAILED",
+            ErrorReason::ConnectionRefused => "CONNECTION_REFUSED",
+            ErrorReason::NotASocket => "NOT_A_SOCKET",
+            ErrorReason::ConnectionLimit => "CONNECTION_LIMIT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1410,6 +1468,9 @@ impl ErrorReason {
             "CONTEXT_LIMIT" => Some(Self::ContextLimit),
             "CONTEXT_BUSY" => Some(Self::ContextBusy),
             "CONTEXT_START_FAILED" => Some(Self::ContextStartFailed),
+            "CONNECTION_REFUSED" => Some(Self::ConnectionRefused),
+            "NOT_A_SOCKET" => Some(Self::NotASocket),
+            "CONNECTION_LIMIT" => Some(Self::ConnectionLimit),
             _ => None,
         }
     }
@@ -1528,6 +1589,8 @@ pub enum EndCause {
     CpuTimeLimit = 11,
     /// the context it was to run in had ended, or broke the rules; message says which
     ContextLost = 12,
+    /// of Connect: the other side broke the connection off, with bytes on their way that nobody took
+    ConnectionReset = 13,
 }
 impl EndCause {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1549,6 +1612,7 @@ impl EndCause {
             EndCause::IdleTimeout => "IDLE_TIMEOUT",
             EndCause::CpuTimeLimit => "CPU_TIME_LIMIT",
             EndCause::ContextLost => "CONTEXT_LOST",
+            EndCause::ConnectionReset => "CONNECTION_RESET",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1567,6 +1631,7 @@ impl EndCause {
             "IDLE_TIMEOUT" => Some(Self::IdleTimeout),
             "CPU_TIME_LIMIT" => Some(Self::CpuTimeLimit),
             "CONTEXT_LOST" => Some(Self::ContextLost),
+            "CONNECTION_RESET" => Some(Self::ConnectionReset),
             _ => None,
         }
     }

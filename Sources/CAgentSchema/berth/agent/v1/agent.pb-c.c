@@ -142,6 +142,51 @@ void   berth__agent__v1__execute_request__free_unpacked
   assert(message->base.descriptor == &berth__agent__v1__execute_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__agent__v1__endpoint__init
+                     (Berth__Agent__V1__Endpoint         *message)
+{
+  static const Berth__Agent__V1__Endpoint init_value = BERTH__AGENT__V1__ENDPOINT__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__endpoint__get_packed_size
+                     (const Berth__Agent__V1__Endpoint *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__endpoint__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__endpoint__pack
+                     (const Berth__Agent__V1__Endpoint *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__endpoint__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__endpoint__pack_to_buffer
+                     (const Berth__Agent__V1__Endpoint *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__endpoint__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__Endpoint *
+       berth__agent__v1__endpoint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__Endpoint *)
+     protobuf_c_message_unpack (&berth__agent__v1__endpoint__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__endpoint__free_unpacked
+                     (Berth__Agent__V1__Endpoint *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__endpoint__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__agent__v1__terminal__init
                      (Berth__Agent__V1__Terminal         *message)
 {
@@ -230,6 +275,51 @@ void   berth__agent__v1__execute_event__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &berth__agent__v1__execute_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__agent__v1__output_ended__init
+                     (Berth__Agent__V1__OutputEnded         *message)
+{
+  static const Berth__Agent__V1__OutputEnded init_value = BERTH__AGENT__V1__OUTPUT_ENDED__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__output_ended__get_packed_size
+                     (const Berth__Agent__V1__OutputEnded *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__output_ended__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__output_ended__pack
+                     (const Berth__Agent__V1__OutputEnded *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__output_ended__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__output_ended__pack_to_buffer
+                     (const Berth__Agent__V1__OutputEnded *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__output_ended__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__OutputEnded *
+       berth__agent__v1__output_ended__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__OutputEnded *)
+     protobuf_c_message_unpack (&berth__agent__v1__output_ended__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__output_ended__free_unpacked
+                     (Berth__Agent__V1__OutputEnded *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__output_ended__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   berth__agent__v1__started__init
@@ -899,7 +989,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__ping_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[28] =
+static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[29] =
 {
   {
     "execution",
@@ -1237,10 +1327,23 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "connect_to",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, connect_to),
+    &berth__agent__v1__endpoint__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__execute_request__field_indices_by_name[] = {
   1,   /* field[1] = argv */
   24,   /* field[24] = code */
+  28,   /* field[28] = connect_to */
   23,   /* field[23] = context */
   22,   /* field[22] = control_by_lines */
   15,   /* field[15] = cpu_time_ms */
@@ -1271,7 +1374,7 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
 static const ProtobufCIntRange berth__agent__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 28 }
+  { 0, 29 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
 {
@@ -1281,11 +1384,88 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
   "Berth__Agent__V1__ExecuteRequest",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__ExecuteRequest),
-  28,
+  29,
   berth__agent__v1__execute_request__field_descriptors,
   berth__agent__v1__execute_request__field_indices_by_name,
   1,  berth__agent__v1__execute_request__number_ranges,
   (ProtobufCMessageInit) berth__agent__v1__execute_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__endpoint__field_descriptors[4] =
+{
+  {
+    "path",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Endpoint, path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Endpoint, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Endpoint, wait_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "patience_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Endpoint, patience_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__endpoint__field_indices_by_name[] = {
+  0,   /* field[0] = path */
+  3,   /* field[3] = patience_ms */
+  1,   /* field[1] = port */
+  2,   /* field[2] = wait_ms */
+};
+static const ProtobufCIntRange berth__agent__v1__endpoint__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__endpoint__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.Endpoint",
+  "Endpoint",
+  "Berth__Agent__V1__Endpoint",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__Endpoint),
+  4,
+  berth__agent__v1__endpoint__field_descriptors,
+  berth__agent__v1__endpoint__field_indices_by_name,
+  1,  berth__agent__v1__endpoint__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__endpoint__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__agent__v1__terminal__field_descriptors[3] =
@@ -1352,7 +1532,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__terminal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__execute_event__field_descriptors[3] =
+static const ProtobufCFieldDescriptor berth__agent__v1__execute_event__field_descriptors[4] =
 {
   {
     "started",
@@ -1390,16 +1570,29 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_event__field_des
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "output_ended",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__Agent__V1__ExecuteEvent, event_case),
+    offsetof(Berth__Agent__V1__ExecuteEvent, output_ended),
+    &berth__agent__v1__output_ended__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__execute_event__field_indices_by_name[] = {
   2,   /* field[2] = ended */
   1,   /* field[1] = output */
+  3,   /* field[3] = output_ended */
   0,   /* field[0] = started */
 };
 static const ProtobufCIntRange berth__agent__v1__execute_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__execute_event__descriptor =
 {
@@ -1409,11 +1602,29 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_event__descriptor =
   "Berth__Agent__V1__ExecuteEvent",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__ExecuteEvent),
-  3,
+  4,
   berth__agent__v1__execute_event__field_descriptors,
   berth__agent__v1__execute_event__field_indices_by_name,
   1,  berth__agent__v1__execute_event__number_ranges,
   (ProtobufCMessageInit) berth__agent__v1__execute_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define berth__agent__v1__output_ended__field_descriptors NULL
+#define berth__agent__v1__output_ended__field_indices_by_name NULL
+#define berth__agent__v1__output_ended__number_ranges NULL
+const ProtobufCMessageDescriptor berth__agent__v1__output_ended__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.OutputEnded",
+  "OutputEnded",
+  "Berth__Agent__V1__OutputEnded",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__OutputEnded),
+  0,
+  berth__agent__v1__output_ended__field_descriptors,
+  berth__agent__v1__output_ended__field_indices_by_name,
+  0,  berth__agent__v1__output_ended__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__output_ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descriptors[2] =
@@ -1531,7 +1742,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__output__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors[15] =
+static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors[16] =
 {
   {
     "cause",
@@ -1713,6 +1924,18 @@ static const ProtobufCFieldDescriptor berth__agent__v1__ended__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reason",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Ended, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
   0,   /* field[0] = cause */
@@ -1721,6 +1944,7 @@ static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
   3,   /* field[3] = message */
   13,   /* field[13] = out_of_memory_kills */
   8,   /* field[8] = peak_memory_bytes */
+  15,   /* field[15] = reason */
   2,   /* field[2] = signal */
   4,   /* field[4] = start_failure */
   10,   /* field[10] = stderr_bytes */
@@ -1734,7 +1958,7 @@ static const unsigned berth__agent__v1__ended__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__agent__v1__ended__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor =
 {
@@ -1744,7 +1968,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor =
   "Berth__Agent__V1__Ended",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__Ended),
-  15,
+  16,
   berth__agent__v1__ended__field_descriptors,
   berth__agent__v1__ended__field_indices_by_name,
   1,  berth__agent__v1__ended__number_ranges,

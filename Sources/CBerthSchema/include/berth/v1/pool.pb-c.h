@@ -31,6 +31,7 @@ typedef struct Berth__V1__LeftOut Berth__V1__LeftOut;
 typedef struct Berth__V1__Failure Berth__V1__Failure;
 typedef struct Berth__V1__Prompt Berth__V1__Prompt;
 typedef struct Berth__V1__Output Berth__V1__Output;
+typedef struct Berth__V1__OutputEnded Berth__V1__OutputEnded;
 typedef struct Berth__V1__Ended Berth__V1__Ended;
 typedef struct Berth__V1__Usage Berth__V1__Usage;
 typedef struct Berth__V1__AttachRequest Berth__V1__AttachRequest;
@@ -47,6 +48,7 @@ typedef struct Berth__V1__ResizeTerminalResponse Berth__V1__ResizeTerminalRespon
 typedef struct Berth__V1__ListExecutionsRequest Berth__V1__ListExecutionsRequest;
 typedef struct Berth__V1__ListExecutionsResponse Berth__V1__ListExecutionsResponse;
 typedef struct Berth__V1__ExecutionInfo Berth__V1__ExecutionInfo;
+typedef struct Berth__V1__ConnectRequest Berth__V1__ConnectRequest;
 typedef struct Berth__V1__OpenContextRequest Berth__V1__OpenContextRequest;
 typedef struct Berth__V1__OpenContextRequest__EnvEntry Berth__V1__OpenContextRequest__EnvEntry;
 typedef struct Berth__V1__OpenContextResponse Berth__V1__OpenContextResponse;
@@ -246,7 +248,22 @@ typedef enum _Berth__V1__ErrorReason {
   /*
    * FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
    */
-  BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED = 38
+  BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED = 38,
+  /*
+   * Connections:
+   */
+  /*
+   * FAILED_PRECONDITION: nobody listens there, or whoever does takes no more
+   */
+  BERTH__V1__ERROR_REASON__CONNECTION_REFUSED = 40,
+  /*
+   * FAILED_PRECONDITION: what is at the path is no socket, or none of streams
+   */
+  BERTH__V1__ERROR_REASON__NOT_A_SOCKET = 41,
+  /*
+   * RESOURCE_EXHAUSTED: connections of one lease
+   */
+  BERTH__V1__ERROR_REASON__CONNECTION_LIMIT = 42
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__ERROR_REASON)
 } Berth__V1__ErrorReason;
 typedef enum _Berth__V1__OutputPolicy {
@@ -329,7 +346,11 @@ typedef enum _Berth__V1__EndCause {
   /*
    * the context it was to run in had ended, or broke the rules; message says which
    */
-  BERTH__V1__END_CAUSE__CONTEXT_LOST = 12
+  BERTH__V1__END_CAUSE__CONTEXT_LOST = 12,
+  /*
+   * of Connect: the other side broke the connection off, with bytes on their way that nobody took
+   */
+  BERTH__V1__END_CAUSE__CONNECTION_RESET = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__END_CAUSE)
 } Berth__V1__EndCause;
 typedef enum _Berth__V1__StartFailure {
@@ -671,7 +692,8 @@ typedef enum {
   BERTH__V1__EXECUTE_EVENT__EVENT_DROPPED = 4,
   BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY = 5,
   BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE = 6,
-  BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT = 7
+  BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT = 7,
+  BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__EXECUTE_EVENT__EVENT__CASE)
 } Berth__V1__ExecuteEvent__EventCase;
 
@@ -687,6 +709,7 @@ struct  Berth__V1__ExecuteEvent
     Berth__V1__Display *display;
     Berth__V1__Failure *failure;
     Berth__V1__Prompt *prompt;
+    Berth__V1__OutputEnded *output_ended;
   };
 };
 #define BERTH__V1__EXECUTE_EVENT__INIT \
@@ -873,6 +896,26 @@ struct  Berth__V1__Output
 #define BERTH__V1__OUTPUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__output__descriptor) \
     , BERTH__V1__OUTPUT_STREAM__STDOUT, 0, {0,NULL} }
+
+
+/*
+ * Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream.
+ */
+struct  Berth__V1__OutputEnded
+{
+  ProtobufCMessage base;
+  /*
+   * STDOUT
+   */
+  Berth__V1__OutputStream stream;
+  /*
+   * how many bytes it had
+   */
+  uint64_t offset;
+};
+#define BERTH__V1__OUTPUT_ENDED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__output_ended__descriptor) \
+    , BERTH__V1__OUTPUT_STREAM__STDOUT, 0 }
 
 
 struct  Berth__V1__Ended
@@ -1197,6 +1240,54 @@ struct  Berth__V1__ExecutionInfo
 #define BERTH__V1__EXECUTION_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__execution_info__descriptor) \
     , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0,NULL, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__ConnectRequest
+{
+  ProtobufCMessage base;
+  char *lease;
+  /*
+   * Where to: path or port.
+   */
+  /*
+   * of a unix socket: absolute
+   */
+  char *path;
+  /*
+   * instead of path: one that is not UTF-8
+   */
+  ProtobufCBinaryData path_raw;
+  /*
+   * of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535
+   */
+  uint32_t port;
+  /*
+   * how long to wait until somebody listens there; 0: not at all
+   */
+  uint32_t wait_ms;
+  /*
+   * For how long. What is over its limit is closed.
+   */
+  /*
+   * 0: the longest that the server allows (24 h)
+   */
+  uint32_t timeout_ms;
+  /*
+   * since bytes last went either way; 0: none
+   */
+  uint32_t idle_timeout_ms;
+  /*
+   * as in ExecuteRequest: whoever sends in the container then waits for a slow reader
+   */
+  uint64_t window_bytes;
+  /*
+   * as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost
+   */
+  uint32_t resumable_ms;
+};
+#define BERTH__V1__CONNECT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__connect_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__OpenContextRequest__EnvEntry
@@ -2561,6 +2652,25 @@ Berth__V1__Output *
 void   berth__v1__output__free_unpacked
                      (Berth__V1__Output *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__OutputEnded methods */
+void   berth__v1__output_ended__init
+                     (Berth__V1__OutputEnded         *message);
+size_t berth__v1__output_ended__get_packed_size
+                     (const Berth__V1__OutputEnded   *message);
+size_t berth__v1__output_ended__pack
+                     (const Berth__V1__OutputEnded   *message,
+                      uint8_t             *out);
+size_t berth__v1__output_ended__pack_to_buffer
+                     (const Berth__V1__OutputEnded   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__OutputEnded *
+       berth__v1__output_ended__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__output_ended__free_unpacked
+                     (Berth__V1__OutputEnded *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__Ended methods */
 void   berth__v1__ended__init
                      (Berth__V1__Ended         *message);
@@ -2864,6 +2974,25 @@ Berth__V1__ExecutionInfo *
                       const uint8_t       *data);
 void   berth__v1__execution_info__free_unpacked
                      (Berth__V1__ExecutionInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__ConnectRequest methods */
+void   berth__v1__connect_request__init
+                     (Berth__V1__ConnectRequest         *message);
+size_t berth__v1__connect_request__get_packed_size
+                     (const Berth__V1__ConnectRequest   *message);
+size_t berth__v1__connect_request__pack
+                     (const Berth__V1__ConnectRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__connect_request__pack_to_buffer
+                     (const Berth__V1__ConnectRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__ConnectRequest *
+       berth__v1__connect_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__connect_request__free_unpacked
+                     (Berth__V1__ConnectRequest *message,
                       ProtobufCAllocator *allocator);
 /* Berth__V1__OpenContextRequest__EnvEntry methods */
 void   berth__v1__open_context_request__env_entry__init
@@ -3909,6 +4038,9 @@ typedef void (*Berth__V1__Prompt_Closure)
 typedef void (*Berth__V1__Output_Closure)
                  (const Berth__V1__Output *message,
                   void *closure_data);
+typedef void (*Berth__V1__OutputEnded_Closure)
+                 (const Berth__V1__OutputEnded *message,
+                  void *closure_data);
 typedef void (*Berth__V1__Ended_Closure)
                  (const Berth__V1__Ended *message,
                   void *closure_data);
@@ -3956,6 +4088,9 @@ typedef void (*Berth__V1__ListExecutionsResponse_Closure)
                   void *closure_data);
 typedef void (*Berth__V1__ExecutionInfo_Closure)
                  (const Berth__V1__ExecutionInfo *message,
+                  void *closure_data);
+typedef void (*Berth__V1__ConnectRequest_Closure)
+                 (const Berth__V1__ConnectRequest *message,
                   void *closure_data);
 typedef void (*Berth__V1__OpenContextRequest__EnvEntry_Closure)
                  (const Berth__V1__OpenContextRequest__EnvEntry *message,
@@ -4190,6 +4325,10 @@ struct Berth__V1__Pool_Service
                   const Berth__V1__InspectRequest *input,
                   Berth__V1__InspectResponse_Closure closure,
                   void *closure_data);
+  void (*connect)(Berth__V1__Pool_Service *service,
+                  const Berth__V1__ConnectRequest *input,
+                  Berth__V1__ExecuteEvent_Closure closure,
+                  void *closure_data);
   void (*write_file)(Berth__V1__Pool_Service *service,
                      const Berth__V1__WriteFileRequest *input,
                      Berth__V1__WriteFileResponse_Closure closure,
@@ -4270,6 +4409,7 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## list_contexts,\
       function_prefix__ ## complete,\
       function_prefix__ ## inspect,\
+      function_prefix__ ## connect,\
       function_prefix__ ## write_file,\
       function_prefix__ ## read_file,\
       function_prefix__ ## list_directory,\
@@ -4347,6 +4487,10 @@ void berth__v1__pool__complete(ProtobufCService *service,
 void berth__v1__pool__inspect(ProtobufCService *service,
                               const Berth__V1__InspectRequest *input,
                               Berth__V1__InspectResponse_Closure closure,
+                              void *closure_data);
+void berth__v1__pool__connect(ProtobufCService *service,
+                              const Berth__V1__ConnectRequest *input,
+                              Berth__V1__ExecuteEvent_Closure closure,
                               void *closure_data);
 void berth__v1__pool__write_file(ProtobufCService *service,
                                  const Berth__V1__WriteFileRequest *input,
@@ -4480,6 +4624,7 @@ extern const ProtobufCMessageDescriptor berth__v1__left_out__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__failure__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__prompt__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__output__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__output_ended__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__ended__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__usage__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__attach_request__descriptor;
@@ -4496,6 +4641,7 @@ extern const ProtobufCMessageDescriptor berth__v1__resize_terminal_response__des
 extern const ProtobufCMessageDescriptor berth__v1__list_executions_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__list_executions_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__connect_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__open_context_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__open_context_request__env_entry__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__open_context_response__descriptor;

@@ -12,6 +12,9 @@ BREAKER_OPEN: ErrorReason
 CANCELLED: EndCause
 CLIENT_LIMIT: ErrorReason
 CLOSED: BreakerState
+CONNECTION_LIMIT: ErrorReason
+CONNECTION_REFUSED: ErrorReason
+CONNECTION_RESET: EndCause
 CONTAINER_LOST: EndCause
 CONTEXT_BUSY: ErrorReason
 CONTEXT_LIMIT: ErrorReason
@@ -43,6 +46,7 @@ MESSAGE_TOO_LARGE: ErrorReason
 NAME_TOO_LONG: ErrorReason
 NOT_A_DIRECTORY: ErrorReason
 NOT_A_FILE: ErrorReason
+NOT_A_SOCKET: ErrorReason
 NOT_PERMITTED: ErrorReason
 NO_RESOURCES: StartFailure
 NO_SPACE: ErrorReason
@@ -192,6 +196,28 @@ class CompleteResponse(_message.Message):
     start: int
     def __init__(self, matches: _Optional[_Iterable[str]] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
+class ConnectRequest(_message.Message):
+    __slots__ = ["idle_timeout_ms", "lease", "path", "path_raw", "port", "resumable_ms", "timeout_ms", "wait_ms", "window_bytes"]
+    IDLE_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_RAW_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    RESUMABLE_MS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    idle_timeout_ms: int
+    lease: str
+    path: str
+    path_raw: bytes
+    port: int
+    resumable_ms: int
+    timeout_ms: int
+    wait_ms: int
+    window_bytes: int
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., path_raw: _Optional[bytes] = ..., port: _Optional[int] = ..., wait_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., window_bytes: _Optional[int] = ..., resumable_ms: _Optional[int] = ...) -> None: ...
+
 class ContextInfo(_message.Message):
     __slots__ = ["age_ms", "context", "execution", "language", "pieces", "version"]
     AGE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -289,11 +315,12 @@ class Ended(_message.Message):
     def __init__(self, cause: _Optional[_Union[EndCause, str]] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., message: _Optional[str] = ..., start_failure: _Optional[_Union[StartFailure, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., stdout_truncated: _Optional[int] = ..., stderr_truncated: _Optional[int] = ..., out_of_memory_kills: _Optional[int] = ..., context_lost: bool = ...) -> None: ...
 
 class ExecuteEvent(_message.Message):
-    __slots__ = ["display", "dropped", "ended", "failure", "output", "prompt", "started"]
+    __slots__ = ["display", "dropped", "ended", "failure", "output", "output_ended", "prompt", "started"]
     DISPLAY_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_ENDED_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -302,9 +329,10 @@ class ExecuteEvent(_message.Message):
     ended: Ended
     failure: Failure
     output: Output
+    output_ended: OutputEnded
     prompt: Prompt
     started: Started
-    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ..., display: _Optional[_Union[Display, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., prompt: _Optional[_Union[Prompt, _Mapping]] = ...) -> None: ...
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ..., display: _Optional[_Union[Display, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., prompt: _Optional[_Union[Prompt, _Mapping]] = ..., output_ended: _Optional[_Union[OutputEnded, _Mapping]] = ...) -> None: ...
 
 class ExecuteRequest(_message.Message):
     __slots__ = ["argv", "argv_raw", "code", "context", "cpu_time_ms", "cwd", "cwd_raw", "env", "env_raw", "grace_ms", "idle_timeout_ms", "keep_background", "keep_stdin_open", "language", "lease", "max_output_bytes", "merge_output", "output_policy", "pool", "resumable_ms", "shell", "stdin", "terminal", "timeout_ms", "uid", "unwatched", "wait_ms", "window_bytes"]
@@ -679,6 +707,14 @@ class Output(_message.Message):
     offset: int
     stream: OutputStream
     def __init__(self, stream: _Optional[_Union[OutputStream, str]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class OutputEnded(_message.Message):
+    __slots__ = ["offset", "stream"]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    stream: OutputStream
+    def __init__(self, stream: _Optional[_Union[OutputStream, str]] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class PoolStats(_message.Message):
     __slots__ = ["acquire_p50_us", "acquire_p90_us", "acquire_p99_us", "arrivals_per_second", "breaker", "cause", "cause_message", "create_failures", "create_us", "creates", "destroyed", "draining", "failures_in_row", "held", "held_reason", "idle", "image", "leased", "leases", "max", "name", "next_try_in_ms", "oldest_wait_ms", "outdated", "recycled", "resetting", "retired", "starting", "stopping", "target", "waiters"]

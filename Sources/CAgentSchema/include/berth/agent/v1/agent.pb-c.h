@@ -18,8 +18,10 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Berth__Agent__V1__PingRequest Berth__Agent__V1__PingRequest;
 typedef struct Berth__Agent__V1__PingResponse Berth__Agent__V1__PingResponse;
 typedef struct Berth__Agent__V1__ExecuteRequest Berth__Agent__V1__ExecuteRequest;
+typedef struct Berth__Agent__V1__Endpoint Berth__Agent__V1__Endpoint;
 typedef struct Berth__Agent__V1__Terminal Berth__Agent__V1__Terminal;
 typedef struct Berth__Agent__V1__ExecuteEvent Berth__Agent__V1__ExecuteEvent;
+typedef struct Berth__Agent__V1__OutputEnded Berth__Agent__V1__OutputEnded;
 typedef struct Berth__Agent__V1__Started Berth__Agent__V1__Started;
 typedef struct Berth__Agent__V1__Output Berth__Agent__V1__Output;
 typedef struct Berth__Agent__V1__Ended Berth__Agent__V1__Ended;
@@ -190,10 +192,36 @@ struct  Berth__Agent__V1__ExecuteRequest
    * of one event; what is larger ends the context
    */
   uint64_t max_display_bytes;
+  /*
+   * Or a connection, made as uid and gid, instead of argv, env, cwd and terminal: output is what comes from there.
+   */
+  Berth__Agent__V1__Endpoint *connect_to;
 };
 #define BERTH__AGENT__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, {0,NULL}, BERTH__AGENT__V1__PIECE_KIND__RUN, 0, 0 }
+    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, {0,NULL}, BERTH__AGENT__V1__PIECE_KIND__RUN, 0, 0, NULL }
+
+
+struct  Berth__Agent__V1__Endpoint
+{
+  ProtobufCMessage base;
+  /*
+   * of a unix socket; empty: port
+   */
+  ProtobufCBinaryData path;
+  uint32_t port;
+  /*
+   * until somebody listens there
+   */
+  uint64_t wait_ms;
+  /*
+   * for who listens to take the connection, from then on
+   */
+  uint64_t patience_ms;
+};
+#define BERTH__AGENT__V1__ENDPOINT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__endpoint__descriptor) \
+    , {0,NULL}, 0, 0, 0 }
 
 
 struct  Berth__Agent__V1__Terminal
@@ -218,7 +246,8 @@ typedef enum {
   BERTH__AGENT__V1__EXECUTE_EVENT__EVENT__NOT_SET = 0,
   BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_STARTED = 1,
   BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_OUTPUT = 2,
-  BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED = 3
+  BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_ENDED = 3,
+  BERTH__AGENT__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__AGENT__V1__EXECUTE_EVENT__EVENT__CASE)
 } Berth__Agent__V1__ExecuteEvent__EventCase;
 
@@ -233,11 +262,24 @@ struct  Berth__Agent__V1__ExecuteEvent
     Berth__Agent__V1__Started *started;
     Berth__Agent__V1__Output *output;
     Berth__Agent__V1__Ended *ended;
+    Berth__Agent__V1__OutputEnded *output_ended;
   };
 };
 #define BERTH__AGENT__V1__EXECUTE_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_event__descriptor) \
     , BERTH__AGENT__V1__EXECUTE_EVENT__EVENT__NOT_SET, {0} }
+
+
+/*
+ * Of a connection: no more output comes.
+ */
+struct  Berth__Agent__V1__OutputEnded
+{
+  ProtobufCMessage base;
+};
+#define BERTH__AGENT__V1__OUTPUT_ENDED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__output_ended__descriptor) \
+     }
 
 
 struct  Berth__Agent__V1__Started
@@ -302,10 +344,14 @@ struct  Berth__Agent__V1__Ended
    * of a piece of code: its context ended with it
    */
   protobuf_c_boolean context_lost;
+  /*
+   * of a connection that was not made: the number of a berth.v1.ErrorReason, or 0
+   */
+  uint32_t reason;
 };
 #define BERTH__AGENT__V1__ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__ended__descriptor) \
-    , 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__Agent__V1__AcknowledgeRequest
@@ -493,6 +539,25 @@ Berth__Agent__V1__ExecuteRequest *
 void   berth__agent__v1__execute_request__free_unpacked
                      (Berth__Agent__V1__ExecuteRequest *message,
                       ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__Endpoint methods */
+void   berth__agent__v1__endpoint__init
+                     (Berth__Agent__V1__Endpoint         *message);
+size_t berth__agent__v1__endpoint__get_packed_size
+                     (const Berth__Agent__V1__Endpoint   *message);
+size_t berth__agent__v1__endpoint__pack
+                     (const Berth__Agent__V1__Endpoint   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__endpoint__pack_to_buffer
+                     (const Berth__Agent__V1__Endpoint   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__Endpoint *
+       berth__agent__v1__endpoint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__endpoint__free_unpacked
+                     (Berth__Agent__V1__Endpoint *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__Agent__V1__Terminal methods */
 void   berth__agent__v1__terminal__init
                      (Berth__Agent__V1__Terminal         *message);
@@ -530,6 +595,25 @@ Berth__Agent__V1__ExecuteEvent *
                       const uint8_t       *data);
 void   berth__agent__v1__execute_event__free_unpacked
                      (Berth__Agent__V1__ExecuteEvent *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__OutputEnded methods */
+void   berth__agent__v1__output_ended__init
+                     (Berth__Agent__V1__OutputEnded         *message);
+size_t berth__agent__v1__output_ended__get_packed_size
+                     (const Berth__Agent__V1__OutputEnded   *message);
+size_t berth__agent__v1__output_ended__pack
+                     (const Berth__Agent__V1__OutputEnded   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__output_ended__pack_to_buffer
+                     (const Berth__Agent__V1__OutputEnded   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__OutputEnded *
+       berth__agent__v1__output_ended__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__output_ended__free_unpacked
+                     (Berth__Agent__V1__OutputEnded *message,
                       ProtobufCAllocator *allocator);
 /* Berth__Agent__V1__Started methods */
 void   berth__agent__v1__started__init
@@ -789,11 +873,17 @@ typedef void (*Berth__Agent__V1__PingResponse_Closure)
 typedef void (*Berth__Agent__V1__ExecuteRequest_Closure)
                  (const Berth__Agent__V1__ExecuteRequest *message,
                   void *closure_data);
+typedef void (*Berth__Agent__V1__Endpoint_Closure)
+                 (const Berth__Agent__V1__Endpoint *message,
+                  void *closure_data);
 typedef void (*Berth__Agent__V1__Terminal_Closure)
                  (const Berth__Agent__V1__Terminal *message,
                   void *closure_data);
 typedef void (*Berth__Agent__V1__ExecuteEvent_Closure)
                  (const Berth__Agent__V1__ExecuteEvent *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__OutputEnded_Closure)
+                 (const Berth__Agent__V1__OutputEnded *message,
                   void *closure_data);
 typedef void (*Berth__Agent__V1__Started_Closure)
                  (const Berth__Agent__V1__Started *message,
@@ -919,8 +1009,10 @@ extern const ProtobufCEnumDescriptor    berth__agent__v1__piece_kind__descriptor
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__endpoint__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__execute_event__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__output_ended__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__started__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__output__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ended__descriptor;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef BERTH_CHILD_H
+#define BERTH_CHILD_H
+
+#include <stdint.h>
+
+// What a child of the agent does before it is what it shall be. Not for the agent itself.
+
+// Closes every descriptor from `first` on.
+void berth_close_from(int first);
+
+// Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
+// harmless only where no foreign group is held. Returns 0 or a negative errno.
+int berth_become(uint32_t uid, uint32_t gid);
+
+// Writes the text to /proc/self/oom_score_adj; NULL: leaves it.
+void berth_raise_oom_score(const char *text);
+
+#endif
