@@ -26,7 +26,9 @@ const (
 	CauseDraining      Cause = 9  // the server is shutting down
 	CauseIdleTimeout   Cause = 10 // it wrote nothing for IdleTimeout
 	CauseCPUTimeLimit  Cause = 11 // it used CPUTime
-	CauseContextLost   Cause = 12 // the context it was to run in had ended, or broke the rules; Message says which
+	// CauseConnectionReset, of Connect: the other side broke it off, with bytes on their way that nobody took.
+	CauseConnectionReset Cause = 13
+	CauseContextLost     Cause = 12 // the context it was to run in had ended, or broke the rules; Message says which
 )
 
 // String returns the cause as the contract names it, in lower case: "exited", "out_of_memory" …

@@ -67,39 +67,41 @@ type output struct {
 	// decode turns a message into what the stream needs of it.
 	decode func(data []byte, into *message) error
 
-	mu        sync.Mutex
-	changed   sync.Cond
-	queues    [streams][]chunk
-	order     uint64
-	held      uint64
-	discards  [streams]bool // what nobody will read is acknowledged as it comes
-	came      uint64        // the position of what was shown last
-	consumed  [streams]uint64
-	acked     [streams]uint64
-	taken     int // events since the last credit
-	execution string
-	watcher   uint32
-	first     *message      // the first message has come
-	last      *message      // so has the last
-	err       *Error        // or the call has failed
-	over      chan struct{} // closed when nothing more comes
-	isOver    bool
-	left      func() // what to do when it has not ended and is not wanted: set once abandoned and not started yet
+	mu          sync.Mutex
+	changed     sync.Cond
+	queues      [streams][]chunk
+	order       uint64
+	held        uint64
+	discards    [streams]bool // what nobody will read is acknowledged as it comes
+	came        uint64        // the position of what was shown last
+	consumed    [streams]uint64
+	acked       [streams]uint64
+	taken       int // events since the last credit
+	execution   string
+	watcher     uint32
+	outputEnded bool          // of a connection: the other side has sent all
+	first       *message      // the first message has come
+	last        *message      // so has the last
+	err         *Error        // or the call has failed
+	over        chan struct{} // closed when nothing more comes
+	isOver      bool
+	left        func() // what to do when it has not ended and is not wanted: set once abandoned and not started yet
 }
 
 // message is what may come on such a stream; one of started, output, shown, dropped and last is set.
 type message struct {
-	started   bool
-	execution string
-	watcher   uint32
-	info      *pb.FileInfo
-	member    string
-	output    *pb.Output
-	shown     Event
-	position  uint64 // of shown
-	dropped   *pb.Dropped
-	ended     *pb.Ended
-	fileEnd   *pb.FileEnd
+	started     bool
+	execution   string
+	watcher     uint32
+	info        *pb.FileInfo
+	member      string
+	output      *pb.Output
+	shown       Event
+	position    uint64 // of shown
+	dropped     *pb.Dropped
+	outputEnded bool
+	ended       *pb.Ended
+	fileEnd     *pb.FileEnd
 }
 
 func newOutput(client *Client, conn *conn, lease string, window uint64, decode func([]byte, *message) error) *output {
@@ -117,6 +119,7 @@ func decodeExecuteEvent(data []byte, into *message) error {
 		*into = message{started: true, execution: started.Execution, watcher: started.Watcher, member: started.Member}
 	}
 	into.output, into.dropped, into.ended = event.GetOutput(), event.GetDropped(), event.GetEnded()
+	into.outputEnded = event.GetOutputEnded() != nil
 	switch {
 	case event.GetDisplay() != nil:
 		into.shown, into.position = newDisplay(event.GetDisplay()), event.GetDisplay().Position
@@ -220,6 +223,8 @@ func (o *output) data(data []byte) {
 			o.came = m.dropped.Offset + m.dropped.Bytes
 		}
 		o.push(int(m.dropped.Stream), chunk{offset: m.dropped.Offset, dropped: m.dropped.Bytes})
+	case m.outputEnded:
+		o.outputEnded = true
 	case m.ended != nil || m.fileEnd != nil:
 		o.last = &m
 		o.finish(nil)
@@ -301,6 +306,19 @@ func (o *output) finish(err *Error) {
 func (o *output) leave(err *Error, tell func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.leaveLocked(err, tell)
+}
+
+// leaveUnlessStarted is leave for who only waits for the start.
+func (o *output) leaveUnlessStarted(err *Error, tell func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.first == nil {
+		o.leaveLocked(err, tell)
+	}
+}
+
+func (o *output) leaveLocked(err *Error, tell func()) bool {
 	if o.isOver {
 		return false
 	}

@@ -167,3 +167,11 @@ export class StreamCall {
     this.pipe(onMessage);
   }
 }
+
+/** What a promise gives, or the end of the limits. */
+export function within(limits, promise) {
+  return new Promise((resolve, reject) => {
+    const unwatch = limits.watch(reject);
+    promise.then(resolve, reject).finally(() => unwatch?.());
+  });
+}

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { describeAddress, parseAddress } from "./address.js";
-import { Limits, StreamCall, UnaryCall } from "./calls.js";
+import { Limits, StreamCall, UnaryCall, within } from "./calls.js";
 import { DecodeError } from "./codec.js";
 import { Connection, openSocket } from "./connection.js";
 import { BerthError, unexpected } from "./errors.js";
@@ -213,14 +213,6 @@ export class Client {
     }
     return call.answer;
   }
-}
-
-/** What a promise gives, or the end of the limits. */
-function within(limits, promise) {
-  return new Promise((resolve, reject) => {
-    const unwatch = limits.watch(reject);
-    promise.then(resolve, reject).finally(() => unwatch?.());
-  });
 }
 
 function decoded(type, bytes) {

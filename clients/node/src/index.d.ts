@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { ErrorReason, MessageType, StatsResponse } from "./messages.js";
 
@@ -210,6 +210,19 @@ export class Lease {
     window?: number;
   }): Execution<PieceEvent>;
   executions(): Promise<ExecutionInfo[]>;
+  /** Connects to a unix socket in the container, or to a port of its loopback. Rejects with the reason CONNECTION_REFUSED where
+   * nobody listens. `deadline` and `signal` bound the connecting alone. */
+  connect(options: Limits & {
+    path?: Word;
+    port?: number;
+    /** How long to wait until somebody listens there; else not at all. */
+    wait?: number;
+    /** Then it is closed; else the server's longest, 24 h. */
+    timeout?: number;
+    /** The same since bytes last went either way; else never. */
+    idleTimeout?: number;
+    window?: number;
+  }): Promise<ContainerSocket>;
   /** Starts an interpreter: "python", "bash", "sh" or "node". Rejects with the reason CONTEXT_START_FAILED when it can't be
    * started here. */
   context(language: string, options?: Limits & {
@@ -382,6 +395,20 @@ export class Execution<Event = Output | Dropped> implements AsyncIterable<Event>
   close(): void;
 }
 
+/** A byte stream to something that listens in a container; `http.request` takes it of `createConnection`. Both directions end on
+ * their own. It fails with the code `ECONNRESET` where the other side broke it off, `EPIPE` where that takes no more, and
+ * `ECONNABORTED`, with the `end`, where the lease, the server or a time-out ended it. */
+export class ContainerSocket extends Duplex {
+  private constructor();
+  /** Emits `timeout` when nothing was sent or received for so long. */
+  setTimeout(time: number, listener?: () => void): this;
+  /** These do nothing: small pieces are sent at once. */
+  setNoDelay(): this;
+  setKeepAlive(): this;
+  ref(): this;
+  unref(): this;
+}
+
 /** The bytes of a file or an archive. */
 export class FileReader implements AsyncIterable<Buffer> {
   private constructor();
@@ -395,7 +422,7 @@ export class FileReader implements AsyncIterable<Buffer> {
 
 export type EndCause =
   | "exited" | "signalled" | "timed_out" | "out_of_memory" | "output_limit" | "cancelled" | "container_lost" | "start_failed"
-  | "draining" | "idle_timeout" | "cpu_time_limit" | "context_lost" | "unknown";
+  | "draining" | "idle_timeout" | "cpu_time_limit" | "context_lost" | "connection_reset" | "unknown";
 
 export interface End {
   cause: EndCause;

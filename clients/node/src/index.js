@@ -6,4 +6,5 @@ export { Code, BerthError, ExecutionFailed, describeEnd } from "./errors.js";
 export { Execution, FileReader } from "./execution.js";
 export { ErrorReason } from "./messages.js";
 export { Lease } from "./lease.js";
+export { ContainerSocket } from "./socket.js";
 export { Result } from "./results.js";

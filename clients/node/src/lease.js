@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Limits, StreamCall } from "./calls.js";
+import { Limits, StreamCall, within } from "./calls.js";
 import { Context } from "./context.js";
 import { BerthError } from "./errors.js";
 import { FileReader } from "./execution.js";
 import {
-  AttachRequest, ChangeModeRequest, ChangeModeResponse, ListContextsRequest, ListContextsResponse, ListDirectoryRequest,
+  AttachRequest, ChangeModeRequest, ChangeModeResponse, ConnectRequest, ListContextsRequest, ListContextsResponse, ListDirectoryRequest,
   ListDirectoryResponse, ListExecutionsRequest, ListExecutionsResponse, MakeDirectoryRequest, MakeDirectoryResponse,
   OpenContextRequest, OpenContextResponse, ReadArchiveRequest, ReadFileRequest, ReleaseRequest,
   ReleaseResponse, RemoveFileRequest, RemoveFileResponse, RenameFileRequest, RenameFileResponse, RenewRequest, RenewResponse,
   StatRequest, StatResponse, WriteArchiveRequest, WriteArchiveResponse, WriteFileRequest, WriteFileResponse,
 } from "./messages.js";
 import {
-  CHUNK, checkedWindow, milliseconds, openContextRequest, pathField, programOptions, toBuffer, wellFormed, wrong,
+  CHUNK, checkedWindow, connectRequest, milliseconds, openContextRequest, pathField, programOptions, toBuffer, wellFormed, wrong,
 } from "./options.js";
 import { contextInfoOf, executionInfoOf, fileInfoOf } from "./results.js";
+import { ContainerSocket, endError } from "./socket.js";
 import { Watch } from "./watch.js";
 
 export class Lease {
@@ -69,6 +70,27 @@ export class Lease {
     const request = { lease: this.#token };
     const response = await this.#client.call("ListExecutions", ListExecutionsRequest, request, ListExecutionsResponse);
     return response.executions.map(executionInfoOf);
+  }
+
+  // MARK: Connections
+
+  /** Resolves when the connection is made. The signal and the deadline bound that alone. */
+  async connect({ path, port, wait, timeout, idleTimeout, window, deadline, signal } = {}) {
+    const request = connectRequest(
+      this.#token, { path, port, wait, timeout, idleTimeout }, checkedWindow(window ?? this.#client.window));
+    const watch = new Watch(this.#client, new Limits(), {
+      method: "Connect", payload: ConnectRequest.encode(request), lease: this.#token, window: request.windowBytes,
+    });
+    const socket = new ContainerSocket(this.#client.watch(watch, this), watch);
+    const limits = new Limits({ deadline, signal });
+    try {
+      limits.throwIfOver();
+      await within(limits, watch.id());
+    } catch (error) {
+      socket.on("error", () => {}).destroy();
+      throw watch.end ? endError(watch.end) : error;
+    }
+    return socket;
   }
 
   // MARK: Contexts

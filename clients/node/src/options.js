@@ -141,6 +141,16 @@ export function openContextRequest(lease, language, { env, cwd, uid }) {
   return request;
 }
 
+/** A ConnectRequest. */
+export function connectRequest(lease, { path, port, wait, timeout, idleTimeout }, windowBytes) {
+  if ((path === undefined) === (port === undefined)) throw new TypeError("exactly one of path and port says where to connect to");
+  const where = path === undefined ? { port: integer(port, "port") } : pathField("path", path);
+  return {
+    lease, ...where, waitMs: milliseconds(wait, "wait"), timeoutMs: milliseconds(timeout, "timeout"),
+    idleTimeoutMs: milliseconds(idleTimeout, "idleTimeout"), windowBytes,
+  };
+}
+
 /** Code, and a place in it, in bytes of UTF-8; its end, if none is given. */
 export function place(code, cursor) {
   return { code: wellFormed(code, "code"), cursor: cursor === undefined ? Buffer.byteLength(code) : integer(cursor, "cursor") };

@@ -163,6 +163,7 @@ export class Watch {
       this.#ends[stream].push(offset + data.length);
       return { type: "output", stream: STREAMS[stream], offset, data };
     }
+    if (event.outputEnded) return { type: "output_ended" };
     const shown = shownOf(event);
     if (shown) {
       this.#ends[SHOWN].push(shown.position);
@@ -194,7 +195,7 @@ export class Watch {
   /** The caller has taken an event. */
   taken(event) {
     if (event.type === "output") this.consume(event.stream, event.offset + event.data.length);
-    else if (event.type !== "dropped") this.#consume(SHOWN, event.position);
+    else if (event.position !== undefined) this.#consume(SHOWN, event.position);
   }
 
   /** The caller has this stream's output up to an offset. */

@@ -5,9 +5,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import http from "node:http";
 import { dirname } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+
+import { Client } from "../src/index.js";
 
 const folder = dirname(dirname(fileURLToPath(import.meta.url)));
 assert.ok(process.env.BERTH_SERVER, "these tests want a server: run them with clients/conformance/with-server");
@@ -28,6 +32,43 @@ test("the samples", () => {
   );
   const squares = Array.from({ length: 10 }, (_, number) => `${number} squared is ${number * number}\n`);
   assert.equal(output("samples/ten-at-once.js"), squares.join(""));
+});
+
+test("a web server in a container is asked with node:http", { timeout: 60_000 }, async () => {
+  const program = `
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", 8000), Handler).serve_forever()`;
+  const client = new Client();
+  await client.withLease(async (lease) => {
+    await assert.rejects(lease.connect({ port: 8000 }), { reason: "CONNECTION_REFUSED" });
+    await assert.rejects(lease.connect({ path: "/tmp/none" }), { reason: "NO_SUCH_FILE" });
+    const server = lease.execute({ code: program, language: "python" });
+    const agent = new (class extends http.Agent {
+      createConnection(_, made) {
+        lease.connect({ port: 8000, wait: 10_000 }).then((socket) => made(null, socket), made);
+      }
+    })();
+    const request = http.request({ agent, method: "POST", host: "container" });
+    const body = Buffer.alloc(4_000_000, "0123456789abcdef");
+    request.end(body);
+    const [response] = await once(request, "response");
+    const pieces = [];
+    for await (const piece of response) pieces.push(piece);
+    assert.ok(Buffer.concat(pieces).equals(body));
+    const open = await lease.connect({ port: 8000 });
+    const failed = once(open.resume(), "error");
+    await lease.release();
+    assert.equal((await failed)[0].code, "ECONNABORTED");
+    server.close();
+  });
+  client.close();
 });
 
 test("the benchmark runs", () => {

@@ -12,6 +12,11 @@ declare module "node:stream" {
     write(chunk: string | Uint8Array): boolean;
     end(chunk?: string | Uint8Array): void;
   }
+  export class Duplex extends Readable implements Writable {
+    write(chunk: string | Uint8Array): boolean;
+    end(chunk?: string | Uint8Array): void;
+    destroy(error?: Error): this;
+  }
 }
 declare module "node:tls" {
   export interface ConnectionOptions {
