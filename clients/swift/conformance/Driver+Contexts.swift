@@ -87,7 +87,7 @@ extension Driver {
                 case .prompt(let prompt): lines.append("\(name) \(words(prompt))")
                 case .dropped(let dropped): lines.append("\(name) dropped \(dropped.stream)=\(dropped.bytes)")
                 case .ended(let ended): lines.append("\(name) ended \(shown(ended))")
-                case .started, .output, .unknown: break
+                case .started, .output, .outputEnded, .unknown: break
                 }
                 switch event {
                 case .display, .failure, .prompt: count += 1
