@@ -215,6 +215,8 @@ typedef struct {
     void (*display)(berth_execution *execution, const Berth__V1__Display *display, void *data);
     void (*failure)(berth_execution *execution, const Berth__V1__Failure *failure, void *data);
     void (*prompt)(berth_execution *execution, const Berth__V1__Prompt *prompt, void *data);
+    /* Of a connection: the other side has sent all that it will. What is sent there still arrives. */
+    void (*output_ended)(berth_execution *execution, void *data);
 } berth_handlers;
 
 /* Begins a program, in a lease or (NULL) in a member of its own, acquired and released around it. handlers are copied.
@@ -345,6 +347,27 @@ BERTH_API int berth_inspect(berth_client *client, const char *lease, const char 
 
 /* One of a display's forms, by its MIME type, "text/plain" …; no 0 follows its bytes. NULL: it has none of that type. */
 BERTH_API const ProtobufCBinaryData *berth_form(const Berth__V1__Display *display, const char *mime);
+
+/* --- Connections -------------------------------------------------------------------------------------------------- */
+
+/* A byte stream to something that listens in a leased container. It is an execution without a program: what comes is output,
+ * BERTH_STDOUT, and then output_ended; berth_input sends, and its end tells the other side that nothing follows;
+ * berth_wait_started returns when it is made, with why it can't be: BERTH_FAILED_PRECONDITION (CONNECTION_REFUSED, NOT_A_SOCKET),
+ * BERTH_NOT_FOUND (NO_SUCH_FILE), BERTH_PERMISSION_DENIED. Its end has the cause EXITED when both sides have ended,
+ * CONNECTION_RESET where the other side broke it off. berth_execution_free closes it. */
+
+typedef struct {
+    const char *path; /* of a unix socket: absolute; or */
+    uint16_t port;    /* of TCP, on the container's loopback */
+    uint32_t wait_ms; /* until somebody listens there; 0: not at all */
+    uint32_t timeout_ms;      /* after this it is closed; 0: the server's longest */
+    uint32_t idle_timeout_ms; /* after so long without a byte either way; 0: none */
+    uint64_t window;          /* as in berth_command */
+} berth_connect_options;
+
+/* NULL: the request cannot be made; everything later is told by berth_wait_started and handlers->ended. */
+BERTH_API berth_execution *berth_connect(berth_client *client, const char *lease, const berth_connect_options *options,
+                                         const berth_handlers *handlers, void *data, berth_error *error);
 
 /* --- Files -------------------------------------------------------------------------------------------------------- */
 

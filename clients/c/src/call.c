@@ -25,7 +25,7 @@ typedef struct {
 } stub_call;
 
 static bool method_streams(const char *package, const char *method) {
-    static const char *const streaming[] = {"Execute",       "Attach",      "ReadFile",
+    static const char *const streaming[] = {"Execute",       "Attach",      "Connect",   "ReadFile",
                                             "ListDirectory", "ReadArchive", "WatchStats"};
     if (strcmp(package, POOL) != 0) return false;
     for (size_t i = 0; i < sizeof streaming / sizeof *streaming; i++) {

@@ -58,9 +58,13 @@ static void give(berth_execution *e, berth_stream stream, uint64_t offset, const
     if (!e->is_freed) consumed(e, stream, offset + size + dropped);
 }
 
-/* What a piece of code shows beside its output. */
+/* What a piece of code shows beside its output, and the end of what a connection sends. */
 static void give_shown(berth_execution *e, const Berth__V1__ExecuteEvent *event) {
     uint64_t position;
+    if (event->event_case == BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED) {
+        if (e->handlers.output_ended) e->handlers.output_ended(e, e->data);
+        return;
+    }
     if (event->event_case == BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY) {
         position = event->display->position;
         if (e->handlers.display) e->handlers.display(e, event->display, e->data);
@@ -159,6 +163,7 @@ void execution_message(void *owner, const unsigned char *data, size_t size) {
     case BERTH__V1__EXECUTE_EVENT__EVENT_DISPLAY:
     case BERTH__V1__EXECUTE_EVENT__EVENT_FAILURE:
     case BERTH__V1__EXECUTE_EVENT__EVENT_PROMPT:
+    case BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED:
         if (e->is_paused || e->first) {
             piece *p = keep(e, 0, size);
             if (!p) break;

@@ -196,6 +196,25 @@ berth_execution *berth_attach(berth_client *client, const char *lease, const cha
     return begin(e, "Attach", &request.base, 0, error);
 }
 
+berth_execution *berth_connect(berth_client *client, const char *lease, const berth_connect_options *options,
+                               const berth_handlers *handlers, void *data, berth_error *error) {
+    if (!options->path == !options->port) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "a connection goes to a path or to a port: set one of both"), NULL;
+    }
+    berth_execution *e = execution_new(client, lease, handlers, data, options->window, error);
+    if (!e) return NULL;
+    e->detaches = true; /* nobody else watches it: then it is closed, and what was sent arrives */
+    Berth__V1__ConnectRequest request = BERTH__V1__CONNECT_REQUEST__INIT;
+    request.lease = e->lease;
+    if (options->path) put_word(options->path, &request.path, &request.path_raw);
+    request.port = options->port;
+    request.wait_ms = options->wait_ms;
+    request.timeout_ms = options->timeout_ms;
+    request.idle_timeout_ms = options->idle_timeout_ms;
+    request.window_bytes = e->window;
+    return begin(e, "Connect", &request.base, 0, error);
+}
+
 /* --- While it runs */
 
 static int not_started(berth_error *error) {

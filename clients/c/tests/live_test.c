@@ -262,6 +262,61 @@ static void a_context_keeps_its_variables_asks_is_interrupted_and_is_lost(void) 
     stop(&server, SIGTERM);
 }
 
+/* Takes a connection on port 8000, and echoes it; what begins with "reset" is broken off. */
+static const char echo[] = "import socket, struct\n"
+                           "with socket.create_server(('127.0.0.1', 8000)) as listener:\n"
+                           "    while True:\n"
+                           "        connection = listener.accept()[0]\n"
+                           "        while data := connection.recv(65536):\n"
+                           "            if data.startswith(b'reset'):\n"
+                           "                reset = struct.pack('ii', 1, 0)\n"
+                           "                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)\n"
+                           "                break\n"
+                           "            connection.sendall(data)\n"
+                           "        connection.close()\n";
+
+static void a_connection_carries_bytes_both_ways_and_tells_how_it_ended(void) {
+    process server = launch("BERTH", true);
+    berth_client *client = connect_to(server.address, 0);
+    berth_error error;
+    berth_lease lease;
+    const Berth__V1__Ended *ended;
+    CHECK_CODE(berth_acquire(client, NULL, &lease, &error), 0);
+    berth_connect_options options = {.port = 8000};
+    berth_execution *e = berth_connect(client, lease.token, &options, NULL, NULL, &error);
+    CHECK(e);
+    CHECK_CODE(berth_wait_started(e, &error), BERTH_FAILED_PRECONDITION);
+    CHECK(error.reason == BERTH__V1__ERROR_REASON__CONNECTION_REFUSED);
+    berth_execution_free(e);
+    berth_command command = {.language = "python", .code = echo};
+    berth_execution *listener = berth_execute(client, lease.token, &command, NULL, NULL, &error);
+    CHECK(listener);
+    options.wait_ms = 10000;
+    void *bytes = calloc(1, 4 << 20);
+    CHECK(bytes);
+    uint64_t total = 0;
+    e = berth_connect(client, lease.token, &options, &(berth_handlers){.output = count}, &total, &error);
+    CHECK(e);
+    CHECK_CODE(berth_wait_started(e, &error), 0);
+    CHECK_CODE(berth_input(e, bytes, 4 << 20, true, &error), 0);
+    CHECK_CODE(berth_wait(e, &ended, &error), 0);
+    CHECK(total == 4 << 20 && ended->cause == BERTH__V1__END_CAUSE__EXITED);
+    berth_execution_free(e);
+    free(bytes);
+    e = berth_connect(client, lease.token, &options, NULL, NULL, &error);
+    CHECK(e);
+    CHECK_CODE(berth_wait_started(e, &error), 0);
+    CHECK_CODE(berth_input(e, "reset", 5, false, &error), 0);
+    CHECK_CODE(berth_wait(e, &ended, &error), 0);
+    CHECK(ended->cause == BERTH__V1__END_CAUSE__CONNECTION_RESET);
+    berth_execution_free(e);
+    berth_execution_free(listener);
+    CHECK_CODE(berth_release(client, lease.token, &error), 0);
+    berth_lease_clear(&lease);
+    berth_client_free(client);
+    stop(&server, SIGTERM);
+}
+
 const test live_tests[] = {
     {"a plain ttrpc server is spoken to", a_plain_ttrpc_server_is_spoken_to},
     {"killing the server ends every call within a second, and nothing leaks",
@@ -269,5 +324,7 @@ const test live_tests[] = {
     {"a stalled reader holds up nobody else", a_stalled_reader_holds_up_nobody_else},
     {"a context keeps its variables, asks, is interrupted and is lost",
      a_context_keeps_its_variables_asks_is_interrupted_and_is_lost},
+    {"a connection carries bytes both ways, and tells how it ended",
+     a_connection_carries_bytes_both_ways_and_tells_how_it_ended},
     {NULL, NULL},
 };

@@ -346,6 +346,105 @@ static void an_execution_may_outlive_its_client(void) {
     fake_stop(server);
 }
 
+/* --- Connections */
+
+static request connection;
+
+/* Echoes; when its input has ended, so has the connection. */
+static void answer_connection(request *r, void *data) {
+    Berth__V1__EndCause cause = *(Berth__V1__EndCause *)data;
+    if (strcmp(r->method, "Connect") == 0) {
+        Berth__V1__ConnectRequest *request_ = berth__v1__connect_request__unpack(NULL, r->size, r->payload);
+        CHECK(request_ && strcmp(request_->lease, "l") == 0 && request_->port == 80 && request_->wait_ms == 5);
+        CHECK(request_->window_bytes == 64 << 10 && request_->resumable_ms == 0);
+        berth__v1__connect_request__free_unpacked(request_, NULL);
+        if (cause == BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED) {
+            send_failure(r, BERTH_FAILED_PRECONDITION, "nobody listens");
+            return;
+        }
+        connection = *r;
+        send_started(r);
+    } else if (strcmp(r->method, "Input") == 0) {
+        Berth__V1__InputRequest *request_ = berth__v1__input_request__unpack(NULL, r->size, r->payload);
+        Berth__V1__InputResponse response = BERTH__V1__INPUT_RESPONSE__INIT;
+        CHECK(request_);
+        if (request_->data.len > 0) {
+            send_output(&connection, BERTH_STDOUT, request_->offset, request_->data.data, request_->data.len);
+        }
+        if (request_->end) {
+            Berth__V1__OutputEnded output_ended = BERTH__V1__OUTPUT_ENDED__INIT;
+            Berth__V1__ExecuteEvent event = BERTH__V1__EXECUTE_EVENT__INIT;
+            event.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_OUTPUT_ENDED;
+            event.output_ended = &output_ended;
+            send_message(&connection, &event.base);
+            Berth__V1__Ended ended = BERTH__V1__ENDED__INIT;
+            ended.cause = cause;
+            event.event_case = BERTH__V1__EXECUTE_EVENT__EVENT_ENDED;
+            event.ended = &ended;
+            send_message(&connection, &event.base);
+            send_frame(&connection, KIND_DATA, FLAG_REMOTE_CLOSED | FLAG_NO_DATA, NULL, 0);
+        }
+        berth__v1__input_request__free_unpacked(request_, NULL);
+        send_reply(r, &response.base);
+    } else if (strcmp(r->method, "Hello") == 0) {
+        answer_hello(r, data);
+    }
+}
+
+static void tell_output_ended(berth_execution *e, void *data) {
+    (void)e, (void)data;
+    strcat(story, ", all");
+}
+
+static void a_connection_sends_is_told_what_comes_and_ends_on_both_sides(void) {
+    static const berth_handlers handlers = {
+        .output = tell_output, .ended = tell_ended, .output_ended = tell_output_ended};
+    static const berth_connect_options options = {.port = 80, .wait_ms = 5, .window = 1};
+    Berth__V1__EndCause causes[] = {BERTH__V1__END_CAUSE__EXITED, BERTH__V1__END_CAUSE__CONNECTION_RESET};
+    for (int way = 0; way < 4; way++) {
+        fake *server = fake_start(answer_connection, &causes[way / 2]);
+        berth_client *client = connect_to(fake_address(server), 0);
+        berth_error error;
+        const Berth__V1__Ended *ended;
+        *story = 0;
+        berth_execution *e = berth_connect(client, "l", &options, &handlers, NULL, &error);
+        CHECK(e);
+        CHECK_CODE(berth_wait_started(e, &error), 0);
+        if (way % 2) berth_pause(e);
+        CHECK_CODE(berth_input(e, "hello", 5, false, &error), 0);
+        CHECK_CODE(berth_input(e, NULL, 0, true, &error), 0);
+        CHECK_CODE(berth_wait(e, &ended, &error), 0);
+        CHECK(ended->cause == causes[way / 2] && strcmp(story, ", 0@0 hello, all, ended 0 ") == 0);
+        berth_execution_free(e);
+        berth_client_free(client);
+        fake_stop(server);
+    }
+}
+
+static void a_connection_that_cannot_be_made_says_why_and_one_that_is_freed_is_closed(void) {
+    static const berth_connect_options options = {.port = 80, .wait_ms = 5, .window = 1};
+    Berth__V1__EndCause cause = BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED;
+    fake *server = fake_start(answer_connection, &cause);
+    berth_client *client = connect_to(fake_address(server), 0);
+    berth_error error;
+    CHECK(!berth_connect(client, "l", &(berth_connect_options){0}, NULL, NULL, &error));
+    CHECK_CODE(error.code, BERTH_INVALID_ARGUMENT);
+    berth_execution *e = berth_connect(client, "l", &options, NULL, NULL, &error);
+    CHECK(e);
+    CHECK_CODE(berth_wait_started(e, &error), BERTH_FAILED_PRECONDITION);
+    CHECK(strcmp(error.message, "nobody listens") == 0);
+    berth_execution_free(e);
+    cause = BERTH__V1__END_CAUSE__EXITED;
+    e = berth_connect(client, "l", &options, NULL, NULL, &error);
+    CHECK(e);
+    CHECK_CODE(berth_wait_started(e, &error), 0);
+    berth_execution_free(e);
+    hello(client);
+    wait_for(server, "Detach", 1);
+    berth_client_free(client);
+    fake_stop(server);
+}
+
 const test stream_tests[] = {
     {"credit comes back as the callbacks take", credit_comes_back_as_the_callbacks_take},
     {"without windows in the server, what is kept is bounded", without_windows_in_the_server_what_is_kept_is_bounded},
@@ -355,5 +454,9 @@ const test stream_tests[] = {
     {"input goes in parts with offsets", input_goes_in_parts_with_offsets},
     {"what cannot be asked is refused", what_cannot_be_asked_is_refused},
     {"an execution may outlive its client", an_execution_may_outlive_its_client},
+    {"a connection sends, is told what comes, and ends on both sides",
+     a_connection_sends_is_told_what_comes_and_ends_on_both_sides},
+    {"a connection that can't be made says why, and one that is freed is closed",
+     a_connection_that_cannot_be_made_says_why_and_one_that_is_freed_is_closed},
     {NULL, NULL},
 };
