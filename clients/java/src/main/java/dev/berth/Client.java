@@ -10,6 +10,7 @@ import dev.berth.BerthException.Code;
 import dev.berth.v1.AcquireRequest;
 import dev.berth.v1.AcquireResponse;
 import dev.berth.v1.AttachRequest;
+import dev.berth.v1.ConnectRequest;
 import dev.berth.v1.ExecuteEvent;
 import dev.berth.v1.ExecuteRequest;
 import dev.berth.v1.HelloRequest;
@@ -123,6 +124,16 @@ public final class Client implements AutoCloseable {
     /** A further stream of an execution without a lease; else see {@link Lease#attach}. */
     public Execution attach(String execution, AttachOptions options) {
         return attach(channel, null, execution, options);
+    }
+
+    static Execution connect(Channel channel, Lease of, ConnectOptions options) {
+        ConnectRequest.Builder request = options.request.clone().setLease(of.token());
+        if (request.getWindowBytes() == 0) {
+            request.setWindowBytes(channel.options.window);
+        }
+        EventQueue queue = new EventQueue(of.token(), (int) request.getWindowBytes(), null, Client::decode);
+        queue.start(channel.connection(null), "Connect", request.build());
+        return new Execution(channel, of, queue, 0);
     }
 
     static Execution attach(Channel channel, Lease of, String execution, AttachOptions options) {

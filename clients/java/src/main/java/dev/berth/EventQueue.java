@@ -47,6 +47,8 @@ final class EventQueue implements Connection.Receiver {
     private Started started;
     private Ended ended;
     private BerthException error;
+    /** Of a connection: the other side has sent all. */
+    private boolean outputEnded;
     private boolean over;
     private boolean abandoned;
     private long buffered;
@@ -114,6 +116,7 @@ final class EventQueue implements Connection.Receiver {
                     started = event.getStarted();
                     detach = abandoned;
                 }
+                case OUTPUT_ENDED -> outputEnded = true;
                 case ENDED -> {
                     ended = event.getEnded();
                     over = true;
@@ -199,7 +202,7 @@ final class EventQueue implements Connection.Receiver {
                     if (over && error != null) {
                         throw error.again();
                     }
-                    if (over || !wait) {
+                    if (over || !wait || outputEnded && stream != null) {
                         return null;
                     }
                     checkOpen();

@@ -198,6 +198,16 @@ public final class Lease implements AutoCloseable {
                 .getContextsList();
     }
 
+    /**
+     * Connects to what listens in the container: a TCP port of its loopback, or a unix socket.
+     *
+     * @throws BerthException FAILED_PRECONDITION (CONNECTION_REFUSED, NOT_A_SOCKET), NOT_FOUND (NO_SUCH_FILE),
+     *     PERMISSION_DENIED
+     */
+    public ContainerStream connect(ConnectOptions options) {
+        return ContainerStream.open(Client.connect(channel, this, options));
+    }
+
     // Files
 
     /** Writes a file, which is complete under its name or not there; readable by all. */

@@ -20,6 +20,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.net.SocketException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -181,6 +182,64 @@ class LiveTest {
             assertEquals(
                     Code.INVALID_ARGUMENT,
                     assertThrows(BerthException.class, () -> lease.context("cobol")).code());
+        }
+    }
+
+    /** Takes connections on port 8000 and on a unix socket, and echoes each; what begins with "reset" is broken off. */
+    private static final String ECHO = """
+            import socket, struct, threading
+            def serve(listener):
+                while True:
+                    threading.Thread(target=echo, args=(listener.accept()[0],)).start()
+            def echo(connection):
+                with connection:
+                    while data := connection.recv(65536):
+                        if data.startswith(b"reset"):
+                            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                            return
+                        connection.sendall(data)
+            unix = socket.socket(socket.AF_UNIX)
+            unix.bind("/tmp/echo.sock")
+            unix.listen()
+            threading.Thread(target=serve, args=(unix,), daemon=True).start()
+            serve(socket.create_server(("127.0.0.1", 8000)))
+            """;
+
+    @Test
+    @DisplayName("a connection carries bytes both ways, to a port and a socket, and tells how it ended")
+    void connections() throws Exception {
+        byte[] bytes = new byte[8 << 20];
+        new java.util.Random(9).nextBytes(bytes);
+        try (Client client = new Client(address); Lease lease = client.acquire()) {
+            assertEquals(
+                    ErrorReason.CONNECTION_REFUSED,
+                    assertThrows(BerthException.class, () -> lease.connect(ConnectOptions.port(8000))).reason());
+            Execution echo = lease.execute(Command.code("python", ECHO));
+            for (ConnectOptions options :
+                    List.of(ConnectOptions.port(8000), ConnectOptions.path("/tmp/echo.sock"))) {
+                try (ContainerStream stream = lease.connect(options.waitTime(Duration.ofSeconds(10)))) {
+                    Thread writer = new Thread(() -> {
+                        try {
+                            stream.output().write(bytes);
+                            stream.shutdownOutput();
+                        } catch (IOException error) {
+                            throw new AssertionError(error);
+                        }
+                    });
+                    writer.start();
+                    assertArrayEquals(bytes, stream.input().readAllBytes());
+                    writer.join();
+                }
+            }
+            try (ContainerStream stream = lease.connect(ConnectOptions.port(8000))) {
+                stream.output().write("reset".getBytes());
+                assertThrows(SocketException.class, () -> stream.input().read());
+            }
+            try (ContainerStream stream = lease.connect(ConnectOptions.port(8000))) {
+                lease.release();
+                assertThrows(IOException.class, () -> stream.input().read());
+            }
+            echo.close();
         }
     }
 

@@ -43,6 +43,7 @@ class ReadmeTest {
         Map<String, Class<?>> types = Map.of(
                 "client", Client.class, "lease", Lease.class, "execution", Execution.class, "Command", Command.class,
                 "context", Context.class, "ContextOptions", ContextOptions.class, "Piece", Piece.class, "Shown", Shown.class,
+                "ConnectOptions", ConnectOptions.class,
                 "ClientOptions", ClientOptions.class);
         Class<?> type = null;
         int found = 0;
