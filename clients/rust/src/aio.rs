@@ -8,6 +8,7 @@ mod context;
 mod execution;
 mod file;
 mod lease;
+mod stream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +19,10 @@ pub use execution::Execution;
 pub use file::RemoteFile;
 pub use lease::Lease;
 pub(crate) use lease::{Upload, CHUNK as UPLOAD_CHUNK};
+pub use stream::ContainerStream;
 
 use crate::channel::{tell, Channel};
-use crate::command::{AcquireOptions, AttachOptions, Command};
+use crate::command::{AcquireOptions, AttachOptions, Command, ConnectOptions};
 use crate::frame;
 use crate::options::Options;
 use crate::queue::{Queue, Source};
@@ -125,6 +127,19 @@ impl Client {
             execution.feed(rest, ends);
         }
         Ok(execution)
+    }
+
+    async fn connect_in(&self, lease: &str, options: &ConnectOptions) -> Result<Execution> {
+        let mut request = options.request.clone();
+        request.lease = lease.into();
+        if request.window_bytes == 0 {
+            request.window_bytes = self.channel.options.window.into();
+        }
+        let connection = self.channel.connection(None).await?;
+        let window = request.window_bytes as u32;
+        let queue = Queue::new(connection.clone(), lease.into(), window, Source::Execution, [0, 0, 0]);
+        self.channel.send(&connection, frame::REMOTE_CLOSED, "Connect", &request, None, queue.clone())?;
+        Ok(Execution::new(self.clone(), lease.into(), queue, Some(0)))
     }
 
     async fn attach_in(&self, lease: &str, execution: &str, options: &AttachOptions) -> Result<Execution> {

@@ -3,6 +3,7 @@
 //! The API for threads that wait: each call is that of `aio`, waited for.
 
 mod context;
+mod stream;
 
 use std::ffi::OsStr;
 use std::future::Future;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 pub use context::Context;
+pub use stream::ContainerStream;
 
 use crate::aio::{self, Upload, UPLOAD_CHUNK};
 use crate::command::{AcquireOptions, AttachOptions, Command};

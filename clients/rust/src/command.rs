@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::v1::{AcquireRequest, AttachRequest, ExecuteRequest, OpenContextRequest, OutputPolicy, Terminal, Unwatched};
+use crate::v1::{
+    AcquireRequest, AttachRequest, ConnectRequest, ExecuteRequest, OpenContextRequest, OutputPolicy, Terminal,
+    Unwatched,
+};
 use crate::words;
 
 /// A program to run, and how. What is not set is the server's choice.
@@ -265,6 +268,50 @@ impl ContextOptions {
     /// The user id it runs as.
     pub fn uid(mut self, uid: u32) -> ContextOptions {
         self.request.uid = uid;
+        self
+    }
+}
+
+/// Where to connect to in a container, and how. What is not set is the server's choice.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[must_use]
+pub struct ConnectOptions {
+    pub(crate) request: ConnectRequest,
+}
+
+impl ConnectOptions {
+    /// A TCP port of the container's loopback.
+    pub fn port(port: u16) -> ConnectOptions {
+        ConnectOptions { request: ConnectRequest { port: port.into(), ..ConnectRequest::default() } }
+    }
+
+    /// The path of a unix socket; absolute.
+    pub fn path(path: impl AsRef<OsStr>) -> ConnectOptions {
+        let (path, path_raw) = words::fields(path);
+        ConnectOptions { request: ConnectRequest { path, path_raw, ..ConnectRequest::default() } }
+    }
+
+    /// How long to wait until somebody listens there.
+    pub fn wait(mut self, wait: Duration) -> ConnectOptions {
+        self.request.wait_ms = millis(wait);
+        self
+    }
+
+    /// After this it is closed.
+    pub fn timeout(mut self, timeout: Duration) -> ConnectOptions {
+        self.request.timeout_ms = millis(timeout);
+        self
+    }
+
+    /// After so long without a byte either way it is closed.
+    pub fn idle_timeout(mut self, timeout: Duration) -> ConnectOptions {
+        self.request.idle_timeout_ms = millis(timeout);
+        self
+    }
+
+    /// As [`Options::window`](crate::Options), for this connection.
+    pub fn window(mut self, bytes: u32) -> ConnectOptions {
+        self.request.window_bytes = bytes.into();
         self
     }
 }

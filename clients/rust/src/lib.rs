@@ -23,8 +23,8 @@ mod timer;
 mod unary;
 mod words;
 
-pub use blocking::{Client, Context, Execution, Lease, Reader, RemoteFile, Writer};
-pub use command::{AcquireOptions, AttachOptions, Command, ContextOptions};
+pub use blocking::{Client, ContainerStream, Context, Execution, Lease, Reader, RemoteFile, Writer};
+pub use command::{AcquireOptions, AttachOptions, Command, ConnectOptions, ContextOptions};
 pub use error::{Detail, Error, Result};
 pub use options::{ByteStream, Connector, Options};
 pub use piece::Piece;

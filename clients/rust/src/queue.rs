@@ -59,6 +59,8 @@ struct State {
     info: Option<FileInfo>,
     ended: Option<Ended>,
     error: Option<Error>,
+    /// Of a connection: the other side has sent all.
+    has_output_ended: bool,
     is_over: bool,
     is_abandoned: bool,
     /// Where the caller is in each stream, and in what a piece of code shows beside them.
@@ -194,6 +196,7 @@ impl Queue {
         let passed = state.pass_over(before);
         let at = match found {
             Some(at) => at - passed,
+            None if state.has_output_ended => return Poll::Ready(Ok(Ok(0))),
             None => {
                 let result = pending(&mut state, context).map_ok(|()| Ok(0));
                 self.give_credit(state, was_held_back);
@@ -359,11 +362,7 @@ fn shown(event: &Event) -> Option<(u64, usize)> {
         Event::Display(display) => Some((display.position, display.encoded_len())),
         Event::Failure(failure) => Some((failure.position, failure.encoded_len())),
         Event::Prompt(prompt) => Some((prompt.position, prompt.encoded_len())),
-        Event::Started(_)
-        | Event::Output(_)
-        | Event::Dropped(_)
-        | Event::OutputEnded(_)
-        | Event::Ended(_) => None,
+        Event::Started(_) | Event::Output(_) | Event::Dropped(_) | Event::OutputEnded(_) | Event::Ended(_) => None,
     }
 }
 
@@ -396,7 +395,8 @@ impl Receiver for Queue {
                     state.buffered += output.data.len();
                 }
             }
-            Event::Dropped(_) | Event::OutputEnded(_) => {}
+            Event::OutputEnded(_) => state.has_output_ended = true,
+            Event::Dropped(_) => {}
             Event::Display(_) | Event::Failure(_) | Event::Prompt(_) => {
                 if !state.is_abandoned {
                     state.buffered += shown(&event).map_or(0, |(_, size)| size);

@@ -46,11 +46,7 @@ impl TextDecoder {
                 self.flush(OutputStream::Stdout, 0);
                 self.flush(OutputStream::Stderr, 0);
             }
-            Event::Started(_)
-            | Event::Display(_)
-            | Event::Failure(_)
-            | Event::Prompt(_)
-            | Event::OutputEnded(_) => {}
+            Event::Started(_) | Event::Display(_) | Event::Failure(_) | Event::Prompt(_) | Event::OutputEnded(_) => {}
         }
     }
 

@@ -13,7 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use berth::v1::{EndCause, ErrorReason, OutputStream, Unwatched};
-use berth::{AcquireOptions, AttachOptions, Client, Command, ContextOptions, Error, Event, Options, Piece};
+use berth::{
+    AcquireOptions, AttachOptions, Client, Command, ConnectOptions, ContextOptions, Error, Event, Options, Piece,
+};
 
 struct Server {
     process: Child,
@@ -242,4 +244,55 @@ fn a_piece_asks_is_interrupted_and_loses_its_context_and_the_lease_lists_those_t
     assert!(lease.contexts().unwrap().is_empty());
     let none = lease.context("cobol").unwrap_err();
     assert!(matches!(none, Error::InvalidArgument(_)), "{none:?}");
+}
+
+/// Takes connections on port 8000 and on a unix socket, and echoes each; what begins with `reset` is broken off.
+const ECHO: &str = r#"
+import os, socket, struct, threading
+def serve(listener):
+    while True:
+        threading.Thread(target=echo, args=(listener.accept()[0],)).start()
+def echo(connection):
+    with connection:
+        while data := connection.recv(65536):
+            if data.startswith(b"reset"):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            connection.sendall(data)
+unix = socket.socket(socket.AF_UNIX)
+unix.bind("/tmp/echo.sock")
+unix.listen()
+threading.Thread(target=serve, args=(unix,), daemon=True).start()
+serve(socket.create_server(("127.0.0.1", 8000)))
+"#;
+
+#[test]
+fn a_connection_carries_bytes_both_ways_to_a_port_and_a_socket_and_tells_how_it_ended() {
+    let server = Server::start();
+    let lease = server.client().acquire().unwrap();
+    let refused = lease.connect(&ConnectOptions::port(8000)).unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::ConnectionRefused);
+    let none = lease.connect(&ConnectOptions::path("/tmp/none")).unwrap_err();
+    assert_eq!(none.reason(), ErrorReason::NoSuchFile);
+    let _echo = lease.execute(&Command::code("python", ECHO)).unwrap();
+    let wait = Duration::from_secs(10);
+    let bytes: Vec<u8> = (0..8u32 << 20).map(|i| (i.wrapping_mul(2654435761) >> 24) as u8).collect();
+    for options in [ConnectOptions::port(8000), ConnectOptions::path("/tmp/echo.sock")] {
+        let stream = lease.connect(&options.wait(wait)).unwrap();
+        let mut back = Vec::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                (&stream).write_all(&bytes).unwrap();
+                stream.shutdown_write().unwrap();
+            });
+            (&stream).read_to_end(&mut back).unwrap();
+        });
+        assert!(back == bytes);
+    }
+    let mut stream = lease.connect(&ConnectOptions::port(8000)).unwrap();
+    stream.write_all(b"reset").unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    let mut stream = lease.connect(&ConnectOptions::port(8000)).unwrap();
+    lease.release().unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
 }

@@ -313,11 +313,22 @@ fn errors_have_a_reason_where_the_code_is_too_coarse() {
 fn every_name_of_the_readme_is_there() {
     let readme = include_str!("../README.md");
     let table = &readme[readme.find("## API").unwrap()..readme.find("**Flow control**").unwrap()];
-    let sources: String =
-        ["blocking", "blocking/context", "command", "piece", "shown", "options", "error", "lib", "aio", "text"]
-            .iter()
-            .map(|name| std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).unwrap())
-            .collect();
+    let sources: String = [
+        "blocking",
+        "blocking/context",
+        "blocking/stream",
+        "command",
+        "piece",
+        "shown",
+        "options",
+        "error",
+        "lib",
+        "aio",
+        "text",
+    ]
+    .iter()
+    .map(|name| std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).unwrap())
+    .collect();
     let mut found = 0;
     for quoted in table.split('`').skip(1).step_by(2) {
         let word = quoted.rsplit(&['.', ':', ' '][..]).next().unwrap_or(quoted);
