@@ -187,7 +187,7 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Pool", "CHost", "CLinux", .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
+            dependencies: ["Pool", "CHost", "CLinux", log, .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "BerthSchemaTests", dependencies: ["BerthSchema", "AgentSchema", "TestSupport"], swiftSettings: strict

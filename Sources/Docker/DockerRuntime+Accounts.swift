@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CurlHTTP
+internal import FileTree
 internal import Hardening
 internal import Pool
 
@@ -54,15 +55,27 @@ extension DockerRuntime {
         }
     }
 
-    /// The content of the first entry of an archive, if that is a file. The header has 512 bytes, with the size in
-    /// octal in the 12 bytes at 124 and the type at 156; the content follows.
+    /// The content of an archive's first entry; nil if that is no file.
     static func onlyFile(inTar archive: [UInt8]) -> [UInt8]? {
-        guard archive.count >= 512, archive[156] == 0 || archive[156] == UInt8(ascii: "0") else { return nil }
-        let digits = archive[124..<136].prefix { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }
-        guard let size = Int(String(decoding: digits, as: UTF8.self), radix: 8), archive.count - 512 >= size else {
-            return nil
+        var unread = archive[...]
+        let reader = TarReader { buffer in
+            let part = unread.prefix(buffer.count)
+            buffer.copyBytes(from: part)
+            unread = unread.dropFirst(part.count)
+            return part.count
         }
-        return Array(archive[512..<512 + size])
+        // An entry can't have more content than its archive, whatever it says.
+        guard let entry = try? reader.next(), entry.kind == .file, entry.size <= archive.count else { return nil }
+        var content = [UInt8](repeating: 0, count: Int(entry.size))
+        var filled = 0
+        while filled < content.count {
+            let count = try? content.withUnsafeMutableBytes { bytes throws(FileError) in
+                try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[filled...]))
+            }
+            guard let count, count > 0 else { return nil }
+            filled += count
+        }
+        return content
     }
 }
 

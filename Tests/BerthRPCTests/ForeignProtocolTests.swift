@@ -86,7 +86,9 @@ extension RawClient {
         while true {
             let count = recv(descriptor, &chunk, chunk.count, 0)
             guard count > 0 else {
-                guard count == 0 || errno == ECONNRESET else { throw Failure(what: "recv: errno \(errno)") }
+                guard count == 0 || errno == ECONNRESET else {
+                    throw NeverHappened(description: "recv: errno \(errno)")
+                }
                 return String(decoding: bytes, as: UTF8.self)
             }
             bytes += chunk[..<count]

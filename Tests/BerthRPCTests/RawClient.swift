@@ -3,6 +3,7 @@
 import BerthSchema
 import BerthWire
 import Glibc
+import TestSupport
 
 /// A client that sends arbitrary bytes on a blocking socket. Each wait ends after 20 seconds.
 final class RawClient {
@@ -24,46 +25,16 @@ final class RawClient {
         }
     }
 
-    struct Failure: Error { var what: String }
-
-    let descriptor: Int32
-    private var unread: [UInt8] = []
+    private let socket: RawSocket
+    var descriptor: Int32 { socket.descriptor }
 
     /// - Parameter window: approximate size of the receive buffer in bytes; nil: the kernel's default, which is
     ///   megabytes.
     init(port: Int, window: Int32? = nil) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        if var window {
-            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &window, socklen_t(MemoryLayout<Int32>.size))
-        }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let status = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard status == 0 else { throw Failure(what: "connect: errno \(errno)") }
+        socket = try RawSocket(port: port, window: window)
     }
 
-    deinit { close(descriptor) }
-
-    func send(_ bytes: [UInt8]) throws {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes { raw in
-                Glibc.send(
-                    descriptor, raw.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { throw Failure(what: "send: errno \(errno)") }
-            sent += count
-        }
-    }
+    func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
     /// Sends as many bytes as the peer's window takes now.
     func sendWithoutWaiting(_ bytes: [UInt8]) -> Int {
@@ -88,37 +59,26 @@ final class RawClient {
 
     /// Waits for the next frame.
     func receive() throws -> Frame {
-        guard let frame = try receiveIfAny() else { throw Failure(what: "the server closed the connection") }
+        guard let frame = try receiveIfAny() else {
+            throw NeverHappened(description: "the server closed the connection")
+        }
         return frame
     }
 
     /// Waits for the next frame; nil at the end.
     func receiveIfAny() throws -> Frame? {
-        guard try fill(FrameHeader.size) else { return nil }
-        let header = unread.withUnsafeBytes { FrameHeader(decoding: $0) }
-        let total = FrameHeader.size + Int(header.length)
-        guard try fill(total) else { throw Failure(what: "the server closed the connection in the middle of a frame") }
-        let data = Array(unread[FrameHeader.size..<total])
-        unread.removeFirst(total)
-        return Frame(header: header, data: data)
+        guard let head = try socket.receiveIfAny(FrameHeader.size) else { return nil }
+        let header = head.withUnsafeBytes { FrameHeader(decoding: $0) }
+        return Frame(header: header, data: try socket.receive(Int(header.length)))
     }
 
     /// Checks that the connection works, and that nothing else is in flight on it.
     func sayHello(id: UInt32 = 4_000_000_001) throws {
         try request("Hello", id: id)
         let answer = try receive()
-        guard answer.header.streamID == id, answer.code == 0 else { throw Failure(what: "not the answer: \(answer)") }
-    }
-
-    private func fill(_ count: Int) throws -> Bool {
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while unread.count < count {
-            let received = recv(descriptor, &chunk, chunk.count, 0)
-            guard received >= 0 else { throw Failure(what: "recv: errno \(errno)") }
-            guard received > 0 else { return false }
-            unread += chunk[..<received]
+        guard answer.header.streamID == id, answer.code == 0 else {
+            throw NeverHappened(description: "not the answer: \(answer)")
         }
-        return true
     }
 }
 

@@ -100,7 +100,7 @@ import TestSupport
         #expect(service.log.count { $0 == "closed" } == 20)
         #expect(server.connectionCount == 0)
         for client in clients { #expect(try client.receiveIfAny() == nil) }
-        #expect(throws: RawClient.Failure.self) { try RawClient(port: port) }
+        #expect(throws: NeverHappened.self) { try RawClient(port: port) }
         await #expect(throws: RPCError(.unavailable, "the server is closed")) {
             try await server.listen(host: "127.0.0.1", port: 0)
         }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Logging
 import Pool
-import Synchronization
+import TestSupport
 import Testing
 
 @testable import Housekeeping
@@ -12,33 +11,13 @@ import Testing
 /// Item B11.
 @Suite("What containers can have the runtime log", .serialized)
 struct LogTests {
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var logLevel = Logger.Level.info
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) { lines.add("\(event.message)") }
-    }
-
-    private final class Lines: Sendable {
-        private let lines = Mutex<[String]>([])
-        var all: [String] { lines.withLock { $0 } }
-
-        func add(_ line: String) { lines.withLock { $0.append(line) } }
-    }
-
     @Test("B11: agents that write to their standard error are told of ten times, and then counted")
     func standardError() async throws {
-        let lines = Lines()
+        let lines = LoggedLines()
         let agent = "/tmp/berth-noisy-\(UUID().uuidString.prefix(8))"
         defer { unlink(agent) }
         try Files.write(agent, "#!/bin/sh\necho noise >&2\necho up\nwhile read -r line; do :; done\n".utf8, mode: 0o755)
-        try await Bench.with("noise", agent: agent, logger: Logger(label: "test") { _ in Handler(lines: lines) }) {
+        try await Bench.with("noise", agent: agent, logger: lines.logger) {
             bench in
             for number in 0..<14 {
                 let (_, output) = try await bench.runtime.create(MemberID("m\(number)"), .init(image: "host")).take()

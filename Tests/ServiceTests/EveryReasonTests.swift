@@ -228,27 +228,10 @@ struct EveryReasonTests {
     /// Sends a request that no client library would send: its frame exceeds the maximum by one byte.
     private func tooLarge(_ address: ServerAddress) throws -> BerthError? {
         guard case .tcp(_, let port) = address else { throw NeverHappened(description: "no port") }
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var patience = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        var target = sockaddr_in()
-        target.sin_family = sa_family_t(AF_INET)
-        target.sin_port = UInt16(port).bigEndian
-        target.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let status = withUnsafePointer(to: &target) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard status == 0 else { throw NeverHappened(description: "connect: errno \(errno)") }
-        let stream = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
+        let connection = try RawSocket(port: port)
         // Length, stream, type (a request), flags.
-        let header: [UInt8] = [0, 0x40, 0, 1, 0, 0, 0, 1, 1, 0]
-        try stream.write(contentsOf: Data(header) + Data(count: (4 << 20) + 1))
-        let answer = try #require(try stream.read(upToCount: 10))
-        let length = answer.prefix(4).reduce(0) { $0 << 8 | Int($1) }
-        let response = try Response(decoding: Array(try #require(try stream.read(upToCount: length))))
+        try connection.send([0, 0x40, 0, 1, 0, 0, 0, 1, 1, 0] + [UInt8](repeating: 0, count: (4 << 20) + 1))
+        let response = try Response(decoding: try connection.receiveFrame().data)
         let refused = try #require(response.status)
         return BerthError(
             BerthError.Code(rawValue: refused.code), refused.message,

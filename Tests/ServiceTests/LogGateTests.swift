@@ -4,40 +4,16 @@ import GatedLog
 import Logging
 import Pool
 import Service
-import Synchronization
 import Testing
 import TestSupport
 
 @Suite("What goes on, and what clients can bring about again and again, does not fill the log")
 struct LogGateTests {
-    /// Collects what is logged.
-    private final class Lines: Sendable {
-        private let lines = Mutex<[String]>([])
-        var all: [String] { lines.withLock { $0 } }
-
-        func add(_ line: String) { lines.withLock { $0.append(line) } }
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var logLevel = Logger.Level.info
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            lines.add("\(event.message)" + (event.metadata?["log.count"].map { " \($0)" } ?? ""))
-        }
-    }
-
     @Test("B11: a condition is logged when it begins, then every 30 s with a count, and when it has ended")
     func condition() async throws {
-        let lines = Lines()
+        let lines = LoggedLines()
         let clock = ManualClock()
-        let gate = LogGate(Logger(label: "test") { _ in Handler(lines: lines) }, clock: clock)
+        let gate = LogGate(lines.logger, clock: clock)
         for _ in 0..<1000 { gate.log(.warning, "it is held", subject: "a", metadata: [:]) }
         gate.log(.warning, "it is held", subject: "b", metadata: [:])
         #expect(lines.all == ["it is held", "it is held"])
@@ -55,9 +31,9 @@ struct LogGateTests {
 
     @Test("B11: a client that acquires what is not to be had a thousand times writes one line")
     func refusedAcquires() async throws {
-        let lines = Lines()
+        let lines = LoggedLines()
         let clock = ManualClock()
-        let log = PoolLog(Logger(label: "test") { _ in Handler(lines: lines) }, clock: clock)
+        let log = PoolLog(lines.logger, clock: clock)
         for _ in 0..<1000 { log.record(.held(pool: "default", .poolMax(1))) }
         #expect(lines.all.count == 1)
     }
