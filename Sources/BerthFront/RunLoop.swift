@@ -93,6 +93,9 @@ struct RunLoop: ~Copyable {
         let wantsInput = execution != nil && ending == nil && input?.wantsMore == true
         polled.append(pollfd(fd: wantsInput ? STDIN_FILENO : -1, events: reads, revents: 0))
         polled.append(pollfd(fd: outputs.full ?? -1, events: writes, revents: 0))
+        // While nobody reads the output, the program may have ended without this program's knowledge: a KILL would only cost
+        // the last of its output. A signal that comes meanwhile is passed on all the same.
+        if outputs.full != nil, nextUrge != nil { nextUrge = Watchdog.now() + RunLoop.patience }
         let limit = max(0, min(watchdog.next, nextUrge ?? .max) - Watchdog.now())
         guard poll(&polled, nfds_t(polled.count), Int32(clamping: limit)) >= 0 else { return nil }
 
