@@ -26,7 +26,7 @@ struct RootCommand: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Run.self, Repl.self, Contexts.self, Attach.self, Executions.self, Signal.self, Acquire.self,
-            Release.self, Copy.self,
+            Release.self, Copy.self, Forward.self,
             Stats.self,
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])

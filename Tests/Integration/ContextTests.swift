@@ -7,8 +7,10 @@ import Testing
 @Suite("Contexts on the command line", .serialized)
 struct ContextTests {
     /// The examples of a page, each with its promised output, if it has one.
-    private static func examples(_ language: String) throws -> [(code: String, output: String?)] {
-        let page = try String(contentsOfFile: "docs/contexts.md", encoding: .utf8)
+    static func examples(
+        _ language: String, in page: String = "docs/contexts.md"
+    ) throws -> [(code: String, output: String?)] {
+        let page = try String(contentsOfFile: page, encoding: .utf8)
         var found: [(code: String, output: String?)] = []
         var block: (kind: String, lines: [String])?
         for line in page.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
