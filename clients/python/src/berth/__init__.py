@@ -28,6 +28,7 @@ from ._context import Context
 from ._execution import Execution, FileReader
 from ._lease import Lease
 from ._requests import LeaseOptions, LeaseRunOptions, Options, PieceOptions, RunOptions
+from ._socket import Socket
 from ._types import (
     Completion,
     ContextInfo,
@@ -89,6 +90,7 @@ __all__ = [
     "Result",
     "RunOptions",
     "Server",
+    "Socket",
     "StartFailure",
     "Stream",
     "Text",

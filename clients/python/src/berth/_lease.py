@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import TYPE_CHECKING, List, Mapping, Optional, Type, TypeVar, Union
 
@@ -18,6 +19,7 @@ from ._values import Word
 from ._errors import NotFoundError, UnavailableError
 from ._execution import Execution, FileReader
 from ._requests import Argv
+from ._socket import Socket
 from ._types import ContextInfo, ExecutionInfo, FileInfo, Result
 from ._watch import Watch
 from .v1 import pool_pb2
@@ -150,6 +152,37 @@ class Lease:
         request = pool_pb2.ListContextsRequest(lease=self.token)
         response = self._client.call("ListContexts", request, pool_pb2.ListContextsResponse)
         return [ContextInfo.of(info) for info in response.contexts]
+
+    # MARK: Connections
+
+    def connect(
+        self,
+        *,
+        port: Optional[int] = None,
+        unix: Optional[Word] = None,
+        wait: float = 0,
+        timeout: Optional[float] = None,
+        idle_timeout: Optional[float] = None,
+        window: Optional[int] = None,
+    ) -> Socket:
+        """A byte stream to what listens here, whatever the container's network is: used like a ``socket.socket``.
+
+        :param port: of the container's loopback.
+        :param unix: instead: the path of a unix socket.
+        :param wait: how long to wait, in seconds, until somebody listens there.
+        :param timeout: how long the connection lasts at most; else the server's limit, 24 h. ``Socket.settimeout`` is
+            about single operations.
+        :param idle_timeout: closes it after so long without a byte in either direction.
+
+        Raises ``FailedPreconditionError`` (``CONNECTION_REFUSED``) when nobody listens there, ``NotFoundError`` when
+        nothing is at the path, ``PermissionDeniedError``.
+        """
+        request = _requests.connect(
+            self.token, port, unix, wait, timeout, idle_timeout, window or self._client._window
+        )
+        stream = self._client._watch("Connect", request, Watch(self.token, request.window_bytes), None)
+        stream._of = self
+        return Socket(stream, ("127.0.0.1", port) if port is not None else os.fsdecode(unix or ""))
 
     # MARK: The lease
 

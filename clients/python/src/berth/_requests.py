@@ -237,6 +237,31 @@ def open_context(
     return pool_pb2.OpenContextRequest(**fields)
 
 
+def connect(
+    lease: str,
+    port: Optional[int],
+    unix: Optional[Word],
+    wait: float,
+    timeout: Optional[float],
+    idle_timeout: Optional[float],
+    window: int,
+) -> pool_pb2.ConnectRequest:
+    if (port is None) == (unix is None):
+        raise TypeError("one of port and unix says where to connect")
+    fields: Dict[str, Any] = {
+        "lease": lease,
+        "wait_ms": milliseconds(wait, "wait"),
+        "timeout_ms": milliseconds(timeout, "timeout"),
+        "idle_timeout_ms": milliseconds(idle_timeout, "idle_timeout"),
+        "window_bytes": checked_window(window),
+    }
+    if port is not None:
+        fields["port"] = integer(port, "port", 65535)
+    if unix is not None:
+        fields.update(path_fields("path", unix))
+    return pool_pb2.ConnectRequest(**fields)
+
+
 def place(code: str, cursor: Optional[int]) -> Tuple[str, int]:
     """Code, and a place in it, in bytes of UTF-8."""
     return text(code, "code"), len(code.encode()) if cursor is None else integer(cursor, "cursor")

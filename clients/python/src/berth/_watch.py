@@ -31,6 +31,8 @@ class Watch:
         self.file: Optional[FileInfo] = None
         #: Nothing follows.
         self.is_over = False
+        #: Of a connection: no more output follows.
+        self.output_has_ended = False
         self._watcher = 0
         self._consumed = [0, 0, 0]
         self._unacknowledged = 0
@@ -80,6 +82,8 @@ class Watch:
         elif kind == "ended":
             self.end = End.of(event.ended)
             self.is_over = True
+        elif kind == "output_ended":
+            self.output_has_ended = True
         elif kind == "dropped":
             dropped = event.dropped
             self._consumed[dropped.stream] = dropped.offset + dropped.bytes

@@ -12,11 +12,12 @@ iterated goes on until it is closed. All calls of a client are made on one event
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, List, Mapping, Optional, Type, TypeVar, Union
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from google.protobuf.message import Message
 
@@ -31,6 +32,7 @@ from ._errors import BerthError, Code, NotFoundError, UnavailableError
 from ._content import Content, pieces
 from ._lease import Upload, Uploaded
 from ._requests import Argv
+from ._transport import StreamTransport
 from ._types import (
     Completion, ContextInfo, End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Text, unexpected,
 )
@@ -842,6 +844,37 @@ class Lease:
         request = pool_pb2.ListContextsRequest(lease=self.token)
         response = await self._client.call("ListContexts", request, pool_pb2.ListContextsResponse)
         return [ContextInfo.of(info) for info in response.contexts]
+
+    # MARK: Connections
+
+    async def open_connection(
+        self,
+        *,
+        port: Optional[int] = None,
+        unix: Optional[Word] = None,
+        wait: float = 0,
+        timeout: Optional[float] = None,
+        idle_timeout: Optional[float] = None,
+        window: Optional[int] = None,
+        limit: int = 1 << 16,
+    ) -> Tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A byte stream to what listens here, whatever the container's network is, as ``asyncio.open_connection`` gives
+        it. ``limit`` is that of the reader; the rest is as for ``berth.Lease.connect``."""
+        request = _requests.connect(
+            self.token, port, unix, wait, timeout, idle_timeout, window or self._client._window
+        )
+        stream = Execution(self._client, "Connect", request, Watch(self.token, request.window_bytes), None)
+        stream._of = self
+        try:
+            await stream.id()
+        except BaseException:
+            stream._give_up()
+            raise
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=limit, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport = StreamTransport(stream, protocol, ("127.0.0.1", port) if port is not None else os.fsdecode(unix or ""))
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     # MARK: The lease
 
