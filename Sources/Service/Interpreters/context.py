@@ -454,7 +454,12 @@ def copy(number):
     """Forks, twice: the copy is no child of this process, which a piece could wait for."""
     words, ends = threads(), []
     try:
-        import _socket, select
+        # Loaded here once, and not in every copy.
+        import _socket, select, time
+        try:
+            import resource
+        except ImportError:
+            pass
         if not words:
             control.send(b"g")
             ends = receive(_socket)
