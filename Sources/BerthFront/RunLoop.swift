@@ -93,9 +93,6 @@ struct RunLoop: ~Copyable {
         let wantsInput = execution != nil && ending == nil && input?.wantsMore == true
         polled.append(pollfd(fd: wantsInput ? STDIN_FILENO : -1, events: reads, revents: 0))
         polled.append(pollfd(fd: outputs.full ?? -1, events: writes, revents: 0))
-        // While nobody reads the output, the program may have ended without this program's knowledge: a KILL would only cost
-        // the last of its output. A signal that comes meanwhile is passed on all the same.
-        if outputs.full != nil, nextUrge != nil { nextUrge = Watchdog.now() + RunLoop.patience }
         let limit = max(0, min(watchdog.next, nextUrge ?? .max) - Watchdog.now())
         guard poll(&polled, nfds_t(polled.count), Int32(clamping: limit)) >= 0 else { return nil }
 
@@ -111,8 +108,14 @@ struct RunLoop: ~Copyable {
     /// Does what is due by now.
     private mutating func passed() -> Int32? {
         if let words = watchdog.look(&connection) { fail(words) }
-        guard let nextUrge, Watchdog.now() >= nextUrge, let firstSignal else { return nil }
-        return end(firstSignal)
+        guard let urge = nextUrge, let firstSignal else { return nil }
+        guard outputs.full == nil else {
+            // While nobody reads the output, the program may have ended without this program's knowledge. Then a KILL would
+            // only cost the last of its output. Signals that come meanwhile are passed on all the same.
+            nextUrge = Watchdog.now() + RunLoop.patience
+            return nil
+        }
+        return Watchdog.now() >= urge ? end(firstSignal) : nil
     }
 
     // MARK: Events
