@@ -22,7 +22,8 @@ struct ReportTests {
     @Test("that is none, or of another version, or cut off, is refused in one line")
     func refused() throws {
         let cases: [(String, String)] = [
-            ("", "not a report"), ("[]", "not a report"), ("{\"format\":99}", "format 99"), ("{\"format\":1}", "damaged"),
+            ("", "not a report"), ("[]", "not a report"), ("{\"format\":99}", "format 99"),
+            ("{\"format\":1}", "damaged"),
         ]
         for (text, words) in cases {
             let error = #expect(throws: LoadError.self) { try LoadReport(json: Array(text.utf8)) }

@@ -177,7 +177,12 @@ public enum Agent {
         /// For who listens to take the connection, from then on.
         public var patienceMilliseconds: UInt64
 
-        public init(path: [UInt8] = [], port: UInt32 = 0, waitMilliseconds: UInt64 = 0, patienceMilliseconds: UInt64 = 0) {
+        public init(
+            path: [UInt8] = [],
+            port: UInt32 = 0,
+            waitMilliseconds: UInt64 = 0,
+            patienceMilliseconds: UInt64 = 0
+        ) {
             self.path = path
             self.port = port
             self.waitMilliseconds = waitMilliseconds

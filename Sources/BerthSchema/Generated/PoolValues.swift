@@ -1230,7 +1230,13 @@ public struct InspectRequest: Message {
     /// More: the source, where there is one.
     public var detail: Bool
 
-    public init(lease: String = "", context: String = "", code: String = "", cursor: UInt64 = 0, detail: Bool = false) {
+    public init(
+        lease: String = "",
+        context: String = "",
+        code: String = "",
+        cursor: UInt64 = 0,
+        detail: Bool = false
+    ) {
         self.lease = lease
         self.context = context
         self.code = code
