@@ -52,7 +52,7 @@ struct ControlReaderTests {
 
     @Test(
         "nonsense, a length without end, and more than may be, are found before they are waited for",
-        arguments: ["x1\n", "d\n", "d12x\n", "d1234567890", "d101\n", "e257\n", "\u{0}"])
+        arguments: ["y1\n", "d\n", "d12x\n", "d1234567890", "d101\n", "e257\n", "\u{0}"])
     func invalid(_ text: String) {
         #expect(read(text, by: 1).last?.hasPrefix("invalid") == true)
     }

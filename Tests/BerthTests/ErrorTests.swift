@@ -50,7 +50,8 @@ struct ErrorTests {
             .outside, .notPermitted, .noSpace, .tooManyLinks, .nameTooLong, .badArchive, .noSuchLease,
             .noSuchExecution, .noSuchPool, .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit,
             .messageTooLarge, .inputEnded, .inputGap, .noTerminal, .breakerOpen, .shuttingDown, .drainingPool,
-            .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed,
+            .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed, .connectionRefused,
+            .notASocket, .connectionLimit,
         ]
         #expect(Set(here.map(\.name)) == Set(ErrorReason.allCases.map(\.protoName)))
     }

@@ -61,6 +61,7 @@ struct ConnectTests {
             def answer(self, body):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
+                if self.close_connection: self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(body)
             def do_GET(self): self.answer(bytes(range(250)) * 80000 if self.path == "/large" else self.path.encode())
@@ -168,7 +169,7 @@ struct ConnectTests {
             let address = forwarding.addresses[0]
             let result = try await curl(
                 ["--parallel", "--parallel-immediate", "--parallel-max", "100"]
-                    // Else curl keeps connections that it has no more use for, and those that wait would wait for ever.
+                    // Else curl keeps connections that it has no use for any more, and those that wait would wait for ever.
                     + ["--header", "Connection: close"]
                     + (0..<100).flatMap { ["http://\(address)/number-\($0)", "--output", "-"] })
             #expect(result.status == 0, "\(result.err)")
