@@ -98,7 +98,7 @@ struct Forwarder: Sendable {
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 256 << 10))
-        // One at a time is taken from the kernel's queue: those that are over the limit wait there.
+        // Few are taken from the kernel's queue ahead of their turn: those that are over the limit wait there.
         let few = NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark(lowWatermark: 1, highWatermark: 1)
         let initializer: @Sendable (any Channel) -> EventLoopFuture<Local> = { channel in
             channel.eventLoop.makeCompletedFuture {
@@ -147,8 +147,9 @@ struct Forwarder: Sendable {
         try await withThrowingDiscardingTaskGroup { group in
             try await listener.executeThenClose { arrivals in
                 for try await local in arrivals {
+                    // Here, so that nothing more is taken from the kernel's queue meanwhile.
+                    await turns.take()
                     group.addTask {
-                        await turns.take()
                         await forward(local, mapping)
                         turns.giveBack()
                     }
