@@ -81,11 +81,16 @@ struct FileOutcome {
         let codes: [RPCError.Code] = [
             .cancelled, .invalidArgument, .notFound, .permissionDenied, .resourceExhausted, .failedPrecondition,
         ]
-        let line = String(
-            message.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : Character($0) })
         return RPCError(
-            codes.first { $0.rawValue == code } ?? .internal, line,
+            codes.first { $0.rawValue == code } ?? .internal, message.oneLine,
             reasons.contains(reason) ? ErrorReason(rawValue: reason) : nil)
+    }
+}
+
+extension StringProtocol {
+    /// What a container says, without control characters: it is shown as one line.
+    var oneLine: String {
+        String(unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : Character($0) })
     }
 }
 

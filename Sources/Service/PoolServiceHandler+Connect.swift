@@ -11,7 +11,6 @@ internal import Pool
 extension PoolServiceHandler {
     /// How long whoever listens may take to accept a connection.
     private static let patience = Duration.seconds(10)
-    private static let longestPath = 4096
 
     func connect(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ConnectRequest.self)
@@ -87,15 +86,8 @@ extension PoolServiceHandler {
         guard request.port == 0 else {
             throw RPCError(.invalidArgument, "both path and port are given: one of them says where to connect")
         }
-        guard request.path.hasPrefix("/"), !request.path.contains(0) else {
-            throw RPCError(.invalidArgument, "path \"\(request.path.description.prefix(256))\" is not absolute")
-        }
-        guard request.path.count < PoolServiceHandler.longestPath else {
-            throw RPCError(
-                .invalidArgument,
-                "path has \(request.path.count) bytes, more than the most, \(PoolServiceHandler.longestPath - 1)",
-                .nameTooLong)
-        }
+        guard !request.path.contains(0) else { throw RPCError(.invalidArgument, "path has a zero byte in it") }
+        try Self.check("path", request.path)
         return request.path
     }
 }
@@ -103,10 +95,7 @@ extension PoolServiceHandler {
 extension RPCError {
     /// Why there is no connection. What the agent says is checked, and shown as one line.
     fileprivate init(connect ended: Agent.Ended, _ target: SystemString) {
-        let words = String(
-            ended.message.prefix(256).unicodeScalars.map {
-                $0.properties.generalCategory == .control ? "?" : Character($0)
-            })
+        let words = ended.message.prefix(256).oneLine
         let (code, right): (Code, String)
         let reason = ErrorReason(rawValue: ended.reason)
         switch reason {

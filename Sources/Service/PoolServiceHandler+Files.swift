@@ -152,7 +152,8 @@ extension PoolServiceHandler {
         return FileJob(request: request, link: link, lease: token) { [fleet] in fleet.endUse(token) }
     }
 
-    private static func check(_ field: String, _ path: SystemString) throws(RPCError) {
+    /// Checks a path of a request.
+    static func check(_ field: String, _ path: SystemString) throws(RPCError) {
         guard path.hasPrefix("/") else {
             throw RPCError(.invalidArgument, "\(field) \"\(path.description.prefix(256))\" is not absolute")
         }
