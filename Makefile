@@ -18,7 +18,7 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients test-vm docs-swift check format protos docs
+.PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-vm docs-swift check format protos docs
 .PHONY: install clean
 
 help: ## list these commands
@@ -68,6 +68,13 @@ test-clients: ## build and test every client, then replay the scenarios with all
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) clients/test $(CLIENTS)
+
+test-integrations: ## test what brings Berth to notebooks, editors and model tools; INTEGRATIONS='jupyter nvim' for some
+	@dev/bootstrap --integrations
+	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-full
+	@$(SWIFT) build --product berth
+	@$(SUDO) integrations/test $(INTEGRATIONS)
 
 test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machine; CHECKS='podman journal' for some
 	@dev/bootstrap --vm
