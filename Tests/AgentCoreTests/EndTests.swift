@@ -120,6 +120,7 @@ struct EndTests {
         #expect(ended.stdoutBytes == 65536)
     }
 
+    /// Item D22.
     @Test("a start that another program of its user stops is ended, and harms nothing else")
     func stoppedStart() throws {
         let agent = try AgentProcess(.direct)

@@ -9,7 +9,7 @@ import TestSupport
 @testable import AgentCore
 
 /// Processes that hold a program's output after its end: helpers that still have some of it to write (`tee`), and
-/// processes that are left running with `keepsBackground`.
+/// processes that are left running with `keepsBackground`. Items A1, A2 and G32.
 @Suite("Output after the program's end")
 struct LingerTests {
     private static let tee = "exec > >(tee /dev/null) 2>&1; seq 3000; echo LAST"

@@ -176,6 +176,7 @@ struct TerminalTests {
         }
     }
 
+    /// Item A5.
     @Test("the end of the input reaches a program that sets its terminal up late", arguments: 1...5)
     func endBeforeRawMode(round: Int) throws {
         let agent = try AgentProcess()

@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// Connections that do not begin with ttrpc: rule 6, second half.
+/// Item C14. Connections that do not begin with ttrpc: rule 6, second half.
 @Suite struct ForeignProtocolTests {
     /// A body that a web page could send: the frames of calls.
     private static let calls = [UInt8](repeating: 0, count: 64) + frame(1, id: 1, requestBody("Hello"))

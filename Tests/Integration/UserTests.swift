@@ -201,6 +201,7 @@ struct UserTests {
         }
     }
 
+    /// Item E26.
     @Test(
         "where /workspace is no place to write to, programs start in another and are at home there",
         arguments: Runtime.allCases)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where members' cgroups are: in the server's own, where that is delegated to it."""
+"""Item J46. Where members' cgroups are: in the server's own, where that is delegated to it."""
 from machine import (BERTH, CGROUPS, Service, cgroup_of, check, directories_named, eventually, expect, read, run)
 
 

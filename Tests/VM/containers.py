@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Berth within a container."""
+"""Item J47. Berth within a container."""
 import pathlib
 import tempfile
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Members of Podman, as root and as an ordinary user, and of Docker; a reset there and on the embedded runtime."""
+"""Item J48. Members of Podman, as root and as an ordinary user, and of Docker; a reset there and on the embedded runtime."""
 import pathlib
 import tempfile
 

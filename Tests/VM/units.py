@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a unit file forbids, and the journal."""
+"""Item J51. What a unit file forbids. Item J52. The journal."""
 import pathlib
 
 from machine import Service, check, directories_named, eventually, expect, run, together

@@ -265,7 +265,7 @@ func TestAQuietProgramIsNotGivenUp(t *testing.T) {
 }
 
 func TestADeadlineIsTheContextsErrorWhoeverSaysSoFirst(t *testing.T) {
-	// The server's answer first, the client's timer first, and a deadline that passes while connecting.
+	// Item H38: the server's answer first, the client's timer first, and a deadline that passes while connecting.
 	server := startFake(t, func(r *fakeRequest) { r.fail(DeadlineExceeded, "the deadline has passed") })
 	client := server.client(Options{})
 	lease := client.Lease("l1")

@@ -120,6 +120,8 @@ def leased(asked: Asked) -> None:
 
 
 class UseTests(unittest.TestCase):
+    """Item H37, as people of Python try the client; leases that were dropped are item G36."""
+
     def serve(self, handlers: Any = None, **options: Any) -> Double:
         double = Double(handlers, **options)
         self.addCleanup(double.close)
