@@ -148,7 +148,7 @@ export class Client {
   start(lease, options, context) {
     const { request, rest } = executeRequest(lease?.token ?? "", options, this.window, context);
     const about = { method: "Execute", payload: ExecuteRequest.encode(request), lease: request.lease, window: request.windowBytes };
-    const execution = this.watch(new Watch(this, new Limits(options), about), lease, request.stdin?.length);
+    const execution = this.watch(new Watch(this, new Limits(options), about), lease, request.stdin?.length ?? 0);
     if (rest.length > 0) void execution.feed(rest, !options.keepStdinOpen);
     return execution;
   }
@@ -158,8 +158,9 @@ export class Client {
     return this.start(lease, forRun(options()), context).result();
   }
 
-  /** An execution whose call begins now, not when it is first read; who reads it is told if that fails. */
-  watch(watch, lease, inputOffset = 0) {
+  /** An execution whose call begins now, not when it is first read; who reads it is told if that fails. Without an input offset, the
+   * server is asked for it before the first write. */
+  watch(watch, lease, inputOffset) {
     watch.begin().catch(() => {});
     const execution = new Execution(this, watch, lease, inputOffset);
     dropped.register(execution, { words: "an execution", leave: () => watch.giveUp() });

@@ -223,6 +223,8 @@ export class Execution {
 
   async #send(data, end, options = {}) {
     const execution = await this.id();
+    // Of one that was attached to: others have written before, and what lies before their last byte would be passed over.
+    this.#inputOffset ??= (await this.#ask(execution, options)).offset;
     for (let position = 0; position < data.length || (end && position === 0); position += CHUNK) {
       const piece = data.subarray(position, position + CHUNK);
       const isLast = end && position + CHUNK >= data.length;
@@ -232,6 +234,12 @@ export class Execution {
       const response = await this.#client.call("Input", InputRequest, request, InputResponse, { deadline: Infinity, ...options });
       this.#inputOffset = response.offset;
     }
+  }
+
+  /** An empty piece at the beginning: the answer says what the server expects next. */
+  async #ask(execution, options) {
+    const request = { lease: this.#watch.lease, execution, offset: 0 };
+    return this.#client.call("Input", InputRequest, request, InputResponse, { deadline: Infinity, ...options });
   }
 
   async signal(signal) {

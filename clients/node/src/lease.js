@@ -81,7 +81,7 @@ export class Lease {
     const watch = new Watch(this.#client, new Limits(), {
       method: "Connect", payload: ConnectRequest.encode(request), lease: this.#token, window: request.windowBytes,
     });
-    const socket = new ContainerSocket(this.#client.watch(watch, this), watch);
+    const socket = new ContainerSocket(this.#client.watch(watch, this, 0), watch);
     const limits = new Limits({ deadline, signal });
     try {
       limits.throwIfOver();

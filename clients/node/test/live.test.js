@@ -74,3 +74,17 @@ http.server.HTTPServer(("127.0.0.1", 8000), Handler).serve_forever()`;
 test("the benchmark runs", () => {
   assert.match(output("bench.js", "20"), /^run true: n 20  p50 \d+ us  p99 \d+ us\n$/);
 });
+
+test("who attaches goes on with the input where others left it", { timeout: 60_000 }, async () => {
+  const client = new Client();
+  await client.withLease(async (lease) => {
+    const first = lease.execute(["cat"], { keepStdinOpen: true });
+    await first.write("first\n");
+    const second = lease.attach(await first.id());
+    const result = second.result();
+    // At once, so that they wait for the same answer.
+    await Promise.all([second.write("second\n"), second.write("third\n"), second.closeStdin()]);
+    assert.equal((await result).text, "first\nsecond\nthird\n");
+  });
+  client.close();
+});
