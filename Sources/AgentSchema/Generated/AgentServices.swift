@@ -8,22 +8,22 @@ public enum AgentService: ServiceContract {
 
     /// What a router switches over.
     public enum Method: String, ServiceMethod {
-        /// Answered as soon as the agent serves: the first one makes a member ready.
+        /// Answers as soon as the agent serves. The first answer makes a member ready.
         case ping = "Ping"
-        /// Starts a program: Started, Output …, Ended.
+        /// Runs a program: Started, Output …, Ended.
         case execute = "Execute"
-        /// Gives credit back: the bytes of output the server has passed on.
+        /// Returns credit: the bytes of output that the server has passed on.
         case acknowledge = "Acknowledge"
-        /// Sends a signal to the program; or ends the whole execution (TERM, grace, KILL of the tree).
+        /// Sends a signal to the program, or ends the whole execution (TERM, grace period, KILL of the process tree).
         case signal = "Signal"
-        /// Adds to a program's standard input. Answered when the bytes were taken; FAILED_PRECONDITION when bytes in
-        /// between are missing, or the input has ended.
+        /// Appends to a program's standard input. The answer comes when the bytes were accepted. FAILED_PRECONDITION if
+        /// bytes before `offset` are missing, or the input has ended.
         case input = "Input"
-        /// Tells a program's terminal its size. FAILED_PRECONDITION when it has none.
+        /// Sets the size of a program's terminal. FAILED_PRECONDITION if it has no terminal.
         case resize = "Resize"
-        /// Makes the container as it was when the agent started: executions end as cancelled, every other process is
-        /// killed, what was written is removed, and so are IPC objects. Answered when all of that is proven;
-        /// FAILED_PRECONDITION says what could not be, and then the container is not to be used again.
+        /// Resets the container to its state when the agent started: cancels executions, kills every other process,
+        /// removes written files and IPC objects. The answer comes when all of this is verified. FAILED_PRECONDITION
+        /// says what could not be verified; then the container must not be used again.
         case reset = "Reset"
 
         public var isStreaming: Bool {

@@ -34,7 +34,7 @@ public enum Agent {
         public var version: String
         /// 1, in a container.
         public var pid: UInt32
-        /// The agent's own environment, "NAME=value": what the image gives its programs.
+        /// The agent's own environment, "NAME=value": the image's variables.
         public var env: [SystemString]
 
         public init(version: String = "", pid: UInt32 = 0, env: [SystemString] = []) {
@@ -46,7 +46,7 @@ public enum Agent {
 
     /// berth.agent.v1.ExecuteRequest.
     public struct ExecuteRequest: Message {
-        /// The server's number for it, unique on this stream, not 0.
+        /// The server's number of the execution, unique on this stream, not 0.
         public var execution: UInt64
         /// Not empty; argv[0] without a slash is looked up in env's PATH.
         public var argv: [SystemString]
@@ -62,46 +62,47 @@ public enum Agent {
         public var timeoutMilliseconds: UInt64
         /// Between TERM and KILL.
         public var graceMilliseconds: UInt64
-        /// Output sent and not acknowledged, both streams together, never exceeds this; not 0.
+        /// Maximum of output sent and not acknowledged, both streams together; not 0.
         public var windowBytes: UInt64
-        /// More comes with Input; else end of file follows `stdin`.
+        /// Input sends more; else end of file follows `stdin`.
         public var keepsStdinOpen: Bool
-        /// Standard input, output and error are a terminal; what it writes is stream 0.
+        /// Standard input, output and error are a terminal; all output is stream 0.
         public var terminal: Agent.Terminal?
-        /// Of each stream; 0: no limit.
+        /// Maximum of each stream; 0: no limit.
         public var maxOutputBytes: UInt64
-        /// Cause OUTPUT_LIMIT; else what is over it is read, counted and not sent.
+        /// Ends with cause OUTPUT_LIMIT; else output over the maximum is read and counted, but not sent.
         public var killsAtMaxOutput: Bool
-        /// Since the start or the last output; 0: none.
+        /// Longest time without output; 0: no limit.
         public var idleTimeoutMilliseconds: UInt64
-        /// Of everything it started; 0: no limit.
+        /// CPU time of everything it started; 0: no limit.
         public var cpuTimeMilliseconds: UInt64
-        /// What the program leaves running at its end is not killed.
+        /// Processes that the program leaves running are not killed.
         public var keepsBackground: Bool
-        /// Stdout and stderr are one pipe: all is stream 0.
+        /// Stdout and stderr share one pipe: all output is stream 0.
         public var mergesOutput: Bool
-        /// After the program's end, while something else holds its pipes: they are read until nothing came for so long;
-        /// then what is left is killed.
+        /// If other processes hold the pipes after the program's end: the pipes are read until nothing came for this time;
+        /// then these processes are killed.
         public var outputGraceMilliseconds: UInt64
-        /// And for no longer than this in all.
+        /// Maximum of that time in all.
         public var outputGraceMaxMilliseconds: UInt64
-        /// It is an interpreter, whose descriptor 3 is one end of a socket: its control. Started is sent when it says there
-        /// that it is ready, and Ended when it has ended. Its output is that of the pieces of code that it runs.
+        /// A context: the program is an interpreter. Its descriptor 3 is one end of a socket, the control socket. Started
+        /// is sent when the interpreter reports there that it is ready, Ended when it has ended. The output of the pieces
+        /// of code that it runs is its output. If `context` is set too, the new context is a copy of that one, whose
+        /// interpreter forks itself; argv and all other fields are ignored then.
         public var opensContext: Bool
-        /// The first bytes of control: what makes the interpreter one that takes pieces.
+        /// The first bytes on the control socket: code that makes the interpreter run pieces.
         public var driver: [UInt8]
-        /// It reads control as a shell reads its input.
+        /// It reads the control socket as a shell reads its input.
         public var isControlledByLines: Bool
-        /// Or a piece of code. Instead of argv, env, cwd, uid and terminal there is the execution of the interpreter that
-        /// runs it.
+        /// Or a piece of code. argv, env, cwd, uid and terminal are not set; `context` is the execution of the interpreter.
         public var context: UInt64
         public var code: [UInt8]
         public var pieceKind: Agent.PieceKind
-        /// With COMPLETE and INSPECT: a place in code, in bytes.
+        /// With COMPLETE and INSPECT: position in code, in bytes.
         public var cursor: UInt64
-        /// Of one event; what is larger ends the context.
+        /// Maximum of one event; a larger one ends the context.
         public var maxDisplayBytes: UInt64
-        /// Or a connection, made as uid and gid, instead of argv, env, cwd and terminal: output is what comes from there.
+        /// Or a connection, made as uid and gid. argv, env, cwd and terminal are not set; output is the bytes received.
         public var connectTo: Agent.Endpoint?
 
         public init(
@@ -169,12 +170,12 @@ public enum Agent {
 
     /// berth.agent.v1.Endpoint.
     public struct Endpoint: Message {
-        /// Of a unix socket; empty: port.
+        /// Path of a unix socket; empty: port is used.
         public var path: [UInt8]
         public var port: UInt32
-        /// Until somebody listens there.
+        /// The longest wait until something listens there.
         public var waitMilliseconds: UInt64
-        /// For who listens to take the connection, from then on.
+        /// The longest wait after that until the connection is accepted.
         public var patienceMilliseconds: UInt64
 
         public init(
@@ -215,7 +216,7 @@ public enum Agent {
         case unknown
     }
 
-    /// Of a connection: no more output comes.
+    /// Only for a connection: no more output comes.
     public struct OutputEnded: Message {
         public init() {}
     }
@@ -224,7 +225,7 @@ public enum Agent {
     public struct Started: Message {
         /// In the container's pid namespace.
         public var pid: UInt32
-        /// Of a context: what the interpreter says of itself.
+        /// Only for a context: what the interpreter reports about itself.
         public var interpreter: String
 
         public init(pid: UInt32 = 0, interpreter: String = "") {
@@ -235,7 +236,7 @@ public enum Agent {
 
     /// berth.agent.v1.Output.
     public struct Output: Message {
-        /// 0 stdout, 1 stderr; of a piece of code also 2: events, as ContextEvent has them.
+        /// 0 stdout, 1 stderr; for a piece of code also 2: events, encoded as in ContextEvent.
         public var stream: UInt32
         public var offset: UInt64
         public var data: [UInt8]
@@ -262,13 +263,13 @@ public enum Agent {
         public var peakMemoryBytes: UInt64
         public var stdoutBytes: UInt64
         public var stderrBytes: UInt64
-        /// Of `stdoutBytes`: not sent.
+        /// Part of `stdoutBytes` that was not sent.
         public var stdoutTruncated: UInt64
         public var stderrTruncated: UInt64
         public var outOfMemoryKills: UInt64
-        /// Of a piece of code: its context ended with it.
+        /// Only for a piece of code: its context ended too.
         public var isContextLost: Bool
-        /// Of a connection that was not made: the number of a berth.v1.ErrorReason, or 0.
+        /// Only for a connection that could not be made: the number of a berth.v1.ErrorReason, or 0.
         public var reason: UInt32
 
         public init(
@@ -328,7 +329,7 @@ public enum Agent {
     /// berth.agent.v1.SignalRequest.
     public struct SignalRequest: Message {
         public var execution: UInt64
-        /// 1 to 64, to the program's process group; 0: end the execution (TERM, grace, KILL of the tree).
+        /// 1 to 64, for the program's process group; 0 ends the execution (TERM, grace period, KILL of the process tree).
         public var signal: Int32
         /// With signal 0.
         public var graceMilliseconds: UInt64
@@ -348,7 +349,7 @@ public enum Agent {
     /// berth.agent.v1.InputRequest.
     public struct InputRequest: Message {
         public var execution: UInt64
-        /// Of data's first byte; ExecuteRequest.stdin counts.
+        /// Of data's first byte in the standard input, where ExecuteRequest.stdin counts too.
         public var offset: UInt64
         /// At most 256 KiB.
         public var data: [UInt8]
@@ -365,7 +366,7 @@ public enum Agent {
 
     /// berth.agent.v1.InputResponse.
     public struct InputResponse: Message {
-        /// Of the next byte that is expected.
+        /// Offset of the next byte that is expected.
         public var offset: UInt64
 
         public init(offset: UInt64 = 0) {
@@ -391,7 +392,7 @@ public enum Agent {
 
     /// berth.agent.v1.ResetRequest.
     public struct ResetRequest: Message {
-        /// What takes longer is not proven; not 0.
+        /// The longest time for a reset; not 0.
         public var timeoutMilliseconds: UInt64
 
         public init(timeoutMilliseconds: UInt64 = 0) {

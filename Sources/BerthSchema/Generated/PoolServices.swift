@@ -6,109 +6,108 @@ public enum PoolService: ServiceContract {
 
     /// What a router switches over.
     public enum Method: String, ServiceMethod {
-        /// Says who is there. Free of cost: also the way to ask whether a server is alive.
+        /// Returns the server's version and the names of its pools. It is cheap: use it to check that a server is
+        /// alive.
         case hello = "Hello"
-        /// Leases a warm container (a member of a pool). Answered at once when one is warm; else the call waits in
-        /// line, first in, first out, while one is created for it. The lease ends with Release, when its time passes,
-        /// or a grace of 10 s after the connection that acquired it closed.
+        /// Leases a warm container (a member of a pool). If one is warm, the answer comes at once; otherwise the call
+        /// waits in a first-in, first-out queue while a member is created. The lease ends with Release, when its time
+        /// to live passes, or 10 s after the connection that acquired it has closed.
         case acquire = "Acquire"
-        /// Runs a program and streams what it writes while it runs: first Started, then any number of Output, last
-        /// Ended. Any end of the program, a failure to start it included, is an Ended event and not an error of the
-        /// call. When the call's deadline passes or its connection closes, the program is killed with everything it
-        /// started, unless it is resumable.
+        /// Runs a program and streams its output: Started first, then any number of Output, Ended last. However the
+        /// program ends, even if it could not be started, this is an Ended event and not an error of the call. If the
+        /// call's deadline passes or its connection closes, the program and everything it started are killed, unless
+        /// the execution is resumable.
         case execute = "Execute"
-        /// Watches an execution that runs, or has ended and is still kept: Started, then its output from the offsets
-        /// asked, last Ended. Any number may watch, on any connections. Output that is no longer held is told with
-        /// Dropped. NOT_FOUND when the execution never was, or is no longer kept.
+        /// Watches an execution that is running, or has ended and is still kept: Started first, then its output from
+        /// the requested offsets, Ended last. There may be any number of watchers, on any connections. Dropped reports
+        /// output that is no longer held. NOT_FOUND if the execution does not exist, or is no longer kept.
         case attach = "Attach"
-        /// Ends a stream of Execute or Attach with CANCELLED, and nothing else: for who shares a connection and has
-        /// seen enough. An execution that then has no watcher is treated as if its connection had closed.
+        /// Ends one stream of Execute or Attach with CANCELLED, and leaves the connection and its other calls alone. If
+        /// the execution has no other watcher, it is treated as if its connection had closed.
         case detach = "Detach"
-        /// Gives credit back to a stream with a window. Idempotent, and calls may overtake each other: offsets only go
-        /// up.
+        /// Returns credit to a stream that has a window. Idempotent. Calls may overtake each other: a lower offset
+        /// changes nothing.
         case acknowledge = "Acknowledge"
-        /// Adds to the standard input of an execution that keeps it open. Answered when the bytes were taken: while the
-        /// program does not read, that takes as long as it takes. Idempotent: what was taken before is passed over, so
-        /// that a call that was lost is simply made again. FAILED_PRECONDITION when bytes in between are missing, or
-        /// the input has ended.
+        /// Appends to the standard input of an execution that keeps it open. The answer comes when the bytes were
+        /// accepted, so a program that does not read delays it. Idempotent: bytes that were accepted before are
+        /// skipped, so a lost call can be repeated. FAILED_PRECONDITION if bytes before `offset` are missing, or the
+        /// input has ended.
         case input = "Input"
-        /// Sends a signal to a running execution. SIGKILL takes everything the program started with it.
+        /// Sends a signal to a running execution. SIGKILL also kills everything that the program started.
         case signal = "Signal"
-        /// Tells an execution's terminal its new size. FAILED_PRECONDITION when it has none.
+        /// Sets the size of an execution's terminal. FAILED_PRECONDITION if it has no terminal.
         case resize = "Resize"
-        /// The executions of a lease: those that run, and those that have ended and are still kept.
+        /// Lists the executions of a lease: those that are running, and those that have ended and are still kept.
         case listExecutions = "ListExecutions"
-        /// Starts an interpreter, and answers when it takes code. FAILED_PRECONDITION (CONTEXT_START_FAILED) when it
-        /// can't be started in this container, with the reason.
+        /// Starts an interpreter. The answer comes when it is ready to run code. FAILED_PRECONDITION
+        /// (CONTEXT_START_FAILED) if it can't be started in this container; the message has the cause.
         case openContext = "OpenContext"
-        /// Ends a context, with all that it started. A piece that runs in it ends as CANCELLED. NOT_FOUND when it has
-        /// ended.
+        /// Ends a context and everything it started. A piece that is running in it ends with CANCELLED. NOT_FOUND if
+        /// the context has ended.
         case closeContext = "CloseContext"
-        /// Copies a context with all that it holds, in milliseconds. From then on they are two: what one does to its
-        /// variables, the other does not see. Python alone: UNIMPLEMENTED for another language. FAILED_PRECONDITION
-        /// while a piece runs in it (CONTEXT_BUSY), and where it can't be copied (CONTEXT_START_FAILED): threads run in
-        /// it, or it could not fork; the message says which. The copy counts as a context of the lease.
+        /// Copies a context with its whole state, in milliseconds. After that the two are independent: a change to a
+        /// variable in one is not seen in the other. Only for Python: UNIMPLEMENTED for other languages.
+        /// FAILED_PRECONDITION while a piece is running in it (CONTEXT_BUSY), and if it can't be copied
+        /// (CONTEXT_START_FAILED): it has threads, or could not fork; the message says which. The copy counts as a
+        /// context of the lease.
         case forkContext = "ForkContext"
-        /// The contexts of a lease, the oldest first.
+        /// Lists the contexts of a lease, oldest first.
         case listContexts = "ListContexts"
-        /// What could stand at a place in a piece of code that is being written, in the context as it is now. Nothing
-        /// of the code is run. UNIMPLEMENTED for a language that has no such thing.
+        /// Returns completions at a position of unfinished code, from the present state of the context. The code is not
+        /// run. UNIMPLEMENTED for a language without completion.
         case complete = "Complete"
-        /// What is known about the name at a place in a piece of code. UNIMPLEMENTED for a language that has no such
-        /// thing.
+        /// Describes the name at a position of a piece of code. UNIMPLEMENTED for a language without inspection.
         case inspect = "Inspect"
-        /// A byte stream to something that listens in a leased container: at the path of a unix socket, or at a TCP
-        /// port of its loopback, whatever its network is. First Started, when the connection is made, then any number
-        /// of Output (STDOUT: what comes from there), last Ended. What goes there is Input, from offset 0. Both
-        /// directions end on their own: Input's `end` is the end of what is sent (shutdown(2), SHUT_WR); when the other
-        /// side has sent all of its own, OutputEnded follows the last Output. When both have ended, the connection has:
-        /// EXITED, with code 0. CONNECTION_RESET when the other side broke it off. It is made as the pool's user, who
-        /// may connect to what programs may. Otherwise it is an execution without a program: id, window, Acknowledge,
-        /// Attach, Detach, Signal's `cancel`, ListExecutions and the ends that are not the program's own are the same.
-        /// It costs the container no process. A connection that can't be made is an error of the call: NOT_FOUND (5)
-        /// NO_SUCH_FILE: nothing is at the path PERMISSION_DENIED (7) NOT_PERMITTED: the user may not
-        /// FAILED_PRECONDITION (9) CONNECTION_REFUSED, NOT_A_SOCKET, NOT_A_DIRECTORY, TOO_MANY_LINKS RESOURCE_EXHAUSTED
-        /// (8) CONNECTION_LIMIT; or no process, memory or descriptor is left in the container.
+        /// Opens a byte stream to something that listens in a leased container: at a unix socket's path, or at a TCP
+        /// port of its loopback, whatever network it has. Started comes when the connection is made, then any number of
+        /// Output (STDOUT: the bytes that are received), Ended last. Input sends bytes, from offset 0. Each direction
+        /// ends on its own: `end` of an Input ends sending (shutdown(2), SHUT_WR); OutputEnded follows the last Output
+        /// when the other side has ended its own. When both have ended, the connection ends: EXITED, with code 0, or
+        /// CONNECTION_RESET if the other side reset it. The connection is made as the pool's user, with the rights of
+        /// its programs. Apart from that it is an execution without a program: id, window, Acknowledge, Attach, Detach,
+        /// `cancel` of Signal, ListExecutions and the end causes that need no program are the same. It needs no process
+        /// in the container. If the connection can't be made, the call fails: NOT_FOUND (5) NO_SUCH_FILE: nothing is at
+        /// the path PERMISSION_DENIED (7) NOT_PERMITTED: the user has no permission FAILED_PRECONDITION (9)
+        /// CONNECTION_REFUSED, NOT_A_SOCKET, NOT_A_DIRECTORY, TOO_MANY_LINKS RESOURCE_EXHAUSTED (8) CONNECTION_LIMIT;
+        /// or no process, memory or descriptor is left in the container.
         case connect = "Connect"
-        /// Writes a file. It is complete under its name or not there at all: an older file is replaced in one step.
-        /// What does not fit in one call comes in several, one after another, with `more` in all but the last.
+        /// Writes a file. It appears under its name only when it is complete; an older file is replaced in one step. A
+        /// file that does not fit in one call is sent in several, one after another, with `more` in all but the last.
         case writeFile = "WriteFile"
-        /// Reads a file, or a range of it: FileInfo, Output …, FileEnd.
+        /// Reads a file, or a range of it: FileStart, Output …, FileEnd.
         case readFile = "ReadFile"
-        /// What a directory holds, in the order of the names' bytes.
+        /// Lists a directory, sorted by the bytes of the names.
         case listDirectory = "ListDirectory"
-        /// What is at a path. A link itself, and not what it leads to, unless `follow`.
+        /// Describes what is at a path. Describes a link itself, unless `follow` is set.
         case stat = "Stat"
-        /// Makes a directory. FAILED_PRECONDITION (ALREADY_EXISTS) when something is there, unless `parents` and it is
-        /// a directory.
+        /// Makes a directory. FAILED_PRECONDITION (ALREADY_EXISTS) if the path exists, unless `parents` is set and it
+        /// is a directory.
         case makeDirectory = "MakeDirectory"
-        /// Gives a file, a link or a directory another path, within one of the places. What is at the new path is
-        /// replaced as rename(2) does, unless `neverReplaces`.
+        /// Renames a file, a link or a directory, within one of the places. Replaces what is at the new path as
+        /// rename(2) does, unless `neverReplaces` is set.
         case renameFile = "RenameFile"
         /// Changes the permission bits of a file or a directory.
         case changeMode = "ChangeMode"
-        /// Removes a file, a link or an empty directory; a whole tree, if `recursive`.
+        /// Removes a file, a link or an empty directory; with `recursive`, a whole tree.
         case removeFile = "RemoveFile"
-        /// Unpacks a tar archive into a directory, which is made if it is missing. In several calls like WriteFile.
-        /// Entries that lead outside of it (absolute, "..", through a link) end the call with INVALID_ARGUMENT; so do
-        /// devices.
+        /// Unpacks a tar archive into a directory, which is made if it is missing. A large archive is sent in several
+        /// calls, as with WriteFile. Entries that lead outside the directory (absolute, "..", through a link) and
+        /// devices make the call fail with INVALID_ARGUMENT.
         case writeArchive = "WriteArchive"
-        /// A directory, or a single file, as a tar archive (POSIX pax): Output …, FileEnd.
+        /// Reads a directory, or a single file, as a tar archive (POSIX pax): FileStart, Output …, FileEnd.
         case readArchive = "ReadArchive"
-        /// Ends a lease; what still runs in it is killed, the container is destroyed and replaced. Idempotent for as
-        /// long as the server remembers the lease; NOT_FOUND after.
+        /// Ends a lease. Whatever still runs in it is killed; the container is reset, or removed and replaced.
+        /// Idempotent while the server remembers the lease; NOT_FOUND after that.
         case release = "Release"
-        /// Extends a lease: it lasts for another whole time without use from now on. Every other call on a lease does
-        /// so too, and while an Execute runs in it, time does not end it; so this is for a lease that is kept without
-        /// being used. NOT_FOUND when it has ended already. A lease whose connection has closed is not extended: it
-        /// ends with its grace.
+        /// Extends a lease: its time to live starts anew. Every other call on the lease does this too, and a lease does
+        /// not expire while an Execute runs in it. So Renew is for a lease that is kept without being used. NOT_FOUND
+        /// if the lease has ended. A lease whose connection has closed can't be extended: it ends after its 10 s.
         case renew = "Renew"
-        /// The server and its pools in numbers.
+        /// Returns the figures of the server and its pools.
         case stats = "Stats"
-        /// The same again and again: at once, and then each time that the interval has passed, until the call's
-        /// deadline or the end of its connection; there is no other way to end it, so give it one of both. While the
-        /// client does not read what was sent, snapshots are left out rather than kept for it: what it reads is never
-        /// old for long.
+        /// Streams Stats: once at the start, then after each interval, until the call's deadline passes or its
+        /// connection closes. There is no other way to end it. Snapshots are not queued for a client that reads slowly;
+        /// they are left out.
         case watchStats = "WatchStats"
 
         public var isStreaming: Bool {
@@ -183,26 +182,26 @@ public enum PoolService: ServiceContract {
     }
 }
 
-/// What an operator changes while the server runs. Nothing here ends a lease, and nothing is written to the
-/// configuration: it holds until the server loads that again, or restarts. Every call answers NOT_FOUND for a pool that
-/// is not there, with the names of those that are.
+/// What an operator changes while the server runs. No call here ends a lease. Nothing is written to the configuration:
+/// a change is in effect until the server reloads its configuration or restarts. Every call fails with NOT_FOUND for a
+/// pool that does not exist; the message has the names of those that do.
 public enum AdminService: ServiceContract {
     public static let name = "berth.v1.Admin"
 
     /// What a router switches over.
     public enum Method: String, ServiceMethod {
-        /// Closes the breaker of a pool, or of all: the next create is tried at once, instead of at
-        /// `nextTryInMilliseconds`. For when the cause of the failure is mended. If it is not, the next create fails
+        /// Closes the circuit breaker of one pool, or of all: the next create is tried at once, not after
+        /// `nextTryInMilliseconds`. Use it when the cause of the failures is fixed. If it is not, the next create fails
         /// and the breaker opens again.
         case resetBackoff = "ResetBackoff"
-        /// Changes how many members a pool keeps idle, and how many it has at most. Idle members beyond a smaller size
-        /// are removed at once; beyond a smaller max, members are removed as their leases end. INVALID_ARGUMENT when
-        /// the size would be over max, or max over the server's own.
+        /// Changes the number of idle members that a pool keeps (size), and the maximum of all its members (max). A
+        /// smaller size removes surplus idle members at once; a smaller max removes members as their leases end.
+        /// INVALID_ARGUMENT if size would be over max, or max over the server's maximum.
         case resize = "Resize"
-        /// Takes a pool out of service: removes its idle members, creates no more, refuses its Acquires (UNAVAILABLE),
-        /// those in line included. Leases go on to their end; then the pool is empty. Idempotent.
+        /// Takes a pool out of service: removes its idle members, creates none, and refuses Acquires, the queued ones
+        /// included (UNAVAILABLE). Leases continue to their end; then the pool is empty. Idempotent.
         case drain = "Drain"
-        /// Every member of a pool, or of all.
+        /// Lists the members of one pool, or of all.
         case listMembers = "ListMembers"
 
         public var isStreaming: Bool {

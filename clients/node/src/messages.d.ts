@@ -15,7 +15,7 @@ export interface Request {
   method: string;
   /** the encoded request message */
   payload: Uint8Array;
-  /** time left for the call in nanoseconds; 0 is none */
+  /** time left for the call in nanoseconds; 0: no deadline */
   timeoutNano: number;
   metadata: KeyValue[];
 }
@@ -35,7 +35,7 @@ export interface KeyValue {
 }
 export const KeyValue: MessageType<KeyValue>;
 
-/** google.rpc.Status, kept here so that no other .proto file is needed. */
+/** google.rpc.Status, repeated here so that no other .proto file is needed. */
 export interface Status {
   /** gRPC's status codes */
   code: number;
@@ -51,17 +51,17 @@ export interface Any {
 }
 export const Any: MessageType<Any>;
 
-/** google.rpc.ErrorInfo, which comes in `details` with the type URL "type.googleapis.com/google.rpc.ErrorInfo". */
+/** google.rpc.ErrorInfo. It is in `details`, with the type URL "type.googleapis.com/google.rpc.ErrorInfo". */
 export interface ErrorInfo {
-  /** UPPER_SNAKE_CASE; of Berth, the name of a berth.v1.ErrorReason */
+  /** UPPER_SNAKE_CASE; from Berth: the name of a berth.v1.ErrorReason */
   reason: string;
-  /** whose reason it is: "berth.dev" */
+  /** who defines the reason: "berth.dev" */
   domain: string;
   metadata: { [key: string]: string };
 }
 export const ErrorInfo: MessageType<ErrorInfo>;
 
-/** The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come. */
+/** The reason of a failure, more precise than its code. google.rpc.ErrorInfo.reason holds its name. Reasons may be added. */
 export type ErrorReason = number;
 export const ErrorReason: {
   readonly ERROR_REASON_UNSPECIFIED: 0;
@@ -69,7 +69,7 @@ export const ErrorReason: {
   readonly NO_SUCH_FILE: 1;
   /** FAILED_PRECONDITION */
   readonly IS_A_DIRECTORY: 2;
-  /** FAILED_PRECONDITION: also something on the way that is none */
+  /** FAILED_PRECONDITION: the path, or a component of it, is not a directory */
   readonly NOT_A_DIRECTORY: 3;
   /** FAILED_PRECONDITION */
   readonly ALREADY_EXISTS: 4;
@@ -77,15 +77,15 @@ export const ErrorReason: {
   readonly DIRECTORY_NOT_EMPTY: 5;
   /** FAILED_PRECONDITION: a device, a pipe or a socket */
   readonly NOT_A_FILE: 6;
-  /** PERMISSION_DENIED: a place that is not to be written to */
+  /** PERMISSION_DENIED: the place cannot be written to */
   readonly READ_ONLY: 7;
-  /** PERMISSION_DENIED: the path is, or leads, outside of the places it may be in */
+  /** PERMISSION_DENIED: the path is outside the allowed places, or leads there */
   readonly OUTSIDE: 8;
-  /** PERMISSION_DENIED: the user may not */
+  /** PERMISSION_DENIED: the user has no permission */
   readonly NOT_PERMITTED: 9;
   /** RESOURCE_EXHAUSTED */
   readonly NO_SPACE: 10;
-  /** FAILED_PRECONDITION: links that lead in a circle */
+  /** FAILED_PRECONDITION: the symbolic links form a loop */
   readonly TOO_MANY_LINKS: 11;
   /** INVALID_ARGUMENT */
   readonly NAME_TOO_LONG: 12;
@@ -93,29 +93,29 @@ export const ErrorReason: {
   readonly BAD_ARCHIVE: 13;
   /** Leases and executions: */
   readonly NO_SUCH_LEASE: 20;
-  /** NOT_FOUND: it never was, or is no longer kept */
+  /** NOT_FOUND: it does not exist, or is no longer kept */
   readonly NO_SUCH_EXECUTION: 21;
   /** NOT_FOUND */
   readonly NO_SUCH_POOL: 22;
-  /** RESOURCE_EXHAUSTED: executions at a time in one lease */
+  /** RESOURCE_EXHAUSTED: executions in flight in one lease */
   readonly EXECUTION_LIMIT: 23;
-  /** RESOURCE_EXHAUSTED: programs of one lease that have left something running */
+  /** RESOURCE_EXHAUSTED: programs of one lease that left processes running */
   readonly BACKGROUND_LIMIT: 24;
-  /** RESOURCE_EXHAUSTED: the line of a pool is full */
+  /** RESOURCE_EXHAUSTED: the pool's queue of waiting Acquires is full */
   readonly WAITER_LIMIT: 25;
-  /** RESOURCE_EXHAUSTED: what one client may have */
+  /** RESOURCE_EXHAUSTED: a maximum per client: leases and waiting Acquires, calls, watchers, connections */
   readonly CLIENT_LIMIT: 26;
-  /** RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it */
+  /** RESOURCE_EXHAUSTED: the server's memory for callers, or one client's share of it */
   readonly MEMORY_LIMIT: 27;
   /** RESOURCE_EXHAUSTED */
   readonly MESSAGE_TOO_LARGE: 28;
   /** FAILED_PRECONDITION: the standard input has ended */
   readonly INPUT_ENDED: 29;
-  /** FAILED_PRECONDITION: bytes in between are missing */
+  /** FAILED_PRECONDITION: bytes before this offset are missing */
   readonly INPUT_GAP: 30;
-  /** FAILED_PRECONDITION */
+  /** FAILED_PRECONDITION: the execution has no terminal */
   readonly NO_TERMINAL: 31;
-  /** UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try */
+  /** UNAVAILABLE: creating members failed; metadata "retry_after_ms" is the time until the next try */
   readonly BREAKER_OPEN: 32;
   /** UNAVAILABLE */
   readonly SHUTTING_DOWN: 33;
@@ -125,13 +125,13 @@ export const ErrorReason: {
   readonly NO_SUCH_CONTEXT: 35;
   /** RESOURCE_EXHAUSTED: contexts of one lease */
   readonly CONTEXT_LIMIT: 36;
-  /** FAILED_PRECONDITION: a piece of code runs in it */
+  /** FAILED_PRECONDITION: a piece of code is running in it */
   readonly CONTEXT_BUSY: 37;
-  /** FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied */
+  /** FAILED_PRECONDITION: its interpreter is missing, too old, has ended, or can't be copied */
   readonly CONTEXT_START_FAILED: 38;
   /** Connections: */
   readonly CONNECTION_REFUSED: 40;
-  /** FAILED_PRECONDITION: what is at the path is no socket, or none of streams */
+  /** FAILED_PRECONDITION: the path is not a stream socket */
   readonly NOT_A_SOCKET: 41;
   /** RESOURCE_EXHAUSTED: connections of one lease */
   readonly CONNECTION_LIMIT: 42;
@@ -139,17 +139,17 @@ export const ErrorReason: {
 
 export type OutputPolicy = number;
 export const OutputPolicy: {
-  /** the program goes on, the rest is counted, and Ended says how much that was */
+  /** the program continues; the rest is counted, not sent, and Ended has the count */
   readonly TRUNCATE_OUTPUT: 0;
-  /** it is ended: OUTPUT_LIMIT */
+  /** the program is ended: OUTPUT_LIMIT */
   readonly KILL_AT_LIMIT: 1;
 };
 
 export type Unwatched = number;
 export const Unwatched: {
-  /** the last 1 MiB of each stream is kept; who comes late is told what was dropped */
+  /** the program continues; the last 1 MiB of each stream is kept, and Dropped reports the rest */
   readonly RUN_ON: 0;
-  /** once that is full of what nobody has read, it blocks in its write, and nothing is lost */
+  /** the program blocks when 1 MiB of unread output is kept; nothing is lost */
   readonly WAIT: 1;
 };
 
@@ -157,26 +157,26 @@ export type OutputStream = number;
 export const OutputStream: {
   readonly STDOUT: 0;
   readonly STDERR: 1;
-  /** of no Output: Display, Failure and Prompt, of which `position` counts the bytes */
+  /** never in an Output: stands for Display, Failure and Prompt, whose `position` counts their bytes */
   readonly EVENTS: 2;
 };
 
 export type EndCause = number;
 export const EndCause: {
   readonly END_CAUSE_UNSPECIFIED: 0;
-  /** by itself: exit_code */
+  /** the program exited: exit_code */
   readonly EXITED: 1;
-  /** by a signal that Berth did not send: signal */
+  /** a signal that Berth did not send ended it: signal */
   readonly SIGNALLED: 2;
-  /** timeout_ms passed; exit_code or signal say how it then went */
+  /** timeout_ms passed; exit_code or signal say how the program then ended */
   readonly TIMED_OUT: 3;
   /** the kernel killed it, or a child of it, at the container's memory limit */
   readonly OUT_OF_MEMORY: 4;
   /** it wrote more than max_output_bytes, with KILL_AT_LIMIT */
   readonly OUTPUT_LIMIT: 5;
-  /** by Signal, by the call's deadline, by its connection's end or by its lease's end */
+  /** cancelled by Signal, the call's deadline, the end of its connection or of its lease */
   readonly CANCELLED: 6;
-  /** the container went away under it */
+  /** the container died */
   readonly CONTAINER_LOST: 7;
   /** it never ran: start_failure and message say why */
   readonly START_FAILED: 8;
@@ -186,9 +186,9 @@ export const EndCause: {
   readonly IDLE_TIMEOUT: 10;
   /** it used cpu_time_ms */
   readonly CPU_TIME_LIMIT: 11;
-  /** the context it was to run in had ended, or broke the rules; message says which */
+  /** its context had ended, or violated the protocol; message says which */
   readonly CONTEXT_LOST: 12;
-  /** of Connect: the other side broke the connection off, with bytes on their way that nobody took */
+  /** only for Connect: the other side reset the connection; bytes in flight may be lost */
   readonly CONNECTION_RESET: 13;
 };
 
@@ -199,9 +199,9 @@ export const StartFailure: {
   readonly PROGRAM_NOT_FOUND: 1;
   /** a shell would say 126 */
   readonly PROGRAM_NOT_EXECUTABLE: 2;
-  /** the working directory is not there, or not to be entered */
+  /** the working directory does not exist, or can't be entered */
   readonly BAD_CWD: 3;
-  /** no process or no memory left in the container */
+  /** the container has no process or memory left */
   readonly NO_RESOURCES: 4;
 };
 
@@ -217,11 +217,11 @@ export const FileType: {
 
 export type BreakerState = number;
 export const BreakerState: {
-  /** creates go on */
+  /** members are created as needed */
   readonly CLOSED: 0;
-  /** no create until next_try_in_ms */
+  /** no member is created until next_try_in_ms */
   readonly OPEN: 1;
-  /** one create is being tried */
+  /** one create is tried */
   readonly HALF_OPEN: 2;
 };
 
@@ -231,14 +231,14 @@ export const MemberState: {
   readonly STARTING: 1;
   readonly IDLE: 2;
   readonly LEASED: 3;
-  /** released, and being made as new */
+  /** released, being reset */
   readonly RESETTING: 4;
-  /** given up; counts until the runtime has confirmed that it is gone */
+  /** being removed; counts until the runtime has confirmed the removal */
   readonly STOPPING: 5;
 };
 
 export interface HelloRequest {
-  /** who calls, for the server's log: "name/version" */
+  /** the client's name for the server's log: "name/version" */
   client: string;
 }
 export const HelloRequest: MessageType<HelloRequest>;
@@ -254,92 +254,92 @@ export const HelloResponse: MessageType<HelloResponse>;
 export interface AcquireRequest {
   /** empty: the default pool */
   pool: string;
-  /** how long to wait at most when no member is warm; 0: the server's default (30 s) */
+  /** the longest wait if no member is warm; 0: the server's default (30 s) */
   waitMs: number;
-  /** the lease outlives its connection; time alone ends it */
+  /** the lease does not end with its connection */
   detached: boolean;
-  /** how long the lease lasts without use; 0, or over the server's limit: that limit (5 min) */
+  /** time to live without use; 0, or over the server's limit: that limit (5 min) */
   ttlMs: number;
 }
 export const AcquireRequest: MessageType<AcquireRequest>;
 
 export interface AcquireResponse {
-  /** the lease's token: whoever knows it may use it; keep it secret */
+  /** the lease's token; keep it secret: everyone who knows it can use the lease */
   lease: string;
   /** the member's name, for logs */
   member: string;
-  /** how long the lease lasts without use, in milliseconds */
+  /** time to live without use */
   ttlMs: number;
-  /** the member was idle; false: it was created while this call waited */
+  /** the member was idle; false: the call waited for it */
   warm: boolean;
 }
 export const AcquireResponse: MessageType<AcquireResponse>;
 
 export interface ExecuteRequest {
-  /** Where: in a lease, or, when lease is empty, in a member of its own, acquired from the pool and released around it. */
+  /** Where: in a lease; or, if lease is empty, in a member that is acquired from the pool for this execution and released after it. */
   lease: string;
-  /** with no lease: the pool's name; empty: the default pool */
+  /** without a lease: the pool's name; empty: the default pool */
   pool: string;
-  /** with no lease: as in AcquireRequest */
+  /** without a lease: as in AcquireRequest */
   waitMs: number;
-  /** What: argv, or shell, or code. */
+  /** What: argv, shell or code. */
   argv: string[];
   /** instead of argv: a line for the container's /bin/sh */
   shell: string;
-  /** instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a */
+  /** instead of argv: source text in `language`, at most 128 KiB less 1 byte; in a context at */
   code: string;
-  /** context at most 1 MiB */
+  /** most 1 MiB */
   language: string;
-  /** added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking */
+  /** exist */
   env: { [key: string]: string };
-  /** absolute; empty: the pool's (/workspace) */
+  /** working directory, absolute; empty: the pool's (/workspace) */
   cwd: string;
   /** instead of argv: arguments that are not UTF-8 */
   argvRaw: Uint8Array[];
   /** "NAME=value" each, added after env: values that are not UTF-8 */
   envRaw: Uint8Array[];
-  /** instead of cwd */
+  /** instead of cwd: a path that is not UTF-8 */
   cwdRaw: Uint8Array;
-  /** with lease and code: the context that runs the code. Its language, environment, working */
+  /** with lease and code: the context that runs the code. Language, environment, working */
   context: string;
-  /** directory, user and terminal are the context's: they are not to be given */
+  /** directory, user and terminal are those of the context and must not be set here */
   uid: number;
-  /** Its input. With neither of the last two, end of file follows `stdin`. */
+  /** Standard input. Without keep_stdin_open and terminal, end of file follows `stdin`. */
   stdin: Uint8Array;
-  /** more comes with Input */
+  /** Input sends more */
   keepStdinOpen: boolean;
-  /** it has a terminal: all it writes is STDOUT, and Input is what is typed */
+  /** runs the program on a terminal: all output is STDOUT, and Input is what is typed */
   terminal?: Terminal;
-  /** For how long. What is over its limit gets TERM, a grace, KILL of everything it started. */
+  /** Limits of time. At a limit the program gets TERM, and after the grace period everything it started gets KILL. */
   timeoutMs: number;
   /** between TERM and KILL; 0: the server's default (2 s) */
   graceMs: number;
-  /** since it last wrote anything; 0: none */
+  /** longest time without output; 0: no limit */
   idleTimeoutMs: number;
   /** CPU time of everything it started; 0: no limit */
   cpuTimeMs: number;
-  /** what it leaves running goes on until the lease ends; else that is killed with it */
+  /** what the program leaves running continues until the lease ends; else it is killed */
   keepBackground: boolean;
-  /** Its output. */
+  /** Output. */
   windowBytes: number;
-  /** to 1 MiB. The program then waits for a slow reader, and no other call on the connection does. Nor are more than 60 events with output unacknowledged, however small they are: acknowledge also after so many events (half of them, say), not only after so many bytes. 0: no window; what the connection takes is sent, and a connection whose peer does not read holds up its own executions */
+  /** this maximum the program waits for the reader; other calls on the connection do not. No more than 60 events with output may be unacknowledged either, however small they are: so acknowledge after a number of events (30, for example) as well as after a number of bytes. 0: no window: the connection's own flow control applies, and a client that does not read blocks all executions of its connection */
   maxOutputBytes: number;
-  /** what is done at max_output_bytes */
+  /** what happens at max_output_bytes */
   outputPolicy: OutputPolicy;
-  /** stdout and stderr are one pipe, in the order of writing: all is STDOUT */
+  /** stdout and stderr share one pipe, so their order is kept: all output is STDOUT */
   mergeOutput: boolean;
-  /** When nobody watches. */
+  /** Without a watcher. */
   resumableMs: number;
-  /** to; when it has ended, its end and its last output are kept for so long. 0: it is cancelled, and not kept */
+  /** it; after its end, its result and last output are kept for this time. 0: it is cancelled, and not kept */
   unwatched: Unwatched;
 }
 export const ExecuteRequest: MessageType<ExecuteRequest>;
 
-/** A terminal's size in characters; 0 is 24 and 80. */
+/** A terminal. Sizes are in characters; 0 means 24 rows and 80 columns. */
 export interface Terminal {
   rows: number;
   columns: number;
-  /** what is typed is not echoed, from the first byte on */
+  /** input is not echoed, from the first byte on */
   noEcho: boolean;
 }
 export const Terminal: MessageType<Terminal>;
@@ -357,7 +357,7 @@ export interface ExecuteEvent {
 export const ExecuteEvent: MessageType<ExecuteEvent>;
 
 export interface Started {
-  /** the execution's id, for all calls about it; secret, like a lease */
+  /** the execution's id, for all calls on it; secret, like a lease */
   execution: string;
   /** the member it runs in, for logs */
   member: string;
@@ -366,28 +366,28 @@ export interface Started {
 }
 export const Started: MessageType<Started>;
 
-/** Bytes of a stream that this watcher does not get: they were no longer held when it came to them. */
+/** Bytes of a stream that this watcher does not get, because they were no longer held. */
 export interface Dropped {
   stream: OutputStream;
-  /** of the first of them; the next Output of this stream begins at offset + bytes */
+  /** of the first of these bytes; the next Output of this stream begins at offset + bytes */
   offset: number;
   bytes: number;
 }
 export const Dropped: MessageType<Dropped>;
 
-/** Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window with its size; one that is larger than what is left of the window is sent when less than a quarter of it is unacknowledged. */
+/** Something that a piece of code displays, in one or more formats. A display is always sent whole, and its size counts against the window. One that does not fit in the rest of the window is sent when less than a quarter of the window is unacknowledged. */
 export interface Display {
-  /** to acknowledge it with, or to go on after it; as if events were a stream of bytes */
+  /** position after this event in the stream of events, for Acknowledge and Attach */
   position: number;
-  /** the same thing in each form */
+  /** the same content in each format */
   data: MimeData[];
-  /** a name that a later display may refer to; empty: none */
+  /** a later display can refer to it; empty: none */
   id: string;
-  /** it takes the place of those with this id */
+  /** it replaces the displays with this id */
   update: boolean;
-  /** the value of the piece's last expression */
+  /** it is the value of the piece's last expression */
   result: boolean;
-  /** forms that were too large */
+  /** formats that were too large */
   leftOut: LeftOut[];
 }
 export const Display: MessageType<Display>;
@@ -400,7 +400,7 @@ export interface MimeData {
 }
 export const MimeData: MessageType<MimeData>;
 
-/** A form of a display that was larger than the server's max_display together with those before it. */
+/** A format that was left out of a display because the display would have been larger than the server's max_display. */
 export interface LeftOut {
   /** empty: not known */
   mime: string;
@@ -415,71 +415,71 @@ export interface Failure {
   /** of the error: "ValueError" */
   name: string;
   message: string;
-  /** lines for people, without line feeds, the innermost call last */
+  /** lines to show to people, without line feeds, the innermost call last */
   traceback: string[];
 }
 export const Failure: MessageType<Failure>;
 
-/** A piece of code waits for a line of its standard input. Answer with Input, "\n" included. */
+/** A piece of code waits for a line on its standard input. Answer with Input, "\n" included. */
 export interface Prompt {
   /** as in Display */
   position: number;
-  /** what it asks */
+  /** the question */
   text: string;
-  /** what is typed is not to be shown */
+  /** the input must not be shown */
   password: boolean;
 }
 export const Prompt: MessageType<Prompt>;
 
 export interface Output {
   stream: OutputStream;
-  /** of data's first byte in this stream; no gaps but those that Dropped tells */
+  /** of data's first byte in this stream; there are no gaps except those that Dropped reports */
   offset: number;
   /** at most 32 KiB, never empty */
   data: Uint8Array;
 }
 export const Output: MessageType<Output>;
 
-/** Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream. */
+/** Only for Connect: the other side has ended its direction; the client may still send. Follows the last Output. */
 export interface OutputEnded {
   /** STDOUT */
   stream: OutputStream;
-  /** how many bytes it had */
+  /** how many bytes were received in all */
   offset: number;
 }
 export const OutputEnded: MessageType<OutputEnded>;
 
 export interface Ended {
   cause: EndCause;
-  /** 0 to 255, where it exited */
+  /** 0 to 255, if it exited */
   exitCode: number;
-  /** the signal's number, where one ended it; else 0 */
+  /** number of the signal that ended it; else 0 */
   signal: number;
-  /** the cause in words; empty where there is nothing to add */
+  /** the cause in words; empty if there is nothing to add */
   message: string;
   startFailure: StartFailure;
   usage?: Usage;
-  /** written by the program in all */
+  /** all bytes that the program wrote */
   stdoutBytes: number;
   stderrBytes: number;
-  /** of them: written over max_output_bytes, or when nobody wanted it any more, and not sent */
+  /** of these: not sent, since they were over max_output_bytes or nobody watched any more */
   stdoutTruncated: number;
   stderrTruncated: number;
-  /** processes of the container that the kernel killed at its memory limit meanwhile */
+  /** processes of the container that the kernel killed at its memory limit in this time */
   outOfMemoryKills: number;
-  /** of a piece of code: its context ended with it. exit_code or signal are the interpreter's then; */
+  /** only for a piece of code: its context ended too. Then exit_code or signal are the */
   contextLost: boolean;
 }
 export const Ended: MessageType<Ended>;
 
 export interface Usage {
-  /** from fork to the end of the program, microseconds */
+  /** from fork to the end of the program */
   wallUs: number;
-  /** CPU time in user mode, waited-for children included */
+  /** CPU time in user mode, including children it waited for */
   userUs: number;
   /** CPU time in the kernel */
   systemUs: number;
-  /** the largest resident set of any one process of it */
+  /** the largest resident set of any one of its processes */
   peakMemoryBytes: number;
 }
 export const Usage: MessageType<Usage>;
@@ -488,16 +488,16 @@ export interface AttachRequest {
   lease: string;
   /** from Started */
   execution: string;
-  /** where to go on: how much of each stream the caller has */
+  /** where to continue: how much of each stream the caller has */
   stdoutOffset: number;
   stderrOffset: number;
-  /** instead: what is written from now on */
+  /** instead of offsets: only output from now on */
   fromNow: boolean;
   /** as in ExecuteRequest */
   windowBytes: number;
-  /** never slows the program: when this watcher is too slow, it misses output, and Dropped */
+  /** an observer never slows the program: if it is too slow, it misses output, which Dropped */
   observe: boolean;
-  /** tells. Does not count as someone who watches when the last one goes */
+  /** reports. It does not count as a watcher when the last watcher is gone */
   eventsPosition: number;
 }
 export const AttachRequest: MessageType<AttachRequest>;
@@ -519,10 +519,10 @@ export interface AcknowledgeRequest {
   execution: string;
   /** from this stream's Started */
   watcher: number;
-  /** all before it was consumed; less than the last time changes nothing */
+  /** all bytes before it were consumed; a lower offset than before changes nothing */
   stdoutOffset: number;
   stderrOffset: number;
-  /** likewise: of the last Display, Failure or Prompt that was consumed */
+  /** position of the last Display, Failure or Prompt that was consumed */
   eventsPosition: number;
 }
 export const AcknowledgeRequest: MessageType<AcknowledgeRequest>;
@@ -534,7 +534,7 @@ export const AcknowledgeResponse: MessageType<AcknowledgeResponse>;
 export interface InputRequest {
   lease: string;
   execution: string;
-  /** of data's first byte in the standard input; ExecuteRequest.stdin counts */
+  /** of data's first byte in the standard input, where ExecuteRequest.stdin counts too */
   offset: number;
   /** at most 256 KiB */
   data: Uint8Array;
@@ -544,7 +544,7 @@ export interface InputRequest {
 export const InputRequest: MessageType<InputRequest>;
 
 export interface InputResponse {
-  /** of the next byte that is expected */
+  /** offset of the next byte that is expected */
   offset: number;
 }
 export const InputResponse: MessageType<InputResponse>;
@@ -556,9 +556,9 @@ export interface SignalRequest {
   signal: number;
   /** instead of the number: "INT", "SIGINT" … */
   name: string;
-  /** instead: ends the execution: TERM, a grace, KILL of everything it started */
+  /** instead of a signal: ends the execution with TERM, a grace period, and KILL of everything */
   cancel: boolean;
-  /** with cancel; 0: the execution's own */
+  /** it started */
   graceMs: number;
 }
 export const SignalRequest: MessageType<SignalRequest>;
@@ -584,30 +584,30 @@ export interface ListExecutionsRequest {
 export const ListExecutionsRequest: MessageType<ListExecutionsRequest>;
 
 export interface ListExecutionsResponse {
-  /** the oldest first */
+  /** oldest first */
   executions: ExecutionInfo[];
 }
 export const ListExecutionsResponse: MessageType<ListExecutionsResponse>;
 
 export interface ExecutionInfo {
   execution: string;
-  /** shortened where it is long */
+  /** shortened if it is long */
   argv: string[];
-  /** since it was asked for */
+  /** since it was requested */
   ageMs: number;
   watchers: number;
-  /** that have come from it by now */
+  /** received from it so far */
   stdoutBytes: number;
   stderrBytes: number;
-  /** Attach gets all from this offset on */
+  /** output from this offset on is still held for Attach */
   stdoutHeldFrom: number;
   stderrHeldFrom: number;
   resumableMs: number;
   /** absent while it runs */
   ended?: Ended;
-  /** argv, where it is not UTF-8 */
+  /** argv, if it is not UTF-8 */
   argvRaw: Uint8Array[];
-  /** that it runs in; argv is then the language and the code */
+  /** the context it runs in; then argv is the language and the code */
   context: string;
   eventsHeldFrom: number;
 }
@@ -619,17 +619,17 @@ export interface ConnectRequest {
   path: string;
   /** instead of path: one that is not UTF-8 */
   pathRaw: Uint8Array;
-  /** of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535 */
+  /** 1 to 65535, of 127.0.0.1, or of ::1 if nothing listens on 127.0.0.1 */
   port: number;
-  /** how long to wait until somebody listens there; 0: not at all */
+  /** the longest wait until something listens there; 0: no wait */
   waitMs: number;
-  /** For how long. What is over its limit is closed. */
+  /** Limits of time. At a limit the connection is closed. */
   timeoutMs: number;
-  /** since bytes last went either way; 0: none */
+  /** longest time without bytes in either direction; 0: no limit */
   idleTimeoutMs: number;
-  /** as in ExecuteRequest: whoever sends in the container then waits for a slow reader */
+  /** as in ExecuteRequest; here the sender in the container waits for a slow reader */
   windowBytes: number;
-  /** as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost */
+  /** as in ExecuteRequest; without a watcher the other side waits, and nothing is lost */
   resumableMs: number;
 }
 export const ConnectRequest: MessageType<ConnectRequest>;
@@ -652,9 +652,9 @@ export interface OpenContextRequest {
 export const OpenContextRequest: MessageType<OpenContextRequest>;
 
 export interface OpenContextResponse {
-  /** its id, for all calls about it */
+  /** its id, for all calls on it */
   context: string;
-  /** of the interpreter: "3.11.2"; empty where it does not tell */
+  /** of the interpreter: "3.11.2"; empty if unknown */
   version: string;
 }
 export const OpenContextResponse: MessageType<OpenContextResponse>;
@@ -689,7 +689,7 @@ export interface ListContextsRequest {
 export const ListContextsRequest: MessageType<ListContextsRequest>;
 
 export interface ListContextsResponse {
-  /** the oldest first */
+  /** oldest first */
   contexts: ContextInfo[];
 }
 export const ListContextsResponse: MessageType<ListContextsResponse>;
@@ -699,11 +699,11 @@ export interface ContextInfo {
   language: string;
   /** of the interpreter */
   version: string;
-  /** since it was asked for */
+  /** since it was requested */
   ageMs: number;
-  /** that were run in it, the one that runs included */
+  /** number of pieces run in it, including the running one */
   pieces: number;
-  /** the piece that runs; empty: none */
+  /** the piece that is running; empty: none */
   execution: string;
 }
 export const ContextInfo: MessageType<ContextInfo>;
@@ -713,13 +713,13 @@ export interface CompleteRequest {
   context: string;
   /** at most 1 MiB */
   code: string;
-  /** where in it, in bytes of UTF-8 */
+  /** position in code, in bytes of UTF-8 */
   cursor: number;
 }
 export const CompleteRequest: MessageType<CompleteRequest>;
 
 export interface CompleteResponse {
-  /** each may stand in the place of the text from start to end */
+  /** each can replace the text from start to end */
   matches: string[];
   /** in bytes of UTF-8 */
   start: number;
@@ -732,22 +732,22 @@ export interface InspectRequest {
   context: string;
   /** at most 1 MiB */
   code: string;
-  /** where in it, in bytes of UTF-8 */
+  /** position in code, in bytes of UTF-8 */
   cursor: number;
-  /** more: the source, where there is one */
+  /** with more detail: the source code, if there is any */
   detail: boolean;
 }
 export const InspectRequest: MessageType<InspectRequest>;
 
 export interface InspectResponse {
   found: boolean;
-  /** what is known, in one or more forms */
+  /** the description, in one or more formats */
   data: MimeData[];
 }
 export const InspectResponse: MessageType<InspectResponse>;
 
 export interface FileInfo {
-  /** in its directory; of ReadFile: the path as asked */
+  /** in its directory; in ReadFile: the requested path */
   name: string;
   type: FileType;
   /** bytes */
@@ -758,9 +758,9 @@ export interface FileInfo {
   modifiedUs: number;
   uid: number;
   gid: number;
-  /** of a link, as it is written there */
+  /** for a link: its target as stored */
   linkTarget: Uint8Array;
-  /** the name, where it is not UTF-8 */
+  /** the name, if it is not UTF-8 */
   nameRaw: Uint8Array;
 }
 export const FileInfo: MessageType<FileInfo>;
@@ -772,13 +772,13 @@ export interface WriteFileRequest {
   data: Uint8Array;
   /** permission bits; 0: 0644 */
   mode: number;
-  /** directories that are missing on the way are made */
+  /** makes missing parent directories */
   createParents: boolean;
-  /** this is not the last call */
+  /** more calls follow */
   more: boolean;
-  /** from the first call's answer, in all that follow it; then path and mode are ignored */
+  /** in all calls after the first: from the first call's answer; then path and mode are ignored */
   upload: string;
-  /** of data's first byte in the file; a call that was lost is simply made again */
+  /** of data's first byte in the file; a lost call can be repeated */
   offset: number;
   /** instead of path: one that is not UTF-8 */
   pathRaw: Uint8Array;
@@ -786,9 +786,9 @@ export interface WriteFileRequest {
 export const WriteFileRequest: MessageType<WriteFileRequest>;
 
 export interface WriteFileResponse {
-  /** with more. What waits for its next call for more than 60 s is given up */
+  /** set if more calls follow. An upload without a call for 60 s is discarded */
   upload: string;
-  /** of the next byte that is expected */
+  /** offset of the next byte that is expected */
   offset: number;
 }
 export const WriteFileResponse: MessageType<WriteFileResponse>;
@@ -796,9 +796,9 @@ export const WriteFileResponse: MessageType<WriteFileResponse>;
 export interface ReadFileRequest {
   lease: string;
   path: string;
-  /** where to begin */
+  /** first byte to read */
   offset: number;
-  /** bytes at most; 0: all to the end */
+  /** maximum number of bytes; 0: all to the end */
   length: number;
   /** as in ExecuteRequest */
   windowBytes: number;
@@ -809,7 +809,7 @@ export const ReadFileRequest: MessageType<ReadFileRequest>;
 
 export interface FileEvent {
   start?: FileStart;
-  /** STDOUT; its offset counts from the first byte sent, not from the file's */
+  /** STDOUT; offset counts from the first byte sent, not from the start of the file */
   output?: Output;
   end?: FileEnd;
 }
@@ -819,13 +819,13 @@ export interface FileStart {
   /** for Acknowledge, Detach and Signal */
   execution: string;
   watcher: number;
-  /** of ReadFile */
+  /** only in ReadFile */
   info?: FileInfo;
 }
 export const FileStart: MessageType<FileStart>;
 
 export interface FileEnd {
-  /** sent in all */
+  /** number of bytes sent */
   bytes: number;
 }
 export const FileEnd: MessageType<FileEnd>;
@@ -839,7 +839,7 @@ export interface ListDirectoryRequest {
 export const ListDirectoryRequest: MessageType<ListDirectoryRequest>;
 
 export interface ListDirectoryResponse {
-  /** some of them; several of these follow each other where there are many */
+  /** a part of the entries; a large directory comes in several responses */
   entries: FileInfo[];
 }
 export const ListDirectoryResponse: MessageType<ListDirectoryResponse>;
@@ -847,7 +847,7 @@ export const ListDirectoryResponse: MessageType<ListDirectoryResponse>;
 export interface StatRequest {
   lease: string;
   path: string;
-  /** of a link: what it leads to */
+  /** follows a link */
   follow: boolean;
   /** instead of path: one that is not UTF-8 */
   pathRaw: Uint8Array;
@@ -855,7 +855,7 @@ export interface StatRequest {
 export const StatRequest: MessageType<StatRequest>;
 
 export interface StatResponse {
-  /** its name is the path as asked */
+  /** its name is the requested path */
   info?: FileInfo;
 }
 export const StatResponse: MessageType<StatResponse>;
@@ -865,7 +865,7 @@ export interface MakeDirectoryRequest {
   path: string;
   /** permission bits; 0: 0755 */
   mode: number;
-  /** directories that are missing on the way are made; it may be there already */
+  /** makes missing parent directories; the directory may exist */
   parents: boolean;
   /** instead of path: one that is not UTF-8 */
   pathRaw: Uint8Array;
@@ -880,7 +880,7 @@ export interface RenameFileRequest {
   lease: string;
   from: string;
   to: string;
-  /** FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path */
+  /** FAILED_PRECONDITION (ALREADY_EXISTS) if the new path exists */
   noReplace: boolean;
   /** instead of from: one that is not UTF-8 */
   fromRaw: Uint8Array;
@@ -926,9 +926,9 @@ export interface WriteArchiveRequest {
   path: string;
   /** at most 256 KiB */
   data: Uint8Array;
-  /** this is not the last call */
+  /** more calls follow */
   more: boolean;
-  /** from the first call's answer, in all that follow it; then path is ignored */
+  /** in all calls after the first: from the first call's answer; then path is ignored */
   upload: string;
   /** of data's first byte in the archive */
   offset: number;
@@ -938,11 +938,11 @@ export interface WriteArchiveRequest {
 export const WriteArchiveRequest: MessageType<WriteArchiveRequest>;
 
 export interface WriteArchiveResponse {
-  /** with more. What waits for its next call for more than 60 s is given up */
+  /** set if more calls follow. An upload without a call for 60 s is discarded */
   upload: string;
-  /** of the next byte that is expected */
+  /** offset of the next byte that is expected */
   offset: number;
-  /** unpacked, with the last call */
+  /** in the last call's answer: number of files unpacked */
   files: number;
 }
 export const WriteArchiveResponse: MessageType<WriteArchiveResponse>;
@@ -968,13 +968,13 @@ export const ReleaseResponse: MessageType<ReleaseResponse>;
 
 export interface RenewRequest {
   lease: string;
-  /** how long the lease lasts without use from now on, over the server's limit: that limit; */
+  /** time to live without use, from now on; over the server's limit: that limit; 0: as before */
   ttlMs: number;
 }
 export const RenewRequest: MessageType<RenewRequest>;
 
 export interface RenewResponse {
-  /** the time left: the lease ends then, if it is not used until then */
+  /** time left until the lease ends, if it is not used */
   ttlMs: number;
 }
 export const RenewResponse: MessageType<RenewResponse>;
@@ -984,7 +984,7 @@ export interface StatsRequest {
 export const StatsRequest: MessageType<StatsRequest>;
 
 export interface WatchStatsRequest {
-  /** between two snapshots; 0: 1000; less than 100: 100 */
+  /** between two snapshots; 0 means 1000; less than 100 means 100 */
   intervalMs: number;
 }
 export const WatchStatsRequest: MessageType<WatchStatsRequest>;
@@ -999,15 +999,15 @@ export interface StatsResponse {
   connections: number;
   /** running now */
   executions: number;
-  /** as configured, then those that no longer are and still have members */
+  /** the configured pools, then removed ones that still have members */
   pools: PoolStats[];
-  /** what all members' limits together may reach */
+  /** maximum of memory_used_bytes */
   memoryBudgetBytes: number;
-  /** the sum of the members' limits now */
+  /** sum of the memory limits of all members */
   memoryUsedBytes: number;
-  /** the server's own memory that is held for callers now: requests that wait, unfinished */
+  /** the server's own memory in use for callers: waiting requests, unfinished frames, */
   heldBytes: number;
-  /** frames, queues, rings */
+  /** queues, ring buffers */
   heldBudgetBytes: number;
 }
 export const StatsResponse: MessageType<StatsResponse>;
@@ -1015,57 +1015,57 @@ export const StatsResponse: MessageType<StatsResponse>;
 export interface PoolStats {
   name: string;
   image: string;
-  /** members kept idle */
+  /** number of idle members that the pool keeps */
   target: number;
-  /** members in all states together, at most */
+  /** maximum of members in all states together */
   max: number;
-  /** the states: starting + idle + leased + resetting + stopping are all members */
+  /** members by state: starting + idle + leased + resetting + stopping are all */
   starting: number;
   idle: number;
   leased: number;
   stopping: number;
-  /** Acquires in line */
+  /** queued Acquires */
   waiters: number;
-  /** of the first in line */
+  /** of the first queued Acquire */
   oldestWaitMs: number;
-  /** a create is wanted, and a limit is in its way */
+  /** the pool is throttled: it would create a member, but a limit prevents it */
   held: boolean;
-  /** which limit */
+  /** the limit */
   heldReason: string;
   breaker: BreakerState;
-  /** class of the last failure: "image missing", "runtime unreachable", "out of memory", */
+  /** kind of the last failure: "image missing", "runtime unreachable", "out of memory", */
   cause: string;
   /** "invalid configuration", "not ready in time", "failed"; empty when closed */
   causeMessage: string;
   failuresInRow: number;
   /** with OPEN */
   nextTryInMs: number;
-  /** tried since the start */
+  /** attempts since the server started */
   creates: number;
   createFailures: number;
-  /** handed out since the start */
+  /** granted since the server started */
   leases: number;
-  /** members gone since the start */
+  /** members removed since the server started */
   destroyed: number;
-  /** released, and being made as new */
+  /** released, being reset */
   resetting: number;
-  /** those of idle that were made like an earlier configuration says; they go as new ones */
+  /** idle members made from an earlier configuration; they are replaced as new ones get warm */
   outdated: number;
-  /** get warm */
+  /** Acquires are refused, and no member is created */
   draining: boolean;
-  /** resets since the start that ended in a clean member */
+  /** successful resets since the server started */
   recycled: number;
-  /** members given up since the start, by reason; reasons with none are left out: */
+  /** members retired since the server started, by reason, reasons with 0 left out: */
   retired: { [key: string]: number };
   /** "released", "lease expired", "connection closed", "died", "age", "idle", "uses", "unhealthy", "reset failed", "surplus", "reconfigured", "draining" */
   acquireP50Us: number;
-  /** quantiles in microseconds, at most 25 % too high; those that got no member are not */
+  /** in microseconds, at most 25 % too high; Acquires that got no member are not counted; */
   acquireP90Us: number;
-  /** in them; 0 before the first */
+  /** 0 before the first */
   acquireP99Us: number;
-  /** Acquires, as the target of a pool that follows demand is computed from them */
+  /** rate of Acquires, from which a pool that follows demand computes its target */
   arrivalsPerSecond: number;
-  /** what a create takes, recent ones mostly; 0 before the first */
+  /** duration of a create, weighted to recent ones; 0 before the first */
   createUs: number;
 }
 export const PoolStats: MessageType<PoolStats>;
@@ -1077,36 +1077,36 @@ export interface ResetBackoffRequest {
 export const ResetBackoffRequest: MessageType<ResetBackoffRequest>;
 
 export interface ResetBackoffResponse {
-  /** those whose breaker was not closed, and now is */
+  /** pools whose breaker was open and is now closed */
   pools: string[];
 }
 export const ResetBackoffResponse: MessageType<ResetBackoffResponse>;
 
 export interface ResizeRequest {
-  /** always named, also the default one */
+  /** required, also for the default pool */
   pool: string;
-  /** members kept idle; makes the size of a pool that follows demand fixed */
+  /** idle members to keep; a pool that follows demand gets a fixed size */
   size?: number;
-  /** members in all states together, at most; 1 or more */
+  /** maximum of members in all states together; 1 or more */
   max?: number;
 }
 export const ResizeRequest: MessageType<ResizeRequest>;
 
 export interface ResizeResponse {
-  /** as they are now */
+  /** the values in effect */
   size: number;
   max: number;
 }
 export const ResizeResponse: MessageType<ResizeResponse>;
 
 export interface DrainRequest {
-  /** always named, also the default one */
+  /** required, also for the default pool */
   pool: string;
 }
 export const DrainRequest: MessageType<DrainRequest>;
 
 export interface DrainResponse {
-  /** leases that go on; ListMembers and Stats show when they have ended */
+  /** leases that continue; ListMembers and Stats show when they have ended */
   leased: number;
 }
 export const DrainResponse: MessageType<DrainResponse>;
@@ -1127,11 +1127,11 @@ export interface Member {
   id: string;
   pool: string;
   state: MemberState;
-  /** since it got ready; 0 before */
+  /** since it became ready; 0 before that */
   ageMs: number;
-  /** how often it was leased */
+  /** number of leases so far */
   uses: number;
-  /** it was made like an earlier configuration says */
+  /** it was made from an earlier configuration */
   outdated: boolean;
 }
 export const Member: MessageType<Member>;

@@ -45,7 +45,7 @@ struct  Ttrpc__Request
    */
   ProtobufCBinaryData payload;
   /*
-   * time left for the call in nanoseconds; 0 is none
+   * time left for the call in nanoseconds; 0: no deadline
    */
   int64_t timeout_nano;
   size_t n_metadata;
@@ -85,7 +85,7 @@ struct  Ttrpc__KeyValue
 
 
 /*
- * google.rpc.Status, kept here so that no other .proto file is needed.
+ * google.rpc.Status, repeated here so that no other .proto file is needed.
  */
 struct  Ttrpc__Status
 {
@@ -129,17 +129,17 @@ struct  Ttrpc__ErrorInfo__MetadataEntry
 
 
 /*
- * google.rpc.ErrorInfo, which comes in `details` with the type URL "type.googleapis.com/google.rpc.ErrorInfo".
+ * google.rpc.ErrorInfo. It is in `details`, with the type URL "type.googleapis.com/google.rpc.ErrorInfo".
  */
 struct  Ttrpc__ErrorInfo
 {
   ProtobufCMessage base;
   /*
-   * UPPER_SNAKE_CASE; of Berth, the name of a berth.v1.ErrorReason
+   * UPPER_SNAKE_CASE; from Berth: the name of a berth.v1.ErrorReason
    */
   char *reason;
   /*
-   * whose reason it is: "berth.dev"
+   * who defines the reason: "berth.dev"
    */
   char *domain;
   size_t n_metadata;

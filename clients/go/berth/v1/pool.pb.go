@@ -20,23 +20,24 @@
 // Set TCP_NODELAY, and write header and data of a frame in one call.
 //
 // ERRORS carry gRPC's codes and a message that says what was wrong and what would be right:
-//     INVALID_ARGUMENT (3)     the request cannot be served as it is
-//     DEADLINE_EXCEEDED (4)    the call's timeout_nano passed, or an Acquire's wait_ms
-//     NOT_FOUND (5)            no such pool; or the lease never was, or has ended
-//     RESOURCE_EXHAUSTED (8)   a limit is reached: waiters, what one client may have, connections, size of a message
-//     FAILED_PRECONDITION (9)  the request is right, but not now, or not for this execution or file
+//     INVALID_ARGUMENT (3)     the request is not valid
+//     DEADLINE_EXCEEDED (4)    the call's timeout_nano passed, or the wait_ms of an Acquire
+//     NOT_FOUND (5)            the pool does not exist; or the lease does not exist or has ended
+//     PERMISSION_DENIED (7)    the user may not do this, or the path is outside the writable places
+//     RESOURCE_EXHAUSTED (8)   a limit is reached: waiters, a client's share, connections, message size
+//     FAILED_PRECONDITION (9)  the request is valid, but not in the present state of the lease, execution or file
 //     UNIMPLEMENTED (12)       no such service or method
-//     UNAVAILABLE (14)         no member is warm and none can be created now: cause and next try are in the message;
-//                              or the server is shutting down
-// Where a code is too coarse to act on, `details` of the status holds a google.rpc.ErrorInfo (type URL
-// type.googleapis.com/google.rpc.ErrorInfo) with domain "berth.dev" and, as reason, the name of an ErrorReason.
+//     UNAVAILABLE (14)         no member is warm and none can be created now (the message has the cause and the time of
+//                              the next try), or the server is shutting down
+// Where the code alone is too coarse, `details` of the status holds a google.rpc.ErrorInfo (type URL
+// type.googleapis.com/google.rpc.ErrorInfo) with domain "berth.dev" and the name of an ErrorReason as its reason.
 //
-// BYTES. What a Linux system knows as bytes (arguments, environment, paths, names of files) has a field of text and one of
-// bytes beside it: "x" and "x_raw" ("x_bytes" is what Java calls an accessor of "x"). A caller sets either; bytes win where
-// both are set. An answer always has the text, with U+FFFD for what is not UTF-8, and the bytes only where the text is not
-// exact.
+// BYTES. Linux treats arguments, environment variables and paths as bytes, not text. Such values have a text field and a
+// bytes field: "x" and "x_raw" (not "x_bytes", since Java generates an accessor of that name for "x"). A caller sets one of
+// the two; if both are set, the bytes are used. An answer always sets the text, with U+FFFD for what is not UTF-8, and sets
+// the bytes only if the text is not exact.
 //
-// COMPATIBILITY. Fields are only ever added. Receivers ignore fields, enum values and events they don't know.
+// COMPATIBILITY. Fields are only ever added. Receivers ignore fields, enum values and events that they don't know.
 
 package berthv1
 
@@ -54,49 +55,49 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come.
+// The reason of a failure, more precise than its code. google.rpc.ErrorInfo.reason holds its name. Reasons may be added.
 type ErrorReason int32
 
 const (
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
 	// Files:
-	ErrorReason_NO_SUCH_FILE        ErrorReason = 1  // NOT_FOUND: nothing is at the path, or no directory to write it into
+	ErrorReason_NO_SUCH_FILE        ErrorReason = 1  // NOT_FOUND: nothing is at the path, or its directory does not exist
 	ErrorReason_IS_A_DIRECTORY      ErrorReason = 2  // FAILED_PRECONDITION
-	ErrorReason_NOT_A_DIRECTORY     ErrorReason = 3  // FAILED_PRECONDITION: also something on the way that is none
+	ErrorReason_NOT_A_DIRECTORY     ErrorReason = 3  // FAILED_PRECONDITION: the path, or a component of it, is not a directory
 	ErrorReason_ALREADY_EXISTS      ErrorReason = 4  // FAILED_PRECONDITION
 	ErrorReason_DIRECTORY_NOT_EMPTY ErrorReason = 5  // FAILED_PRECONDITION
 	ErrorReason_NOT_A_FILE          ErrorReason = 6  // FAILED_PRECONDITION: a device, a pipe or a socket
-	ErrorReason_READ_ONLY           ErrorReason = 7  // PERMISSION_DENIED: a place that is not to be written to
-	ErrorReason_OUTSIDE             ErrorReason = 8  // PERMISSION_DENIED: the path is, or leads, outside of the places it may be in
-	ErrorReason_NOT_PERMITTED       ErrorReason = 9  // PERMISSION_DENIED: the user may not
+	ErrorReason_READ_ONLY           ErrorReason = 7  // PERMISSION_DENIED: the place cannot be written to
+	ErrorReason_OUTSIDE             ErrorReason = 8  // PERMISSION_DENIED: the path is outside the allowed places, or leads there
+	ErrorReason_NOT_PERMITTED       ErrorReason = 9  // PERMISSION_DENIED: the user has no permission
 	ErrorReason_NO_SPACE            ErrorReason = 10 // RESOURCE_EXHAUSTED
-	ErrorReason_TOO_MANY_LINKS      ErrorReason = 11 // FAILED_PRECONDITION: links that lead in a circle
+	ErrorReason_TOO_MANY_LINKS      ErrorReason = 11 // FAILED_PRECONDITION: the symbolic links form a loop
 	ErrorReason_NAME_TOO_LONG       ErrorReason = 12 // INVALID_ARGUMENT
 	ErrorReason_BAD_ARCHIVE         ErrorReason = 13 // INVALID_ARGUMENT
 	// Leases and executions:
-	ErrorReason_NO_SUCH_LEASE     ErrorReason = 20 // NOT_FOUND: it never was, or has ended
-	ErrorReason_NO_SUCH_EXECUTION ErrorReason = 21 // NOT_FOUND: it never was, or is no longer kept
+	ErrorReason_NO_SUCH_LEASE     ErrorReason = 20 // NOT_FOUND: it does not exist, or has ended
+	ErrorReason_NO_SUCH_EXECUTION ErrorReason = 21 // NOT_FOUND: it does not exist, or is no longer kept
 	ErrorReason_NO_SUCH_POOL      ErrorReason = 22 // NOT_FOUND
-	ErrorReason_EXECUTION_LIMIT   ErrorReason = 23 // RESOURCE_EXHAUSTED: executions at a time in one lease
-	ErrorReason_BACKGROUND_LIMIT  ErrorReason = 24 // RESOURCE_EXHAUSTED: programs of one lease that have left something running
-	ErrorReason_WAITER_LIMIT      ErrorReason = 25 // RESOURCE_EXHAUSTED: the line of a pool is full
-	ErrorReason_CLIENT_LIMIT      ErrorReason = 26 // RESOURCE_EXHAUSTED: what one client may have
-	ErrorReason_MEMORY_LIMIT      ErrorReason = 27 // RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it
+	ErrorReason_EXECUTION_LIMIT   ErrorReason = 23 // RESOURCE_EXHAUSTED: executions in flight in one lease
+	ErrorReason_BACKGROUND_LIMIT  ErrorReason = 24 // RESOURCE_EXHAUSTED: programs of one lease that left processes running
+	ErrorReason_WAITER_LIMIT      ErrorReason = 25 // RESOURCE_EXHAUSTED: the pool's queue of waiting Acquires is full
+	ErrorReason_CLIENT_LIMIT      ErrorReason = 26 // RESOURCE_EXHAUSTED: a maximum per client: leases and waiting Acquires, calls, watchers, connections
+	ErrorReason_MEMORY_LIMIT      ErrorReason = 27 // RESOURCE_EXHAUSTED: the server's memory for callers, or one client's share of it
 	ErrorReason_MESSAGE_TOO_LARGE ErrorReason = 28 // RESOURCE_EXHAUSTED
 	ErrorReason_INPUT_ENDED       ErrorReason = 29 // FAILED_PRECONDITION: the standard input has ended
-	ErrorReason_INPUT_GAP         ErrorReason = 30 // FAILED_PRECONDITION: bytes in between are missing
-	ErrorReason_NO_TERMINAL       ErrorReason = 31 // FAILED_PRECONDITION
-	ErrorReason_BREAKER_OPEN      ErrorReason = 32 // UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try
+	ErrorReason_INPUT_GAP         ErrorReason = 30 // FAILED_PRECONDITION: bytes before this offset are missing
+	ErrorReason_NO_TERMINAL       ErrorReason = 31 // FAILED_PRECONDITION: the execution has no terminal
+	ErrorReason_BREAKER_OPEN      ErrorReason = 32 // UNAVAILABLE: creating members failed; metadata "retry_after_ms" is the time until the next try
 	ErrorReason_SHUTTING_DOWN     ErrorReason = 33 // UNAVAILABLE
 	ErrorReason_DRAINING_POOL     ErrorReason = 34 // UNAVAILABLE
 	// Contexts:
-	ErrorReason_NO_SUCH_CONTEXT      ErrorReason = 35 // NOT_FOUND: it never was, was closed, or is lost
+	ErrorReason_NO_SUCH_CONTEXT      ErrorReason = 35 // NOT_FOUND: it does not exist, was closed, or is lost
 	ErrorReason_CONTEXT_LIMIT        ErrorReason = 36 // RESOURCE_EXHAUSTED: contexts of one lease
-	ErrorReason_CONTEXT_BUSY         ErrorReason = 37 // FAILED_PRECONDITION: a piece of code runs in it
-	ErrorReason_CONTEXT_START_FAILED ErrorReason = 38 // FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
+	ErrorReason_CONTEXT_BUSY         ErrorReason = 37 // FAILED_PRECONDITION: a piece of code is running in it
+	ErrorReason_CONTEXT_START_FAILED ErrorReason = 38 // FAILED_PRECONDITION: its interpreter is missing, too old, has ended, or can't be copied
 	// Connections:
-	ErrorReason_CONNECTION_REFUSED ErrorReason = 40 // FAILED_PRECONDITION: nobody listens there, or whoever does takes no more
-	ErrorReason_NOT_A_SOCKET       ErrorReason = 41 // FAILED_PRECONDITION: what is at the path is no socket, or none of streams
+	ErrorReason_CONNECTION_REFUSED ErrorReason = 40 // FAILED_PRECONDITION: nothing listens there, or its backlog is full
+	ErrorReason_NOT_A_SOCKET       ErrorReason = 41 // FAILED_PRECONDITION: the path is not a stream socket
 	ErrorReason_CONNECTION_LIMIT   ErrorReason = 42 // RESOURCE_EXHAUSTED: connections of one lease
 )
 
@@ -210,8 +211,8 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 type OutputPolicy int32
 
 const (
-	OutputPolicy_TRUNCATE_OUTPUT OutputPolicy = 0 // the program goes on, the rest is counted, and Ended says how much that was
-	OutputPolicy_KILL_AT_LIMIT   OutputPolicy = 1 // it is ended: OUTPUT_LIMIT
+	OutputPolicy_TRUNCATE_OUTPUT OutputPolicy = 0 // the program continues; the rest is counted, not sent, and Ended has the count
+	OutputPolicy_KILL_AT_LIMIT   OutputPolicy = 1 // the program is ended: OUTPUT_LIMIT
 )
 
 // Enum value maps for OutputPolicy.
@@ -256,8 +257,8 @@ func (OutputPolicy) EnumDescriptor() ([]byte, []int) {
 type Unwatched int32
 
 const (
-	Unwatched_RUN_ON Unwatched = 0 // the last 1 MiB of each stream is kept; who comes late is told what was dropped
-	Unwatched_WAIT   Unwatched = 1 // once that is full of what nobody has read, it blocks in its write, and nothing is lost
+	Unwatched_RUN_ON Unwatched = 0 // the program continues; the last 1 MiB of each stream is kept, and Dropped reports the rest
+	Unwatched_WAIT   Unwatched = 1 // the program blocks when 1 MiB of unread output is kept; nothing is lost
 )
 
 // Enum value maps for Unwatched.
@@ -304,7 +305,7 @@ type OutputStream int32
 const (
 	OutputStream_STDOUT OutputStream = 0
 	OutputStream_STDERR OutputStream = 1
-	OutputStream_EVENTS OutputStream = 2 // of no Output: Display, Failure and Prompt, of which `position` counts the bytes
+	OutputStream_EVENTS OutputStream = 2 // never in an Output: stands for Display, Failure and Prompt, whose `position` counts their bytes
 )
 
 // Enum value maps for OutputStream.
@@ -352,19 +353,19 @@ type EndCause int32
 
 const (
 	EndCause_END_CAUSE_UNSPECIFIED EndCause = 0
-	EndCause_EXITED                EndCause = 1  // by itself: exit_code
-	EndCause_SIGNALLED             EndCause = 2  // by a signal that Berth did not send: signal
-	EndCause_TIMED_OUT             EndCause = 3  // timeout_ms passed; exit_code or signal say how it then went
+	EndCause_EXITED                EndCause = 1  // the program exited: exit_code
+	EndCause_SIGNALLED             EndCause = 2  // a signal that Berth did not send ended it: signal
+	EndCause_TIMED_OUT             EndCause = 3  // timeout_ms passed; exit_code or signal say how the program then ended
 	EndCause_OUT_OF_MEMORY         EndCause = 4  // the kernel killed it, or a child of it, at the container's memory limit
 	EndCause_OUTPUT_LIMIT          EndCause = 5  // it wrote more than max_output_bytes, with KILL_AT_LIMIT
-	EndCause_CANCELLED             EndCause = 6  // by Signal, by the call's deadline, by its connection's end or by its lease's end
-	EndCause_CONTAINER_LOST        EndCause = 7  // the container went away under it
+	EndCause_CANCELLED             EndCause = 6  // cancelled by Signal, the call's deadline, the end of its connection or of its lease
+	EndCause_CONTAINER_LOST        EndCause = 7  // the container died
 	EndCause_START_FAILED          EndCause = 8  // it never ran: start_failure and message say why
 	EndCause_DRAINING              EndCause = 9  // the server is shutting down
 	EndCause_IDLE_TIMEOUT          EndCause = 10 // it wrote nothing for idle_timeout_ms
 	EndCause_CPU_TIME_LIMIT        EndCause = 11 // it used cpu_time_ms
-	EndCause_CONTEXT_LOST          EndCause = 12 // the context it was to run in had ended, or broke the rules; message says which
-	EndCause_CONNECTION_RESET      EndCause = 13 // of Connect: the other side broke the connection off, with bytes on their way that nobody took
+	EndCause_CONTEXT_LOST          EndCause = 12 // its context had ended, or violated the protocol; message says which
+	EndCause_CONNECTION_RESET      EndCause = 13 // only for Connect: the other side reset the connection; bytes in flight may be lost
 )
 
 // Enum value maps for EndCause.
@@ -436,8 +437,8 @@ const (
 	StartFailure_START_FAILURE_UNSPECIFIED StartFailure = 0
 	StartFailure_PROGRAM_NOT_FOUND         StartFailure = 1 // a shell would say 127
 	StartFailure_PROGRAM_NOT_EXECUTABLE    StartFailure = 2 // a shell would say 126
-	StartFailure_BAD_CWD                   StartFailure = 3 // the working directory is not there, or not to be entered
-	StartFailure_NO_RESOURCES              StartFailure = 4 // no process or no memory left in the container
+	StartFailure_BAD_CWD                   StartFailure = 3 // the working directory does not exist, or can't be entered
+	StartFailure_NO_RESOURCES              StartFailure = 4 // the container has no process or memory left
 )
 
 // Enum value maps for StartFailure.
@@ -543,9 +544,9 @@ func (FileType) EnumDescriptor() ([]byte, []int) {
 type BreakerState int32
 
 const (
-	BreakerState_CLOSED    BreakerState = 0 // creates go on
-	BreakerState_OPEN      BreakerState = 1 // no create until next_try_in_ms
-	BreakerState_HALF_OPEN BreakerState = 2 // one create is being tried
+	BreakerState_CLOSED    BreakerState = 0 // members are created as needed
+	BreakerState_OPEN      BreakerState = 1 // no member is created until next_try_in_ms
+	BreakerState_HALF_OPEN BreakerState = 2 // one create is tried
 )
 
 // Enum value maps for BreakerState.
@@ -596,8 +597,8 @@ const (
 	MemberState_STARTING                 MemberState = 1
 	MemberState_IDLE                     MemberState = 2
 	MemberState_LEASED                   MemberState = 3
-	MemberState_RESETTING                MemberState = 4 // released, and being made as new
-	MemberState_STOPPING                 MemberState = 5 // given up; counts until the runtime has confirmed that it is gone
+	MemberState_RESETTING                MemberState = 4 // released, being reset
+	MemberState_STOPPING                 MemberState = 5 // being removed; counts until the runtime has confirmed the removal
 )
 
 // Enum value maps for MemberState.
@@ -652,7 +653,7 @@ type HelloRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Client string `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // who calls, for the server's log: "name/version"
+	Client string `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // the client's name for the server's log: "name/version"
 }
 
 func (x *HelloRequest) Reset() {
@@ -755,9 +756,9 @@ type AcquireRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Pool     string `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`                    // empty: the default pool
-	WaitMs   uint32 `protobuf:"varint,2,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // how long to wait at most when no member is warm; 0: the server's default (30 s)
-	Detached bool   `protobuf:"varint,3,opt,name=detached,proto3" json:"detached,omitempty"`           // the lease outlives its connection; time alone ends it
-	TtlMs    uint32 `protobuf:"varint,4,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`    // how long the lease lasts without use; 0, or over the server's limit: that limit (5 min)
+	WaitMs   uint32 `protobuf:"varint,2,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // the longest wait if no member is warm; 0: the server's default (30 s)
+	Detached bool   `protobuf:"varint,3,opt,name=detached,proto3" json:"detached,omitempty"`           // the lease does not end with its connection
+	TtlMs    uint32 `protobuf:"varint,4,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`    // time to live without use; 0, or over the server's limit: that limit (5 min)
 }
 
 func (x *AcquireRequest) Reset() {
@@ -825,10 +826,10 @@ type AcquireResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Lease  string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`               // the lease's token: whoever knows it may use it; keep it secret
+	Lease  string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`               // the lease's token; keep it secret: everyone who knows it can use the lease
 	Member string `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`             // the member's name, for logs
-	TtlMs  uint32 `protobuf:"varint,3,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // how long the lease lasts without use, in milliseconds
-	Warm   bool   `protobuf:"varint,4,opt,name=warm,proto3" json:"warm,omitempty"`                // the member was idle; false: it was created while this call waited
+	TtlMs  uint32 `protobuf:"varint,3,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // time to live without use
+	Warm   bool   `protobuf:"varint,4,opt,name=warm,proto3" json:"warm,omitempty"`                // the member was idle; false: the call waited for it
 }
 
 func (x *AcquireResponse) Reset() {
@@ -896,49 +897,51 @@ type ExecuteRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Where: in a lease, or, when lease is empty, in a member of its own, acquired from the pool and released around it.
+	// Where: in a lease; or, if lease is empty, in a member that is acquired from the pool for this execution and released
+	// after it.
 	Lease  string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	Pool   string `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                    // with no lease: the pool's name; empty: the default pool
-	WaitMs uint32 `protobuf:"varint,3,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // with no lease: as in AcquireRequest
-	// What: argv, or shell, or code.
+	Pool   string `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                    // without a lease: the pool's name; empty: the default pool
+	WaitMs uint32 `protobuf:"varint,3,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // without a lease: as in AcquireRequest
+	// What: argv, shell or code.
 	Argv  []string `protobuf:"bytes,4,rep,name=argv,proto3" json:"argv,omitempty"`    // the program and its arguments; argv[0] without a slash is looked up in PATH
 	Shell string   `protobuf:"bytes,21,opt,name=shell,proto3" json:"shell,omitempty"` // instead of argv: a line for the container's /bin/sh
-	Code  string   `protobuf:"bytes,22,opt,name=code,proto3" json:"code,omitempty"`   // instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a
-	// context at most 1 MiB
-	Language string            `protobuf:"bytes,23,opt,name=language,proto3" json:"language,omitempty"`                                                                              // with code, but not with a context: a name of the pool's configuration; "python" and "sh" are always there
-	Env      map[string]string `protobuf:"bytes,5,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"bytes,2,opt,name=value,proto3"` // added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking
-	Cwd      string            `protobuf:"bytes,6,opt,name=cwd,proto3" json:"cwd,omitempty"`                                                                                         // absolute; empty: the pool's (/workspace)
-	ArgvRaw  [][]byte          `protobuf:"bytes,27,rep,name=argv_raw,json=argvRaw,proto3" json:"argv_raw,omitempty"`                                                                 // instead of argv: arguments that are not UTF-8
-	EnvRaw   [][]byte          `protobuf:"bytes,24,rep,name=env_raw,json=envRaw,proto3" json:"env_raw,omitempty"`                                                                    // "NAME=value" each, added after env: values that are not UTF-8
-	CwdRaw   []byte            `protobuf:"bytes,25,opt,name=cwd_raw,json=cwdRaw,proto3" json:"cwd_raw,omitempty"`                                                                    // instead of cwd
-	Context  string            `protobuf:"bytes,28,opt,name=context,proto3" json:"context,omitempty"`                                                                                // with lease and code: the context that runs the code. Its language, environment, working
-	// directory, user and terminal are the context's: they are not to be given
-	Uid uint32 `protobuf:"varint,7,opt,name=uid,proto3" json:"uid,omitempty"` // the user id it runs as; 0: the member's own. Others only where the pool allows them; root
-	// Its input. With neither of the last two, end of file follows `stdin`.
-	Stdin         []byte    `protobuf:"bytes,8,opt,name=stdin,proto3" json:"stdin,omitempty"`                                          // the first bytes of its standard input
-	KeepStdinOpen bool      `protobuf:"varint,11,opt,name=keep_stdin_open,json=keepStdinOpen,proto3" json:"keep_stdin_open,omitempty"` // more comes with Input
-	Terminal      *Terminal `protobuf:"bytes,12,opt,name=terminal,proto3" json:"terminal,omitempty"`                                   // it has a terminal: all it writes is STDOUT, and Input is what is typed
-	// For how long. What is over its limit gets TERM, a grace, KILL of everything it started.
-	TimeoutMs      uint32 `protobuf:"varint,9,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`                 // 0: the server's default (60 s)
+	Code  string   `protobuf:"bytes,22,opt,name=code,proto3" json:"code,omitempty"`   // instead of argv: source text in `language`, at most 128 KiB less 1 byte; in a context at
+	// most 1 MiB
+	Language string `protobuf:"bytes,23,opt,name=language,proto3" json:"language,omitempty"` // with code, without a context: a language of the pool's configuration; "python" and "sh" always
+	// exist
+	Env     map[string]string `protobuf:"bytes,5,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"bytes,2,opt,name=value,proto3"` // added to the pool's variables and to PATH, HOME, LANG and TERM, which always have values
+	Cwd     string            `protobuf:"bytes,6,opt,name=cwd,proto3" json:"cwd,omitempty"`                                                                                         // working directory, absolute; empty: the pool's (/workspace)
+	ArgvRaw [][]byte          `protobuf:"bytes,27,rep,name=argv_raw,json=argvRaw,proto3" json:"argv_raw,omitempty"`                                                                 // instead of argv: arguments that are not UTF-8
+	EnvRaw  [][]byte          `protobuf:"bytes,24,rep,name=env_raw,json=envRaw,proto3" json:"env_raw,omitempty"`                                                                    // "NAME=value" each, added after env: values that are not UTF-8
+	CwdRaw  []byte            `protobuf:"bytes,25,opt,name=cwd_raw,json=cwdRaw,proto3" json:"cwd_raw,omitempty"`                                                                    // instead of cwd: a path that is not UTF-8
+	Context string            `protobuf:"bytes,28,opt,name=context,proto3" json:"context,omitempty"`                                                                                // with lease and code: the context that runs the code. Language, environment, working
+	// directory, user and terminal are those of the context and must not be set here
+	Uid uint32 `protobuf:"varint,7,opt,name=uid,proto3" json:"uid,omitempty"` // user id of the program; 0: the member's own. Others must be allowed by the pool, and root
+	// Standard input. Without keep_stdin_open and terminal, end of file follows `stdin`.
+	Stdin         []byte    `protobuf:"bytes,8,opt,name=stdin,proto3" json:"stdin,omitempty"`                                          // its first bytes
+	KeepStdinOpen bool      `protobuf:"varint,11,opt,name=keep_stdin_open,json=keepStdinOpen,proto3" json:"keep_stdin_open,omitempty"` // Input sends more
+	Terminal      *Terminal `protobuf:"bytes,12,opt,name=terminal,proto3" json:"terminal,omitempty"`                                   // runs the program on a terminal: all output is STDOUT, and Input is what is typed
+	// Limits of time. At a limit the program gets TERM, and after the grace period everything it started gets KILL.
+	TimeoutMs      uint32 `protobuf:"varint,9,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`                 // longest run; 0: the server's default (60 s)
 	GraceMs        uint32 `protobuf:"varint,10,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`                      // between TERM and KILL; 0: the server's default (2 s)
-	IdleTimeoutMs  uint32 `protobuf:"varint,16,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"`  // since it last wrote anything; 0: none
+	IdleTimeoutMs  uint32 `protobuf:"varint,16,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"`  // longest time without output; 0: no limit
 	CpuTimeMs      uint32 `protobuf:"varint,17,opt,name=cpu_time_ms,json=cpuTimeMs,proto3" json:"cpu_time_ms,omitempty"`              // CPU time of everything it started; 0: no limit
-	KeepBackground bool   `protobuf:"varint,20,opt,name=keep_background,json=keepBackground,proto3" json:"keep_background,omitempty"` // what it leaves running goes on until the lease ends; else that is killed with it
-	// Its output.
-	WindowBytes uint64 `protobuf:"varint,13,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"` // output sent and not acknowledged, both streams together, is never more than this: 64 KiB
-	// to 1 MiB. The program then waits for a slow reader, and no other call on the connection
-	// does. Nor are more than 60 events with output unacknowledged, however small they are:
-	// acknowledge also after so many events (half of them, say), not only after so many
-	// bytes. 0: no window; what the connection takes is sent, and a connection whose peer
-	// does not read holds up its own executions
-	MaxOutputBytes uint64       `protobuf:"varint,14,opt,name=max_output_bytes,json=maxOutputBytes,proto3" json:"max_output_bytes,omitempty"`                    // of each of its streams; 0: no limit
-	OutputPolicy   OutputPolicy `protobuf:"varint,15,opt,name=output_policy,json=outputPolicy,proto3,enum=berth.v1.OutputPolicy" json:"output_policy,omitempty"` // what is done at max_output_bytes
-	MergeOutput    bool         `protobuf:"varint,26,opt,name=merge_output,json=mergeOutput,proto3" json:"merge_output,omitempty"`                               // stdout and stderr are one pipe, in the order of writing: all is STDOUT
-	// When nobody watches.
-	ResumableMs uint32 `protobuf:"varint,18,opt,name=resumable_ms,json=resumableMs,proto3" json:"resumable_ms,omitempty"` // when the last stream that watches it breaks, it goes on for so long, and can be attached
-	// to; when it has ended, its end and its last output are kept for so long. 0: it is
+	KeepBackground bool   `protobuf:"varint,20,opt,name=keep_background,json=keepBackground,proto3" json:"keep_background,omitempty"` // what the program leaves running continues until the lease ends; else it is killed
+	// Output.
+	WindowBytes uint64 `protobuf:"varint,13,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"` // maximum of output sent and not acknowledged, both streams together: 64 KiB to 1 MiB. At
+	// this maximum the program waits for the reader; other calls on the connection do not.
+	// No more than 60 events with output may be unacknowledged either, however small they are:
+	// so acknowledge after a number of events (30, for example) as well as after a number of
+	// bytes. 0: no window: the connection's own flow control applies, and a client that does
+	// not read blocks all executions of its connection
+	MaxOutputBytes uint64       `protobuf:"varint,14,opt,name=max_output_bytes,json=maxOutputBytes,proto3" json:"max_output_bytes,omitempty"`                    // maximum of each stream; 0: no limit
+	OutputPolicy   OutputPolicy `protobuf:"varint,15,opt,name=output_policy,json=outputPolicy,proto3,enum=berth.v1.OutputPolicy" json:"output_policy,omitempty"` // what happens at max_output_bytes
+	MergeOutput    bool         `protobuf:"varint,26,opt,name=merge_output,json=mergeOutput,proto3" json:"merge_output,omitempty"`                               // stdout and stderr share one pipe, so their order is kept: all output is STDOUT
+	// Without a watcher.
+	ResumableMs uint32 `protobuf:"varint,18,opt,name=resumable_ms,json=resumableMs,proto3" json:"resumable_ms,omitempty"` // when its last watcher is gone, the execution continues for this time and Attach can resume
+	// it; after its end, its result and last output are kept for this time. 0: it is
 	// cancelled, and not kept
-	Unwatched Unwatched `protobuf:"varint,19,opt,name=unwatched,proto3,enum=berth.v1.Unwatched" json:"unwatched,omitempty"` // with resumable_ms: what it does meanwhile
+	Unwatched Unwatched `protobuf:"varint,19,opt,name=unwatched,proto3,enum=berth.v1.Unwatched" json:"unwatched,omitempty"` // with resumable_ms: what happens to output in that time
 }
 
 func (x *ExecuteRequest) Reset() {
@@ -1169,7 +1172,7 @@ func (x *ExecuteRequest) GetUnwatched() Unwatched {
 	return Unwatched_RUN_ON
 }
 
-// A terminal's size in characters; 0 is 24 and 80.
+// A terminal. Sizes are in characters; 0 means 24 rows and 80 columns.
 type Terminal struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -1177,7 +1180,7 @@ type Terminal struct {
 
 	Rows    uint32 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
 	Columns uint32 `protobuf:"varint,2,opt,name=columns,proto3" json:"columns,omitempty"`
-	NoEcho  bool   `protobuf:"varint,3,opt,name=no_echo,json=noEcho,proto3" json:"no_echo,omitempty"` // what is typed is not echoed, from the first byte on
+	NoEcho  bool   `protobuf:"varint,3,opt,name=no_echo,json=noEcho,proto3" json:"no_echo,omitempty"` // input is not echoed, from the first byte on
 }
 
 func (x *Terminal) Reset() {
@@ -1403,7 +1406,7 @@ type Started struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Execution string `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"` // the execution's id, for all calls about it; secret, like a lease
+	Execution string `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"` // the execution's id, for all calls on it; secret, like a lease
 	Member    string `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`       // the member it runs in, for logs
 	Watcher   uint32 `protobuf:"varint,3,opt,name=watcher,proto3" json:"watcher,omitempty"`    // this stream's number, for Acknowledge and Detach
 }
@@ -1461,14 +1464,14 @@ func (x *Started) GetWatcher() uint32 {
 	return 0
 }
 
-// Bytes of a stream that this watcher does not get: they were no longer held when it came to them.
+// Bytes of a stream that this watcher does not get, because they were no longer held.
 type Dropped struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Stream OutputStream `protobuf:"varint,1,opt,name=stream,proto3,enum=berth.v1.OutputStream" json:"stream,omitempty"`
-	Offset uint64       `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the first of them; the next Output of this stream begins at offset + bytes
+	Offset uint64       `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the first of these bytes; the next Output of this stream begins at offset + bytes
 	Bytes  uint64       `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
 }
 
@@ -1525,20 +1528,20 @@ func (x *Dropped) GetBytes() uint64 {
 	return 0
 }
 
-// Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
-// with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+// Something that a piece of code displays, in one or more formats. A display is always sent whole, and its size counts
+// against the window. One that does not fit in the rest of the window is sent when less than a quarter of the window is
 // unacknowledged.
 type Display struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Position uint64      `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`             // to acknowledge it with, or to go on after it; as if events were a stream of bytes
-	Data     []*MimeData `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`                      // the same thing in each form
-	Id       string      `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`                          // a name that a later display may refer to; empty: none
-	Update   bool        `protobuf:"varint,4,opt,name=update,proto3" json:"update,omitempty"`                 // it takes the place of those with this id
-	Result   bool        `protobuf:"varint,5,opt,name=result,proto3" json:"result,omitempty"`                 // the value of the piece's last expression
-	LeftOut  []*LeftOut  `protobuf:"bytes,6,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"` // forms that were too large
+	Position uint64      `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`             // position after this event in the stream of events, for Acknowledge and Attach
+	Data     []*MimeData `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`                      // the same content in each format
+	Id       string      `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`                          // a later display can refer to it; empty: none
+	Update   bool        `protobuf:"varint,4,opt,name=update,proto3" json:"update,omitempty"`                 // it replaces the displays with this id
+	Result   bool        `protobuf:"varint,5,opt,name=result,proto3" json:"result,omitempty"`                 // it is the value of the piece's last expression
+	LeftOut  []*LeftOut  `protobuf:"bytes,6,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"` // formats that were too large
 }
 
 func (x *Display) Reset() {
@@ -1670,7 +1673,7 @@ func (x *MimeData) GetData() []byte {
 	return nil
 }
 
-// A form of a display that was larger than the server's max_display together with those before it.
+// A format that was left out of a display because the display would have been larger than the server's max_display.
 type LeftOut struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
@@ -1735,7 +1738,7 @@ type Failure struct {
 	Position  uint64   `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"` // as in Display
 	Name      string   `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`          // of the error: "ValueError"
 	Message   string   `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	Traceback []string `protobuf:"bytes,4,rep,name=traceback,proto3" json:"traceback,omitempty"` // lines for people, without line feeds, the innermost call last
+	Traceback []string `protobuf:"bytes,4,rep,name=traceback,proto3" json:"traceback,omitempty"` // lines to show to people, without line feeds, the innermost call last
 }
 
 func (x *Failure) Reset() {
@@ -1798,15 +1801,15 @@ func (x *Failure) GetTraceback() []string {
 	return nil
 }
 
-// A piece of code waits for a line of its standard input. Answer with Input, "\n" included.
+// A piece of code waits for a line on its standard input. Answer with Input, "\n" included.
 type Prompt struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Position uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"` // as in Display
-	Text     string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`          // what it asks
-	Password bool   `protobuf:"varint,3,opt,name=password,proto3" json:"password,omitempty"` // what is typed is not to be shown
+	Text     string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`          // the question
+	Password bool   `protobuf:"varint,3,opt,name=password,proto3" json:"password,omitempty"` // the input must not be shown
 }
 
 func (x *Prompt) Reset() {
@@ -1868,7 +1871,7 @@ type Output struct {
 	unknownFields protoimpl.UnknownFields
 
 	Stream OutputStream `protobuf:"varint,1,opt,name=stream,proto3,enum=berth.v1.OutputStream" json:"stream,omitempty"`
-	Offset uint64       `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of data's first byte in this stream; no gaps but those that Dropped tells
+	Offset uint64       `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of data's first byte in this stream; there are no gaps except those that Dropped reports
 	Data   []byte       `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`      // at most 32 KiB, never empty
 }
 
@@ -1925,14 +1928,14 @@ func (x *Output) GetData() []byte {
 	return nil
 }
 
-// Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream.
+// Only for Connect: the other side has ended its direction; the client may still send. Follows the last Output.
 type OutputEnded struct {
 	state         protoimpl.MessageState
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
 	Stream OutputStream `protobuf:"varint,1,opt,name=stream,proto3,enum=berth.v1.OutputStream" json:"stream,omitempty"` // STDOUT
-	Offset uint64       `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`                            // how many bytes it had
+	Offset uint64       `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`                            // how many bytes were received in all
 }
 
 func (x *OutputEnded) Reset() {
@@ -1987,17 +1990,17 @@ type Ended struct {
 	unknownFields protoimpl.UnknownFields
 
 	Cause            EndCause     `protobuf:"varint,1,opt,name=cause,proto3,enum=berth.v1.EndCause" json:"cause,omitempty"`
-	ExitCode         int32        `protobuf:"varint,2,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"` // 0 to 255, where it exited
-	Signal           int32        `protobuf:"varint,3,opt,name=signal,proto3" json:"signal,omitempty"`                     // the signal's number, where one ended it; else 0
-	Message          string       `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`                    // the cause in words; empty where there is nothing to add
+	ExitCode         int32        `protobuf:"varint,2,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"` // 0 to 255, if it exited
+	Signal           int32        `protobuf:"varint,3,opt,name=signal,proto3" json:"signal,omitempty"`                     // number of the signal that ended it; else 0
+	Message          string       `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`                    // the cause in words; empty if there is nothing to add
 	StartFailure     StartFailure `protobuf:"varint,5,opt,name=start_failure,json=startFailure,proto3,enum=berth.v1.StartFailure" json:"start_failure,omitempty"`
 	Usage            *Usage       `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
-	StdoutBytes      uint64       `protobuf:"varint,7,opt,name=stdout_bytes,json=stdoutBytes,proto3" json:"stdout_bytes,omitempty"` // written by the program in all
+	StdoutBytes      uint64       `protobuf:"varint,7,opt,name=stdout_bytes,json=stdoutBytes,proto3" json:"stdout_bytes,omitempty"` // all bytes that the program wrote
 	StderrBytes      uint64       `protobuf:"varint,8,opt,name=stderr_bytes,json=stderrBytes,proto3" json:"stderr_bytes,omitempty"`
-	StdoutTruncated  uint64       `protobuf:"varint,9,opt,name=stdout_truncated,json=stdoutTruncated,proto3" json:"stdout_truncated,omitempty"` // of them: written over max_output_bytes, or when nobody wanted it any more, and not sent
+	StdoutTruncated  uint64       `protobuf:"varint,9,opt,name=stdout_truncated,json=stdoutTruncated,proto3" json:"stdout_truncated,omitempty"` // of these: not sent, since they were over max_output_bytes or nobody watched any more
 	StderrTruncated  uint64       `protobuf:"varint,10,opt,name=stderr_truncated,json=stderrTruncated,proto3" json:"stderr_truncated,omitempty"`
-	OutOfMemoryKills uint64       `protobuf:"varint,11,opt,name=out_of_memory_kills,json=outOfMemoryKills,proto3" json:"out_of_memory_kills,omitempty"` // processes of the container that the kernel killed at its memory limit meanwhile
-	ContextLost      bool         `protobuf:"varint,12,opt,name=context_lost,json=contextLost,proto3" json:"context_lost,omitempty"`                    // of a piece of code: its context ended with it. exit_code or signal are the interpreter's then;
+	OutOfMemoryKills uint64       `protobuf:"varint,11,opt,name=out_of_memory_kills,json=outOfMemoryKills,proto3" json:"out_of_memory_kills,omitempty"` // processes of the container that the kernel killed at its memory limit in this time
+	ContextLost      bool         `protobuf:"varint,12,opt,name=context_lost,json=contextLost,proto3" json:"context_lost,omitempty"`                    // only for a piece of code: its context ended too. Then exit_code or signal are the
 }
 
 func (x *Ended) Reset() {
@@ -2121,10 +2124,10 @@ type Usage struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	WallUs          uint64 `protobuf:"varint,1,opt,name=wall_us,json=wallUs,proto3" json:"wall_us,omitempty"`                              // from fork to the end of the program, microseconds
-	UserUs          uint64 `protobuf:"varint,2,opt,name=user_us,json=userUs,proto3" json:"user_us,omitempty"`                              // CPU time in user mode, waited-for children included
+	WallUs          uint64 `protobuf:"varint,1,opt,name=wall_us,json=wallUs,proto3" json:"wall_us,omitempty"`                              // from fork to the end of the program
+	UserUs          uint64 `protobuf:"varint,2,opt,name=user_us,json=userUs,proto3" json:"user_us,omitempty"`                              // CPU time in user mode, including children it waited for
 	SystemUs        uint64 `protobuf:"varint,3,opt,name=system_us,json=systemUs,proto3" json:"system_us,omitempty"`                        // CPU time in the kernel
-	PeakMemoryBytes uint64 `protobuf:"varint,4,opt,name=peak_memory_bytes,json=peakMemoryBytes,proto3" json:"peak_memory_bytes,omitempty"` // the largest resident set of any one process of it
+	PeakMemoryBytes uint64 `protobuf:"varint,4,opt,name=peak_memory_bytes,json=peakMemoryBytes,proto3" json:"peak_memory_bytes,omitempty"` // the largest resident set of any one of its processes
 }
 
 func (x *Usage) Reset() {
@@ -2194,13 +2197,13 @@ type AttachRequest struct {
 
 	Lease        string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Execution    string `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`                            // from Started
-	StdoutOffset uint64 `protobuf:"varint,3,opt,name=stdout_offset,json=stdoutOffset,proto3" json:"stdout_offset,omitempty"` // where to go on: how much of each stream the caller has
+	StdoutOffset uint64 `protobuf:"varint,3,opt,name=stdout_offset,json=stdoutOffset,proto3" json:"stdout_offset,omitempty"` // where to continue: how much of each stream the caller has
 	StderrOffset uint64 `protobuf:"varint,4,opt,name=stderr_offset,json=stderrOffset,proto3" json:"stderr_offset,omitempty"`
-	FromNow      bool   `protobuf:"varint,5,opt,name=from_now,json=fromNow,proto3" json:"from_now,omitempty"`             // instead: what is written from now on
+	FromNow      bool   `protobuf:"varint,5,opt,name=from_now,json=fromNow,proto3" json:"from_now,omitempty"`             // instead of offsets: only output from now on
 	WindowBytes  uint64 `protobuf:"varint,6,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"` // as in ExecuteRequest
-	Observe      bool   `protobuf:"varint,7,opt,name=observe,proto3" json:"observe,omitempty"`                            // never slows the program: when this watcher is too slow, it misses output, and Dropped
-	// tells. Does not count as someone who watches when the last one goes
-	EventsPosition uint64 `protobuf:"varint,8,opt,name=events_position,json=eventsPosition,proto3" json:"events_position,omitempty"` // as stdout_offset, of displays, failures and prompts: the last one's position
+	Observe      bool   `protobuf:"varint,7,opt,name=observe,proto3" json:"observe,omitempty"`                            // an observer never slows the program: if it is too slow, it misses output, which Dropped
+	// reports. It does not count as a watcher when the last watcher is gone
+	EventsPosition uint64 `protobuf:"varint,8,opt,name=events_position,json=eventsPosition,proto3" json:"events_position,omitempty"` // as stdout_offset, for Display, Failure and Prompt: position of the last one
 }
 
 func (x *AttachRequest) Reset() {
@@ -2400,9 +2403,9 @@ type AcknowledgeRequest struct {
 	Lease          string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Execution      string `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
 	Watcher        uint32 `protobuf:"varint,3,opt,name=watcher,proto3" json:"watcher,omitempty"`                               // from this stream's Started
-	StdoutOffset   uint64 `protobuf:"varint,4,opt,name=stdout_offset,json=stdoutOffset,proto3" json:"stdout_offset,omitempty"` // all before it was consumed; less than the last time changes nothing
+	StdoutOffset   uint64 `protobuf:"varint,4,opt,name=stdout_offset,json=stdoutOffset,proto3" json:"stdout_offset,omitempty"` // all bytes before it were consumed; a lower offset than before changes nothing
 	StderrOffset   uint64 `protobuf:"varint,5,opt,name=stderr_offset,json=stderrOffset,proto3" json:"stderr_offset,omitempty"`
-	EventsPosition uint64 `protobuf:"varint,6,opt,name=events_position,json=eventsPosition,proto3" json:"events_position,omitempty"` // likewise: of the last Display, Failure or Prompt that was consumed
+	EventsPosition uint64 `protobuf:"varint,6,opt,name=events_position,json=eventsPosition,proto3" json:"events_position,omitempty"` // position of the last Display, Failure or Prompt that was consumed
 }
 
 func (x *AcknowledgeRequest) Reset() {
@@ -2524,7 +2527,7 @@ type InputRequest struct {
 
 	Lease     string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Execution string `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	Offset    uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"` // of data's first byte in the standard input; ExecuteRequest.stdin counts
+	Offset    uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"` // of data's first byte in the standard input, where ExecuteRequest.stdin counts too
 	Data      []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`      // at most 256 KiB
 	End       bool   `protobuf:"varint,5,opt,name=end,proto3" json:"end,omitempty"`       // end of file follows; on a terminal, its end-of-file character (Ctrl-D)
 }
@@ -2601,7 +2604,7 @@ type InputResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Offset uint64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"` // of the next byte that is expected
+	Offset uint64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"` // offset of the next byte that is expected
 }
 
 func (x *InputResponse) Reset() {
@@ -2650,10 +2653,11 @@ type SignalRequest struct {
 
 	Lease     string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Execution string `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	Signal    int32  `protobuf:"varint,3,opt,name=signal,proto3" json:"signal,omitempty"`                  // the signal's number, 1 to 64; 9 ends everything the program started
-	Name      string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`                       // instead of the number: "INT", "SIGINT" …
-	Cancel    bool   `protobuf:"varint,5,opt,name=cancel,proto3" json:"cancel,omitempty"`                  // instead: ends the execution: TERM, a grace, KILL of everything it started
-	GraceMs   uint32 `protobuf:"varint,6,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"` // with cancel; 0: the execution's own
+	Signal    int32  `protobuf:"varint,3,opt,name=signal,proto3" json:"signal,omitempty"` // the signal's number, 1 to 64; 9 ends everything the program started
+	Name      string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`      // instead of the number: "INT", "SIGINT" …
+	Cancel    bool   `protobuf:"varint,5,opt,name=cancel,proto3" json:"cancel,omitempty"` // instead of a signal: ends the execution with TERM, a grace period, and KILL of everything
+	// it started
+	GraceMs uint32 `protobuf:"varint,6,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"` // with cancel; 0: grace_ms of the execution
 }
 
 func (x *SignalRequest) Reset() {
@@ -2921,7 +2925,7 @@ type ListExecutionsResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Executions []*ExecutionInfo `protobuf:"bytes,1,rep,name=executions,proto3" json:"executions,omitempty"` // the oldest first
+	Executions []*ExecutionInfo `protobuf:"bytes,1,rep,name=executions,proto3" json:"executions,omitempty"` // oldest first
 }
 
 func (x *ListExecutionsResponse) Reset() {
@@ -2969,17 +2973,17 @@ type ExecutionInfo struct {
 	unknownFields protoimpl.UnknownFields
 
 	Execution      string   `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
-	Argv           []string `protobuf:"bytes,2,rep,name=argv,proto3" json:"argv,omitempty"`                 // shortened where it is long
-	AgeMs          uint64   `protobuf:"varint,3,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"` // since it was asked for
+	Argv           []string `protobuf:"bytes,2,rep,name=argv,proto3" json:"argv,omitempty"`                 // shortened if it is long
+	AgeMs          uint64   `protobuf:"varint,3,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"` // since it was requested
 	Watchers       uint32   `protobuf:"varint,4,opt,name=watchers,proto3" json:"watchers,omitempty"`
-	StdoutBytes    uint64   `protobuf:"varint,5,opt,name=stdout_bytes,json=stdoutBytes,proto3" json:"stdout_bytes,omitempty"` // that have come from it by now
+	StdoutBytes    uint64   `protobuf:"varint,5,opt,name=stdout_bytes,json=stdoutBytes,proto3" json:"stdout_bytes,omitempty"` // received from it so far
 	StderrBytes    uint64   `protobuf:"varint,6,opt,name=stderr_bytes,json=stderrBytes,proto3" json:"stderr_bytes,omitempty"`
-	StdoutHeldFrom uint64   `protobuf:"varint,7,opt,name=stdout_held_from,json=stdoutHeldFrom,proto3" json:"stdout_held_from,omitempty"` // Attach gets all from this offset on
+	StdoutHeldFrom uint64   `protobuf:"varint,7,opt,name=stdout_held_from,json=stdoutHeldFrom,proto3" json:"stdout_held_from,omitempty"` // output from this offset on is still held for Attach
 	StderrHeldFrom uint64   `protobuf:"varint,8,opt,name=stderr_held_from,json=stderrHeldFrom,proto3" json:"stderr_held_from,omitempty"`
 	ResumableMs    uint32   `protobuf:"varint,9,opt,name=resumable_ms,json=resumableMs,proto3" json:"resumable_ms,omitempty"`
 	Ended          *Ended   `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`                    // absent while it runs
-	ArgvRaw        [][]byte `protobuf:"bytes,11,rep,name=argv_raw,json=argvRaw,proto3" json:"argv_raw,omitempty"` // argv, where it is not UTF-8
-	Context        string   `protobuf:"bytes,12,opt,name=context,proto3" json:"context,omitempty"`                // that it runs in; argv is then the language and the code
+	ArgvRaw        [][]byte `protobuf:"bytes,11,rep,name=argv_raw,json=argvRaw,proto3" json:"argv_raw,omitempty"` // argv, if it is not UTF-8
+	Context        string   `protobuf:"bytes,12,opt,name=context,proto3" json:"context,omitempty"`                // the context it runs in; then argv is the language and the code
 	EventsHeldFrom uint64   `protobuf:"varint,13,opt,name=events_held_from,json=eventsHeldFrom,proto3" json:"events_held_from,omitempty"`
 }
 
@@ -3113,15 +3117,15 @@ type ConnectRequest struct {
 
 	Lease string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	// Where to: path or port.
-	Path    string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`                      // of a unix socket: absolute
+	Path    string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`                      // absolute path of a unix socket
 	PathRaw []byte `protobuf:"bytes,3,opt,name=path_raw,json=pathRaw,proto3" json:"path_raw,omitempty"` // instead of path: one that is not UTF-8
-	Port    uint32 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`                     // of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535
-	WaitMs  uint32 `protobuf:"varint,5,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`   // how long to wait until somebody listens there; 0: not at all
-	// For how long. What is over its limit is closed.
-	TimeoutMs     uint32 `protobuf:"varint,6,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`               // 0: the longest that the server allows (24 h)
-	IdleTimeoutMs uint32 `protobuf:"varint,7,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"` // since bytes last went either way; 0: none
-	WindowBytes   uint64 `protobuf:"varint,8,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"`         // as in ExecuteRequest: whoever sends in the container then waits for a slow reader
-	ResumableMs   uint32 `protobuf:"varint,9,opt,name=resumable_ms,json=resumableMs,proto3" json:"resumable_ms,omitempty"`         // as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost
+	Port    uint32 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`                     // 1 to 65535, of 127.0.0.1, or of ::1 if nothing listens on 127.0.0.1
+	WaitMs  uint32 `protobuf:"varint,5,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`   // the longest wait until something listens there; 0: no wait
+	// Limits of time. At a limit the connection is closed.
+	TimeoutMs     uint32 `protobuf:"varint,6,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`               // longest duration; 0: the server's maximum (24 h)
+	IdleTimeoutMs uint32 `protobuf:"varint,7,opt,name=idle_timeout_ms,json=idleTimeoutMs,proto3" json:"idle_timeout_ms,omitempty"` // longest time without bytes in either direction; 0: no limit
+	WindowBytes   uint64 `protobuf:"varint,8,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"`         // as in ExecuteRequest; here the sender in the container waits for a slow reader
+	ResumableMs   uint32 `protobuf:"varint,9,opt,name=resumable_ms,json=resumableMs,proto3" json:"resumable_ms,omitempty"`         // as in ExecuteRequest; without a watcher the other side waits, and nothing is lost
 }
 
 func (x *ConnectRequest) Reset() {
@@ -3319,8 +3323,8 @@ type OpenContextResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Context string `protobuf:"bytes,1,opt,name=context,proto3" json:"context,omitempty"` // its id, for all calls about it
-	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"` // of the interpreter: "3.11.2"; empty where it does not tell
+	Context string `protobuf:"bytes,1,opt,name=context,proto3" json:"context,omitempty"` // its id, for all calls on it
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"` // of the interpreter: "3.11.2"; empty if unknown
 }
 
 func (x *OpenContextResponse) Reset() {
@@ -3624,7 +3628,7 @@ type ListContextsResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Contexts []*ContextInfo `protobuf:"bytes,1,rep,name=contexts,proto3" json:"contexts,omitempty"` // the oldest first
+	Contexts []*ContextInfo `protobuf:"bytes,1,rep,name=contexts,proto3" json:"contexts,omitempty"` // oldest first
 }
 
 func (x *ListContextsResponse) Reset() {
@@ -3674,9 +3678,9 @@ type ContextInfo struct {
 	Context   string `protobuf:"bytes,1,opt,name=context,proto3" json:"context,omitempty"`
 	Language  string `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`
 	Version   string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`           // of the interpreter
-	AgeMs     uint64 `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"` // since it was asked for
-	Pieces    uint64 `protobuf:"varint,5,opt,name=pieces,proto3" json:"pieces,omitempty"`            // that were run in it, the one that runs included
-	Execution string `protobuf:"bytes,6,opt,name=execution,proto3" json:"execution,omitempty"`       // the piece that runs; empty: none
+	AgeMs     uint64 `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"` // since it was requested
+	Pieces    uint64 `protobuf:"varint,5,opt,name=pieces,proto3" json:"pieces,omitempty"`            // number of pieces run in it, including the running one
+	Execution string `protobuf:"bytes,6,opt,name=execution,proto3" json:"execution,omitempty"`       // the piece that is running; empty: none
 }
 
 func (x *ContextInfo) Reset() {
@@ -3761,7 +3765,7 @@ type CompleteRequest struct {
 	Lease   string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Context string `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
 	Code    string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`      // at most 1 MiB
-	Cursor  uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"` // where in it, in bytes of UTF-8
+	Cursor  uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"` // position in code, in bytes of UTF-8
 }
 
 func (x *CompleteRequest) Reset() {
@@ -3829,7 +3833,7 @@ type CompleteResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Matches []string `protobuf:"bytes,1,rep,name=matches,proto3" json:"matches,omitempty"` // each may stand in the place of the text from start to end
+	Matches []string `protobuf:"bytes,1,rep,name=matches,proto3" json:"matches,omitempty"` // each can replace the text from start to end
 	Start   uint64   `protobuf:"varint,2,opt,name=start,proto3" json:"start,omitempty"`    // in bytes of UTF-8
 	End     uint64   `protobuf:"varint,3,opt,name=end,proto3" json:"end,omitempty"`
 }
@@ -3895,8 +3899,8 @@ type InspectRequest struct {
 	Lease   string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Context string `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
 	Code    string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`      // at most 1 MiB
-	Cursor  uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"` // where in it, in bytes of UTF-8
-	Detail  bool   `protobuf:"varint,5,opt,name=detail,proto3" json:"detail,omitempty"` // more: the source, where there is one
+	Cursor  uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"` // position in code, in bytes of UTF-8
+	Detail  bool   `protobuf:"varint,5,opt,name=detail,proto3" json:"detail,omitempty"` // with more detail: the source code, if there is any
 }
 
 func (x *InspectRequest) Reset() {
@@ -3972,7 +3976,7 @@ type InspectResponse struct {
 	unknownFields protoimpl.UnknownFields
 
 	Found bool        `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"`
-	Data  []*MimeData `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"` // what is known, in one or more forms
+	Data  []*MimeData `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"` // the description, in one or more formats
 }
 
 func (x *InspectResponse) Reset() {
@@ -4026,15 +4030,15 @@ type FileInfo struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Name       string   `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // in its directory; of ReadFile: the path as asked
+	Name       string   `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // in its directory; in ReadFile: the requested path
 	Type       FileType `protobuf:"varint,2,opt,name=type,proto3,enum=berth.v1.FileType" json:"type,omitempty"`
 	Size       uint64   `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`                               // bytes
 	Mode       uint32   `protobuf:"varint,4,opt,name=mode,proto3" json:"mode,omitempty"`                               // permission bits, 0 to 07777
 	ModifiedUs int64    `protobuf:"varint,5,opt,name=modified_us,json=modifiedUs,proto3" json:"modified_us,omitempty"` // microseconds since 1970-01-01 UTC
 	Uid        uint32   `protobuf:"varint,6,opt,name=uid,proto3" json:"uid,omitempty"`
 	Gid        uint32   `protobuf:"varint,7,opt,name=gid,proto3" json:"gid,omitempty"`
-	LinkTarget []byte   `protobuf:"bytes,8,opt,name=link_target,json=linkTarget,proto3" json:"link_target,omitempty"` // of a link, as it is written there
-	NameRaw    []byte   `protobuf:"bytes,9,opt,name=name_raw,json=nameRaw,proto3" json:"name_raw,omitempty"`          // the name, where it is not UTF-8
+	LinkTarget []byte   `protobuf:"bytes,8,opt,name=link_target,json=linkTarget,proto3" json:"link_target,omitempty"` // for a link: its target as stored
+	NameRaw    []byte   `protobuf:"bytes,9,opt,name=name_raw,json=nameRaw,proto3" json:"name_raw,omitempty"`          // the name, if it is not UTF-8
 }
 
 func (x *FileInfo) Reset() {
@@ -4141,10 +4145,10 @@ type WriteFileRequest struct {
 	Path          string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                                         // at most 256 KiB
 	Mode          uint32 `protobuf:"varint,4,opt,name=mode,proto3" json:"mode,omitempty"`                                        // permission bits; 0: 0644
-	CreateParents bool   `protobuf:"varint,5,opt,name=create_parents,json=createParents,proto3" json:"create_parents,omitempty"` // directories that are missing on the way are made
-	More          bool   `protobuf:"varint,6,opt,name=more,proto3" json:"more,omitempty"`                                        // this is not the last call
-	Upload        string `protobuf:"bytes,7,opt,name=upload,proto3" json:"upload,omitempty"`                                     // from the first call's answer, in all that follow it; then path and mode are ignored
-	Offset        uint64 `protobuf:"varint,8,opt,name=offset,proto3" json:"offset,omitempty"`                                    // of data's first byte in the file; a call that was lost is simply made again
+	CreateParents bool   `protobuf:"varint,5,opt,name=create_parents,json=createParents,proto3" json:"create_parents,omitempty"` // makes missing parent directories
+	More          bool   `protobuf:"varint,6,opt,name=more,proto3" json:"more,omitempty"`                                        // more calls follow
+	Upload        string `protobuf:"bytes,7,opt,name=upload,proto3" json:"upload,omitempty"`                                     // in all calls after the first: from the first call's answer; then path and mode are ignored
+	Offset        uint64 `protobuf:"varint,8,opt,name=offset,proto3" json:"offset,omitempty"`                                    // of data's first byte in the file; a lost call can be repeated
 	PathRaw       []byte `protobuf:"bytes,9,opt,name=path_raw,json=pathRaw,proto3" json:"path_raw,omitempty"`                    // instead of path: one that is not UTF-8
 }
 
@@ -4248,8 +4252,8 @@ type WriteFileResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Upload string `protobuf:"bytes,1,opt,name=upload,proto3" json:"upload,omitempty"`  // with more. What waits for its next call for more than 60 s is given up
-	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the next byte that is expected
+	Upload string `protobuf:"bytes,1,opt,name=upload,proto3" json:"upload,omitempty"`  // set if more calls follow. An upload without a call for 60 s is discarded
+	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // offset of the next byte that is expected
 }
 
 func (x *WriteFileResponse) Reset() {
@@ -4305,8 +4309,8 @@ type ReadFileRequest struct {
 
 	Lease       string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Path        string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	Offset      uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`                              // where to begin
-	Length      uint64 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`                              // bytes at most; 0: all to the end
+	Offset      uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`                              // first byte to read
+	Length      uint64 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`                              // maximum number of bytes; 0: all to the end
 	WindowBytes uint64 `protobuf:"varint,5,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"` // as in ExecuteRequest
 	PathRaw     []byte `protobuf:"bytes,6,opt,name=path_raw,json=pathRaw,proto3" json:"path_raw,omitempty"`              // instead of path: one that is not UTF-8
 }
@@ -4467,7 +4471,7 @@ type FileEvent_Start struct {
 }
 
 type FileEvent_Output struct {
-	Output *Output `protobuf:"bytes,2,opt,name=output,proto3,oneof"` // STDOUT; its offset counts from the first byte sent, not from the file's
+	Output *Output `protobuf:"bytes,2,opt,name=output,proto3,oneof"` // STDOUT; offset counts from the first byte sent, not from the start of the file
 }
 
 type FileEvent_End struct {
@@ -4487,7 +4491,7 @@ type FileStart struct {
 
 	Execution string    `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"` // for Acknowledge, Detach and Signal
 	Watcher   uint32    `protobuf:"varint,2,opt,name=watcher,proto3" json:"watcher,omitempty"`
-	Info      *FileInfo `protobuf:"bytes,3,opt,name=info,proto3" json:"info,omitempty"` // of ReadFile
+	Info      *FileInfo `protobuf:"bytes,3,opt,name=info,proto3" json:"info,omitempty"` // only in ReadFile
 }
 
 func (x *FileStart) Reset() {
@@ -4548,7 +4552,7 @@ type FileEnd struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Bytes uint64 `protobuf:"varint,1,opt,name=bytes,proto3" json:"bytes,omitempty"` // sent in all
+	Bytes uint64 `protobuf:"varint,1,opt,name=bytes,proto3" json:"bytes,omitempty"` // number of bytes sent
 }
 
 func (x *FileEnd) Reset() {
@@ -4658,7 +4662,7 @@ type ListDirectoryResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Entries []*FileInfo `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"` // some of them; several of these follow each other where there are many
+	Entries []*FileInfo `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"` // a part of the entries; a large directory comes in several responses
 }
 
 func (x *ListDirectoryResponse) Reset() {
@@ -4707,7 +4711,7 @@ type StatRequest struct {
 
 	Lease   string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Path    string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	Follow  bool   `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`                 // of a link: what it leads to
+	Follow  bool   `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`                 // follows a link
 	PathRaw []byte `protobuf:"bytes,4,opt,name=path_raw,json=pathRaw,proto3" json:"path_raw,omitempty"` // instead of path: one that is not UTF-8
 }
 
@@ -4776,7 +4780,7 @@ type StatResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Info *FileInfo `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"` // its name is the path as asked
+	Info *FileInfo `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"` // its name is the requested path
 }
 
 func (x *StatResponse) Reset() {
@@ -4826,7 +4830,7 @@ type MakeDirectoryRequest struct {
 	Lease   string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Path    string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	Mode    uint32 `protobuf:"varint,3,opt,name=mode,proto3" json:"mode,omitempty"`                     // permission bits; 0: 0755
-	Parents bool   `protobuf:"varint,4,opt,name=parents,proto3" json:"parents,omitempty"`               // directories that are missing on the way are made; it may be there already
+	Parents bool   `protobuf:"varint,4,opt,name=parents,proto3" json:"parents,omitempty"`               // makes missing parent directories; the directory may exist
 	PathRaw []byte `protobuf:"bytes,5,opt,name=path_raw,json=pathRaw,proto3" json:"path_raw,omitempty"` // instead of path: one that is not UTF-8
 }
 
@@ -4943,7 +4947,7 @@ type RenameFileRequest struct {
 	Lease     string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	From      string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
 	To        string `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
-	NoReplace bool   `protobuf:"varint,4,opt,name=no_replace,json=noReplace,proto3" json:"no_replace,omitempty"` // FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path
+	NoReplace bool   `protobuf:"varint,4,opt,name=no_replace,json=noReplace,proto3" json:"no_replace,omitempty"` // FAILED_PRECONDITION (ALREADY_EXISTS) if the new path exists
 	FromRaw   []byte `protobuf:"bytes,5,opt,name=from_raw,json=fromRaw,proto3" json:"from_raw,omitempty"`        // instead of from: one that is not UTF-8
 	ToRaw     []byte `protobuf:"bytes,6,opt,name=to_raw,json=toRaw,proto3" json:"to_raw,omitempty"`              // instead of to: one that is not UTF-8
 }
@@ -5286,8 +5290,8 @@ type WriteArchiveRequest struct {
 	Lease   string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Path    string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`                      // the directory to unpack into
 	Data    []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                      // at most 256 KiB
-	More    bool   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`                     // this is not the last call
-	Upload  string `protobuf:"bytes,5,opt,name=upload,proto3" json:"upload,omitempty"`                  // from the first call's answer, in all that follow it; then path is ignored
+	More    bool   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`                     // more calls follow
+	Upload  string `protobuf:"bytes,5,opt,name=upload,proto3" json:"upload,omitempty"`                  // in all calls after the first: from the first call's answer; then path is ignored
 	Offset  uint64 `protobuf:"varint,6,opt,name=offset,proto3" json:"offset,omitempty"`                 // of data's first byte in the archive
 	PathRaw []byte `protobuf:"bytes,7,opt,name=path_raw,json=pathRaw,proto3" json:"path_raw,omitempty"` // instead of path: one that is not UTF-8
 }
@@ -5378,9 +5382,9 @@ type WriteArchiveResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Upload string `protobuf:"bytes,1,opt,name=upload,proto3" json:"upload,omitempty"`  // with more. What waits for its next call for more than 60 s is given up
-	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the next byte that is expected
-	Files  uint64 `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`   // unpacked, with the last call
+	Upload string `protobuf:"bytes,1,opt,name=upload,proto3" json:"upload,omitempty"`  // set if more calls follow. An upload without a call for 60 s is discarded
+	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // offset of the next byte that is expected
+	Files  uint64 `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`   // in the last call's answer: number of files unpacked
 }
 
 func (x *WriteArchiveResponse) Reset() {
@@ -5598,7 +5602,7 @@ type RenewRequest struct {
 	unknownFields protoimpl.UnknownFields
 
 	Lease string `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	TtlMs uint32 `protobuf:"varint,2,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // how long the lease lasts without use from now on, over the server's limit: that limit;
+	TtlMs uint32 `protobuf:"varint,2,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // time to live without use, from now on; over the server's limit: that limit; 0: as before
 }
 
 func (x *RenewRequest) Reset() {
@@ -5652,7 +5656,7 @@ type RenewResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	TtlMs uint32 `protobuf:"varint,1,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // the time left: the lease ends then, if it is not used until then
+	TtlMs uint32 `protobuf:"varint,1,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // time left until the lease ends, if it is not used
 }
 
 func (x *RenewResponse) Reset() {
@@ -5737,7 +5741,7 @@ type WatchStatsRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	IntervalMs uint32 `protobuf:"varint,1,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"` // between two snapshots; 0: 1000; less than 100: 100
+	IntervalMs uint32 `protobuf:"varint,1,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"` // between two snapshots; 0 means 1000; less than 100 means 100
 }
 
 func (x *WatchStatsRequest) Reset() {
@@ -5789,12 +5793,12 @@ type StatsResponse struct {
 	Runtime           string       `protobuf:"bytes,3,opt,name=runtime,proto3" json:"runtime,omitempty"`                                                 // "docker" or "runc"
 	Connections       uint32       `protobuf:"varint,4,opt,name=connections,proto3" json:"connections,omitempty"`                                        // open now, this one included
 	Executions        uint32       `protobuf:"varint,5,opt,name=executions,proto3" json:"executions,omitempty"`                                          // running now
-	Pools             []*PoolStats `protobuf:"bytes,6,rep,name=pools,proto3" json:"pools,omitempty"`                                                     // as configured, then those that no longer are and still have members
-	MemoryBudgetBytes uint64       `protobuf:"varint,7,opt,name=memory_budget_bytes,json=memoryBudgetBytes,proto3" json:"memory_budget_bytes,omitempty"` // what all members' limits together may reach
-	MemoryUsedBytes   uint64       `protobuf:"varint,8,opt,name=memory_used_bytes,json=memoryUsedBytes,proto3" json:"memory_used_bytes,omitempty"`       // the sum of the members' limits now
-	HeldBytes         uint64       `protobuf:"varint,9,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`                           // the server's own memory that is held for callers now: requests that wait, unfinished
-	// frames, queues, rings
-	HeldBudgetBytes uint64 `protobuf:"varint,10,opt,name=held_budget_bytes,json=heldBudgetBytes,proto3" json:"held_budget_bytes,omitempty"` // what that may reach; over it calls get RESOURCE_EXHAUSTED (MEMORY_LIMIT)
+	Pools             []*PoolStats `protobuf:"bytes,6,rep,name=pools,proto3" json:"pools,omitempty"`                                                     // the configured pools, then removed ones that still have members
+	MemoryBudgetBytes uint64       `protobuf:"varint,7,opt,name=memory_budget_bytes,json=memoryBudgetBytes,proto3" json:"memory_budget_bytes,omitempty"` // maximum of memory_used_bytes
+	MemoryUsedBytes   uint64       `protobuf:"varint,8,opt,name=memory_used_bytes,json=memoryUsedBytes,proto3" json:"memory_used_bytes,omitempty"`       // sum of the memory limits of all members
+	HeldBytes         uint64       `protobuf:"varint,9,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`                           // the server's own memory in use for callers: waiting requests, unfinished frames,
+	// queues, ring buffers
+	HeldBudgetBytes uint64 `protobuf:"varint,10,opt,name=held_budget_bytes,json=heldBudgetBytes,proto3" json:"held_budget_bytes,omitempty"` // maximum of held_bytes; over it calls fail with RESOURCE_EXHAUSTED (MEMORY_LIMIT)
 }
 
 func (x *StatsResponse) Reset() {
@@ -5906,39 +5910,38 @@ type PoolStats struct {
 
 	Name         string       `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Image        string       `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
-	Target       uint32       `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`     // members kept idle
-	Max          uint32       `protobuf:"varint,4,opt,name=max,proto3" json:"max,omitempty"`           // members in all states together, at most
-	Starting     uint32       `protobuf:"varint,5,opt,name=starting,proto3" json:"starting,omitempty"` // the states: starting + idle + leased + resetting + stopping are all members
+	Target       uint32       `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`     // number of idle members that the pool keeps
+	Max          uint32       `protobuf:"varint,4,opt,name=max,proto3" json:"max,omitempty"`           // maximum of members in all states together
+	Starting     uint32       `protobuf:"varint,5,opt,name=starting,proto3" json:"starting,omitempty"` // members by state: starting + idle + leased + resetting + stopping are all
 	Idle         uint32       `protobuf:"varint,6,opt,name=idle,proto3" json:"idle,omitempty"`
 	Leased       uint32       `protobuf:"varint,7,opt,name=leased,proto3" json:"leased,omitempty"`
 	Stopping     uint32       `protobuf:"varint,8,opt,name=stopping,proto3" json:"stopping,omitempty"`
-	Waiters      uint32       `protobuf:"varint,9,opt,name=waiters,proto3" json:"waiters,omitempty"`                                  // Acquires in line
-	OldestWaitMs uint64       `protobuf:"varint,10,opt,name=oldest_wait_ms,json=oldestWaitMs,proto3" json:"oldest_wait_ms,omitempty"` // of the first in line
-	Held         bool         `protobuf:"varint,11,opt,name=held,proto3" json:"held,omitempty"`                                       // a create is wanted, and a limit is in its way
-	HeldReason   string       `protobuf:"bytes,12,opt,name=held_reason,json=heldReason,proto3" json:"held_reason,omitempty"`          // which limit
+	Waiters      uint32       `protobuf:"varint,9,opt,name=waiters,proto3" json:"waiters,omitempty"`                                  // queued Acquires
+	OldestWaitMs uint64       `protobuf:"varint,10,opt,name=oldest_wait_ms,json=oldestWaitMs,proto3" json:"oldest_wait_ms,omitempty"` // of the first queued Acquire
+	Held         bool         `protobuf:"varint,11,opt,name=held,proto3" json:"held,omitempty"`                                       // the pool is throttled: it would create a member, but a limit prevents it
+	HeldReason   string       `protobuf:"bytes,12,opt,name=held_reason,json=heldReason,proto3" json:"held_reason,omitempty"`          // the limit
 	Breaker      BreakerState `protobuf:"varint,13,opt,name=breaker,proto3,enum=berth.v1.BreakerState" json:"breaker,omitempty"`
-	Cause        string       `protobuf:"bytes,14,opt,name=cause,proto3" json:"cause,omitempty"` // class of the last failure: "image missing", "runtime unreachable", "out of memory",
+	Cause        string       `protobuf:"bytes,14,opt,name=cause,proto3" json:"cause,omitempty"` // kind of the last failure: "image missing", "runtime unreachable", "out of memory",
 	// "invalid configuration", "not ready in time", "failed"; empty when closed
-	CauseMessage   string `protobuf:"bytes,15,opt,name=cause_message,json=causeMessage,proto3" json:"cause_message,omitempty"` // the runtime's own words
-	FailuresInRow  uint32 `protobuf:"varint,16,opt,name=failures_in_row,json=failuresInRow,proto3" json:"failures_in_row,omitempty"`
-	NextTryInMs    uint64 `protobuf:"varint,17,opt,name=next_try_in_ms,json=nextTryInMs,proto3" json:"next_try_in_ms,omitempty"` // with OPEN
-	Creates        uint64 `protobuf:"varint,18,opt,name=creates,proto3" json:"creates,omitempty"`                                // tried since the start
-	CreateFailures uint64 `protobuf:"varint,19,opt,name=create_failures,json=createFailures,proto3" json:"create_failures,omitempty"`
-	Leases         uint64 `protobuf:"varint,20,opt,name=leases,proto3" json:"leases,omitempty"`       // handed out since the start
-	Destroyed      uint64 `protobuf:"varint,21,opt,name=destroyed,proto3" json:"destroyed,omitempty"` // members gone since the start
-	Resetting      uint32 `protobuf:"varint,22,opt,name=resetting,proto3" json:"resetting,omitempty"` // released, and being made as new
-	Outdated       uint32 `protobuf:"varint,23,opt,name=outdated,proto3" json:"outdated,omitempty"`   // those of idle that were made like an earlier configuration says; they go as new ones
-	// get warm
-	Draining bool              `protobuf:"varint,24,opt,name=draining,proto3" json:"draining,omitempty"`                                                                                       // Acquires are refused, and nothing is created
-	Recycled uint64            `protobuf:"varint,25,opt,name=recycled,proto3" json:"recycled,omitempty"`                                                                                       // resets since the start that ended in a clean member
-	Retired  map[string]uint64 `protobuf:"bytes,26,rep,name=retired,proto3" json:"retired,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"varint,2,opt,name=value,proto3"` // members given up since the start, by reason; reasons with none are left out:
+	CauseMessage   string            `protobuf:"bytes,15,opt,name=cause_message,json=causeMessage,proto3" json:"cause_message,omitempty"` // the runtime's error message
+	FailuresInRow  uint32            `protobuf:"varint,16,opt,name=failures_in_row,json=failuresInRow,proto3" json:"failures_in_row,omitempty"`
+	NextTryInMs    uint64            `protobuf:"varint,17,opt,name=next_try_in_ms,json=nextTryInMs,proto3" json:"next_try_in_ms,omitempty"` // with OPEN
+	Creates        uint64            `protobuf:"varint,18,opt,name=creates,proto3" json:"creates,omitempty"`                                // attempts since the server started
+	CreateFailures uint64            `protobuf:"varint,19,opt,name=create_failures,json=createFailures,proto3" json:"create_failures,omitempty"`
+	Leases         uint64            `protobuf:"varint,20,opt,name=leases,proto3" json:"leases,omitempty"`                                                                                           // granted since the server started
+	Destroyed      uint64            `protobuf:"varint,21,opt,name=destroyed,proto3" json:"destroyed,omitempty"`                                                                                     // members removed since the server started
+	Resetting      uint32            `protobuf:"varint,22,opt,name=resetting,proto3" json:"resetting,omitempty"`                                                                                     // released, being reset
+	Outdated       uint32            `protobuf:"varint,23,opt,name=outdated,proto3" json:"outdated,omitempty"`                                                                                       // idle members made from an earlier configuration; they are replaced as new ones get warm
+	Draining       bool              `protobuf:"varint,24,opt,name=draining,proto3" json:"draining,omitempty"`                                                                                       // Acquires are refused, and no member is created
+	Recycled       uint64            `protobuf:"varint,25,opt,name=recycled,proto3" json:"recycled,omitempty"`                                                                                       // successful resets since the server started
+	Retired        map[string]uint64 `protobuf:"bytes,26,rep,name=retired,proto3" json:"retired,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"varint,2,opt,name=value,proto3"` // members retired since the server started, by reason, reasons with 0 left out:
 	// "released", "lease expired", "connection closed", "died", "age", "idle", "uses",
 	// "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
-	AcquireP50Us      uint64  `protobuf:"varint,27,opt,name=acquire_p50_us,json=acquireP50Us,proto3" json:"acquire_p50_us,omitempty"`                 // how long Acquires took from coming in to the member being theirs, recent ones mostly:
-	AcquireP90Us      uint64  `protobuf:"varint,28,opt,name=acquire_p90_us,json=acquireP90Us,proto3" json:"acquire_p90_us,omitempty"`                 // quantiles in microseconds, at most 25 % too high; those that got no member are not
-	AcquireP99Us      uint64  `protobuf:"varint,29,opt,name=acquire_p99_us,json=acquireP99Us,proto3" json:"acquire_p99_us,omitempty"`                 // in them; 0 before the first
-	ArrivalsPerSecond float64 `protobuf:"fixed64,30,opt,name=arrivals_per_second,json=arrivalsPerSecond,proto3" json:"arrivals_per_second,omitempty"` // Acquires, as the target of a pool that follows demand is computed from them
-	CreateUs          uint64  `protobuf:"varint,31,opt,name=create_us,json=createUs,proto3" json:"create_us,omitempty"`                               // what a create takes, recent ones mostly; 0 before the first
+	AcquireP50Us      uint64  `protobuf:"varint,27,opt,name=acquire_p50_us,json=acquireP50Us,proto3" json:"acquire_p50_us,omitempty"`                 // time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,
+	AcquireP90Us      uint64  `protobuf:"varint,28,opt,name=acquire_p90_us,json=acquireP90Us,proto3" json:"acquire_p90_us,omitempty"`                 // in microseconds, at most 25 % too high; Acquires that got no member are not counted;
+	AcquireP99Us      uint64  `protobuf:"varint,29,opt,name=acquire_p99_us,json=acquireP99Us,proto3" json:"acquire_p99_us,omitempty"`                 // 0 before the first
+	ArrivalsPerSecond float64 `protobuf:"fixed64,30,opt,name=arrivals_per_second,json=arrivalsPerSecond,proto3" json:"arrivals_per_second,omitempty"` // rate of Acquires, from which a pool that follows demand computes its target
+	CreateUs          uint64  `protobuf:"varint,31,opt,name=create_us,json=createUs,proto3" json:"create_us,omitempty"`                               // duration of a create, weighted to recent ones; 0 before the first
 }
 
 func (x *PoolStats) Reset() {
@@ -6242,7 +6245,7 @@ type ResetBackoffResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Pools []string `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"` // those whose breaker was not closed, and now is
+	Pools []string `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"` // pools whose breaker was open and is now closed
 }
 
 func (x *ResetBackoffResponse) Reset() {
@@ -6289,7 +6292,7 @@ type ResizeRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Pool string `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"` // always named, also the default one
+	Pool string `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"` // required, also for the default pool
 	// Types that are assignable to NewSize:
 	//
 	//	*ResizeRequest_Size
@@ -6372,7 +6375,7 @@ type isResizeRequest_NewSize interface {
 }
 
 type ResizeRequest_Size struct {
-	Size uint32 `protobuf:"varint,2,opt,name=size,proto3,oneof"` // members kept idle; makes the size of a pool that follows demand fixed
+	Size uint32 `protobuf:"varint,2,opt,name=size,proto3,oneof"` // idle members to keep; a pool that follows demand gets a fixed size
 }
 
 func (*ResizeRequest_Size) isResizeRequest_NewSize() {}
@@ -6382,7 +6385,7 @@ type isResizeRequest_NewMax interface {
 }
 
 type ResizeRequest_Max struct {
-	Max uint32 `protobuf:"varint,3,opt,name=max,proto3,oneof"` // members in all states together, at most; 1 or more
+	Max uint32 `protobuf:"varint,3,opt,name=max,proto3,oneof"` // maximum of members in all states together; 1 or more
 }
 
 func (*ResizeRequest_Max) isResizeRequest_NewMax() {}
@@ -6392,7 +6395,7 @@ type ResizeResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Size uint32 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"` // as they are now
+	Size uint32 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"` // the values in effect
 	Max  uint32 `protobuf:"varint,2,opt,name=max,proto3" json:"max,omitempty"`
 }
 
@@ -6447,7 +6450,7 @@ type DrainRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Pool string `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"` // always named, also the default one
+	Pool string `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"` // required, also for the default pool
 }
 
 func (x *DrainRequest) Reset() {
@@ -6494,7 +6497,7 @@ type DrainResponse struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	Leased uint32 `protobuf:"varint,1,opt,name=leased,proto3" json:"leased,omitempty"` // leases that go on; ListMembers and Stats show when they have ended
+	Leased uint32 `protobuf:"varint,1,opt,name=leased,proto3" json:"leased,omitempty"` // leases that continue; ListMembers and Stats show when they have ended
 }
 
 func (x *DrainResponse) Reset() {
@@ -6638,9 +6641,9 @@ type Member struct {
 	Id       string      `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // the member's name, as in AcquireResponse and in the server's log
 	Pool     string      `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
 	State    MemberState `protobuf:"varint,3,opt,name=state,proto3,enum=berth.v1.MemberState" json:"state,omitempty"`
-	AgeMs    uint64      `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"` // since it got ready; 0 before
-	Uses     uint32      `protobuf:"varint,5,opt,name=uses,proto3" json:"uses,omitempty"`                // how often it was leased
-	Outdated bool        `protobuf:"varint,6,opt,name=outdated,proto3" json:"outdated,omitempty"`        // it was made like an earlier configuration says
+	AgeMs    uint64      `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"` // since it became ready; 0 before that
+	Uses     uint32      `protobuf:"varint,5,opt,name=uses,proto3" json:"uses,omitempty"`                // number of leases so far
+	Outdated bool        `protobuf:"varint,6,opt,name=outdated,proto3" json:"outdated,omitempty"`        // it was made from an earlier configuration
 }
 
 func (x *Member) Reset() {

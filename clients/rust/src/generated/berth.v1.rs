@@ -1,7 +1,7 @@
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HelloRequest {
-    /// who calls, for the server's log: "name/version"
+    /// the client's name for the server's log: "name/version"
     #[prost(string, tag="1")]
     pub client: ::prost::alloc::string::String,
 }
@@ -21,45 +21,46 @@ pub struct AcquireRequest {
     /// empty: the default pool
     #[prost(string, tag="1")]
     pub pool: ::prost::alloc::string::String,
-    /// how long to wait at most when no member is warm; 0: the server's default (30 s)
+    /// the longest wait if no member is warm; 0: the server's default (30 s)
     #[prost(uint32, tag="2")]
     pub wait_ms: u32,
-    /// the lease outlives its connection; time alone ends it
+    /// the lease does not end with its connection
     #[prost(bool, tag="3")]
     pub detached: bool,
-    /// how long the lease lasts without use; 0, or over the server's limit: that limit (5 min)
+    /// time to live without use; 0, or over the server's limit: that limit (5 min)
     #[prost(uint32, tag="4")]
     pub ttl_ms: u32,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireResponse {
-    /// the lease's token: whoever knows it may use it; keep it secret
+    /// the lease's token; keep it secret: everyone who knows it can use the lease
     #[prost(string, tag="1")]
     pub lease: ::prost::alloc::string::String,
     /// the member's name, for logs
     #[prost(string, tag="2")]
     pub member: ::prost::alloc::string::String,
-    /// how long the lease lasts without use, in milliseconds
+    /// time to live without use
     #[prost(uint32, tag="3")]
     pub ttl_ms: u32,
-    /// the member was idle; false: it was created while this call waited
+    /// the member was idle; false: the call waited for it
     #[prost(bool, tag="4")]
     pub warm: bool,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecuteRequest {
-    /// Where: in a lease, or, when lease is empty, in a member of its own, acquired from the pool and released around it.
+    /// Where: in a lease; or, if lease is empty, in a member that is acquired from the pool for this execution and released
+    /// after it.
     #[prost(string, tag="1")]
     pub lease: ::prost::alloc::string::String,
-    /// with no lease: the pool's name; empty: the default pool
+    /// without a lease: the pool's name; empty: the default pool
     #[prost(string, tag="2")]
     pub pool: ::prost::alloc::string::String,
-    /// with no lease: as in AcquireRequest
+    /// without a lease: as in AcquireRequest
     #[prost(uint32, tag="3")]
     pub wait_ms: u32,
-    /// What: argv, or shell, or code.
+    /// What: argv, shell or code.
     ///
     /// the program and its arguments; argv\[0\] without a slash is looked up in PATH
     #[prost(string, repeated, tag="4")]
@@ -67,18 +68,20 @@ pub struct ExecuteRequest {
     /// instead of argv: a line for the container's /bin/sh
     #[prost(string, tag="21")]
     pub shell: ::prost::alloc::string::String,
-    /// instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a
+    /// instead of argv: source text in `language`, at most 128 KiB less 1 byte; in a context at
     #[prost(string, tag="22")]
     pub code: ::prost::alloc::string::String,
-    /// context at most 1 MiB
+    /// most 1 MiB
     ///
-    /// with code, but not with a context: a name of the pool's configuration; "python" and "sh" are always there
+    /// with code, without a context: a language of the pool's configuration; "python" and "sh" always
     #[prost(string, tag="23")]
     pub language: ::prost::alloc::string::String,
-    /// added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking
+    /// exist
+    ///
+    /// added to the pool's variables and to PATH, HOME, LANG and TERM, which always have values
     #[prost(btree_map="string, string", tag="5")]
     pub env: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
-    /// absolute; empty: the pool's (/workspace)
+    /// working directory, absolute; empty: the pool's (/workspace)
     #[prost(string, tag="6")]
     pub cwd: ::prost::alloc::string::String,
     /// instead of argv: arguments that are not UTF-8
@@ -87,80 +90,80 @@ pub struct ExecuteRequest {
     /// "NAME=value" each, added after env: values that are not UTF-8
     #[prost(bytes="bytes", repeated, tag="24")]
     pub env_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// instead of cwd
+    /// instead of cwd: a path that is not UTF-8
     #[prost(bytes="bytes", tag="25")]
     pub cwd_raw: ::prost::bytes::Bytes,
-    /// with lease and code: the context that runs the code. Its language, environment, working
+    /// with lease and code: the context that runs the code. Language, environment, working
     #[prost(string, tag="28")]
     pub context: ::prost::alloc::string::String,
-    /// directory, user and terminal are the context's: they are not to be given
+    /// directory, user and terminal are those of the context and must not be set here
     ///
-    /// the user id it runs as; 0: the member's own. Others only where the pool allows them; root
+    /// user id of the program; 0: the member's own. Others must be allowed by the pool, and root
     #[prost(uint32, tag="7")]
     pub uid: u32,
-    // is not to be had.
+    // never is
 
-    /// Its input. With neither of the last two, end of file follows `stdin`.
+    /// Standard input. Without keep_stdin_open and terminal, end of file follows `stdin`.
     ///
-    /// the first bytes of its standard input
+    /// its first bytes
     #[prost(bytes="bytes", tag="8")]
     pub stdin: ::prost::bytes::Bytes,
-    /// more comes with Input
+    /// Input sends more
     #[prost(bool, tag="11")]
     pub keep_stdin_open: bool,
-    /// it has a terminal: all it writes is STDOUT, and Input is what is typed
+    /// runs the program on a terminal: all output is STDOUT, and Input is what is typed
     #[prost(message, optional, tag="12")]
     pub terminal: ::core::option::Option<Terminal>,
-    /// For how long. What is over its limit gets TERM, a grace, KILL of everything it started.
+    /// Limits of time. At a limit the program gets TERM, and after the grace period everything it started gets KILL.
     ///
-    /// 0: the server's default (60 s)
+    /// longest run; 0: the server's default (60 s)
     #[prost(uint32, tag="9")]
     pub timeout_ms: u32,
     /// between TERM and KILL; 0: the server's default (2 s)
     #[prost(uint32, tag="10")]
     pub grace_ms: u32,
-    /// since it last wrote anything; 0: none
+    /// longest time without output; 0: no limit
     #[prost(uint32, tag="16")]
     pub idle_timeout_ms: u32,
     /// CPU time of everything it started; 0: no limit
     #[prost(uint32, tag="17")]
     pub cpu_time_ms: u32,
-    /// what it leaves running goes on until the lease ends; else that is killed with it
+    /// what the program leaves running continues until the lease ends; else it is killed
     #[prost(bool, tag="20")]
     pub keep_background: bool,
-    /// Its output.
+    /// Output.
     ///
-    /// output sent and not acknowledged, both streams together, is never more than this: 64 KiB
+    /// maximum of output sent and not acknowledged, both streams together: 64 KiB to 1 MiB. At
     #[prost(uint64, tag="13")]
     pub window_bytes: u64,
-    /// to 1 MiB. The program then waits for a slow reader, and no other call on the connection
-    /// does. Nor are more than 60 events with output unacknowledged, however small they are:
-    /// acknowledge also after so many events (half of them, say), not only after so many
-    /// bytes. 0: no window; what the connection takes is sent, and a connection whose peer
-    /// does not read holds up its own executions
+    /// this maximum the program waits for the reader; other calls on the connection do not.
+    /// No more than 60 events with output may be unacknowledged either, however small they are:
+    /// so acknowledge after a number of events (30, for example) as well as after a number of
+    /// bytes. 0: no window: the connection's own flow control applies, and a client that does
+    /// not read blocks all executions of its connection
     ///
-    /// of each of its streams; 0: no limit
+    /// maximum of each stream; 0: no limit
     #[prost(uint64, tag="14")]
     pub max_output_bytes: u64,
-    /// what is done at max_output_bytes
+    /// what happens at max_output_bytes
     #[prost(enumeration="OutputPolicy", tag="15")]
     pub output_policy: i32,
-    /// stdout and stderr are one pipe, in the order of writing: all is STDOUT
+    /// stdout and stderr share one pipe, so their order is kept: all output is STDOUT
     #[prost(bool, tag="26")]
     pub merge_output: bool,
-    /// When nobody watches.
+    /// Without a watcher.
     ///
-    /// when the last stream that watches it breaks, it goes on for so long, and can be attached
+    /// when its last watcher is gone, the execution continues for this time and Attach can resume
     #[prost(uint32, tag="18")]
     pub resumable_ms: u32,
-    /// to; when it has ended, its end and its last output are kept for so long. 0: it is
+    /// it; after its end, its result and last output are kept for this time. 0: it is
     /// cancelled, and not kept
     ///
-    /// with resumable_ms: what it does meanwhile
+    /// with resumable_ms: what happens to output in that time
     #[prost(enumeration="Unwatched", tag="19")]
     pub unwatched: i32,
 }
-/// A terminal's size in characters; 0 is 24 and 80.
+/// A terminal. Sizes are in characters; 0 means 24 rows and 80 columns.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Terminal {
@@ -168,7 +171,7 @@ pub struct Terminal {
     pub rows: u32,
     #[prost(uint32, tag="2")]
     pub columns: u32,
-    /// what is typed is not echoed, from the first byte on
+    /// input is not echoed, from the first byte on
     #[prost(bool, tag="3")]
     pub no_echo: bool,
 }
@@ -204,7 +207,7 @@ pub mod execute_event {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Started {
-    /// the execution's id, for all calls about it; secret, like a lease
+    /// the execution's id, for all calls on it; secret, like a lease
     #[prost(string, tag="1")]
     pub execution: ::prost::alloc::string::String,
     /// the member it runs in, for logs
@@ -214,40 +217,40 @@ pub struct Started {
     #[prost(uint32, tag="3")]
     pub watcher: u32,
 }
-/// Bytes of a stream that this watcher does not get: they were no longer held when it came to them.
+/// Bytes of a stream that this watcher does not get, because they were no longer held.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Dropped {
     #[prost(enumeration="OutputStream", tag="1")]
     pub stream: i32,
-    /// of the first of them; the next Output of this stream begins at offset + bytes
+    /// of the first of these bytes; the next Output of this stream begins at offset + bytes
     #[prost(uint64, tag="2")]
     pub offset: u64,
     #[prost(uint64, tag="3")]
     pub bytes: u64,
 }
-/// Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
-/// with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+/// Something that a piece of code displays, in one or more formats. A display is always sent whole, and its size counts
+/// against the window. One that does not fit in the rest of the window is sent when less than a quarter of the window is
 /// unacknowledged.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Display {
-    /// to acknowledge it with, or to go on after it; as if events were a stream of bytes
+    /// position after this event in the stream of events, for Acknowledge and Attach
     #[prost(uint64, tag="1")]
     pub position: u64,
-    /// the same thing in each form
+    /// the same content in each format
     #[prost(message, repeated, tag="2")]
     pub data: ::prost::alloc::vec::Vec<MimeData>,
-    /// a name that a later display may refer to; empty: none
+    /// a later display can refer to it; empty: none
     #[prost(string, tag="3")]
     pub id: ::prost::alloc::string::String,
-    /// it takes the place of those with this id
+    /// it replaces the displays with this id
     #[prost(bool, tag="4")]
     pub update: bool,
-    /// the value of the piece's last expression
+    /// it is the value of the piece's last expression
     #[prost(bool, tag="5")]
     pub result: bool,
-    /// forms that were too large
+    /// formats that were too large
     #[prost(message, repeated, tag="6")]
     pub left_out: ::prost::alloc::vec::Vec<LeftOut>,
 }
@@ -261,7 +264,7 @@ pub struct MimeData {
     #[prost(bytes="bytes", tag="2")]
     pub data: ::prost::bytes::Bytes,
 }
-/// A form of a display that was larger than the server's max_display together with those before it.
+/// A format that was left out of a display because the display would have been larger than the server's max_display.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeftOut {
@@ -283,21 +286,21 @@ pub struct Failure {
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag="3")]
     pub message: ::prost::alloc::string::String,
-    /// lines for people, without line feeds, the innermost call last
+    /// lines to show to people, without line feeds, the innermost call last
     #[prost(string, repeated, tag="4")]
     pub traceback: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// A piece of code waits for a line of its standard input. Answer with Input, "\n" included.
+/// A piece of code waits for a line on its standard input. Answer with Input, "\n" included.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Prompt {
     /// as in Display
     #[prost(uint64, tag="1")]
     pub position: u64,
-    /// what it asks
+    /// the question
     #[prost(string, tag="2")]
     pub text: ::prost::alloc::string::String,
-    /// what is typed is not to be shown
+    /// the input must not be shown
     #[prost(bool, tag="3")]
     pub password: bool,
 }
@@ -306,21 +309,21 @@ pub struct Prompt {
 pub struct Output {
     #[prost(enumeration="OutputStream", tag="1")]
     pub stream: i32,
-    /// of data's first byte in this stream; no gaps but those that Dropped tells
+    /// of data's first byte in this stream; there are no gaps except those that Dropped reports
     #[prost(uint64, tag="2")]
     pub offset: u64,
     /// at most 32 KiB, never empty
     #[prost(bytes="bytes", tag="3")]
     pub data: ::prost::bytes::Bytes,
 }
-/// Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream.
+/// Only for Connect: the other side has ended its direction; the client may still send. Follows the last Output.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OutputEnded {
     /// STDOUT
     #[prost(enumeration="OutputStream", tag="1")]
     pub stream: i32,
-    /// how many bytes it had
+    /// how many bytes were received in all
     #[prost(uint64, tag="2")]
     pub offset: u64,
 }
@@ -329,53 +332,53 @@ pub struct OutputEnded {
 pub struct Ended {
     #[prost(enumeration="EndCause", tag="1")]
     pub cause: i32,
-    /// 0 to 255, where it exited
+    /// 0 to 255, if it exited
     #[prost(int32, tag="2")]
     pub exit_code: i32,
-    /// the signal's number, where one ended it; else 0
+    /// number of the signal that ended it; else 0
     #[prost(int32, tag="3")]
     pub signal: i32,
-    /// the cause in words; empty where there is nothing to add
+    /// the cause in words; empty if there is nothing to add
     #[prost(string, tag="4")]
     pub message: ::prost::alloc::string::String,
     #[prost(enumeration="StartFailure", tag="5")]
     pub start_failure: i32,
     #[prost(message, optional, tag="6")]
     pub usage: ::core::option::Option<Usage>,
-    /// written by the program in all
+    /// all bytes that the program wrote
     #[prost(uint64, tag="7")]
     pub stdout_bytes: u64,
     #[prost(uint64, tag="8")]
     pub stderr_bytes: u64,
-    /// of them: written over max_output_bytes, or when nobody wanted it any more, and not sent
+    /// of these: not sent, since they were over max_output_bytes or nobody watched any more
     #[prost(uint64, tag="9")]
     pub stdout_truncated: u64,
     #[prost(uint64, tag="10")]
     pub stderr_truncated: u64,
-    /// processes of the container that the kernel killed at its memory limit meanwhile
+    /// processes of the container that the kernel killed at its memory limit in this time
     #[prost(uint64, tag="11")]
     pub out_of_memory_kills: u64,
-    /// of a piece of code: its context ended with it. exit_code or signal are the interpreter's then;
+    /// only for a piece of code: its context ended too. Then exit_code or signal are the
     #[prost(bool, tag="12")]
     pub context_lost: bool,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Usage {
-    /// from fork to the end of the program, microseconds
+    /// from fork to the end of the program
     #[prost(uint64, tag="1")]
     pub wall_us: u64,
-    /// CPU time in user mode, waited-for children included
+    /// CPU time in user mode, including children it waited for
     #[prost(uint64, tag="2")]
     pub user_us: u64,
     /// CPU time in the kernel
     #[prost(uint64, tag="3")]
     pub system_us: u64,
-    /// the largest resident set of any one process of it
+    /// the largest resident set of any one of its processes
     #[prost(uint64, tag="4")]
     pub peak_memory_bytes: u64,
 }
-// In the following requests: `lease` is the lease the execution runs in, or ran in; empty for an Execute that named a pool.
+// In the following requests, `lease` is the lease of the execution; empty for an Execute without a lease.
 
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -385,23 +388,23 @@ pub struct AttachRequest {
     /// from Started
     #[prost(string, tag="2")]
     pub execution: ::prost::alloc::string::String,
-    /// where to go on: how much of each stream the caller has
+    /// where to continue: how much of each stream the caller has
     #[prost(uint64, tag="3")]
     pub stdout_offset: u64,
     #[prost(uint64, tag="4")]
     pub stderr_offset: u64,
-    /// instead: what is written from now on
+    /// instead of offsets: only output from now on
     #[prost(bool, tag="5")]
     pub from_now: bool,
     /// as in ExecuteRequest
     #[prost(uint64, tag="6")]
     pub window_bytes: u64,
-    /// never slows the program: when this watcher is too slow, it misses output, and Dropped
+    /// an observer never slows the program: if it is too slow, it misses output, which Dropped
     #[prost(bool, tag="7")]
     pub observe: bool,
-    /// tells. Does not count as someone who watches when the last one goes
+    /// reports. It does not count as a watcher when the last watcher is gone
     ///
-    /// as stdout_offset, of displays, failures and prompts: the last one's position
+    /// as stdout_offset, for Display, Failure and Prompt: position of the last one
     #[prost(uint64, tag="8")]
     pub events_position: u64,
 }
@@ -430,12 +433,12 @@ pub struct AcknowledgeRequest {
     /// from this stream's Started
     #[prost(uint32, tag="3")]
     pub watcher: u32,
-    /// all before it was consumed; less than the last time changes nothing
+    /// all bytes before it were consumed; a lower offset than before changes nothing
     #[prost(uint64, tag="4")]
     pub stdout_offset: u64,
     #[prost(uint64, tag="5")]
     pub stderr_offset: u64,
-    /// likewise: of the last Display, Failure or Prompt that was consumed
+    /// position of the last Display, Failure or Prompt that was consumed
     #[prost(uint64, tag="6")]
     pub events_position: u64,
 }
@@ -450,7 +453,7 @@ pub struct InputRequest {
     pub lease: ::prost::alloc::string::String,
     #[prost(string, tag="2")]
     pub execution: ::prost::alloc::string::String,
-    /// of data's first byte in the standard input; ExecuteRequest.stdin counts
+    /// of data's first byte in the standard input, where ExecuteRequest.stdin counts too
     #[prost(uint64, tag="3")]
     pub offset: u64,
     /// at most 256 KiB
@@ -463,7 +466,7 @@ pub struct InputRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InputResponse {
-    /// of the next byte that is expected
+    /// offset of the next byte that is expected
     #[prost(uint64, tag="1")]
     pub offset: u64,
 }
@@ -480,10 +483,12 @@ pub struct SignalRequest {
     /// instead of the number: "INT", "SIGINT" …
     #[prost(string, tag="4")]
     pub name: ::prost::alloc::string::String,
-    /// instead: ends the execution: TERM, a grace, KILL of everything it started
+    /// instead of a signal: ends the execution with TERM, a grace period, and KILL of everything
     #[prost(bool, tag="5")]
     pub cancel: bool,
-    /// with cancel; 0: the execution's own
+    /// it started
+    ///
+    /// with cancel; 0: grace_ms of the execution
     #[prost(uint32, tag="6")]
     pub grace_ms: u32,
 }
@@ -514,7 +519,7 @@ pub struct ListExecutionsRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListExecutionsResponse {
-    /// the oldest first
+    /// oldest first
     #[prost(message, repeated, tag="1")]
     pub executions: ::prost::alloc::vec::Vec<ExecutionInfo>,
 }
@@ -523,20 +528,20 @@ pub struct ListExecutionsResponse {
 pub struct ExecutionInfo {
     #[prost(string, tag="1")]
     pub execution: ::prost::alloc::string::String,
-    /// shortened where it is long
+    /// shortened if it is long
     #[prost(string, repeated, tag="2")]
     pub argv: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// since it was asked for
+    /// since it was requested
     #[prost(uint64, tag="3")]
     pub age_ms: u64,
     #[prost(uint32, tag="4")]
     pub watchers: u32,
-    /// that have come from it by now
+    /// received from it so far
     #[prost(uint64, tag="5")]
     pub stdout_bytes: u64,
     #[prost(uint64, tag="6")]
     pub stderr_bytes: u64,
-    /// Attach gets all from this offset on
+    /// output from this offset on is still held for Attach
     #[prost(uint64, tag="7")]
     pub stdout_held_from: u64,
     #[prost(uint64, tag="8")]
@@ -546,10 +551,10 @@ pub struct ExecutionInfo {
     /// absent while it runs
     #[prost(message, optional, tag="10")]
     pub ended: ::core::option::Option<Ended>,
-    /// argv, where it is not UTF-8
+    /// argv, if it is not UTF-8
     #[prost(bytes="bytes", repeated, tag="11")]
     pub argv_raw: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// that it runs in; argv is then the language and the code
+    /// the context it runs in; then argv is the language and the code
     #[prost(string, tag="12")]
     pub context: ::prost::alloc::string::String,
     #[prost(uint64, tag="13")]
@@ -562,30 +567,30 @@ pub struct ConnectRequest {
     pub lease: ::prost::alloc::string::String,
     /// Where to: path or port.
     ///
-    /// of a unix socket: absolute
+    /// absolute path of a unix socket
     #[prost(string, tag="2")]
     pub path: ::prost::alloc::string::String,
     /// instead of path: one that is not UTF-8
     #[prost(bytes="bytes", tag="3")]
     pub path_raw: ::prost::bytes::Bytes,
-    /// of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535
+    /// 1 to 65535, of 127.0.0.1, or of ::1 if nothing listens on 127.0.0.1
     #[prost(uint32, tag="4")]
     pub port: u32,
-    /// how long to wait until somebody listens there; 0: not at all
+    /// the longest wait until something listens there; 0: no wait
     #[prost(uint32, tag="5")]
     pub wait_ms: u32,
-    /// For how long. What is over its limit is closed.
+    /// Limits of time. At a limit the connection is closed.
     ///
-    /// 0: the longest that the server allows (24 h)
+    /// longest duration; 0: the server's maximum (24 h)
     #[prost(uint32, tag="6")]
     pub timeout_ms: u32,
-    /// since bytes last went either way; 0: none
+    /// longest time without bytes in either direction; 0: no limit
     #[prost(uint32, tag="7")]
     pub idle_timeout_ms: u32,
-    /// as in ExecuteRequest: whoever sends in the container then waits for a slow reader
+    /// as in ExecuteRequest; here the sender in the container waits for a slow reader
     #[prost(uint64, tag="8")]
     pub window_bytes: u64,
-    /// as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost
+    /// as in ExecuteRequest; without a watcher the other side waits, and nothing is lost
     #[prost(uint32, tag="9")]
     pub resumable_ms: u32,
 }
@@ -616,10 +621,10 @@ pub struct OpenContextRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenContextResponse {
-    /// its id, for all calls about it
+    /// its id, for all calls on it
     #[prost(string, tag="1")]
     pub context: ::prost::alloc::string::String,
-    /// of the interpreter: "3.11.2"; empty where it does not tell
+    /// of the interpreter: "3.11.2"; empty if unknown
     #[prost(string, tag="2")]
     pub version: ::prost::alloc::string::String,
 }
@@ -662,7 +667,7 @@ pub struct ListContextsRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListContextsResponse {
-    /// the oldest first
+    /// oldest first
     #[prost(message, repeated, tag="1")]
     pub contexts: ::prost::alloc::vec::Vec<ContextInfo>,
 }
@@ -676,13 +681,13 @@ pub struct ContextInfo {
     /// of the interpreter
     #[prost(string, tag="3")]
     pub version: ::prost::alloc::string::String,
-    /// since it was asked for
+    /// since it was requested
     #[prost(uint64, tag="4")]
     pub age_ms: u64,
-    /// that were run in it, the one that runs included
+    /// number of pieces run in it, including the running one
     #[prost(uint64, tag="5")]
     pub pieces: u64,
-    /// the piece that runs; empty: none
+    /// the piece that is running; empty: none
     #[prost(string, tag="6")]
     pub execution: ::prost::alloc::string::String,
 }
@@ -696,14 +701,14 @@ pub struct CompleteRequest {
     /// at most 1 MiB
     #[prost(string, tag="3")]
     pub code: ::prost::alloc::string::String,
-    /// where in it, in bytes of UTF-8
+    /// position in code, in bytes of UTF-8
     #[prost(uint64, tag="4")]
     pub cursor: u64,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CompleteResponse {
-    /// each may stand in the place of the text from start to end
+    /// each can replace the text from start to end
     #[prost(string, repeated, tag="1")]
     pub matches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// in bytes of UTF-8
@@ -722,10 +727,10 @@ pub struct InspectRequest {
     /// at most 1 MiB
     #[prost(string, tag="3")]
     pub code: ::prost::alloc::string::String,
-    /// where in it, in bytes of UTF-8
+    /// position in code, in bytes of UTF-8
     #[prost(uint64, tag="4")]
     pub cursor: u64,
-    /// more: the source, where there is one
+    /// with more detail: the source code, if there is any
     #[prost(bool, tag="5")]
     pub detail: bool,
 }
@@ -734,14 +739,14 @@ pub struct InspectRequest {
 pub struct InspectResponse {
     #[prost(bool, tag="1")]
     pub found: bool,
-    /// what is known, in one or more forms
+    /// the description, in one or more formats
     #[prost(message, repeated, tag="2")]
     pub data: ::prost::alloc::vec::Vec<MimeData>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FileInfo {
-    /// in its directory; of ReadFile: the path as asked
+    /// in its directory; in ReadFile: the requested path
     #[prost(string, tag="1")]
     pub name: ::prost::alloc::string::String,
     #[prost(enumeration="FileType", tag="2")]
@@ -759,10 +764,10 @@ pub struct FileInfo {
     pub uid: u32,
     #[prost(uint32, tag="7")]
     pub gid: u32,
-    /// of a link, as it is written there
+    /// for a link: its target as stored
     #[prost(bytes="bytes", tag="8")]
     pub link_target: ::prost::bytes::Bytes,
-    /// the name, where it is not UTF-8
+    /// the name, if it is not UTF-8
     #[prost(bytes="bytes", tag="9")]
     pub name_raw: ::prost::bytes::Bytes,
 }
@@ -779,16 +784,16 @@ pub struct WriteFileRequest {
     /// permission bits; 0: 0644
     #[prost(uint32, tag="4")]
     pub mode: u32,
-    /// directories that are missing on the way are made
+    /// makes missing parent directories
     #[prost(bool, tag="5")]
     pub create_parents: bool,
-    /// this is not the last call
+    /// more calls follow
     #[prost(bool, tag="6")]
     pub more: bool,
-    /// from the first call's answer, in all that follow it; then path and mode are ignored
+    /// in all calls after the first: from the first call's answer; then path and mode are ignored
     #[prost(string, tag="7")]
     pub upload: ::prost::alloc::string::String,
-    /// of data's first byte in the file; a call that was lost is simply made again
+    /// of data's first byte in the file; a lost call can be repeated
     #[prost(uint64, tag="8")]
     pub offset: u64,
     /// instead of path: one that is not UTF-8
@@ -798,10 +803,10 @@ pub struct WriteFileRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WriteFileResponse {
-    /// with more. What waits for its next call for more than 60 s is given up
+    /// set if more calls follow. An upload without a call for 60 s is discarded
     #[prost(string, tag="1")]
     pub upload: ::prost::alloc::string::String,
-    /// of the next byte that is expected
+    /// offset of the next byte that is expected
     #[prost(uint64, tag="2")]
     pub offset: u64,
 }
@@ -812,10 +817,10 @@ pub struct ReadFileRequest {
     pub lease: ::prost::alloc::string::String,
     #[prost(string, tag="2")]
     pub path: ::prost::alloc::string::String,
-    /// where to begin
+    /// first byte to read
     #[prost(uint64, tag="3")]
     pub offset: u64,
-    /// bytes at most; 0: all to the end
+    /// maximum number of bytes; 0: all to the end
     #[prost(uint64, tag="4")]
     pub length: u64,
     /// as in ExecuteRequest
@@ -838,7 +843,7 @@ pub mod file_event {
     pub enum Event {
         #[prost(message, tag="1")]
         Start(super::FileStart),
-        /// STDOUT; its offset counts from the first byte sent, not from the file's
+        /// STDOUT; offset counts from the first byte sent, not from the start of the file
         #[prost(message, tag="2")]
         Output(super::Output),
         #[prost(message, tag="3")]
@@ -853,14 +858,14 @@ pub struct FileStart {
     pub execution: ::prost::alloc::string::String,
     #[prost(uint32, tag="2")]
     pub watcher: u32,
-    /// of ReadFile
+    /// only in ReadFile
     #[prost(message, optional, tag="3")]
     pub info: ::core::option::Option<FileInfo>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FileEnd {
-    /// sent in all
+    /// number of bytes sent
     #[prost(uint64, tag="1")]
     pub bytes: u64,
 }
@@ -878,7 +883,7 @@ pub struct ListDirectoryRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDirectoryResponse {
-    /// some of them; several of these follow each other where there are many
+    /// a part of the entries; a large directory comes in several responses
     #[prost(message, repeated, tag="1")]
     pub entries: ::prost::alloc::vec::Vec<FileInfo>,
 }
@@ -889,7 +894,7 @@ pub struct StatRequest {
     pub lease: ::prost::alloc::string::String,
     #[prost(string, tag="2")]
     pub path: ::prost::alloc::string::String,
-    /// of a link: what it leads to
+    /// follows a link
     #[prost(bool, tag="3")]
     pub follow: bool,
     /// instead of path: one that is not UTF-8
@@ -899,7 +904,7 @@ pub struct StatRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatResponse {
-    /// its name is the path as asked
+    /// its name is the requested path
     #[prost(message, optional, tag="1")]
     pub info: ::core::option::Option<FileInfo>,
 }
@@ -913,7 +918,7 @@ pub struct MakeDirectoryRequest {
     /// permission bits; 0: 0755
     #[prost(uint32, tag="3")]
     pub mode: u32,
-    /// directories that are missing on the way are made; it may be there already
+    /// makes missing parent directories; the directory may exist
     #[prost(bool, tag="4")]
     pub parents: bool,
     /// instead of path: one that is not UTF-8
@@ -933,7 +938,7 @@ pub struct RenameFileRequest {
     pub from: ::prost::alloc::string::String,
     #[prost(string, tag="3")]
     pub to: ::prost::alloc::string::String,
-    /// FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path
+    /// FAILED_PRECONDITION (ALREADY_EXISTS) if the new path exists
     #[prost(bool, tag="4")]
     pub no_replace: bool,
     /// instead of from: one that is not UTF-8
@@ -993,10 +998,10 @@ pub struct WriteArchiveRequest {
     /// at most 256 KiB
     #[prost(bytes="bytes", tag="3")]
     pub data: ::prost::bytes::Bytes,
-    /// this is not the last call
+    /// more calls follow
     #[prost(bool, tag="4")]
     pub more: bool,
-    /// from the first call's answer, in all that follow it; then path is ignored
+    /// in all calls after the first: from the first call's answer; then path is ignored
     #[prost(string, tag="5")]
     pub upload: ::prost::alloc::string::String,
     /// of data's first byte in the archive
@@ -1009,13 +1014,13 @@ pub struct WriteArchiveRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WriteArchiveResponse {
-    /// with more. What waits for its next call for more than 60 s is given up
+    /// set if more calls follow. An upload without a call for 60 s is discarded
     #[prost(string, tag="1")]
     pub upload: ::prost::alloc::string::String,
-    /// of the next byte that is expected
+    /// offset of the next byte that is expected
     #[prost(uint64, tag="2")]
     pub offset: u64,
-    /// unpacked, with the last call
+    /// in the last call's answer: number of files unpacked
     #[prost(uint64, tag="3")]
     pub files: u64,
 }
@@ -1048,14 +1053,14 @@ pub struct ReleaseResponse {
 pub struct RenewRequest {
     #[prost(string, tag="1")]
     pub lease: ::prost::alloc::string::String,
-    /// how long the lease lasts without use from now on, over the server's limit: that limit;
+    /// time to live without use, from now on; over the server's limit: that limit; 0: as before
     #[prost(uint32, tag="2")]
     pub ttl_ms: u32,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RenewResponse {
-    /// the time left: the lease ends then, if it is not used until then
+    /// time left until the lease ends, if it is not used
     #[prost(uint32, tag="1")]
     pub ttl_ms: u32,
 }
@@ -1066,7 +1071,7 @@ pub struct StatsRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchStatsRequest {
-    /// between two snapshots; 0: 1000; less than 100: 100
+    /// between two snapshots; 0 means 1000; less than 100 means 100
     #[prost(uint32, tag="1")]
     pub interval_ms: u32,
 }
@@ -1087,21 +1092,21 @@ pub struct StatsResponse {
     /// running now
     #[prost(uint32, tag="5")]
     pub executions: u32,
-    /// as configured, then those that no longer are and still have members
+    /// the configured pools, then removed ones that still have members
     #[prost(message, repeated, tag="6")]
     pub pools: ::prost::alloc::vec::Vec<PoolStats>,
-    /// what all members' limits together may reach
+    /// maximum of memory_used_bytes
     #[prost(uint64, tag="7")]
     pub memory_budget_bytes: u64,
-    /// the sum of the members' limits now
+    /// sum of the memory limits of all members
     #[prost(uint64, tag="8")]
     pub memory_used_bytes: u64,
-    /// the server's own memory that is held for callers now: requests that wait, unfinished
+    /// the server's own memory in use for callers: waiting requests, unfinished frames,
     #[prost(uint64, tag="9")]
     pub held_bytes: u64,
-    /// frames, queues, rings
+    /// queues, ring buffers
     ///
-    /// what that may reach; over it calls get RESOURCE_EXHAUSTED (MEMORY_LIMIT)
+    /// maximum of held_bytes; over it calls fail with RESOURCE_EXHAUSTED (MEMORY_LIMIT)
     #[prost(uint64, tag="10")]
     pub held_budget_bytes: u64,
 }
@@ -1112,13 +1117,13 @@ pub struct PoolStats {
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag="2")]
     pub image: ::prost::alloc::string::String,
-    /// members kept idle
+    /// number of idle members that the pool keeps
     #[prost(uint32, tag="3")]
     pub target: u32,
-    /// members in all states together, at most
+    /// maximum of members in all states together
     #[prost(uint32, tag="4")]
     pub max: u32,
-    /// the states: starting + idle + leased + resetting + stopping are all members
+    /// members by state: starting + idle + leased + resetting + stopping are all
     #[prost(uint32, tag="5")]
     pub starting: u32,
     #[prost(uint32, tag="6")]
@@ -1127,26 +1132,26 @@ pub struct PoolStats {
     pub leased: u32,
     #[prost(uint32, tag="8")]
     pub stopping: u32,
-    /// Acquires in line
+    /// queued Acquires
     #[prost(uint32, tag="9")]
     pub waiters: u32,
-    /// of the first in line
+    /// of the first queued Acquire
     #[prost(uint64, tag="10")]
     pub oldest_wait_ms: u64,
-    /// a create is wanted, and a limit is in its way
+    /// the pool is throttled: it would create a member, but a limit prevents it
     #[prost(bool, tag="11")]
     pub held: bool,
-    /// which limit
+    /// the limit
     #[prost(string, tag="12")]
     pub held_reason: ::prost::alloc::string::String,
     #[prost(enumeration="BreakerState", tag="13")]
     pub breaker: i32,
-    /// class of the last failure: "image missing", "runtime unreachable", "out of memory",
+    /// kind of the last failure: "image missing", "runtime unreachable", "out of memory",
     #[prost(string, tag="14")]
     pub cause: ::prost::alloc::string::String,
     /// "invalid configuration", "not ready in time", "failed"; empty when closed
     ///
-    /// the runtime's own words
+    /// the runtime's error message
     #[prost(string, tag="15")]
     pub cause_message: ::prost::alloc::string::String,
     #[prost(uint32, tag="16")]
@@ -1154,50 +1159,48 @@ pub struct PoolStats {
     /// with OPEN
     #[prost(uint64, tag="17")]
     pub next_try_in_ms: u64,
-    /// tried since the start
+    /// attempts since the server started
     #[prost(uint64, tag="18")]
     pub creates: u64,
     #[prost(uint64, tag="19")]
     pub create_failures: u64,
-    /// handed out since the start
+    /// granted since the server started
     #[prost(uint64, tag="20")]
     pub leases: u64,
-    /// members gone since the start
+    /// members removed since the server started
     #[prost(uint64, tag="21")]
     pub destroyed: u64,
-    /// released, and being made as new
+    /// released, being reset
     #[prost(uint32, tag="22")]
     pub resetting: u32,
-    /// those of idle that were made like an earlier configuration says; they go as new ones
+    /// idle members made from an earlier configuration; they are replaced as new ones get warm
     #[prost(uint32, tag="23")]
     pub outdated: u32,
-    /// get warm
-    ///
-    /// Acquires are refused, and nothing is created
+    /// Acquires are refused, and no member is created
     #[prost(bool, tag="24")]
     pub draining: bool,
-    /// resets since the start that ended in a clean member
+    /// successful resets since the server started
     #[prost(uint64, tag="25")]
     pub recycled: u64,
-    /// members given up since the start, by reason; reasons with none are left out:
+    /// members retired since the server started, by reason, reasons with 0 left out:
     #[prost(btree_map="string, uint64", tag="26")]
     pub retired: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
     /// "released", "lease expired", "connection closed", "died", "age", "idle", "uses",
     /// "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
     ///
-    /// how long Acquires took from coming in to the member being theirs, recent ones mostly:
+    /// time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,
     #[prost(uint64, tag="27")]
     pub acquire_p50_us: u64,
-    /// quantiles in microseconds, at most 25 % too high; those that got no member are not
+    /// in microseconds, at most 25 % too high; Acquires that got no member are not counted;
     #[prost(uint64, tag="28")]
     pub acquire_p90_us: u64,
-    /// in them; 0 before the first
+    /// 0 before the first
     #[prost(uint64, tag="29")]
     pub acquire_p99_us: u64,
-    /// Acquires, as the target of a pool that follows demand is computed from them
+    /// rate of Acquires, from which a pool that follows demand computes its target
     #[prost(double, tag="30")]
     pub arrivals_per_second: f64,
-    /// what a create takes, recent ones mostly; 0 before the first
+    /// duration of a create, weighted to recent ones; 0 before the first
     #[prost(uint64, tag="31")]
     pub create_us: u64,
 }
@@ -1211,38 +1214,38 @@ pub struct ResetBackoffRequest {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResetBackoffResponse {
-    /// those whose breaker was not closed, and now is
+    /// pools whose breaker was open and is now closed
     #[prost(string, repeated, tag="1")]
     pub pools: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResizeRequest {
-    /// always named, also the default one
+    /// required, also for the default pool
     #[prost(string, tag="1")]
     pub pool: ::prost::alloc::string::String,
-    /// absent: as it is
+    /// absent: unchanged
     #[prost(oneof="resize_request::NewSize", tags="2")]
     pub new_size: ::core::option::Option<resize_request::NewSize>,
-    /// absent: as it is
+    /// absent: unchanged
     #[prost(oneof="resize_request::NewMax", tags="3")]
     pub new_max: ::core::option::Option<resize_request::NewMax>,
 }
 /// Nested message and enum types in `ResizeRequest`.
 pub mod resize_request {
-    /// absent: as it is
+    /// absent: unchanged
     #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum NewSize {
-        /// members kept idle; makes the size of a pool that follows demand fixed
+        /// idle members to keep; a pool that follows demand gets a fixed size
         #[prost(uint32, tag="2")]
         Size(u32),
     }
-    /// absent: as it is
+    /// absent: unchanged
     #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum NewMax {
-        /// members in all states together, at most; 1 or more
+        /// maximum of members in all states together; 1 or more
         #[prost(uint32, tag="3")]
         Max(u32),
     }
@@ -1250,7 +1253,7 @@ pub mod resize_request {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResizeResponse {
-    /// as they are now
+    /// the values in effect
     #[prost(uint32, tag="1")]
     pub size: u32,
     #[prost(uint32, tag="2")]
@@ -1259,14 +1262,14 @@ pub struct ResizeResponse {
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DrainRequest {
-    /// always named, also the default one
+    /// required, also for the default pool
     #[prost(string, tag="1")]
     pub pool: ::prost::alloc::string::String,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DrainResponse {
-    /// leases that go on; ListMembers and Stats show when they have ended
+    /// leases that continue; ListMembers and Stats show when they have ended
     #[prost(uint32, tag="1")]
     pub leased: u32,
 }
@@ -1293,28 +1296,28 @@ pub struct Member {
     pub pool: ::prost::alloc::string::String,
     #[prost(enumeration="MemberState", tag="3")]
     pub state: i32,
-    /// since it got ready; 0 before
+    /// since it became ready; 0 before that
     #[prost(uint64, tag="4")]
     pub age_ms: u64,
-    /// how often it was leased
+    /// number of leases so far
     #[prost(uint32, tag="5")]
     pub uses: u32,
-    /// it was made like an earlier configuration says
+    /// it was made from an earlier configuration
     #[prost(bool, tag="6")]
     pub outdated: bool,
 }
-/// The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come.
+/// The reason of a failure, more precise than its code. google.rpc.ErrorInfo.reason holds its name. Reasons may be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ErrorReason {
     Unspecified = 0,
     /// Files:
     ///
-    /// NOT_FOUND: nothing is at the path, or no directory to write it into
+    /// NOT_FOUND: nothing is at the path, or its directory does not exist
     NoSuchFile = 1,
     /// FAILED_PRECONDITION
     IsADirectory = 2,
-    /// FAILED_PRECONDITION: also something on the way that is none
+    /// FAILED_PRECONDITION: the path, or a component of it, is not a directory
     NotADirectory = 3,
     /// FAILED_PRECONDITION
     AlreadyExists = 4,
@@ -1322,15 +1325,15 @@ pub enum ErrorReason {
     DirectoryNotEmpty = 5,
     /// FAILED_PRECONDITION: a device, a pipe or a socket
     NotAFile = 6,
-    /// PERMISSION_DENIED: a place that is not to be written to
+    /// PERMISSION_DENIED: the place cannot be written to
     ReadOnly = 7,
-    /// PERMISSION_DENIED: the path is, or leads, outside of the places it may be in
+    /// PERMISSION_DENIED: the path is outside the allowed places, or leads there
     Outside = 8,
-    /// PERMISSION_DENIED: the user may not
+    /// PERMISSION_DENIED: the user has no permission
     NotPermitted = 9,
     /// RESOURCE_EXHAUSTED
     NoSpace = 10,
-    /// FAILED_PRECONDITION: links that lead in a circle
+    /// FAILED_PRECONDITION: the symbolic links form a loop
     TooManyLinks = 11,
     /// INVALID_ARGUMENT
     NameTooLong = 12,
@@ -1338,31 +1341,31 @@ pub enum ErrorReason {
     BadArchive = 13,
     /// Leases and executions:
     ///
-    /// NOT_FOUND: it never was, or has ended
+    /// NOT_FOUND: it does not exist, or has ended
     NoSuchLease = 20,
-    /// NOT_FOUND: it never was, or is no longer kept
+    /// NOT_FOUND: it does not exist, or is no longer kept
     NoSuchExecution = 21,
     /// NOT_FOUND
     NoSuchPool = 22,
-    /// RESOURCE_EXHAUSTED: executions at a time in one lease
+    /// RESOURCE_EXHAUSTED: executions in flight in one lease
     ExecutionLimit = 23,
-    /// RESOURCE_EXHAUSTED: programs of one lease that have left something running
+    /// RESOURCE_EXHAUSTED: programs of one lease that left processes running
     BackgroundLimit = 24,
-    /// RESOURCE_EXHAUSTED: the line of a pool is full
+    /// RESOURCE_EXHAUSTED: the pool's queue of waiting Acquires is full
     WaiterLimit = 25,
-    /// RESOURCE_EXHAUSTED: what one client may have
+    /// RESOURCE_EXHAUSTED: a maximum per client: leases and waiting Acquires, calls, watchers, connections
     ClientLimit = 26,
-    /// RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it
+    /// RESOURCE_EXHAUSTED: the server's memory for callers, or one client's share of it
     MemoryLimit = 27,
     /// RESOURCE_EXHAUSTED
     MessageTooLarge = 28,
     /// FAILED_PRECONDITION: the standard input has ended
     InputEnded = 29,
-    /// FAILED_PRECONDITION: bytes in between are missing
+    /// FAILED_PRECONDITION: bytes before this offset are missing
     InputGap = 30,
-    /// FAILED_PRECONDITION
+    /// FAILED_PRECONDITION: the execution has no terminal
     NoTerminal = 31,
-    /// UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try
+    /// UNAVAILABLE: creating members failed; metadata "retry_after_ms" is the time until the next try
     BreakerOpen = 32,
     /// UNAVAILABLE
     ShuttingDown = 33,
@@ -1370,19 +1373,19 @@ pub enum ErrorReason {
     DrainingPool = 34,
     /// Contexts:
     ///
-    /// NOT_FOUND: it never was, was closed, or is lost
+    /// NOT_FOUND: it does not exist, was closed, or is lost
     NoSuchContext = 35,
     /// RESOURCE_EXHAUSTED: contexts of one lease
     ContextLimit = 36,
-    /// FAILED_PRECONDITION: a piece of code runs in it
+    /// FAILED_PRECONDITION: a piece of code is running in it
     ContextBusy = 37,
-    /// FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
+    /// FAILED_PRECONDITION: its interpreter is missing, too old, has ended, or can't be copied
     ContextStartFailed = 38,
     /// Connections:
     ///
-    /// FAILED_PRECONDITION: nobody listens there, or whoever does takes no more
+    /// FAILED_PRECONDITION: nothing listens there, or its backlog is full
     ConnectionRefused = 40,
-    /// FAILED_PRECONDITION: what is at the path is no socket, or none of streams
+    /// FAILED_PRECONDITION: the path is not a stream socket
     NotASocket = 41,
     /// RESOURCE_EXHAUSTED: connections of one lease
     ConnectionLimit = 42,
@@ -1478,9 +1481,9 @@ impl ErrorReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum OutputPolicy {
-    /// the program goes on, the rest is counted, and Ended says how much that was
+    /// the program continues; the rest is counted, not sent, and Ended has the count
     TruncateOutput = 0,
-    /// it is ended: OUTPUT_LIMIT
+    /// the program is ended: OUTPUT_LIMIT
     KillAtLimit = 1,
 }
 impl OutputPolicy {
@@ -1506,9 +1509,9 @@ impl OutputPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Unwatched {
-    /// the last 1 MiB of each stream is kept; who comes late is told what was dropped
+    /// the program continues; the last 1 MiB of each stream is kept, and Dropped reports the rest
     RunOn = 0,
-    /// once that is full of what nobody has read, it blocks in its write, and nothing is lost
+    /// the program blocks when 1 MiB of unread output is kept; nothing is lost
     Wait = 1,
 }
 impl Unwatched {
@@ -1536,7 +1539,7 @@ impl Unwatched {
 pub enum OutputStream {
     Stdout = 0,
     Stderr = 1,
-    /// of no Output: Display, Failure and Prompt, of which `position` counts the bytes
+    /// never in an Output: stands for Display, Failure and Prompt, whose `position` counts their bytes
     Events = 2,
 }
 impl OutputStream {
@@ -1565,19 +1568,19 @@ impl OutputStream {
 #[repr(i32)]
 pub enum EndCause {
     Unspecified = 0,
-    /// by itself: exit_code
+    /// the program exited: exit_code
     Exited = 1,
-    /// by a signal that Berth did not send: signal
+    /// a signal that Berth did not send ended it: signal
     Signalled = 2,
-    /// timeout_ms passed; exit_code or signal say how it then went
+    /// timeout_ms passed; exit_code or signal say how the program then ended
     TimedOut = 3,
     /// the kernel killed it, or a child of it, at the container's memory limit
     OutOfMemory = 4,
     /// it wrote more than max_output_bytes, with KILL_AT_LIMIT
     OutputLimit = 5,
-    /// by Signal, by the call's deadline, by its connection's end or by its lease's end
+    /// cancelled by Signal, the call's deadline, the end of its connection or of its lease
     Cancelled = 6,
-    /// the container went away under it
+    /// the container died
     ContainerLost = 7,
     /// it never ran: start_failure and message say why
     StartFailed = 8,
@@ -1587,9 +1590,9 @@ pub enum EndCause {
     IdleTimeout = 10,
     /// it used cpu_time_ms
     CpuTimeLimit = 11,
-    /// the context it was to run in had ended, or broke the rules; message says which
+    /// its context had ended, or violated the protocol; message says which
     ContextLost = 12,
-    /// of Connect: the other side broke the connection off, with bytes on their way that nobody took
+    /// only for Connect: the other side reset the connection; bytes in flight may be lost
     ConnectionReset = 13,
 }
 impl EndCause {
@@ -1644,9 +1647,9 @@ pub enum StartFailure {
     ProgramNotFound = 1,
     /// a shell would say 126
     ProgramNotExecutable = 2,
-    /// the working directory is not there, or not to be entered
+    /// the working directory does not exist, or can't be entered
     BadCwd = 3,
-    /// no process or no memory left in the container
+    /// the container has no process or memory left
     NoResources = 4,
 }
 impl StartFailure {
@@ -1714,11 +1717,11 @@ impl FileType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum BreakerState {
-    /// creates go on
+    /// members are created as needed
     Closed = 0,
-    /// no create until next_try_in_ms
+    /// no member is created until next_try_in_ms
     Open = 1,
-    /// one create is being tried
+    /// one create is tried
     HalfOpen = 2,
 }
 impl BreakerState {
@@ -1750,9 +1753,9 @@ pub enum MemberState {
     Starting = 1,
     Idle = 2,
     Leased = 3,
-    /// released, and being made as new
+    /// released, being reset
     Resetting = 4,
-    /// given up; counts until the runtime has confirmed that it is gone
+    /// being removed; counts until the runtime has confirmed the removal
     Stopping = 5,
 }
 impl MemberState {

@@ -10,7 +10,7 @@ pub struct Request {
     /// the encoded request message
     #[prost(bytes="bytes", tag="3")]
     pub payload: ::prost::bytes::Bytes,
-    /// time left for the call in nanoseconds; 0 is none
+    /// time left for the call in nanoseconds; 0: no deadline
     #[prost(int64, tag="4")]
     pub timeout_nano: i64,
     #[prost(message, repeated, tag="5")]
@@ -34,7 +34,7 @@ pub struct KeyValue {
     #[prost(string, tag="2")]
     pub value: ::prost::alloc::string::String,
 }
-/// google.rpc.Status, kept here so that no other .proto file is needed.
+/// google.rpc.Status, repeated here so that no other .proto file is needed.
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Status {
@@ -55,14 +55,14 @@ pub struct Any {
     #[prost(bytes="bytes", tag="2")]
     pub value: ::prost::bytes::Bytes,
 }
-/// google.rpc.ErrorInfo, which comes in `details` with the type URL "type.googleapis.com/google.rpc.ErrorInfo".
+/// google.rpc.ErrorInfo. It is in `details`, with the type URL "type.googleapis.com/google.rpc.ErrorInfo".
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ErrorInfo {
-    /// UPPER_SNAKE_CASE; of Berth, the name of a berth.v1.ErrorReason
+    /// UPPER_SNAKE_CASE; from Berth: the name of a berth.v1.ErrorReason
     #[prost(string, tag="1")]
     pub reason: ::prost::alloc::string::String,
-    /// whose reason it is: "berth.dev"
+    /// who defines the reason: "berth.dev"
     #[prost(string, tag="2")]
     pub domain: ::prost::alloc::string::String,
     #[prost(btree_map="string, string", tag="3")]

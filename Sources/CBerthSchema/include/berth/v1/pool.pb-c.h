@@ -108,7 +108,7 @@ typedef struct Berth__V1__Member Berth__V1__Member;
 /* --- enums --- */
 
 /*
- * The finer kind of a failure, by its name in google.rpc.ErrorInfo.reason. More may come.
+ * The reason of a failure, more precise than its code. google.rpc.ErrorInfo.reason holds its name. Reasons may be added.
  */
 typedef enum _Berth__V1__ErrorReason {
   BERTH__V1__ERROR_REASON__ERROR_REASON_UNSPECIFIED = 0,
@@ -116,7 +116,7 @@ typedef enum _Berth__V1__ErrorReason {
    * Files:
    */
   /*
-   * NOT_FOUND: nothing is at the path, or no directory to write it into
+   * NOT_FOUND: nothing is at the path, or its directory does not exist
    */
   BERTH__V1__ERROR_REASON__NO_SUCH_FILE = 1,
   /*
@@ -124,7 +124,7 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__IS_A_DIRECTORY = 2,
   /*
-   * FAILED_PRECONDITION: also something on the way that is none
+   * FAILED_PRECONDITION: the path, or a component of it, is not a directory
    */
   BERTH__V1__ERROR_REASON__NOT_A_DIRECTORY = 3,
   /*
@@ -140,15 +140,15 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__NOT_A_FILE = 6,
   /*
-   * PERMISSION_DENIED: a place that is not to be written to
+   * PERMISSION_DENIED: the place cannot be written to
    */
   BERTH__V1__ERROR_REASON__READ_ONLY = 7,
   /*
-   * PERMISSION_DENIED: the path is, or leads, outside of the places it may be in
+   * PERMISSION_DENIED: the path is outside the allowed places, or leads there
    */
   BERTH__V1__ERROR_REASON__OUTSIDE = 8,
   /*
-   * PERMISSION_DENIED: the user may not
+   * PERMISSION_DENIED: the user has no permission
    */
   BERTH__V1__ERROR_REASON__NOT_PERMITTED = 9,
   /*
@@ -156,7 +156,7 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__NO_SPACE = 10,
   /*
-   * FAILED_PRECONDITION: links that lead in a circle
+   * FAILED_PRECONDITION: the symbolic links form a loop
    */
   BERTH__V1__ERROR_REASON__TOO_MANY_LINKS = 11,
   /*
@@ -171,11 +171,11 @@ typedef enum _Berth__V1__ErrorReason {
    * Leases and executions:
    */
   /*
-   * NOT_FOUND: it never was, or has ended
+   * NOT_FOUND: it does not exist, or has ended
    */
   BERTH__V1__ERROR_REASON__NO_SUCH_LEASE = 20,
   /*
-   * NOT_FOUND: it never was, or is no longer kept
+   * NOT_FOUND: it does not exist, or is no longer kept
    */
   BERTH__V1__ERROR_REASON__NO_SUCH_EXECUTION = 21,
   /*
@@ -183,23 +183,23 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__NO_SUCH_POOL = 22,
   /*
-   * RESOURCE_EXHAUSTED: executions at a time in one lease
+   * RESOURCE_EXHAUSTED: executions in flight in one lease
    */
   BERTH__V1__ERROR_REASON__EXECUTION_LIMIT = 23,
   /*
-   * RESOURCE_EXHAUSTED: programs of one lease that have left something running
+   * RESOURCE_EXHAUSTED: programs of one lease that left processes running
    */
   BERTH__V1__ERROR_REASON__BACKGROUND_LIMIT = 24,
   /*
-   * RESOURCE_EXHAUSTED: the line of a pool is full
+   * RESOURCE_EXHAUSTED: the pool's queue of waiting Acquires is full
    */
   BERTH__V1__ERROR_REASON__WAITER_LIMIT = 25,
   /*
-   * RESOURCE_EXHAUSTED: what one client may have
+   * RESOURCE_EXHAUSTED: a maximum per client: leases and waiting Acquires, calls, watchers, connections
    */
   BERTH__V1__ERROR_REASON__CLIENT_LIMIT = 26,
   /*
-   * RESOURCE_EXHAUSTED: the server's memory for callers, or a client's share of it
+   * RESOURCE_EXHAUSTED: the server's memory for callers, or one client's share of it
    */
   BERTH__V1__ERROR_REASON__MEMORY_LIMIT = 27,
   /*
@@ -211,15 +211,15 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__INPUT_ENDED = 29,
   /*
-   * FAILED_PRECONDITION: bytes in between are missing
+   * FAILED_PRECONDITION: bytes before this offset are missing
    */
   BERTH__V1__ERROR_REASON__INPUT_GAP = 30,
   /*
-   * FAILED_PRECONDITION
+   * FAILED_PRECONDITION: the execution has no terminal
    */
   BERTH__V1__ERROR_REASON__NO_TERMINAL = 31,
   /*
-   * UNAVAILABLE: creates failed; metadata "retry_after_ms" is the time to the next try
+   * UNAVAILABLE: creating members failed; metadata "retry_after_ms" is the time until the next try
    */
   BERTH__V1__ERROR_REASON__BREAKER_OPEN = 32,
   /*
@@ -234,7 +234,7 @@ typedef enum _Berth__V1__ErrorReason {
    * Contexts:
    */
   /*
-   * NOT_FOUND: it never was, was closed, or is lost
+   * NOT_FOUND: it does not exist, was closed, or is lost
    */
   BERTH__V1__ERROR_REASON__NO_SUCH_CONTEXT = 35,
   /*
@@ -242,22 +242,22 @@ typedef enum _Berth__V1__ErrorReason {
    */
   BERTH__V1__ERROR_REASON__CONTEXT_LIMIT = 36,
   /*
-   * FAILED_PRECONDITION: a piece of code runs in it
+   * FAILED_PRECONDITION: a piece of code is running in it
    */
   BERTH__V1__ERROR_REASON__CONTEXT_BUSY = 37,
   /*
-   * FAILED_PRECONDITION: its interpreter is not there, too old, or ended; or can't be copied
+   * FAILED_PRECONDITION: its interpreter is missing, too old, has ended, or can't be copied
    */
   BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED = 38,
   /*
    * Connections:
    */
   /*
-   * FAILED_PRECONDITION: nobody listens there, or whoever does takes no more
+   * FAILED_PRECONDITION: nothing listens there, or its backlog is full
    */
   BERTH__V1__ERROR_REASON__CONNECTION_REFUSED = 40,
   /*
-   * FAILED_PRECONDITION: what is at the path is no socket, or none of streams
+   * FAILED_PRECONDITION: the path is not a stream socket
    */
   BERTH__V1__ERROR_REASON__NOT_A_SOCKET = 41,
   /*
@@ -268,22 +268,22 @@ typedef enum _Berth__V1__ErrorReason {
 } Berth__V1__ErrorReason;
 typedef enum _Berth__V1__OutputPolicy {
   /*
-   * the program goes on, the rest is counted, and Ended says how much that was
+   * the program continues; the rest is counted, not sent, and Ended has the count
    */
   BERTH__V1__OUTPUT_POLICY__TRUNCATE_OUTPUT = 0,
   /*
-   * it is ended: OUTPUT_LIMIT
+   * the program is ended: OUTPUT_LIMIT
    */
   BERTH__V1__OUTPUT_POLICY__KILL_AT_LIMIT = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__OUTPUT_POLICY)
 } Berth__V1__OutputPolicy;
 typedef enum _Berth__V1__Unwatched {
   /*
-   * the last 1 MiB of each stream is kept; who comes late is told what was dropped
+   * the program continues; the last 1 MiB of each stream is kept, and Dropped reports the rest
    */
   BERTH__V1__UNWATCHED__RUN_ON = 0,
   /*
-   * once that is full of what nobody has read, it blocks in its write, and nothing is lost
+   * the program blocks when 1 MiB of unread output is kept; nothing is lost
    */
   BERTH__V1__UNWATCHED__WAIT = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__UNWATCHED)
@@ -292,7 +292,7 @@ typedef enum _Berth__V1__OutputStream {
   BERTH__V1__OUTPUT_STREAM__STDOUT = 0,
   BERTH__V1__OUTPUT_STREAM__STDERR = 1,
   /*
-   * of no Output: Display, Failure and Prompt, of which `position` counts the bytes
+   * never in an Output: stands for Display, Failure and Prompt, whose `position` counts their bytes
    */
   BERTH__V1__OUTPUT_STREAM__EVENTS = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__OUTPUT_STREAM)
@@ -300,15 +300,15 @@ typedef enum _Berth__V1__OutputStream {
 typedef enum _Berth__V1__EndCause {
   BERTH__V1__END_CAUSE__END_CAUSE_UNSPECIFIED = 0,
   /*
-   * by itself: exit_code
+   * the program exited: exit_code
    */
   BERTH__V1__END_CAUSE__EXITED = 1,
   /*
-   * by a signal that Berth did not send: signal
+   * a signal that Berth did not send ended it: signal
    */
   BERTH__V1__END_CAUSE__SIGNALLED = 2,
   /*
-   * timeout_ms passed; exit_code or signal say how it then went
+   * timeout_ms passed; exit_code or signal say how the program then ended
    */
   BERTH__V1__END_CAUSE__TIMED_OUT = 3,
   /*
@@ -320,11 +320,11 @@ typedef enum _Berth__V1__EndCause {
    */
   BERTH__V1__END_CAUSE__OUTPUT_LIMIT = 5,
   /*
-   * by Signal, by the call's deadline, by its connection's end or by its lease's end
+   * cancelled by Signal, the call's deadline, the end of its connection or of its lease
    */
   BERTH__V1__END_CAUSE__CANCELLED = 6,
   /*
-   * the container went away under it
+   * the container died
    */
   BERTH__V1__END_CAUSE__CONTAINER_LOST = 7,
   /*
@@ -344,11 +344,11 @@ typedef enum _Berth__V1__EndCause {
    */
   BERTH__V1__END_CAUSE__CPU_TIME_LIMIT = 11,
   /*
-   * the context it was to run in had ended, or broke the rules; message says which
+   * its context had ended, or violated the protocol; message says which
    */
   BERTH__V1__END_CAUSE__CONTEXT_LOST = 12,
   /*
-   * of Connect: the other side broke the connection off, with bytes on their way that nobody took
+   * only for Connect: the other side reset the connection; bytes in flight may be lost
    */
   BERTH__V1__END_CAUSE__CONNECTION_RESET = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__END_CAUSE)
@@ -364,11 +364,11 @@ typedef enum _Berth__V1__StartFailure {
    */
   BERTH__V1__START_FAILURE__PROGRAM_NOT_EXECUTABLE = 2,
   /*
-   * the working directory is not there, or not to be entered
+   * the working directory does not exist, or can't be entered
    */
   BERTH__V1__START_FAILURE__BAD_CWD = 3,
   /*
-   * no process or no memory left in the container
+   * the container has no process or memory left
    */
   BERTH__V1__START_FAILURE__NO_RESOURCES = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__START_FAILURE)
@@ -386,15 +386,15 @@ typedef enum _Berth__V1__FileType {
 } Berth__V1__FileType;
 typedef enum _Berth__V1__BreakerState {
   /*
-   * creates go on
+   * members are created as needed
    */
   BERTH__V1__BREAKER_STATE__CLOSED = 0,
   /*
-   * no create until next_try_in_ms
+   * no member is created until next_try_in_ms
    */
   BERTH__V1__BREAKER_STATE__OPEN = 1,
   /*
-   * one create is being tried
+   * one create is tried
    */
   BERTH__V1__BREAKER_STATE__HALF_OPEN = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__BREAKER_STATE)
@@ -405,11 +405,11 @@ typedef enum _Berth__V1__MemberState {
   BERTH__V1__MEMBER_STATE__IDLE = 2,
   BERTH__V1__MEMBER_STATE__LEASED = 3,
   /*
-   * released, and being made as new
+   * released, being reset
    */
   BERTH__V1__MEMBER_STATE__RESETTING = 4,
   /*
-   * given up; counts until the runtime has confirmed that it is gone
+   * being removed; counts until the runtime has confirmed the removal
    */
   BERTH__V1__MEMBER_STATE__STOPPING = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__MEMBER_STATE)
@@ -421,7 +421,7 @@ struct  Berth__V1__HelloRequest
 {
   ProtobufCMessage base;
   /*
-   * who calls, for the server's log: "name/version"
+   * the client's name for the server's log: "name/version"
    */
   char *client;
 };
@@ -456,15 +456,15 @@ struct  Berth__V1__AcquireRequest
    */
   char *pool;
   /*
-   * how long to wait at most when no member is warm; 0: the server's default (30 s)
+   * the longest wait if no member is warm; 0: the server's default (30 s)
    */
   uint32_t wait_ms;
   /*
-   * the lease outlives its connection; time alone ends it
+   * the lease does not end with its connection
    */
   protobuf_c_boolean detached;
   /*
-   * how long the lease lasts without use; 0, or over the server's limit: that limit (5 min)
+   * time to live without use; 0, or over the server's limit: that limit (5 min)
    */
   uint32_t ttl_ms;
 };
@@ -477,7 +477,7 @@ struct  Berth__V1__AcquireResponse
 {
   ProtobufCMessage base;
   /*
-   * the lease's token: whoever knows it may use it; keep it secret
+   * the lease's token; keep it secret: everyone who knows it can use the lease
    */
   char *lease;
   /*
@@ -485,11 +485,11 @@ struct  Berth__V1__AcquireResponse
    */
   char *member;
   /*
-   * how long the lease lasts without use, in milliseconds
+   * time to live without use
    */
   uint32_t ttl_ms;
   /*
-   * the member was idle; false: it was created while this call waited
+   * the member was idle; false: the call waited for it
    */
   protobuf_c_boolean warm;
 };
@@ -513,19 +513,20 @@ struct  Berth__V1__ExecuteRequest
 {
   ProtobufCMessage base;
   /*
-   * Where: in a lease, or, when lease is empty, in a member of its own, acquired from the pool and released around it.
+   * Where: in a lease; or, if lease is empty, in a member that is acquired from the pool for this execution and released
+   * after it.
    */
   char *lease;
   /*
-   * with no lease: the pool's name; empty: the default pool
+   * without a lease: the pool's name; empty: the default pool
    */
   char *pool;
   /*
-   * with no lease: as in AcquireRequest
+   * without a lease: as in AcquireRequest
    */
   uint32_t wait_ms;
   /*
-   * What: argv, or shell, or code.
+   * What: argv, shell or code.
    */
   /*
    * the program and its arguments; argv[0] without a slash is looked up in PATH
@@ -537,23 +538,26 @@ struct  Berth__V1__ExecuteRequest
    */
   char *shell;
   /*
-   * instead of argv: source text, at most 128 KiB less 1 byte, run as `language` says; in a
+   * instead of argv: source text in `language`, at most 128 KiB less 1 byte; in a context at
    */
   char *code;
   /*
-   * context at most 1 MiB
+   * most 1 MiB
    */
   /*
-   * with code, but not with a context: a name of the pool's configuration; "python" and "sh" are always there
+   * with code, without a context: a language of the pool's configuration; "python" and "sh" always
    */
   char *language;
   /*
-   * added to the pool's, and to PATH, HOME, LANG and TERM, which have sane values without asking
+   * exist
+   */
+  /*
+   * added to the pool's variables and to PATH, HOME, LANG and TERM, which always have values
    */
   size_t n_env;
   Berth__V1__ExecuteRequest__EnvEntry **env;
   /*
-   * absolute; empty: the pool's (/workspace)
+   * working directory, absolute; empty: the pool's (/workspace)
    */
   char *cwd;
   /*
@@ -567,40 +571,40 @@ struct  Berth__V1__ExecuteRequest
   size_t n_env_raw;
   ProtobufCBinaryData *env_raw;
   /*
-   * instead of cwd
+   * instead of cwd: a path that is not UTF-8
    */
   ProtobufCBinaryData cwd_raw;
   /*
-   * with lease and code: the context that runs the code. Its language, environment, working
+   * with lease and code: the context that runs the code. Language, environment, working
    */
   char *context;
   /*
-   * directory, user and terminal are the context's: they are not to be given
+   * directory, user and terminal are those of the context and must not be set here
    */
   /*
-   * the user id it runs as; 0: the member's own. Others only where the pool allows them; root
+   * user id of the program; 0: the member's own. Others must be allowed by the pool, and root
    */
   uint32_t uid;
   /*
-   * Its input. With neither of the last two, end of file follows `stdin`.
+   * Standard input. Without keep_stdin_open and terminal, end of file follows `stdin`.
    */
   /*
-   * the first bytes of its standard input
+   * its first bytes
    */
   ProtobufCBinaryData stdin;
   /*
-   * more comes with Input
+   * Input sends more
    */
   protobuf_c_boolean keep_stdin_open;
   /*
-   * it has a terminal: all it writes is STDOUT, and Input is what is typed
+   * runs the program on a terminal: all output is STDOUT, and Input is what is typed
    */
   Berth__V1__Terminal *terminal;
   /*
-   * For how long. What is over its limit gets TERM, a grace, KILL of everything it started.
+   * Limits of time. At a limit the program gets TERM, and after the grace period everything it started gets KILL.
    */
   /*
-   * 0: the server's default (60 s)
+   * longest run; 0: the server's default (60 s)
    */
   uint32_t timeout_ms;
   /*
@@ -608,7 +612,7 @@ struct  Berth__V1__ExecuteRequest
    */
   uint32_t grace_ms;
   /*
-   * since it last wrote anything; 0: none
+   * longest time without output; 0: no limit
    */
   uint32_t idle_timeout_ms;
   /*
@@ -616,48 +620,48 @@ struct  Berth__V1__ExecuteRequest
    */
   uint32_t cpu_time_ms;
   /*
-   * what it leaves running goes on until the lease ends; else that is killed with it
+   * what the program leaves running continues until the lease ends; else it is killed
    */
   protobuf_c_boolean keep_background;
   /*
-   * Its output.
+   * Output.
    */
   /*
-   * output sent and not acknowledged, both streams together, is never more than this: 64 KiB
+   * maximum of output sent and not acknowledged, both streams together: 64 KiB to 1 MiB. At
    */
   uint64_t window_bytes;
   /*
-   * to 1 MiB. The program then waits for a slow reader, and no other call on the connection
-   * does. Nor are more than 60 events with output unacknowledged, however small they are:
-   * acknowledge also after so many events (half of them, say), not only after so many
-   * bytes. 0: no window; what the connection takes is sent, and a connection whose peer
-   * does not read holds up its own executions
+   * this maximum the program waits for the reader; other calls on the connection do not.
+   * No more than 60 events with output may be unacknowledged either, however small they are:
+   * so acknowledge after a number of events (30, for example) as well as after a number of
+   * bytes. 0: no window: the connection's own flow control applies, and a client that does
+   * not read blocks all executions of its connection
    */
   /*
-   * of each of its streams; 0: no limit
+   * maximum of each stream; 0: no limit
    */
   uint64_t max_output_bytes;
   /*
-   * what is done at max_output_bytes
+   * what happens at max_output_bytes
    */
   Berth__V1__OutputPolicy output_policy;
   /*
-   * stdout and stderr are one pipe, in the order of writing: all is STDOUT
+   * stdout and stderr share one pipe, so their order is kept: all output is STDOUT
    */
   protobuf_c_boolean merge_output;
   /*
-   * When nobody watches.
+   * Without a watcher.
    */
   /*
-   * when the last stream that watches it breaks, it goes on for so long, and can be attached
+   * when its last watcher is gone, the execution continues for this time and Attach can resume
    */
   uint32_t resumable_ms;
   /*
-   * to; when it has ended, its end and its last output are kept for so long. 0: it is
+   * it; after its end, its result and last output are kept for this time. 0: it is
    * cancelled, and not kept
    */
   /*
-   * with resumable_ms: what it does meanwhile
+   * with resumable_ms: what happens to output in that time
    */
   Berth__V1__Unwatched unwatched;
 };
@@ -667,7 +671,7 @@ struct  Berth__V1__ExecuteRequest
 
 
 /*
- * A terminal's size in characters; 0 is 24 and 80.
+ * A terminal. Sizes are in characters; 0 means 24 rows and 80 columns.
  */
 struct  Berth__V1__Terminal
 {
@@ -675,7 +679,7 @@ struct  Berth__V1__Terminal
   uint32_t rows;
   uint32_t columns;
   /*
-   * what is typed is not echoed, from the first byte on
+   * input is not echoed, from the first byte on
    */
   protobuf_c_boolean no_echo;
 };
@@ -721,7 +725,7 @@ struct  Berth__V1__Started
 {
   ProtobufCMessage base;
   /*
-   * the execution's id, for all calls about it; secret, like a lease
+   * the execution's id, for all calls on it; secret, like a lease
    */
   char *execution;
   /*
@@ -739,14 +743,14 @@ struct  Berth__V1__Started
 
 
 /*
- * Bytes of a stream that this watcher does not get: they were no longer held when it came to them.
+ * Bytes of a stream that this watcher does not get, because they were no longer held.
  */
 struct  Berth__V1__Dropped
 {
   ProtobufCMessage base;
   Berth__V1__OutputStream stream;
   /*
-   * of the first of them; the next Output of this stream begins at offset + bytes
+   * of the first of these bytes; the next Output of this stream begins at offset + bytes
    */
   uint64_t offset;
   uint64_t bytes;
@@ -757,36 +761,36 @@ struct  Berth__V1__Dropped
 
 
 /*
- * Something that a piece of code shows, in one or more forms. A display is always whole, and counts against the window
- * with its size; one that is larger than what is left of the window is sent when less than a quarter of it is
+ * Something that a piece of code displays, in one or more formats. A display is always sent whole, and its size counts
+ * against the window. One that does not fit in the rest of the window is sent when less than a quarter of the window is
  * unacknowledged.
  */
 struct  Berth__V1__Display
 {
   ProtobufCMessage base;
   /*
-   * to acknowledge it with, or to go on after it; as if events were a stream of bytes
+   * position after this event in the stream of events, for Acknowledge and Attach
    */
   uint64_t position;
   /*
-   * the same thing in each form
+   * the same content in each format
    */
   size_t n_data;
   Berth__V1__MimeData **data;
   /*
-   * a name that a later display may refer to; empty: none
+   * a later display can refer to it; empty: none
    */
   char *id;
   /*
-   * it takes the place of those with this id
+   * it replaces the displays with this id
    */
   protobuf_c_boolean update;
   /*
-   * the value of the piece's last expression
+   * it is the value of the piece's last expression
    */
   protobuf_c_boolean result;
   /*
-   * forms that were too large
+   * formats that were too large
    */
   size_t n_left_out;
   Berth__V1__LeftOut **left_out;
@@ -814,7 +818,7 @@ struct  Berth__V1__MimeData
 
 
 /*
- * A form of a display that was larger than the server's max_display together with those before it.
+ * A format that was left out of a display because the display would have been larger than the server's max_display.
  */
 struct  Berth__V1__LeftOut
 {
@@ -846,7 +850,7 @@ struct  Berth__V1__Failure
   char *name;
   char *message;
   /*
-   * lines for people, without line feeds, the innermost call last
+   * lines to show to people, without line feeds, the innermost call last
    */
   size_t n_traceback;
   char **traceback;
@@ -857,7 +861,7 @@ struct  Berth__V1__Failure
 
 
 /*
- * A piece of code waits for a line of its standard input. Answer with Input, "\n" included.
+ * A piece of code waits for a line on its standard input. Answer with Input, "\n" included.
  */
 struct  Berth__V1__Prompt
 {
@@ -867,11 +871,11 @@ struct  Berth__V1__Prompt
    */
   uint64_t position;
   /*
-   * what it asks
+   * the question
    */
   char *text;
   /*
-   * what is typed is not to be shown
+   * the input must not be shown
    */
   protobuf_c_boolean password;
 };
@@ -885,7 +889,7 @@ struct  Berth__V1__Output
   ProtobufCMessage base;
   Berth__V1__OutputStream stream;
   /*
-   * of data's first byte in this stream; no gaps but those that Dropped tells
+   * of data's first byte in this stream; there are no gaps except those that Dropped reports
    */
   uint64_t offset;
   /*
@@ -899,7 +903,7 @@ struct  Berth__V1__Output
 
 
 /*
- * Of Connect: the other side has sent all that it will; what goes there still may. Follows the last Output of the stream.
+ * Only for Connect: the other side has ended its direction; the client may still send. Follows the last Output.
  */
 struct  Berth__V1__OutputEnded
 {
@@ -909,7 +913,7 @@ struct  Berth__V1__OutputEnded
    */
   Berth__V1__OutputStream stream;
   /*
-   * how many bytes it had
+   * how many bytes were received in all
    */
   uint64_t offset;
 };
@@ -923,35 +927,35 @@ struct  Berth__V1__Ended
   ProtobufCMessage base;
   Berth__V1__EndCause cause;
   /*
-   * 0 to 255, where it exited
+   * 0 to 255, if it exited
    */
   int32_t exit_code;
   /*
-   * the signal's number, where one ended it; else 0
+   * number of the signal that ended it; else 0
    */
   int32_t signal;
   /*
-   * the cause in words; empty where there is nothing to add
+   * the cause in words; empty if there is nothing to add
    */
   char *message;
   Berth__V1__StartFailure start_failure;
   Berth__V1__Usage *usage;
   /*
-   * written by the program in all
+   * all bytes that the program wrote
    */
   uint64_t stdout_bytes;
   uint64_t stderr_bytes;
   /*
-   * of them: written over max_output_bytes, or when nobody wanted it any more, and not sent
+   * of these: not sent, since they were over max_output_bytes or nobody watched any more
    */
   uint64_t stdout_truncated;
   uint64_t stderr_truncated;
   /*
-   * processes of the container that the kernel killed at its memory limit meanwhile
+   * processes of the container that the kernel killed at its memory limit in this time
    */
   uint64_t out_of_memory_kills;
   /*
-   * of a piece of code: its context ended with it. exit_code or signal are the interpreter's then;
+   * only for a piece of code: its context ended too. Then exit_code or signal are the
    */
   protobuf_c_boolean context_lost;
 };
@@ -964,11 +968,11 @@ struct  Berth__V1__Usage
 {
   ProtobufCMessage base;
   /*
-   * from fork to the end of the program, microseconds
+   * from fork to the end of the program
    */
   uint64_t wall_us;
   /*
-   * CPU time in user mode, waited-for children included
+   * CPU time in user mode, including children it waited for
    */
   uint64_t user_us;
   /*
@@ -976,7 +980,7 @@ struct  Berth__V1__Usage
    */
   uint64_t system_us;
   /*
-   * the largest resident set of any one process of it
+   * the largest resident set of any one of its processes
    */
   uint64_t peak_memory_bytes;
 };
@@ -994,12 +998,12 @@ struct  Berth__V1__AttachRequest
    */
   char *execution;
   /*
-   * where to go on: how much of each stream the caller has
+   * where to continue: how much of each stream the caller has
    */
   uint64_t stdout_offset;
   uint64_t stderr_offset;
   /*
-   * instead: what is written from now on
+   * instead of offsets: only output from now on
    */
   protobuf_c_boolean from_now;
   /*
@@ -1007,14 +1011,14 @@ struct  Berth__V1__AttachRequest
    */
   uint64_t window_bytes;
   /*
-   * never slows the program: when this watcher is too slow, it misses output, and Dropped
+   * an observer never slows the program: if it is too slow, it misses output, which Dropped
    */
   protobuf_c_boolean observe;
   /*
-   * tells. Does not count as someone who watches when the last one goes
+   * reports. It does not count as a watcher when the last watcher is gone
    */
   /*
-   * as stdout_offset, of displays, failures and prompts: the last one's position
+   * as stdout_offset, for Display, Failure and Prompt: position of the last one
    */
   uint64_t events_position;
 };
@@ -1057,12 +1061,12 @@ struct  Berth__V1__AcknowledgeRequest
    */
   uint32_t watcher;
   /*
-   * all before it was consumed; less than the last time changes nothing
+   * all bytes before it were consumed; a lower offset than before changes nothing
    */
   uint64_t stdout_offset;
   uint64_t stderr_offset;
   /*
-   * likewise: of the last Display, Failure or Prompt that was consumed
+   * position of the last Display, Failure or Prompt that was consumed
    */
   uint64_t events_position;
 };
@@ -1086,7 +1090,7 @@ struct  Berth__V1__InputRequest
   char *lease;
   char *execution;
   /*
-   * of data's first byte in the standard input; ExecuteRequest.stdin counts
+   * of data's first byte in the standard input, where ExecuteRequest.stdin counts too
    */
   uint64_t offset;
   /*
@@ -1107,7 +1111,7 @@ struct  Berth__V1__InputResponse
 {
   ProtobufCMessage base;
   /*
-   * of the next byte that is expected
+   * offset of the next byte that is expected
    */
   uint64_t offset;
 };
@@ -1130,11 +1134,14 @@ struct  Berth__V1__SignalRequest
    */
   char *name;
   /*
-   * instead: ends the execution: TERM, a grace, KILL of everything it started
+   * instead of a signal: ends the execution with TERM, a grace period, and KILL of everything
    */
   protobuf_c_boolean cancel;
   /*
-   * with cancel; 0: the execution's own
+   * it started
+   */
+  /*
+   * with cancel; 0: grace_ms of the execution
    */
   uint32_t grace_ms;
 };
@@ -1187,7 +1194,7 @@ struct  Berth__V1__ListExecutionsResponse
 {
   ProtobufCMessage base;
   /*
-   * the oldest first
+   * oldest first
    */
   size_t n_executions;
   Berth__V1__ExecutionInfo **executions;
@@ -1202,22 +1209,22 @@ struct  Berth__V1__ExecutionInfo
   ProtobufCMessage base;
   char *execution;
   /*
-   * shortened where it is long
+   * shortened if it is long
    */
   size_t n_argv;
   char **argv;
   /*
-   * since it was asked for
+   * since it was requested
    */
   uint64_t age_ms;
   uint32_t watchers;
   /*
-   * that have come from it by now
+   * received from it so far
    */
   uint64_t stdout_bytes;
   uint64_t stderr_bytes;
   /*
-   * Attach gets all from this offset on
+   * output from this offset on is still held for Attach
    */
   uint64_t stdout_held_from;
   uint64_t stderr_held_from;
@@ -1227,12 +1234,12 @@ struct  Berth__V1__ExecutionInfo
    */
   Berth__V1__Ended *ended;
   /*
-   * argv, where it is not UTF-8
+   * argv, if it is not UTF-8
    */
   size_t n_argv_raw;
   ProtobufCBinaryData *argv_raw;
   /*
-   * that it runs in; argv is then the language and the code
+   * the context it runs in; then argv is the language and the code
    */
   char *context;
   uint64_t events_held_from;
@@ -1250,7 +1257,7 @@ struct  Berth__V1__ConnectRequest
    * Where to: path or port.
    */
   /*
-   * of a unix socket: absolute
+   * absolute path of a unix socket
    */
   char *path;
   /*
@@ -1258,30 +1265,30 @@ struct  Berth__V1__ConnectRequest
    */
   ProtobufCBinaryData path_raw;
   /*
-   * of 127.0.0.1, or of ::1 where nobody listens on the former: 1 to 65535
+   * 1 to 65535, of 127.0.0.1, or of ::1 if nothing listens on 127.0.0.1
    */
   uint32_t port;
   /*
-   * how long to wait until somebody listens there; 0: not at all
+   * the longest wait until something listens there; 0: no wait
    */
   uint32_t wait_ms;
   /*
-   * For how long. What is over its limit is closed.
+   * Limits of time. At a limit the connection is closed.
    */
   /*
-   * 0: the longest that the server allows (24 h)
+   * longest duration; 0: the server's maximum (24 h)
    */
   uint32_t timeout_ms;
   /*
-   * since bytes last went either way; 0: none
+   * longest time without bytes in either direction; 0: no limit
    */
   uint32_t idle_timeout_ms;
   /*
-   * as in ExecuteRequest: whoever sends in the container then waits for a slow reader
+   * as in ExecuteRequest; here the sender in the container waits for a slow reader
    */
   uint64_t window_bytes;
   /*
-   * as in ExecuteRequest; while nobody watches, the other side waits, and nothing is lost
+   * as in ExecuteRequest; without a watcher the other side waits, and nothing is lost
    */
   uint32_t resumable_ms;
 };
@@ -1341,11 +1348,11 @@ struct  Berth__V1__OpenContextResponse
 {
   ProtobufCMessage base;
   /*
-   * its id, for all calls about it
+   * its id, for all calls on it
    */
   char *context;
   /*
-   * of the interpreter: "3.11.2"; empty where it does not tell
+   * of the interpreter: "3.11.2"; empty if unknown
    */
   char *version;
 };
@@ -1416,7 +1423,7 @@ struct  Berth__V1__ListContextsResponse
 {
   ProtobufCMessage base;
   /*
-   * the oldest first
+   * oldest first
    */
   size_t n_contexts;
   Berth__V1__ContextInfo **contexts;
@@ -1436,15 +1443,15 @@ struct  Berth__V1__ContextInfo
    */
   char *version;
   /*
-   * since it was asked for
+   * since it was requested
    */
   uint64_t age_ms;
   /*
-   * that were run in it, the one that runs included
+   * number of pieces run in it, including the running one
    */
   uint64_t pieces;
   /*
-   * the piece that runs; empty: none
+   * the piece that is running; empty: none
    */
   char *execution;
 };
@@ -1463,7 +1470,7 @@ struct  Berth__V1__CompleteRequest
    */
   char *code;
   /*
-   * where in it, in bytes of UTF-8
+   * position in code, in bytes of UTF-8
    */
   uint64_t cursor;
 };
@@ -1476,7 +1483,7 @@ struct  Berth__V1__CompleteResponse
 {
   ProtobufCMessage base;
   /*
-   * each may stand in the place of the text from start to end
+   * each can replace the text from start to end
    */
   size_t n_matches;
   char **matches;
@@ -1501,11 +1508,11 @@ struct  Berth__V1__InspectRequest
    */
   char *code;
   /*
-   * where in it, in bytes of UTF-8
+   * position in code, in bytes of UTF-8
    */
   uint64_t cursor;
   /*
-   * more: the source, where there is one
+   * with more detail: the source code, if there is any
    */
   protobuf_c_boolean detail;
 };
@@ -1519,7 +1526,7 @@ struct  Berth__V1__InspectResponse
   ProtobufCMessage base;
   protobuf_c_boolean found;
   /*
-   * what is known, in one or more forms
+   * the description, in one or more formats
    */
   size_t n_data;
   Berth__V1__MimeData **data;
@@ -1533,7 +1540,7 @@ struct  Berth__V1__FileInfo
 {
   ProtobufCMessage base;
   /*
-   * in its directory; of ReadFile: the path as asked
+   * in its directory; in ReadFile: the requested path
    */
   char *name;
   Berth__V1__FileType type;
@@ -1552,11 +1559,11 @@ struct  Berth__V1__FileInfo
   uint32_t uid;
   uint32_t gid;
   /*
-   * of a link, as it is written there
+   * for a link: its target as stored
    */
   ProtobufCBinaryData link_target;
   /*
-   * the name, where it is not UTF-8
+   * the name, if it is not UTF-8
    */
   ProtobufCBinaryData name_raw;
 };
@@ -1579,19 +1586,19 @@ struct  Berth__V1__WriteFileRequest
    */
   uint32_t mode;
   /*
-   * directories that are missing on the way are made
+   * makes missing parent directories
    */
   protobuf_c_boolean create_parents;
   /*
-   * this is not the last call
+   * more calls follow
    */
   protobuf_c_boolean more;
   /*
-   * from the first call's answer, in all that follow it; then path and mode are ignored
+   * in all calls after the first: from the first call's answer; then path and mode are ignored
    */
   char *upload;
   /*
-   * of data's first byte in the file; a call that was lost is simply made again
+   * of data's first byte in the file; a lost call can be repeated
    */
   uint64_t offset;
   /*
@@ -1608,11 +1615,11 @@ struct  Berth__V1__WriteFileResponse
 {
   ProtobufCMessage base;
   /*
-   * with more. What waits for its next call for more than 60 s is given up
+   * set if more calls follow. An upload without a call for 60 s is discarded
    */
   char *upload;
   /*
-   * of the next byte that is expected
+   * offset of the next byte that is expected
    */
   uint64_t offset;
 };
@@ -1627,11 +1634,11 @@ struct  Berth__V1__ReadFileRequest
   char *lease;
   char *path;
   /*
-   * where to begin
+   * first byte to read
    */
   uint64_t offset;
   /*
-   * bytes at most; 0: all to the end
+   * maximum number of bytes; 0: all to the end
    */
   uint64_t length;
   /*
@@ -1663,7 +1670,7 @@ struct  Berth__V1__FileEvent
   union {
     Berth__V1__FileStart *start;
     /*
-     * STDOUT; its offset counts from the first byte sent, not from the file's
+     * STDOUT; offset counts from the first byte sent, not from the start of the file
      */
     Berth__V1__Output *output;
     Berth__V1__FileEnd *end;
@@ -1683,7 +1690,7 @@ struct  Berth__V1__FileStart
   char *execution;
   uint32_t watcher;
   /*
-   * of ReadFile
+   * only in ReadFile
    */
   Berth__V1__FileInfo *info;
 };
@@ -1696,7 +1703,7 @@ struct  Berth__V1__FileEnd
 {
   ProtobufCMessage base;
   /*
-   * sent in all
+   * number of bytes sent
    */
   uint64_t bytes;
 };
@@ -1724,7 +1731,7 @@ struct  Berth__V1__ListDirectoryResponse
 {
   ProtobufCMessage base;
   /*
-   * some of them; several of these follow each other where there are many
+   * a part of the entries; a large directory comes in several responses
    */
   size_t n_entries;
   Berth__V1__FileInfo **entries;
@@ -1740,7 +1747,7 @@ struct  Berth__V1__StatRequest
   char *lease;
   char *path;
   /*
-   * of a link: what it leads to
+   * follows a link
    */
   protobuf_c_boolean follow;
   /*
@@ -1757,7 +1764,7 @@ struct  Berth__V1__StatResponse
 {
   ProtobufCMessage base;
   /*
-   * its name is the path as asked
+   * its name is the requested path
    */
   Berth__V1__FileInfo *info;
 };
@@ -1776,7 +1783,7 @@ struct  Berth__V1__MakeDirectoryRequest
    */
   uint32_t mode;
   /*
-   * directories that are missing on the way are made; it may be there already
+   * makes missing parent directories; the directory may exist
    */
   protobuf_c_boolean parents;
   /*
@@ -1805,7 +1812,7 @@ struct  Berth__V1__RenameFileRequest
   char *from;
   char *to;
   /*
-   * FAILED_PRECONDITION (ALREADY_EXISTS) when something is at the new path
+   * FAILED_PRECONDITION (ALREADY_EXISTS) if the new path exists
    */
   protobuf_c_boolean no_replace;
   /*
@@ -1897,11 +1904,11 @@ struct  Berth__V1__WriteArchiveRequest
    */
   ProtobufCBinaryData data;
   /*
-   * this is not the last call
+   * more calls follow
    */
   protobuf_c_boolean more;
   /*
-   * from the first call's answer, in all that follow it; then path is ignored
+   * in all calls after the first: from the first call's answer; then path is ignored
    */
   char *upload;
   /*
@@ -1922,15 +1929,15 @@ struct  Berth__V1__WriteArchiveResponse
 {
   ProtobufCMessage base;
   /*
-   * with more. What waits for its next call for more than 60 s is given up
+   * set if more calls follow. An upload without a call for 60 s is discarded
    */
   char *upload;
   /*
-   * of the next byte that is expected
+   * offset of the next byte that is expected
    */
   uint64_t offset;
   /*
-   * unpacked, with the last call
+   * in the last call's answer: number of files unpacked
    */
   uint64_t files;
 };
@@ -1982,7 +1989,7 @@ struct  Berth__V1__RenewRequest
   ProtobufCMessage base;
   char *lease;
   /*
-   * how long the lease lasts without use from now on, over the server's limit: that limit;
+   * time to live without use, from now on; over the server's limit: that limit; 0: as before
    */
   uint32_t ttl_ms;
 };
@@ -1995,7 +2002,7 @@ struct  Berth__V1__RenewResponse
 {
   ProtobufCMessage base;
   /*
-   * the time left: the lease ends then, if it is not used until then
+   * time left until the lease ends, if it is not used
    */
   uint32_t ttl_ms;
 };
@@ -2017,7 +2024,7 @@ struct  Berth__V1__WatchStatsRequest
 {
   ProtobufCMessage base;
   /*
-   * between two snapshots; 0: 1000; less than 100: 100
+   * between two snapshots; 0 means 1000; less than 100 means 100
    */
   uint32_t interval_ms;
 };
@@ -2047,27 +2054,27 @@ struct  Berth__V1__StatsResponse
    */
   uint32_t executions;
   /*
-   * as configured, then those that no longer are and still have members
+   * the configured pools, then removed ones that still have members
    */
   size_t n_pools;
   Berth__V1__PoolStats **pools;
   /*
-   * what all members' limits together may reach
+   * maximum of memory_used_bytes
    */
   uint64_t memory_budget_bytes;
   /*
-   * the sum of the members' limits now
+   * sum of the memory limits of all members
    */
   uint64_t memory_used_bytes;
   /*
-   * the server's own memory that is held for callers now: requests that wait, unfinished
+   * the server's own memory in use for callers: waiting requests, unfinished frames,
    */
   uint64_t held_bytes;
   /*
-   * frames, queues, rings
+   * queues, ring buffers
    */
   /*
-   * what that may reach; over it calls get RESOURCE_EXHAUSTED (MEMORY_LIMIT)
+   * maximum of held_bytes; over it calls fail with RESOURCE_EXHAUSTED (MEMORY_LIMIT)
    */
   uint64_t held_budget_bytes;
 };
@@ -2093,46 +2100,46 @@ struct  Berth__V1__PoolStats
   char *name;
   char *image;
   /*
-   * members kept idle
+   * number of idle members that the pool keeps
    */
   uint32_t target;
   /*
-   * members in all states together, at most
+   * maximum of members in all states together
    */
   uint32_t max;
   /*
-   * the states: starting + idle + leased + resetting + stopping are all members
+   * members by state: starting + idle + leased + resetting + stopping are all
    */
   uint32_t starting;
   uint32_t idle;
   uint32_t leased;
   uint32_t stopping;
   /*
-   * Acquires in line
+   * queued Acquires
    */
   uint32_t waiters;
   /*
-   * of the first in line
+   * of the first queued Acquire
    */
   uint64_t oldest_wait_ms;
   /*
-   * a create is wanted, and a limit is in its way
+   * the pool is throttled: it would create a member, but a limit prevents it
    */
   protobuf_c_boolean held;
   /*
-   * which limit
+   * the limit
    */
   char *held_reason;
   Berth__V1__BreakerState breaker;
   /*
-   * class of the last failure: "image missing", "runtime unreachable", "out of memory",
+   * kind of the last failure: "image missing", "runtime unreachable", "out of memory",
    */
   char *cause;
   /*
    * "invalid configuration", "not ready in time", "failed"; empty when closed
    */
   /*
-   * the runtime's own words
+   * the runtime's error message
    */
   char *cause_message;
   uint32_t failures_in_row;
@@ -2141,39 +2148,36 @@ struct  Berth__V1__PoolStats
    */
   uint64_t next_try_in_ms;
   /*
-   * tried since the start
+   * attempts since the server started
    */
   uint64_t creates;
   uint64_t create_failures;
   /*
-   * handed out since the start
+   * granted since the server started
    */
   uint64_t leases;
   /*
-   * members gone since the start
+   * members removed since the server started
    */
   uint64_t destroyed;
   /*
-   * released, and being made as new
+   * released, being reset
    */
   uint32_t resetting;
   /*
-   * those of idle that were made like an earlier configuration says; they go as new ones
+   * idle members made from an earlier configuration; they are replaced as new ones get warm
    */
   uint32_t outdated;
   /*
-   * get warm
-   */
-  /*
-   * Acquires are refused, and nothing is created
+   * Acquires are refused, and no member is created
    */
   protobuf_c_boolean draining;
   /*
-   * resets since the start that ended in a clean member
+   * successful resets since the server started
    */
   uint64_t recycled;
   /*
-   * members given up since the start, by reason; reasons with none are left out:
+   * members retired since the server started, by reason, reasons with 0 left out:
    */
   size_t n_retired;
   Berth__V1__PoolStats__RetiredEntry **retired;
@@ -2182,23 +2186,23 @@ struct  Berth__V1__PoolStats
    * "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
    */
   /*
-   * how long Acquires took from coming in to the member being theirs, recent ones mostly:
+   * time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,
    */
   uint64_t acquire_p50_us;
   /*
-   * quantiles in microseconds, at most 25 % too high; those that got no member are not
+   * in microseconds, at most 25 % too high; Acquires that got no member are not counted;
    */
   uint64_t acquire_p90_us;
   /*
-   * in them; 0 before the first
+   * 0 before the first
    */
   uint64_t acquire_p99_us;
   /*
-   * Acquires, as the target of a pool that follows demand is computed from them
+   * rate of Acquires, from which a pool that follows demand computes its target
    */
   double arrivals_per_second;
   /*
-   * what a create takes, recent ones mostly; 0 before the first
+   * duration of a create, weighted to recent ones; 0 before the first
    */
   uint64_t create_us;
 };
@@ -2224,7 +2228,7 @@ struct  Berth__V1__ResetBackoffResponse
 {
   ProtobufCMessage base;
   /*
-   * those whose breaker was not closed, and now is
+   * pools whose breaker was open and is now closed
    */
   size_t n_pools;
   char **pools;
@@ -2250,20 +2254,20 @@ struct  Berth__V1__ResizeRequest
 {
   ProtobufCMessage base;
   /*
-   * always named, also the default one
+   * required, also for the default pool
    */
   char *pool;
   Berth__V1__ResizeRequest__NewSizeCase new_size_case;
   union {
     /*
-     * members kept idle; makes the size of a pool that follows demand fixed
+     * idle members to keep; a pool that follows demand gets a fixed size
      */
     uint32_t size;
   };
   Berth__V1__ResizeRequest__NewMaxCase new_max_case;
   union {
     /*
-     * members in all states together, at most; 1 or more
+     * maximum of members in all states together; 1 or more
      */
     uint32_t max;
   };
@@ -2277,7 +2281,7 @@ struct  Berth__V1__ResizeResponse
 {
   ProtobufCMessage base;
   /*
-   * as they are now
+   * the values in effect
    */
   uint32_t size;
   uint32_t max;
@@ -2291,7 +2295,7 @@ struct  Berth__V1__DrainRequest
 {
   ProtobufCMessage base;
   /*
-   * always named, also the default one
+   * required, also for the default pool
    */
   char *pool;
 };
@@ -2304,7 +2308,7 @@ struct  Berth__V1__DrainResponse
 {
   ProtobufCMessage base;
   /*
-   * leases that go on; ListMembers and Stats show when they have ended
+   * leases that continue; ListMembers and Stats show when they have ended
    */
   uint32_t leased;
 };
@@ -2347,15 +2351,15 @@ struct  Berth__V1__Member
   char *pool;
   Berth__V1__MemberState state;
   /*
-   * since it got ready; 0 before
+   * since it became ready; 0 before that
    */
   uint64_t age_ms;
   /*
-   * how often it was leased
+   * number of leases so far
    */
   uint32_t uses;
   /*
-   * it was made like an earlier configuration says
+   * it was made from an earlier configuration
    */
   protobuf_c_boolean outdated;
 };

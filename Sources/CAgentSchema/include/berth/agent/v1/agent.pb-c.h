@@ -73,7 +73,7 @@ struct  Berth__Agent__V1__PingResponse
    */
   uint32_t pid;
   /*
-   * the agent's own environment, "NAME=value": what the image gives its programs
+   * the agent's own environment, "NAME=value": the image's variables
    */
   size_t n_env;
   ProtobufCBinaryData *env;
@@ -87,7 +87,7 @@ struct  Berth__Agent__V1__ExecuteRequest
 {
   ProtobufCMessage base;
   /*
-   * the server's number for it, unique on this stream, not 0
+   * the server's number of the execution, unique on this stream, not 0
    */
   uint64_t execution;
   /*
@@ -119,81 +119,83 @@ struct  Berth__Agent__V1__ExecuteRequest
    */
   uint64_t grace_ms;
   /*
-   * output sent and not acknowledged, both streams together, never exceeds this; not 0
+   * maximum of output sent and not acknowledged, both streams together; not 0
    */
   uint64_t window_bytes;
   /*
-   * more comes with Input; else end of file follows `stdin`
+   * Input sends more; else end of file follows `stdin`
    */
   protobuf_c_boolean keep_stdin_open;
   /*
-   * standard input, output and error are a terminal; what it writes is stream 0
+   * standard input, output and error are a terminal; all output is stream 0
    */
   Berth__Agent__V1__Terminal *terminal;
   /*
-   * of each stream; 0: no limit
+   * maximum of each stream; 0: no limit
    */
   uint64_t max_output_bytes;
   /*
-   * cause OUTPUT_LIMIT; else what is over it is read, counted and not sent
+   * ends with cause OUTPUT_LIMIT; else output over the maximum is read and counted, but not sent
    */
   protobuf_c_boolean kill_at_max_output;
   /*
-   * since the start or the last output; 0: none
+   * longest time without output; 0: no limit
    */
   uint64_t idle_timeout_ms;
   /*
-   * of everything it started; 0: no limit
+   * CPU time of everything it started; 0: no limit
    */
   uint64_t cpu_time_ms;
   /*
-   * what the program leaves running at its end is not killed
+   * processes that the program leaves running are not killed
    */
   protobuf_c_boolean keep_background;
   /*
-   * stdout and stderr are one pipe: all is stream 0
+   * stdout and stderr share one pipe: all output is stream 0
    */
   protobuf_c_boolean merge_output;
   /*
-   * after the program's end, while something else holds its pipes: they are read until nothing
+   * if other processes hold the pipes after the program's end: the pipes are read until nothing
    */
   uint64_t output_grace_ms;
   /*
-   * came for so long; then what is left is killed
+   * came for this time; then these processes are killed
    */
   /*
-   * and for no longer than this in all
+   * maximum of that time in all
    */
   uint64_t output_grace_max_ms;
   /*
-   * It is an interpreter, whose descriptor 3 is one end of a socket: its control. Started is sent when it says there that
-   * it is ready, and Ended when it has ended. Its output is that of the pieces of code that it runs.
+   * A context: the program is an interpreter. Its descriptor 3 is one end of a socket, the control socket. Started is sent
+   * when the interpreter reports there that it is ready, Ended when it has ended. The output of the pieces of code that it
+   * runs is its output. If `context` is set too, the new context is a copy of that one, whose interpreter forks itself;
+   * argv and all other fields are ignored then.
    */
   protobuf_c_boolean opens_context;
   /*
-   * the first bytes of control: what makes the interpreter one that takes pieces
+   * the first bytes on the control socket: code that makes the interpreter run pieces
    */
   ProtobufCBinaryData driver;
   /*
-   * it reads control as a shell reads its input
+   * it reads the control socket as a shell reads its input
    */
   protobuf_c_boolean control_by_lines;
   /*
-   * Or a piece of code. Instead of argv, env, cwd, uid and terminal there is the execution of the interpreter that runs it.
+   * Or a piece of code. argv, env, cwd, uid and terminal are not set; `context` is the execution of the interpreter.
    */
   uint64_t context;
   ProtobufCBinaryData code;
   Berth__Agent__V1__PieceKind piece_kind;
   /*
-   * with COMPLETE and INSPECT: a place in code, in bytes
+   * with COMPLETE and INSPECT: position in code, in bytes
    */
   uint64_t cursor;
   /*
-   * of one event; what is larger ends the context
+   * maximum of one event; a larger one ends the context
    */
   uint64_t max_display_bytes;
   /*
-   * Or a connection, made as uid and gid, instead of argv, env, cwd and terminal: output is what comes from there.
+   * Or a connection, made as uid and gid. argv, env, cwd and terminal are not set; output is the bytes received.
    */
   Berth__Agent__V1__Endpoint *connect_to;
 };
@@ -206,16 +208,16 @@ struct  Berth__Agent__V1__Endpoint
 {
   ProtobufCMessage base;
   /*
-   * of a unix socket; empty: port
+   * path of a unix socket; empty: port is used
    */
   ProtobufCBinaryData path;
   uint32_t port;
   /*
-   * until somebody listens there
+   * the longest wait until something listens there
    */
   uint64_t wait_ms;
   /*
-   * for who listens to take the connection, from then on
+   * the longest wait after that until the connection is accepted
    */
   uint64_t patience_ms;
 };
@@ -271,7 +273,7 @@ struct  Berth__Agent__V1__ExecuteEvent
 
 
 /*
- * Of a connection: no more output comes.
+ * Only for a connection: no more output comes.
  */
 struct  Berth__Agent__V1__OutputEnded
 {
@@ -290,7 +292,7 @@ struct  Berth__Agent__V1__Started
    */
   uint32_t pid;
   /*
-   * of a context: what the interpreter says of itself
+   * only for a context: what the interpreter reports about itself
    */
   char *interpreter;
 };
@@ -303,7 +305,7 @@ struct  Berth__Agent__V1__Output
 {
   ProtobufCMessage base;
   /*
-   * 0 stdout, 1 stderr; of a piece of code also 2: events, as ContextEvent has them
+   * 0 stdout, 1 stderr; for a piece of code also 2: events, encoded as in ContextEvent
    */
   uint32_t stream;
   uint64_t offset;
@@ -335,17 +337,17 @@ struct  Berth__Agent__V1__Ended
   uint64_t stdout_bytes;
   uint64_t stderr_bytes;
   /*
-   * of stdout_bytes: not sent
+   * part of stdout_bytes that was not sent
    */
   uint64_t stdout_truncated;
   uint64_t stderr_truncated;
   uint64_t out_of_memory_kills;
   /*
-   * of a piece of code: its context ended with it
+   * only for a piece of code: its context ended too
    */
   protobuf_c_boolean context_lost;
   /*
-   * of a connection that was not made: the number of a berth.v1.ErrorReason, or 0
+   * only for a connection that could not be made: the number of a berth.v1.ErrorReason, or 0
    */
   uint32_t reason;
 };
@@ -382,9 +384,12 @@ struct  Berth__Agent__V1__SignalRequest
   ProtobufCMessage base;
   uint64_t execution;
   /*
-   * 1 to 64, to the program's process group; 0: end the execution (TERM, grace, KILL of the tree)
+   * 1 to 64, for the program's process group; 0 ends the execution (TERM, grace period, KILL of
    */
   int32_t signal;
+  /*
+   * the process tree)
+   */
   /*
    * with signal 0
    */
@@ -409,7 +414,7 @@ struct  Berth__Agent__V1__InputRequest
   ProtobufCMessage base;
   uint64_t execution;
   /*
-   * of data's first byte; ExecuteRequest.stdin counts
+   * of data's first byte in the standard input, where ExecuteRequest.stdin counts too
    */
   uint64_t offset;
   /*
@@ -430,7 +435,7 @@ struct  Berth__Agent__V1__InputResponse
 {
   ProtobufCMessage base;
   /*
-   * of the next byte that is expected
+   * offset of the next byte that is expected
    */
   uint64_t offset;
 };
@@ -463,7 +468,7 @@ struct  Berth__Agent__V1__ResetRequest
 {
   ProtobufCMessage base;
   /*
-   * what takes longer is not proven; not 0
+   * the longest time for a reset; not 0
    */
   uint64_t timeout_ms;
 };
