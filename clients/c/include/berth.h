@@ -328,6 +328,11 @@ typedef struct {
  * is closed. */
 BERTH_API int berth_open_context(berth_client *client, const char *lease, const berth_context_options *options,
                                  berth_context *context, berth_error *error);
+/* Copies one with all that it holds, in milliseconds: what a piece does in one, the other does not see. BERTH_FAILED_PRECONDITION
+ * while a piece runs in it (CONTEXT_BUSY), and while threads do (CONTEXT_START_FAILED, with their names); BERTH_UNIMPLEMENTED:
+ * only Python can be copied. When the call's time-out passes, a copy that comes of it all the same is closed. */
+BERTH_API int berth_fork_context(berth_client *client, const char *lease, const char *context, berth_context *copy,
+                                 berth_error *error);
 /* Ends it, with all that it started. BERTH_NOT_FOUND when it has ended. */
 BERTH_API int berth_close_context(berth_client *client, const char *lease, const char *context, berth_error *error);
 /* Frees the strings; the context itself goes on. */

@@ -6,14 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void close_unwanted(berth_client *client, const char *lease, char *context) {
+    Berth__V1__CloseContextRequest request = BERTH__V1__CLOSE_CONTEXT_REQUEST__INIT;
+    request.lease = (char *)lease;
+    request.context = context;
+    call_post(client, "CloseContext", &request.base);
+}
+
 static void close_late(berth_client *client, const char *lease, const unsigned char *data, size_t size) {
     Berth__V1__OpenContextResponse *response = berth__v1__open_context_response__unpack(NULL, size, data);
     if (!response) return;
-    Berth__V1__CloseContextRequest request = BERTH__V1__CLOSE_CONTEXT_REQUEST__INIT;
-    request.lease = (char *)lease;
-    request.context = response->context;
-    call_post(client, "CloseContext", &request.base);
+    close_unwanted(client, lease, response->context);
     berth__v1__open_context_response__free_unpacked(response, NULL);
+}
+
+static void close_late_copy(berth_client *client, const char *lease, const unsigned char *data, size_t size) {
+    Berth__V1__ForkContextResponse *response = berth__v1__fork_context_response__unpack(NULL, size, data);
+    if (!response) return;
+    close_unwanted(client, lease, response->context);
+    berth__v1__fork_context_response__free_unpacked(response, NULL);
+}
+
+static int keep(berth_context *context, const char *id, const char *version, berth_error *error) {
+    *context = (berth_context){.id = copy_string(id), .version = copy_string(version)};
+    if (context->id && context->version) return 0;
+    berth_context_clear(context);
+    return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the context");
 }
 
 int berth_open_context(berth_client *client, const char *lease, const berth_context_options *options,
@@ -38,11 +56,25 @@ int berth_open_context(berth_client *client, const char *lease, const berth_cont
     variables_free(&env);
     if (!answer) return fail_with(error, &why);
     Berth__V1__OpenContextResponse *response = (Berth__V1__OpenContextResponse *)answer;
-    *context = (berth_context){.id = copy_string(response->context), .version = copy_string(response->version)};
+    int code = keep(context, response->context, response->version, error);
     protobuf_c_message_free_unpacked(answer, NULL);
-    if (context->id && context->version) return 0;
-    berth_context_clear(context);
-    return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the context");
+    return code;
+}
+
+int berth_fork_context(berth_client *client, const char *lease, const char *context, berth_context *copy,
+                       berth_error *error) {
+    Berth__V1__ForkContextRequest request = BERTH__V1__FORK_CONTEXT_REQUEST__INIT;
+    ProtobufCMessage *answer;
+    *copy = (berth_context){0};
+    request.lease = (char *)lease;
+    request.context = (char *)context;
+    int code = call_wait(client, POOL, "ForkContext", &request.base, &berth__v1__fork_context_response__descriptor,
+                         &answer, lease, close_late_copy, error);
+    if (code != 0) return code;
+    Berth__V1__ForkContextResponse *response = (Berth__V1__ForkContextResponse *)answer;
+    code = keep(copy, response->context, response->version, error);
+    protobuf_c_message_free_unpacked(answer, NULL);
+    return code;
 }
 
 int berth_close_context(berth_client *client, const char *lease, const char *context, berth_error *error) {

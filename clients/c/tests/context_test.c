@@ -62,6 +62,14 @@ static void answer_calls(request *r, void *data) {
         response.context = "c";
         response.version = "5.2";
         send_reply(r, &response.base);
+    } else if (strcmp(r->method, "ForkContext") == 0) {
+        Berth__V1__ForkContextRequest *request_ = berth__v1__fork_context_request__unpack(NULL, r->size, r->payload);
+        Berth__V1__ForkContextResponse response = BERTH__V1__FORK_CONTEXT_RESPONSE__INIT;
+        CHECK(request_ && strcmp(request_->lease, "l") == 0 && strcmp(request_->context, "c") == 0);
+        berth__v1__fork_context_request__free_unpacked(request_, NULL);
+        response.context = "copy";
+        response.version = "5.2";
+        send_reply(r, &response.base);
     } else if (strcmp(r->method, "CloseContext") == 0) {
         Berth__V1__CloseContextRequest *request_ = berth__v1__close_context_request__unpack(NULL, r->size, r->payload);
         CHECK(request_ && strcmp(request_->lease, "l") == 0 && strcmp(request_->context, "c") == 0);
@@ -130,6 +138,10 @@ static void a_context_is_opened_listed_completes_inspects_and_is_closed(void) {
     CHECK(known->found);
     berth__v1__inspect_response__free_unpacked(known, NULL);
 
+    berth_context copy;
+    CHECK_CODE(berth_fork_context(client, "l", context.id, &copy, &error), 0);
+    CHECK(strcmp(copy.id, "copy") == 0 && strcmp(copy.version, "5.2") == 0);
+    berth_context_clear(&copy);
     CHECK_CODE(berth_close_context(client, "l", context.id, &error), 0);
     CHECK_CODE(berth_close_context(client, "l", context.id, &error), BERTH_NOT_FOUND);
     berth_context_clear(&context);
@@ -142,11 +154,11 @@ static request late_opening;
 static bool was_closed;
 
 static void answer_late(request *r, void *data) {
-    if (strcmp(r->method, "OpenContext") == 0) {
+    if (strcmp(r->method, "OpenContext") == 0 || strcmp(r->method, "ForkContext") == 0) {
         late_opening = *r;
     } else if (strcmp(r->method, "Hello") == 0) {
         Berth__V1__OpenContextResponse response = BERTH__V1__OPEN_CONTEXT_RESPONSE__INIT;
-        response.context = "late";
+        response.context = "late"; /* both answers have the id in the same field */
         send_reply(&late_opening, &response.base);
         answer_hello(r, data);
     } else if (strcmp(r->method, "CloseContext") == 0) {
@@ -157,14 +169,15 @@ static void answer_late(request *r, void *data) {
     }
 }
 
-static void a_context_that_comes_after_its_time_out_is_closed(void) {
+static void check_late(bool is_copy) {
     fake *server = fake_start(answer_late, NULL);
     berth_client *client = connect_to(fake_address(server), 100);
     berth_error error;
     berth_context context;
     Berth__V1__HelloResponse *hello;
     was_closed = false;
-    CHECK_CODE(berth_open_context(client, "l", &(berth_context_options){.language = "sh"}, &context, &error),
+    CHECK_CODE(is_copy ? berth_fork_context(client, "l", "c", &context, &error)
+                       : berth_open_context(client, "l", &(berth_context_options){.language = "sh"}, &context, &error),
                BERTH_DEADLINE_EXCEEDED);
     CHECK(!context.id);
     CHECK_CODE(berth_hello(client, &hello, &error), 0);
@@ -173,6 +186,11 @@ static void a_context_that_comes_after_its_time_out_is_closed(void) {
     berth_client_free(client);
     fake_stop(server);
     CHECK(was_closed);
+}
+
+static void a_context_that_comes_after_its_time_out_is_closed(void) {
+    check_late(false);
+    check_late(true);
 }
 
 /* --- Pieces of code */

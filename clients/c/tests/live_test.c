@@ -262,6 +262,40 @@ static void a_context_keeps_its_variables_asks_is_interrupted_and_is_lost(void) 
     stop(&server, SIGTERM);
 }
 
+static void a_copy_of_a_context_has_its_own_variables_and_is_refused_with_the_reason(void) {
+    process server = launch("BERTH", true);
+    berth_client *client = connect_to(server.address, 0);
+    berth_error error;
+    berth_lease lease;
+    berth_context context, copy, none;
+    CHECK_CODE(berth_acquire(client, NULL, &lease, &error), 0);
+    CHECK_CODE(berth_open_context(client, lease.token, &(berth_context_options){.language = "python"}, &context, &error),
+               0);
+    expect_piece(client, lease.token, context.id, "x = 6", "", NULL);
+    CHECK_CODE(berth_fork_context(client, lease.token, context.id, &copy, &error), 0);
+    CHECK(strcmp(copy.version, context.version) == 0 && strcmp(copy.id, context.id) != 0);
+    expect_piece(client, lease.token, copy.id, "x += 1", "", NULL);
+    expect_piece(client, lease.token, context.id, "x", "", "6");
+    CHECK_CODE(berth_close_context(client, lease.token, context.id, &error), 0);
+    expect_piece(client, lease.token, copy.id, "x", "", "7");
+    expect_piece(client, lease.token, copy.id,
+                 "import threading; done = threading.Event(); threading.Thread(target=done.wait, name='busy').start()",
+                 "", NULL);
+    CHECK_CODE(berth_fork_context(client, lease.token, copy.id, &none, &error), BERTH_FAILED_PRECONDITION);
+    CHECK(error.reason == BERTH__V1__ERROR_REASON__CONTEXT_START_FAILED && !none.id);
+    CHECK(strstr(error.message, "a thread runs in it: busy"));
+    expect_piece(client, lease.token, copy.id, "done.set()", "", NULL);
+    berth_context_clear(&copy);
+    berth_context_clear(&context);
+    CHECK_CODE(berth_open_context(client, lease.token, &(berth_context_options){.language = "bash"}, &context, &error), 0);
+    CHECK_CODE(berth_fork_context(client, lease.token, context.id, &none, &error), BERTH_UNIMPLEMENTED);
+    berth_context_clear(&context);
+    CHECK_CODE(berth_release(client, lease.token, &error), 0);
+    berth_lease_clear(&lease);
+    berth_client_free(client);
+    stop(&server, SIGTERM);
+}
+
 /* Takes a connection on port 8000, and echoes it; what begins with "reset" is broken off. */
 static const char echo[] = "import socket, struct\n"
                            "with socket.create_server(('127.0.0.1', 8000)) as listener:\n"
@@ -324,6 +358,8 @@ const test live_tests[] = {
     {"a stalled reader holds up nobody else", a_stalled_reader_holds_up_nobody_else},
     {"a context keeps its variables, asks, is interrupted and is lost",
      a_context_keeps_its_variables_asks_is_interrupted_and_is_lost},
+    {"a copy of a context has its own variables, and is refused with the reason",
+     a_copy_of_a_context_has_its_own_variables_and_is_refused_with_the_reason},
     {"a connection carries bytes both ways, and tells how it ended",
      a_connection_carries_bytes_both_ways_and_tells_how_it_ended},
     {NULL, NULL},

@@ -4,9 +4,11 @@ package berth
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	pb "berth.dev/go/berth/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // Context is an interpreter in a lease that keeps its state from one piece of code to the next. It runs one piece at a
@@ -51,16 +53,31 @@ type PieceOptions struct {
 }
 
 // OpenContext starts an interpreter of a language ("python", "bash", "sh" or "node"), and returns when it takes code.
-// FailedPrecondition, with the reason CONTEXT_START_FAILED, says why it can't be started.
+// FailedPrecondition, with the reason CONTEXT_START_FAILED, says why it can't be started. When ctx is done meanwhile, a
+// context that comes of it all the same is closed.
 func (l *Lease) OpenContext(ctx context.Context, language string, options ContextOptions) (*Context, error) {
 	request := &pb.OpenContextRequest{Lease: l.Token, Language: language, Uid: options.UID}
 	request.Env, request.EnvRaw = environment(options.Env)
 	request.Cwd, request.CwdRaw = text(options.Cwd)
 	var response pb.OpenContextResponse
-	if err := l.call(ctx, "OpenContext", request, &response); err != nil {
+	if err := l.makeContext(ctx, "OpenContext", request, &response); err != nil {
 		return nil, err
 	}
 	return &Context{ID: response.Context, Language: language, Version: response.Version, lease: l}, nil
+}
+
+// makeContext is a call that makes a context.
+func (l *Lease) makeContext(ctx context.Context, method string, request proto.Message, response madeContext) error {
+	defer runtime.KeepAlive(l)
+	return l.client.call(ctx, poolService, method, request, response, func(conn *conn) {
+		late := &pb.CloseContextRequest{Lease: l.Token, Context: response.GetContext()}
+		conn.post(poolService, "CloseContext", late, &pb.CloseContextResponse{})
+	})
+}
+
+type madeContext interface {
+	proto.Message
+	GetContext() string
 }
 
 // Context makes a context of an id that was got elsewhere, without a call.
@@ -140,6 +157,19 @@ func place(cursor int) uint64 {
 		return 0
 	}
 	return uint64(cursor)
+}
+
+// Fork copies the context with all that it holds, in milliseconds: what a piece does in one, the other does not see.
+// FailedPrecondition, with the reason CONTEXT_BUSY while a piece runs in it, and CONTEXT_START_FAILED while threads do: the
+// message names them. Unimplemented: only Python can be copied. When ctx is done meanwhile, a copy that comes of it all the
+// same is closed.
+func (c *Context) Fork(ctx context.Context) (*Context, error) {
+	var response pb.ForkContextResponse
+	request := &pb.ForkContextRequest{Lease: c.lease.Token, Context: c.ID}
+	if err := c.lease.makeContext(ctx, "ForkContext", request, &response); err != nil {
+		return nil, err
+	}
+	return &Context{ID: response.Context, Language: c.Language, Version: response.Version, lease: c.lease}, nil
 }
 
 // Close ends the context, with all that it started; it takes 5 s at most. NotFound: it has ended.

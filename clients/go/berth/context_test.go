@@ -3,6 +3,7 @@
 package berth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,9 @@ func (s *shower) answer(r *fakeRequest) {
 	case "OpenContext":
 		s.keep(r, &pb.OpenContextRequest{})
 		r.reply(&pb.OpenContextResponse{Context: "c1", Version: "3.11.2"})
+	case "ForkContext":
+		s.keep(r, &pb.ForkContextRequest{})
+		r.reply(&pb.ForkContextResponse{Context: "c2", Version: "3.11.2"})
 	case "CloseContext":
 		s.keep(r, &pb.CloseContextRequest{})
 		r.reply(&pb.CloseContextResponse{})
@@ -179,11 +183,54 @@ func TestAContextIsOpenedAskedAndClosedWithItsLease(t *testing.T) {
 	if !proto.Equal(s.last(), &pb.InspectRequest{Lease: "l1", Context: "c1", Code: "f", Cursor: 1, Detail: true}) {
 		t.Errorf("got %v", s.last())
 	}
+	copied, err := c.Fork(ctx)
+	if err != nil || copied.ID != "c2" || copied.Version != "3.11.2" || copied.Language != "python" {
+		t.Errorf("%+v, %v", copied, err)
+	}
+	if !proto.Equal(s.last(), &pb.ForkContextRequest{Lease: "l1", Context: "c1"}) {
+		t.Errorf("got %v", s.last())
+	}
 	if err := lease.Context("c1").Close(); err != nil {
 		t.Error(err)
 	}
 	if !proto.Equal(s.last(), &pb.CloseContextRequest{Lease: "l1", Context: "c1"}) {
 		t.Errorf("got %v", s.last())
+	}
+}
+
+func TestAContextThatComesAfterItsCallerLeftIsClosed(t *testing.T) {
+	open := func(ctx context.Context, l *Lease) error {
+		_, err := l.OpenContext(ctx, "python", ContextOptions{})
+		return err
+	}
+	fork := func(ctx context.Context, l *Lease) error {
+		_, err := l.Context("c1").Fork(ctx)
+		return err
+	}
+	for _, begin := range []func(ctx context.Context, l *Lease) error{open, fork} {
+		ctx, cancel := context.WithCancel(context.Background())
+		answer := make(chan struct{})
+		closed := make(chan *pb.CloseContextRequest, 1)
+		server := startFake(t, func(r *fakeRequest) {
+			switch r.method {
+			case "OpenContext", "ForkContext":
+				cancel()
+				<-answer
+				// Both answers have the id in the same field.
+				r.reply(&pb.OpenContextResponse{Context: "late"})
+			case "CloseContext":
+				request := &pb.CloseContextRequest{}
+				r.request(request)
+				closed <- request
+			}
+		})
+		wantCode(t, begin(ctx, server.client(Options{}).Lease("l1")), Cancelled)
+		close(answer)
+		within(t, 5*time.Second, "the close of what came late", func() {
+			if request := <-closed; !proto.Equal(request, &pb.CloseContextRequest{Lease: "l1", Context: "late"}) {
+				t.Errorf("got %v", request)
+			}
+		})
 	}
 }
 

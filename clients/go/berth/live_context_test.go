@@ -178,3 +178,36 @@ func TestManyDisplaysAndLargeOnesComeWholeAndInOrderThroughASmallWindow(t *testi
 		t.Errorf("what nobody takes is let go: %v, %v", end, err)
 	}
 }
+
+func TestACopyOfAContextHasItsOwnVariablesAndIsRefusedWithTheReason(t *testing.T) {
+	python, lease, ctx := openPython(t)
+	run(t, ctx, python, "x = 6")
+	copied, err := python.Fork(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copied.Language != "python" || copied.Version != python.Version || copied.ID == python.ID {
+		t.Errorf("%+v", copied)
+	}
+	run(t, ctx, copied, "x += 1")
+	if mine, its := run(t, ctx, python, "x").Value(), run(t, ctx, copied, "x").Value(); mine != "6" || its != "7" {
+		t.Errorf("%s and %s", mine, its)
+	}
+	if err := python.Close(); err != nil {
+		t.Error(err)
+	}
+	run(t, ctx, copied, "import threading; done = threading.Event(); threading.Thread(target=done.wait, name='busy').start()")
+	_, err = copied.Fork(ctx)
+	if berth.CodeOf(err) != berth.FailedPrecondition || berth.ReasonOf(err) != berthv1.ErrorReason_CONTEXT_START_FAILED ||
+		!strings.Contains(err.Error(), "a thread runs in it: busy") {
+		t.Errorf("got %v", err)
+	}
+	run(t, ctx, copied, "done.set()")
+	shell, err := lease.OpenContext(ctx, "bash", berth.ContextOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shell.Fork(ctx); berth.CodeOf(err) != berth.Unimplemented {
+		t.Errorf("got %v", err)
+	}
+}

@@ -134,12 +134,15 @@ export class Client {
     }
   }
 
-  /** Any unary call of the contract, with its messages as they are. */
-  async call(method, requestType, request, responseType, options = {}) {
+  /** Any unary call of the contract, with its messages as they are. `onLate(response, connection)` gets an answer that nobody
+   * waits for any more. */
+  async call(method, requestType, request, responseType, options = {}, onLate = undefined) {
     const { service, deadline = CALL_TIMEOUT, signal } = options;
     const limits = new Limits({ deadline: deadline === Infinity ? undefined : deadline, signal });
     const payload = requestType.encode(request);
-    return decoded(responseType, await this.#ask(await this.connected(limits), method, payload, limits, service));
+    const connection = await this.connected(limits);
+    const late = onLate && ((answer) => onLate(responseType.decode(answer), connection));
+    return decoded(responseType, await this.#ask(connection, method, payload, limits, service, late));
   }
 
   // MARK: For leases and executions

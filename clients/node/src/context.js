@@ -2,7 +2,8 @@
 
 import { BerthError } from "./errors.js";
 import {
-  CloseContextRequest, CloseContextResponse, CompleteRequest, CompleteResponse, InspectRequest, InspectResponse,
+  CloseContextRequest, CloseContextResponse, CompleteRequest, CompleteResponse, ForkContextRequest, ForkContextResponse,
+  InspectRequest, InspectResponse,
 } from "./messages.js";
 import { pieceOptions, place } from "./options.js";
 import { formsOf } from "./results.js";
@@ -44,6 +45,12 @@ export class Context {
     return found ? formsOf(data) : undefined;
   }
 
+  async fork(limits) {
+    const { context, version } = await openContext(
+      this.#client, "ForkContext", ForkContextRequest, { lease: this.#lease.token, context: this.#id }, ForkContextResponse, limits);
+    return new Context(this.#client, this.#lease, context, { language: this.language, version });
+  }
+
   async close() {
     await this.#ask("CloseContext", CloseContextRequest, {}, CloseContextResponse);
   }
@@ -61,4 +68,11 @@ export class Context {
     const about = { lease: this.#lease.token, context: this.#id };
     return this.#client.call(method, requestType, { ...about, ...request }, responseType);
   }
+}
+
+/** A call that makes a context, which is closed if nobody waits for it any more when it comes. */
+export function openContext(client, method, requestType, request, responseType, limits) {
+  return client.call(method, requestType, request, responseType, limits, ({ context }, connection) => {
+    connection.post("CloseContext", CloseContextRequest.encode({ lease: request.lease, context }));
+  });
 }

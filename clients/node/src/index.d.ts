@@ -269,6 +269,10 @@ export class Context {
   complete(code: string, cursor?: number): Promise<Completion>;
   /** What is known about the name at a place in code, by MIME types; undefined where nothing is. `detail`: the source too. */
   inspect(code: string, cursor?: number, options?: { detail?: boolean }): Promise<Record<string, Buffer> | undefined>;
+  /** A copy of it with all that it holds, made in milliseconds: what a piece does in one, the other does not see. Python alone.
+   * Rejects with FAILED_PRECONDITION while a piece runs in it (`CONTEXT_BUSY`), and while threads do
+   * (`CONTEXT_START_FAILED`, with their names). */
+  fork(limits?: Limits): Promise<Context>;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Limits, StreamCall, within } from "./calls.js";
-import { Context } from "./context.js";
+import { Context, openContext } from "./context.js";
 import { BerthError } from "./errors.js";
 import { FileReader } from "./execution.js";
 import {
@@ -97,7 +97,8 @@ export class Lease {
 
   async context(language, { env, cwd, uid, ...limits } = {}) {
     const request = openContextRequest(this.#token, language, { env, cwd, uid });
-    const response = await this.#client.call("OpenContext", OpenContextRequest, request, OpenContextResponse, limits);
+    const response = await openContext(
+      this.#client, "OpenContext", OpenContextRequest, request, OpenContextResponse, limits);
     return new Context(this.#client, this, response.context, { language, version: response.version });
   }
 

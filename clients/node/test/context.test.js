@@ -91,6 +91,7 @@ test("a context is opened, asked and closed with its lease", async () => {
     }),
     Complete: keep("Complete", "CompleteResponse", { matches: ["value"], start: 1, end: 3 }),
     Inspect: keep("Inspect", "InspectResponse", { found: true, data: [{ mime: "text/plain", data: Buffer.from("f(x)") }] }),
+    ForkContext: keep("ForkContext", "ForkContextResponse", { context: "c2", version: "3.11.2" }),
     CloseContext: keep("CloseContext", "CloseContextResponse", {}),
   });
   const context = await lease.context("python", { env: { A: "b" }, cwd: Buffer.from([0x2f, 0xff]), uid: 5 });
@@ -100,6 +101,8 @@ test("a context is opened, asked and closed with its lease", async () => {
   ]);
   assert.deepEqual(await context.complete("é", undefined), { matches: ["value"], start: 1, end: 3 });
   assert.equal((await context.inspect("f", 1, { detail: true }))["text/plain"].toString(), "f(x)");
+  const copy = await context.fork();
+  assert.deepEqual([copy.id, copy.language, copy.version], ["c2", "python", "3.11.2"]);
   await lease.contextById("c1").close();
   const about = { lease: "l1", context: "c1" };
   assert.deepEqual(asked, [
@@ -109,8 +112,27 @@ test("a context is opened, asked and closed with its lease", async () => {
     ["ListContexts", { lease: "l1" }],
     ["Complete", { ...about, code: "é", cursor: 2 }],
     ["Inspect", { ...about, code: "f", cursor: 1, detail: true }],
+    ["ForkContext", about],
     ["CloseContext", about],
   ]);
+});
+
+test("an AbortSignal leaves an opening and a copying, and a context that comes all the same is closed", async () => {
+  const lease = await leaseOf(), double = doubles.at(-1);
+  const ways = [
+    ["OpenContext", (signal) => lease.context("python", { signal })],
+    ["ForkContext", (signal) => lease.contextById("c1").fork({ signal })],
+  ];
+  for (const [method, begin] of ways) {
+    const controller = new AbortController();
+    const opening = begin(controller.signal);
+    const asked = await double.next(method);
+    controller.abort(new Error("enough"));
+    await assert.rejects(opening, /enough/);
+    asked.answer(messages[`${method}Response`], { context: "late" });
+    const closed = messages.CloseContextRequest.decode((await double.next("CloseContext")).payload);
+    assert.deepEqual(closed, { lease: "l1", context: "late" });
+  }
 });
 
 test("a piece of code goes with its context and its options, and what is the context's is refused", async () => {

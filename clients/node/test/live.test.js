@@ -34,6 +34,26 @@ test("the samples", () => {
   assert.equal(output("samples/ten-at-once.js"), squares.join(""));
 });
 
+test("a copy of a context has its own variables, and is refused with the reason", { timeout: 60_000 }, async () => {
+  const client = new Client();
+  await client.withLease(async (lease) => {
+    const context = await lease.context("python");
+    await context.run("x = 6");
+    const copy = await context.fork();
+    assert.deepEqual([copy.language, copy.version], ["python", context.version]);
+    await copy.run("x += 1");
+    assert.deepEqual([(await context.run("x")).value, (await copy.run("x")).value], ["6", "7"]);
+    await context.close();
+    await copy.run("import threading; done = threading.Event(); threading.Thread(target=done.wait, name='busy').start()");
+    await assert.rejects(copy.fork(), {
+      code: "FAILED_PRECONDITION", reason: "CONTEXT_START_FAILED", message: /a thread runs in it: busy/,
+    });
+    await copy.run("done.set()");
+    await assert.rejects((await lease.context("bash")).fork(), { code: "UNIMPLEMENTED" });
+  });
+  client.close();
+});
+
 test("a web server in a container is asked with node:http", { timeout: 60_000 }, async () => {
   const program = `
 import http.server

@@ -118,6 +118,21 @@ class AsyncClientTests(unittest.IsolatedAsyncioTestCase):
         release = await self.asked(double, "Release")
         self.assertEqual(pool_pb2.ReleaseRequest.FromString(release.payload).lease, "late")
 
+    async def test_a_context_of_a_cancelled_task_is_closed(self) -> None:
+        double = self.serve()
+        lease = self.connect(double).lease("l1")
+        context = berth.aio.Context(lease, "c1")
+        for method, opening in (("OpenContext", lease.context("python")), ("ForkContext", context.fork())):
+            task = asyncio.ensure_future(opening)
+            asked = await self.asked(double, method)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            # Both answers have the id in the same field.
+            asked.answer(pool_pb2.OpenContextResponse(context="late"))
+            close = pool_pb2.CloseContextRequest.FromString((await self.asked(double, "CloseContext")).payload)
+            self.assertEqual((close.lease, close.context), ("l1", "late"))
+
     async def test_leaving_an_execution_detaches_from_it_also_before_it_started(self) -> None:
         double = self.serve()
         client = self.connect(double)

@@ -72,6 +72,11 @@ class Live(unittest.TestCase):
                 self.assertEqual((copy.run("x").value, context.run("x").value), ("7", "6"))
             with lease.context("sh") as shell, self.assertRaises(berth.UnimplementedError):
                 shell.fork()
+            context.run("import threading; done = threading.Event(); threading.Thread(target=done.wait, name='busy').start()")
+            with self.assertRaisesRegex(berth.FailedPreconditionError, "a thread runs in it: busy") as refused:
+                context.fork()
+            self.assertIs(refused.exception.reason, berth.Reason.CONTEXT_START_FAILED)
+            context.run("done.set()")
             lost = context.run("import os; os._exit(3)")
             self.assertEqual((lost.end.context_lost, lost.exit_code), (True, 3))
             with self.assertRaises(berth.NotFoundError) as caught:

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use berth::aio::Client;
 use berth::v1::{
-    AcquireResponse, CloseContextRequest, Failure, HelloResponse, OpenContextResponse, OutputStream, ReleaseRequest,
+    AcquireResponse, CloseContextRequest, Failure, ForkContextResponse, HelloResponse, OpenContextResponse,
+    OutputStream, ReleaseRequest,
 };
 use berth::{AcquireOptions, Command, Error, Event};
 use support::{Flood, StubServer, FLOOD};
@@ -73,11 +74,11 @@ async fn an_acquire_that_is_dropped_while_it_waits_releases_what_comes_of_it() {
 }
 
 #[tokio::test]
-async fn a_context_whose_opening_is_dropped_is_closed_when_it_comes_all_the_same() {
+async fn a_context_whose_opening_or_copying_is_dropped_is_closed_when_it_comes_all_the_same() {
     let (send, late) = mpsc::channel();
     let send = Mutex::new(send);
     let server = StubServer::start(move |peer, stream, request| match request.method.as_str() {
-        "OpenContext" => drop(send.lock().unwrap().send((peer.clone(), stream))),
+        "OpenContext" | "ForkContext" => drop(send.lock().unwrap().send((peer.clone(), stream))),
         "Hello" => peer.answer(stream, &HelloResponse::default()),
         _ => {}
     });
@@ -87,6 +88,12 @@ async fn a_context_whose_opening_is_dropped_is_closed_when_it_comes_all_the_same
     peer.answer(stream, &OpenContextResponse { context: "late".into(), ..OpenContextResponse::default() });
     let closed: CloseContextRequest = server.take("CloseContext").message();
     assert_eq!((closed.lease.as_str(), closed.context.as_str()), ("l", "late"));
+    let context = lease.existing_context("c");
+    assert!(tokio::time::timeout(Duration::from_millis(100), context.fork()).await.is_err());
+    let (peer, stream) = late.recv().unwrap();
+    peer.answer(stream, &ForkContextResponse { context: "copy".into(), ..ForkContextResponse::default() });
+    let closed: CloseContextRequest = server.take("CloseContext").message();
+    assert_eq!((closed.lease.as_str(), closed.context.as_str()), ("l", "copy"));
 }
 
 #[tokio::test]

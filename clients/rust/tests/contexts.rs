@@ -9,9 +9,9 @@ use std::sync::Mutex;
 
 use berth::v1::{
     AcknowledgeRequest, AcquireResponse, AttachRequest, CloseContextRequest, CloseContextResponse, CompleteRequest,
-    CompleteResponse, ContextInfo, Display, ExecuteRequest, Failure, HelloResponse, InputRequest, InputResponse,
-    InspectRequest, InspectResponse, ListContextsResponse, MimeData, OpenContextRequest, OpenContextResponse,
-    OutputStream, Prompt,
+    CompleteResponse, ContextInfo, Display, ExecuteRequest, Failure, ForkContextRequest, ForkContextResponse,
+    HelloResponse, InputRequest, InputResponse, InspectRequest, InspectResponse, ListContextsResponse, MimeData,
+    OpenContextRequest, OpenContextResponse, OutputStream, Prompt,
 };
 use berth::{AttachOptions, Client, Context, ContextOptions, Error, Event, Execution, Piece};
 use support::{Peer, Request, StubServer};
@@ -27,6 +27,9 @@ fn serve(handler: impl Fn(&Peer, u32, &Request) + Send + Sync + 'static) -> Stub
         "Acquire" => peer.answer(stream, &AcquireResponse { lease: "l".into(), ..AcquireResponse::default() }),
         "OpenContext" => {
             peer.answer(stream, &OpenContextResponse { context: "c".into(), version: "3.11.2".into() });
+        }
+        "ForkContext" => {
+            peer.answer(stream, &ForkContextResponse { context: "copy".into(), version: "3.11.2".into() });
         }
         "CloseContext" => peer.answer(stream, &CloseContextResponse {}),
         "Hello" => peer.answer(stream, &HelloResponse::default()),
@@ -51,6 +54,18 @@ fn a_context_is_opened_with_what_belongs_to_the_interpreter_and_closed_when_it_i
     drop(context);
     let closed: CloseContextRequest = server.take("CloseContext").message();
     assert_eq!((closed.lease.as_str(), closed.context.as_str()), ("l", "c"));
+}
+
+#[test]
+fn a_copy_is_a_context_of_its_own_and_closed_when_it_is_dropped() {
+    let server = serve(|_, _, _| {});
+    let context = open(&server);
+    let copy = context.fork().unwrap();
+    assert_eq!((copy.id(), copy.language(), copy.version()), ("copy", "python", "3.11.2"));
+    let request: ForkContextRequest = server.take("ForkContext").message();
+    assert_eq!((request.lease.as_str(), request.context.as_str()), ("l", "c"));
+    drop(copy);
+    assert_eq!(server.take("CloseContext").message::<CloseContextRequest>().context, "copy");
 }
 
 #[test]

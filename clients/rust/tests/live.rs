@@ -246,6 +246,29 @@ fn a_piece_asks_is_interrupted_and_loses_its_context_and_the_lease_lists_those_t
     assert!(matches!(none, Error::InvalidArgument(_)), "{none:?}");
 }
 
+#[test]
+fn a_copy_of_a_context_has_its_own_variables_and_is_refused_with_the_reason() {
+    let server = Server::start();
+    let lease = server.client().acquire().unwrap();
+    let context = lease.context("python").unwrap();
+    context.run("x = 6").unwrap();
+    let copy = context.fork().unwrap();
+    assert_eq!((copy.language(), copy.version()), ("python", context.version()));
+    copy.run("x += 1").unwrap();
+    assert_eq!(context.run("x").unwrap().value().as_deref(), Some("6"));
+    drop(context);
+    assert_eq!(copy.run("x").unwrap().value().as_deref(), Some("7"));
+    copy.run("import threading; done = threading.Event(); threading.Thread(target=done.wait, name='busy').start()")
+        .unwrap();
+    let refused = copy.fork().unwrap_err();
+    assert!(matches!(refused, Error::FailedPrecondition(_)), "{refused:?}");
+    assert_eq!(refused.reason(), ErrorReason::ContextStartFailed);
+    assert!(refused.to_string().contains("a thread runs in it: busy"), "{refused}");
+    copy.run("done.set()").unwrap();
+    let shell = lease.context("bash").unwrap();
+    assert!(matches!(shell.fork(), Err(Error::Unimplemented(_))));
+}
+
 /// Takes connections on port 8000 and on a unix socket, and echoes each; what begins with `reset` is broken off.
 const ECHO: &str = r#"
 import os, socket, struct, threading

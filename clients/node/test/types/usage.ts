@@ -24,6 +24,7 @@ export async function use(signal: AbortSignal): Promise<number> {
       else if (event.type === "failure") event.traceback.join(event.name);
     }
     (await python.complete("val", 3)).matches.concat((await python.inspect("f"))?.["text/plain"]?.toString() ?? "");
+    await (await python.fork({ signal })).close();
     // @ts-expect-error: its user is the context's
     await python.run("1", { uid: 1 });
     for await (const piece of execution.text()) piece.text.trim();

@@ -8,11 +8,12 @@ from typing import Optional, Type, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from ._calls import Calls
+from ._calls import Calls, UnaryCall
 from ._types import unexpected
 from .v1 import pool_pb2
 
 R = TypeVar("R", bound=Message)
+Opened = TypeVar("Opened", pool_pb2.OpenContextResponse, pool_pb2.ForkContextResponse)
 
 
 def timeout_until(deadline: Optional[float]) -> Optional[float]:
@@ -36,3 +37,12 @@ def release_late(answer: bytes, calls: Calls) -> None:
     """What becomes of a lease that nobody waits for any more."""
     token = decoded(answer, pool_pb2.AcquireResponse).lease
     calls.post("Release", pool_pb2.ReleaseRequest(lease=token))
+
+
+def opening(lease: str, kind: Type[Opened]) -> UnaryCall:
+    """A call that makes a context, which is closed if nobody waits for it any more when it comes."""
+
+    def close_late(answer: bytes, calls: Calls) -> None:
+        calls.post("CloseContext", pool_pb2.CloseContextRequest(lease=lease, context=decoded(answer, kind).context))
+
+    return UnaryCall(close_late)

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from . import _requests
 from ._address import parse
-from ._answers import decoded, patient, release_late, timeout_until
+from ._answers import Opened, decoded, opening, patient, release_late, timeout_until
 from ._backoff import Attempts
 from ._calls import SERVICE, Feed, StreamCall, UnaryCall, deadline_passed
 from ._connection import Connection, open_socket
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 R = TypeVar("R", bound=Message)
+Opening = Union[pool_pb2.OpenContextRequest, pool_pb2.ForkContextRequest]
 
 #: How long calls may take that the server answers at once, in seconds.
 CALL_TIMEOUT = 30.0
@@ -189,6 +190,9 @@ class Client:
         connection = self._connected(end)
         connection.start(call, method, request, timeout_until(end), service)
         return decoded(connection.finish(call, patient(end)), response)
+
+    def _open(self, method: str, request: Opening, response: Type[Opened]) -> Opened:
+        return self._unary(method, request, response, CALL_TIMEOUT, opening(request.lease, response))
 
     def _execute(self, lease: Optional[Lease], argv: Argv, options: Dict[str, Any]) -> Execution:
         deadline = _requests.taken_deadline(options)

@@ -82,7 +82,7 @@ class Context:
         """A copy of it with all that it holds, made in milliseconds: what a piece does in one, the other does not see.
         Python alone. Raises ``FailedPreconditionError`` while a piece runs in it, or threads do."""
         request = pool_pb2.ForkContextRequest(lease=self._lease.token, context=self.id)
-        response = self._lease._client.call("ForkContext", request, pool_pb2.ForkContextResponse)
+        response = self._lease._client._open("ForkContext", request, pool_pb2.ForkContextResponse)
         return Context(self._lease, response.context, self.language, response.version)
 
     def close(self) -> None:

@@ -144,7 +144,7 @@ class Lease:
         """An interpreter that keeps its state from one piece of code to the next: "python", "bash", "sh" or "node". Leaving a
         ``with`` closes it. Raises ``FailedPreconditionError`` when it can't be started here, with the reason."""
         request = _requests.open_context(self.token, language, env, cwd, uid)
-        response = self._client.call("OpenContext", request, pool_pb2.OpenContextResponse)
+        response = self._client._open("OpenContext", request, pool_pb2.OpenContextResponse)
         return Context(self, response.context, language, response.version)
 
     def contexts(self) -> List[ContextInfo]:

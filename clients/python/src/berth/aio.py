@@ -5,8 +5,8 @@
         result = await client.run(["echo", "hello"])
 
 What is said of the classes of ``berth`` counts for those of the same names here; only where they differ is it said here.
-Cancelling a task that is in a call leaves the call: a lease that comes of it all the same is released, an execution that it
-iterated goes on until it is closed. All calls of a client are made on one event loop.
+Cancelling a task that is in a call leaves the call: a lease that comes of it all the same is released, a context is closed, an
+execution that it iterated goes on until it is closed. All calls of a client are made on one event loop.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from google.protobuf.message import Message
 from . import _files as files
 from . import _requests
 from ._address import Address, parse
-from ._answers import decoded, patient, release_late, timeout_until
+from ._answers import Opened, decoded, opening, patient, release_late, timeout_until
 from ._backoff import Attempts
 from ._calls import SERVICE, Call, Calls, Feed, Late, StreamCall, UnaryCall, deadline_passed, lost, mute
-from ._client import CALL_TIMEOUT
+from ._client import CALL_TIMEOUT, Opening
 from ._errors import BerthError, Code, NotFoundError, UnavailableError
 from ._content import Content, pieces
 from ._lease import Upload, Uploaded
@@ -368,6 +368,9 @@ class Client:
         connection = await self._connected(end)
         await connection.start(call, method, request, end, service)
         return decoded(await connection.finish(call, patient(end)), response)
+
+    async def _open(self, method: str, request: Opening, response: Type[Opened]) -> Opened:
+        return await self._unary(method, request, response, CALL_TIMEOUT, opening(request.lease, response))
 
     def _execute(self, lease: Optional[Lease], argv: Argv, options: Dict[str, Any]) -> Execution:
         deadline = _requests.taken_deadline(options)
@@ -738,7 +741,7 @@ class Context:
 
     async def fork(self) -> Context:
         request = pool_pb2.ForkContextRequest(lease=self._lease.token, context=self.id)
-        response = await self._lease._client.call("ForkContext", request, pool_pb2.ForkContextResponse)
+        response = await self._lease._client._open("ForkContext", request, pool_pb2.ForkContextResponse)
         return Context(self._lease, response.context, self.language, response.version)
 
     async def close(self) -> None:
@@ -837,7 +840,7 @@ class Lease:
         """An interpreter that keeps its state from one piece of code to the next: "python", "bash", "sh" or
         "node"."""
         request = _requests.open_context(self.token, language, env, cwd, uid)
-        response = await self._client.call("OpenContext", request, pool_pb2.OpenContextResponse)
+        response = await self._client._open("OpenContext", request, pool_pb2.OpenContextResponse)
         return Context(self, response.context, language, response.version)
 
     async def contexts(self) -> List[ContextInfo]:

@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use prost::Message;
 
 use super::{refuse_open_stdin, Client, Execution, Lease};
 use crate::command::ContextOptions;
 use crate::connection::Connection;
 use crate::unary::Late;
 use crate::v1::{
-    CloseContextRequest, CloseContextResponse, CompleteRequest, CompleteResponse, ContextInfo, InspectRequest,
-    InspectResponse, ListContextsRequest, ListContextsResponse, OpenContextResponse,
+    CloseContextRequest, CloseContextResponse, CompleteRequest, CompleteResponse, ContextInfo, ForkContextRequest,
+    ForkContextResponse, InspectRequest, InspectResponse, ListContextsRequest, ListContextsResponse,
+    OpenContextResponse,
 };
 use crate::{channel, frame, Output, Piece, Result};
 
@@ -27,11 +29,8 @@ impl Lease {
     pub async fn context_with(&self, options: &ContextOptions) -> Result<Context> {
         let mut request = options.request.clone();
         request.lease = self.token().into();
-        let lease = request.lease.clone();
-        let late: Late = Box::new(move |connection, payload| close_late(connection, &lease, payload));
-        // The server has a limit of its own.
-        let answer = self.client.channel.start(frame::UNARY, "OpenContext", &request, None, Some(late)).await?;
-        let OpenContextResponse { context, version } = channel::decode(answer.payload)?;
+        let OpenContextResponse { context, version } =
+            make(&self.client, "OpenContext", &request, self.token(), |made: OpenContextResponse| made.context).await?;
         Ok(Context::new(self.client.clone(), self.token(), context, &request.language, version))
     }
 
@@ -50,10 +49,23 @@ impl Lease {
     }
 }
 
-fn close_late(connection: &Connection, lease: &str, payload: Bytes) {
-    if let Ok(OpenContextResponse { context, .. }) = channel::decode(payload) {
-        channel::tell(connection, "CloseContext", &CloseContextRequest { lease: lease.into(), context });
-    }
+/// A call that makes a context, which is closed if nobody waits for it any more when it comes.
+async fn make<R: Message + Default + 'static>(
+    client: &Client,
+    method: &'static str,
+    request: &impl Message,
+    lease: &str,
+    id: fn(R) -> String,
+) -> Result<R> {
+    let lease = lease.to_owned();
+    let late: Late = Box::new(move |connection: &Connection, payload: Bytes| {
+        if let Ok(made) = channel::decode(payload) {
+            let close = CloseContextRequest { lease: lease.clone(), context: id(made) };
+            channel::tell(connection, "CloseContext", &close);
+        }
+    });
+    // The server has a limit of its own.
+    channel::decode(client.channel.start(frame::UNARY, method, request, None, Some(late)).await?.payload)
 }
 
 /// An interpreter in a lease: runs pieces of code, one at a time, each with what those before it have left.
@@ -126,6 +138,19 @@ impl Context {
         let (lease, context) = (self.lease.clone(), self.id.clone());
         let request = InspectRequest { lease, context, code: code.into(), cursor, detail };
         self.client.channel.call("Inspect", &request, self.client.call_timeout()).await
+    }
+
+    /// Copies it with all that it holds, in milliseconds: what a piece does in one, the other does not see. Given up, a copy
+    /// that comes of it all the same is closed.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` while a piece runs in it (`ErrorReason::ContextBusy`), and while threads do
+    /// (`ErrorReason::ContextStartFailed`, with their names); `Unimplemented`: only Python can be copied.
+    pub async fn fork(&self) -> Result<Context> {
+        let request = ForkContextRequest { lease: self.lease.clone(), context: self.id.clone() };
+        let ForkContextResponse { context, version } =
+            make(&self.client, "ForkContext", &request, &self.lease, |made: ForkContextResponse| made.context).await?;
+        Ok(Context::new(self.client.clone(), &self.lease, context, &self.language, version))
     }
 
     /// Ends it, with all that it started.

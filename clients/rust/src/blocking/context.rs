@@ -77,6 +77,15 @@ impl Context {
         wait(self.0.inspect(code, cursor, detail))
     }
 
+    /// Copies it with all that it holds, in milliseconds: what a piece does in one, the other does not see.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` while a piece runs in it (`ErrorReason::ContextBusy`), and while threads do
+    /// (`ErrorReason::ContextStartFailed`, with their names); `Unimplemented`: only Python can be copied.
+    pub fn fork(&self) -> Result<Context> {
+        wait(self.0.fork()).map(Context)
+    }
+
     /// Ends it, with all that it started.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ import dev.berth.v1.CloseContextRequest;
 import dev.berth.v1.CloseContextResponse;
 import dev.berth.v1.CompleteRequest;
 import dev.berth.v1.CompleteResponse;
+import dev.berth.v1.ForkContextRequest;
+import dev.berth.v1.ForkContextResponse;
 import dev.berth.v1.InspectRequest;
 import dev.berth.v1.InspectResponse;
 import dev.berth.v1.OpenContextRequest;
@@ -16,6 +18,7 @@ import dev.berth.v1.OpenContextResponse;
 import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 
 /**
  * An interpreter in a lease: runs pieces of code, one at a time, each with what those before it have left.
@@ -49,21 +52,25 @@ public final class Context implements AutoCloseable {
     /** When the thread is interrupted meanwhile, a context that comes of it all the same is closed. */
     static Context open(Channel channel, Lease lease, ContextOptions options) {
         OpenContextRequest request = options.request.clone().setLease(lease.token()).build();
+        return made(channel, lease, "OpenContext", request, OpenContextResponse.parser(), response ->
+                new Context(channel, lease, response.getContext(), request.getLanguage(), response.getVersion()));
+    }
+
+    private static <R> Context made(
+            Channel channel, Lease lease, String method, MessageLite request, Parser<R> parser, Function<R, Context> of) {
         Connection connection = channel.connection(null);
         // The server has a limit of its own.
-        CompletableFuture<ByteString> answer = connection.unary(Channel.SERVICE, "OpenContext", request, 0);
+        CompletableFuture<ByteString> answer = connection.unary(Channel.SERVICE, method, request, 0);
         CompletableFuture<ByteString> mine = answer.copy();
         try {
-            OpenContextResponse response = Channel.await(mine, "OpenContext", OpenContextResponse.parser(), 0);
-            Context context = new Context(
-                    channel, lease, response.getContext(), request.getLanguage(), response.getVersion());
+            Context context = of.apply(Channel.await(mine, method, parser, 0));
             context.closeWhenDropped(connection);
             return context;
         } catch (BerthException error) {
             if (mine.isCancelled()) {
                 answer.thenAccept(payload -> {
-                    String late = Channel.parse(payload, OpenContextResponse.parser()).getContext();
-                    connection.unary(Channel.SERVICE, "CloseContext", closeRequest(request.getLease(), late), 0);
+                    String late = of.apply(Channel.parse(payload, parser)).id;
+                    connection.unary(Channel.SERVICE, "CloseContext", closeRequest(lease.token(), late), 0);
                 });
             }
             throw error;
@@ -170,6 +177,25 @@ public final class Context implements AutoCloseable {
                 .setDetail(detail)
                 .build();
         return call("Inspect", request, InspectResponse.parser());
+    }
+
+    /**
+     * Copies it with all that it holds, in milliseconds: what a piece does in one, the other does not see. The copy is a context
+     * of its own, and is closed like one. When the thread is interrupted meanwhile, a copy that comes of it all the same is
+     * closed.
+     *
+     * @throws BerthException FAILED_PRECONDITION while a piece runs in it (CONTEXT_BUSY), and while threads do
+     *     (CONTEXT_START_FAILED, with their names); UNIMPLEMENTED: only Python can be copied
+     */
+    public Context fork() {
+        ForkContextRequest request =
+                ForkContextRequest.newBuilder().setLease(lease.token()).setContext(id).build();
+        try {
+            return made(channel, lease, "ForkContext", request, ForkContextResponse.parser(), response ->
+                    new Context(channel, lease, response.getContext(), language, response.getVersion()));
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     private static long length(String code) {

@@ -22,6 +22,8 @@ import dev.berth.v1.Dropped;
 import dev.berth.v1.ExecuteEvent;
 import dev.berth.v1.ExecuteRequest;
 import dev.berth.v1.Failure;
+import dev.berth.v1.ForkContextRequest;
+import dev.berth.v1.ForkContextResponse;
 import dev.berth.v1.HelloResponse;
 import dev.berth.v1.InputRequest;
 import dev.berth.v1.InputResponse;
@@ -64,6 +66,8 @@ class ContextTest {
             switch (request.getMethod()) {
                 case "OpenContext" -> peer.answer(
                         stream, OpenContextResponse.newBuilder().setContext("c").setVersion("3.11.2").build());
+                case "ForkContext" -> peer.answer(
+                        stream, ForkContextResponse.newBuilder().setContext("copy").setVersion("3.11.2").build());
                 case "CloseContext" -> peer.answer(stream, CloseContextResponse.getDefaultInstance());
                 case "Hello" -> peer.answer(stream, HelloResponse.getDefaultInstance());
                 default -> handler.handle(peer, stream, request);
@@ -99,6 +103,23 @@ class ContextTest {
     }
 
     @Test
+    @DisplayName("is copied into one of its own, which is closed at the end of its block")
+    void copied() throws Exception {
+        try (StubServer server = serve((peer, stream, request) -> {}); Client client = new Client(server.options());
+                Context context = client.lease("l").context("python")) {
+            try (Context copy = context.fork()) {
+                assertEquals("copy", copy.id());
+                assertEquals("python", copy.language());
+                assertEquals("3.11.2", copy.version());
+            }
+            ForkContextRequest request = ForkContextRequest.parseFrom(server.take("ForkContext").getPayload());
+            assertEquals("l", request.getLease());
+            assertEquals("c", request.getContext());
+            assertEquals("copy", closed(server));
+        }
+    }
+
+    @Test
     @DisplayName("that has ended is closed without an error, and ended with one")
     void ended() throws Exception {
         StubServer.Handler handler = (peer, stream, request) -> peer.fail(stream, Code.NOT_FOUND, "it has ended");
@@ -110,13 +131,19 @@ class ContextTest {
     }
 
     @Test
-    @DisplayName("whose opening is interrupted is closed when it comes all the same")
+    @DisplayName("whose opening, or copying, is interrupted is closed when it comes all the same")
     void interrupted() throws Exception {
+        interrupted("OpenContext", lease -> lease.context("python"));
+        interrupted("ForkContext", lease -> lease.existingContext("c").fork());
+    }
+
+    private static void interrupted(String method, Function<Lease, Context> opening) throws Exception {
         CompletableFuture<Runnable> answer = new CompletableFuture<>();
         StubServer.Handler handler = (peer, stream, request) -> {
-            if (request.getMethod().equals("OpenContext")) {
+            if (request.getMethod().equals(method)) {
                 answer.complete(() -> {
                     try {
+                        // Both answers have the id in the same field.
                         peer.answer(stream, OpenContextResponse.newBuilder().setContext("late").build());
                     } catch (IOException error) {
                         throw new AssertionError(error);
@@ -126,7 +153,7 @@ class ContextTest {
         };
         try (StubServer server = new StubServer(handler); Client client = new Client(server.options())) {
             Thread opener = new Thread(() ->
-                    assertThrows(BerthException.class, () -> client.lease("l").context("python")));
+                    assertThrows(BerthException.class, () -> opening.apply(client.lease("l"))));
             opener.start();
             Runnable late = answer.get(5, TimeUnit.SECONDS);
             opener.interrupt();

@@ -185,6 +185,31 @@ class LiveTest {
         }
     }
 
+    @Test
+    @DisplayName("a copy of a context has its own variables, and is refused with the reason")
+    void copies() {
+        String threads =
+                "import threading; done = threading.Event(); threading.Thread(target=done.wait, name='busy').start()";
+        try (Client client = new Client(address); Lease lease = client.acquire();
+                Context context = lease.context("python"); Context shell = lease.context("bash")) {
+            context.run("x = 6");
+            try (Context copy = context.fork()) {
+                assertEquals(context.version(), copy.version());
+                copy.run("x += 1");
+                assertEquals("7", copy.run("x").value().orElseThrow());
+                assertEquals("6", context.run("x").value().orElseThrow());
+                context.end();
+                copy.run(threads);
+                BerthException refused = assertThrows(BerthException.class, copy::fork);
+                assertEquals(Code.FAILED_PRECONDITION, refused.code());
+                assertEquals(ErrorReason.CONTEXT_START_FAILED, refused.reason());
+                assertTrue(refused.getMessage().contains("a thread runs in it: busy"), refused.getMessage());
+                copy.run("done.set()");
+            }
+            assertEquals(Code.UNIMPLEMENTED, assertThrows(BerthException.class, shell::fork).code());
+        }
+    }
+
     /** Takes connections on port 8000 and on a unix socket, and echoes each; what begins with "reset" is broken off. */
     private static final String ECHO = """
             import socket, struct, threading
