@@ -106,6 +106,11 @@ function Execution:write(data, is_end)
   end)
 end
 
+-- After Attach: asks how much of the standard input has come already, which what is written follows.
+function Execution:find_input()
+  self:write("")
+end
+
 -- Sends the standard input that did not go with the request. A program that ends without reading it ends as it does.
 function Execution:feed(rest, is_end)
   task.spawn(function()

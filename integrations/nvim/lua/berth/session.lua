@@ -1,0 +1,128 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- A container that is kept from run to run: code runs in contexts, whose variables stay, one for each language; shell lines run
+-- beside them and see the same files. There is one at a time.
+
+local errors = require("berth.errors")
+local runs = require("berth.run")
+local screens = require("berth.ui.screen")
+local task = require("berth.task")
+
+local M = {}
+
+-- A lease ends after some minutes without use; this is often enough.
+local RENEW_MS = 60 * 1000
+
+-- The session: client, lease, contexts (by language, with where each piece of
+-- code came from), its screen.
+local current
+
+function M.is_open()
+  return current ~= nil
+end
+
+-- Its lease's token, for shell lines; "" without a session.
+function M.lease()
+  return current and current.lease.token or ""
+end
+
+local function keep_alive(session)
+  task.timer(RENEW_MS, function()
+    if session ~= current then
+      return
+    end
+    task.spawn(function()
+      session.lease:renew()
+      keep_alive(session)
+    end, function(is_renewed, problem)
+      if not is_renewed and session == current then
+        current = nil
+        vim.schedule(function()
+          vim.notify("berth: the session has ended: " .. tostring(problem), vim.log.levels.WARN)
+        end)
+      end
+    end)
+  end)
+end
+
+-- Waits; for tasks.
+function M.open(client, config)
+  if current == nil then
+    local lease = client:acquire({ pool = config.pool })
+    current = { client = client, lease = lease, contexts = {}, opening = task.lock() }
+    keep_alive(current)
+  end
+  return current
+end
+
+-- Gives the container back, with all that runs in it. Waits; for tasks.
+function M.close()
+  local session = current
+  current = nil
+  if session then
+    local is_released, problem = task.try(function()
+      session.lease:release()
+    end)
+    if not is_released and not errors.is(problem, "NOT_FOUND") and not errors.is(problem, "UNAVAILABLE") then
+      error(problem, 0)
+    end
+  end
+end
+
+-- The context of a language, with its screen. Waits; for tasks.
+local function context_of(session, language, config)
+  return session.opening:with(function()
+    local entry = session.contexts[language]
+    if entry == nil then
+      local context = session.lease:context(language, { env = config.env, cwd = config.cwd })
+      entry = { context = context, sources = {} }
+      session.contexts[language] = entry
+    end
+    return entry
+  end)
+end
+
+-- Where the pieces of a trace came from, by the names that they have there: "<piece 7>". The outermost one is the last that ran.
+local function places_of(entry, traceback)
+  local places = {}
+  local number = tonumber(table.concat(traceback, "\n"):match('"<piece (%d+)>"'))
+  for index, source in ipairs(number and entry.sources or {}) do
+    places[("<piece %d>"):format(number - #entry.sources + index)] = source
+  end
+  return places
+end
+
+-- Runs a piece of code. `about`: code, language, title, source, config. Returns its run.
+function M.run(about)
+  local session = current
+  local screen = session.screen
+  if screen == nil or screen.is_gone then
+    screen = screens.open("session", about.config, false)
+    session.screen = screen
+  elseif screen.is_busy then
+    error("the session still runs a piece of code; :BerthCancel ends it", 0)
+  else
+    screen:go_on()
+    screen:show_in_window(about.config)
+  end
+  screen.title = "session · " .. about.title
+  screen:add(("\27[2m▌ %s\27[0m\n"):format(about.title))
+  local entry
+  return runs.start({
+    title = about.title, screen = screen, config = about.config, source = about.source, kind = "piece", client = session.client,
+    begin = function()
+      entry = context_of(session, about.language, about.config)
+      table.insert(entry.sources, about.source)
+      return entry.context:execute(about.code, { keep_stdin_open = true, timeout = about.config.timeout * 1000 })
+    end,
+    on_failure = function(run, traceback)
+      run.places = places_of(entry, traceback)
+    end,
+  }, function(ended)
+    if entry and (ended == nil or ended.is_context_lost) then
+      session.contexts[about.language] = nil
+    end
+  end)
+end
+
+return M
