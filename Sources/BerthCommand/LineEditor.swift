@@ -8,146 +8,23 @@ import Console
     import Musl
 #endif
 
-/// Text that is being typed, on one or more lines, and the cursor in it. It does no I/O.
-struct EditedText: Equatable {
-    private(set) var characters: [Character] = []
-    /// The number of characters before the cursor.
-    private(set) var cursor = 0
+/// Where the arrow keys are in the history; after its end is the text that was being typed.
+private struct PlaceInHistory {
+    private let history: [String]
+    private var index: Int
+    private var typed = EditedText()
 
-    init(_ text: String = "") {
-        characters = Array(text)
-        cursor = characters.count
+    init(_ history: [String]) {
+        self.history = history
+        index = history.count
     }
 
-    var text: String { String(characters) }
-    var beforeCursor: String { String(characters[..<cursor]) }
-
-    mutating func insert(_ text: some Sequence<Character>) {
-        let new = Array(text)
-        characters.insert(contentsOf: new, at: cursor)
-        cursor += new.count
-    }
-
-    mutating func deleteBackward() {
-        guard cursor > 0 else { return }
-        cursor -= 1
-        characters.remove(at: cursor)
-    }
-
-    mutating func deleteForward() {
-        if cursor < characters.count { characters.remove(at: cursor) }
-    }
-
-    mutating func move(by count: Int) { cursor = min(max(0, cursor + count), characters.count) }
-
-    private var lineStart: Int { characters[..<cursor].lastIndex(of: "\n").map { $0 + 1 } ?? 0 }
-    private var lineEnd: Int { characters[cursor...].firstIndex(of: "\n") ?? characters.count }
-
-    mutating func moveToLineStart() { cursor = lineStart }
-    mutating func moveToLineEnd() { cursor = lineEnd }
-    mutating func deleteToLineEnd() { characters.removeSubrange(cursor..<lineEnd) }
-
-    mutating func deleteToLineStart() {
-        let start = lineStart
-        characters.removeSubrange(start..<cursor)
-        cursor = start
-    }
-
-    mutating func deleteWord() {
-        while cursor > 0, characters[cursor - 1] == " " { deleteBackward() }
-        while cursor > 0, characters[cursor - 1] != " ", characters[cursor - 1] != "\n" { deleteBackward() }
-    }
-
-    /// Returns false if the cursor is on the first or last line already, where the history continues.
-    mutating func moveLine(_ step: Int) -> Bool {
-        let column = cursor - lineStart
-        if step < 0 {
-            guard lineStart > 0 else { return false }
-            cursor = lineStart - 1
-        } else {
-            guard lineEnd < characters.count else { return false }
-            cursor = lineEnd + 1
-        }
-        let start = lineStart
-        cursor = min(start + column, lineEnd)
-        return true
-    }
-
-    /// Replaces the text from `start`, a position in bytes of UTF-8, to the cursor with a completion.
-    mutating func complete(from start: Int, with text: String) {
-        var position = 0
-        var index = 0
-        while index < cursor, position < start {
-            position += String(characters[index]).utf8.count
-            index += 1
-        }
-        characters.replaceSubrange(index..<cursor, with: Array(text))
-        cursor = index + text.count
-    }
-
-    /// The blanks at the start of the cursor's line, for the next line.
-    var indentation: String {
-        let line = characters[lineStart..<cursor]
-        return String(line.prefix { $0 == " " || $0 == "\t" })
-    }
-}
-
-/// The meaning of a key.
-enum Key: Equatable {
-    case text(String)
-    case enter, newline, tab, backspace, delete, left, right, up, down, home, end
-    case control(Character)
-    case closed
-
-    /// Decodes keys from the bytes that a terminal sends. Unknown keys are ignored.
-    struct Decoder {
-        private var held: [UInt8] = []
-
-        mutating func take(_ bytes: some Sequence<UInt8>) -> [Key] {
-            held += bytes
-            var keys: [Key] = []
-            while let (key, count) = next() {
-                held.removeFirst(count)
-                if let key { keys.append(key) }
-            }
-            return keys
-        }
-
-        /// The next key, or nil for an unknown one, and how many bytes it has; nil if it is not complete yet.
-        private func next() -> (Key?, Int)? {
-            guard let first = held.first else { return nil }
-            switch first {
-            // A line feed comes from an Enter before the terminal was in raw mode.
-            case 0x0d, 0x0a: return (.enter, 1)
-            case 0x09: return (.tab, 1)
-            case 0x7f, 0x08: return (.backspace, 1)
-            case 0x1b: return escape()
-            case ..<0x20: return (.control(Character(UnicodeScalar(first + 0x60))), 1)
-            default:
-                let length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2
-                guard held.count >= length else { return nil }
-                return (.text(String(decoding: held[..<length], as: UTF8.self)), length)
-            }
-        }
-
-        private func escape() -> (Key?, Int)? {
-            guard held.count > 1 else { return nil }
-            if held[1] == 0x0d || held[1] == 0x0a { return (.newline, 2) }
-            guard held[1] == UInt8(ascii: "[") || held[1] == UInt8(ascii: "O") else { return (nil, 2) }
-            guard let last = held.dropFirst(2).firstIndex(where: { (0x40...0x7e).contains($0) }) else { return nil }
-            let key: Key? =
-                switch (held[last], held[2..<last].first) {
-                case (UInt8(ascii: "A"), _): .up
-                case (UInt8(ascii: "B"), _): .down
-                case (UInt8(ascii: "C"), _): .right
-                case (UInt8(ascii: "D"), _): .left
-                case (UInt8(ascii: "H"), _), (UInt8(ascii: "~"), UInt8(ascii: "1")): .home
-                case (UInt8(ascii: "F"), _), (UInt8(ascii: "~"), UInt8(ascii: "4")): .end
-                case (UInt8(ascii: "~"), UInt8(ascii: "3")): .delete
-                default: nil
-                }
-            return (key, last + 1)
-        }
+    /// The text `step` further; the same one at the ends.
+    mutating func move(_ step: Int, from edited: EditedText) -> EditedText {
+        guard 0...history.count ~= index + step else { return edited }
+        if index == history.count { typed = edited }
+        index += step
+        return index == history.count ? typed : EditedText(history[index])
     }
 }
 
@@ -179,70 +56,48 @@ final class LineEditor {
         complete: (String) async -> (start: Int, matches: [String]) = { _ in (0, []) }
     ) async -> Outcome {
         LocalTerminal.enterRaw()
-        defer { LocalTerminal.restore() }
+        put(Key.Decoder.pasteMarksOn)
+        defer {
+            put(Key.Decoder.pasteMarksOff)
+            LocalTerminal.restore()
+        }
         var edited = EditedText()
-        var past = history.count
-        var kept = ""
+        var place = PlaceInHistory(history)
         shownRow = 0
-        func show(_ isLast: Bool = false) { draw(isHidden ? EditedText() : edited, prompt, more, isLast) }
+        func show(isLast: Bool = false) { draw(isHidden ? EditedText() : edited, prompt, more, isLast) }
         show()
         while true {
-            switch nextKey() {
-            case .text(let text): edited.insert(text)
-            case .newline: edited.insert("\n" + edited.indentation)
-            case .enter:
-                guard isHidden || isWhole(edited.text) else {
-                    let deeper = edited.beforeCursor.hasSuffix(":") ? "    " : ""
-                    edited.insert("\n" + edited.indentation + deeper)
-                    break
-                }
+            let key = nextKey()
+            switch key {
+            case .enter where isHidden || isWhole(edited.text):
                 edited.move(by: edited.characters.count)
-                show(true)
-                let text = edited.text
-                if !isHidden, !text.allSatisfy(\.isWhitespace), history.last != text { history.append(text) }
-                return .text(text)
-            case .tab:
-                let line = edited.beforeCursor.split(separator: "\n", omittingEmptySubsequences: false).last ?? ""
-                if line.allSatisfy(\.isWhitespace) {
-                    edited.insert("    ")
-                } else {
-                    await self.complete(&edited, complete)
-                }
-            case .backspace: edited.deleteBackward()
-            case .delete: edited.deleteForward()
-            case .left: edited.move(by: -1)
-            case .right: edited.move(by: 1)
-            case .home: edited.moveToLineStart()
-            case .end: edited.moveToLineEnd()
-            case .up where !isHidden && !edited.moveLine(-1):
-                guard past > 0 else { break }
-                if past == history.count { kept = edited.text }
-                past -= 1
-                edited = EditedText(history[past])
-            case .down where !isHidden && !edited.moveLine(1):
-                guard past < history.count else { break }
-                past += 1
-                edited = EditedText(past == history.count ? kept : history[past])
-            case .up, .down: break
-            case .control("a"): edited.moveToLineStart()
-            case .control("e"): edited.moveToLineEnd()
-            case .control("k"): edited.deleteToLineEnd()
-            case .control("u"): edited.deleteToLineStart()
-            case .control("w"): edited.deleteWord()
+                show(isLast: true)
+                if !isHidden { remember(edited.text) }
+                return .text(edited.text)
+            // The indentation of what a terminal pastes without marks, or is typed ahead, is in it.
+            case .enter: edited.beginLine(isIndented: pending.isEmpty)
+            case .control("c"):
+                show(isLast: true)
+                return .interrupted
+            case .control("d") where edited.text.isEmpty, .closed:
+                show(isLast: true)
+                return .closed
             case .control("l"):
                 put("\u{1b}[H\u{1b}[2J")
                 shownRow = 0
-            case .control("c"):
-                show(true)
-                return .interrupted
-            case .control("d") where edited.text.isEmpty, .closed:
-                show(true)
-                return .closed
-            case .control("d"): edited.deleteForward()
-            case .control: break
+            case .tab where edited.isBlankBeforeCursor: edited.insert("    ")
+            case .tab: await self.complete(&edited, complete)
+            case .up where !isHidden && !edited.moveLine(-1): edited = place.move(-1, from: edited)
+            case .down where !isHidden && !edited.moveLine(1): edited = place.move(1, from: edited)
+            default: edited.apply(key)
             }
-            show()
+            // What comes at once is drawn once.
+            if pending.isEmpty { show() }
         }
+    }
+
+    private func remember(_ text: String) {
+        if !text.allSatisfy(\.isWhitespace), history.last != text { history.append(text) }
     }
 
     private func complete(

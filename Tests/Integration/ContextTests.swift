@@ -97,6 +97,29 @@ struct ContextTests {
         }
     }
 
+    @Test("what is pasted at a prompt is run as it is, by terminals that mark it and by those that do not")
+    func paste() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            try await TerminalProgram.with(server, ["repl"]) { program in
+                try await program.shows(">>> ")
+                #expect(program.screen.contains("\u{1b}[?2004h"))
+                let function =
+                    "def g(n):\r\n    for i in range(n):\r\n        if i: print('at', i)\r\n\r\n    return n + 40\r\n\r\n"
+                program.type("\u{1b}[200~\(function)g(2)\u{1b}[201~\r\r")
+                try await program.shows("at 1")
+                try await program.shows("42")
+                program.type("def h(n):\r    if n:\r        return n + 50\r    return 0\r\rh(3)\r")
+                try await program.shows("53")
+                program.type("\u{1b}[200~if 1:\n\tprint('t' + 'ab')\n\u{1b}[201~\r")
+                try await program.shows("tab")
+                #expect(!program.screen.contains("Error"))
+                program.type("\u{4}")
+                #expect(try await program.end() == 0)
+                #expect(program.screen.hasSuffix("\u{1b}[?2004l"))
+            }
+        }
+    }
+
     @Test(
         "at a prompt: several lines, history, completion, an interrupt that keeps the variables, a question, a password"
     )
@@ -104,10 +127,13 @@ struct ContextTests {
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
             try await TerminalProgram.with(server, ["repl"]) { program in
                 try await program.shows(">>> ")
-                program.type("value_one = 40\rdef f(x):\rreturn x + 2\r\rf(value_\t)\r")
+                program.type("value_one = 40\rdef f(x):\r")
+                try await program.shows("...     ")
+                program.type("return x + 2\r")
+                program.type("\rf(value_\t)\r")
                 try await program.shows("42")
-                program.type("while True: pass\r\r")
-                try await Task.sleep(for: .milliseconds(300))
+                program.type(#"exec("print('go' + 'ing', flush=True)\nwhile True: pass")"# + "\r")
+                try await program.shows("going")
                 program.type("\u{3}")
                 try await program.shows("KeyboardInterrupt")
                 program.type("input('na' + 'me? ') + '!'\r")
@@ -117,7 +143,7 @@ struct ContextTests {
                 program.type("import getpass; len(getpass.getpass('wo' + 'rd? '))\r")
                 try await program.shows("word? ")
                 program.type("hidden\r")
-                try await program.shows("\n6")
+                try await program.shows("2004l6")
                 #expect(!program.screen.contains("hidden"))
                 program.type("display({'image/png': b'p', 'text/plain': 'a dot'}, raw=True)\r")
                 try await program.shows("1.png]")
