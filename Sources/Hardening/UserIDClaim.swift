@@ -17,7 +17,7 @@ package final class UserIDClaim: Sendable {
     private static let setLock: Int32 = 37
 
     /// How many servers share a range, if each has few enough containers.
-    private static let shares = 10
+    private static let shares = 50
 
     /// Default name of the file with the locks, in a directory of the server's user.
     package static let name = ".uids"
