@@ -86,11 +86,8 @@ static void terminate_one(pid_t pid, void *context) {
 
 static void kill_one(pid_t pid, void *context) {
     const struct visit *visit = context;
-    if (visit->owner) {
-        const struct program *owner = owner_of(visit->state, pid);
-        // What is nobody's has lost its program.
-        if (owner && owner != visit->owner) return;
-    }
+    // Nobody's is a copy that is yet to be adopted, its maker having ended already; and what hides, which ends with the last.
+    if (visit->owner && owner_of(visit->state, pid) != visit->owner) return;
     kill(pid, SIGKILL);
 }
 

@@ -54,6 +54,73 @@ struct ForkContextTests {
         }
     }
 
+    /// Runs `body` with a context of Python, in a container of runc.
+    private static func withContext(_ body: (BerthClient, Context) async throws -> Void) async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "1"]) { server in
+            try await server.withClient { client in
+                let lease = try await client.acquire()
+                try await body(client, try await client.openContext("python", in: lease))
+                try await client.release(lease)
+            }
+        }
+    }
+
+    @Test("20 copies that are asked for at once cost the interpreter a few forks, not two for each")
+    func forks() async throws {
+        try await Self.withContext { client, context in
+            let count = "forks = 0\ndef forked():\n    global forks\n    forks += 1\n"
+            try await client.run("import os\n\(count)os.register_at_fork(before=forked)", in: context)
+            let copies = try await withThrowingTaskGroup(of: Context.self) { group in
+                for _ in 0..<20 { group.addTask { try await client.forkContext(context) } }
+                return try await group.reduce(into: [Context]()) { $0.append($1) }
+            }
+            // Each copy has those before it.
+            let forks = try #require(Int(try await client.run("forks", in: context).value ?? ""))
+            #expect((1...5).contains(forks))
+            for copy in copies { #expect(try await client.run("forks > 1", in: copy).value == "True") }
+            // What makes copies has ended by now, and is no child that a piece could wait for.
+            let wait = "try: os.wait()\nexcept ChildProcessError: print('none')"
+            #expect(try await client.run(wait, in: context).text == "none\n")
+        }
+    }
+
+    @Test("a copy whose maker is killed is none, at once; and the interpreter goes on, and can be copied")
+    func killedMaker() async throws {
+        try await Self.withContext { client, context in
+            let hook = "lambda: os.getpid() == original or deadly and os.kill(os.getpid(), 9)"
+            let code = "original, deadly = os.getpid(), True\nos.register_at_fork(before=\(hook))"
+            try await client.run("import os\n\(code)", in: context)
+            let began = ContinuousClock.now
+            let error = await #expect(throws: BerthError.self) { try await client.forkContext(context) }
+            #expect(error?.reason == .contextStartFailed)
+            #expect(error?.message.contains("the copy ended before it took any code") == true)
+            // Else it is found out after 10 s, and costs the original.
+            #expect(ContinuousClock.now - began < .seconds(5))
+            try await client.run("deadly = False", in: context)
+            let copy = try await client.forkContext(context)
+            #expect(try await client.run("deadly", in: copy).value == "False")
+        }
+    }
+
+    @Test("the ends of copies are heard, whatever a piece does with its children, and while more copies are made")
+    func ends() async throws {
+        for handler in ["signal.SIG_DFL", "signal.SIG_IGN", "lambda *_: os.waitpid(-1, os.WNOHANG)"] {
+            try await Self.withContext { client, context in
+                try await client.run("import os, signal\nsignal.signal(signal.SIGCHLD, \(handler))", in: context)
+                let before = try await Self.processes(client, context.lease)
+                // More of them than there may be at a time.
+                for _ in 0..<40 {
+                    let copy = try await client.forkContext(context)
+                    try await client.closeContext(copy)
+                }
+                try await eventually("only the original is left") {
+                    try await Self.processes(client, context.lease) == before
+                }
+                #expect(try await client.run("1", in: context).value == "1")
+            }
+        }
+    }
+
     @Test("a container in which copies were made can be reset, and the next lease finds nothing of them")
     func reset() async throws {
         let options = ["--size", "1", "--max", "1", "--reuse", "reset"]

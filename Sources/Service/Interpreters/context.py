@@ -97,7 +97,6 @@ class Piece:
 control = Control()
 piece = Piece()
 lock = None
-children = []
 
 
 def event(kind, data):
@@ -188,8 +187,6 @@ def serve():
     control.send(b"r", version())
     warm()
     while True:
-        if children:
-            reap()
         words = control.line()
         if words == ["ack"]:
             continue  # Of an event that a piece has written by itself.
@@ -208,25 +205,6 @@ def version():
     return b"%d.%d.%d" % sys.version_info[:3]
 
 
-def reap():
-    """What has forked a copy ends a moment later, and is no child that a piece should find."""
-    try:
-        import select
-        while children and not select.select([CONTROL], [], [], 0.001)[0]:
-            children[:] = [pid for pid in children if not has_ended(pid, os.WNOHANG)]
-    except BaseException:
-        pass
-    if len(children) > 8:
-        has_ended(children.pop(0), 0)
-
-
-def has_ended(pid, flags):
-    try:
-        return os.waitpid(pid, flags)[0] == pid
-    except OSError:
-        return True
-
-
 def warm():
     """Loads what most pieces need, unless one is waiting already."""
     import select
@@ -236,8 +214,6 @@ def warm():
 
 
 def run_piece(code, number, max_event):
-    while children:
-        has_ended(children.pop(), 0)
     piece.number, piece.max_event = number, max_event
     before = os.times()
     sys.stdin = open(0, closefd=False)
@@ -451,11 +427,12 @@ RANDOM = (("random", "seed"), ("numpy.random", "seed"))
 
 
 def copy(number):
-    """Forks, twice: the copy is no child of this process, which a piece could wait for."""
-    words, ends = threads(), []
+    """Has it made by a child, which then waits a moment for the next to be wanted: so one fork makes each copy, and none is a
+    child of this process, which a piece could wait for. Nothing runs here meanwhile."""
+    words, ends, notes = threads(), [], []
     try:
         # Loaded here once, and not in every copy.
-        import _socket, select, time
+        import _socket, select, signal, time
         try:
             import resource
         except ImportError:
@@ -466,15 +443,30 @@ def copy(number):
             words = "" if ends else "it is not wanted any more"
         if not words:
             flush()
+            notes = os.pipe()
+            write(notes[1], b"%d\n" % number)
             pid = os.fork()
             if pid == 0:
-                return fork_again(number, ends)
-            children.append(pid)
+                return make_copies(number, ends, notes)
+            while ends:
+                os.close(ends.pop())
+            wait_for(pid)
+            # The one that it was about to make when it was ended.
+            number = int(read(notes[0], 65536).split()[-1])
+            words = "the copy ended before it took any code" if number else ""
     except BaseException as error:
         words = "%s: %s" % (type(error).__name__, text_of(lambda: error))
-    for end in ends:
+    for end in [*ends, *notes]:
         os.close(end)
-    tell(CONTROL, number, words)
+    if words:
+        tell(CONTROL, number, words)
+
+
+def wait_for(pid):
+    try:
+        os.waitpid(pid, 0)
+    except OSError:
+        pass  # Where children are ignored.
 
 
 def tell(control, number, words):
@@ -510,29 +502,74 @@ def receive(_socket):
     return ends
 
 
-def fork_again(number, ends):
-    """In a child, which the copy is forked from. It never returns; in the copy, this does."""
-    words = ""
+def make_copies(number, ends, notes):
+    """In a child of the original. It never returns; in each copy, this does."""
+    own = os.getpid()
     try:
-        # Threads of libraries that know of forks have been ended for this one, a moment ago.
-        import time
-        parent, left = "/proc/%d/task" % os.getppid(), 20
-        while len(os.listdir(parent)) > 1 and left:
-            left -= 1
-            time.sleep(0.0005)
-        count = len(os.listdir(parent)) - 1
-        if count:
-            words = "%s in it, of a library" % ("a thread runs" if count == 1 else "%d threads run" % count)
-        elif os.fork() == 0:
-            become_copy(number, ends)
-            return
-    except BaseException as error:
-        words = "%s: %s" % (type(error).__name__, text_of(lambda: error))
-    try:
-        if words:
-            tell(ends[3], number, words)
+        words = library_threads()
+        while True:
+            # What goes wrong from now on, the copy's own control tells: the original is to be idle before anybody hears of it.
+            tell(CONTROL, number, words)
+            write(notes[1], b"0\n")
+            if words:
+                break
+            pid = 1
+            try:
+                pid = os.fork()
+            except BaseException as error:
+                tell(ends[3], number, "%s: %s" % (type(error).__name__, text_of(lambda: error)))
+            if pid == 0:
+                for end in notes:
+                    os.close(end)
+                return become_copy(number, ends)
+            for end in ends:
+                os.close(end)
+            number = next_copy()
+            if not number:
+                break
+            write(notes[1], b"%d\n" % number)
+            control.send(b"g")
+            import _socket
+            ends = receive(_socket)
+            words = "" if ends else "it is not wanted any more"
     finally:
-        os._exit(0)
+        if os.getpid() == own:
+            os._exit(0)
+
+
+def library_threads():
+    """Why this can't be copied: threads of libraries that know of forks have been ended for this one, a moment ago."""
+    import time
+    parent, left = "/proc/%d/task" % os.getppid(), 20
+    while len(os.listdir(parent)) > 1 and left:
+        left -= 1
+        time.sleep(0.0005)
+    count = len(os.listdir(parent)) - 1
+    if not count:
+        return ""
+    return "%s in it, of a library" % ("a thread runs" if count == 1 else "%d threads run" % count)
+
+
+def next_copy():
+    """The number of the copy that is wanted next, or 0: what else comes is the original's. So it is to be if a copy has ended:
+    the supervisor hears of that when its parent, this process, has ended too."""
+    import _socket, select, signal
+    if control.buffer or signal.getsignal(signal.SIGCHLD) != signal.SIG_DFL:
+        return 0  # With a handler, or without news of children, a copy's end might never be heard of.
+    socket = _socket.socket(fileno=CONTROL)
+    try:
+        for _ in range(10):
+            if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return 0
+            if select.select([CONTROL], [], [], 0.01)[0]:
+                order = socket.recv(64, _socket.MSG_PEEK)
+                if order[:5] != b"fork " or order[-4:] != b" 0\n\n" or order.count(b"\n") != 2:
+                    return 0
+                read(CONTROL, len(order))
+                return int(order[5:-4])
+    finally:
+        socket.detach()
+    return 0
 
 
 def become_copy(number, ends):
@@ -551,7 +588,6 @@ def become_copy(number, ends):
         mark(number)
         control.buffer, control.busy, control.interrupted, control.running = b"", 0, False, None
         lock, piece.is_copy = None, True
-        del children[:]
         renew_loop()
         for module, seed in RANDOM:
             if module in sys.modules:
