@@ -199,3 +199,19 @@ test("calls that are made at once share one connection, and a deadline bounds th
   equal(problem.code, "DEADLINE_EXCEEDED")
   equal(limits_of.now() - began < 2000, true)
 end)
+
+test("the README's example prints what it should", function()
+  local readme = io.open("README.md"):read("*a")
+  local code = readme:match("\n## From Lua\n\n```lua\n(.-)\n```")
+  local printed = {}
+  local example = assert(loadstring(code))
+  setfenv(example, setmetatable({
+    print = function(...)
+      table.insert(printed, table.concat({ ... }, " "))
+    end,
+  }, { __index = _G }))
+  example()
+  harness.eventually("all is printed", function()
+    return table.concat(printed, "|") == "hello\n|stdout 1\n2\n3\n"
+  end)
+end)

@@ -41,6 +41,20 @@ test("a slice of a tail never divides a character", function()
   end
 end)
 
+test("text is held back until a character is whole, and cleaned when it is looked at", function()
+  local text = require("berth.text")
+  local all = "a€b🚢\255x\226\130"
+  for size = 1, #all do
+    local reader, found = text.reader(), ""
+    for position = 1, #all, size do
+      local piece = reader:hold(all:sub(position, position + size - 1))
+      equal(text.is_valid((piece:gsub("\255", ""))), true)
+      found = found .. text.clean(piece)
+    end
+    equal(found .. reader:finish(), "a€b🚢\239\191\189x\239\191\189")
+  end
+end)
+
 test("a tail keeps the last lines, counts what it leaves out, and holds no more than twice its bytes", function()
   local tail = tails.new(100, 100000)
   local most, total = 0, 0

@@ -7,7 +7,7 @@ local addresses = require("berth.address")
 local M = {}
 
 local DEFAULTS = {
-  pool = "", timeout = 3600, resumable = 600, env = {}, scrollback = 5000, quickfix = true,
+  pool = "", timeout = 3600, resumable = 600, env = { PYTHONUNBUFFERED = "1" }, scrollback = 5000, quickfix = true,
   window = { position = "below", size = 15 },
   languages = {
     python = "python", sh = "sh", bash = { "bash" }, javascript = { "node", "-" }, lua = { "lua", "-" }, perl = { "perl", "-" },

@@ -19,7 +19,7 @@ end
 function M.client()
   local server = config().server
   if client == nil or client_server ~= server then
-    client, client_server = require("berth.client").new({ address = server, window = 512 * 1024 }), server
+    client, client_server = require("berth.client").new({ address = server, window = 256 * 1024 }), server
   end
   return client
 end
@@ -110,7 +110,10 @@ M.run = guarded(function(options)
   local source = { buffer = vim.api.nvim_get_current_buf(), line = line }
   local title = options.command
   if title == "" then
-    title = name_of_buffer() .. (options.range > 0 and (":%d-%d"):format(options.first, options.last) or "")
+    title = name_of_buffer()
+    if options.range > 0 then
+      title = title .. (options.first == options.last and ":%d" or ":%d-%d"):format(options.first, options.last)
+    end
     local language = config().sessions[vim.bo.filetype]
     if session.is_open() and language and not options.bang then
       session.run({ code = dedented(text), language = language, title = title, source = source, config = config() })

@@ -93,11 +93,11 @@ end
 function Run:show(event)
   if event.type == "output" then
     self.offsets[event.stream] = event.offset + #event.data
-    self:show_text(event.stream, self.readers[event.stream]:feed(event.data))
+    self:show_text(event.stream, self.readers[event.stream]:hold(event.data))
   elseif event.type == "dropped" and self.readers[event.stream] then
     self.offsets[event.stream] = event.offset + event.bytes
     self:show_text(event.stream, self.readers[event.stream]:finish())
-    self.screen:add(("\27[2m⋯ %d bytes were no longer kept ⋯\27[0m\n"):format(event.bytes))
+    self.screen:add(("\27[90m⋯ %d bytes were no longer kept ⋯\27[0m\n"):format(event.bytes))
   elseif event.type == "display" then
     self:show_display(event)
   elseif event.type == "failure" then
@@ -130,11 +130,10 @@ end
 
 -- Keeps the end of what was written, to look for traces in it.
 function Run:note(piece)
-  table.insert(self.recent, piece:sub(-RECENT_BYTES))
-  self.recent_size = self.recent_size + math.min(#piece, RECENT_BYTES)
-  if self.recent_size > 2 * RECENT_BYTES then
-    self.recent = { table.concat(self.recent):sub(-RECENT_BYTES) }
-    self.recent_size = #self.recent[1]
+  table.insert(self.recent, piece)
+  self.recent_size = self.recent_size + #piece
+  while self.recent_size - #self.recent[1] > RECENT_BYTES do
+    self.recent_size = self.recent_size - #table.remove(self.recent, 1)
   end
 end
 
@@ -154,12 +153,12 @@ function Run:show_display(event)
       if file then
         file:write(data)
         file:close()
-        self.screen:add(("\27[2m%s, %d bytes: \27[0m%s\n"):format(mime, #data, path))
+        self.screen:add(("\27[90m%s, %d bytes: \27[0m%s\n"):format(mime, #data, path))
       end
     end
   end
   for mime, bytes in pairs(event.left_out) do
-    self.screen:add(("\27[2m%s has %d bytes, more than the server's max_display, and is left out\27[0m\n"):format(mime, bytes))
+    self.screen:add(("\27[90m%s has %d bytes, more than the server's max_display, and is left out\27[0m\n"):format(mime, bytes))
   end
 end
 
@@ -209,7 +208,7 @@ end
 -- Where the code went wrong, into the quickfix list; other places of a trace are lines without a place.
 function Run:fill_quickfix()
   local items, is_placed, worst = {}, false, 1
-  for index, place in ipairs(traceback.parse(table.concat(self.recent))) do
+  for index, place in ipairs(traceback.parse(text.clean(table.concat(self.recent)))) do
     local source = place.name == "<string>" and self.source or self.places and self.places[place.name]
     local words = place.text
     if source and vim.api.nvim_buf_is_valid(source.buffer) then

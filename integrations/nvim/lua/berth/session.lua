@@ -106,7 +106,7 @@ function M.run(about)
     screen:show_in_window(about.config)
   end
   screen.title = "session · " .. about.title
-  screen:add(("\27[2m▌ %s\27[0m\n"):format(about.title))
+  screen:add(("\27[90m▌ %s\27[0m\n"):format(about.title))
   local entry
   return runs.start({
     title = about.title, screen = screen, config = about.config, source = about.source, kind = "piece", client = session.client,

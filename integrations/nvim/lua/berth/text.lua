@@ -66,6 +66,12 @@ local function decode(data)
   return table.concat(parts), ""
 end
 
+-- With U+FFFD for what is not UTF-8.
+function M.clean(data)
+  local text, rest = decode(data)
+  return rest == "" and text or text .. REPLACEMENT
+end
+
 function M.is_valid(data)
   local text, rest = decode(data)
   return rest == "" and text == data
@@ -86,6 +92,27 @@ function Reader:feed(data)
   local text
   text, self.rest = decode(data)
   return text
+end
+
+-- As `feed`, but what is not UTF-8 is left as it is, for `clean` when it is looked at: this costs the same however long it is.
+function Reader:hold(data)
+  if self.rest ~= "" then
+    data = self.rest .. data
+    self.rest = ""
+  end
+  for length = 1, math.min(3, #data) do
+    local last = byte(data, -length)
+    if last >= 192 then
+      if character(sub(data, -length), 1) == 0 then
+        self.rest = sub(data, -length)
+        return sub(data, 1, -length - 1)
+      end
+      return data
+    elseif last < 128 then
+      return data
+    end
+  end
+  return data
 end
 
 -- What is left at the end, or before a gap.

@@ -5,6 +5,7 @@
 
 local task = require("berth.task")
 local tails = require("berth.ui.tail")
+local texts = require("berth.text")
 
 local api, uv = vim.api, vim.loop
 
@@ -12,11 +13,11 @@ local M = {}
 
 local TURN_MS = 34
 -- How long a turn draws, and how much it gives the terminal at a time.
-local DRAWING_MS = 6
+local DRAWING_MS = 4
 local SLICE_LINES, SLICE_BYTES = 48, 4096
 -- What may wait for a program's terminal, of which nothing is left out; and what is taken in a turn otherwise.
 local WAITING_BYTES = 64 * 1024
-local TURN_BYTES = 1024 * 1024
+local TURN_BYTES = 512 * 1024
 
 local NAMESPACE = api.nvim_create_namespace("berth")
 
@@ -72,7 +73,7 @@ function M.open(title, config, is_terminal)
   numbers = numbers + 1
   local self = setmetatable({
     buffer = buffer, title = title, is_terminal = is_terminal, is_busy = true, last_turn = 0, added = 0, waiting = {},
-    tail = is_terminal and tails.new() or tails.new(config.scrollback, 1024 * 1024), state = "running", columns = 0, rows = 0, is_at_line = true,
+    tail = is_terminal and tails.new() or tails.new(config.scrollback, 1024 * 1024), state = "running", columns = 0, rows = 0, is_at_line = true, count = 1,
   }, Screen)
   by_buffer[buffer] = self
   self.window = window_for(buffer, config)
@@ -94,9 +95,11 @@ function M.open(title, config, is_terminal)
   pcall(api.nvim_buf_set_name, buffer, ("berth://%d/%s"):format(numbers, title:gsub("%s+", " "):sub(1, 60)))
   api.nvim_buf_attach(buffer, false, {
     on_lines = function()
-      if self.mark then
+      if not self.is_drawn then
+        self.is_drawn = true
         vim.schedule(function()
-          self:place_mark()
+          self.is_drawn = false
+          self:drawn()
         end)
       end
     end,
@@ -153,7 +156,6 @@ function Screen:measure()
 end
 
 local ICONS = { running = "●", ok = "✓", failed = "✗" }
-local GROUPS = { running = "BerthRunning", ok = "BerthOk", failed = "BerthFailed" }
 
 -- The status line of a screen's window.
 function M.status()
@@ -163,7 +165,7 @@ function M.status()
   end
   local title = self.title:gsub("%%", "%%%%"):gsub("%s+", " ")
   local words = (self.words or self.state):gsub("%%", "%%%%")
-  return (" %%#%s#%s%%* %s%%=%%<%s "):format(GROUPS[self.state], ICONS[self.state], title, words)
+  return (" %s %s%%=%%<%s "):format(ICONS[self.state], title, words)
 end
 
 function Screen:set_state(state, words)
@@ -178,7 +180,8 @@ function Screen:add(text)
   if text == "" or self.is_gone then
     return
   end
-  self.is_at_line = (text:match("^(.*)\27%[[%d;]*m$") or text):byte(-1) == 10
+  local last = text:byte(-1)
+  self.is_at_line = last == 10 or last == 109 and text:sub(-16):find("\n\27%[[%d;]*m$") ~= nil
   self.added = self.added + #text
   self.tail:add(text)
   self:plan()
@@ -247,10 +250,11 @@ function Screen:turn()
   repeat
     local text, left_out = self.tail:take(SLICE_LINES, SLICE_BYTES)
     if left_out > 0 then
-      api.nvim_chan_send(self.channel, ("\27[0m\r\27[K\27[2m⋯ %s not shown ⋯\27[0m\r\n"):format(megabytes(left_out)))
+      api.nvim_chan_send(self.channel, ("\27[0m\r\27[K\27[90m⋯ %s not shown ⋯\27[0m\r\n"):format(megabytes(left_out)))
     end
     if text ~= "" then
-      api.nvim_chan_send(self.channel, self.is_terminal and text or text:gsub("\n", "\r\n"))
+      text = texts.clean(text)
+      api.nvim_chan_send(self.channel, self.is_terminal and text or (text:gsub("\n", "\r\n")))
     end
   until self.tail.size == 0 or uv.hrtime() / 1e6 - began > DRAWING_MS
   self.last_turn = uv.hrtime() / 1e6
@@ -259,6 +263,24 @@ function Screen:turn()
     self:plan()
   end
   self:wake()
+end
+
+-- The terminal has changed the buffer, a little after it was told what.
+function Screen:drawn()
+  if self.is_gone or not api.nvim_buf_is_valid(self.buffer) then
+    return
+  end
+  if self.mark then
+    self:place_mark()
+  end
+  -- Whoever looks at the end goes on to see it; whoever has gone back stays there.
+  local count = api.nvim_buf_line_count(self.buffer)
+  for _, window in ipairs(vim.fn.win_findbuf(self.buffer)) do
+    if api.nvim_win_get_cursor(window)[1] >= math.min(self.count, count) then
+      api.nvim_win_set_cursor(window, { count, 0 })
+    end
+  end
+  self.count = count
 end
 
 -- MARK: How it ended
