@@ -173,11 +173,14 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
+        // Tools for language models: what `berth mcp` serves
+        .target(
+            name: "ModelTools", dependencies: ["Berth", "BerthSchema", "Console"], swiftSettings: strict),
         .executableTarget(
             name: "BerthCommand",
             dependencies: [
-                "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest", "Pool",
-                "Hardening", "AgentLink", "CurlHTTP",
+                "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest", "ModelTools",
+                "Pool", "Hardening", "AgentLink", "CurlHTTP",
                 "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -243,6 +246,8 @@ let package = Package(
         .testTarget(
             name: "BerthTests",
             dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),
+        .testTarget(
+            name: "ModelToolsTests", dependencies: ["ModelTools", "Berth", "BerthSchema"], swiftSettings: strict),
         .testTarget(
             name: "LoadTestTests",
             dependencies: [

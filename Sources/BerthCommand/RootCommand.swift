@@ -26,7 +26,7 @@ struct RootCommand: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Run.self, Repl.self, Contexts.self, Attach.self, Executions.self, Signal.self, Acquire.self,
-            Release.self, Copy.self, Forward.self,
+            Release.self, Copy.self, Forward.self, ModelContext.self,
             Stats.self,
             Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
@@ -50,6 +50,7 @@ struct RootCommand: AsyncParsableCommand {
     /// Commands that are run often, also by other programs, and have no subcommands.
     private static let frequent: [any ParsableCommand.Type] = [
         Run.self, Attach.self, Acquire.self, Release.self, Executions.self, Signal.self, Copy.self, Stats.self,
+        ModelContext.self,
     ]
 
     /// Parses the arguments. Parsing for all commands takes milliseconds, in which the runtime looks up conformances in
