@@ -200,6 +200,18 @@ test("calls that are made at once share one connection, and a deadline bounds th
   equal(limits_of.now() - began < 2000, true)
 end)
 
+test("a context is copied with what it holds, and from then on they are two", function()
+  local client = client_of.new()
+  local lease = client:acquire()
+  local context = lease:context("python")
+  context:run("x = [1]")
+  local copy = context:fork()
+  copy:run("x.append(2)")
+  equal({ context:run("x").value, copy:run("x").value }, { "[1]", "[1, 2]" })
+  lease:release()
+  client:close()
+end)
+
 test("the README's example prints what it should", function()
   local readme = io.open("README.md"):read("*a")
   local code = readme:match("\n## From Lua\n\n```lua\n(.-)\n```")

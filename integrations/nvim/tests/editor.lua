@@ -249,7 +249,7 @@ test("a program that an editor has left running is shown by the next one, with a
   local output = vim.fn.system({
     vim.v.progpath, "--headless", "-u", "NONE", "-i", "NONE", "-n", "--cmd", "set runtimepath^=" .. vim.fn.getcwd(),
     "-c", "runtime plugin/berth.lua", "-c", command,
-    "-c", "lua vim.wait(5000, function() return #require('berth.store').all() == 1 end, 5)", "-c", "qall!",
+    "-c", "lua vim.wait(5000, function() return #require('berth.store').all() == 1 end, 5)", "-c", "qall",
   })
   equal({ output, vim.v.shell_error }, { "", 0 })
   local entries = store.all()
@@ -267,6 +267,25 @@ test("a program that an editor has left running is shown by the next one, with a
   equal(#store.all(), 0)
   vim.cmd("BerthAttach")
   equal(said, { "berth: no program is left to attach to" })
+end)
+
+test("a program whose connection is lost is followed on another, without a gap, and takes input where it was", function()
+  edit("")
+  vim.cmd([[BerthRun echo one; read x; echo "two $x"; read x; echo "three $x"]])
+  local screen = awaited("one")
+  screen.run:type("first\r")
+  awaited("one\nfirst\ntwo first$")
+  berth.client().connection:lose("it was cut")
+  eventually("it is attached again", function()
+    return screen.run.is_attached and screen.run.execution.watch.execution
+  end)
+  screen.run:type("second\r")
+  shows(ended(screen), "one\nfirst\ntwo first\nsecond\nthree second")
+end)
+
+test("what is remembered and too old to be there still is forgotten", function()
+  store.keep({ server = "x", execution = "old", title = "old", started = os.time() - 3 * 24 * 3600, kind = "lines" })
+  equal({ #store.all(), vim.fn.glob(store.folder() .. "/*.json") }, { 0, "" })
 end)
 
 test("of several programs that are left one is chosen, and one that is gone is said to be and forgotten", function()
@@ -296,11 +315,10 @@ end)
 
 test("a session keeps variables, shows values, and its traces are in the quickfix list", function()
   local buffer = edit("x = 6\n\nx * 7\n\ndef f():\n    return x / 0\n\nf()", "python")
+  -- What is run before the session's container is there waits for it.
   vim.cmd("BerthSession")
-  eventually("the session is open", function()
-    return said[1] and said[1]:find("a session is open")
-  end)
   ran("1BerthRun")
+  equal(said[1], "berth: a session is open: variables stay from run to run")
   ran("3BerthRun")
   ran("5,6BerthRun")
   local screen = ran("8BerthRun")
@@ -318,7 +336,7 @@ test("in a session shell lines see its files, a question is answered by a line, 
   edit("open('/workspace/note', 'w').write('kept\\n');\nname = input('name? ')\nprint('hello', name)\n"
     .. "display({'image/png': b'PNG!'}, raw=True)", "python")
   vim.cmd("BerthRun")
-  local screen = awaited("name%?$")
+  local screen = awaited("name%? ?$")
   screen.run:type("bob\r")
   awaited("name%? bob\nhello bob\nimage/png, 4 bytes: /%S+%.png")
   eventually("the end is said", function()
@@ -342,6 +360,28 @@ test("a session's interpreter that ends is said to have lost the variables, and 
   vim.cmd("BerthSession!")
   equal(said[2], "berth: there is no session")
   nothing_runs()
+end)
+
+test("yes is drawn at most 30 times a second, within the scrollback, and says what is left out", function()
+  edit("")
+  berth.setup({ scrollback = 500, window = { size = 8 } })
+  vim.cmd("BerthRun yes")
+  local screen = awaited("^y")
+  local turns, most, wait = 0, 0, screen.turn
+  screen.turn = function(self)
+    turns = turns + 1
+    most = math.max(most, vim.api.nvim_buf_line_count(self.buffer))
+    return wait(self)
+  end
+  local began = vim.loop.hrtime()
+  task.sleep(2000)
+  task.main()
+  local seconds = (vim.loop.hrtime() - began) / 1e9
+  assert(turns <= 30 * seconds + 1 and turns > 0, ("%d turns in %.2f s"):format(turns, seconds))
+  assert(most <= 500 + 8 and most > 400, most .. " lines")
+  awaited("⋯ [%d.]+ %a+ not shown ⋯")
+  vim.cmd("BerthCancel")
+  ended(screen)
 end)
 
 test("100 MB end with the right tail, and what was not shown is said", function()

@@ -42,7 +42,7 @@ end
 -- Waits until `is_so()`, whose true value is returned. `what` says in words what did not come.
 function M.eventually(what, is_so, limit)
   task.main()
-  local due = vim.loop.hrtime() + (limit or 10000) * 1e6
+  local due = vim.loop.hrtime() + (limit or 20000) * 1e6
   while true do
     local value = is_so()
     if value then

@@ -60,6 +60,27 @@ class TerminalTests(unittest.TestCase):
         editor.shows("^bbb 20 %$")
         self.assertNotRegex(editor.screen(), "(?m)^aaa 10 %$")
 
+    def test_a_window_follows_the_end_until_somebody_goes_back(self) -> None:
+        editor = self.editor()
+        go_on = r"lua require('berth.run').running[1]:type('\r')"
+        editor.command("BerthRun seq 1 50; read x; seq 51 90; read x; echo last; read x")
+        editor.shows("^50$")
+        editor.command(go_on)
+        editor.shows("^90$")
+        editor.keys("C-w", "j", "g", "g")
+        editor.shows(r"^1\n2\n")
+        editor.keys("C-w", "k")
+        editor.command(go_on)
+        # It has been drawn, and not been followed.
+        editor.command("lua vim.wait(9000, function() return vim.tbl_contains("
+                       "vim.api.nvim_buf_get_lines(vim.fn.winbufnr(2), 0, -1, false), 'last') end) print('dra' .. 'wn')")
+        editor.shows("^drawn$")
+        editor.shows(r"^1\n2\n")
+        editor.keys("C-w", "j", "G", "C-w", "k")
+        editor.shows("^last$")
+        editor.command("BerthCancel")
+        editor.shows("^✗ cancelled")
+
     def test_keys_reach_a_program_with_a_terminal_one_by_one(self) -> None:
         editor = self.editor()
         editor.command("BerthRun! stty -icanon -echo; echo ready; head -c 7 | od -An -c")

@@ -43,6 +43,12 @@ function Context:inspect(code, cursor, is_detailed)
   return response.found and results.forms(response.data) or nil
 end
 
+-- A copy with all that it holds; from then on they are two. Python alone.
+function Context:fork()
+  local response = ask(self, "ForkContext", {})
+  return M.new(self.lease, response.context, self.language, response.version)
+end
+
 function Context:close()
   ask(self, "CloseContext", {})
 end

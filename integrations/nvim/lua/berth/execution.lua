@@ -2,6 +2,7 @@
 
 -- A running program, or piece of code. All of it waits, and so runs in tasks.
 
+local errors = require("berth.errors")
 local messages = require("berth.messages")
 local options_of = require("berth.options")
 local task = require("berth.task")
@@ -108,7 +109,13 @@ end
 
 -- After Attach: asks how much of the standard input has come already, which what is written follows.
 function Execution:find_input()
-  self:write("")
+  local is_known, problem = task.try(function()
+    self:write("")
+  end)
+  -- What has ended, or takes no input, needs none.
+  if not is_known and not errors.is(problem, "FAILED_PRECONDITION") and not errors.is(problem, "NOT_FOUND") then
+    error(problem, 0)
+  end
 end
 
 -- Sends the standard input that did not go with the request. A program that ends without reading it ends as it does.

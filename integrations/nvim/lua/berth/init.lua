@@ -121,8 +121,8 @@ M.run = guarded(function(options)
     end
   end
   local program = program_of(options, text)
-  local lease = session.lease()
-  if lease == "" then
+  local is_session = session.is_open()
+  if not is_session then
     program.pool = config().pool
   end
   local screen = require("berth.ui.screen").open(title, config(), options.bang)
@@ -135,9 +135,9 @@ M.run = guarded(function(options)
   require("berth.run").start({
     title = title, screen = screen, config = config(), client = used, kind = options.bang and "terminal" or "lines",
     source = options.command == "" and source or nil, is_input_ended = not program.keep_stdin_open,
-    is_kept = lease == "" and config().resumable > 0, server = require("berth.address").describe(used.address),
+    is_kept = not is_session and config().resumable > 0, server = require("berth.address").describe(used.address),
     begin = function()
-      return used:start(lease, program)
+      return used:start(is_session and session.token() or "", program)
     end,
   })
   if options.bang then
@@ -190,11 +190,9 @@ local function attach_to(entry)
   end
   require("berth.run").start({
     title = entry.title, screen = screen, config = config(), client = server, kind = entry.kind, source = source, is_kept = true,
-    server = entry.server, id = entry.execution, started = entry.started, is_size_unknown = true,
+    server = entry.server, id = entry.execution, is_attached = true, started = entry.started, is_size_unknown = true,
     begin = function()
-      local execution = server:lease(""):attach(entry.execution)
-      execution:find_input()
-      return execution
+      return server:lease(""):attach(entry.execution)
     end,
   })
   if is_terminal then

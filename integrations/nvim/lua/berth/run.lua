@@ -65,6 +65,9 @@ function Run:follow()
   while true do
     local is_done, problem = task.try(function()
       self.id = self.execution:id()
+      if self.is_attached then
+        self.execution:find_input()
+      end
       self:remember()
       self:read()
     end)
@@ -75,6 +78,7 @@ function Run:follow()
     end
     -- The connection was lost, and not the program.
     ways_back = ways_back + 1
+    self.is_attached = true
     self.execution = self.client:lease(""):attach(self.id, { stdout_offset = self.offsets.stdout, stderr_offset = self.offsets.stderr })
   end
 end
@@ -242,7 +246,8 @@ function Run:remember()
       source = self.source and { path = vim.api.nvim_buf_get_name(self.source.buffer), line = self.source.line } or nil,
     })
   end
-  if self.kind == "terminal" then
+  if self.kind == "terminal" and not self.is_measured then
+    self.is_measured = true
     self:measure()
   end
 end

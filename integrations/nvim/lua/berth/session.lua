@@ -13,17 +13,23 @@ local M = {}
 -- A lease ends after some minutes without use; this is often enough.
 local RENEW_MS = 60 * 1000
 
--- The session: client, lease, contexts (by language, with where each piece of
--- code came from), its screen.
+-- The session: client, lease (once it is there), contexts (by language, with where each piece of code came from), its screen.
 local current
 
 function M.is_open()
   return current ~= nil
 end
 
--- Its lease's token, for shell lines; "" without a session.
-function M.lease()
-  return current and current.lease.token or ""
+-- Its lease, when it is there. Waits; for tasks.
+local function lease_of(session)
+  return session.opening:with(function()
+    return session.lease or errors.raise("NOT_FOUND", "the session could not be opened")
+  end)
+end
+
+-- Its lease's token, for shell lines; "" without a session. Waits; for tasks.
+function M.token()
+  return current and lease_of(current).token or ""
 end
 
 local function keep_alive(session)
@@ -45,14 +51,25 @@ local function keep_alive(session)
   end)
 end
 
--- Waits; for tasks.
+-- From now on there is one; what is run before its container is there waits for that. Waits; for tasks.
 function M.open(client, config)
-  if current == nil then
-    local lease = client:acquire({ pool = config.pool })
-    current = { client = client, lease = lease, contexts = {}, opening = task.lock() }
-    keep_alive(current)
+  if current then
+    lease_of(current)
+    return
   end
-  return current
+  local session = { client = client, contexts = {}, opening = task.lock() }
+  current = session
+  session.opening:with(function()
+    local is_leased, lease = task.try(function()
+      return client:acquire({ pool = config.pool })
+    end)
+    if not is_leased then
+      current = nil
+      error(lease, 0)
+    end
+    session.lease = lease
+  end)
+  keep_alive(session)
 end
 
 -- Gives the container back, with all that runs in it. Waits; for tasks.
@@ -60,8 +77,11 @@ function M.close()
   local session = current
   current = nil
   if session then
+    if session.screen then
+      session.screen.stays = false
+    end
     local is_released, problem = task.try(function()
-      session.lease:release()
+      lease_of(session):release()
     end)
     if not is_released and not errors.is(problem, "NOT_FOUND") and not errors.is(problem, "UNAVAILABLE") then
       error(problem, 0)
@@ -71,10 +91,11 @@ end
 
 -- The context of a language, with its screen. Waits; for tasks.
 local function context_of(session, language, config)
+  local lease = lease_of(session)
   return session.opening:with(function()
     local entry = session.contexts[language]
     if entry == nil then
-      local context = session.lease:context(language, { env = config.env, cwd = config.cwd })
+      local context = lease:context(language, { env = config.env, cwd = config.cwd })
       entry = { context = context, sources = {} }
       session.contexts[language] = entry
     end
@@ -98,6 +119,8 @@ function M.run(about)
   local screen = session.screen
   if screen == nil or screen.is_gone then
     screen = screens.open("session", about.config, false)
+    -- Other screens take its window, but not its place.
+    screen.stays = true
     session.screen = screen
   elseif screen.is_busy then
     error("the session still runs a piece of code; :BerthCancel ends it", 0)

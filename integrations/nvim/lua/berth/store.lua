@@ -5,6 +5,9 @@
 
 local M = {}
 
+-- Seconds: a day that a program may run, and another that it may be kept.
+local LONGEST = 2 * 24 * 3600
+
 function M.folder()
   return vim.fn.stdpath("data") .. "/berth"
 end
@@ -27,7 +30,7 @@ function M.forget(execution)
   vim.loop.fs_unlink(path_of(execution))
 end
 
--- The newest first. What cannot be read is passed over.
+-- The newest first. What cannot be read is passed over; what is too old to be there still is forgotten.
 function M.all()
   local entries = {}
   for _, path in ipairs(vim.fn.glob(M.folder() .. "/*.json", true, true)) do
@@ -35,7 +38,11 @@ function M.all()
       return vim.fn.json_decode(vim.fn.readfile(path))
     end)
     if is_read and type(entry) == "table" and type(entry.execution) == "string" and type(entry.started) == "number" then
-      table.insert(entries, entry)
+      if os.time() - entry.started < LONGEST then
+        table.insert(entries, entry)
+      else
+        vim.loop.fs_unlink(path)
+      end
     end
   end
   table.sort(entries, function(one, other)

@@ -45,7 +45,9 @@ local function window_for(buffer, config)
     local old = M.of(api.nvim_win_get_buf(window))
     if old and not old.is_busy then
       api.nvim_win_set_buf(window, buffer)
-      old:wipe()
+      if not old.stays then
+        old:wipe()
+      end
       return window
     end
   end
