@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast a kernel answers, in Berth and beside it the local ipykernel, in the same run: BERTH=…/berth bench.py [ROUNDS]
+
+The first reply is to `kernel_info_request`, from the moment the kernel is asked for. It is taken from the socket itself:
+jupyter_client's wait_for_ready takes 200 ms by itself. A cell counts from the request to both its answer and its `idle`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from typing import Any, Dict, List
+
+from jupyter_client.manager import KernelManager
+
+from tests.support import World, WorldCase, until
+
+
+def first_reply(name: str) -> "tuple[KernelManager, Any, float]":
+    began = time.perf_counter()
+    manager = KernelManager(kernel_name=name)
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels(iopub=True, stdin=False, hb=False)
+    client.kernel_info()
+    client.get_shell_msg(timeout=60)
+    return manager, client, 1e3 * (time.perf_counter() - began)
+
+
+def cell(client: Any) -> float:
+    began = time.perf_counter()
+    id = client.execute("1+1")
+    while True:
+        message = client.get_iopub_msg(timeout=60)
+        if message["parent_header"].get("msg_id") == id and message["content"].get("execution_state") == "idle":
+            break
+    client.get_shell_msg(timeout=60)
+    return 1e3 * (time.perf_counter() - began)
+
+
+def spare_is_there() -> bool:
+    from berth_jupyter import spares
+
+    return any(each.count > 0 for each in spares._all.values())
+
+
+def measure(kinds: List[str], rounds: int) -> None:
+    replies: Dict[str, List[float]] = {kind: [] for kind in kinds}
+    cells: Dict[str, List[float]] = {kind: [] for kind in kinds}
+    for round in range(rounds + 1):
+        for kind in kinds:
+            if kind == "berth-spare" and round > 0:
+                until(spare_is_there, 60)
+            manager, client, took = first_reply(kind)
+            for _ in range(5):
+                cell(client)
+            # The first round fills caches and begins to keep a spare.
+            if round > 0:
+                replies[kind].append(took)
+                cells[kind] += [cell(client) for _ in range(40)]
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+    print(f"{'kernel':14} {'first reply, ms: p50':>20} {'p90':>7}   {'1+1, ms: p50':>12} {'p90':>6}")
+    for kind in kinds:
+        reply, each = (statistics.quantiles(values[kind], n=10) for values in (replies, cells))
+        print(f"{kind:14} {reply[4]:20.0f} {reply[8]:7.0f}   {each[4]:12.2f} {each[8]:6.2f}")
+
+
+def main() -> None:
+    world = World()
+    try:
+        class Case(WorldCase):
+            pass
+
+        Case.world = world
+        Case.local()
+        world.install("berth")
+        world.install("berth-argv", provisioner=False)
+        world.install("berth-spare", spares=1)
+        measure(["local", "berth", "berth-spare", "berth-argv"], int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    finally:
+        world.close()
+
+
+if __name__ == "__main__":
+    main()

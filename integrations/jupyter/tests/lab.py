@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JupyterLab in a browser: a server of its own, and Debian's Chromium on a notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import List
+
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from .support import PATIENCE, World, _servers, until
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+class Lab:
+    def __init__(self, world: World, cells: List[str], kernel: str = "berth", width: int = 1000, height: int = 760) -> None:
+        self.root = world.folder / "notebooks"
+        self.root.mkdir()
+        spec = json.loads((world.folder / "data/kernels" / kernel / "kernel.json").read_text())
+        notebook = {
+            "nbformat": 4, "nbformat_minor": 5,
+            "metadata": {"kernelspec": {"name": kernel, "display_name": spec["display_name"], "language": "python"}},
+            "cells": [
+                {"id": f"cell-{number}", "cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None}
+                for number, code in enumerate(cells)
+            ],
+        }
+        (self.root / "Berth.ipynb").write_text(json.dumps(notebook))
+        self._settings(world.folder / "config/lab/user-settings")
+        self.address = address = f"http://127.0.0.1:{_servers().free_port()}"
+        self.log = open(world.folder / "lab.log", "w+")
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={address.rpartition(':')[2]}",
+             "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
+             f"--ServerApp.root_dir={self.root}", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+            cwd=self.root, stderr=self.log,
+        )
+        try:
+            until(lambda: self._answers(f"{address}/api"), PATIENCE)
+            self._playwright = sync_playwright().start()
+            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
+            self.page.set_default_timeout(1e3 * PATIENCE)
+            expect.set_options(timeout=1e3 * PATIENCE)
+            self.page.goto(f"{address}/lab/tree/Berth.ipynb")
+            self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+            self.ready()
+        except BaseException:
+            self.log.seek(0)
+            print(self.log.read(), file=sys.stderr)
+            self.close()
+            raise
+
+    @staticmethod
+    def _settings(folder: Path) -> None:
+        """No question and no news in the way."""
+        for name, content in {
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+            "notebook-extension/tracker": {"windowingMode": "none"},
+        }.items():
+            path = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+
+    def _answers(self, url: str) -> bool:
+        if self._server.poll() is not None:
+            raise RuntimeError("JupyterLab did not start")
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return True
+        except OSError:
+            return False
+
+    def ready(self) -> None:
+        """The kernel is there, for Jupyter's server and for the page."""
+
+        def is_ready() -> bool:
+            with urllib.request.urlopen(f"{self.address}/api/kernels", timeout=10) as answer:
+                return [(each["execution_state"], each["connections"] > 0) for each in json.load(answer)] == [("idle", True)]
+
+        until(is_ready, PATIENCE)
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+
+    def cell(self, number: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def output(self, number: int) -> Locator:
+        return self.cell(number).locator(".jp-OutputArea")
+
+    def run(self, number: int) -> None:
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def prompt(self, number: int) -> Locator:
+        """[*] while it runs, [3] afterwards."""
+        return self.cell(number).locator(".jp-InputPrompt")
+
+    def press(self, *keys: str) -> None:
+        self.page.keyboard.press("Escape")
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def accept(self, words: str) -> None:
+        """A dialog that says so."""
+        dialog = self.page.locator(".jp-Dialog", has_text=words)
+        dialog.locator("button.jp-mod-accept").click()
+        expect(dialog).to_have_count(0)
+
+    def screenshot(self, path: str) -> None:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        self.page.screenshot(path=path)
+
+    def close(self) -> None:
+        try:
+            if hasattr(self, "_browser"):
+                self._browser.close()
+        finally:
+            if hasattr(self, "_playwright"):
+                self._playwright.stop()
+            self._server.terminate()
+            self._server.wait(30)
+            self.log.close()

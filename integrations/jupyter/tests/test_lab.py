@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees in JupyterLab."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from .lab import Lab
+from .support import WorldCase, until
+
+LINES = "import time\nfor i in range(5):\n    print('line', i, flush=True)\n    time.sleep(0.5)"
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
+LONG = "print('working', flush=True)\nimport time\ntime.sleep(600)"
+ASK = "print('hello', input('who? '))"
+KEPT = "import os\nprint(os.path.exists('kept'), 'x' in globals())\nx = open('kept', 'w').close()"
+MEMORY = "data = bytearray(800 << 20)"
+FLOOD = "for _ in range(100): print('x' * 999_999)\nprint('the end')"
+
+
+class LabTests(WorldCase):
+    lab: Lab
+
+    def tearDown(self) -> None:
+        expect(self.lab.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.lab = Lab(cls.world, [LINES, PLOT, LONG, ASK, KEPT, MEMORY, FLOOD])
+        cls.addClassCleanup(cls.lab.close)
+
+    def test_lines_appear_one_by_one_in_the_page(self) -> None:
+        lab = self.lab
+        lab.run(0)
+        for number in range(5):
+            expect(lab.output(0)).to_contain_text(f"line {number}")
+            if number < 3:
+                self.assertNotIn("line 4", lab.output(0).inner_text())
+        expect(lab.prompt(0)).to_have_text(re.compile(r"\[\d+\]:"))
+
+    def test_a_plot_is_shown(self) -> None:
+        self.lab.run(1)
+        picture = self.lab.output(1).locator("img")
+        picture.wait_for()
+        self.assertGreater(picture.evaluate("image => image.naturalWidth"), 300)
+
+    def test_an_interrupt_stops_the_cell(self) -> None:
+        lab = self.lab
+        lab.run(2)
+        expect(lab.output(2)).to_contain_text("working")
+        expect(lab.prompt(2)).to_have_text("[*]:")
+        lab.press("i", "i")
+        expect(lab.output(2)).to_contain_text("KeyboardInterrupt")
+        expect(lab.prompt(2)).to_have_text(re.compile(r"\[\d+\]:"))
+
+    def test_input_is_typed_in_the_page(self) -> None:
+        lab = self.lab
+        lab.run(3)
+        box = lab.cell(3).locator(".jp-Stdin-input")
+        box.fill("Ada")
+        box.press("Enter")
+        expect(lab.output(3)).to_contain_text("hello Ada")
+
+    def test_a_restart_forgets_the_variables_and_keeps_the_files(self) -> None:
+        lab = self.lab
+        lab.run(4)
+        expect(lab.output(4)).to_contain_text("False False")
+        lab.press("0", "0")
+        lab.accept("Restart Kernel?")
+        lab.ready()
+        lab.run(4)
+        expect(lab.output(4)).to_contain_text("True False")
+
+    def test_a_kernel_that_runs_out_of_memory_says_so_in_its_cell_and_is_restarted(self) -> None:
+        lab = self.lab
+        lab.run(5)
+        expect(lab.output(5)).to_contain_text("The kernel died: out of memory at 512 MiB")
+        expect(lab.prompt(5)).not_to_have_text("[*]:")
+        lab.accept("Kernel Restarting")
+        # As after the end of a local kernel, the page says so until the next cell.
+        expect(lab.page.locator("#jp-main-statusbar")).to_contain_text("| Starting")
+        # What it says stays, and the next cell runs.
+        expect(lab.output(5)).to_contain_text("out of memory at 512 MiB")
+        lab.run(0)
+        expect(lab.output(0)).to_contain_text("line 4")
+
+    def test_a_hundred_megabytes_that_are_not_shown_are_said_to_be_lost(self) -> None:
+        lab = self.lab
+        lab.run(6)
+        until(lambda: re.fullmatch(r"\[\d+\]:", lab.prompt(6).inner_text()) is not None, 60)
+        shown = lab.output(6).inner_text()
+        self.assertTrue("data rate exceeded" in shown or "the end" in shown, shown[-300:])
