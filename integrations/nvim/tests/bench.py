@@ -123,7 +123,7 @@ def typing(terminal: Terminal, seconds: float) -> List[float]:
 
 def typing_under_yes(terminal: Terminal, seconds: float) -> List[float]:
     terminal.command("BerthRun yes")
-    terminal.shows("not shown".encode())
+    terminal.shows(rb"y\r\ny\r\ny")
     found = typing(terminal, seconds)
     terminal.command("BerthCancel")
     terminal.shows("✗ cancelled".encode())

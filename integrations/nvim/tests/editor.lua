@@ -122,6 +122,7 @@ test("a shell line is run as it is, and a range is its standard input", function
   edit("b\na\nc")
   shows(ran([[BerthRun echo "$HOME"; printf '%s' a\|b | tr '|' '\n'; exit 3]]), "/workspace\na\nb")
   matches(mark_of(the_screen()).words, "^✗ exit 3 · ")
+  matches(the_screen().words, "^exit 3 · [%d.]+ m?s$")
   equal(mark_of(the_screen()).group, "BerthFailed")
   shows(ran("1,2BerthRun sort; cat"), "a\nb")
 end)
@@ -129,7 +130,9 @@ end)
 test("a buffer whose language is a program is its standard input", function()
   edit("print 6 * 7, \"\\n\";\ndie 'oh'", "perl")
   local screen = ran("BerthRun")
-  awaited("^oh at %- line 2%.\n42$")
+  -- Two streams: either may come first.
+  awaited("oh at %- line 2%.")
+  awaited("42")
   local list = vim.fn.getqflist()
   equal({ list[1].lnum, list[1].text }, { 2, "oh" })
 end)
@@ -405,6 +408,13 @@ test("100 MB end with the right tail, and what was not shown is said", function(
   end
   equal(screen.run.offsets.stdout > 100e6, true)
   assert(most - before < 32 * 1024, ("%d KiB more than before"):format(most - before))
+end)
+
+test("a program that the kernel killed for memory is said to be, with what there is to say", function()
+  edit("x = 'a' * 10 ** 9", "python")
+  ran("BerthRun")
+  matches(mark_of(the_screen()).words, "^✗ out of memory.* · [%d.]+ m?s · the kernel killed")
+  matches(the_screen().words, "^out of memory.* m?s$")
 end)
 
 test("a server that is not there is said on the screen", function()

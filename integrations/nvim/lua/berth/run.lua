@@ -172,10 +172,15 @@ local function seconds(milliseconds)
   return milliseconds < 999.5 and ("%.0f ms"):format(milliseconds) or ("%.2f s"):format(milliseconds / 1000)
 end
 
+-- In a few words, and with what there is to say beside them.
 local function words_of(ended)
-  local words = ended.cause == "exited" and ("exit " .. ended.exit_code) or results.describe(ended)
-  words = ("%s · %s"):format(words, seconds(ended.wall))
-  return ended.is_context_lost and words .. " · the session's variables are lost" or words
+  local few = ended.cause == "exited" and ("exit " .. ended.exit_code) or ended.cause:gsub("_", " ")
+  if ended.cause ~= "exited" and ended.signal ~= 0 then
+    few = ("%s (signal %d)"):format(few, ended.signal)
+  end
+  few = ("%s · %s"):format(few, seconds(ended.wall))
+  local more = ended.message ~= "" and (" · " .. ended.message) or ""
+  return few, few .. more .. (ended.is_context_lost and " · the session's variables are lost" or "")
 end
 
 function Run:finish(problem)
@@ -190,8 +195,13 @@ function Run:finish(problem)
   if problem and not (self.is_cancelled and errors.is(problem, "CANCELLED")) then
     self.screen:add(("\27[31m%s\27[39m\n"):format(tostring(problem)))
   end
-  self.screen:finish(ended and words_of(ended) or (errors.is(problem) and problem.code:lower():gsub("_", " ") or "failed"),
-    ended ~= nil and ended.is_ok)
+  local few, all
+  if ended then
+    few, all = words_of(ended)
+  else
+    few = errors.is(problem) and problem.code:lower():gsub("_", " ") or "failed"
+  end
+  self.screen:finish(few, all or few, ended ~= nil and ended.is_ok)
   task.main()
   self.screen.is_busy = false
   if self.id and (ended or self.is_cancelled or errors.is(problem, "NOT_FOUND")) then

@@ -12,9 +12,10 @@ local api, uv = vim.api, vim.loop
 local M = {}
 
 local TURN_MS = 34
--- How long a turn draws, and how much it gives the terminal at a time.
-local DRAWING_MS = 4
-local SLICE_LINES, SLICE_BYTES = 48, 4096
+-- How long a turn draws, and how much it gives the terminal at a time. On a busy machine a turn takes longer than it should:
+-- then the next one comes later, so that it is never more than a part of the time.
+local DRAWING_MS, DRAWING_PART = 3, 1 / 8
+local SLICE_LINES, SLICE_BYTES = 32, 4096
 -- What may wait for a program's terminal, of which nothing is left out; and what is taken in a turn otherwise.
 local WAITING_BYTES = 64 * 1024
 local TURN_BYTES = 512 * 1024
@@ -74,7 +75,7 @@ function M.open(title, config, is_terminal)
   local buffer = api.nvim_create_buf(false, true)
   numbers = numbers + 1
   local self = setmetatable({
-    buffer = buffer, title = title, is_terminal = is_terminal, is_busy = true, last_turn = 0, added = 0, waiting = {},
+    buffer = buffer, title = title, is_terminal = is_terminal, is_busy = true, next_turn = 0, added = 0, waiting = {},
     tail = is_terminal and tails.new() or tails.new(config.scrollback, 1024 * 1024), state = "running", columns = 0, rows = 0, is_at_line = true, count = 1,
   }, Screen)
   by_buffer[buffer] = self
@@ -167,7 +168,7 @@ function M.status()
   end
   local title = self.title:gsub("%%", "%%%%"):gsub("%s+", " ")
   local words = (self.words or self.state):gsub("%%", "%%%%")
-  return (" %s %s%%=%%<%s "):format(ICONS[self.state], title, words)
+  return (" %s %%<%s%%= %s "):format(ICONS[self.state], title, words)
 end
 
 function Screen:set_state(state, words)
@@ -231,7 +232,7 @@ function Screen:plan()
       self:turn()
     end)
   end
-  local rest = self.last_turn + TURN_MS - uv.hrtime() / 1e6
+  local rest = self.next_turn - uv.hrtime() / 1e6
   if rest <= 0 then
     turn()
   else
@@ -259,7 +260,8 @@ function Screen:turn()
       api.nvim_chan_send(self.channel, self.is_terminal and text or (text:gsub("\n", "\r\n")))
     end
   until self.tail.size == 0 or uv.hrtime() / 1e6 - began > DRAWING_MS
-  self.last_turn = uv.hrtime() / 1e6
+  local ended = uv.hrtime() / 1e6
+  self.next_turn = ended + math.max(TURN_MS, (ended - began) / DRAWING_PART)
   self.added = 0
   if self.tail.size > 0 then
     self:plan()
@@ -287,8 +289,8 @@ end
 
 -- MARK: How it ended
 
--- Puts words behind what is shown, as virtual text, once all of that is drawn.
-function Screen:finish(words, is_ok)
+-- Puts words behind what is shown, as virtual text, once all of that is drawn; a few of them into the status line.
+function Screen:finish(few, words, is_ok)
   if not self.is_at_line then
     self:add("\27[0m\r\n")
   end
@@ -298,7 +300,7 @@ function Screen:finish(words, is_ok)
     return
   end
   self.mark = { words = ("%s %s"):format(ICONS[is_ok and "ok" or "failed"], words), group = is_ok and "BerthOk" or "BerthFailed" }
-  self:set_state(is_ok and "ok" or "failed", words)
+  self:set_state(is_ok and "ok" or "failed", few)
   self:place_mark()
 end
 
