@@ -185,7 +185,9 @@ local function new_replay()
   return setmetatable({ clients = { main = client_of.new() }, leases = {}, contexts = {}, watched = {}, archives = {} }, Replay)
 end
 
-local NAMES = { acquire = { "as" }, start = { "as" }, attach = { "as" }, ["read-archive"] = { "as" }, ["open-context"] = { "as" }, run = {} }
+local NAMES = {
+  acquire = { "as" }, start = { "as" }, attach = { "as" }, ["read-archive"] = { "as" }, ["open-context"] = { "as" }, run = {},
+}
 
 -- What a step's line begins with when it fails.
 local function name_of(step)

@@ -129,7 +129,7 @@ end)
 
 test("a buffer whose language is a program is its standard input", function()
   edit("print 6 * 7, \"\\n\";\ndie 'oh'", "perl")
-  local screen = ran("BerthRun")
+  ran("BerthRun")
   -- Two streams: either may come first.
   awaited("oh at %- line 2%.")
   awaited("42")
@@ -246,17 +246,20 @@ test("wiping the buffer ends the program; what has ended gives its window to the
   equal({ first.window == second.window, vim.api.nvim_buf_is_valid(first.buffer), #vim.api.nvim_list_wins() }, { true, false, 2 })
 end)
 
-test("a program that an editor has left running is shown by the next one, with all that it wrote", function()
-  edit("")
-  local command = "BerthRun echo one; read x; echo two $x; exit 4"
+-- Runs a command in another editor, which ends while its program runs.
+local function left_running(command, columns)
   local output = vim.fn.system({
-    vim.v.progpath, "--headless", "-u", "NONE", "-i", "NONE", "-n", "--cmd", "set runtimepath^=" .. vim.fn.getcwd(),
-    "-c", "runtime plugin/berth.lua", "-c", command,
-    "-c", "lua vim.wait(5000, function() return #require('berth.store').all() == 1 end, 5)", "-c", "qall",
+    vim.v.progpath, "--headless", "-u", "NONE", "-i", "NONE", "-n", "--cmd", "set columns=" .. columns, "--cmd",
+    "set runtimepath^=" .. vim.fn.getcwd(), "-c", "runtime plugin/berth.lua", "-c", command, "-c", "stopinsert",
+    "-c", "lua vim.wait(15000, function() return #require('berth.store').all() == 1 end, 5)", "-c", "qall",
   })
   equal({ output, vim.v.shell_error }, { "", 0 })
-  local entries = store.all()
-  equal(#entries, 1)
+  equal(#store.all(), 1)
+end
+
+test("a program that an editor has left running is shown by the next one, with all that it wrote", function()
+  edit("")
+  left_running("BerthRun echo one; read x; echo two $x; exit 4", 80)
   local mode = vim.loop.fs_stat(vim.fn.glob(store.folder() .. "/*.json")).mode % 512
   equal(mode, tonumber("600", 8))
   vim.cmd("BerthAttach")
@@ -270,6 +273,18 @@ test("a program that an editor has left running is shown by the next one, with a
   equal(#store.all(), 0)
   vim.cmd("BerthAttach")
   equal(said, { "berth: no program is left to attach to" })
+end)
+
+test("a program with a terminal that is left running is told the size of the window that shows it again", function()
+  edit("")
+  left_running("BerthRun! trap 'stty size' WINCH; echo ready; while :; do sleep 0.05; done", 100)
+  vim.cmd("BerthAttach")
+  local screen = awaited("ready")
+  awaited(("\n8 %d"):format(vim.api.nvim_win_get_width(screen.window)))
+  vim.cmd("stopinsert")
+  vim.cmd("BerthCancel")
+  ended(screen)
+  equal(#store.all(), 0)
 end)
 
 test("a program whose connection is lost is followed on another, without a gap, and takes input where it was", function()

@@ -113,7 +113,9 @@ test("every kind of number comes back as it went", function()
   local empty = { u32 = 0, i32 = 0, u64 = 0, i64 = 0, flag = false, list = {}, map = {} }
   equal(types.All:encode(empty), "")
   equal(types.All:decode(""), empty)
-  for _, values in ipairs({ { 1, 1, 1, 1 }, { 2 ^ 32 - 1, 2 ^ 31 - 1, 2 ^ 53, 2 ^ 53 }, { 128, -1, 2 ^ 35, -1 }, { 300, -2 ^ 31, 127, -2 ^ 53 } }) do
+  for _, values in ipairs({
+    { 1, 1, 1, 1 }, { 2 ^ 32 - 1, 2 ^ 31 - 1, 2 ^ 53, 2 ^ 53 }, { 128, -1, 2 ^ 35, -1 }, { 300, -2 ^ 31, 127, -2 ^ 53 },
+  }) do
     local message = {
       u32 = values[1], i32 = values[2], u64 = values[3], i64 = values[4], flag = true, list = { 0, values[3] },
       map = { a = values[3] }, one = 0, self = empty,

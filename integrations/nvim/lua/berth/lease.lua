@@ -92,7 +92,8 @@ end
 
 -- In pieces, each when the one before was taken.
 function Lease:upload(method, request, data)
-  local position, answer = 1, nil
+  local position = 1
+  local answer
   repeat
     request.data = data:sub(position, position + options_of.CHUNK - 1)
     position = position + options_of.CHUNK

@@ -43,7 +43,7 @@ function M.milliseconds(time, what)
   if time == nil then
     return 0
   end
-  if type(time) ~= "number" or not (time >= 0) then
+  if type(time) ~= "number" or time ~= time or time < 0 then
     wrong(what, "milliseconds, not negative", time)
   end
   return math.min(math.max(1, math.floor(time + 0.5)), 2 ^ 32 - 1)

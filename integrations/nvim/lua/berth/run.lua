@@ -3,8 +3,6 @@
 -- A program, or a piece of code, and the screen that shows it.
 
 local errors = require("berth.errors")
-local results = require("berth.results")
-local screens = require("berth.ui.screen")
 local store = require("berth.store")
 local task = require("berth.task")
 local text = require("berth.text")

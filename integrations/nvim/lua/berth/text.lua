@@ -12,7 +12,8 @@ local REPLACEMENT = "\239\191\189"
 -- many of them one U+FFFD stands for: as many as could begin a character.
 local function character(data, position)
   local first = byte(data, position)
-  local length, low, high = 1, 128, 191
+  local low, high = 128, 191
+  local length
   if first < 128 then
     return 1
   elseif first >= 194 and first <= 223 then

@@ -38,7 +38,10 @@ end
 
 -- MARK: Its window
 
-local SPLITS = { below = "belowright %dsplit", above = "aboveleft %dsplit", left = "aboveleft %dvsplit", right = "belowright %dvsplit", tab = "tab split" }
+local SPLITS = {
+  below = "belowright %dsplit", above = "aboveleft %dsplit", left = "aboveleft %dvsplit", right = "belowright %dvsplit",
+  tab = "tab split",
+}
 
 -- A window of this tab page whose screen is at its end gives its place to the next one.
 local function window_for(buffer, config)
@@ -75,11 +78,12 @@ function M.open(title, config, is_terminal)
   local buffer = api.nvim_create_buf(false, true)
   numbers = numbers + 1
   local self = setmetatable({
-    buffer = buffer, title = title, is_terminal = is_terminal, is_busy = true, next_turn = 0, added = 0, waiting = {},
-    tail = is_terminal and tails.new() or tails.new(config.scrollback, 1024 * 1024), state = "running", columns = 0, rows = 0, is_at_line = true, count = 1,
+    buffer = buffer, title = title, is_terminal = is_terminal, is_busy = true, is_at_line = true, count = 1, state = "running",
+    next_turn = 0, added = 0, waiting = {}, columns = 0, rows = 0,
+    tail = is_terminal and tails.new() or tails.new(config.scrollback, 1024 * 1024),
   }, Screen)
-  by_buffer[buffer] = self
   self.window = window_for(buffer, config)
+  by_buffer[buffer] = self
   api.nvim_win_call(self.window, function()
     for name, value in pairs(WINDOW_OPTIONS) do
       vim.opt_local[name] = value
@@ -277,10 +281,11 @@ function Screen:drawn()
   if self.mark then
     self:place_mark()
   end
-  -- Whoever looks at the end goes on to see it; whoever has gone back stays there.
+  -- Whoever looks at the end goes on to see it; whoever has gone back stays there. In Terminal mode the cursor is the program's.
   local count = api.nvim_buf_line_count(self.buffer)
+  local typing = api.nvim_get_mode().mode == "t" and api.nvim_get_current_win()
   for _, window in ipairs(vim.fn.win_findbuf(self.buffer)) do
-    if api.nvim_win_get_cursor(window)[1] >= math.min(self.count, count) then
+    if window ~= typing and api.nvim_win_get_cursor(window)[1] >= math.min(self.count, count) then
       api.nvim_win_set_cursor(window, { count, 0 })
     end
   end
