@@ -61,11 +61,16 @@ final class RunSession: Sendable {
         let signals = RunSignals(
             terminal: settings.isRaw, resized: { [resizes] in resizes.continuation.yield() },
             end: { [weak self] in self?.end($0, $1) })
-        defer {
-            state.withLock { $0.client }.close()
-            LocalTerminal.restore()
-        }
+        defer { closeClient() }
         return try await withTaskExecutorPreference(BlockingExecutor("output")) { try await show(signals) }
+    }
+
+    /// Not inlined: in `run`, Swift 6.3's optimizer takes the address of the thread's id, which a mutex needs, before the
+    /// suspension, and locks with it on whichever thread continues. The unlock then traps.
+    @inline(never)
+    private func closeClient() {
+        state.withLock { $0.client }.close()
+        LocalTerminal.restore()
     }
 
     // MARK: Output
