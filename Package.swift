@@ -109,7 +109,7 @@ let package = Package(
         .target(name: "Hardening", dependencies: ["Pool"], swiftSettings: strict),
         // What a server has on its host, whatever the runtime: its directory and lock, and who clears up after it
         .target(
-            name: "Housekeeping", dependencies: ["Pool", "Hardening", "CHost", "CLinux"],
+            name: "Housekeeping", dependencies: ["Pool", "Hardening", "FileTree", "CHost", "CLinux"],
             // In the binary: what is installed is one file.
             resources: [.embedInCode("janitor.sh")], swiftSettings: strict),
         .target(name: "CurlHTTP", dependencies: ["CCurl", "CCurlLoader", "CHost"], swiftSettings: strict),
@@ -169,7 +169,7 @@ let package = Package(
         .target(
             name: "LoadTest",
             dependencies: [
-                "Berth", "BerthSchema", "CHost", "CurlHTTP", "Docker", "Hardening", "Pool",
+                "Berth", "BerthSchema", "CHost", "Console", "CurlHTTP", "Docker", "Hardening", "Pool",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),

@@ -36,7 +36,7 @@ struct AdminMembers: AsyncParsableCommand {
     }
 
     private static func table(_ members: [Member]) -> [String] {
-        StatsTable.table(
+        TextTable.lines(
             ["MEMBER", "POOL", "STATE", "AGE", "USES", ""],
             members.map { member in
                 [

@@ -80,20 +80,14 @@ private struct ExecutionLine: Encodable {
 
     /// A table with a header and a line for each execution.
     static func table(_ executions: [ExecutionLine]) -> [String] {
-        let rows =
-            [["EXECUTION", "STATE", "AGE", "WATCHERS", "STDOUT", "STDERR", "COMMAND"]]
-            + executions.map { line in
+        TextTable.lines(
+            ["EXECUTION", "STATE", "AGE", "WATCHERS", "STDOUT", "STDERR", "COMMAND"],
+            executions.map { line in
                 [
                     line.execution, line.state, "\(line.age_ms / 1000)s", "\(line.watchers)", "\(line.stdout_bytes)",
-                    "\(line.stderr_bytes)",
-                    line.command,
+                    "\(line.stderr_bytes)", line.command,
                 ]
-                .map(\.printable)
-            }
-        let widths = rows[0].indices.dropLast().map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count + 2) }.joined() + row[row.count - 1]
-        }
+            })
     }
 }
 

@@ -20,11 +20,9 @@ final class RunSignals: @unchecked Sendable {
         case last
     }
 
-    /// A pipe to which the signal handler writes the number of the signal, since it may do little else.
-    nonisolated(unsafe) private static var arrivals: Int32 = -1
-
     /// The queue on which everything is used.
     private let queue = DispatchQueue(label: "berth.signals")
+    private let pipe = SignalPipe()
     private let source: any DispatchSourceRead
     private var handlers: [Int32: () -> Void] = [:]
     private var first: Int32?
@@ -41,15 +39,9 @@ final class RunSignals: @unchecked Sendable {
         end: @escaping @Sendable (_ signal: Int32, Urgency) -> Void
     ) {
         self.end = end
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { preconditionFailure("no descriptor is left for a pipe") }
-        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
-        RunSignals.arrivals = ends[1]
-        source = DispatchSource.makeReadSource(fileDescriptor: ends[0], queue: queue)
-        source.setEventHandler { [weak self, arrivals = ends[0]] in
-            var numbers = [UInt8](repeating: 0, count: 64)
-            let count = read(arrivals, &numbers, numbers.count)
-            for number in numbers.prefix(max(0, count)) { self?.handlers[Int32(number)]?() }
+        source = DispatchSource.makeReadSource(fileDescriptor: pipe.descriptor, queue: queue)
+        source.setEventHandler { [weak self, pipe] in
+            while let number = pipe.next() { self?.handlers[number]?() }
         }
         source.resume()
         for number in [SIGINT, SIGTERM] + (terminal ? [SIGHUP, SIGQUIT] : []) {
@@ -72,12 +64,7 @@ final class RunSignals: @unchecked Sendable {
 
     private func handle(_ number: Int32, _ handler: @escaping @Sendable () -> Void) {
         queue.sync { handlers[number] = handler }
-        signal(number) { number in
-            let saved = errno
-            var number = UInt8(truncatingIfNeeded: number)
-            _ = write(RunSignals.arrivals, &number, 1)
-            errno = saved
-        }
+        pipe.take(number)
     }
 
     private func ending(_ number: Int32) {

@@ -13,7 +13,7 @@ enum StatsTable {
             + (stats.memoryBudgetBytes == 0 ? " MiB" : " of \(stats.memoryBudgetBytes >> 20) MiB")
             // Older servers do not have this field.
             + (stats.heldBudgetBytes == 0 ? "" : ", held for callers \(held(stats))")
-        let now = table(
+        let now = TextTable.lines(
             [
                 "POOL", "IMAGE", "TARGET", "IDLE", "LEASED", "STARTING", "RESETTING", "STOPPING", "MAX", "WAITING",
                 "BREAKER",
@@ -24,7 +24,7 @@ enum StatsTable {
                     "\(pool.resetting)", "\(pool.stopping)", "\(pool.max)", "\(pool.waiters)", breaker(pool),
                 ]
             })
-        let sinceStart = table(
+        let sinceStart = TextTable.lines(
             [
                 "POOL", "LEASES", "PER S", "P50", "P90", "P99", "CREATES", "A CREATE", "FAILED", "RECYCLED", "RETIRED",
             ],
@@ -45,20 +45,6 @@ enum StatsTable {
     private static func held(_ stats: StatsResponse) -> String {
         let (mebibytes, rest) = stats.heldBytes.quotientAndRemainder(dividingBy: 1 << 20)
         return "\(mebibytes + (rest > 0 ? 1 : 0)) of \(stats.heldBudgetBytes >> 20) MiB"
-    }
-
-    /// Formats a table whose columns are as wide as their widest cell. Text from the server can't steer the terminal.
-    static func table(_ header: [String], _ rows: [[String]]) -> [String] {
-        let rows = rows.map { $0.map(\.printable) }
-        let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-        return ([header] + rows).map { row in
-            let cells = row.indices.map { index in
-                row[index] + String(repeating: " ", count: widths[index] - row[index].count)
-            }
-            var line = cells.joined(separator: "  ")
-            while line.hasSuffix(" ") { line.removeLast() }
-            return line
-        }
     }
 
     /// Notes on unusual states of a pool.

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CurlHTTP
+internal import Hardening
 internal import Logging
 package import Pool
 
 extension DockerRuntime {
-    /// The architecture of this program and the agent, with Go's name, which engines use.
-    static var architecture: String {
-        #if arch(x86_64)
-            "amd64"
-        #elseif arch(arm64)
-            "arm64"
-        #else
-            ""
-        #endif
-    }
-
     /// Checks that members of a template can be created, and gets their image according to the pool's policy. This
     /// comes before the first create, whose timeout is too short for that.
     /// - Returns: the template with the image that its reference refers to now.
@@ -52,12 +42,12 @@ extension DockerRuntime {
     }
 
     static func foreignMachine(_ version: EngineVersion) -> RuntimeError? {
-        guard let theirs = version.Arch, !theirs.isEmpty, !architecture.isEmpty, theirs != architecture else {
+        guard let theirs = version.Arch, !theirs.isEmpty, !Architecture.name.isEmpty, theirs != Architecture.name else {
             return nil
         }
         return RuntimeError(
             .runtimeUnreachable,
-            "\(version.engine) runs on \(theirs), and the berth-agent here is made for \(architecture): run Berth on a "
+            "\(version.engine) runs on \(theirs), and the berth-agent here is made for \(Architecture.name): run Berth on a "
                 + "machine of the engine's kind")
     }
 

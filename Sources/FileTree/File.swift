@@ -30,6 +30,11 @@ package final class File: Sendable {
 
     /// Writes all of `bytes`.
     package func write(_ bytes: UnsafeRawBufferPointer, path: String) throws(FileError) {
+        try File.write(bytes, to: raw, path: path)
+    }
+
+    /// Writes all of `bytes` to a descriptor that blocks.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to raw: Int32, path: String) throws(FileError) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = Glibc.write(raw, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)

@@ -20,8 +20,6 @@ package struct Packer {
 
     /// Maximum bytes of a file of /proc or /sys, which is read into memory as a whole.
     private static let maxOfKernels = 16 << 20
-    /// Maximum number of entries in `leftOut`.
-    private static let maxLeftOut = 1000
 
     /// Names that were left out, each with the reason. The archive has them as comments (`TarReader.leftOut`).
     package private(set) var leftOut: [String] = []
@@ -78,7 +76,7 @@ package struct Packer {
     }
 
     private mutating func leaveOut(_ name: [UInt8], _ why: String) throws(FileError) {
-        guard leftOut.count < Packer.maxLeftOut else { return }
+        guard leftOut.count < TarReader.maxLeftOut else { return }
         let words = "\(name.shown): \(why)"
         leftOut.append(words)
         try tar.comment(TarReader.leftOutPrefix + words)

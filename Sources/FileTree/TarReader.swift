@@ -11,7 +11,8 @@ package final class TarReader {
     private static let maxExtension: UInt64 = 1 << 20
 
     package static let leftOutPrefix = "berth: left out "
-    private static let maxLeftOut = 1000
+    /// Maximum number of names that are listed as left out, here and when packing.
+    static let maxLeftOut = 1000
 
     /// Names that the packer left out, each with the reason, from comments in the archive.
     package private(set) var leftOut: [String] = []

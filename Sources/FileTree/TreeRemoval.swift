@@ -34,9 +34,13 @@ package enum TreeRemoval {
             levels.append(level)
             if next.withC({ unlinkat(level.directory.raw, $0, 0) }) == 0 || errno == ENOENT { continue }
             let number = errno
-            guard number == EISDIR || number == EPERM, let inner = level.directory.directory(next),
-                inner.status.st_dev == device
-            else { throw FileError(number, "\(shown(path, levels))/\(next.shown)") }
+            guard number == EISDIR || number == EPERM, let inner = level.directory.directory(next) else {
+                throw FileError(number, "\(shown(path, levels))/\(next.shown)")
+            }
+            guard inner.status.st_dev == device else {
+                throw FileError(
+                    .failedPrecondition, "\(shown(path, levels))/\(next.shown): is a mount point", .isADirectory)
+            }
             let inside = try names(inner, "\(shown(path, levels))/\(next.shown)")
             levels.append(Level(directory: inner, name: next, names: inside[...]))
         }

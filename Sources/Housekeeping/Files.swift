@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import FileTree
 package import Glibc
 package import Pool
 
@@ -97,26 +98,22 @@ package enum Files {
         return true
     }
 
-    /// Removes a directory tree. It never follows a link or enters another file system.
+    /// Removes a directory tree, or a file. It never follows a link or enters another file system.
     package static func removeTree(_ path: String) throws(RuntimeError) {
-        var info = stat()
-        guard lstat(path, &info) == 0 else { return }
-        try remove(path, info, device: info.st_dev)
-    }
-
-    private static func remove(_ path: String, _ info: stat, device: dev_t) throws(RuntimeError) {
-        guard info.st_dev == device else {
-            throw RuntimeError(.failed, "\(path) is a mount point and was not removed")
-        }
-        guard info.st_mode & S_IFMT == S_IFDIR else {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.isDirectory else {
             if unlink(path) != 0 && errno != ENOENT { throw failure("remove", path) }
             return
         }
-        for name in list(path) {
-            var child = stat()
-            if lstat("\(path)/\(name)", &child) == 0 { try remove("\(path)/\(name)", child, device: device) }
+        let name = path.split(separator: "/").last ?? ""
+        do throws(FileError) {
+            let parent = try Directory(path: Array(path.utf8.dropLast(name.utf8.count)))
+            try TreeRemoval.remove(Array(name.utf8), in: parent, path: path)
+        } catch {
+            if error.reason == .noSuchFile { return }
+            throw RuntimeError(.failed, "remove \(error.message)")
         }
-        if rmdir(path) != 0 && errno != ENOENT { throw failure("remove", path) }
     }
 
     package static func failure(_ what: String, _ path: String) -> RuntimeError {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Console
+
 extension LoadComparison {
     /// The comparison as text for a terminal. `before` and `after` are the names of the two reports.
     package func text(before: String, after: String) -> String {
@@ -8,10 +10,10 @@ extension LoadComparison {
             lines += ["differences between the runs"] + differences.map { "  \($0)" } + [""]
         }
         let header = ["", "before", "after", "ratio", "95 % interval", "verdict"]
-        lines += TextReport.table([header] + rows.map(\.cells), leading: [0, 5])
+        lines += TextTable.lines([header] + rows.map(\.cells), leading: [0, 5])
         if !steps.isEmpty {
             lines += ["", "by step, without a verdict"]
-            lines += TextReport.table(steps.map { Array($0.cells.prefix(4)) })
+            lines += TextTable.lines(steps.map { Array($0.cells.prefix(4)) }, leading: [0])
         }
         return lines.joined(separator: "\n")
     }

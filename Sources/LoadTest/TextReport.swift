@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Console
+
 /// A report as text for a terminal.
 package struct TextReport: CustomStringConvertible, Sendable {
     private let report: LoadReport
@@ -11,11 +13,11 @@ package struct TextReport: CustomStringConvertible, Sendable {
     package var description: String {
         var lines = head
         lines += ["", summary]
-        if report.total.count > 0 { lines += [""] + TextReport.table(rows) }
+        if report.total.count > 0 { lines += [""] + TextTable.lines(rows, leading: [0]) }
         if let ratio = report.baselineRatio { lines += ["", ratio] }
         if !report.failures.isEmpty {
             lines += ["", "failures"]
-            lines += TextReport.table(
+            lines += TextTable.lines(
                 report.failures.map { [Units.count($0.count), $0.kind, $0.message] }, leading: [1, 2])
         }
         let notes = ReportNotes(report).lines
@@ -85,24 +87,6 @@ package struct TextReport: CustomStringConvertible, Sendable {
         ]
         if let machine = harness.machineCpusUsed { parts[0] += " (the whole machine: \(Units.digits(machine)))" }
         return "load tester: " + parts.joined(separator: ", ")
-    }
-
-    /// Formats a table whose columns are as wide as their widest cell, and aligned to the right.
-    /// - Parameter leading: columns that are aligned to the left.
-    static func table(_ rows: [[String]], leading: Set<Int> = [0]) -> [String] {
-        let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { column in
-            rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
-        }
-        return rows.map { row in
-            var line = ""
-            for (column, cell) in row.enumerated() {
-                let space = String(repeating: " ", count: widths[column] - cell.count)
-                line += (column == 0 ? "" : "  ") + (leading.contains(column) ? cell + space : space + cell)
-            }
-            while line.last == " " { line.removeLast() }
-            return line
-        }
     }
 
     /// Breaks a text into lines of at most 100 columns.

@@ -41,10 +41,10 @@ extension RuncRuntime {
         var logger = logger
         logger[metadataKey: "image.reference"] = "\(reference)"
         logger.info("the image is there", metadata: ["image.digest": "\(image.identity ?? "not known")"])
-        if let theirs = image.architecture, !theirs.isEmpty, !Self.architecture.isEmpty, theirs != Self.architecture {
+        if let theirs = image.architecture, !theirs.isEmpty, !Architecture.name.isEmpty, theirs != Architecture.name {
             logger.warning(
                 "the image is made for another kind of machine: its programs start only where that one is emulated",
-                metadata: ["image.architecture": "\(theirs)", "host.architecture": "\(Self.architecture)"])
+                metadata: ["image.architecture": "\(theirs)", "host.architecture": "\(Architecture.name)"])
         }
         if template.pull == .missing { compareLater(reference, image.identity) }
         return image.identity
@@ -69,17 +69,6 @@ extension RuncRuntime {
             comparisons[reference]?.cancel()
             comparisons[reference] = comparison
         }
-    }
-
-    /// The architecture of this program with Go's name, which images use.
-    static var architecture: String {
-        #if arch(x86_64)
-            "amd64"
-        #elseif arch(arm64)
-            "arm64"
-        #else
-            ""
-        #endif
     }
 
     /// - Returns: the stream to the agent, which is a socket, with the user that programs run as.
@@ -120,6 +109,13 @@ extension RuncRuntime {
         }
         try Files.write("\(bundle)/config.json", json, mode: 0o600)
 
+        let stream = try run(member, bundle, cancellation)
+        return (stream, MemberUser(uid: uid, names: accounts.names))
+    }
+
+    /// Runs a container from its bundle.
+    /// - Returns: the stream to the agent.
+    private func run(_ member: MemberID, _ bundle: String, _ cancellation: Cancellation) throws(RuntimeError) -> Int32 {
         let diagnostic = berth_bounded_file(Self.diagnosticBytes)
         guard diagnostic >= 0 else { throw systemFailure("memfd_create", -diagnostic) }
         diagnostics.withLock { files in
@@ -153,7 +149,7 @@ extension RuncRuntime {
             if let file = diagnostics.withLock({ $0.removeValue(forKey: member) }) { close(file) }
             throw error
         }
-        return (ends[0], MemberUser(uid: uid, names: accounts.names))
+        return ends[0]
     }
 
     private static func error(_ output: String) -> RuntimeError {

@@ -106,15 +106,7 @@ struct StandardStream {
     let raw: Int32
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = Glibc.write(raw, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count > 0 {
-                rest = rest.dropFirst(count)
-            } else if count < 0, errno != EINTR {
-                throw FileError(errno, "standard output")
-            }
-        }
+        try File.write(bytes, to: raw, path: "standard output")
     }
 
     func write(_ bytes: [UInt8]) throws(FileError) {
