@@ -5,13 +5,13 @@ internal import Glibc
 internal import BerthSchema
 internal import BerthWire
 
-/// Interpreters that take pieces of code. A piece is an execution at a place of its own, whose processes and pipes are
-/// the interpreter's.
+/// Contexts: interpreters that run pieces of code. A piece is an execution with its own place, but with the processes and
+/// pipes of the interpreter.
 extension AgentServer {
     func startPiece(_ request: Agent.ExecuteRequest, _ streamID: UInt32, at place: Int) throws(CallError) {
         let host = executions.lazy.compactMap { $0 }.first { $0.number == request.context }
         guard let host, let context = host.context, context.state != .lost, host.machine.phase == .running else {
-            // It went while this came.
+            // The context ended while this request was under way.
             let piece = RunningExecution(request, streamID: streamID, processors: processors)
             piece.machine.isContextLost = true
             executions[place] = piece
@@ -34,15 +34,15 @@ extension AgentServer {
         feed(piece, at: place)
     }
 
-    /// The piece that runs in an interpreter.
+    /// The piece that an interpreter is running.
     func piece(of host: RunningExecution) -> (execution: RunningExecution, place: Int)? {
         guard let place = host.context?.piece, let piece = executions[place] else { return nil }
         return (piece, place)
     }
 
-    // MARK: What interpreters say
+    // MARK: Messages of interpreters
 
-    /// There is more to `listen` to now.
+    /// Whether `listen` can take more now.
     var hasMoreControl: Bool {
         contextCount > 0
             && executions.contains { host in
@@ -57,8 +57,8 @@ extension AgentServer {
         return context.ahead == (0, 0) && sendBuffer.canTakeOutput && piece.machine.eventIntake > 0
     }
 
-    /// Takes what interpreters have said, as far as it can go on to the server.
-    /// - Returns: whether something was done.
+    /// Handles messages of interpreters, as long as there is room to send their events to the server.
+    /// - Returns: whether there were any.
     func listen() -> Bool {
         guard contextCount > 0 else { return false }
         var isDone = false
@@ -92,7 +92,8 @@ extension AgentServer {
         }
     }
 
-    /// Sends a part of an event, once all output has gone that was written before it. Of no piece, it goes nowhere.
+    /// Sends a part of an event after all output that was written before it. Without a running piece, the event is
+    /// discarded.
     private func passEvent(of context: Context, _ host: RunningExecution) -> Bool {
         if !sendBuffer.canTakeOutput { sendBuffer.flush() }
         guard canPassEvent(of: context, host) else { return false }
@@ -129,14 +130,14 @@ extension AgentServer {
         case .copied: copied(text, from: host, at: place)
         case .ended:
             guard let end = PieceEnd(text) else { return lose(host, "it sent nonsense as the end of a piece") }
-            // Of an earlier one: a piece that has ended it by itself was not the last to say so.
+            // It belongs to an earlier piece, which had ended already.
             guard let (piece, place) = piece(of: host), piece.number == end.number else { return }
             self.end(piece, at: place, as: .exited(code: end.code), end.usage)
         default: break
         }
     }
 
-    /// The piece has ended, or its interpreter has.
+    /// Handles the end of a piece, or of its interpreter.
     private func end(
         _ piece: RunningExecution, at place: Int, as status: WaitStatus, _ usage: Usage
     ) {
@@ -150,9 +151,9 @@ extension AgentServer {
         perform(piece.machine.gone(usage, outOfMemoryKills: kills), on: piece, at: place)
     }
 
-    // MARK: Its end
+    // MARK: End
 
-    /// It breaks the rules, or can't be spoken to: it is killed.
+    /// Kills an interpreter that violates the protocol, or can't be reached.
     func lose(_ host: RunningExecution, _ words: String) {
         guard let context = host.context, context.state != .lost else { return }
         context.isKilled()
@@ -162,11 +163,11 @@ extension AgentServer {
             return perform(failed, on: host, at: place)
         }
         host.kill(sparing: supervisors)
-        // What it has said is of no interest, but for a piece that is still to be told of its end.
+        // Its messages do not matter any more, except for a piece whose end has not been reported.
         context.isReadable = false
     }
 
-    /// The interpreter has ended; what it has started is killed.
+    /// Handles the end of an interpreter: everything that it started is killed.
     func interpreterEnded(_ host: RunningExecution, _ status: WaitStatus, _ usage: Usage) {
         guard let context = host.context else { return }
         if let (piece, place) = piece(of: host) {
@@ -181,7 +182,7 @@ extension AgentServer {
     }
 }
 
-/// What an interpreter says at the end of a piece.
+/// The message of an interpreter at the end of a piece.
 struct PieceEnd {
     let number: UInt64
     let code: Int32

@@ -6,21 +6,21 @@ internal import BerthWire
 internal import CAgent
 internal import Glibc
 
-/// Copies of interpreters. An interpreter forks itself: twice, so that its copy is no child that a piece could wait for.
+/// Copies of interpreters. An interpreter forks itself: twice, so that code can't wait for the copy as for its own child.
 ///
 ///     agent → original   fork NUMBER
-///     original → agent   go: no thread runs
-///     agent → original   a byte, and the copy's descriptors with it
+///     original → agent   go: it has no threads
+///     agent → original   a byte, with the copy's descriptors
 ///     original → agent   copied NUMBER
-///     copy → agent       ready, with its pid, on a control of its own
-///     agent → supervisor adopt that: it is one of its children from then on, and a program of its own
+///     copy → agent       ready, with its pid, on its own control socket
+///     agent → supervisor adopt this pid: from then on it is a child of the supervisor, and a separate program
 ///     supervisor → agent started
 extension AgentServer {
     func startCopy(_ request: Agent.ExecuteRequest, _ streamID: UInt32, at place: Int) throws(CallError) {
         let host = executions.lazy.compactMap { $0 }.first { $0.number == request.context }
         let copy = RunningExecution(request, streamID: streamID, processors: processors)
         guard let host, let context = host.context, context.state != .lost, host.machine.phase == .running else {
-            // It went while this came.
+            // The context ended while this request was under way.
             executions[place] = copy
             return perform(copy.machine.startFailed(.unspecified, "it has ended"), on: copy, at: place)
         }
@@ -51,15 +51,15 @@ extension AgentServer {
         return (copy, place)
     }
 
-    /// The interpreter is about to fork.
+    /// Handles an interpreter that is about to fork.
     func sendEnds(_ context: Context, of host: RunningExecution) {
         guard let number = context.copies.first else { return }
-        // One that has been given up meanwhile has none: the interpreter finds that out.
+        // A copy that was abandoned has no descriptors: the interpreter notices that.
         guard let copy = copy(number)?.execution.context else { return context.refuseEnds() }
         if !context.sendEnds(to: copy) { lose(host, "it takes no descriptors") }
     }
 
-    /// An interpreter has forked, or says why it can't; or a copy says that it can't be one.
+    /// Handles the result of a fork: from the interpreter, or from a copy that failed.
     func copied(_ text: [UInt8], from host: RunningExecution, at place: Int) {
         guard let context = host.context else { return }
         let parts = String(decoding: text, as: UTF8.self).split(separator: " ", maxSplits: 1)
@@ -67,7 +67,7 @@ extension AgentServer {
             return lose(host, "it sent nonsense of a copy")
         }
         if host.isUnborn { return fail(host.number, parts.count > 1 ? String(parts[1]) : "it is not wanted") }
-        // A piece may say so, too.
+        // Code in a piece may send this, too.
         guard context.state == .copying, number == context.copies.first else { return }
         context.endCopy()
         if parts.count > 1 { fail(number, String(parts[1])) }
@@ -79,7 +79,7 @@ extension AgentServer {
         perform(copy.machine.startFailed(.unspecified, words), on: copy, at: place)
     }
 
-    /// A copy takes pieces, and says who it is.
+    /// Handles the first message of a copy: it is ready, and has this pid.
     func copyIsReady(_ copy: RunningExecution, _ text: [UInt8]) {
         let parts = text.split(separator: UInt8(ascii: " "))
         guard copy.isUnborn, copy.pid == 0, parts.count == 2,
@@ -91,7 +91,7 @@ extension AgentServer {
         copy.family?.supervisor.adopt(pid)
     }
 
-    /// Its supervisor has it.
+    /// Its supervisor has adopted it.
     func copyHasStarted(_ copy: RunningExecution) {
         guard copy.isUnborn, let family = copy.family, let context = copy.context else { return }
         copy.supervisorPID = family.supervisor.pid
@@ -102,20 +102,20 @@ extension AgentServer {
             streamID: copy.streamID)
     }
 
-    /// A copy is to end before it is one.
+    /// Ends a copy that has no process yet.
     func endUnborn(_ copy: RunningExecution, at place: Int) {
         if copy.pid > 0 { copy.family?.supervisor.kill(pid_t(bitPattern: copy.pid)) }
         perform(copy.machine.gone(nil, outOfMemoryKills: 0), on: copy, at: place)
     }
 
-    /// Nobody is left to make them.
+    /// Fails all copies that the interpreter can't make any more.
     func failCopies(of context: Context) {
         let copies = context.copies
         context.copies = []
         for number in copies { fail(number, "it has ended") }
     }
 
-    /// It has ended. What its supervisor says of others is heard by one of them.
+    /// Removes an execution that has ended from its family. Another member then receives the reports of the supervisor.
     func leaveFamily(_ execution: RunningExecution) {
         guard let family = execution.family else { return }
         execution.family = nil

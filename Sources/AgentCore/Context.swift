@@ -4,21 +4,21 @@ internal import AgentSchema
 internal import CAgent
 internal import Glibc
 
-/// What the agent holds of an interpreter that takes pieces of code: its control, and the pipes that its pieces have in turn.
+/// The agent's side of an interpreter that runs pieces of code: its control socket, and the pipes that its pieces use in turn.
 ///
-/// The agent keeps an end of each pipe of its own, so that none of them ends with what a piece does to its descriptors. Only
-/// standard input has an end of file, for each piece anew: that of the writing end which the piece has.
+/// The agent keeps an end of each pipe open, so that no pipe ends because of what a piece does to its descriptors. Only
+/// standard input has an end of file, for each piece separately: when the piece's writing end is closed.
 final class Context {
-    /// Where its interpreter stands.
+    /// The state of its interpreter.
     enum State: Equatable {
-        /// It has yet to say that it is ready.
+        /// It has not reported yet that it is ready.
         case starting
         case idle
-        /// A piece runs, at this place among the executions.
+        /// It runs a piece, which has this place among the executions.
         case busy(place: Int)
-        /// It makes the first of `copies`.
+        /// It is making the first of `copies`.
         case copying
-        /// It takes nothing any more.
+        /// It accepts nothing any more.
         case lost
     }
 
@@ -26,41 +26,41 @@ final class Context {
         didSet { if state == .idle { wasNeverReady = false } }
     }
     private(set) var wasNeverReady = true
-    /// It reads control as a shell does, a line at a time.
+    /// Whether it reads control by lines, as a shell does.
     let isControlledByLines: Bool
     private let uid: UInt32
     private var control: Descriptor
     private let stdin: Descriptor
     private let stdout: Descriptor
     private let stderr: Descriptor
-    /// Nothing is written to these.
+    /// Ends that are only kept open: nothing is written to them.
     private let keptStdout: Descriptor
     private let keptStderr: Descriptor
 
     var reader = ControlReader()
-    /// Control had bytes, or its end, when last heard of.
+    /// Whether control had bytes, or its end, when last checked.
     var isReadable = false
-    /// Bytes that control has not taken yet.
+    /// Bytes to write to control.
     private var unsent: [UInt8] = []
-    /// The code of a piece whose interpreter has yet to ask for it.
+    /// The code of a piece that the interpreter has not requested yet.
     private var code: [UInt8] = []
-    /// Bytes of output, for each pipe, that were written before the event that is being taken.
+    /// Bytes of output in each pipe that were written before the present event.
     private(set) var ahead = (stdout: 0, stderr: 0)
-    /// When it is killed, and for what: it has closed its control and has not ended by then, or does not copy itself.
+    /// When it is killed, and why: if it has not ended by then after its control was closed, or has not copied itself.
     private(set) var killDue: UInt64?
     private(set) var killWords = ""
     private static let patience: UInt64 = 100_000_000
     private static let copyLimit: UInt64 = 10_000_000_000
-    /// The executions of copies that it is to make.
+    /// The executions of the copies to make.
     var copies: [UInt64] = []
-    /// Of a copy: what it has said of itself.
+    /// Only for a copy: what it has reported about itself.
     var version = ""
-    /// Control is closed from here.
+    /// Whether the agent has closed control.
     private var isClosing = false
-    /// Why it was killed by the agent itself, where it was.
+    /// Why the agent killed it; nil if it did not.
     var lossWords: String?
 
-    /// What the interpreter gets: its standard descriptors, and control.
+    /// The interpreter's ends: its standard descriptors, and control.
     struct Ends: ~Copyable {
         let stdin: Descriptor
         let stdout: Descriptor
@@ -68,7 +68,7 @@ final class Context {
         let control: Descriptor
     }
 
-    /// Nil once it was started.
+    /// Nil after its start.
     private var ends: Ends?
 
     convenience init(_ request: Agent.ExecuteRequest) throws(SystemError) {
@@ -76,7 +76,7 @@ final class Context {
         unsent = request.driver
     }
 
-    /// For a copy of one.
+    /// Makes the context of a copy.
     convenience init(copyOf other: Context) throws(SystemError) {
         try self.init(uid: other.uid, isControlledByLines: false)
     }
@@ -93,7 +93,7 @@ final class Context {
         let input = try Pipe(owner: uid)
         let output = try Pipe(owner: uid)
         let error = try Pipe(owner: uid)
-        // A state of its own: that it does not block is not the interpreter's affair.
+        // A separate open file description: the interpreter's end must stay blocking.
         stdin = try Pipe.end(of: input.input.raw, owner: uid, O_RDONLY)
         keptStdout = try Descriptor.copy(of: output.output.raw, minimum: 3)
         keptStderr = try Descriptor.copy(of: error.output.raw, minimum: 3)
@@ -105,26 +105,26 @@ final class Context {
         ends = .some(Ends(stdin: input.input, stdout: output.output, stderr: error.output, control: theirs))
     }
 
-    /// What the interpreter is to have; they are not the agent's any more then.
+    /// Takes the interpreter's ends, which the agent does not own any more then.
     func takeEnds() -> Ends? { ends.take() }
 
     var controlRaw: Int32 { control.raw }
     var stdoutRaw: Int32 { stdout.raw }
     var stderrRaw: Int32 { stderr.raw }
 
-    /// The place of the piece that runs.
+    /// The place of the running piece.
     var piece: Int? { if case .busy(let place) = state { place } else { nil } }
 
-    // MARK: What it is told
+    // MARK: Messages to the interpreter
 
-    /// Sends what control takes now.
+    /// Writes as much to control as it takes now.
     func flush() {
         while !unsent.isEmpty {
             let count = unsent.withUnsafeBytes {
                 send(control.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
-            // One that reads no more is found out when its control is read.
+            // If it does not read any more, this is noticed when its control is read.
             guard count > 0 else { return }
             unsent.removeFirst(count)
         }
@@ -139,18 +139,18 @@ final class Context {
         flush()
     }
 
-    /// Has it run a piece of code, or look at one.
+    /// Makes it run or examine a piece of code.
     func begin(_ request: Agent.ExecuteRequest, at place: Int) {
         state = .busy(place: place)
         reader.maxEvent = max(Int(clamping: request.maxDisplayBytes), ContextControl.largestText)
         let (number, size) = (request.execution, request.code.count)
         guard !isControlledByLines else {
-            // Its code comes when it asks: until then it may read more than a line at once.
+            // The code is sent on request: before that, the interpreter may read more than one line at once.
             let lines = request.code.count { $0 == UInt8(ascii: "\n") } + 1
             code = request.code + Array("\nberth_ended \(number)\n".utf8)
             return tell("berth_piece \(number) \(lines)\n")
         }
-        // No code is a line of its own, too.
+        // Empty code is also a line.
         let code = request.code + [UInt8(ascii: "\n")]
         switch request.pieceKind {
         case .run: tell("run \(number) \(request.maxDisplayBytes) \(size)\n")
@@ -168,10 +168,10 @@ final class Context {
         flush()
     }
 
-    /// An event was taken: what is written from now on comes after it.
+    /// Confirms an event, so that the interpreter continues: later output comes after it.
     func acknowledgeEvent() { tell("ack\n") }
 
-    /// Has it make the first of `copies`.
+    /// Makes it begin the first of `copies`.
     func beginCopy(now: UInt64) {
         guard let number = copies.first else { return }
         state = .copying
@@ -179,17 +179,17 @@ final class Context {
         tell("fork \(number) 0\n\n")
     }
 
-    /// - Returns: false where the copy is not made.
+    /// - Returns: false if the copy is not made.
     func sendEnds(to copy: Context) -> Bool {
         guard unsent.isEmpty, let ends = copy.takeEnds() else { return false }
         let all = [ends.stdin.raw, ends.stdout.raw, ends.stderr.raw, ends.control.raw]
         return berth_send_descriptors(control.raw, all, Int32(all.count)) == 0
     }
 
-    /// There is no copy to be made any more.
+    /// Tells the interpreter that the copy was abandoned.
     func refuseEnds() { tell("\n") }
 
-    /// It has copied itself, or has not.
+    /// Handles the end of a copying, successful or not.
     func endCopy() {
         killDue = nil
         copies.removeFirst()
@@ -204,16 +204,16 @@ final class Context {
 
     func isKilled() { killDue = nil }
 
-    /// It is to end: who waits for the next piece finds that there is none.
+    /// Ends it: its loop finds that there is no next piece.
     func closeControl() {
         isClosing = true
         shutdown(control.raw, Int32(SHUT_RDWR))
     }
 
-    // MARK: What it says
+    // MARK: Messages of the interpreter
 
-    /// Reads once what it has said.
-    /// - Returns: false when there is no more for now, or no room.
+    /// Reads once from control.
+    /// - Returns: false if there is nothing more for now, or no room.
     func fill() -> Bool {
         guard isReadable, !isClosing, reader.room > 0 else {
             isReadable = isReadable && !isClosing
@@ -227,31 +227,31 @@ final class Context {
             }
             if count < 0, errno == EINTR { return true }
             isReadable = false
-            // Its end: nobody has the other end any more. Mostly because the interpreter has ended, which is about to be told.
+            // Control has ended. Mostly the interpreter has ended too, and its supervisor will report that.
             if count == 0 || errno != EAGAIN { kill(at: monotonicNow() + Context.patience, "it closed its control") }
             return false
         }
     }
 
-    /// An event begins: what the pipes hold was written before it.
+    /// Handles the start of an event: the bytes in the pipes now were written before it.
     func beginEvent(stdout: Int, stderr: Int) { ahead = (stdout, stderr) }
 
-    /// Bytes of output were read.
+    /// Counts bytes of output that were read.
     func passed(_ count: Int, isStdout: Bool) {
         if isStdout { ahead.stdout = max(0, ahead.stdout - count) } else { ahead.stderr = max(0, ahead.stderr - count) }
     }
 
-    /// There was nothing to read: what was there has been taken by somebody else.
+    /// Handles an empty pipe: another process has taken bytes that were in it.
     func foundEmpty(isStdout: Bool) { if isStdout { ahead.stdout = 0 } else { ahead.stderr = 0 } }
 
     // MARK: Standard input
 
-    /// A writing end of standard input, for a piece that has one.
+    /// Returns a writing end of standard input, for a piece that has input.
     func openInput() throws(SystemError) -> Descriptor {
         try Pipe.end(of: stdin.raw, owner: uid, O_WRONLY)
     }
 
-    /// A piece has ended: what it has not read is nobody's. A program that keeps the pipe full does so for itself alone.
+    /// Discards the input that a piece has not read. The amount is bounded, in case a program keeps filling the pipe.
     func pieceEnded() {
         if case .busy = state { state = .idle }
         code = []

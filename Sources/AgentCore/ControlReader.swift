@@ -2,25 +2,25 @@
 
 internal import AgentSchema
 
-/// What an interpreter has said on its control and the agent has not taken yet. Bounded; no I/O.
+/// Bytes from an interpreter's control socket that the agent has not handled yet. Bounded; no I/O.
 struct ControlReader {
     enum Item: Equatable {
         case needMore
         case word(ContextControl.Kind, [UInt8])
-        /// An event begins; its bytes are taken with `takeEvent`.
+        /// An event begins; `takeEvent` returns its bytes.
         case event
-        /// What it says is nonsense.
+        /// The bytes violate the protocol.
         case invalid(String)
     }
 
-    /// Bytes that are held, at most.
+    /// Maximum bytes that are held.
     static let capacity = 64 << 10
 
     private var buffer: [UInt8] = []
     private var start = 0
-    /// Bytes of an event that are still to be taken, its front included.
+    /// Bytes of the present event that are not taken yet, including its front.
     private(set) var eventLeft = 0
-    /// Bytes of an event, at most, without its front.
+    /// Maximum bytes of an event, without its front.
     var maxEvent = 0
 
     private var held: ArraySlice<UInt8> { buffer[start...] }
@@ -35,7 +35,7 @@ struct ControlReader {
         buffer.append(contentsOf: bytes)
     }
 
-    /// What comes next, when no event is being taken.
+    /// The next message; must not be called within an event.
     mutating func next() -> Item {
         let head: ContextControl.Head
         switch ContextControl.head(held) {
@@ -45,7 +45,7 @@ struct ControlReader {
         }
         if head.kind.isEvent {
             guard head.size <= maxEvent else {
-                return .invalid("an event of \(head.size) bytes, more than the most, \(maxEvent)")
+                return .invalid("an event of \(head.size) bytes, more than the maximum, \(maxEvent)")
             }
             eventLeft = head.length + head.size
             return .event
@@ -56,7 +56,7 @@ struct ControlReader {
         return .word(head.kind, Array(held[(start + head.length)..<(start + head.length + head.size)]))
     }
 
-    /// Bytes of the event that are here, at most so many.
+    /// The bytes of the event that have arrived, up to a maximum.
     mutating func takeEvent(_ limit: Int) -> [UInt8] {
         let count = min(limit, eventLeft, held.count)
         defer {

@@ -2,11 +2,11 @@
 
 internal import Glibc
 
-/// An interpreter and its copies, and the supervisor below which all of them are. Who forks decides whose child the copy is:
-/// no other process could become its parent. So the supervisor tells the trees of several programs apart.
+/// An interpreter and its copies, with the one supervisor above all of them: a copy stays below the supervisor of its
+/// original, since no other process can become its parent. So the supervisor separates the process trees of several programs.
 final class Family {
     let supervisor: Supervisor
-    /// Those that have a process, and those that are to have one.
+    /// All members, with a process or without one yet.
     var members: [RunningExecution]
 
     init(_ supervisor: consuming Supervisor, of first: RunningExecution) {
@@ -22,7 +22,7 @@ final class Family {
         members.first { pid > 0 && pid_t(bitPattern: $0.pid) == pid }
     }
 
-    /// 0 would be the one that the supervisor has started.
+    /// 0 would mean the program that the supervisor has started.
     private func pid(of member: RunningExecution) -> pid_t? {
         member.supervisorPID > 0 && member.pid > 0 ? pid_t(bitPattern: member.pid) : nil
     }

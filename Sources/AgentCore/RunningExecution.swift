@@ -10,12 +10,12 @@ final class RunningExecution {
     let number: UInt64
     let streamID: UInt32
     let program: Program
-    var machine: Execution
+    var machine: ExecutionStateMachine
     /// Process id of the supervisor, set by `start`, and for a copy when its supervisor has adopted it; 0 if there is none.
     var supervisorPID: pid_t = 0
     /// Whether the supervisor ended without a report, so that its processes have become children of the agent.
     private(set) var isLost = false
-    private var supervisor: Supervisor?
+    var supervisor: Supervisor?
     /// Set if it has copies, or is one: they share a supervisor.
     var family: Family?
     /// Whether processes that it has left no longer belong to it.
@@ -25,33 +25,33 @@ final class RunningExecution {
     /// The program's process id in the container, once it has started.
     var pid: UInt32 = 0
     /// Set if this is an interpreter that runs pieces of code.
-    private(set) var context: Context?
-    private let opening: Agent.ExecuteRequest?
+    var context: Context?
+    let opening: Agent.ExecuteRequest?
     /// Whether it is to become a copy of an interpreter.
     private let isCopy: Bool
     /// Set if this is a piece of code: the interpreter that runs it.
-    private(set) var host: RunningExecution?
+    var host: RunningExecution?
     /// Whether output from the pipes does not belong to it: an interpreter itself, or a call that runs no code.
-    private let hasNoOutput: Bool
+    let hasNoOutput: Bool
     /// CPU time that the interpreter had used before the piece, in nanoseconds.
-    private var cpuTimeBefore: UInt64 = 0
+    var cpuTimeBefore: UInt64 = 0
     /// CPU time is that of the interpreter and what is below it; else all that its supervisor has.
-    private var countsInterpreter = false
+    var countsInterpreter = false
     var stdout: Descriptor?
     var stderr: Descriptor?
-    private let terminal: Agent.Terminal?
+    let terminal: Agent.Terminal?
     var input: RunningInput
     /// Whether the pipe had bytes, or its end, when last checked.
-    private var isReadable = (stdout: false, stderr: false)
+    var isReadable = (stdout: false, stderr: false)
     /// The container's count of OOM kills when it started.
-    private var killsBefore: UInt64?
+    var killsBefore: UInt64?
 
     /// - Parameter processors: number of processors that can run its processes.
     init(_ request: Agent.ExecuteRequest, streamID: UInt32, processors: UInt64) {
         number = request.execution
         self.streamID = streamID
         program = Program(request)
-        machine = Execution(Execution.Limits(request), processors: processors)
+        machine = ExecutionStateMachine(ExecutionStateMachine.Limits(request), processors: processors)
         terminal = request.terminal
         input = RunningInput(request)
         isCopy = request.opensContext && request.context != 0
@@ -69,142 +69,6 @@ final class RunningExecution {
         let oomScore: String?
         /// Whether the agent is the only process in the container.
         let isAlone: Bool
-    }
-
-    /// Creates the pipes or the terminal, and starts the program, or forks the supervisor, which then starts it.
-    /// - Parameter token: returns the token for an event source.
-    /// - Returns: the actions to perform now, if the program has already started or failed to start.
-    func start(
-        _ surroundings: Surroundings, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
-        token: (Source) -> UInt64
-    ) throws(SystemError) -> [Execution.Action] {
-        killsBefore = outOfMemory.count
-        let actions =
-            if let opening {
-                try startContext(opening, surroundings)
-            } else if let terminal {
-                try startInTerminal(terminal, surroundings)
-            } else {
-                try startWithPipes(surroundings)
-            }
-        if let raw = supervisor?.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
-        if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
-        try listen(epoll, token)
-        return actions
-    }
-
-    private func listen(_ epoll: borrowing Epoll, _ token: (Source) -> UInt64) throws(SystemError) {
-        if let raw = pipe(.stdout) { try epoll.add(raw, EPOLLIN, token: token(.stdout)) }
-        if let raw = pipe(.stderr) { try epoll.add(raw, EPOLLIN, token: token(.stderr)) }
-        guard let context else { return }
-        let both = EPOLL_EVENTS(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
-        try epoll.add(context.controlRaw, both, token: token(.context))
-    }
-
-    /// Becomes a copy of an interpreter, whose process is still to come.
-    func join(
-        _ host: RunningExecution, asCopyWith context: Context, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll,
-        token: (Source) -> UInt64
-    ) throws(SystemError) {
-        self.context = context
-        killsBefore = outOfMemory.count
-        try listen(epoll, token)
-        if host.family == nil, let supervisor = host.takeSupervisor() { host.family = Family(supervisor, of: host) }
-        family = host.family
-        family?.members.append(self)
-    }
-
-    private func startContext(
-        _ request: Agent.ExecuteRequest, _ surroundings: Surroundings
-    ) throws(SystemError) -> [Execution.Action] {
-        let context = try Context(request)
-        self.context = context
-        guard let ends = context.takeEnds() else { return [] }
-        return try begin(
-            surroundings, input: ends.stdin.raw, output: ends.stdout.raw, error: ends.stderr.raw,
-            context: ends.control.raw)
-    }
-
-    /// Makes this execution a piece that an interpreter runs.
-    func join(
-        _ host: RunningExecution, outOfMemory: OutOfMemoryCounter, epoll: borrowing Epoll, token: (Source) -> UInt64
-    ) throws(SystemError) {
-        guard let context = host.context else { return }
-        if !input.isEmpty {
-            let end = try context.openInput()
-            try epoll.add(end.raw, EPOLLOUT, token: token(.stdin))
-            input.descriptor = .some(end)
-        }
-        self.host = host
-        killsBefore = outOfMemory.count
-        // Copies that are made meanwhile are not its: an interpreter that runs a piece makes none.
-        countsInterpreter = host.family.map { $0.members.count > 1 } ?? false
-        if machine.limits.cpuTime != nil { cpuTimeBefore = cpuTime(below: host) }
-        isReadable = (true, true)
-    }
-
-    private func startWithPipes(_ surroundings: Surroundings) throws(SystemError) -> [Execution.Action] {
-        let output = try Pipe(owner: program.uid)
-        // Saves switches between program and agent if there is much output. Not every kernel and user is allowed to do
-        // this.
-        _ = berth_set_pipe_size(output.output.raw, 256 << 10)
-        try output.input.makeNonblocking()
-        let error = try errorEnd(beside: output.output.raw)
-        let actions: [Execution.Action]
-        if input.isEmpty {
-            // Opened for each program: locks and flags that a program sets on it would otherwise affect the next one.
-            let null = try Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC), of: "open /dev/null")
-            actions = try begin(surroundings, input: null.raw, output: output.output.raw, error: error.raw)
-        } else {
-            let pipe = try Pipe(owner: program.uid)
-            try pipe.output.makeNonblocking()
-            actions = try begin(
-                surroundings, input: pipe.input.raw, output: output.output.raw, error: error.raw)
-            input.descriptor = .some(pipe.output)
-        }
-        stdout = .some(output.input)
-        return actions
-    }
-
-    /// The write end of the program's standard error.
-    private func errorEnd(beside output: Int32) throws(SystemError) -> Descriptor {
-        guard !program.mergesOutput else { return try .copy(of: output, minimum: 3) }
-        let pipe = try Pipe(owner: program.uid)
-        try pipe.input.makeNonblocking()
-        stderr = .some(pipe.input)
-        return pipe.output
-    }
-
-    private func startInTerminal(
-        _ size: Agent.Terminal, _ surroundings: Surroundings
-    ) throws(SystemError) -> [Execution.Action] {
-        let terminal = try Terminal(owner: program.uid, size)
-        let side = terminal.programSide.raw
-        let actions = try begin(surroundings, input: side, output: side, error: side)
-        input.descriptor = try Descriptor.copy(of: terminal.master.raw, minimum: 3)
-        stdout = .some(terminal.master)
-        return actions
-    }
-
-    private func begin(
-        _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32, context: Int32 = -1
-    ) throws(SystemError) -> [Execution.Action] {
-        let oomScore = surroundings.oomScore
-        guard surroundings.isAlone, !program.keepsBackground, context < 0 else {
-            let supervisor = try Supervisor.fork(
-                program, oomScore: oomScore, input: input, output: output, error: error, context: context)
-            supervisorPID = supervisor.pid
-            self.supervisor = consume supervisor
-            return []
-        }
-        switch DirectProgram.start(program, oomScore: oomScore, input: input, output: output, error: error) {
-        case .started(let program):
-            direct = program
-            return machine.started(pid: UInt32(program.pid), now: monotonicNow())
-        case .failed(let stage, let error):
-            let (failure, message) = program.failure(stage: stage, error: error)
-            return machine.startFailed(failure, message)
-        }
     }
 
     /// It has no process yet that its supervisor would know of.
@@ -287,7 +151,7 @@ final class RunningExecution {
         return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
     }
 
-    private func cpuTime(below host: RunningExecution) -> UInt64 {
+    func cpuTime(below host: RunningExecution) -> UInt64 {
         let used =
             countsInterpreter
             ? berth_cpu_time_of(pid_t(bitPattern: host.pid)) : berth_cpu_time_below(host.supervisorPID)
@@ -319,91 +183,7 @@ final class RunningExecution {
     /// - Returns: false if the program has no terminal.
     func resize(_ size: Agent.Terminal) -> Bool {
         guard terminal != nil else { return false }
-        if let master = pipe(.stdout) { Terminal.resize(master, size) }
+        if let master = pipe(.stdout) { PseudoTerminal.resize(master, size) }
         return true
-    }
-
-    // MARK: Output
-
-    func becameReadable(_ stream: OutputStream) {
-        if stream == .stdout { isReadable.stdout = true } else { isReadable.stderr = true }
-    }
-
-    /// Whether the pipe of a stream is to be read and, as far as is known, has bytes or its end.
-    func wantsToRead(_ stream: OutputStream) -> Bool {
-        // Output between two pieces stays in the pipe for the next piece.
-        !hasNoOutput && (stream == .stdout ? isReadable.stdout : isReadable.stderr) && machine.intake(stream) != .none
-    }
-
-    /// Reads once from the pipe of a stream into `buffer`, which must have room.
-    func pump(_ stream: OutputStream, into buffer: SendBuffer) -> [Execution.Action] {
-        guard let descriptor = pipe(stream) else {
-            setReadable(stream, false)
-            return []
-        }
-        let count: Int
-        switch machine.intake(stream) {
-        case .none:
-            return []
-        case .send(let limit):
-            count = buffer.appendOutput(
-                from: descriptor, isTerminal: terminal != nil, limit: limit, stream: stream.rawValue,
-                offset: machine.offset(stream), streamID: streamID)
-            if count > 0 {
-                host?.context?.passed(count, isStdout: stream == .stdout)
-                return machine.didSend(count, of: stream, now: monotonicNow())
-            }
-        case .count(let limit):
-            count = buffer.skipOutput(from: descriptor, limit: limit)
-            if count > 0 {
-                host?.context?.passed(count, isStdout: stream == .stdout)
-                return machine.didCount(count, of: stream, now: monotonicNow())
-            }
-        }
-        if count < 0, errno == EINTR { return [] }
-        setReadable(stream, false)
-        if count < 0, errno == EAGAIN {
-            host?.context?.foundEmpty(isStdout: stream == .stdout)
-            return machine.didFindEmpty(stream)
-        }
-        // The end of the stream; a terminal reports it as EIO.
-        if stream == .stdout { stdout = nil } else { stderr = nil }
-        return machine.didClose(stream)
-    }
-
-    /// Tells the state machine how much is still in the pipes, after the last process of the execution has ended.
-    /// - Parameter buffer: bytes that it has announced and not moved yet are in the pipe, but do not count.
-    func seal(_ buffer: SendBuffer) -> [Execution.Action] {
-        // Output in the pipes of an interpreter belongs to its last piece, or to nobody.
-        if hasNoOutput { return machine.sealed(stdout: 0, stderr: 0, now: monotonicNow()) }
-        becameReadable(.stdout)
-        becameReadable(.stderr)
-        return machine.sealed(
-            stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer), now: monotonicNow())
-    }
-
-    /// Ends the execution without waiting for its processes, because the container is being reset.
-    func discard(_ buffer: SendBuffer) -> [Execution.Action] {
-        supervisor = nil
-        family = nil
-        if hasNoOutput { return machine.discard(stdout: 0, stderr: 0) }
-        direct = nil
-        return machine.discard(stdout: bytesIn(.stdout, buffer), stderr: bytesIn(.stderr, buffer))
-    }
-
-    /// Bytes of output that have not been read.
-    func bytesIn(_ stream: OutputStream, _ buffer: SendBuffer) -> Int {
-        guard !hasNoOutput, let descriptor = pipe(stream) else { return 0 }
-        let announced = buffer.unspliced(of: streamID, stream.rawValue)
-        return max(0, SplicedTail.available(in: descriptor) - announced)
-    }
-
-    private func pipe(_ stream: OutputStream) -> Int32? {
-        if let context = context ?? host?.context { return stream == .stdout ? context.stdoutRaw : context.stderrRaw }
-        return stream == .stdout ? stdout?.raw : stderr?.raw
-    }
-
-    private func setReadable(_ stream: OutputStream, _ value: Bool) {
-        if stream == .stdout { isReadable.stdout = value } else { isReadable.stderr = value }
     }
 }

@@ -70,7 +70,7 @@ public final class AgentConnection: MemberLink {
     public func execute(
         _ request: Agent.ExecuteRequest, window: Int = AgentConnection.window, silence: Silence? = nil,
         sink: @escaping @Sendable (ExecutionEvent) -> Void
-    ) -> Execution {
+    ) -> AgentExecution {
         let number = state.withLock { state in
             defer { state.nextExecution += 1 }
             state.open += 1
@@ -80,7 +80,7 @@ public final class AgentConnection: MemberLink {
         var request = request
         request.execution = number
         request.windowBytes = UInt64(min(window, AgentConnection.window))
-        let execution = Execution(request, link: self, sink: sink)
+        let execution = AgentExecution(request, link: self, sink: sink)
         execution.start(request, silence: silence)
         return execution
     }

@@ -11,7 +11,7 @@ public struct CollectedOutput: Sendable, Equatable {
     public var ended = Ended()
     /// What a piece of code has shown, in order.
     public var displays: [Display] = []
-    /// Displays that are not here: over the limit of who collected.
+    /// Number of displays that are missing here, because they were over the limit of the caller.
     public var displaysMissing = 0
     /// How a piece of code failed, if it did.
     public var failure: Failure?
@@ -22,7 +22,7 @@ public struct CollectedOutput: Sendable, Equatable {
     /// stdout as text; U+FFFD replaces what is not UTF-8.
     public var text: String { String(decoding: stdout, as: UTF8.self) }
 
-    /// The value of a piece's last expression as text; nil where it has none, or is not shown.
+    /// The value of a piece's last expression as text; nil if it has none, or it is not shown.
     public var value: String? {
         displays.last { $0.isResult }?.text
     }

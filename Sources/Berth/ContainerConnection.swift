@@ -3,7 +3,7 @@
 internal import BerthRPC
 internal import BerthSchema
 
-/// A byte stream to something that listens in a leased container. Iterating gives what comes from there, in pieces, to its
+/// A byte stream to something that listens in a leased container. Iterating returns the received bytes, in pieces, until the
 /// end; `write` and `finish` are the other direction. Iterate it once, from one task.
 ///
 ///     let connection = try await client.connect(port: 8080, in: lease)
@@ -11,11 +11,11 @@ internal import BerthSchema
 ///     try await connection.finish()
 ///     for try await piece in connection { print(String(decoding: piece, as: UTF8.self)) }
 ///
-/// Both directions end on their own: when the iteration has ended, `write` still writes. Iterating throws `BerthError` when
-/// the connection ended in another way: `aborted` where the other side broke it off, `cancelled` where it was cancelled or
-/// its lease ended, `deadlineExceeded` at a time-out, `unavailable` when the container or the server went away.
+/// Each direction ends on its own: after the end of the iteration, `write` still works. Iterating throws `BerthError` if the
+/// connection ended in another way: `aborted` if the other side reset it, `cancelled` if it was cancelled or its lease ended,
+/// `deadlineExceeded` at a time-out, `unavailable` if the container or the server is gone.
 ///
-/// If it is read slowly, whoever sends in the container waits. One that is dropped before its end is closed.
+/// If it is read slowly, the sender in the container waits. If it is dropped before its end, it is closed.
 public final class ContainerConnection: AsyncSequence, Sendable {
     public typealias Element = [UInt8]
 
@@ -25,7 +25,7 @@ public final class ContainerConnection: AsyncSequence, Sendable {
         self.execution = execution
     }
 
-    /// Its id, as of an execution: for `executions(in:)`.
+    /// The id of its execution, as in `executions(in:)`.
     public var id: String { get async throws(BerthError) { try await execution.id } }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(events: execution.makeAsyncIterator()) }
@@ -52,31 +52,31 @@ public final class ContainerConnection: AsyncSequence, Sendable {
         }
     }
 
-    /// Sends bytes. Returns when they were taken, which takes as long as the other side does not read.
-    /// - Throws: `failedPrecondition` or `notFound` when the other side takes no more, or the connection has ended.
+    /// Sends bytes. Returns when they were accepted: it waits while the other side does not read.
+    /// - Throws: `failedPrecondition` or `notFound` if the other side accepts nothing any more, or the connection has ended.
     public func write(_ bytes: [UInt8]) async throws(BerthError) { try await execution.write(bytes) }
 
-    /// Tells the other side that nothing follows, as `shutdown(SHUT_WR)` does; what comes from there still comes.
+    /// Ends sending, like `shutdown(SHUT_WR)`; receiving continues.
     /// - Parameter bytes: the last bytes, sent together with the end.
     /// - Throws: the errors of `write`.
     public func finish(after bytes: [UInt8] = []) async throws(BerthError) {
         try await execution.closeInput(after: bytes)
     }
 
-    /// Closes it at once, in both directions. Without effect when it has ended.
+    /// Closes it at once, in both directions. It has no effect after the end.
     public func close() { execution.kill() }
 }
 
 extension BerthClient {
-    /// Connects to a TCP port of a leased container's loopback, whatever its network is.
+    /// Connects to a TCP port of a leased container's loopback, whatever network it has.
     /// - Parameters:
-    ///   - port: of 127.0.0.1, or of ::1 where nobody listens on the former.
-    ///   - lease: whose member.
-    ///   - wait: how long to wait until somebody listens there.
-    ///   - timeout: how long the connection lasts at most; nil is the server's limit, 24 h.
-    ///   - idleTimeout: closes it after so long without a byte in either direction; nil: never.
-    ///   - window: bytes that may wait here for their reader; whoever sends in the container then waits.
-    /// - Throws: `failedPrecondition` (`connectionRefused`) when nobody listens there.
+    ///   - port: a port of 127.0.0.1, or of ::1 if nothing listens on 127.0.0.1.
+    ///   - lease: the lease of the container.
+    ///   - wait: the longest wait until something listens there.
+    ///   - timeout: maximum duration of the connection; nil is the server's limit, 24 h.
+    ///   - idleTimeout: maximum time without bytes in either direction, after which it is closed; nil is no limit.
+    ///   - window: maximum bytes that wait here for their reader; then the sender in the container waits.
+    /// - Throws: `failedPrecondition` (`connectionRefused`) if nothing listens there.
     public func connect(
         port: Int, in lease: Lease, wait: Duration = .zero, timeout: Duration? = nil, idleTimeout: Duration? = nil,
         window: Int = standardWindow
@@ -90,13 +90,13 @@ extension BerthClient {
 
     /// Connects to a unix socket in a leased container, as the pool's user.
     /// - Parameters:
-    ///   - path: absolute.
-    ///   - lease: whose member.
-    ///   - wait: how long to wait until somebody listens there.
-    ///   - timeout: how long the connection lasts at most; nil is the server's limit, 24 h.
-    ///   - idleTimeout: closes it after so long without a byte in either direction; nil: never.
-    ///   - window: bytes that may wait here for their reader; whoever sends in the container then waits.
-    /// - Throws: `notFound` (`noSuchFile`) when there is nothing, `permissionDenied` (`notPermitted`), `failedPrecondition`
+    ///   - path: an absolute path.
+    ///   - lease: the lease of the container.
+    ///   - wait: the longest wait until something listens there.
+    ///   - timeout: maximum duration of the connection; nil is the server's limit, 24 h.
+    ///   - idleTimeout: maximum time without bytes in either direction, after which it is closed; nil is no limit.
+    ///   - window: maximum bytes that wait here for their reader; then the sender in the container waits.
+    /// - Throws: `notFound` (`noSuchFile`) if nothing is at the path, `permissionDenied` (`notPermitted`), `failedPrecondition`
     ///   (`connectionRefused`, `notASocket`).
     public func connect(
         unix path: SystemString, in lease: Lease, wait: Duration = .zero, timeout: Duration? = nil,
@@ -120,7 +120,7 @@ extension BerthClient {
 }
 
 extension BerthError {
-    /// Nil for an end that both sides have wanted.
+    /// Nil for a normal end of both directions.
     fileprivate init?(connectionEnd ended: Ended) {
         func words(_ fallback: String) -> String { ended.message.isEmpty ? fallback : ended.message }
         switch ended.cause {

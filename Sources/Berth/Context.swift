@@ -3,17 +3,17 @@
 internal import BerthRPC
 internal import BerthSchema
 
-/// An interpreter in a lease that keeps its state from one piece of code to the next. It ends with `closeContext`, by what a
-/// piece does, or with its lease.
+/// An interpreter in a lease that keeps its state from one piece of code to the next. It ends with `closeContext`, with its
+/// lease, or if a piece ends it.
 public struct Context: Sendable, Equatable {
     public var id: String
     public var lease: Lease
-    /// "python", "bash", "sh" or "node"; empty where only the id is known.
+    /// "python", "bash", "sh" or "node"; empty if only the id is known.
     public var language: String
-    /// Of the interpreter; empty where it does not tell, or only the id is known.
+    /// Version of the interpreter; empty if it is unknown.
     public var version: String
 
-    /// One that was opened elsewhere, by its id.
+    /// A context that was opened elsewhere.
     public init(id: String, lease: Lease) {
         self.init(id: id, lease: lease, language: "", version: "")
     }
@@ -27,7 +27,7 @@ public struct Context: Sendable, Equatable {
 }
 
 extension BerthClient {
-    /// Starts an interpreter, and returns when it takes code.
+    /// Starts an interpreter, and returns when it is ready to run code.
     ///
     ///     let context = try await client.openContext("python", in: lease)
     ///     try await client.run("x = 6", in: context)
@@ -35,11 +35,11 @@ extension BerthClient {
     ///
     /// - Parameters:
     ///   - language: "python", "bash", "sh" or "node".
-    ///   - lease: whose member it runs in.
-    ///   - env: added to the environment that the server and the image give.
-    ///   - cwd: absolute; nil is the server's choice, /workspace.
-    ///   - uid: nil is the server's choice.
-    /// - Throws: `failedPrecondition` (`contextStartFailed`) when it can't be started, with the reason.
+    ///   - lease: the lease in which it runs.
+    ///   - env: added to the environment from the server and the image.
+    ///   - cwd: an absolute path; nil is the server's default, /workspace.
+    ///   - uid: user id; nil is the server's default.
+    /// - Throws: `failedPrecondition` (`contextStartFailed`) if it can't be started, with the reason.
     public func openContext(
         _ language: String, in lease: Lease, env: [String: String] = [:], cwd: String? = nil, uid: UInt32? = nil
     ) async throws(BerthError) -> Context {
@@ -50,12 +50,12 @@ extension BerthClient {
         return Context(id: response.context, lease: lease, language: language, version: response.version)
     }
 
-    /// Copies a context with all that it holds, in milliseconds. What a piece does in one of them, the other does not see.
+    /// Copies a context with its whole state, in milliseconds. Later changes in one of them are not seen in the other.
     ///
     ///     let copy = try await client.forkContext(context)
     ///
-    /// - Throws: `unimplemented` where its language is not Python; `failedPrecondition` while a piece runs in it
-    ///   (`contextBusy`), and where it can't be copied, as while threads run in it (`contextStartFailed`), with the reason.
+    /// - Throws: `unimplemented` if its language is not Python; `failedPrecondition` while a piece runs in it (`contextBusy`),
+    ///   and if it can't be copied, for example because it has threads (`contextStartFailed`), with the reason.
     public func forkContext(_ context: Context) async throws(BerthError) -> Context {
         let response = try await call(
             PoolService.forkContext, ForkContextRequest(lease: context.lease.token, context: context.id))
@@ -63,35 +63,35 @@ extension BerthClient {
             id: response.context, lease: context.lease, language: context.language, version: response.version)
     }
 
-    /// Ends a context, with all that it started.
+    /// Ends a context and everything that it started.
     public func closeContext(_ context: Context) async throws(BerthError) {
         _ = try await call(
             PoolService.closeContext, CloseContextRequest(lease: context.lease.token, context: context.id))
     }
 
-    /// The contexts of a lease, the oldest first.
+    /// The contexts of a lease, oldest first.
     public func contexts(in lease: Lease) async throws(BerthError) -> [ContextInfo] {
         try await call(PoolService.listContexts, ListContextsRequest(lease: lease.token)).contexts
     }
 
-    /// Runs a piece of code in a context. Cancelling interrupts it, and keeps the context where that is enough.
+    /// Runs a piece of code in a context. Cancelling interrupts it, which keeps the context if the piece then ends.
     /// - Parameters:
-    ///   - code: at most 1 MiB.
-    ///   - context: where it runs.
-    ///   - timeout: after this it is interrupted; nil is the server's choice, 60 s.
-    ///   - window: output, in bytes, that may wait here for its reader; the piece then waits.
+    ///   - code: the source text, at most 1 MiB.
+    ///   - context: the context that runs it.
+    ///   - timeout: time after which it is interrupted; nil is the server's default, 60 s.
+    ///   - window: maximum bytes of output that wait here for their reader; then the piece waits.
     public func execute(
         _ code: String, in context: Context, timeout: Duration? = nil, window: Int = standardWindow
     ) -> Execution {
         execute(Command(piece: code, in: context, timeout: timeout), in: context.lease, window: window)
     }
 
-    /// Runs a piece of code in a context to its end: what it wrote and showed, whether it failed, and how it ended.
+    /// Runs a piece of code in a context to its end, and returns its output, its displays, its failure and its end.
     /// - Parameters:
-    ///   - code: at most 1 MiB.
-    ///   - context: where it runs.
-    ///   - timeout: after this it is interrupted; nil is the server's choice, 60 s.
-    ///   - limit: bytes kept, of both streams and of displays each; what is over it is counted.
+    ///   - code: the source text, at most 1 MiB.
+    ///   - context: the context that runs it.
+    ///   - timeout: time after which it is interrupted; nil is the server's default, 60 s.
+    ///   - limit: maximum bytes that are kept of both streams, and of displays; the rest is only counted.
     @discardableResult
     public func run(
         _ code: String, in context: Context, timeout: Duration? = nil, limit: Int = 16 << 20
@@ -99,11 +99,11 @@ extension BerthClient {
         try await execute(code, in: context, timeout: timeout).collect(limit: limit)
     }
 
-    /// What could stand at a place in code.
+    /// Returns completions at a position in code.
     /// - Parameters:
-    ///   - code: what is being written.
-    ///   - cursor: in bytes of UTF-8; nil is its end.
-    ///   - context: where it would run.
+    ///   - code: the unfinished code.
+    ///   - cursor: position in bytes of UTF-8; nil is the end of the code.
+    ///   - context: the context that would run it.
     public func complete(
         _ code: String, at cursor: Int? = nil, in context: Context
     ) async throws(BerthError) -> CompleteResponse {
@@ -114,12 +114,12 @@ extension BerthClient {
                 cursor: UInt64(max(0, cursor ?? code.utf8.count))))
     }
 
-    /// What is known about the name at a place in code.
+    /// Describes the name at a position in code.
     /// - Parameters:
-    ///   - code: what is being written.
-    ///   - cursor: in bytes of UTF-8; nil is its end.
-    ///   - context: where it would run.
-    ///   - detail: the source too, where there is one.
+    ///   - code: the unfinished code.
+    ///   - cursor: position in bytes of UTF-8; nil is the end of the code.
+    ///   - context: the context that would run it.
+    ///   - detail: whether to include the source code, if there is any.
     public func inspect(
         _ code: String, at cursor: Int? = nil, in context: Context, detail: Bool = false
     ) async throws(BerthError) -> InspectResponse {
@@ -132,9 +132,9 @@ extension BerthClient {
 }
 
 extension Display {
-    /// One of its forms, by its MIME type.
+    /// One of its formats, by its MIME type.
     public subscript(_ mime: String) -> [UInt8]? { data.first { $0.mime == mime }?.data }
 
-    /// Its plain text; nil where it has none.
+    /// Its plain text; nil if it has none.
     public var text: String? { self["text/plain"].map { String(decoding: $0, as: UTF8.self) } }
 }

@@ -51,7 +51,8 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
     private static func malformed(_ text: String, _ why: String) -> BerthError {
         BerthError(
             .invalidArgument,
-            "\"\(text)\" is no address: \(why); write HOST:PORT, for example 127.0.0.1:7411, or unix:/path/to/socket")
+            "\"\(text)\" is not an address: \(why); write HOST:PORT, for example 127.0.0.1:7411, or unix:/path/to/socket"
+        )
     }
 
     public var description: String {

@@ -35,7 +35,7 @@ struct Upload {
     }
 
     private func copyFile(_ source: String, _ status: stat) async throws {
-        guard let name = ownName(source) else { throw Failure("\(source) has no name of its own") }
+        guard let name = ownName(source) else { throw Failure("\(source) has no name") }
         guard !target.hasSuffix("/") else { return try await write(source, status, to: joined(target, name)) }
         do {
             try await write(source, status, to: target)

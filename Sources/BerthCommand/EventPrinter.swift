@@ -106,7 +106,7 @@ private struct EventLine: Encodable {
     var id: String?
     var update: Bool?
     var result: Bool?
-    /// The forms of a display by MIME type: text unchanged, the others in base64.
+    /// The formats of a display by MIME type: text unchanged, the others in base64.
     var data: [String: String]?
     var leftOut: [String: UInt64]?
     var name: String?
@@ -132,6 +132,7 @@ private struct EventLine: Encodable {
     }
 
     init?(_ event: ExecuteEvent) {
+        self.event = ""
         switch event {
         case .started(let started):
             self.event = "started"
@@ -147,45 +148,14 @@ private struct EventLine: Encodable {
                 base64 = Data(output.data).base64EncodedString()
             }
         case .ended(let ended):
-            self.event = "ended"
-            cause = ended.cause.name
-            if ended.cause == .exited || ended.signal == 0, ended.cause != .startFailed { exitCode = ended.exitCode }
-            if ended.cause == .startFailed { startFailure = ended.startFailure.name }
-            if ended.signal != 0 { signal = ended.signal }
-            if !ended.message.isEmpty { message = ended.message }
-            wallMicroseconds = ended.usage.wallMicroseconds
-            userMicroseconds = ended.usage.userMicroseconds
-            systemMicroseconds = ended.usage.systemMicroseconds
-            peakMemoryBytes = ended.usage.peakMemoryBytes
-            stdoutBytes = ended.stdoutBytes
-            stderrBytes = ended.stderrBytes
-            if ended.stdoutTruncated > 0 { stdoutTruncated = ended.stdoutTruncated }
-            if ended.stderrTruncated > 0 { stderrTruncated = ended.stderrTruncated }
-            if ended.outOfMemoryKills > 0 { outOfMemoryKills = ended.outOfMemoryKills }
-            if ended.isContextLost { contextLost = true }
+            set(ended)
         case .dropped(let dropped):
             self.event = "dropped"
             stream = dropped.stream.name
             offset = dropped.offset
             bytes = dropped.bytes
         case .display(let display):
-            self.event = "display"
-            position = display.position
-            if !display.id.isEmpty { id = display.id }
-            if display.isUpdate { update = true }
-            if display.isResult { result = true }
-            data = Dictionary(
-                display.data.map { form in
-                    let isText = ShownPrinter.isText(form.mime)
-                    return (
-                        form.mime,
-                        isText
-                            ? String(decoding: form.data, as: UTF8.self) : Data(form.data).base64EncodedString()
-                    )
-                }, uniquingKeysWith: { $1 })
-            if !display.leftOut.isEmpty {
-                leftOut = Dictionary(display.leftOut.map { ($0.mime, $0.bytes) }, uniquingKeysWith: { $1 })
-            }
+            set(display)
         case .failure(let failure):
             self.event = "failure"
             position = failure.position
@@ -203,6 +173,45 @@ private struct EventLine: Encodable {
             offset = end.offset
         case .unknown:
             return nil
+        }
+    }
+
+    private mutating func set(_ ended: Ended) {
+        event = "ended"
+        cause = ended.cause.name
+        if ended.cause == .exited || ended.signal == 0, ended.cause != .startFailed { exitCode = ended.exitCode }
+        if ended.cause == .startFailed { startFailure = ended.startFailure.name }
+        if ended.signal != 0 { signal = ended.signal }
+        if !ended.message.isEmpty { message = ended.message }
+        wallMicroseconds = ended.usage.wallMicroseconds
+        userMicroseconds = ended.usage.userMicroseconds
+        systemMicroseconds = ended.usage.systemMicroseconds
+        peakMemoryBytes = ended.usage.peakMemoryBytes
+        stdoutBytes = ended.stdoutBytes
+        stderrBytes = ended.stderrBytes
+        if ended.stdoutTruncated > 0 { stdoutTruncated = ended.stdoutTruncated }
+        if ended.stderrTruncated > 0 { stderrTruncated = ended.stderrTruncated }
+        if ended.outOfMemoryKills > 0 { outOfMemoryKills = ended.outOfMemoryKills }
+        if ended.isContextLost { contextLost = true }
+    }
+
+    private mutating func set(_ display: Display) {
+        event = "display"
+        position = display.position
+        if !display.id.isEmpty { id = display.id }
+        if display.isUpdate { update = true }
+        if display.isResult { result = true }
+        data = Dictionary(
+            display.data.map { form in
+                let isText = ShownPrinter.isText(form.mime)
+                return (
+                    form.mime,
+                    isText
+                        ? String(decoding: form.data, as: UTF8.self) : Data(form.data).base64EncodedString()
+                )
+            }, uniquingKeysWith: { $1 })
+        if !display.leftOut.isEmpty {
+            leftOut = Dictionary(display.leftOut.map { ($0.mime, $0.bytes) }, uniquingKeysWith: { $1 })
         }
     }
 }

@@ -73,13 +73,13 @@ struct Forward: AsyncParsableCommand {
     }
 }
 
-/// Where connections are taken here, and where they go in the container.
+/// A local address to listen on, and the target in the container.
 struct ForwardMapping: Sendable, Equatable {
     enum End: Sendable, Equatable {
         case port(Int)
         case path(String)
 
-        /// Nil for what is neither.
+        /// Nil if it is neither a port nor a path.
         init?(_ text: some StringProtocol, isLocal: Bool) {
             if text.allSatisfy(\.isNumber), let port = Int(text), (isLocal ? 0...65535 : 1...65535).contains(port) {
                 self = .port(port)
@@ -94,13 +94,13 @@ struct ForwardMapping: Sendable, Equatable {
     var local: End
     var remote: End
 
-    /// - Throws: `ValidationError` that says what would be right.
+    /// - Throws: `ValidationError` with the allowed forms.
     init(_ text: String) throws {
         if let both = End(text, isLocal: false), case .port = both {
             (local, remote) = (both, both)
             return
         }
-        // The first colon after a port: a path in the container may have some, too.
+        // Split at the first colon: a path in the container may contain others.
         let leading = text.prefix { $0.isNumber }
         let colon =
             !leading.isEmpty && text.dropFirst(leading.count).first == ":"
@@ -109,13 +109,13 @@ struct ForwardMapping: Sendable, Equatable {
             let remote = End(text[text.index(after: colon)...], isLocal: false)
         else {
             throw ValidationError(
-                "\"\(text)\" is no mapping: LOCAL:REMOTE, as 8080:80, 0:80, 8080:/tmp/web.sock or ./web.sock:80; a local "
+                "\"\(text)\" is not a mapping: LOCAL:REMOTE, as 8080:80, 0:80, 8080:/tmp/web.sock or ./web.sock:80; a local "
                     + "path has a slash in it")
         }
         (self.local, self.remote) = (local, remote)
     }
 
-    /// No mapping begins like this.
+    /// Whether the text can't be the start of a mapping.
     static func mayBeLease(_ text: String) -> Bool {
         text.hasPrefix("@") || !(text.contains(":") || text.contains("/") || text.allSatisfy(\.isNumber))
     }

@@ -12,17 +12,17 @@ import Synchronization
     import Musl
 #endif
 
-/// Takes connections here, and makes one in the container for each.
+/// Accepts local connections, and opens one in the container for each.
 struct Forwarder: Sendable {
     private typealias Local = NIOAsyncChannel<ByteBuffer, ByteBuffer>
     private typealias Listener = NIOAsyncChannel<Local, Never>
 
-    /// How often the lease is asked for, and used so that it lasts.
+    /// Interval at which the lease is checked and extended.
     private static let interval = Duration.seconds(1)
 
     let client: BerthClient
     let lease: Lease
-    /// How long each connection waits for somebody to listen.
+    /// Maximum time that each connection waits for a listener.
     let wait: Duration
     private let turns: ForwardTurns
 
@@ -33,10 +33,10 @@ struct Forwarder: Sendable {
         turns = ForwardTurns(most)
     }
 
-    /// Runs until it is interrupted, or the lease ends, and ends the process then: what is open is closed with that.
-    /// - Throws: `Failure` when it can't listen, and `BerthError`.
+    /// Runs until it is interrupted, or the lease ends, and then ends the process, which closes everything.
+    /// - Throws: `Failure` if it can't listen, and `BerthError`.
     func run(_ mappings: [ForwardMapping]) async throws {
-        // Before anybody connects: a lease that is none is a mistake at once.
+        // At the start, so that an invalid lease is reported at once.
         _ = try await client.renew(lease)
         var listeners: [(ForwardMapping, Listener)] = []
         for mapping in mappings {
@@ -98,7 +98,7 @@ struct Forwarder: Sendable {
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 256 << 10))
-        // Few are taken from the kernel's queue ahead of their turn: those that are over the limit wait there.
+        // Connections over the limit wait in the kernel's queue: few are accepted ahead of their turn.
         let few = NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark(lowWatermark: 1, highWatermark: 1)
         let initializer: @Sendable (any Channel) -> EventLoopFuture<Local> = { channel in
             channel.eventLoop.makeCompletedFuture {
@@ -147,7 +147,7 @@ struct Forwarder: Sendable {
         try await withThrowingDiscardingTaskGroup { group in
             try await listener.executeThenClose { arrivals in
                 for try await local in arrivals {
-                    // Here, so that nothing more is taken from the kernel's queue meanwhile.
+                    // Here, so that no more connections are accepted meanwhile.
                     await turns.take()
                     group.addTask {
                         await forward(local, mapping)
@@ -168,7 +168,7 @@ struct Forwarder: Sendable {
                 do {
                     try await pass(inbound, outbound, remote)
                 } catch let error as BerthError {
-                    // As it broke there it breaks here: an end of stream would say that all has come.
+                    // A reset there becomes a reset here: an end of file would mean that all bytes have come.
                     if let socket = local.channel as? any SocketOptionProvider {
                         try? await socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
                     }
@@ -180,7 +180,7 @@ struct Forwarder: Sendable {
         } catch is CancellationError {
             return
         } catch {
-            // The local side broke it off.
+            // The local side reset it.
             return
         }
     }
@@ -215,7 +215,7 @@ struct Forwarder: Sendable {
     }
 }
 
-/// So many at a time, first come, first served.
+/// A semaphore: a maximum number at a time, in first-in, first-out order.
 private final class ForwardTurns: Sendable {
     private struct State {
         var free: Int

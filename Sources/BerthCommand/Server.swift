@@ -5,7 +5,6 @@ import Berth
 import BerthRPC
 import Configuration
 import Console
-import Dispatch
 import Hardening
 import Housekeeping
 import Logging
@@ -20,42 +19,6 @@ import Service
 #elseif canImport(Musl)
     import Musl
 #endif
-
-/// The checked settings of `berth serve`.
-struct ServerSettings: Sendable {
-    var configuration: ServerConfiguration
-    var addresses: [ServerAddress]
-    /// The source to read again at a reload.
-    var source: ConfigurationSource
-    var logger: Logger
-
-    var limits: ServiceLimits {
-        var limits = ServiceLimits(
-            defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
-            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID,
-            outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
-        limits.maxExecutionsPerLease = configuration.maxExecutions
-        limits.maxConnectionsPerLease = configuration.maxConnects
-        limits.maxWatchers = configuration.maxWatchers
-        limits.maxContexts = configuration.maxContexts
-        limits.maxDisplay = Int(configuration.maxDisplayBytes)
-        limits.unreadTime = configuration.unreadTime
-        return limits
-    }
-
-    /// The configured name, or one that is the same after a restart and differs between the servers of a host.
-    var instanceName: String {
-        if let instance = configuration.instance { return instance }
-        for address in addresses {
-            switch address {
-            case .tcp(_, let port) where port != 0: return "\(port)"
-            case .unix(let path): return "unix-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
-            case .tcp: continue
-            }
-        }
-        return "pid-\(getpid())"
-    }
-}
 
 /// A whole server: its parts are created, run, and shut down in order.
 struct Server {
@@ -91,8 +54,7 @@ struct Server {
         let first = try Janitor(state: directory)
         let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
         let signals = EndSignals()
-        let janitor = try Janitor(
-            state: directory, containers: choice.containers, commands: choice.sweeps)
+        let janitor = try Janitor(state: directory, containers: choice.containers, commands: choice.sweeps)
         first.leave()
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
@@ -104,19 +66,13 @@ struct Server {
         let fleet = Fleet(
             configuration: choice.resolved.applied(to: limits),
             runtime: patient(choice.runtime), connector: AgentConnector(group: group),
-            memberPrefix: Server.memberPrefix(),
-            observer: PoolLog(logger), hostMemory: memory, wake: { group.any().execute($0) })
+            memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: memory,
+            wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
             fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
         service.setPrograms(configuration.programDefaults)
-        var bounds = RPCServer.Configuration()
-        bounds.maxConnections = descriptors.maxConnections
-        let freed = FreedMemory()
-        bounds.memory = MemoryBudget(
-            limit: Int(clamping: configuration.heldMemoryBytes),
-            clientLimit: configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) }, freed: { freed.tell() })
-        let rpc = RPCServer(group: group, service: service, configuration: bounds)
+        let rpc = RPCServer(group: group, service: service, configuration: bounds(descriptors))
         let addresses = try await listen(rpc)
 
         let maintenance = Task { await fleet.run() }
@@ -139,17 +95,40 @@ struct Server {
             logger.notice("second signal, not waiting for programs")
             service.endAll()
         }
+        await end(service, fleet, maintenance)
+        hurry.cancel()
+        await close(rpc, choice.runtime, group)
+        withExtendedLifetime((directory, janitor, hangups, users)) {}
+    }
+
+    /// The bounds of connections and of the memory for callers.
+    private func bounds(_ descriptors: Descriptors) -> RPCServer.Configuration {
+        let freed = FreedMemory()
+        var bounds = RPCServer.Configuration()
+        bounds.maxConnections = descriptors.maxConnections
+        bounds.memory = MemoryBudget(
+            limit: Int(clamping: settings.configuration.heldMemoryBytes),
+            clientLimit: settings.configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) },
+            freed: { freed.tell() })
+        return bounds
+    }
+
+    /// Waits for programs, ends those that are left, and removes all containers.
+    private func end(_ service: PoolServiceHandler, _ fleet: Fleet, _ maintenance: Task<Void, Never>) async {
         await drain(service, fleet)
         service.endAll()
         await removeAll(fleet, maintenance)
-        hurry.cancel()
-        // The kernel closes everything that is still open after that.
-        _ = await finishes(within: Server.closingTime) { [runtime = choice.runtime] in
+    }
+
+    /// Closes what is left, for a limited time: the kernel closes everything that is still open after that.
+    private func close(
+        _ rpc: RPCServer, _ runtime: any ContainerRuntime, _ group: MultiThreadedEventLoopGroup
+    ) async {
+        _ = await finishes(within: Server.closingTime) {
             await rpc.close()
             await runtime.shutdown()
             try? await group.shutdownGracefully()
         }
-        withExtendedLifetime((directory, janitor, hangups, users)) {}
     }
 
     /// Logs once what `reuse` means for the pools and costs. The figures were measured on two cores
@@ -285,75 +264,4 @@ func finishes(within limit: Duration, _ body: @escaping @Sendable () async -> Vo
     }
     timer.cancel()
     return isInTime
-}
-
-/// A stream of SIGTERMs and SIGINTs.
-struct EndSignals {
-    private let stream: AsyncStream<Void>
-    private let sources: [any DispatchSourceSignal]
-
-    init() {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
-        self.stream = stream
-        sources = [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { continuation.yield() }
-            source.resume()
-            return source
-        }
-    }
-
-    func next() async {
-        for await _ in stream { return }
-    }
-}
-
-/// Finds the agent, the program that runs in every container.
-enum AgentBinary {
-    /// - Throws: `Failure` that names the places where it was searched.
-    static func find(_ given: String?) throws -> String {
-        if let given {
-            guard access(given, X_OK) == 0 else {
-                throw Failure("--agent \(given): \(String(cString: strerror(errno)))", code: 2)
-            }
-            return given.hasPrefix("/") ? given : (realPath(given) ?? given)
-        }
-        guard let own = realPath("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
-            throw Failure("/proc is not mounted, so berth-agent can't be found: give its path with --agent")
-        }
-        let folder = own[..<slash]
-        let places = ["\(folder)/berth-agent", "\(folder)/../libexec/berth/berth-agent"]
-        guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
-            throw Failure(
-                "berth-agent, which runs in every container, is neither \(places.joined(separator: " nor ")); build it "
-                    + "(make build) or give its path with --agent")
-        }
-        return realPath(found) ?? found
-    }
-
-    static func realPath(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
-}
-
-/// The host's memory, from /proc/meminfo.
-enum HostMemory {
-    /// Bytes that are available without swapping; nil if unknown.
-    @Sendable static func available() -> Int64? {
-        let descriptor = open("/proc/meminfo", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = read(descriptor, &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        for line in buffer[..<count].split(separator: UInt8(ascii: "\n")) {
-            let text = String(decoding: line, as: UTF8.self)
-            guard text.hasPrefix("MemAvailable:") else { continue }
-            return text.split(separator: " ").dropFirst().first.flatMap { Int64($0) }.map { $0 << 10 }
-        }
-        return nil
-    }
 }

@@ -36,8 +36,8 @@ struct Connection: ~Copyable {
     /// Bytes that were read and are not a complete frame yet.
     private var unread = 0..<0
 
-    init?(to place: Place) {
-        guard let socket = place.connect(within: Connection.connectTime) else { return nil }
+    init?(to address: NumericAddress) {
+        guard let socket = address.connect(within: Connection.connectTime) else { return nil }
         self.socket = socket
     }
 

@@ -7,23 +7,23 @@ import Console
 struct AcquireCommand {
     private static let flags = Flags.Table(values: ["--server", "--pool", "--wait", "--time"])
 
-    private let place: Place
+    private let address: NumericAddress
     private let request: AcquireRequest
 
     /// - Parameter arguments: the arguments after `acquire`.
     init?(_ arguments: ArraySlice<String>) {
         guard let flags = Flags(arguments, AcquireCommand.flags), flags.words.isEmpty,
-            let place = Place(flags.value("--server")), let wait = flags.milliseconds("--wait"),
+            let address = NumericAddress(flags.value("--server")), let wait = flags.milliseconds("--wait"),
             let time = flags.milliseconds("--time")
         else { return nil }
-        self.place = place
+        self.address = address
         request = AcquireRequest(
             pool: flags.value("--pool") ?? "", waitMilliseconds: wait, isDetached: true, ttlMilliseconds: time)
     }
 
     /// The exit code; nil when there is no connection, and nothing was done.
     func run() -> Int32? {
-        guard var connection = Connection(to: place) else { return nil }
+        guard var connection = Connection(to: address) else { return nil }
         let lease: String
         do throws(CallFailure) {
             lease = try connection.answer(PoolService.acquire, request).lease
@@ -45,23 +45,23 @@ struct AcquireCommand {
 struct ReleaseCommand {
     private static let flags = Flags.Table(values: ["--server", "--lease", "--lease-file"])
 
-    private let place: Place
+    private let address: NumericAddress
     private let request: ReleaseRequest
 
     /// - Parameter arguments: the arguments after `release`.
     init?(_ arguments: ArraySlice<String>) {
         guard let flags = Flags(arguments, ReleaseCommand.flags), flags.words.count <= 1,
             flags.words.isEmpty || !flags.has("--lease") && !flags.has("--lease-file"),
-            let place = Place(flags.value("--server")),
+            let address = NumericAddress(flags.value("--server")),
             let lease = flags.words.first.map({ LeaseFlags.lease($0, nil) }) ?? LeaseFlags.lease(flags), !lease.isEmpty
         else { return nil }
-        self.place = place
+        self.address = address
         request = ReleaseRequest(lease: lease)
     }
 
     /// The exit code; nil when there is no connection, and nothing was done.
     func run() -> Int32? {
-        guard var connection = Connection(to: place) else { return nil }
+        guard var connection = Connection(to: address) else { return nil }
         do throws(CallFailure) {
             _ = try connection.answer(PoolService.release, request)
             return 0

@@ -15,21 +15,21 @@ struct RunCommand {
         switches: ["--interactive", "--merge", "--keep-background"],
         short: ["-e": "--env", "-i": "--interactive"])
 
-    private let place: Place
+    private let address: NumericAddress
     private let request: ExecuteRequest
 
     /// - Parameter arguments: the arguments after `run`.
     init?(_ arguments: ArraySlice<String>) {
-        guard let flags = Flags(arguments, RunCommand.flags), let place = Place(flags.value("--server")),
+        guard let flags = Flags(arguments, RunCommand.flags), let address = NumericAddress(flags.value("--server")),
             let request = RunCommand.request(flags)
         else { return nil }
-        self.place = place
+        self.address = address
         self.request = request
     }
 
     /// The exit code; nil when there is no connection, and nothing was done.
     func run() -> Int32? {
-        guard let connection = Connection(to: place) else { return nil }
+        guard let connection = Connection(to: address) else { return nil }
         var run = RunLoop(connection, request)
         return run.run()
     }

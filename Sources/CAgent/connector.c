@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// The child's end of the pair, once its descriptors are arranged.
+// The child's end of the pair, after its descriptors were arranged.
 enum { CONTROL = STDERR_FILENO + 1 };
 
 static uint64_t now_ms(void) {
@@ -42,7 +42,7 @@ static int connect_port(uint16_t port) {
     if (fd == -ECONNREFUSED) {
         struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
         fd = connect_socket(AF_INET6, (struct sockaddr *)&six, sizeof six);
-        // That there is no IPv6 is not what is wrong.
+        // A missing IPv6 must not hide the first error.
         if (fd < 0) return -ECONNREFUSED;
     }
     int one = 1;
@@ -50,7 +50,7 @@ static int connect_port(uint16_t port) {
     return fd;
 }
 
-// A path may be longer than an address of a socket. The directory is this process's own, so it goes there.
+// A path may be longer than a socket address. The working directory belongs to this process alone, so it changes there.
 static int connect_path(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *name = path;
@@ -67,14 +67,14 @@ static int connect_path(const char *path) {
     strcpy(address.sun_path, name);
     int fd = connect_socket(AF_UNIX, (struct sockaddr *)&address, sizeof address);
     struct stat status;
-    // A file that is not a socket refuses like one that nobody listens at, or that is not the user's.
+    // connect(2) reports the same error for a file that is not a socket as for one without a listener, or without permission.
     if ((fd == -ECONNREFUSED || fd == -EACCES) && stat(name, &status) == 0 && !S_ISSOCK(status.st_mode)) return -ENOTSOCK;
     return fd == -EPROTOTYPE ? -ENOTSOCK : fd;
 }
 
 static int connect_in_time(const struct berth_endpoint *endpoint) {
     uint64_t end = now_ms() + endpoint->wait_ms;
-    // As who waits would like to know at once, and need not be asked often once it lasts.
+    // Short pauses first, since the listener is usually there soon; longer ones later.
     long pause_ms = 1;
     while (1) {
         int fd = endpoint->path ? connect_path(endpoint->path) : connect_port(endpoint->port);
@@ -113,7 +113,7 @@ static void run_connector(const struct berth_endpoint *endpoint) {
     setsid();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int result = berth_become(endpoint->uid, endpoint->gid);
-    // A change of user may undo the one, where the machine is set so, and does undo the other.
+    // A change of user may reset the first, depending on the system's settings, and always resets the second.
     berth_become_undumpable();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (result == 0) result = connect_in_time(endpoint);
@@ -144,7 +144,7 @@ int berth_take_connection(int control) {
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     if (!head || head->cmsg_type != SCM_RIGHTS) {
         if (error > 0) return -error;
-        // The agent has no descriptor left for it.
+        // The agent has no free descriptor for it.
         return message.msg_flags & MSG_CTRUNC ? -EMFILE : -EPIPE;
     }
     int fd;

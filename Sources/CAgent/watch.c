@@ -27,7 +27,7 @@ void berth_send_reports(const struct berth_report *reports, int count) {
     (void)ignored;
 }
 
-// Inherited by whatever is forked, and lowered by no one but a program that hides.
+// Inherited by every process. Only a program that wants to hide would lower it.
 static rlim_t mark_of(pid_t pid) {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%d/limits", pid);
@@ -49,7 +49,7 @@ static struct program *program_of_group(struct supervision *state, pid_t group) 
     return NULL;
 }
 
-// Whose a process is: of the program that it descends from, or has descended from. NULL: of none that is known.
+// The program that a process belongs to: the one that it descends from, or did. NULL: unknown.
 static struct program *owner_of(struct supervision *state, pid_t pid) {
     if (!state->has_adopted) return &state->programs[0];
     pid_t self = getpid();
@@ -86,7 +86,7 @@ static void terminate_one(pid_t pid, void *context) {
 
 static void kill_one(pid_t pid, void *context) {
     const struct visit *visit = context;
-    // Nobody's is a copy that is yet to be adopted, its maker having ended already; and what hides, which ends with the last.
+    // Without an owner: a copy that is not adopted yet, whose maker has ended; or a process that hides, which ends with the last.
     if (visit->owner && owner_of(visit->state, pid) != visit->owner) return;
     kill(pid, SIGKILL);
 }
@@ -143,14 +143,14 @@ void berth_set_usage(struct berth_report *report, const struct rusage *usage) {
     report->peak_memory_bytes = (uint64_t)usage->ru_maxrss * 1024;
 }
 
-// Of all that has been reaped here; where it is not one program's alone, of what that one has used and reaped itself.
+// Usage of everything reaped here; if there are several programs, only what this one has used and reaped itself.
 static void add_usage(const struct supervision *state, struct berth_report *report, const struct rusage *own) {
     struct rusage all;
     if (!state->has_adopted) getrusage(RUSAGE_CHILDREN, &all);
     berth_set_usage(report, state->has_adopted ? own : &all);
 }
 
-// Nothing is left of a program: the last report of it.
+// Sends the last report of a program, of which no process is left.
 static void forget(struct supervision *state, int place, struct berth_report *report) {
     struct program *program = &state->programs[place];
     struct rusage all;
@@ -189,10 +189,10 @@ static void reap(struct supervision *state) {
     int is_empty = pid < 0 && errno == ECHILD;
     for (int i = state->count - 1; i >= 0; i--)
         if (is_empty || !has_left(state, &state->programs[i])) forget(state, i, &reports[count++]);
-    // In one write: who learns of both at once knows that nothing was left.
+    // In one write: a reader that gets both at once knows that no process was left.
     if (count > 0) berth_send_reports(reports, count);
     if (is_empty) _exit(0);
-    // What is left then is nobody's.
+    // The remaining processes have no owner then.
     if (state->count == 0) state->is_killing = 1;
 }
 

@@ -3,7 +3,7 @@
 #ifndef BERTH_WATCH_H
 #define BERTH_WATCH_H
 
-// Between supervisor.c, which starts a program, and watch.c, which then is its reaper; of nobody else's concern.
+// Shared only by supervisor.c, which starts a program, and watch.c, which then reaps it.
 
 #include "supervisor.h"
 
@@ -14,7 +14,7 @@
 // 3.
 enum { CONTROL = STDERR_FILENO + 1, CONTEXT };
 
-// Each of them is the root of a tree of its own, though its parent may be another of them, or has been.
+// Each program is the root of its own tree, even if its parent is, or was, another program.
 struct program {
     pid_t pid; // 0 once it is reaped
     pid_t group;
@@ -33,7 +33,7 @@ struct supervision {
     int is_killing; // everything
 };
 
-// Does what is ordered, and ends the process when nothing is left of its programs.
+// Executes commands, and ends the process when no process of its programs is left.
 void berth_watch(struct supervision *state) __attribute__((noreturn));
 
 void berth_send_reports(const struct berth_report *reports, int count);

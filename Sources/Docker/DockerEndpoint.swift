@@ -132,6 +132,6 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
     private static func malformed(_ text: String, _ why: String) -> RuntimeError {
         RuntimeError(
             .invalidConfiguration,
-            "\"\(text)\" is no Docker endpoint: \(why), as in \(standard) or tcp://127.0.0.1:2375")
+            "\"\(text)\" is not a Docker endpoint: \(why), as in \(standard) or tcp://127.0.0.1:2375")
     }
 }

@@ -5,7 +5,7 @@ internal import Pool
 internal import BerthSchema
 internal import Synchronization
 
-/// An interpreter in a lease that takes pieces of code, as the server knows it. May be used from any thread.
+/// The server's side of a context: an interpreter in a lease that runs pieces of code. May be used from any thread.
 final class ServedContext: Sendable {
     let id: String
     let lease: LeaseToken
@@ -14,11 +14,11 @@ final class ServedContext: Sendable {
     let opened: MonotonicInstant
 
     private struct State {
-        var execution: Execution?
+        var execution: AgentExecution?
         var pieces: UInt64 = 0
-        /// What runs in it: an execution's id, or nothing for a look at code.
+        /// The execution that it runs, empty if it examines code; nil if it runs nothing.
         var running: String?
-        /// Copies of it that are being made.
+        /// Number of copies that are being made.
         var copies = 0
         var isOpen = false
     }
@@ -32,8 +32,8 @@ final class ServedContext: Sendable {
         self.opened = opened
     }
 
-    func begin(_ execution: Execution) { state.withLock { $0.execution = execution } }
-    /// It takes pieces from now on. False when it did before.
+    func begin(_ execution: AgentExecution) { state.withLock { $0.execution = execution } }
+    /// Marks it as ready. Returns false if it was ready before.
     func open() -> Bool {
         state.withLock { state in
             defer { state.isOpen = true }
@@ -41,10 +41,10 @@ final class ServedContext: Sendable {
         }
     }
     var isOpen: Bool { state.withLock { $0.isOpen } }
-    /// The interpreter, once it was asked for.
-    var execution: Execution? { state.withLock { $0.execution } }
+    /// The interpreter, after it was requested.
+    var execution: AgentExecution? { state.withLock { $0.execution } }
 
-    /// - Returns: false when something runs in it.
+    /// - Returns: false if it runs something.
     func take(_ execution: String, isPiece: Bool) -> Bool {
         state.withLock { state in
             guard state.running == nil, state.copies == 0 else { return false }
@@ -54,8 +54,8 @@ final class ServedContext: Sendable {
         }
     }
 
-    /// A copy is to be made of it. Several may be at a time.
-    /// - Returns: false when something runs in it.
+    /// Begins a copy. There may be several at a time.
+    /// - Returns: false if it runs something.
     func beginCopy() -> Bool {
         state.withLock { state in
             guard state.running == nil else { return false }
@@ -77,9 +77,9 @@ final class ServedContext: Sendable {
     }
 }
 
-/// The contexts by their leases, and why those that are no more ended.
+/// The contexts by lease, and how former ones ended.
 final class ContextRegistry: Sendable {
-    /// Ends that are remembered.
+    /// Maximum number of ends that are remembered.
     private static let remembered = 256
 
     private struct State {
@@ -89,7 +89,7 @@ final class ContextRegistry: Sendable {
     }
     private let state = Mutex(State())
 
-    /// - Returns: false when its lease has as many as it may.
+    /// - Returns: false if its lease has the maximum number.
     func insert(_ context: ServedContext, most: Int) -> Bool {
         state.withLock { state in
             guard state.ofLease[context.lease, default: []].count < most else { return false }
@@ -102,7 +102,7 @@ final class ContextRegistry: Sendable {
         state.withLock { state in
             state.ofLease[context.lease]?.removeAll { $0 === context }
             if state.ofLease[context.lease]?.isEmpty == true { state.ofLease[context.lease] = nil }
-            // The interpreter's own end follows that of a context that was closed.
+            // For a closed context, the end of the interpreter comes later: the first end counts.
             guard state.ends[context.id] == nil else { return }
             state.ends[context.id] = words
             state.order.append(context.id)
@@ -110,10 +110,10 @@ final class ContextRegistry: Sendable {
         }
     }
 
-    /// The oldest first.
+    /// Oldest first.
     func list(_ lease: LeaseToken) -> [ServedContext] { state.withLock { $0.ofLease[lease] ?? [] } }
 
-    /// The one of this id, or how it ended, where that is known.
+    /// The context with this id, or how it ended, if that is known.
     func find(_ id: String, lease: LeaseToken) -> (ServedContext?, end: String?) {
         state.withLock { state in
             if let context = state.ofLease[lease]?.first(where: { $0.id == id }) { return (context, nil) }

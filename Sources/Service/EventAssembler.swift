@@ -3,23 +3,23 @@
 internal import AgentSchema
 internal import BerthSchema
 
-/// Puts the events of a piece of code together from the bytes that the agent passes on. No I/O.
+/// Assembles the events of a piece of code from the bytes that the agent passes on. No I/O.
 ///
-/// What a program may have written is not believed: an event that is none becomes a display that says so, and after
-/// nonsense nothing more comes.
+/// A program may have written the bytes, so they are not trusted: an invalid event becomes a display that says so, and after
+/// invalid framing no more events come.
 struct EventAssembler {
     private let maxDisplay: Int
     private var maxEvent: Int { max(maxDisplay, ContextControl.largestText) }
     private var buffer: [UInt8] = []
     private var start = 0
-    /// Bytes of an event for which there is no memory, that are still to be passed over.
+    /// Bytes that are still to be skipped, of an event for which there was no memory.
     private var skipping: (left: Int, size: Int)?
     private var isReserved = false
     private(set) var isBroken = false
-    /// What looks at code, and runs none, has one answer.
+    /// Calls that examine code have only one event, the answer.
     private(set) var answer: (kind: ContextControl.Kind, bytes: [UInt8])?
 
-    /// - Parameter maxDisplay: bytes of one display, at most.
+    /// - Parameter maxDisplay: maximum bytes of one display.
     init(maxDisplay: Int = 0) {
         self.maxDisplay = maxDisplay
     }
@@ -33,8 +33,8 @@ struct EventAssembler {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next event that is whole, as it is to be held.
-    /// - Parameter reserve: asks for memory for so many bytes.
+    /// The next complete event, in the encoding in which it is held.
+    /// - Parameter reserve: reserves memory; returns false if there is not enough.
     mutating func next(reserve: (Int) -> Bool) -> [UInt8]? {
         while !isBroken {
             if let (left, size) = skipping {

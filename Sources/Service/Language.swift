@@ -2,14 +2,14 @@
 
 internal import BerthSchema
 
-/// A language that contexts have: how its interpreter is started, and what makes it one that takes pieces of code.
+/// A language of contexts: how its interpreter is started, and the code that makes it run pieces.
 enum Language: String, CaseIterable {
     case python
     case bash
     case sh
     case node
 
-    /// Runs what control begins with, up to a NUL: the interpreter's side, which is in `Interpreters`.
+    /// Runs the first bytes on control, up to a NUL: the code in `Interpreters`.
     private static let pythonStart = """
         def start(read=__import__("os").read, main=__import__("sys").modules["__main__"].__dict__):
             import builtins
@@ -38,10 +38,10 @@ enum Language: String, CaseIterable {
         })()
         """
 
-    /// Its own error output is not the pieces': a shell that believes to be spoken to by a person has much to say.
+    /// The shell's own stderr is not that of the pieces: an interactive shell prints prompts and more there.
     private static let shellStart = "exec 8<&0 9>&2 0<&3 2>/dev/null; exec \"$0\" \"$@\""
 
-    /// - Parameter program: the interpreter, where the pool has another for this language.
+    /// - Parameter program: the interpreter, if the pool sets another one for this language.
     func argv(_ program: String?) -> [SystemString] {
         switch self {
         case .python: [SystemString(program ?? "python3"), "-c", SystemString(Language.pythonStart)]
@@ -56,7 +56,7 @@ enum Language: String, CaseIterable {
         }
     }
 
-    /// What control begins with.
+    /// The first bytes on control.
     var driver: [UInt8] {
         switch self {
         case .python: PackageResources.context_py + [0]
@@ -65,12 +65,12 @@ enum Language: String, CaseIterable {
         }
     }
 
-    /// It reads control as a shell does, a line at a time.
+    /// Whether it reads control by lines, as a shell does.
     var isShell: Bool { self == .bash || self == .sh }
-    /// It can be asked what could stand at a place, and what is known of a name.
+    /// Whether it supports completion and inspection.
     var knowsNames: Bool { self == .python }
 
-    /// Its interpreter can make a copy of itself.
+    /// Whether its interpreter can copy itself.
     var canFork: Bool { self == .python }
 
     static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }

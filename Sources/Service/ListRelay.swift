@@ -17,7 +17,7 @@ final class ListRelay {
     private let call: ServerCall
     private let grace: UInt64
     private let memory: MemoryAccount
-    private var execution: Execution?
+    private var execution: AgentExecution?
     private var outcome = FileOutcome()
     private var bytes: [UInt8] = []
     /// Bytes passed to a connection without room, to be acknowledged when it has room.
@@ -35,7 +35,7 @@ final class ListRelay {
     deinit { memory.give(ListRelay.window) }
 
     /// - Parameter start: starts the operation; its argument is called with the events.
-    func begin(_ start: (@escaping @Sendable (ExecutionEvent) -> Void) -> Execution) {
+    func begin(_ start: (@escaping @Sendable (ExecutionEvent) -> Void) -> AgentExecution) {
         let loop = call.connection.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
         let execution = start { event in

@@ -19,7 +19,7 @@ struct OutputHub {
     static let maxEvents = 60
     /// Extra credit, in total, for a program whose watchers do not read: if it has ended, the rest of its output and
     /// its end arrive.
-    private let probe: UInt64
+    let probe: UInt64
 
     /// What a watcher gets next.
     enum Step {
@@ -45,25 +45,25 @@ struct OutputHub {
     /// Maximum bytes that the ring of a stream holds for late watchers. It grows while there is memory.
     private(set) var ringSize: UInt64
     let agentWindow: UInt64
-    private var unread: Unread
+    private(set) var unread: Unread
     private(set) var rings = PerStream(ReplayRing())
     private(set) var watchers: [WatcherState] = []
     private(set) var ended: Agent.Ended?
-    private var isStarted = false
+    private(set) var isStarted = false
     /// Of a connection: no more output comes.
-    private var hasOutputEnded = false
+    private(set) var hasOutputEnded = false
     private var lastWatcher: UInt32 = 0
     private var sequence: UInt64 = 0
     /// With `kept`: what the last governing watcher had acknowledged when it left.
-    private var floor = PerStream<UInt64>(0)
+    private(set) var floor = PerStream<UInt64>(0)
     /// Bytes of events from the agent, which differ from those held, since events are held in another encoding.
     private var receivedOfEvents: UInt64 = 0
     /// Bytes for which the agent got credit.
     private var credited: UInt64 = 0
     /// Whether the time of the execution is over: then the rest of its output is accepted, even if nobody reads it.
-    private var isOverdue = false
+    private(set) var isOverdue = false
     /// Whether no watcher has read for a while.
-    private var isProbing = false
+    private(set) var isProbing = false
 
     init(
         unread: Unread, ringSize: Int = 1 << 20, agentWindow: Int = AgentConnection.window, probe: Int = 256 << 10
@@ -171,32 +171,6 @@ struct OutputHub {
         return Int(total - agentWindow - credited)
     }
 
-    /// Bytes that the agent may send beyond what has come.
-    private var allowance: UInt64 {
-        guard !isOverdue else { return agentWindow }
-        // The extra credit is relative to what watchers have taken, not to what has come. Otherwise each piece would
-        // bring credit for another one, and a program that nobody reads would fill the memory of the server.
-        let beyond = isProbing ? probe : 0
-        var least = agentWindow
-        var isGoverned = false
-        // By index, here and below, to avoid a copy of a watcher for each piece of output.
-        for index in watchers.indices where !watchers[index].isObserver {
-            isGoverned = true
-            least = min(least, (agentWindow + beyond).less(written.sum - watchers[index].sent.sum))
-            least = min(least, room(after: watchers[index].acknowledged, beyond))
-        }
-        if !isGoverned, unread == .kept { least = min(least, room(after: floor, beyond)) }
-        return least
-    }
-
-    /// Bytes that fit into the ring of each stream, plus `beyond`, before output after `position` has to be dropped.
-    private func room(after position: PerStream<UInt64>, _ beyond: UInt64) -> UInt64 {
-        let most = ringSize + beyond
-        return min(
-            most.less(rings.stdout.end - position.stdout), most.less(rings.stderr.end - position.stderr),
-            most.less(rings.events.end - position.events))
-    }
-
     /// Drops what exceeds the ring. If a watcher comes that is far behind, and the agent already has credit, it may be
     /// exceeded by the window of the agent.
     private mutating func evict(_ stream: OutputStream) {
@@ -301,66 +275,6 @@ struct OutputHub {
         }
         return woken
     }
-
-    /// The kind of a watcher's next step, without its data.
-    private enum News {
-        case start
-        case output(OutputStream)
-        /// The output that it needs next is no longer held.
-        case gap(OutputStream)
-        case outputEnd
-        case end(Agent.Ended)
-    }
-
-    private func news(for index: Int) -> News? {
-        guard watchers[index].isStarted else {
-            if isStarted || watchers[index].mayStart { return .start }
-            return ended.map { .end($0) }
-        }
-        let room = watchers[index].hasEventsLeft ? watchers[index].room : 0
-        var first: (stream: OutputStream, sequence: UInt64)?
-        for stream in OutputStream.each {
-            let position = watchers[index].sent[stream]
-            guard position >= rings[stream].start else {
-                // Only if there is room for output, too: otherwise each dropped piece would be reported.
-                return room > 0 ? .gap(stream) : nil
-            }
-            guard let sequence = rings[stream].sequence(at: position) else { continue }
-            if let first, first.sequence < sequence { continue }
-            first = (stream, sequence)
-        }
-        guard let first else {
-            if hasOutputEnded, !watchers[index].knowsOutputEnd { return .outputEnd }
-            return ended.map { .end($0) }
-        }
-        if first.stream == .events {
-            let size = rings.events.slice(at: watchers[index].sent.events, upTo: .max).readableBytes
-            return watchers[index].hasRoom(forWhole: size) ? .output(.events) : nil
-        }
-        let waiting = rings[first.stream].end - watchers[index].sent[first.stream]
-        return room > 0 && watchers[index].goesOn(waiting: waiting) ? .output(first.stream) : nil
-    }
-
-    /// The next output of a stream, as far as the watcher has room.
-    private func slice(of stream: OutputStream, for index: Int) -> OutputSlice {
-        let position = watchers[index].sent[stream]
-        guard stream != .events else {
-            return OutputSlice(
-                stream: stream, offset: position, data: rings.events.slice(at: position, upTo: .max))
-        }
-        let limit = min(OutputHub.largestOutput, watchers[index].room)
-        // The sequence of the next piece of the other streams.
-        var next: UInt64?
-        for other in OutputStream.each where other != stream {
-            let otherPosition = watchers[index].sent[other]
-            guard otherPosition >= rings[other].start, let sequence = rings[other].sequence(at: otherPosition) else {
-                continue
-            }
-            next = min(next ?? .max, sequence)
-        }
-        let data = rings[stream].joined(at: position, upTo: limit, before: next)
-        return OutputSlice(stream: stream, offset: position, data: data)
-    }
 }
 
 /// A piece of output for a watcher.
@@ -369,9 +283,4 @@ struct OutputSlice: Sendable, Equatable {
     /// The offset of its first byte in the stream.
     var offset: UInt64
     var data: ByteBuffer
-}
-
-extension UInt64 {
-    /// The difference, but at least 0.
-    fileprivate func less(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
 }

@@ -24,25 +24,33 @@ package struct PoolLog: PoolObserver {
         gate.log(level, message, subject: pool, burst: burst, metadata: metadata())
     }
 
+    private func names(_ member: MemberID, _ pool: String, _ more: Logger.Metadata = [:]) -> Logger.Metadata {
+        var metadata = more
+        metadata["member.id"] = "\(member)"
+        metadata["pool.name"] = "\(pool)"
+        return metadata
+    }
+
+    private func backOff(_ error: RuntimeError, _ failures: Int, _ nextTry: Duration) -> Logger.Metadata {
+        [
+            "error.cause": "\(error.cause.rawValue)", "error.message": "\(error.message)",
+            "breaker.failures": "\(failures)", "breaker.next_try_s": "\(nextTry.wholeMilliseconds / 1000)",
+        ]
+    }
+
     package func record(_ event: PoolEvent) {
         switch event {
         case .createStarted(let member, let pool, let onDemand):
-            logger.debug(
-                "creating a member",
-                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "create.on_demand": "\(onDemand)"])
+            logger.debug("creating a member", metadata: names(member, pool, ["create.on_demand": "\(onDemand)"]))
         case .created(let member, let pool, let took):
             gated(
                 .info, "member is ready", pool,
-                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "create.ms": "\(took.wholeMilliseconds)"])
+                metadata: names(member, pool, ["create.ms": "\(took.wholeMilliseconds)"]))
         case .createFailed(let member, let pool, let error, let failures, let nextTry):
             gated(
                 error.isServersOwn ? .warning : .error,
                 error.isServersOwn ? "the server has no room for a create" : "create failed, backing off", pool,
-                metadata: [
-                    "member.id": "\(member)", "pool.name": "\(pool)", "error.cause": "\(error.cause.rawValue)",
-                    "error.message": "\(error.message)", "breaker.failures": "\(failures)",
-                    "breaker.next_try_s": "\(nextTry.wholeMilliseconds / 1000)",
-                ])
+                metadata: names(member, pool, backOff(error, failures, nextTry)))
         case .breakerClosed(let pool):
             gated(.info, "create succeeded again, breaker closed", pool, metadata: ["pool.name": "\(pool)"])
         case .held(let pool, let reason):
@@ -50,36 +58,23 @@ package struct PoolLog: PoolObserver {
                 .warning, "a create is held by a limit", pool, burst: 1,
                 metadata: ["pool.name": "\(pool)", "held.reason": "\(reason)"])
         case .leaseExpired(let member, let pool):
-            gated(
-                .info, "lease expired", pool,
-                metadata: ["member.id": "\(member)", "pool.name": "\(pool)"])
+            gated(.info, "lease expired", pool, metadata: names(member, pool))
         case .memberDied(let member, let pool, let wasLeased):
-            gated(
-                .warning, "member died", pool,
-                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "member.leased": "\(wasLeased)"])
+            gated(.warning, "member died", pool, metadata: names(member, pool, ["member.leased": "\(wasLeased)"]))
         case .retired(let member, let pool, let reason, let uses):
             logger.debug(
                 "member retired",
-                metadata: [
-                    "member.id": "\(member)", "pool.name": "\(pool)", "retire.reason": "\(reason.rawValue)",
-                    "member.uses": "\(uses)",
-                ])
+                metadata: names(member, pool, ["retire.reason": "\(reason.rawValue)", "member.uses": "\(uses)"]))
         case .diedYoung(let member, let pool, let error, let failures, let nextTry):
             gated(
                 .error, "member died unused soon after its creation, backing off", pool,
-                metadata: [
-                    "member.id": "\(member)", "pool.name": "\(pool)", "error.cause": "\(error.cause.rawValue)",
-                    "error.message": "\(error.message)", "breaker.failures": "\(failures)",
-                    "breaker.next_try_s": "\(nextTry.wholeMilliseconds / 1000)",
-                ])
+                metadata: names(member, pool, backOff(error, failures, nextTry)))
         case .resetFailed(let member, let pool, let error):
             gated(
                 .warning, "reset failed, member is destroyed", pool,
-                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error)"])
+                metadata: names(member, pool, ["error.message": "\(error)"]))
         case .pingFailed(let member, let pool, let error):
-            gated(
-                .warning, "health ping failed", pool,
-                metadata: ["member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error)"])
+            gated(.warning, "health ping failed", pool, metadata: names(member, pool, ["error.message": "\(error)"]))
         case .targetChanged(let pool, let from, let to):
             logger.debug(
                 "pool follows demand",
@@ -87,14 +82,13 @@ package struct PoolLog: PoolObserver {
         case .reconfigured(let pool):
             logger.info("pool reconfigured", metadata: ["pool.name": "\(pool)"])
         case .removed(let member, let pool):
-            logger.debug("member removed", metadata: ["member.id": "\(member)", "pool.name": "\(pool)"])
+            logger.debug("member removed", metadata: names(member, pool))
         case .removeFailed(let member, let pool, let error, let retry):
             gated(
                 .warning, "member not removed, trying again", pool,
-                metadata: [
-                    "member.id": "\(member)", "pool.name": "\(pool)", "error.message": "\(error.message)",
-                    "remove.retry_ms": "\(retry.wholeMilliseconds)",
-                ])
+                metadata: names(
+                    member, pool,
+                    ["error.message": "\(error.message)", "remove.retry_ms": "\(retry.wholeMilliseconds)"]))
         case .leftoverFound(let member):
             logger.warning("removing a leftover of this instance", metadata: ["member.id": "\(member)"])
         case .sweepFailed(let error):

@@ -85,7 +85,7 @@ extension RPCError {
         case .clientLimit(let most):
             self.init(
                 .resourceExhausted,
-                "this client has or awaits \(most) containers, the most for one client; release one, then try again",
+                "this client has or awaits \(most) containers, the maximum for one client; release one, then try again",
                 .clientLimit)
         case .poolDraining(let name):
             self.init(.unavailable, "the pool \"\(name)\" is being drained", .drainingPool)

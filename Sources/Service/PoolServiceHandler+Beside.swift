@@ -50,7 +50,7 @@ extension PoolServiceHandler {
         let count = request.data.count
         guard count <= PoolServiceHandler.maxInput else {
             throw RPCError(
-                .invalidArgument, "data has \(count) bytes, more than the most, \(PoolServiceHandler.maxInput)")
+                .invalidArgument, "data has \(count) bytes, more than the maximum, \(PoolServiceHandler.maxInput)")
         }
         let execution = try find(request.execution, lease: request.lease)
         guard let running = execution.running else { throw .executionEnded }
@@ -72,7 +72,7 @@ extension PoolServiceHandler {
 
     func resizeTerminal(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(ResizeTerminalRequest.self)
-        let terminal = try Program.terminal(request.terminal)
+        let terminal = try ProgramRequest.terminal(request.terminal)
         let execution = try find(request.execution, lease: request.lease)
         guard let running = execution.running else { throw .executionEnded }
         let answer = Answer(call)

@@ -6,16 +6,16 @@ internal import BerthRPC
 internal import BerthSchema
 internal import Pool
 
-/// Connections to what listens in a container. Each is an execution, with the same output, credit, input and watchers, that has
-/// no program.
+/// Connections to servers in a container. Each is an execution without a program, with the same output, credit, input and
+/// watchers.
 extension PoolServiceHandler {
-    /// How long whoever listens may take to accept a connection.
+    /// Maximum time until a listener accepts a connection.
     private static let patience = Duration.seconds(10)
 
     func connect(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ConnectRequest.self)
         let target = try checkTarget(request)
-        let window = try Program.window(request.windowBytes)
+        let window = try ProgramRequest.window(request.windowBytes)
         let longest = limits.maxTimeout.wholeMilliseconds
         for (field, value) in [
             ("wait_ms", request.waitMilliseconds), ("timeout_ms", request.timeoutMilliseconds),
@@ -31,7 +31,7 @@ extension PoolServiceHandler {
         guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
         var order = ServedExecution.Order(
             lease: token, client: session.client, member: link.member,
-            argv: Command.listed(["berth", "connect", target]), graceMilliseconds: 0,
+            argv: ProgramSource.listed(["berth", "connect", target]), graceMilliseconds: 0,
             resumable: request.resumableMilliseconds == 0 ? nil : .milliseconds(request.resumableMilliseconds),
             unwatched: request.resumableMilliseconds == 0 ? .runOn : .wait, maxWatchers: limits.maxWatchers)
         order.isConnection = true
@@ -39,7 +39,7 @@ extension PoolServiceHandler {
             atEnd()
             throw RPCError(
                 .resourceExhausted,
-                "this lease has \(link.openConnections) connections, the most (max_connects); close one",
+                "this lease has \(link.openConnections) connections, the maximum (max_connects); close one",
                 .connectionLimit)
         }
         guard order.reserve(call.connection.memory, request: call.requestBytes) else {
@@ -58,7 +58,7 @@ extension PoolServiceHandler {
                 patienceMilliseconds: patience.wholeMilliseconds))
         var events = WatcherEvents.execute
         events.ended = { call, ended in
-            // There was no connection: that is the call's failure, as with a socket.
+            // The connection was not made, so the call fails.
             if ended.cause == .startFailed { return call.fail(RPCError(connect: ended, target)) }
             WatcherEvents.execute.ended(call, ended)
         }
@@ -71,7 +71,7 @@ extension PoolServiceHandler {
         }
     }
 
-    /// - Returns: where it goes, in words.
+    /// - Returns: the target, in words.
     private func checkTarget(_ request: ConnectRequest) throws(RPCError) -> SystemString {
         guard !request.path.isEmpty else {
             guard (1...65535).contains(request.port) else {
@@ -79,7 +79,7 @@ extension PoolServiceHandler {
                     .invalidArgument,
                     request.port == 0
                         ? "neither path nor port is given: one of them says where to connect"
-                        : "port is \(request.port), more than the most, 65535")
+                        : "port is \(request.port), more than the maximum, 65535")
             }
             return "port \(request.port)"
         }
@@ -93,7 +93,7 @@ extension PoolServiceHandler {
 }
 
 extension RPCError {
-    /// Why there is no connection. What the agent says is checked, and shown as one line.
+    /// Why the connection was not made. The agent's message is checked, and shown as one line.
     fileprivate init(connect ended: Agent.Ended, _ target: SystemString) {
         let words = ended.message.prefix(256).oneLine
         let (code, right): (Code, String)

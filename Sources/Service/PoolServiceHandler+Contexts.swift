@@ -10,7 +10,7 @@ internal import Synchronization
 
 /// Interpreters that keep their state, and the pieces of code that run in them.
 extension PoolServiceHandler {
-    /// How long an interpreter may take until it is ready.
+    /// Maximum time until an interpreter is ready.
     private static let startLimit = Duration.seconds(30)
     /// Between TERM and KILL, when a context is closed.
     private static let closeGrace: UInt64 = 500
@@ -22,7 +22,7 @@ extension PoolServiceHandler {
                 .invalidArgument,
                 "there are no contexts of language \"\(request.language)\"; there are: \(Language.names)")
         }
-        let program = try Program(
+        let program = try ProgramRequest(
             ExecuteRequest(
                 lease: request.lease, argv: ["context"], env: request.env, cwd: request.cwd,
                 envBytes: request.envBytes, uid: request.uid), limits)
@@ -39,7 +39,7 @@ extension PoolServiceHandler {
         order.opensContext = true
         order.driver = language.driver
         order.isControlledByLines = language.isShell
-        // It has its lease's time, and ends at once with what it has left.
+        // It has no time-out of its own: it ends with its lease, and its processes end at once.
         (order.timeoutMilliseconds, order.outputGraceMilliseconds) = (0, 0)
         open(order, try newContext(of: token, language, link), call) { context in
             OpenContextResponse(context: context.id, version: context.execution?.interpreter ?? "")
@@ -75,7 +75,7 @@ extension PoolServiceHandler {
         }
     }
 
-    /// - Throws: RESOURCE_EXHAUSTED if its lease has as many as it may.
+    /// - Throws: RESOURCE_EXHAUSTED if the lease has the maximum number.
     private func newContext(
         of lease: LeaseToken, _ language: Language, _ link: AgentConnection
     ) throws(RPCError) -> ServedContext {
@@ -86,13 +86,13 @@ extension PoolServiceHandler {
         guard contexts.insert(context, most: limits.maxContexts) else {
             throw RPCError(
                 .resourceExhausted,
-                "this lease has \(limits.maxContexts) contexts, the most (max_contexts); close one", .contextLimit)
+                "this lease has \(limits.maxContexts) contexts, the maximum (max_contexts); close one", .contextLimit)
         }
         return context
     }
 
     /// - Parameters:
-    ///   - response: when it takes pieces. Either this or `failure` is called, once.
+    ///   - response: called when it is ready. Either this or `failure` is called, once.
     private func open<Response: Message>(
         _ order: Agent.ExecuteRequest, _ context: ServedContext, _ call: ServerCall,
         response: @escaping @Sendable (ServedContext) -> Response,
@@ -132,7 +132,7 @@ extension PoolServiceHandler {
             ListContextsResponse(contexts: contexts.list(lease).filter { $0.isOpen }.map { $0.info(now: now) }))
     }
 
-    /// The context that a call is about, whose lease is used by this.
+    /// The context of a call. This counts as a use of its lease.
     private func findContext(_ id: String, lease: String) throws(RPCError) -> ServedContext {
         guard let token = LeaseToken(lease), fleet.use(token) != nil else { throw .noSuchLease }
         let (context, end) = contexts.find(id, lease: token)
@@ -143,7 +143,7 @@ extension PoolServiceHandler {
     // MARK: Pieces
 
     func executePiece(_ request: ExecuteRequest, _ call: ServerCall, _ session: Session) throws(RPCError) {
-        let program = try Program(piece: request, limits)
+        let program = try ProgramRequest(piece: request, limits)
         guard !isDraining else { throw .shuttingDown }
         let context = try findContext(request.context, lease: request.lease)
         try checkRoom(context.link)
@@ -154,7 +154,7 @@ extension PoolServiceHandler {
         }
         var order = ServedExecution.Order(
             lease: context.lease, client: session.client, member: context.link.member,
-            argv: Command.listed([SystemString(context.language.rawValue), SystemString(request.code)]),
+            argv: ProgramSource.listed([SystemString(context.language.rawValue), SystemString(request.code)]),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
         order.context = context.id
@@ -175,7 +175,7 @@ extension PoolServiceHandler {
         start(order, id: id, for: call, .execute, window: program.window) { [link = context.link] execution in
             link.execute(piece, window: order.agentWindow) { [contexts] event in
                 if case .ended(let ended) = event {
-                    // Before its caller hears of it: the interpreter's own end comes on another stream.
+                    // Before the caller learns of it: the end of the interpreter comes on another stream.
                     if ended.isContextLost { contexts.remove(context, because: ended.contextEnd) }
                     atEnd()
                 }
@@ -184,7 +184,7 @@ extension PoolServiceHandler {
         }
     }
 
-    /// - Parameter base: its limits and its input.
+    /// - Parameter base: the limits and the input of the piece.
     private func piece(_ base: Agent.ExecuteRequest, in context: ServedContext, _ code: String) -> Agent.ExecuteRequest
     {
         var piece = base
@@ -195,7 +195,7 @@ extension PoolServiceHandler {
         return piece
     }
 
-    // MARK: Looking at code
+    // MARK: Completion and inspection
 
     func complete(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(CompleteRequest.self)
@@ -216,7 +216,7 @@ extension PoolServiceHandler {
         }
     }
 
-    /// How long a look at code may take until it is interrupted, and then until it costs the context.
+    /// Time after which a completion or inspection is interrupted, and after which the context is then killed.
     private static let lookLimit = Duration.seconds(5)
     private static let lookGrace = Duration.seconds(10)
 
@@ -227,7 +227,7 @@ extension PoolServiceHandler {
         guard context.language.knowsNames else {
             throw RPCError(.unimplemented, "contexts of language \(context.language.rawValue) can't be asked for names")
         }
-        try Command.checkPiece(code)
+        try ProgramSource.checkPiece(code)
         guard cursor <= UInt64(code.utf8.count) else {
             throw RPCError(.invalidArgument, "cursor is \(cursor), after the end of code, \(code.utf8.count)")
         }
@@ -269,7 +269,7 @@ extension PoolServiceHandler {
 }
 
 extension Agent.Ended {
-    /// How a context ended, for who asks for it later.
+    /// How a context ended, for later calls on it.
     var contextEnd: String {
         switch cause {
         case .exited: "its interpreter exited with \(exitCode)"
@@ -280,7 +280,7 @@ extension Agent.Ended {
 }
 
 extension RPCError {
-    /// - Parameter end: how it ended, where that is known.
+    /// - Parameter end: how it ended, if that is known.
     static func noSuchContext(_ end: String?) -> RPCError {
         RPCError(
             .notFound, end.map { "the context has ended: \($0)" } ?? "no such context in this lease, or it has ended",
@@ -294,7 +294,7 @@ extension RPCError {
     }
 
     /// Why an interpreter did not start.
-    /// - Parameter words: what did not come of it.
+    /// - Parameter words: what failed.
     static func contextStart(_ ended: Agent.Ended, _ words: String) -> RPCError {
         switch ended.cause {
         case .startFailed:

@@ -11,7 +11,7 @@ extension PoolServiceHandler {
     func execute(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ExecuteRequest.self)
         guard request.context.isEmpty else { return try executePiece(request, call, session) }
-        let program = try Program(request, limits)
+        let program = try ProgramRequest(request, limits)
         guard !isDraining else { throw .shuttingDown }
         guard request.lease.isEmpty else {
             guard let token = LeaseToken(request.lease), let use = fleet.use(token, begins: true) else {
@@ -42,7 +42,7 @@ extension PoolServiceHandler {
     private func runLater(_ call: ServerCall, _ session: Session, in grant: Grant) {
         do throws(RPCError) {
             let request = try call.decode(ExecuteRequest.self)
-            let program = try Program(request, limits)
+            let program = try ProgramRequest(request, limits)
             let (argv, defaults) = try arguments(program, of: request)
             call.dropPayload()
             run(program, argv, defaults, call, session, in: grant)
@@ -53,7 +53,7 @@ extension PoolServiceHandler {
     }
 
     private func arguments(
-        _ program: Program, of request: ExecuteRequest
+        _ program: ProgramRequest, of request: ExecuteRequest
     ) throws(RPCError) -> ([SystemString], ProgramDefaults) {
         let defaults = programDefaults(of: request.pool.isEmpty ? fleet.poolNames.first ?? "" : request.pool)
         try program.checkUser(defaults, nil)
@@ -61,7 +61,8 @@ extension PoolServiceHandler {
     }
 
     private func run(
-        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, _ session: Session,
+        _ program: ProgramRequest, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall,
+        _ session: Session,
         in grant: Grant
     ) {
         _ = fleet.use(grant.token, begins: true)
@@ -75,18 +76,19 @@ extension PoolServiceHandler {
         guard let link = link as? AgentConnection, link.openExecutions >= limits.maxExecutionsPerLease else { return }
         throw RPCError(
             .resourceExhausted,
-            "\(link.openExecutions) programs and file operations run in this lease, the most (max_executions); wait for "
+            "\(link.openExecutions) programs and file operations run in this lease, the maximum (max_executions); wait for "
                 + "one to end, or acquire another lease", .executionLimit)
     }
 
     private func run(
-        _ program: Program, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall, _ session: Session,
+        _ program: ProgramRequest, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall,
+        _ session: Session,
         link: any MemberLink, lease: LeaseToken? = nil, ownLease: LeaseToken? = nil,
         _ atEnd: @escaping @Sendable () -> Void
     ) {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }
         var order = ServedExecution.Order(
-            lease: lease, client: session.client, member: link.member, argv: Command.listed(argv),
+            lease: lease, client: session.client, member: link.member, argv: ProgramSource.listed(argv),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
         guard order.reserve(call.connection.memory, request: call.requestBytes) else {
@@ -129,7 +131,7 @@ extension PoolServiceHandler {
     func start(
         _ order: ServedExecution.Order, id: String? = nil, for call: ServerCall, _ events: WatcherEvents,
         window: UInt64?,
-        _ begin: (ServedExecution) -> Execution
+        _ begin: (ServedExecution) -> AgentExecution
     ) -> ServedExecution {
         var random = SystemRandomNumberGenerator()
         let execution = ServedExecution(

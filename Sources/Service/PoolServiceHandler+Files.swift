@@ -117,7 +117,7 @@ extension PoolServiceHandler {
             stdin: [UInt8], keepsOpen: Bool, window: Int = AgentConnection.window,
             silence: AgentConnection.Silence? = nil,
             _ sink: @escaping @Sendable (ExecutionEvent) -> Void
-        ) -> Execution {
+        ) -> AgentExecution {
             var request = request
             request.stdin = stdin
             request.keepsStdinOpen = keepsOpen
@@ -159,7 +159,7 @@ extension PoolServiceHandler {
         }
         guard path.count < maxPath else {
             throw RPCError(
-                .invalidArgument, "\(field) has \(path.count) bytes, more than the most, \(maxPath - 1)",
+                .invalidArgument, "\(field) has \(path.count) bytes, more than the maximum, \(maxPath - 1)",
                 .nameTooLong)
         }
     }
@@ -182,11 +182,11 @@ extension PoolServiceHandler {
         _ operation: FileOperation, path: SystemString, _ relay: FileRelay, lease: String, window: UInt64,
         _ call: ServerCall, _ session: Session
     ) throws(RPCError) {
-        let window = try Program.window(window)
+        let window = try ProgramRequest.window(window)
         let job = try begin(operation, path: path, lease: lease, isPaced: true)
         var order = ServedExecution.Order(
             lease: job.lease, client: session.client, member: job.link.member,
-            argv: Command.listed(["berth"] + operation.arguments),
+            argv: ProgramSource.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
         guard order.reserve(call.connection.memory, request: call.requestBytes) else {
             job.atEnd()

@@ -100,7 +100,7 @@ struct FilePiece {
         guard data.count <= PoolServiceHandler.maxData else {
             throw RPCError(
                 .invalidArgument,
-                "data has \(data.count) bytes, more than the most, \(PoolServiceHandler.maxData): send it in several calls"
+                "data has \(data.count) bytes, more than the maximum, \(PoolServiceHandler.maxData): send it in several calls"
             )
         }
         guard !upload.isEmpty || offset == 0 else {

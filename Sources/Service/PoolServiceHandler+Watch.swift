@@ -8,7 +8,7 @@ internal import Pool
 extension PoolServiceHandler {
     func attach(_ call: ServerCall) throws(RPCError) {
         let request = try call.decode(AttachRequest.self)
-        let window = try Program.window(request.windowBytes)
+        let window = try ProgramRequest.window(request.windowBytes)
         if request.isFromNow, request.stdoutOffset > 0 || request.stderrOffset > 0 || request.eventsPosition > 0 {
             throw RPCError(.invalidArgument, "both from_now and an offset are given: where to begin is one of them")
         }

@@ -5,12 +5,12 @@ internal import NIOCore
 internal import BerthRPC
 internal import BerthSchema
 
-/// What a piece of code shows beside output, as it is held: the letter of its kind, and the message without its position,
-/// encoded anew, since a program may have written what came.
+/// A display, failure or prompt of a piece of code, in the encoding in which it is held: the letter of its kind, and the message
+/// without its position. The message is encoded again, since a program may have written the bytes that came.
 enum ShownEvent {
-    /// Parts that one may have: each costs more here than there.
+    /// Maximum number of parts of one event: decoded, each needs more memory than its bytes.
     private static let maxParts = 20_000
-    /// - Returns: nil for what is no event.
+    /// - Returns: nil if the bytes are not an event.
     static func held(_ kind: ContextControl.Kind, _ payload: [UInt8]) -> [UInt8]? {
         let arena = Arena()
         guard kind == .display || payload.count <= ContextControl.largestText, hasFewParts(payload) else { return nil }
@@ -33,7 +33,7 @@ enum ShownEvent {
         }
     }
 
-    /// In the place of a display that can't be shown.
+    /// Replaces a display that can't be shown.
     static func leftOut(_ count: Int) -> [UInt8] {
         encoded(.display, Display(leftOut: [LeftOut(bytes: UInt64(count))]), Arena())
     }
@@ -48,7 +48,7 @@ enum ShownEvent {
         }
     }
 
-    /// Counts the fields of a message, without looking into them.
+    /// Counts the fields of a message, without decoding them.
     static func hasFewParts(_ bytes: [UInt8]) -> Bool {
         var (at, parts) = (0, 0)
         func varint() -> UInt64? {
@@ -77,7 +77,7 @@ enum ShownEvent {
         return at == bytes.count
     }
 
-    /// Sends what is held as an event of Execute, with its position.
+    /// Sends held bytes as an event of Execute, with their position.
     static func send(_ held: ByteBuffer, endingAt offset: UInt64, on call: ServerCall) {
         guard let letter = held.getInteger(at: held.readerIndex, as: UInt8.self),
             let body = held.getSlice(at: held.readerIndex + 1, length: held.readableBytes - 1)
@@ -108,7 +108,7 @@ enum ShownEvent {
 }
 
 extension OutputStream {
-    /// The field of a request that says how much of it the caller has.
+    /// The field of a request with the caller's position in this stream.
     var positionField: String {
         switch self {
         case .stdout: "stdout_offset"

@@ -35,7 +35,7 @@ final class Upload: Sendable {
     private let patience: Duration
 
     private struct State {
-        var execution: Execution?
+        var execution: AgentExecution?
         var outcome = FileOutcome()
         /// Bytes of content that were taken.
         var offset: UInt64
@@ -80,7 +80,7 @@ final class Upload: Sendable {
         state.withLock { $0.current == nil || $0.end != nil ? $0.lastUse : nil }
     }
 
-    func begin(_ execution: Execution) {
+    func begin(_ execution: AgentExecution) {
         let isStopped = state.withLock { state in
             if state.end == nil { state.execution = execution }
             return state.isStopped
@@ -148,7 +148,7 @@ final class Upload: Sendable {
     /// Handles the current piece: feeds the operation with what is new in it.
     private func take() {
         enum Step {
-            case feed(Execution, [UInt8], offset: UInt64)
+            case feed(AgentExecution, [UInt8], offset: UInt64)
             case answer(Result<Progress, RPCError>)
             /// The end of the operation will answer it.
             case wait
@@ -184,7 +184,7 @@ final class Upload: Sendable {
     }
 
     /// Feeds the operation in inputs of the size that the agent accepts.
-    private func feed(_ execution: Execution, _ bytes: ArraySlice<UInt8>, at offset: UInt64) {
+    private func feed(_ execution: AgentExecution, _ bytes: ArraySlice<UInt8>, at offset: UInt64) {
         let part = bytes.prefix(FileOperation.maxPiece)
         execution.input(offset: offset, data: Array(part), isEnd: false, within: patience) { [self] result in
             switch result {
@@ -198,7 +198,7 @@ final class Upload: Sendable {
     }
 
     private func taken(inputOffset: UInt64) {
-        let (progress, last) = state.withLock { state -> (Progress?, Execution?) in
+        let (progress, last) = state.withLock { state -> (Progress?, AgentExecution?) in
             guard let piece = state.current else { return (nil, nil) }
             state.inputOffset = inputOffset
             state.offset = max(state.offset, piece.offset + UInt64(piece.data.count))

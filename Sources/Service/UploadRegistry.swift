@@ -41,7 +41,8 @@ final class UploadRegistry: Sendable {
         }
         guard !isFull else {
             throw RPCError(
-                .resourceExhausted, "\(UploadRegistry.maxOfLease) uploads go on in this lease, the most: end one first"
+                .resourceExhausted,
+                "\(UploadRegistry.maxOfLease) uploads are open in this lease, the maximum: end one first"
             )
         }
         Task { [weak self, weak upload] in

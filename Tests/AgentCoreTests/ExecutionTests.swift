@@ -8,27 +8,27 @@ import Testing
 
 @Suite("The execution's state machine")
 struct ExecutionTests {
-    private func execution(
+    func execution(
         timeout: UInt64 = 0, grace: UInt64 = 100, window: UInt64 = 100,
         _ change: (inout Agent.ExecuteRequest) -> Void = { _ in }
-    ) -> Execution {
+    ) -> ExecutionStateMachine {
         var request = Agent.ExecuteRequest(
             execution: 1, argv: ["true"], timeoutMilliseconds: timeout, graceMilliseconds: grace, windowBytes: window)
         change(&request)
-        return Execution(Execution.Limits(request), processors: 2)
+        return ExecutionStateMachine(ExecutionStateMachine.Limits(request), processors: 2)
     }
 
-    private func running(
+    func running(
         timeout: UInt64 = 0, grace: UInt64 = 100, window: UInt64 = 100,
         _ change: (inout Agent.ExecuteRequest) -> Void = { _ in }
-    ) -> Execution {
+    ) -> ExecutionStateMachine {
         var execution = self.execution(timeout: timeout, grace: grace, window: window, change)
         #expect(execution.intake(.stdout) == .none)
         #expect(execution.started(pid: 7, now: 1_000_000) == [.sendStarted(pid: 7)])
         return execution
     }
 
-    private func ended(_ actions: [Execution.Action]) -> Agent.Ended? {
+    func ended(_ actions: [ExecutionStateMachine.Action]) -> Agent.Ended? {
         guard case .sendEnded(let ended)? = actions.first, actions.count == 1 else { return nil }
         return ended
     }
@@ -162,7 +162,7 @@ struct ExecutionTests {
 
     @Test("output over a limit that kills is the cause, whether it is noticed before the program's end or after it")
     func outputLimit() {
-        func limited() -> Execution {
+        func limited() -> ExecutionStateMachine {
             var execution = running {
                 $0.maxOutputBytes = 10
                 $0.killsAtMaxOutput = true
@@ -235,71 +235,6 @@ struct ExecutionTests {
         #expect(execution.exited(.exited(code: 4), usage, outOfMemoryKills: 0, hasLeft: true, now: 0) == [])
     }
 
-    @Test("after the program's end its output is read until it closes, is quiet for the grace, or its time is up")
-    func linger() {
-        func exited(window: UInt64 = 100, timeout: UInt64 = 0, keeps: Bool = false) -> Execution {
-            var execution = running(timeout: timeout, window: window) {
-                $0.outputGraceMilliseconds = 10
-                $0.outputGraceMaxMilliseconds = 30
-                $0.keepsBackground = keeps
-            }
-            let actions = execution.exited(
-                .exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 100_000_000)
-            #expect(actions == [])
-            return execution
-        }
-        var execution = exited()
-        #expect(execution.deadline == 110_000_000)
-        _ = execution.didSend(1, of: .stdout, now: 109_000_000)
-        #expect(execution.timePassed(now: 118_999_999, hasUnread: false) == [])
-        #expect(execution.timePassed(now: 119_000_000, hasUnread: false) == [.lookAtLeft])
-        #expect(execution.lookedAtLeft(runs: true, now: 119_000_000) == [], "it may only be waiting for a processor")
-        #expect(execution.timePassed(now: 129_000_000, hasUnread: false) == [.lookAtLeft])
-        #expect(execution.lookedAtLeft(runs: false, now: 129_000_000) == [.kill])
-        #expect(execution.deadline == nil)
-
-        execution = exited()
-        #expect(execution.timePassed(now: 125_000_000, hasUnread: true) == [])
-        #expect(execution.deadline == 130_000_000, "its time in all")
-        #expect(execution.timePassed(now: 130_000_000, hasUnread: true) == [.kill])
-
-        execution = exited()
-        #expect(execution.didClose(.stdout) == [])
-        #expect(execution.didClose(.stderr) == [.kill], "no writer is left")
-
-        execution = exited(keeps: true)
-        #expect(execution.timePassed(now: 110_000_000, hasUnread: false) == [.lookAtLeft])
-        #expect(execution.lookedAtLeft(runs: false, now: 110_000_000) == [.detach, .seal])
-
-        execution = exited(keeps: true)
-        #expect(execution.cancel(graceMilliseconds: 5, now: 101_000_000) == [.kill], "what is cancelled keeps nothing")
-
-        execution = exited()
-        #expect(execution.gone(nil, outOfMemoryKills: 0) == [.seal], "nothing has been left")
-        #expect(execution.deadline == nil)
-    }
-
-    @Test("after the program's end, time without credit is not the writer's, but its time-out holds")
-    func lingerWithoutCredit() {
-        var execution = running(timeout: 500, window: 10) {
-            $0.outputGraceMilliseconds = 10
-            $0.outputGraceMaxMilliseconds = 30
-        }
-        _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 100_000_000)
-        _ = execution.didSend(10, of: .stdout, now: 105_000_000)
-        #expect(execution.deadline == 501_000_000, "only that of the program itself")
-        #expect(execution.timePassed(now: 300_000_000, hasUnread: false) == [])
-        let taken = execution.acknowledge(10, now: 305_000_000)
-        #expect(taken)
-        #expect(execution.deadline == 315_000_000)
-        #expect(execution.timePassed(now: 314_000_000, hasUnread: true) == [])
-        #expect(execution.deadline == 324_000_000)
-        #expect(execution.timePassed(now: 323_000_000, hasUnread: true) == [])
-        #expect(execution.deadline == 330_000_000, "30 ms in all, and 200 of waiting for credit")
-        _ = execution.didSend(10, of: .stdout, now: 329_000_000)
-        #expect(execution.timePassed(now: 501_000_000, hasUnread: false) == [.kill])
-    }
-
     @Test("a start that lasts is looked at, and its time-out counts from the request")
     func slowStart() {
         var execution = self.execution(timeout: 250, grace: 50)
@@ -317,7 +252,7 @@ struct ExecutionTests {
 
     @Test("a terminal is one stream, read to its end, or until it is quiet while there is credit")
     func terminal() {
-        func gone() -> Execution {
+        func gone() -> ExecutionStateMachine {
             var execution = running(window: 10) { $0.terminal = Agent.Terminal() }
             #expect(execution.intake(.stderr) == .none)
             _ = execution.exited(.exited(code: 0), .init(), outOfMemoryKills: 0, hasLeft: true, now: 0)

@@ -115,8 +115,8 @@ struct ResetTests {
 
     @Test("an execution that is discarded ends once, as cancelled unless it had ended by itself, and counts its output")
     func discard() {
-        var running = Execution(
-            Execution.Limits(
+        var running = ExecutionStateMachine(
+            ExecutionStateMachine.Limits(
                 Agent.ExecuteRequest(
                     execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         _ = running.started(pid: 5, now: 0)
@@ -130,8 +130,8 @@ struct ResetTests {
         #expect(running.gone(nil, outOfMemoryKills: 0).isEmpty)
         #expect(running.intake(.stdout) == .none)
 
-        var exited = Execution(
-            Execution.Limits(
+        var exited = ExecutionStateMachine(
+            ExecutionStateMachine.Limits(
                 Agent.ExecuteRequest(
                     execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         _ = exited.started(pid: 5, now: 0)
@@ -142,8 +142,8 @@ struct ResetTests {
         }
         #expect(ended.cause == .exited && ended.exitCode == 3)
 
-        var starting = Execution(
-            Execution.Limits(
+        var starting = ExecutionStateMachine(
+            ExecutionStateMachine.Limits(
                 Agent.ExecuteRequest(
                     execution: 1, argv: ["true"], timeoutMilliseconds: 0, graceMilliseconds: 0, windowBytes: 100)))
         guard case .sendEnded(let ended) = starting.discard(stdout: 0, stderr: 0).first else {

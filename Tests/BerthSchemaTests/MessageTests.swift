@@ -11,8 +11,8 @@ struct MessageTests {
         #expect(try M(decoding: message.encoded()) == message, sourceLocation: sourceLocation)
     }
 
-    @Test("every message survives encoding and decoding")
-    func roundTrips() throws {
+    @Test("every message of the envelope, and of leases and executions, survives encoding and decoding")
+    func executions() throws {
         try survives(Request(service: "a.B", method: "C", payload: [0, 1, 255], timeoutNanoseconds: -1))
         try survives(Request(service: "", method: "", metadata: [KeyValue(key: "authorization", value: "Bearer ü")]))
         try survives(Response(status: Status(code: 5, message: "no such lease"), payload: []))
@@ -51,6 +51,11 @@ struct MessageTests {
             SignalRequest(
                 lease: "l", execution: "e", signal: 15, signalName: "INT", isCancel: true, graceMilliseconds: 7))
         try survives(ReleaseRequest(lease: "l"))
+        try survives(ExecutionInfo(execution: "e", argv: [SystemString([0xff])]))
+    }
+
+    @Test("every message about the server and its pools survives encoding and decoding")
+    func server() throws {
         try survives(
             StatsResponse(
                 server: "s", uptimeMilliseconds: 1, runtime: "runc", connections: 2, executions: 3,
@@ -58,6 +63,7 @@ struct MessageTests {
                     PoolStats(name: "a", image: "i", target: 2, max: 16, isHeld: true, heldReason: "r", breaker: .open),
                     PoolStats(name: "b", breaker: .halfOpen, cause: "failed", nextTryInMilliseconds: 299_999),
                 ], memoryBudgetBytes: 8, memoryUsedBytes: 9))
+        try survives(StatsResponse(heldBytes: 1, heldBudgetBytes: 2))
         try survives(WatchStatsRequest(intervalMilliseconds: 250))
         try survives(
             PoolStats(
@@ -80,6 +86,10 @@ struct MessageTests {
                 members: MemberState.allCases.map {
                     Member(id: "m", pool: "p", state: $0, ageMilliseconds: 1, uses: 2, isOutdated: true)
                 }))
+    }
+
+    @Test("every message about files survives encoding and decoding")
+    func files() throws {
         let path = SystemString([47, 0xff])
         try survives(FileInfo(name: path))
         try survives(WriteFileRequest(lease: "l", path: path))
@@ -94,8 +104,10 @@ struct MessageTests {
         try survives(
             RenameFileRequest(lease: "l", from: path, to: SystemString([0xfe]), neverReplaces: true))
         try survives(ChangeModeRequest(lease: "l", path: path, mode: 0o640))
-        try survives(StatsResponse(heldBytes: 1, heldBudgetBytes: 2))
-        try survives(ExecutionInfo(execution: "e", argv: [SystemString([0xff])]))
+    }
+
+    @Test("every message between server and agent survives encoding and decoding")
+    func agent() throws {
         try survives(Agent.PingRequest())
         try survives(Agent.PingResponse(version: "1", pid: 1, env: ["PATH=/bin", "X="]))
         try survives(Agent.ResetRequest(timeoutMilliseconds: 4000))

@@ -9,9 +9,9 @@ func read(
     _ text: String?, _ flags: [FlagValue] = []
 ) throws(ConfigurationMistakes) -> (ServerConfiguration, warnings: [ConfigurationIssue]) {
     let checks = OutsideChecks(
-        addressProblem: { $0.contains(":") ? nil : "\"\($0)\" is no address" },
+        addressProblem: { $0.contains(":") ? nil : "\"\($0)\" is not an address" },
         isLocal: { $0.hasPrefix("127.") || $0.hasPrefix("unix:") },
-        dockerHostProblem: { $0.hasPrefix("unix://") ? nil : "\"\($0)\" is no Docker endpoint" })
+        dockerHostProblem: { $0.hasPrefix("unix://") ? nil : "\"\($0)\" is not a Docker endpoint" })
     return try ConfigurationReader.read(text: text, file: "berth.yaml", flags: flags, checks: checks)
 }
 

@@ -156,7 +156,7 @@ struct CommandLineTests {
         try await ServerProcess.with(.runc) { server in
             let missing = "/tmp/berth-no-such-\(UUID().uuidString)"
             let cases: [(arguments: [String], status: Int32, words: [String])] = [
-                (["serve", "--listen", "nonsense"], 2, ["\"nonsense\" is no address", "127.0.0.1:7411"]),
+                (["serve", "--listen", "nonsense"], 2, ["\"nonsense\" is not an address", "127.0.0.1:7411"]),
                 (["serve", "--listen", "127.0.0.1:99999"], 2, ["the port is not a number from 0 to 65535"]),
                 (["serve", "--listen", "0.0.0.0:0"], 2, ["not loopback", "--insecure"]),
                 (["serve", "--size", "9", "--max", "3"], 2, ["--size 9 is more than --max 3"]),
@@ -183,11 +183,11 @@ struct CommandLineTests {
                     ["run", "--server", "127.0.0.1:1", "--", "true"], 125,
                     ["no Berth server at 127.0.0.1:1", "berth serve"]
                 ),
-                (["run", "--server", "x", "--", "true"], 125, ["\"x\" is no address"]),
+                (["run", "--server", "x", "--", "true"], 125, ["\"x\" is not an address"]),
                 (["run"], 125, ["command"]),
                 (["run", "--timeout", "soon", "--", "true"], 125, ["soon"]),
                 (["stats", "--server", "127.0.0.1:1"], 1, ["no Berth server"]),
-                (["stats", "--server", "x"], 2, ["\"x\" is no address"]),
+                (["stats", "--server", "x"], 2, ["\"x\" is not an address"]),
                 (["nonsense"], 2, ["nonsense"]),
             ]
             for (arguments, status, words) in cases {

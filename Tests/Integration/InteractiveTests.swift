@@ -179,6 +179,21 @@ struct InteractiveTests {
         }
     }
 
+    @Test("what can't be right in other commands is told in one line, and code 2")
+    func badCommands() async throws {
+        let others = [
+            ["executions"], ["acquire", "--time", "soon"], ["release"], ["signal"], ["load", "--scenario", "nope"],
+            ["load", "--scenario", "stats", "--", "true"], ["load", "--duration", "soon"], ["load", "true", "-x"],
+        ]
+        for arguments in others {
+            let result = try await berth(arguments)
+            #expect(result.status == 2, "\(arguments): \(result)")
+            #expect(result.err.hasPrefix("berth: "), "\(arguments): \(result)")
+            #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
+            #expect(!result.err.contains("--the"), "\(arguments): \(result)")
+        }
+    }
+
     @Test("what can't be right in the new flags is told in one line, with what would be, and code 125")
     func badInput() async throws {
         let cases: [(arguments: [String], words: [String])] = [
@@ -218,17 +233,6 @@ struct InteractiveTests {
             #expect(result.status == 125, "\(arguments): \(result)")
             #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
             for word in words { #expect(result.err.contains(word), "\(arguments): \(result)") }
-        }
-        let others = [
-            ["executions"], ["acquire", "--time", "soon"], ["release"], ["signal"], ["load", "--scenario", "nope"],
-            ["load", "--scenario", "stats", "--", "true"], ["load", "--duration", "soon"], ["load", "true", "-x"],
-        ]
-        for arguments in others {
-            let result = try await berth(arguments)
-            #expect(result.status == 2, "\(arguments): \(result)")
-            #expect(result.err.hasPrefix("berth: "), "\(arguments): \(result)")
-            #expect(result.err.split(separator: "\n").count == 1, "\(arguments): \(result)")
-            #expect(!result.err.contains("--the"), "\(arguments): \(result)")
         }
         try await ServerProcess.with(.runc) { server in
             for arguments in [["attach", "nonsense"], ["run", "--lease", "nonsense", "--", "true"]] {

@@ -104,7 +104,7 @@ final class ResetBench: Sendable {
             cwd: SystemString(cwd), uid: uid, gid: uid, timeoutMilliseconds: timeoutMilliseconds)
         let collector = Collector()
         return await withCheckedContinuation { continuation in
-            let execution = Mutex<Execution?>(nil)
+            let execution = Mutex<AgentExecution?>(nil)
             let started = link.execute(request) { event in
                 if case .output(let chunk) = event { execution.withLock { $0 }?.acknowledge(chunk.count) }
                 let outcome = collector.take(event)

@@ -54,7 +54,7 @@ struct LineTests {
             let second = try await other.acquire()
             let expected = BerthError(
                 .resourceExhausted,
-                "this client has or awaits 2 containers, the most for one client; release one, then try again",
+                "this client has or awaits 2 containers, the maximum for one client; release one, then try again",
                 .clientLimit)
             #expect(await refusal { _ = try await client.acquire() } == expected)
             #expect(await refusal { _ = try await other.execute(Command(["true"])).collect() } == expected)

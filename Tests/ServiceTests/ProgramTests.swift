@@ -135,12 +135,13 @@ struct ProgramTests {
 
     @Test("what is listed of a command is short")
     func listed() {
-        #expect(Command.listed(["sh", "-c", "echo"]) == ["sh", "-c", "echo"])
-        let long = Command.listed(["sh", SystemString(String(repeating: "ü", count: 1000))])
+        #expect(ProgramSource.listed(["sh", "-c", "echo"]) == ["sh", "-c", "echo"])
+        let long = ProgramSource.listed(["sh", SystemString(String(repeating: "ü", count: 1000))])
         #expect(long[1].text == String(repeating: "ü", count: 128) + "…")
-        #expect(Command.listed(Array(repeating: "x", count: 1000)).count == 65)
+        #expect(ProgramSource.listed(Array(repeating: "x", count: 1000)).count == 65)
         #expect(
-            Command.listed(Array(repeating: SystemString(String(repeating: "x", count: 200)), count: 50)).count <= 7)
+            ProgramSource.listed(Array(repeating: SystemString(String(repeating: "x", count: 200)), count: 50)).count
+                <= 7)
     }
 
     @Test(

@@ -6,16 +6,17 @@ internal import BerthWire
 internal import CAgent
 internal import Glibc
 
-/// Connections, at places of their own: they are executions to the server, but have neither a program nor pipes.
+/// Connections into the container. The server treats them as executions, but they have neither a program nor pipes, and
+/// separate places.
 extension AgentServer {
-    /// At once. The send buffer has room for the ends of as many.
+    /// Maximum number at a time. The send buffer has room for the ends of all of them.
     static let maxConnections = 256
-    /// Bytes of input, and calls, that wait at once, all connections together; a connection with none may always have one
-    /// call.
+    /// Maximum bytes of input, and of calls, that wait in all connections together; a connection without a waiting call may
+    /// always have one.
     private static let maxWaitingInput = 1 << 20
     private static let maxWaitingCalls = 128
 
-    /// What an event's token is for, beside the connection's place.
+    /// The source of an event, which its token has beside the connection's place.
     enum ConnectionSource: UInt64 {
         case connector, socket
     }
@@ -49,12 +50,12 @@ extension AgentServer {
 
     private func startConnector(_ connection: RunningConnection) throws(SystemError) -> Int32 {
         let raw = try connection.start(oomScore: oomScore)
-        // It is reaped, and spared, like one.
+        // It is reaped, and spared, like a supervisor.
         supervisors.insert(connection.connectorPID)
         return raw
     }
 
-    /// The one with this number, if it is a connection.
+    /// The connection with this number; nil if there is none.
     func connection(of number: UInt64) -> (RunningConnection, Int)? {
         guard connectionCount > 0 else { return nil }
         for (place, connection) in connections.enumerated() {
@@ -65,7 +66,7 @@ extension AgentServer {
 
     // MARK: Events
 
-    /// - Parameter token: an event's, from `Token.connections` on.
+    /// - Parameter token: the token of the event, from `Token.connections` on.
     func connectionChanged(_ token: UInt64) {
         let place = Int((token - Token.connections) >> 1)
         guard place < connections.count, let connection = connections[place] else { return }
@@ -85,7 +86,7 @@ extension AgentServer {
         connectionCount > 0 && sendBuffer.canTakeOutput && connections.contains { $0?.wantsToRead ?? false }
     }
 
-    /// Moves output from the sockets to the server, a chunk of each in turn.
+    /// Moves output from the sockets to the server, one chunk of each in turn.
     func pumpConnections() {
         guard connectionCount > 0 else { return }
         for _ in 0..<16 {

@@ -4,17 +4,17 @@ internal import AgentSchema
 internal import CAgent
 internal import Glibc
 
-/// A process, forked from the agent, that becomes the user, connects, hands the socket over, and ends. So permissions are the
-/// user's, and whatever the path or the listener does, the agent does not wait.
+/// A process, forked from the agent, that becomes the user, connects, passes the socket to the agent, and ends. So the user's
+/// permissions apply, and the agent never waits for the path or the listener.
 struct Connector: ~Copyable {
     let pid: pid_t
     private let control: Descriptor
 
     enum Answer: ~Copyable {
         case connected(Descriptor)
-        /// An errno of connect(2); ENOTSOCK where what is there is no socket.
+        /// An errno of connect(2); ENOTSOCK if the path is not a socket.
         case failed(Int32)
-        /// Something ended it before it could tell.
+        /// It ended without a result.
         case wasEnded
         case none
     }
@@ -63,7 +63,7 @@ struct Connector: ~Copyable {
     }
 }
 
-/// The bytes as C's text; NULL where there are none.
+/// The bytes as a C string; NULL if there are none.
 private func withText<R>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>?) -> R) -> R {
     guard !bytes.isEmpty else { return body(nil) }
     return (bytes + [0]).withUnsafeBytes { body($0.bindMemory(to: CChar.self).baseAddress) }

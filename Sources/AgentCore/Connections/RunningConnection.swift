@@ -5,37 +5,37 @@ internal import BerthSchema
 internal import CAgent
 internal import Glibc
 
-/// A byte stream to something that listens in the container: to the server an execution, without a program. Once it is made,
-/// the agent holds its socket, and it costs no process.
+/// A byte stream to something that listens in the container. The server treats it as an execution without a program. When it
+/// is connected, the agent holds its socket, and it needs no process.
 final class RunningConnection {
     let number: UInt64
     let streamID: UInt32
     private let endpoint: Agent.Endpoint
     private let request: Agent.ExecuteRequest
     private let window: UInt64
-    /// The process that makes it; nil once it has answered.
+    /// The process that connects it; nil after its answer.
     private(set) var connectorPID: pid_t = 0
     private var connector: Connector?
     private var socket: Descriptor?
     var queue: InputQueue
-    /// Bytes of output sent to the server; of them, not acknowledged.
+    /// Bytes of output sent to the server, and how many of them are not acknowledged.
     private(set) var sent: UInt64 = 0
     private var outstanding: UInt64 = 0
     private var isReadable = false
-    /// The other side sends, or takes, nothing any more.
+    /// Whether the other side sends nothing, or accepts nothing, any more.
     private var isOutputOver = false
     private var isInputOver = false
-    /// When it is over its time, and how long it may be still.
+    /// When its time-out passes, and how long it may be idle.
     private let due: UInt64?
     private let connectDue: UInt64
     private let idle: UInt64?
     private var lastMoved: UInt64
 
-    /// How it stands after something was done with it.
+    /// Its state after a read or a write.
     enum Outcome {
         case goesOn
         case started
-        /// The other side has sent all; more may go there.
+        /// The other side has ended its direction; the client may still send.
         case outputEnded
         case ended(Agent.Ended)
     }
@@ -46,19 +46,19 @@ final class RunningConnection {
         self.endpoint = endpoint
         self.request = request
         window = request.windowBytes
-        // What was answered for has left: it arrives even if the connection is closed now, as with a socket of one's own.
+        // Bytes that were acknowledged are in the socket: they arrive even if the connection is closed now, as with every socket.
         queue = InputQueue(first: request.stdin, hasEnd: !request.keepsStdinOpen, ahead: 0)
-        let limits = Execution.Limits(request)
+        let limits = ExecutionStateMachine.Limits(request)
         due = limits.timeout.map { now + $0 }
         idle = limits.idle
-        let most = Execution.Limits.nanoseconds(endpoint.waitMilliseconds)
-        connectDue = now + most + Execution.Limits.nanoseconds(endpoint.patienceMilliseconds)
+        let most = ExecutionStateMachine.Limits.nanoseconds(endpoint.waitMilliseconds)
+        connectDue = now + most + ExecutionStateMachine.Limits.nanoseconds(endpoint.patienceMilliseconds)
         lastMoved = now
     }
 
     // MARK: The start
 
-    /// - Returns: what to listen to for its answer.
+    /// - Returns: the descriptor on which the answer comes.
     func start(oomScore: String?) throws(SystemError) -> Int32 {
         let connector = try Connector.fork(request, to: endpoint, oomScore: oomScore)
         let raw = connector.raw
@@ -67,8 +67,8 @@ final class RunningConnection {
         return raw
     }
 
-    /// Takes the socket, if it is there.
-    /// - Parameter listen: has the socket's events told.
+    /// Takes the socket, if it has arrived.
+    /// - Parameter listen: registers the socket for events.
     func takeSocket(now: UInt64, listen: (Int32) throws(SystemError) -> Void) -> Outcome {
         guard let answer = connector?.answer() else { return .goesOn }
         switch consume answer {
@@ -111,7 +111,7 @@ final class RunningConnection {
             reason: reason?.rawValue ?? 0)
     }
 
-    /// It has yet to be made.
+    /// Whether it is not connected yet.
     var isConnecting: Bool { connector != nil }
 
     // MARK: Output
@@ -120,7 +120,7 @@ final class RunningConnection {
 
     var wantsToRead: Bool { isReadable && !isOutputOver && outstanding < window }
 
-    /// Reads once into `buffer`, which can take it.
+    /// Reads once into `buffer`, which must have room.
     func pump(into buffer: SendBuffer, now: @autoclosure () -> UInt64) -> Outcome {
         guard let raw = socket?.raw else {
             isReadable = false
@@ -147,10 +147,10 @@ final class RunningConnection {
         }
     }
 
-    /// - Returns: false when more is acknowledged than was outstanding.
+    /// - Returns: false if more is acknowledged than was sent.
     func acknowledge(_ bytes: UInt64, now: UInt64) -> Bool {
         guard bytes <= outstanding else { return false }
-        // While it could send nothing, its silence was the reader's.
+        // Without credit it could not send, so this time does not count as idle.
         if outstanding == window { lastMoved = now }
         outstanding -= bytes
         return true
@@ -158,8 +158,8 @@ final class RunningConnection {
 
     // MARK: Input
 
-    /// Writes as much as is taken now.
-    /// - Returns: calls that can be answered, or that are refused since nothing is taken any more.
+    /// Writes as much input as the socket takes now.
+    /// - Returns: calls to answer, or to refuse because the other side accepts nothing any more.
     func feed(now: @autoclosure () -> UInt64) -> (answers: RunningInput.Answers, outcome: Outcome) {
         guard !isInputOver, let raw = socket?.raw else {
             return (RunningInput.Answers(taken: queue.answerable()), .goesOn)
@@ -184,7 +184,7 @@ final class RunningConnection {
             )
         }
         if error != 0 {
-            // What has come from there, and its end, is still read.
+            // Received bytes, and the end, are still read.
             isInputOver = true
             return (RunningInput.Answers(refused: queue.close()), isOutputOver ? .ended(reset) : .goesOn)
         }
@@ -197,7 +197,7 @@ final class RunningConnection {
 
     // MARK: The end
 
-    /// When `timePassed` is to be called.
+    /// When to call `timePassed`.
     var deadline: UInt64? {
         var first = due
         if isConnecting { first = min(first ?? .max, connectDue) }

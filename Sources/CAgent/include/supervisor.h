@@ -71,8 +71,8 @@ struct berth_order {
 enum {
     BERTH_TERMINATE = 0x80, // TERM to the process group and to all descendants of the program
     BERTH_KILL = 0x81,      // KILL to all of them
-    // Makes `pid`, a descendant of one of the programs, a program of its own. Processes whose parents have ended are told
-    // apart by their hard limit of RLIMIT_RTTIME, which is inherited and can't be raised.
+    // Makes `pid`, a descendant of one of the programs, a separate program. Processes whose parents have ended are
+    // distinguished by their hard limit of RLIMIT_RTTIME, which is inherited and can't be raised.
     BERTH_ADOPT = 0x82,
 };
 

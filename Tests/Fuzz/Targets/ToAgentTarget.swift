@@ -238,7 +238,7 @@ extension RunningExecution {
     /// Whether it can be the answer to a request. If there were several on one stream, and some were refused, any equal
     /// one counts.
     fileprivate func isAnswer(to request: Agent.ExecuteRequest) -> Bool {
-        let (asked, own) = (Execution.Limits(request), machine.limits)
+        let (asked, own) = (ExecutionStateMachine.Limits(request), machine.limits)
         return request.execution == number && asked.window == own.window && asked.maxOutput == own.maxOutput
             && asked.killsAtMaxOutput == own.killsAtMaxOutput && asked.timeout == own.timeout
             && asked.idle == own.idle && asked.cpuTime == own.cpuTime

@@ -10,7 +10,7 @@ import Synchronization
 /// Receives the events of one execution on the side of the server, and checks their promises.
 final class WatchedExecution: Sendable {
     private struct Seen {
-        var execution: Execution?
+        var execution: AgentExecution?
         var hasStarted = false
         var ends = 0
         var offsets: [UInt64] = [0, 0]
@@ -27,7 +27,7 @@ final class WatchedExecution: Sendable {
         self.acknowledges = acknowledges
     }
 
-    var execution: Execution? {
+    var execution: AgentExecution? {
         get { seen.withLock { $0.execution } }
         set { seen.withLock { $0.execution = newValue } }
     }

@@ -6,14 +6,14 @@ internal import CAgent
 internal import Glibc
 
 /// Both ends of a pseudo-terminal.
-struct Terminal: ~Copyable {
+struct PseudoTerminal: ~Copyable {
     let master: Descriptor
     let programSide: Descriptor
 
     /// - Parameter owner: the user it belongs to.
     init(owner: UInt32, _ size: Agent.Terminal) throws(SystemError) {
         var ends: [Int32] = [-1, -1]
-        let (rows, columns) = Terminal.size(size)
+        let (rows, columns) = PseudoTerminal.size(size)
         let result = berth_open_terminal(owner, rows, columns, size.hidesInput ? 0 : 1, &ends)
         guard result == 0 else {
             throw SystemError("open a terminal", result)
@@ -23,7 +23,7 @@ struct Terminal: ~Copyable {
     }
 
     static func resize(_ master: Int32, _ size: Agent.Terminal) {
-        let (rows, columns) = Terminal.size(size)
+        let (rows, columns) = PseudoTerminal.size(size)
         _ = berth_resize_terminal(master, rows, columns)
     }
 

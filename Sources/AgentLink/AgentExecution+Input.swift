@@ -7,7 +7,7 @@ internal import NIOCore
 internal import Pool
 internal import Synchronization
 
-extension Execution {
+extension AgentExecution {
     /// Writes to the program's standard input. Because of the offset, a call may be repeated with the same bytes.
     ///
     /// - Parameters:

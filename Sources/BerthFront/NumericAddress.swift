@@ -9,11 +9,11 @@ import Console
 #endif
 
 /// The address of a server: a path, or a numeric host. The whole program handles names, which it can look up.
-enum Place: Equatable {
+enum NumericAddress: Equatable {
     case path(String)
     case tcp(host: String, port: UInt16)
 
-    private static let standard = Place.tcp(host: "127.0.0.1", port: 7411)
+    private static let standard = NumericAddress.tcp(host: "127.0.0.1", port: 7411)
 
     /// - Parameter given: the value of `--server`; nil: that of the environment.
     init?(_ given: String?) {
@@ -43,7 +43,7 @@ enum Place: Equatable {
             let socket = Glibc.socket(AF_INET, type, 0)
             var yes: Int32 = 1
             setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
-            return Place.connect(socket, &address, MemoryLayout<sockaddr_in>.size, within: milliseconds)
+            return NumericAddress.connect(socket, &address, MemoryLayout<sockaddr_in>.size, within: milliseconds)
         case .path(let path):
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)
@@ -55,7 +55,7 @@ enum Place: Equatable {
             }
             guard fits else { return nil }
             let socket = Glibc.socket(AF_UNIX, type, 0)
-            return Place.connect(socket, &address, MemoryLayout<sockaddr_un>.size, within: milliseconds)
+            return NumericAddress.connect(socket, &address, MemoryLayout<sockaddr_un>.size, within: milliseconds)
         }
     }
 

@@ -4,7 +4,7 @@ internal import AgentSchema
 internal import BerthSchema
 
 /// The differences for a piece of code: its interpreter reports its end, and it has events in addition to output.
-extension Execution {
+extension ExecutionStateMachine {
     /// Maximum bytes of an event that may be sent now.
     var eventIntake: Int {
         phase == .running ? Int(clamping: min(limits.window - outstanding, UInt64(SendBuffer.maxChunk))) : 0

@@ -2,7 +2,7 @@
 
 internal import BerthSchema
 
-extension Execution {
+extension ExecutionStateMachine {
     /// The state of one of the two output streams.
     struct Output {
         /// Bytes that were read from it.
@@ -104,7 +104,7 @@ extension Execution {
         guard phase == .gone else { return [] }
         lastOutput = now
         if limits.hasTerminal {
-            outputs.stdout.remaining = Execution.terminalCapacity
+            outputs.stdout.remaining = ExecutionStateMachine.terminalCapacity
         } else {
             seal(.stdout, stdout)
             seal(.stderr, stderr)

@@ -7,7 +7,7 @@ internal import BerthSchema
 internal import Pool
 
 /// A checked `Execute` request: what to run, without the defaults of pool and image.
-struct Program {
+struct ProgramRequest {
     /// The server's default environment.
     static let environment = [
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -19,7 +19,7 @@ struct Program {
     private let request: ExecuteRequest
     private let limits: ServiceLimits
     private let terminal: Agent.Terminal?
-    let command: Command
+    let command: ProgramSource
     let timeoutMilliseconds: UInt64
     let graceMilliseconds: UInt64
     /// Maximum bytes of output sent to the caller and not acknowledged; nil is no window.
@@ -33,7 +33,7 @@ struct Program {
     init(_ request: ExecuteRequest, _ limits: ServiceLimits) throws(RPCError) {
         self.request = request
         self.limits = limits
-        command = try Command(request)
+        command = try ProgramSource(request)
         guard request.lease.isEmpty || request.pool.isEmpty else {
             throw RPCError(.invalidArgument, "both lease and pool are given: a lease has its pool already")
         }
@@ -65,8 +65,8 @@ struct Program {
         if request.unwatched != .runOn, request.resumableMilliseconds == 0 {
             throw RPCError(.invalidArgument, "unwatched is given without resumable_ms, which it belongs to")
         }
-        window = try Program.window(request.windowBytes)
-        if let asked = request.terminal { terminal = try Program.terminal(asked) } else { terminal = nil }
+        window = try ProgramRequest.window(request.windowBytes)
+        if let asked = request.terminal { terminal = try ProgramRequest.terminal(asked) } else { terminal = nil }
         resumable = request.resumableMilliseconds == 0 ? nil : .milliseconds(request.resumableMilliseconds)
         timeoutMilliseconds =
             request.timeoutMilliseconds == 0
@@ -100,7 +100,7 @@ struct Program {
     /// A terminal's size, checked.
     static func terminal(_ asked: Terminal) throws(RPCError) -> Agent.Terminal {
         for (field, value) in [("rows", asked.rows), ("columns", asked.columns)] where value > UInt16.max {
-            throw RPCError(.invalidArgument, "terminal.\(field) is \(value), more than the most, \(UInt16.max)")
+            throw RPCError(.invalidArgument, "terminal.\(field) is \(value), more than the maximum, \(UInt16.max)")
         }
         return Agent.Terminal(rows: asked.rows, columns: asked.columns, hidesInput: asked.hidesInput)
     }
@@ -116,9 +116,9 @@ struct Program {
     {
         let uid = request.uid == 0 ? user?.uid ?? pool.uid ?? limits.uid : request.uid
         var env = image.text
-        for (name, value) in Program.environment where env[name] == nil { env[name] = value }
+        for (name, value) in ProgramRequest.environment where env[name] == nil { env[name] = value }
         env["HOME"] = pool.home
-        if terminal != nil, image.text["TERM"] == nil { env["TERM"] = Program.terminalType }
+        if terminal != nil, image.text["TERM"] == nil { env["TERM"] = ProgramRequest.terminalType }
         // The user's names, and not those of the image's own user.
         env["USER"] = user?.names[uid]
         env["LOGNAME"] = user?.names[uid]

@@ -8,7 +8,7 @@ public import Pool
 internal import Synchronization
 
 /// One program in a member, as the server sees it. May be used from any thread.
-public final class Execution: Sendable {
+public final class AgentExecution: Sendable {
     let number: UInt64
     private let isConnection: Bool
     let link: AgentConnection

@@ -2,7 +2,7 @@
 
 internal import BerthSchema
 
-extension Execution {
+extension ExecutionStateMachine {
     /// Processes that a program has left may hold its output, and may still have to write what the program wrote to
     /// them (`tee`). So they go on for a moment: until no writer is left, they have been silent for the grace, or the
     /// total time is over.

@@ -4,7 +4,7 @@ internal import BerthRPC
 internal import BerthSchema
 
 /// What an `Execute` request runs: argv, shell or code.
-enum Command {
+enum ProgramSource {
     case argv([SystemString])
     case code(String, language: String)
 
@@ -33,14 +33,14 @@ enum Command {
             throw RPCError(.invalidArgument, "argv[0] is empty: it is the program")
         }
         if !request.code.isEmpty {
-            try Command.check("code", request.code.utf8.count)
+            try ProgramSource.check("code", request.code.utf8.count)
             self = .code(request.code, language: request.language)
         } else if !request.shell.isEmpty {
-            try Command.check("shell", request.shell.utf8.count)
+            try ProgramSource.check("shell", request.shell.utf8.count)
             self = .argv(["/bin/sh", "-c", SystemString(request.shell)])
         } else {
             for (index, argument) in request.argv.enumerated() {
-                try Command.check("argv[\(index)]", argument.count)
+                try ProgramSource.check("argv[\(index)]", argument.count)
             }
             self = .argv(request.argv)
         }
@@ -61,7 +61,7 @@ enum Command {
             var argv: [SystemString] = []
             for part in template {
                 let argument = part.replacing(ProgramDefaults.codePlaceholder, with: text)
-                try Command.check("code with what runs it", argument.utf8.count)
+                try ProgramSource.check("code with what runs it", argument.utf8.count)
                 argv.append(SystemString(argument))
             }
             return argv

@@ -6,7 +6,7 @@ internal import BerthSchema
 /// The state machine of an execution, without descriptors and processes: events go in, actions come out.
 ///
 /// Times are in nanoseconds of the monotonic clock.
-struct Execution {
+struct ExecutionStateMachine {
     /// The phases. A reset (`discard`) ends all of them.
     enum Phase: Equatable {
         /// The supervisor has not reported yet. Goes to `running`, or to `ended` if the program does not start.

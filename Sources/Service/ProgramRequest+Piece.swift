@@ -3,8 +3,8 @@
 internal import BerthRPC
 internal import BerthSchema
 
-extension Program {
-    /// A piece of code for a context, checked: what the context decides is not to be said.
+extension ProgramRequest {
+    /// A checked piece of code for a context: settings of the context must not be set.
     init(piece request: ExecuteRequest, _ limits: ServiceLimits) throws(RPCError) {
         for (field, isGiven) in [
             ("argv", !request.argv.isEmpty), ("shell", !request.shell.isEmpty), ("language", !request.language.isEmpty),
@@ -21,7 +21,7 @@ extension Program {
             throw RPCError(.invalidArgument, "context is given without code, which it runs")
         }
         guard !request.code.utf8.contains(0) else { throw RPCError(.invalidArgument, "code has a NUL byte") }
-        try Command.checkPiece(request.code)
+        try ProgramSource.checkPiece(request.code)
         var plain = request
         (plain.context, plain.code, plain.argv) = ("", "", ["piece"])
         try self.init(plain, limits)

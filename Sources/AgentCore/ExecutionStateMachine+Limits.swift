@@ -3,7 +3,7 @@
 internal import AgentSchema
 internal import BerthSchema
 
-extension Execution {
+extension ExecutionStateMachine {
     /// The limits of a request, in nanoseconds and bytes.
     struct Limits {
         /// Maximum outstanding bytes.
@@ -99,7 +99,7 @@ extension Execution {
 
     private var quietDue: UInt64? {
         guard phase == .gone, limits.hasTerminal, outstanding < limits.window else { return nil }
-        return lastOutput + Execution.quiet
+        return lastOutput + ExecutionStateMachine.quiet
     }
 
     /// - Parameter hasUnread: whether there is output that has not been read.
@@ -115,7 +115,7 @@ extension Execution {
         }
         if let idleDue, idleDue <= now { return terminate(.idleTimeout, grace: limits.grace, now: now) }
         if let look = startLook, look <= now {
-            startLook = now + Execution.startPatience
+            startLook = now + ExecutionStateMachine.startPatience
             return [.lookAtStart]
         }
         if let look = cpuLook, look <= now {
@@ -129,7 +129,7 @@ extension Execution {
     mutating func willStart(now: UInt64) {
         requested = now
         due = limits.timeout.map { now + $0 }
-        startLook = now + Execution.startPatience
+        startLook = now + ExecutionStateMachine.startPatience
     }
 
     /// Starts the clocks for idle time and CPU time when the program has started.
@@ -151,6 +151,6 @@ extension Execution {
     /// Sets the next check of CPU time: `left` can't be used up before that, even on all processors.
     private mutating func look(after left: UInt64?, now: UInt64) {
         guard let left else { return }
-        cpuLook = now + max(left / processors, Execution.minLook)
+        cpuLook = now + max(left / processors, ExecutionStateMachine.minLook)
     }
 }

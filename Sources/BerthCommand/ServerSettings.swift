@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Berth
+import Configuration
+import Logging
+import Pool
+import Service
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The checked settings of `berth serve`.
+struct ServerSettings: Sendable {
+    var configuration: ServerConfiguration
+    var addresses: [ServerAddress]
+    /// The source to read again at a reload.
+    var source: ConfigurationSource
+    var logger: Logger
+
+    var limits: ServiceLimits {
+        var limits = ServiceLimits(
+            defaultTimeout: configuration.executionTimeout, defaultGrace: configuration.executionGrace,
+            maxTimeout: configuration.maxExecutionTimeout, uid: configuration.uid ?? MemberTemplate.standardUID,
+            outputGrace: configuration.outputGrace, maxOutputGrace: configuration.maxOutputGrace)
+        limits.maxExecutionsPerLease = configuration.maxExecutions
+        limits.maxConnectionsPerLease = configuration.maxConnects
+        limits.maxWatchers = configuration.maxWatchers
+        limits.maxContexts = configuration.maxContexts
+        limits.maxDisplay = Int(configuration.maxDisplayBytes)
+        limits.unreadTime = configuration.unreadTime
+        return limits
+    }
+
+    /// The configured name, or one that is the same after a restart and differs between the servers of a host.
+    var instanceName: String {
+        if let instance = configuration.instance { return instance }
+        for address in addresses {
+            switch address {
+            case .tcp(_, let port) where port != 0: return "\(port)"
+            case .unix(let path): return "unix-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
+            case .tcp: continue
+            }
+        }
+        return "pid-\(getpid())"
+    }
+}
