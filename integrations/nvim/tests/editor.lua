@@ -350,6 +350,17 @@ test("a session keeps variables, shows values, and its traces are in the quickfi
   matches(marks[4][4].virt_text[1][1], "^✗ exit 1")
 end)
 
+test("names that the session knows are completed", function()
+  edit("value_one = 1; value_two = 2", "python")
+  ran("BerthRun")
+  vim.bo.omnifunc = "v:lua.require'berth'.omnifunc"
+  vim.fn.feedkeys(vim.api.nvim_replace_termcodes("oé = value_t<C-x><C-o>", true, true, true), "tx")
+  equal(vim.api.nvim_buf_get_lines(0, 1, 2, false), { "é = value_two" })
+  vim.bo.filetype = "text"
+  vim.fn.feedkeys(vim.api.nvim_replace_termcodes("oé = value_t<C-x><C-o>", true, true, true), "tx")
+  equal(vim.api.nvim_buf_get_lines(0, 2, 3, false), { "é = value_t" })
+end)
+
 test("in a session shell lines see its files, a question is answered by a line, and what is shown as a picture is a file", function()
   edit("open('/workspace/note', 'w').write('kept\\n');\nname = input('name? ')\nprint('hello', name)\n"
     .. "display({'image/png': b'PNG!'}, raw=True)", "python")
@@ -455,7 +466,9 @@ end)
 
 test("the manual has tags for every command, option and function", function()
   vim.cmd("helptags doc")
-  for _, tag in ipairs({ ":BerthRun", ":BerthCancel", ":BerthAttach", ":BerthSession", "berth-options", "berth-lua", "berth.txt" }) do
+  for _, tag in ipairs({
+    ":BerthRun", ":BerthCancel", ":BerthAttach", ":BerthSession", "berth-options", "berth-lua", "berth-completion", "berth.txt",
+  }) do
     vim.cmd("help " .. tag)
     matches(vim.api.nvim_buf_get_name(0), "doc/berth.txt$")
     vim.cmd("helpclose")

@@ -227,6 +227,30 @@ M.attach = guarded(function()
   end))
 end)
 
+-- How long the editor waits for names.
+local COMPLETION_MS = 1000
+
+-- For 'omnifunc': names that the session's interpreter knows. See :help berth-completion.
+function M.omnifunc(is_start)
+  local language = config().sessions[vim.bo.filetype]
+  if is_start == 0 then
+    return vim.b.berth_matches or {}
+  end
+  local line, place = vim.api.nvim_get_current_line(), vim.api.nvim_win_get_cursor(0)[2]
+  local is_over, matches, start
+  require("berth.task").spawn(function()
+    matches, start = require("berth.session").complete(language, line, place)
+  end, function()
+    is_over = true
+  end)
+  vim.wait(COMPLETION_MS, function()
+    return is_over
+  end, 2)
+  vim.b.berth_matches = matches
+  -- Without an answer nothing is completed, and nothing said.
+  return matches and start or -3
+end
+
 -- Opens the session, or with `is_end` ends it.
 M.session = guarded(function(is_end)
   local session, task = require("berth.session"), require("berth.task")

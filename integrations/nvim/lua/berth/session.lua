@@ -103,6 +103,16 @@ local function context_of(session, language, config)
   end)
 end
 
+-- What could stand at a place (in bytes) in a line of code, and where what it replaces begins; nil where no piece of the language
+-- has run yet. Waits; for tasks.
+function M.complete(language, line, place)
+  local entry = current and current.contexts[language]
+  if entry then
+    return entry.context:complete(line, place)
+  end
+  return nil
+end
+
 -- Where the pieces of a trace came from, by the names that they have there: "<piece 7>". The outermost one is the last that ran.
 local function places_of(entry, traceback)
   local places = {}
