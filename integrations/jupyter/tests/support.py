@@ -120,9 +120,10 @@ class Cell:
 class Frontend:
     """A kernel manager and a client of it."""
 
-    def __init__(self, manager: KernelManager) -> None:
+    def __init__(self, manager: KernelManager, another: bool = False) -> None:
         self.manager = manager
-        self.client: BlockingKernelClient = manager.client()
+        #: Another one has a session of its own, by which a kernel tells them apart.
+        self.client: BlockingKernelClient = manager.blocking_client() if another else manager.client()
         self.client.start_channels()
 
     def ready(self) -> None:
@@ -133,6 +134,15 @@ class Frontend:
 
     def take(self, id: str, on_message: Callable[[Dict[str, Any]], None] = lambda _: None) -> Cell:
         """What a cell shows, until it is idle and has its answer."""
+        cell = self.take_shown(id, on_message)
+        while True:
+            reply = self.client.get_shell_msg(timeout=PATIENCE)
+            if reply["parent_header"].get("msg_id") == id:
+                cell.status = reply["content"]["status"]
+                return cell
+
+    def take_shown(self, id: str, on_message: Callable[[Dict[str, Any]], None] = lambda _: None) -> Cell:
+        """The same of a cell that another frontend has sent."""
         cell = Cell()
         while True:
             message = self.client.get_iopub_msg(timeout=PATIENCE)
@@ -141,11 +151,6 @@ class Frontend:
             cell.add(message)
             on_message(message)
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                break
-        while True:
-            reply = self.client.get_shell_msg(timeout=PATIENCE)
-            if reply["parent_header"].get("msg_id") == id:
-                cell.status = reply["content"]["status"]
                 return cell
 
     def run(self, code: str) -> Cell:
@@ -188,5 +193,5 @@ class WorldCase(unittest.TestCase):
         folder = cls.world.folder / "data/kernels/local"
         folder.mkdir(parents=True)
         argv = ["/usr/bin/python3", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": argv, "display_name": "local", "language": "python", "metadata": {"debugger": True}}
+        spec = {"argv": argv, "display_name": "local", "language": "python", "env": {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}}
         (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,8 +13,9 @@ import time
 from typing import Any, Dict, List, Tuple
 
 import berth
+from jupyter_client.ioloop.manager import AsyncIOLoopKernelManager
 
-from .support import PATIENCE, Cell, WorldCase, frontend, until
+from .support import HERE, PATIENCE, Cell, Frontend, WorldCase, frontend, until
 
 #: The connection that acquired a lease is gone for so long, and the lease is.
 GRACE = 10.0
@@ -110,6 +112,17 @@ class KernelTests(WorldCase):
                         notebook.ready()
                         self.assertEqual(notebook.run("import os; os.listdir('/workspace')").value, "['kept']")
 
+    def test_a_cell_whose_page_is_gone_does_not_take_the_reason_of_the_next(self) -> None:
+        with frontend("berth") as notebook:
+            other = Frontend(notebook.manager, another=True)
+            other.ready()
+            id = other.send("import time; time.sleep(0.5)")
+            while other.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] != "execute_input":
+                pass
+            other.client.stop_channels()
+            notebook.take_shown(id)
+            self.assertEqual(notebook.run("import os; os._exit(3)").error, "it exited with code 3")
+
     def test_a_hundred_megabytes_of_output_arrive(self) -> None:
         for name in BOTH:
             with self.subTest(name), frontend(name) as notebook:
@@ -185,6 +198,18 @@ class KernelTests(WorldCase):
             self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
         self.assertFalse(os.path.exists(folder))
 
+    def test_the_example_runs_without_a_page(self) -> None:
+        import nbformat
+        from nbclient import NotebookClient
+
+        notebook = nbformat.read(HERE.parent / "example/hello.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+        NotebookClient(notebook, kernel_name="berth").execute()
+        shown = [output for cell in notebook.cells for output in cell.outputs]
+        text = "".join(each.get("text", "") for each in shown)
+        self.assertIn("step 0\nstep 1\nstep 2\n", text)
+        self.assertTrue(any("image/png" in each.get("data", {}) for each in shown))
+        self.assertIn("unreachable", text)
+
     def test_the_debugger_can_be_started(self) -> None:
         with frontend("berth") as notebook:
             started = notebook.client.session.msg("debug_request", {
@@ -215,3 +240,26 @@ class RestartedServerTests(WorldCase):
                 each.manager.restart_kernel(now=True)
                 each.ready()
                 self.assertEqual(each.run("6 * 7").value, "42")
+
+    def test_jupyters_server_is_told_within_a_second_too_and_restarts_the_kernel_itself(self) -> None:
+        asyncio.run(asyncio.wait_for(self._restart_by_itself(), PATIENCE))
+
+    async def _restart_by_itself(self) -> None:
+        manager = AsyncIOLoopKernelManager(kernel_name="berth")
+        await manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=PATIENCE)
+            told = asyncio.Event()
+            manager.add_restart_callback(told.set)
+            await asyncio.to_thread(self.world.server.end, signal.SIGKILL)
+            await asyncio.wait_for(told.wait(), 1)
+            await asyncio.to_thread(self.world.server.start)
+            while not await manager.is_alive():
+                await asyncio.sleep(0.05)
+            await client.wait_for_ready(timeout=PATIENCE)
+            self.assertTrue(await manager.is_alive())
+        finally:
+            client.stop_channels()
+            await manager.shutdown_kernel(now=True)

@@ -154,6 +154,8 @@ class _Link:
     def _shown(self, frames: Message) -> None:
         if frames[0].endswith(b".execute_input"):
             self._pending.began(seen(frames))
+        elif frames[0].endswith(b".status"):
+            self._pending.rests(seen(frames))
 
     async def tell(self, reason: Reason) -> None:
         if self._is_within or self._is_told:

@@ -12,6 +12,8 @@ from .settings import Settings
 
 #: A server that is silent for so long, with a kernel running, is asked, and then given up.
 _KEEPALIVE = 20.0
+#: How long to try to reach a server; one that was restarted is waited for, since the kernel was there a moment ago.
+_CONNECT, _CONNECT_AGAIN = 5.0, 30.0
 #: Where a container's programs see its memory limit: cgroup v2, and v1.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -22,13 +24,16 @@ class Container:
         self.lease = lease
 
     @staticmethod
-    def _connect(settings: Settings) -> berth.aio.Client:
-        return berth.aio.Client(settings.server or None, tls=settings.tls or None, keepalive=_KEEPALIVE)
+    def _connect(settings: Settings, again: bool = False) -> berth.aio.Client:
+        return berth.aio.Client(
+            settings.server or None, tls=settings.tls or None, keepalive=_KEEPALIVE,
+            connect_timeout=_CONNECT_AGAIN if again else _CONNECT,
+        )
 
     @classmethod
-    async def acquire(cls, settings: Settings, detached_for: Optional[float] = None) -> Container:
+    async def acquire(cls, settings: Settings, detached_for: Optional[float] = None, again: bool = False) -> Container:
         """With a time, it outlives this process for so long."""
-        client = cls._connect(settings)
+        client = cls._connect(settings, again)
         try:
             lease = await client.acquire(
                 settings.pool or None, wait=settings.acquire_timeout, deadline=settings.acquire_timeout + 10,

@@ -68,6 +68,7 @@ class Kernel:
         self._watching = asyncio.create_task(self._watch(self._execution))
         # The heartbeat's socket is the last that it makes.
         waiting = asyncio.create_task(self.connect("hb", settings.start_timeout))
+        waiting.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.wait((waiting, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if self.ended.done():
             waiting.cancel()

@@ -54,6 +54,11 @@ class Pending:
         except (ValueError, KeyError, TypeError):
             pass
 
+    def rests(self, message: Optional[Seen]) -> None:
+        """A cell is done, whether or not who has asked is still there to be answered."""
+        if message is not None and b'"idle"' in message.content:
+            self._cells.pop(str(message.parent.get("msg_id")), None)
+
     def told(self, reason: Reason) -> List[bytes]:
         """For those who see what all cells show: that the first has failed, and that nothing runs any more."""
         told: List[bytes] = []
@@ -68,9 +73,11 @@ class Pending:
         replies: List[bytes] = []
         for index, (id, cell) in enumerate(self._cells.items()):
             if id in asked:
-                content: Dict[str, object] = {**_error(reason), "status": "error"} if index == 0 else {"status": "aborted"}
-                # A kernel may die before it has told that a cell began.
-                content["execution_count"] = self._count + (id != self._last)
+                content: Dict[str, object] = {"status": "aborted"}
+                if index == 0:
+                    # A kernel may die before it has told that a cell began.
+                    count = self._count + (id != self._last)
+                    content = {**_error(reason), "status": "error", "execution_count": count}
                 replies.append(self._writer.message("execute_reply", content, cell))
         return replies
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import secrets
 import signal
 from typing import Any, Dict, List, Optional
@@ -38,6 +40,9 @@ class BerthProvisioner(KernelProvisionerBase):
 
     _session: Optional[Session] = None
     _is_gone = True
+    #: The kernel manager's.
+    _loop: Optional[asyncio.AbstractEventLoop] = None
+    _looking: Optional["asyncio.Future[Any]"] = None
 
     def settings(self) -> Settings:
         values = {name: getattr(self, name) for name in Settings.__dataclass_fields__}
@@ -81,6 +86,7 @@ class BerthProvisioner(KernelProvisionerBase):
         return {**kwargs, "env": {}, "cmd": []}
 
     async def launch_kernel(self, cmd: List[str], **kwargs: Any) -> KernelConnectionInfo:
+        self._loop = asyncio.get_running_loop()
         try:
             await thread.do(self._launch())
         except (berth.BerthError, StartFailed, ValueError) as error:
@@ -110,7 +116,21 @@ class BerthProvisioner(KernelProvisionerBase):
         if session is None:
             session = Session(settings, self._key())
             await session.launch()
+        session.on_death.append(lambda _: self._tell_restarter())
         self._session = session
+
+    def _tell_restarter(self) -> None:
+        """Jupyter's server looks every three seconds whether its kernels live: it is told to look now. On our thread."""
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._poll_restarter)
+
+    def _poll_restarter(self) -> None:
+        restarter: Any = getattr(self.parent, "_restarter", None)
+        if getattr(restarter, "_pcallback", None) is None:
+            return  # There is none, or it is stopped.
+        looking = restarter.poll()
+        if inspect.isawaitable(looking):
+            self._looking = asyncio.ensure_future(looking)
 
     def _key(self) -> bytes:
         manager = self.parent

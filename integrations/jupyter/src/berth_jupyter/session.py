@@ -63,11 +63,12 @@ class Session:
         if self._burying is not None:
             await self._burying
         self._is_to_end = False
-        if self.container is not None and not await self.container.is_there():
+        is_gone = self.reason is not None and self.reason.container_is_gone
+        if self.container is not None and (is_gone or not await self.container.is_there()):
             container, self.container = self.container, None
             await container.leave()
         if self.container is None:
-            self.container = await Container.acquire(self.settings, self._detached_for)
+            self.container = await Container.acquire(self.settings, self._detached_for, again=self._kernel is not None)
         self._kernel = Kernel(self.container, self.settings, self.key, self.scheme)
         self._carriage = Carriage(self._kernel, self.key, self.scheme)
         try:
