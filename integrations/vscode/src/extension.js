@@ -52,7 +52,8 @@ async function activate(context) {
       if (event.affectsConfiguration("berth.languages")) void offer();
     }));
   await offer();
-  await running.restore((memory, place) => again(clients, running, channel, memory, place));
+  // Not waited for: a server that is not there must not hold up commands.
+  void running.restore((memory, place) => again(clients, running, channel, memory, place));
 }
 
 /** VS Code waits for this, though not long. */

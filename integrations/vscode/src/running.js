@@ -177,13 +177,16 @@ class Running {
    */
   async restore(show) {
     for (const memory of this.stored()) {
-      const secret = await this.context.secrets.get(secretOf(memory));
-      const isOld = Date.now() - memory.began > LONGEST_MS;
-      const result = secret === undefined || isOld ? "gone" : await show(memory, JSON.parse(secret));
-      // What is shown is remembered anew; what can't be asked about now may be there at the next reload.
-      if (result !== "unknown") this.enqueue(() => this.drop(memory));
+      try {
+        const secret = await this.context.secrets.get(secretOf(memory));
+        const isOld = Date.now() - memory.began > LONGEST_MS;
+        const result = secret === undefined || isOld ? "gone" : await show(memory, JSON.parse(secret));
+        // What is shown is remembered anew; what can't be asked about now may be there at the next reload.
+        if (result !== "unknown") this.enqueue(() => this.drop(memory));
+      } catch (error) {
+        this.log(`${memory.title}: can't be looked up: ${error instanceof Error ? error.message : error}`);
+      }
     }
-    await this.queue;
   }
 }
 

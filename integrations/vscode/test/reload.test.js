@@ -15,6 +15,9 @@ const { Host, extension, temporary, withHost, workspace } = require("./setup.js"
 
 const COUNT = "i=0; echo ready; while read -r word; do i=$((i + 1)); echo \"$i $word\"; [ \"$word\" = end ] && exit 7; done";
 
+/** The terminal that a reload brings back. */
+const broughtBack = (host) => host.until("a terminal", () => host.terminals[0]);
+
 /** All that is stored in the keychain. */
 const secretsOf = (host) => Object.values(host.persisted.secrets).flatMap((text) => Object.values(JSON.parse(text)))
   .filter((value) => typeof value === "string");
@@ -35,14 +38,14 @@ for (const eventFirst of [false, true]) {
     // More than once: it is remembered anew each time.
     for (const [number, word] of ["two", "three"].entries()) {
       host = await host.reload({ eventFirst });
-      const [terminal, ...others] = host.terminals;
-      assert.deepEqual(others, []);
+      const terminal = await broughtBack(host);
       assert.equal(terminal.name, "count.sh");
       // What it has written before is there again, and what is typed reaches it.
       await terminal.until(/1 one\r\n/);
       terminal.type(`${word}\r`);
       await terminal.until(new RegExp(`${number + 2} ${word}\\r\\n`));
-      await host.until("it is remembered", () => isRemembered(host));
+      await host.until("it is remembered, once", () => isRemembered(host) && host.persisted.workspaceState["berth.running"].length === 1);
+      assert.equal(host.terminals.length, 1);
       assert.ok(secretsOf(host).length >= 2);
       for (const secret of secretsOf(host)) assert.ok(!host.visible.includes(secret), "a secret is shown, logged or stored openly");
     }
@@ -67,7 +70,7 @@ test("a program runs on when the host of extensions is killed", async () => {
   child.kill("SIGKILL");
   await gone;
   await withHost({ workspace: folder, persisted: JSON.parse(fs.readFileSync(state, "utf8")) }, async (host) => {
-    const [terminal] = host.terminals;
+    const terminal = await broughtBack(host);
     await terminal.until(/1 before\r\n/);
     terminal.type("end\r");
     await terminal.until(/2 end\r\nberth: exit code 7 after/);
@@ -90,7 +93,7 @@ test("a program that has ended while the window was away shows its last line and
   assert.equal((await watched.wait()).exitCode, 5);
   client.close();
   host = await new Host({ extension, workspace: folder, persisted: host.persisted }).start();
-  await host.terminals[0].until(/started\r\n[^]*done\r\nberth: exit code 5 after/);
+  await (await broughtBack(host)).until(/started\r\n[^]*done\r\nberth: exit code 5 after/);
   host.terminals[0].dispose();
   await host.stop();
 });
@@ -100,8 +103,9 @@ test("what is gone after a reload is forgotten, and said in the log alone", asyn
   const place = { lease: "no-such-lease", execution: "none", keep: 1000, terminal: true };
   const persisted = { workspaceState: { "berth.running": [memory] }, secrets: { "berth.running.x": JSON.stringify(place) } };
   await withHost({ workspace: workspace(), persisted }, async (host) => {
+    await host.until("it is forgotten", () => host.persisted.workspaceState["berth.running"].length === 0);
+    await host.until("its key, too", () => Object.keys(host.persisted.secrets).length === 0);
     assert.deepEqual(host.terminals, []);
-    assert.deepEqual(host.persisted, { workspaceState: { "berth.running": [] }, secrets: {} });
     assert.deepEqual(host.messages, []);
     assert.match(host.logged.join("\n"), /old.py: ended while this window was away/);
   });
@@ -122,6 +126,27 @@ test("with berth.keep at 0 a program ends with its window", async () => {
   assert.ok(end.code === "NOT_FOUND" || end.cause === "cancelled", JSON.stringify(end));
   client.close();
   await host.stop();
+});
+
+test("what can't be asked about after a reload is said, and kept for the next one", async () => {
+  const memory = { id: "x", kind: "run", title: "far.py", server: "unix:/nonexistent/berth.sock", began: Date.now() };
+  const place = { lease: "some-lease", execution: "some", keep: 1000, terminal: true };
+  const persisted = { workspaceState: { "berth.running": [memory] }, secrets: { "berth.running.x": JSON.stringify(place) } };
+  await withHost({ workspace: workspace(), persisted }, async (host) => {
+    await host.until("a warning", () => host.messages[0]);
+    assert.match(host.messages[0].text, /^Berth: far.py can't be shown again: no Berth server at unix:/);
+    assert.equal(host.persisted.workspaceState["berth.running"].length, 1);
+    assert.ok(!host.visible.includes("some-lease"));
+  });
+});
+
+test("a program outlives berth.keep while its window is there", async () => {
+  const folder = workspace({ "long.sh": "echo ready; sleep 3; echo late" });
+  await withHost({ workspace: folder, settings: { "berth.keep": "1s" } }, async (host) => {
+    host.edit(path.join(folder, "long.sh"));
+    await host.command("berth.runFile");
+    await host.terminals[0].until(/ready\r\nlate\r\nberth: exit code 0/);
+  });
 });
 
 test("a lost connection is made again, and nothing is missing", async () => {
