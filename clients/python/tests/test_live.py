@@ -104,6 +104,28 @@ class Live(unittest.TestCase):
 
         asyncio.run(session())
 
+    def test_who_attaches_goes_on_with_the_input_where_others_left_it(self) -> None:
+        with berth.Client() as client, client.acquire() as lease:
+            first = lease.execute(["cat"], keep_stdin_open=True)
+            first.write("first\n")
+            second = lease.attach(first.id)
+            second.write("second\n")
+            second.close_stdin("third\n")
+            self.assertEqual(second.result().text, "first\nsecond\nthird\n")
+            first.result()
+
+        async def the_same() -> None:
+            async with berth.aio.Client() as client, await client.acquire() as lease:
+                first = lease.execute(["cat"], keep_stdin_open=True)
+                await first.write("first\n")
+                second = lease.attach(await first.id())
+                await second.write("second\n")
+                await second.close_stdin("third\n")
+                self.assertEqual((await second.result()).text, "first\nsecond\nthird\n")
+                await first.result()
+
+        asyncio.run(the_same())
+
     def test_the_benchmark_runs(self) -> None:
         self.assertRegex(self.output("bench.py", "20"), r"^run true: n 20  p50 \d+ us  p99 \d+ us\n$")
 

@@ -222,7 +222,7 @@ class Client:
         request: Message,
         watch: Watch,
         deadline: Optional[float],
-        input_offset: int = 0,
+        input_offset: Optional[int] = None,
         feed: Optional[Feed] = None,
     ) -> Execution:
         end = None if deadline is None else time.monotonic() + deadline

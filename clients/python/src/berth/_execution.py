@@ -133,7 +133,7 @@ class Execution(_Reader):
         call: StreamCall,
         watch: Watch,
         deadline: Optional[float],
-        input_offset: int,
+        input_offset: Optional[int],
         feed: Optional[Feed] = None,
     ) -> None:
         super().__init__(client, connection, call, watch, deadline)
@@ -222,6 +222,11 @@ class Execution(_Reader):
             for piece, more in parts:
                 if not piece and not end:
                     return
+                if self._input_offset is None:
+                    # Attached to, and others may have written: an empty piece at the beginning asks where the input stands.
+                    request = pool_pb2.InputRequest(lease=self._watch.lease, execution=execution)
+                    response = self._client.call("Input", request, pool_pb2.InputResponse, deadline=deadline)
+                    self._input_offset = response.offset
                 request = pool_pb2.InputRequest(
                     lease=self._watch.lease,
                     execution=execution,

@@ -180,7 +180,7 @@ class Lease:
         request = _requests.connect(
             self.token, port, unix, wait, timeout, idle_timeout, window or self._client._window
         )
-        stream = self._client._watch("Connect", request, Watch(self.token, request.window_bytes), None)
+        stream = self._client._watch("Connect", request, Watch(self.token, request.window_bytes), None, 0)
         stream._of = self
         return Socket(stream, ("127.0.0.1", port) if port is not None else os.fsdecode(unix or ""))
 

@@ -560,7 +560,7 @@ class Execution(_Reader):
         request: Message,
         watch: Watch,
         deadline: Optional[float],
-        input_offset: int = 0,
+        input_offset: Optional[int] = None,
         feed: Optional[Feed] = None,
     ) -> None:
         super().__init__(client, method, request, watch, deadline)
@@ -636,6 +636,11 @@ class Execution(_Reader):
             for piece, more in parts:
                 if not piece and not end:
                     return
+                if self._input_offset is None:
+                    # Attached to, and others may have written: an empty piece at the beginning asks where the input stands.
+                    request = pool_pb2.InputRequest(lease=self._watch.lease, execution=execution)
+                    response = await self._client.call("Input", request, pool_pb2.InputResponse, deadline=deadline)
+                    self._input_offset = response.offset
                 request = pool_pb2.InputRequest(
                     lease=self._watch.lease,
                     execution=execution,
@@ -866,7 +871,7 @@ class Lease:
         request = _requests.connect(
             self.token, port, unix, wait, timeout, idle_timeout, window or self._client._window
         )
-        stream = Execution(self._client, "Connect", request, Watch(self.token, request.window_bytes), None)
+        stream = Execution(self._client, "Connect", request, Watch(self.token, request.window_bytes), None, 0)
         stream._of = self
         try:
             await stream.id()
