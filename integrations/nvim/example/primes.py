@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Primes, and how far it has come: :BerthRun runs it all.
 import time
 

@@ -157,6 +157,15 @@ test("a trace is in the quickfix list, at the buffer's lines, with the error as 
   equal(vim.api.nvim_win_get_cursor(0)[1], 5)
 end)
 
+test("the example says how far it has come, and where it goes wrong", function()
+  edit(table.concat(vim.fn.readfile("example/primes.py"), "\n"), "python")
+  ran("BerthRun")
+  awaited("^  20 8 primes\n  40 12 primes\n  60 17 primes\n  80 22 primes\nTraceback")
+  equal(vim.tbl_map(function(item)
+    return { item.lnum, item.text }
+  end, vim.fn.getqflist()), { { 14, "NameError: name 'missing' is not defined" } })
+end)
+
 test("what is written to stderr is red, what has colours of its own is left as it is", function()
   edit("")
   local screen = screens.open("x", require("berth.config").options, false)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tmux import PLUGIN, Editor  # noqa: E402
 
-ROWS, COLUMNS = 28, 84
+ROWS, COLUMNS = 29, 84
 CELL_WIDTH, CELL_HEIGHT, MARGIN, SIZE = 9.03, 19, 10, 15
 FOREGROUND, BACKGROUND = "#d8dee9", "#1e222a"
 COLOURS = [
@@ -110,7 +110,7 @@ def main(target: str) -> None:
         editor.shows("average:")
         editor.command("BerthSession")
         editor.shows("a session is open")
-        for lines, what in (("2,4", "exit 0"), ("6,11", r"exit 0 · \d+\.\d+ s"), ("13", "✗ exit 1")):
+        for lines, what in (("3,5", "exit 0"), ("7,12", r"exit 0 · \d+\.\d+ s"), ("14", "✗ exit 1")):
             editor.command(f"{lines}BerthRun")
             editor.shows(what)
         editor.command("cc")
