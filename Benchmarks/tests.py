@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 
-from bench import alone, cli, containers, contexts, executions, plot, report, soak, storm, unread  # noqa: E402, F401: they register their steps
+from bench import alone, cli, connect, containers, contexts, executions, plot, report, soak, storm, unread  # noqa: E402, F401: they register their steps
 from bench.steps import STEPS, Results  # noqa: E402
 
 MIB = 1 << 20
