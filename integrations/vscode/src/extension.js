@@ -133,10 +133,13 @@ async function choose(running, what) {
 
 /** @param {BerthTerminal | undefined} pty */
 function reveal(pty) {
+  if (pty === undefined) return;
   for (const terminal of vscode.window.terminals) {
     const { creationOptions } = terminal;
-    if (pty !== undefined && "pty" in creationOptions && creationOptions.pty === pty) terminal.show();
+    if ("pty" in creationOptions && creationOptions.pty === pty) return terminal.show();
   }
+  // Terminals of tasks do not say whose they are.
+  void vscode.commands.executeCommand("workbench.action.terminal.focus");
 }
 
 /** @param {Clients} clients */

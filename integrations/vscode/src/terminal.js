@@ -13,6 +13,11 @@ const CTRL_C = "\x03";
 const dim = (/** @type {string} */ words) => `\x1b[2m${words}\x1b[0m`;
 const red = (/** @type {string} */ words) => `\x1b[31m${words}\x1b[0m`;
 const CLEAR = "\x1b[0m\x1b[H\x1b[2J\x1b[3J";
+/** What a program that was ended may have left: no cursor, reports of the mouse, marks around what is pasted. */
+const RESTORE = "\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l";
+const ALTERNATE = "\x1b[?1049";
+/** Answers of the terminal, reports of the mouse, keys that move: nobody wants to close anything with them. */
+const REPORT = /^\x1b[[\]PO]/;
 
 /**
  * @typedef {"run" | "task" | "shell"} Kind
@@ -41,7 +46,9 @@ class BerthTerminal {
     this.onDidWrite = this.written.event;
     this.onDidClose = this.closed.event;
     this.onDidChangeName = this.named.event;
-    this.writer = new Writer((text) => this.written.fire(text));
+    this.writer = new Writer((text) => this.write(text));
+    /** A program has the other screen, as editors do, on which nothing of ours would stay. */
+    this.isAlternate = false;
     /** @type {vscode.TerminalDimensions | undefined} */
     this.size = undefined;
     /** @type {Session | undefined} */
@@ -83,6 +90,7 @@ class BerthTerminal {
   /** @param {string} data */
   handleInput(data) {
     if (this.state === "ended") {
+      if (REPORT.test(data)) return;
       this.state = "closed";
       this.closed.fire(undefined);
       return;
@@ -155,11 +163,19 @@ class BerthTerminal {
     }
   }
 
+  /** The terminal as it was, where a program had it for itself. */
+  restore() {
+    this.writer.flush();
+    if (this.isAlternate) this.write(`${ALTERNATE}l`);
+    this.written.fire(RESTORE);
+  }
+
   /** The end, after the last line.
    * @param {import("./session.js").Outcome} outcome */
   show({ code, words, isFailure, time }) {
     const { kind, title } = this.job;
     this.running.log(`${title}: exit code ${code}${words === "" ? "" : `, ${words}`}`);
+    if (this.writer.convertsLines === false) this.restore();
     if (words !== "") this.writer.line(red(`berth: ${words}`));
     if (kind === "run" || isFailure && kind === "shell") {
       // Closed with 0, it would vanish, and what a short program has written with it.
@@ -172,6 +188,13 @@ class BerthTerminal {
     // A matcher sees whole lines only.
     this.writer.finish({ endsLine: kind === "task" || words !== "" });
     this.closed.fire(code);
+  }
+
+  /** @param {string} text */
+  write(text) {
+    const last = text.lastIndexOf(ALTERNATE);
+    if (last >= 0) this.isAlternate = text[last + ALTERNATE.length] === "h";
+    this.written.fire(text);
   }
 
   bell() {

@@ -37,7 +37,7 @@ test("1 000 programs of a millisecond: each has its last line and its exit code"
   const folder = workspace({ "a.sh": "" });
   const settings = { "berth.languages": { shellscript: "sh ${file}" } };
   const time = Date.now();
-  // Half of them in a terminal of the container, whose end of lines it makes itself, half through a pipe.
+  // Half of them in a terminal of the container, whose ends of lines it makes itself; the others through a pipe, or as tasks.
   const lane = async (terminal, count) => withHost({ workspace: folder, settings: { ...settings, "berth.terminal": terminal } }, async (host) => {
     for (let number = 0; number < count; number++) {
       const code = number % 256;
@@ -55,7 +55,16 @@ test("1 000 programs of a millisecond: each has its last line and its exit code"
     // One that took longer, on a busy machine, was remembered for that time.
     await host.until("all are forgotten", () => Object.keys(secrets).length === 0 && !workspaceState["berth.running"]?.length);
   });
-  await Promise.all([lane(true, 250), lane(true, 250), lane(false, 250), lane(false, 250)]);
+  const tasks = async (count) => withHost({ workspace: folder }, async (host) => {
+    for (let number = 0; number < count; number++) {
+      const command = `echo first; printf 'last ${number} €'; exit ${number % 256}`;
+      const task = await host.startTask({ type: "berth", command, files: [] });
+      await task.ended();
+      assert.deepEqual([task.text, task.exitCode, task.stairs], [`first\r\nlast ${number} €\r\n`, number % 256, 0]);
+      task.dispose();
+    }
+  });
+  await Promise.all([lane(true, 250), lane(true, 250), lane(false, 250), tasks(250)]);
   console.log(`1000 runs in ${Date.now() - time} ms`);
 });
 
@@ -205,6 +214,25 @@ test("a shell: what is typed, the window's size, its end", async () => {
     await terminal.until(/\n\r?sized\r\n/);
     terminal.type("exit\r");
     await terminal.ended();
+  });
+});
+
+test("a program that is ended gives the terminal back as it was, and what the terminal reports closes nothing", async () => {
+  const folder = workspace({ "full.sh": "printf '\\033[?1049h\\033[?25l\\033[?1000hfull screen'; sleep 600" });
+  await withHost({ workspace: folder }, async (host) => {
+    host.edit(path.join(folder, "full.sh"));
+    await host.command("berth.runFile");
+    const [terminal] = host.terminals;
+    await terminal.until(/full screen/);
+    await host.command("berth.cancel");
+    await terminal.until(/exit code 130/);
+    const rest = terminal.raw.slice(terminal.raw.indexOf("full screen"));
+    assert.ok(rest.indexOf("\x1b[?1049l") < rest.indexOf("berth: cancelled"), JSON.stringify(rest));
+    for (const mode of ["\x1b[?25h", "\x1b[?1000l"]) assert.ok(rest.includes(mode), JSON.stringify(rest));
+    for (const report of ["\x1b[?1;2c", "\x1b[<0;3;4M", "\x1bOA"]) terminal.type(report);
+    assert.equal(host.terminals.length, 1);
+    terminal.type("\x1b");
+    assert.equal(host.terminals.length, 0);
   });
 });
 

@@ -9,7 +9,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { test } = require("node:test");
 
-const { withHost, workspace } = require("./setup.js");
+const { Host, extension, withHost, workspace } = require("./setup.js");
 
 const example = path.join(__dirname, "../example");
 
@@ -153,6 +153,8 @@ test("a task that is ended by the user ends its program", async () => {
     const { pty } = terminal;
     const { lease, execution } = pty.session.place;
     const { client } = pty.session;
+    await host.command("berth.showRunning");
+    assert.deepEqual(host.opened, [{ command: "workbench.action.terminal.focus" }]);
     const watched = client.lease(lease).attach(execution);
     terminal.dispose();
     assert.equal((await watched.wait()).cause, "cancelled");
@@ -160,3 +162,21 @@ test("a task that is ended by the user ends its program", async () => {
     assert.equal(host.status.isShown, false);
   });
 });
+
+for (const eventFirst of [false, true]) {
+  test(`a task runs on while the window is reloaded, and is a plain terminal then (${eventFirst ? "event" : "close"} first)`, async () => {
+    let host = await new Host({ extension, workspace: workspace() }).start();
+    const task = await host.startTask({ type: "berth", label: "build", command: "echo ready; while [ ! -e go ]; do sleep 0.1; done; echo built" });
+    await task.until(/ready/);
+    const { lease } = task.pty.session.place;
+    host = await host.reload({ eventFirst });
+    const terminal = await host.until("a terminal", () => host.terminals[0]);
+    await terminal.until(/^ready\r\n/);
+    assert.equal(terminal.name, "build");
+    await terminal.pty.session.client.lease(lease).writeFile("/workspace/go", "");
+    await terminal.until(/^ready\r\nbuilt\r\nberth: exit code 0/);
+    assert.equal(terminal.stairs, 0);
+    terminal.dispose();
+    await host.stop();
+  });
+}

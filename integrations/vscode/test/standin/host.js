@@ -17,7 +17,7 @@ const { HostTerminal } = require("./terminal.js");
 const { Waiters, expect, known, strict } = require("./strict.js");
 
 const LANGUAGES = { ".py": "python", ".sh": "shellscript", ".js": "javascript", ".c": "c", ".cpp": "cpp", ".md": "markdown" };
-const KNOWN_COMMANDS = ["setContext", "workbench.action.openSettings"];
+const KNOWN_COMMANDS = ["setContext", "workbench.action.openSettings", "workbench.action.terminal.focus"];
 /** VS Code waits no longer for `deactivate`. */
 const DEACTIVATE_MS = 5000;
 const { Disposable, EventEmitter, TerminalExitReason, Uri } = types;
@@ -171,7 +171,7 @@ class Host {
     if (id === "setContext") {
       expect(this.manifest.contextKeys.has(args[0]), `no "when" of package.json asks for ${args[0]}`);
       this.contexts[args[0]] = args[1];
-    } else this.opened.push({ settings: args[0] });
+    } else this.opened.push(id === "workbench.action.openSettings" ? { settings: args[0] } : { command: id });
     return undefined;
   }
 
@@ -278,8 +278,8 @@ class Host {
   }
 
   /** A terminal of these options; its program starts later. */
-  open(options) {
-    const terminal = new HostTerminal(this, options, this.dimensions);
+  open(options, { isTask = false } = {}) {
+    const terminal = new HostTerminal(this, options, this.dimensions, isTask);
     this.terminals.push(terminal);
     this.waiters.changed();
     return terminal;
@@ -349,8 +349,7 @@ class Host {
   async startResolved(task) {
     this.#checkTask(task);
     const pty = await task.execution.callback(this.#resolved(task.definition));
-    const terminal = this.open({ name: task.name, pty });
-    terminal.isTask = true;
+    const terminal = this.open({ name: task.name, pty }, { isTask: true });
     terminal.problems = () => task.problemMatchers.flatMap((name) => problems(this.manifest.matchers.get(name), terminal.lines, this.workspace));
     return terminal;
   }

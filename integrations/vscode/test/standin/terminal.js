@@ -27,7 +27,7 @@ class HostTerminal {
   exitCode = undefined;
   closeCalls = 0;
 
-  constructor(host, options, dimensions) {
+  constructor(host, options, dimensions, isTask) {
     known("the options of a terminal", options, ["name", "pty", "iconPath"]);
     expect(typeof options.name === "string", "a terminal has a name");
     for (const name of [...METHODS, ...EVENTS]) expect(typeof options.pty[name] === "function", `a Pseudoterminal has ${name}`);
@@ -35,6 +35,7 @@ class HostTerminal {
       expect(["undefined", type].includes(typeof options.pty[name]), `${name} of a Pseudoterminal is a ${type}`);
     }
     this.#host = host;
+    this.isTask = isTask;
     this.name = options.name;
     this.pty = options.pty;
     this.options = Object.freeze(options);
@@ -42,7 +43,8 @@ class HostTerminal {
     this.exitStatus = undefined;
     this.shown = 0;
     this.api = strict("Terminal", {
-      name: this.name, creationOptions: this.options,
+      // That of a task does not tell its Pseudoterminal.
+      name: this.name, creationOptions: isTask ? Object.freeze({ name: this.name }) : this.options,
       get exitStatus() {
         return self.exitStatus;
       },
