@@ -247,7 +247,8 @@ let package = Package(
             name: "BerthTests",
             dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),
         .testTarget(
-            name: "ModelToolsTests", dependencies: ["ModelTools", "Berth", "BerthSchema"], swiftSettings: strict),
+            name: "ModelToolsTests", dependencies: ["ModelTools", "Berth", "BerthSchema", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "LoadTestTests",
             dependencies: [

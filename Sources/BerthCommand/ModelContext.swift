@@ -38,7 +38,7 @@ struct ModelContext: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Time-out of code and commands whose call sets none: 250ms, 5s, 2m (default: 60s).", valueName: "time"),
+            "Time-out of code and commands whose call sets none: 250ms, 5s, 2m (default: 50s).", valueName: "time"),
         transform: DurationArgument.init(parsing:))
     var timeout: DurationArgument?
 
@@ -95,7 +95,7 @@ struct ModelContext: AsyncParsableCommand {
 
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
         let output = OutputQueue(STDOUT_FILENO) { end.yield() }
-        let model = ModelServer(settings, client: client, output: output) { printError("mcp: \($0)") }
+        let model = ModelServer(settings, client: client, output: output) { ModelContext.log($0) }
         let signals = [SIGTERM, SIGINT, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number)
@@ -110,7 +110,7 @@ struct ModelContext: AsyncParsableCommand {
             do {
                 _ = try await client.hello(client: "berth-mcp")
             } catch {
-                printError("mcp: \(error); calls will try again")
+                ModelContext.log("\(error); calls will try again")
             }
         }
         for await _ in ends { break }
@@ -118,5 +118,13 @@ struct ModelContext: AsyncParsableCommand {
         await output.drain(for: Self.drainTime)
         // A thread may still be blocked by a client that does not read.
         withExtendedLifetime(signals) { Glibc.exit(0) }
+    }
+
+    /// Prints a line for people, unless nobody reads: a host that never looks at stderr must not hold everything up.
+    private static func log(_ line: String) {
+        var room = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        // A pipe that can be written to has room for 4096 bytes at least.
+        guard poll(&room, 1, 0) == 1, room.revents & Int16(POLLOUT) != 0 else { return }
+        printError("mcp: \(line.prefix(1000))")
     }
 }

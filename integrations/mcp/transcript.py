@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what a model host sees into a page: transcript.py --write PAGE, or compares it: --check PAGE
 
-Between the two marks of the page stand a conversation's calls and results, made by a real `berth mcp`. What differs each time
-(ids, durations) has a fixed value there.
+Between the two marks of the page are the calls and results of a conversation with a real `berth mcp`. What differs each
+time (ids, durations) has a fixed value there.
 """
 
 from __future__ import annotations

@@ -29,6 +29,9 @@ final class Call: Sendable {
 
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
+    /// Returns when it has ended.
+    func end() async { await state.withLock { $0.task }?.value }
+
     func runs(as task: Task<Void, Never>) { state.withLock { $0.task = task } }
 
     /// From now on, cancelling the call ends this execution.

@@ -128,6 +128,8 @@ extension ModelServer {
             case (.runCommand(let line, _, let timeout), _):
                 var command = Command(shell: line)
                 command.timeout = timeout ?? settings.timeout
+                // A server that a model starts with "&" is there for its next commands.
+                command.keepsBackground = session != nil
                 let execution =
                     session.map { client.execute(command, in: $0.lease) }
                     ?? client.execute(command, pool: settings.pool)

@@ -165,6 +165,7 @@ extension ModelServer {
         Task { [client] in
             await withTaskGroup { group in
                 for (_, session) in sessions { group.addTask { try? await client.release(session.lease) } }
+                for call in calls { group.addTask { await call.end() } }
             }
             step.yield()
         }

@@ -10,8 +10,9 @@ package struct ModelServerSettings: Sendable {
     package var sessionIdleTime = Duration.seconds(15 * 60)
     /// Maximum number of calls that are under way.
     package var maxCalls = 16
-    /// Time-out of code and commands whose call sets none.
-    package var timeout = Duration.seconds(60)
+    /// Time-out of code and commands whose call sets none: a little less than the 60 s after which many hosts give up, and
+    /// then show their model nothing of what was printed.
+    package var timeout = Duration.seconds(50)
     /// Maximum bytes of a message.
     package var maxMessage = 4 << 20
     /// The version that clients are told.

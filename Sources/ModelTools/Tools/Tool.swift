@@ -68,8 +68,9 @@ package enum Tool: String, Sendable, CaseIterable {
         case .runCommand:
             """
             Run a command line with /bin/sh in a Linux container, in /workspace. Returns its output and exit code. With \
-            `session`, it sees the session's files, but `cd` and `export` do not last beyond the call. Without it, it \
-            runs in a fresh container that is thrown away afterwards.
+            `session`, it sees the session's files, and programs started with & go on until the session ends, but `cd` \
+            and `export` do not last beyond the call. Without it, it runs in a fresh container that is thrown away \
+            afterwards.
             """
         case .startSession:
             """

@@ -168,11 +168,23 @@ async def a_session_has_an_interpreter_for_each_language(client: Client) -> None
 
 
 @scenario
+async def what_a_command_leaves_in_the_background_goes_on_in_a_session(client: Client) -> None:
+    session = await client.session()
+    command = "(sleep .5; echo later > note) >/dev/null 2>&1 & echo started"
+    case.assertEqual((await client.call("run_command", command=command, session=session)).text, "started")
+    command = "until [ -s note ]; do sleep .05; done; cat note"
+    result = await client.call("run_command", command=command, session=session)
+    case.assertEqual(result.text, "later")
+    await client.call("end_session", session=session)
+
+
+@scenario
 async def sessions_are_apart(client: Client) -> None:
     one, other = await client.session(), await client.session()
     case.assertNotEqual(one, other)
     await client.call("run_code", code="secret = 1; open('/tmp/secret', 'w').close()", session=one)
-    result = await client.call("run_code", code="import os; 'secret' in globals() or os.path.exists('/tmp/secret')", session=other)
+    code = "import os; 'secret' in globals() or os.path.exists('/tmp/secret')"
+    result = await client.call("run_code", code=code, session=other)
     case.assertEqual(result.structured["value"], "False")
     for session in (one, other):
         await client.call("end_session", session=session)
@@ -294,7 +306,8 @@ async def files_are_written_read_and_listed(client: Client) -> None:
 @scenario
 async def long_and_binary_files_are_read_in_parts(client: Client) -> None:
     session = await client.session()
-    await client.call("run_command", command="yes é | head -c 200000 > long; head -c 300 /dev/zero > zeros", session=session)
+    command = "yes é | head -c 200000 > long; head -c 300 /dev/zero > zeros"
+    await client.call("run_command", command=command, session=session)
     result = await client.call("read_file", session=session, path="long", length=1000)
     # 1000 bytes end within a character.
     case.assertEqual(result.structured["bytes"], 999)

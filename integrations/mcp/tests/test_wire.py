@@ -8,12 +8,19 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
 from typing import Any
 
 from .wire import BERTH, META, PATIENCE, Host, eventually, kill_container, leased, processes, text
+
+
+def list_tools(number: int) -> bytes:
+    """A request with a long answer."""
+    request = {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": {"_meta": META}}
+    return json.dumps(request).encode() + b"\n"
 
 
 class WireTest(unittest.TestCase):
@@ -77,7 +84,7 @@ class EndTests(WireTest):
 class BoundTests(WireTest):
     def test_a_host_that_does_not_read_is_read_no_further_and_others_are_not_held_up(self) -> None:
         host = Host(reads=False)
-        request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}).encode() + b"\n"
+        request = list_tools(1)
         os.set_blocking(host.process.stdin.fileno(), False)
         sent, quiet = 0, time.monotonic()
         # Until nothing has been taken for a second.
@@ -99,12 +106,8 @@ class BoundTests(WireTest):
     def test_a_host_that_reads_again_gets_every_answer(self) -> None:
         with Host(reads=False) as host:
             count = 2000
-            requests = b"".join(
-                json.dumps({"jsonrpc": "2.0", "id": n, "method": "tools/list", "params": {"_meta": META}}).encode() + b"\n"
-                for n in range(count))
+            requests = b"".join(list_tools(number) for number in range(count))
             writer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=host.process.stdin)
-            import threading
-
             threading.Thread(target=writer.communicate, args=(requests,), daemon=True).start()
             time.sleep(0.5)
             host.read()
@@ -153,6 +156,15 @@ class BoundTests(WireTest):
             self.assertIn("has ended: it had no call for 1s. Call start_session", text(result))
 
 
+    def test_a_host_that_does_not_read_stderr_holds_nothing_up(self) -> None:
+        # Its pipe is full after some hundred lines.
+        with Host(reads_errors=False) as host:
+            for number in range(3000):
+                host.send({"jsonrpc": "2.0", "id": number + 1000, "method": "m" * 90})
+            self.assertEqual(host.answer(3999)["error"]["code"], -32601)
+            self.assertEqual(text(host.call("run_code", code="1")), "[value]\n1")
+
+
 class ProtocolTests(WireTest):
     def test_stdout_has_whole_messages_and_nothing_else(self) -> None:
         with Host() as host:
@@ -186,7 +198,8 @@ class ProtocolTests(WireTest):
     def test_a_cancelled_call_is_never_answered(self) -> None:
         with Host() as host:
             session = host.session()
-            request = host.begin_call("run_code", code="import time\nwhile True: time.sleep(.01)", session=session, token=5)
+            code = "import time\nwhile True: time.sleep(.01)"
+            request = host.begin_call("run_code", token=5, code=code, session=session)
             waiting = host.begin_call("run_code", code="print('never')", session=session)
             time.sleep(0.3)
             for cancelled in (waiting, request, request, 12345):
@@ -250,6 +263,19 @@ class ServerTests(WireTest):
                 finally:
                     stop(server, signal.SIGTERM)
 
+    def test_a_session_outlives_the_time_of_an_unused_lease(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            address = f"unix:{folder}/berth.sock"
+            server = start(address, folder, "--lease", "1s")
+            try:
+                with Host(server=address) as host:
+                    session = host.session()
+                    host.call("run_code", code="x = 1", session=session)
+                    time.sleep(3)
+                    self.assertEqual(text(host.call("run_code", code="x", session=session)), "[value]\n1")
+            finally:
+                stop(server, signal.SIGTERM)
+
     def test_an_unknown_pool_is_told_with_where_it_is_set(self) -> None:
         with Host("--pool", "nope") as host:
             result = host.call("run_command", command="true")
@@ -268,10 +294,10 @@ class ServerTests(WireTest):
                 self.assertIn("the container went away", text(host.call(tool, session=session)))
 
 
-def start(address: str, folder: str) -> "subprocess.Popen[str]":
+def start(address: str, folder: str, *flags: str) -> "subprocess.Popen[str]":
     server = subprocess.Popen(
         [BERTH, "serve", "--runtime", "runc", "--listen", address, "--instance", f"mcp{os.getpid()}", "--state-dir",
-         f"{folder}/state", "--size", "2", "--log-level", "warning", "--drain-time", "1s"],
+         f"{folder}/state", "--size", "2", "--log-level", "warning", "--drain-time", "1s", *flags],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     line = server.stdout.readline()

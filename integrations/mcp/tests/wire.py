@@ -27,7 +27,14 @@ META = {
 class Host:
     """A process `berth mcp`, and the messages between it and this one."""
 
-    def __init__(self, *flags: str, version: Optional[str] = "2025-11-25", reads: bool = True, server: Optional[str] = None):
+    def __init__(
+        self,
+        *flags: str,
+        version: Optional[str] = "2025-11-25",
+        reads: bool = True,
+        reads_errors: bool = True,
+        server: Optional[str] = None,
+    ) -> None:
         address = server or os.environ["BERTH_SERVER"]
         self.process = subprocess.Popen(
             [BERTH, "mcp", "--server", address, *flags],
@@ -39,7 +46,8 @@ class Host:
         self._messages: "queue.Queue[Optional[Any]]" = queue.Queue()
         self._kept: List[Any] = []
         self._next = 0
-        threading.Thread(target=self._read_errors, daemon=True).start()
+        if reads_errors:
+            threading.Thread(target=self._read_errors, daemon=True).start()
         if reads:
             self.read()
         self.version = version
