@@ -96,6 +96,13 @@ async def test_without_a_timeout_a_program_has_longer_than_the_servers_minute(op
         await sandbox.exec(["sleep", "100"])
 
 
+def stop(process: int) -> None:
+    """Returns when all of its threads stand."""
+    os.kill(process, signal.SIGSTOP)
+    _, status = os.waitpid(process, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+
+
 async def test_a_command_is_retried_when_the_server_gives_no_answer(
     server: Any, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +120,7 @@ async def test_a_command_is_retried_when_the_server_gives_no_answer(
 
     handler = GoesOn()
     _sandbox.logger.addHandler(handler)
-    os.kill(process, signal.SIGSTOP)
+    stop(process)
     try:
         result = await sandbox.exec(["echo", "answered"], timeout=1)
     finally:
@@ -128,7 +135,7 @@ async def test_without_retries_no_answer_is_a_timeout(
 ) -> None:
     monkeypatch.setattr(_sandbox, "SLACK", 0.5)
     sandbox = await opened()
-    os.kill(server._process.pid, signal.SIGSTOP)
+    stop(server._process.pid)
     try:
         with pytest.raises(TimeoutError, match="no answer"):
             await sandbox.exec(["echo"], timeout=1, timeout_retry=False)
