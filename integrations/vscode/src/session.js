@@ -7,6 +7,8 @@
 const RETRY_MS = 500;
 /** Input that the program has not taken. */
 const MOST_INPUT = 1 << 20;
+/** A lease without a program, while its files are copied, must not end at once, however short a program is to be kept. */
+const LEAST_TTL_MS = 30_000;
 /** Between TERM and KILL of what is cancelled. */
 const CANCEL_GRACE_MS = 2000;
 
@@ -87,7 +89,7 @@ class Session {
     return this.conclude(began, async () => {
       const { signal } = this.beginning;
       this.lease = await this.client.acquire({
-        pool: plan.pool, wait: plan.wait, signal, ...(plan.keep > 0 ? { detached: true, ttl: plan.keep } : {}),
+        pool: plan.pool, wait: plan.wait, signal, ...(plan.keep > 0 ? { detached: true, ttl: Math.max(plan.keep, LEAST_TTL_MS) } : {}),
       });
       await this.upload(plan.files, signal);
       signal.throwIfAborted();
