@@ -10,7 +10,7 @@ const { Clients } = require("./clients.js");
 const { fileJob, shellJob } = require("./jobs.js");
 const { WorkspaceLinks } = require("./links.js");
 const { Running } = require("./running.js");
-const { isBerthError } = require("./session.js");
+const { isBerthError, wordsOf } = require("./session.js");
 const { SettingError, knownLanguages, readSettings } = require("./settings.js");
 const { BerthTasks, TYPE } = require("./tasks.js");
 const { BerthTerminal } = require("./terminal.js");
@@ -71,7 +71,7 @@ async function telling(channel, body) {
   try {
     return await body();
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = wordsOf(error);
     channel.error(words);
     const setting = error instanceof SettingError ? error.setting : undefined;
     void vscode.window.showErrorMessage(`Berth: ${words}`, ...(setting === undefined ? [] : ["Open Settings"])).then((answer) => {
@@ -172,7 +172,7 @@ async function again(clients, running, channel, memory, place) {
       channel.info(`${memory.title}: ended while this window was away, and is no longer kept`);
       return "gone";
     }
-    const words = error instanceof Error ? error.message : String(error);
+    const words = wordsOf(error);
     channel.warn(`${memory.title}: can't be shown again: ${words}`);
     void vscode.window.showWarningMessage(`Berth: ${memory.title} can't be shown again: ${words}`);
     return "unknown";

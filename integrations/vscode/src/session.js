@@ -138,7 +138,7 @@ class Session {
     } catch (error) {
       outcome = this.isCancelled
         ? { code: 130, words: "cancelled", isFailure: false }
-        : { code: 125, words: error instanceof Error ? error.message : String(error), isFailure: true };
+        : { code: 125, words: wordsOf(error), isFailure: true };
     }
     this.isEnded = true;
     // The terminal does not wait for it; what can't be released ends with its time.
@@ -271,6 +271,13 @@ function isBerthError(error) {
   return error instanceof Error && error.name === "BerthError";
 }
 
+/** What went wrong, for the user: the client's advice names the variable of the environment, where here is a setting.
+ * @param {unknown} error */
+function wordsOf(error) {
+  const words = error instanceof Error ? error.message : String(error);
+  return words.replace("name another with BERTH_SERVER", "name another in the setting berth.server");
+}
+
 /** @param {import("berth").End} end @returns {Omit<Outcome, "time">} */
 function outcomeOf(end) {
   const words = end.message;
@@ -294,4 +301,4 @@ function outcomeOf(end) {
   }
 }
 
-module.exports = { Session, isBerthError, outcomeOf };
+module.exports = { Session, isBerthError, wordsOf };

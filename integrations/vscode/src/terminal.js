@@ -6,7 +6,7 @@
 
 const vscode = require("vscode");
 
-const { Session } = require("./session.js");
+const { Session, wordsOf } = require("./session.js");
 const { Writer } = require("./writer.js");
 
 const CTRL_C = "\x03";
@@ -156,8 +156,7 @@ class BerthTerminal {
       if (job.attach === undefined) throw new Error("a job without a program");
       return await this.session.attach(job.attach.place, job.attach.heldFrom, this.size);
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
-      return { code: 125, words, isFailure: true, time: 0 };
+      return { code: 125, words: wordsOf(error), isFailure: true, time: 0 };
     } finally {
       this.session = undefined;
     }
