@@ -17,26 +17,25 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
     case unix(path: String)
 
     /// `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback) or `unix:PATH`.
-    /// - Throws: `BerthError` with the code `invalidArgument`; its message says what was wrong and what would be right.
+    /// - Throws: `BerthError` with the code `invalidArgument`; its message says what an address is.
     public init(_ text: String) throws(BerthError) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)
             if path.hasPrefix("//") { path = path.dropFirst(2) }
-            guard !path.isEmpty else { throw ServerAddress.malformed(text, "no path follows \"unix:\"") }
+            guard !path.isEmpty else { throw ServerAddress.malformed(text) }
             self = .unix(path: String(path))
             return
         }
-        guard let colon = text.lastIndex(of: ":") else {
-            throw ServerAddress.malformed(text, "no \":PORT\" at its end")
-        }
+        guard !text.contains("://") else { throw ServerAddress.malformed(text, "a URL, not an address") }
+        guard let colon = text.lastIndex(of: ":") else { throw ServerAddress.malformed(text) }
         var host = text[..<colon]
         guard let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port) else {
-            throw ServerAddress.malformed(text, "the port is not a number from 0 to 65535")
+            throw ServerAddress.malformed(text)
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {
-            throw ServerAddress.malformed(text, "an IPv6 address stands in brackets")
+            throw ServerAddress.malformed(text)
         }
         self = .tcp(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
     }
@@ -48,11 +47,10 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
         return try ServerAddress(String(cString: text))
     }
 
-    private static func malformed(_ text: String, _ why: String) -> BerthError {
+    private static func malformed(_ text: String, _ what: String = "not an address") -> BerthError {
         BerthError(
             .invalidArgument,
-            "\"\(text)\" is not an address: \(why); write HOST:PORT, for example 127.0.0.1:7411, or unix:/path/to/socket"
-        )
+            "\"\(text)\" is \(what): use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket")
     }
 
     public var description: String {

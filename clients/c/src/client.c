@@ -7,36 +7,36 @@
 #include <string.h>
 #include <sys/un.h>
 
+static int malformed(const char *text, const char *what, berth_error *error) {
+    return fail(error, BERTH_INVALID_ARGUMENT,
+                "\"%.100s\" is %s: use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket", text,
+                what);
+}
+
 static int set_address(berth_client *client, const char *text, berth_error *error) {
-    static const char help[] = "write HOST:PORT, for example 127.0.0.1:7411, or unix:/path/to/socket";
     if (strncmp(text, "unix:", 5) == 0) {
         const char *path = text + 5;
         if (strncmp(path, "//", 2) == 0) path += 2;
-        if (!*path) return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is no address: no path follows \"unix:\"", text);
+        if (!*path) return malformed(text, "not an address", error);
         if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) {
             return fail(error, BERTH_INVALID_ARGUMENT, "the path of \"%.100s\" is too long for a socket", text);
         }
         client->path = copy_string(path);
         return client->path ? 0 : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
     }
-    const char *scheme = strstr(text, "://");
-    if (scheme) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is a URL, and Berth does not speak %.*s: %s", text,
-                    (int)(scheme - text), text, help);
-    }
+    if (strstr(text, "://")) return malformed(text, "a URL, not an address", error);
     const char *colon = strrchr(text, ':');
     char *end;
     long port = colon ? strtol(colon + 1, &end, 10) : -1;
     if (!colon || end == colon + 1 || *end || port < 0 || port > 65535) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is no address: no \":PORT\" at its end; %s", text, help);
+        return malformed(text, "not an address", error);
     }
     size_t size = (size_t)(colon - text);
     if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
         text++;
         size -= 2;
     } else if (memchr(text, ':', size)) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "\"%s\" is no address: an IPv6 address stands in brackets; %s", text,
-                    help);
+        return malformed(text, "not an address", error);
     }
     client->host = size > 0 ? strndup(text, size) : copy_string("127.0.0.1");
     client->port = copy_string(colon + 1);

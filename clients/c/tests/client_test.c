@@ -233,7 +233,7 @@ static void a_unix_socket_is_an_address(void) {
     rmdir(folder);
 }
 
-static void what_is_no_address_is_refused(void) {
+static void what_is_not_an_address_is_refused(void) {
     static const char *const bad[] = {"localhost", "unix:", "::1:7411", "host:", "host:70000", "host:1x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         berth_error error = {0};
@@ -302,7 +302,7 @@ const test client_tests[] = {
     {"a connection that ended while nobody looked is not used", a_connection_that_ended_unseen_is_not_used},
     {"connecting gives up in time", connecting_gives_up_in_time},
     {"a unix socket is an address", a_unix_socket_is_an_address},
-    {"what is no address is refused", what_is_no_address_is_refused},
+    {"what is not an address is refused", what_is_not_an_address_is_refused},
     {"a token goes with every call", a_token_goes_with_every_call},
     {"a callback must not wait", a_callback_must_not_wait},
     {NULL, NULL},

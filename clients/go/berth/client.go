@@ -11,6 +11,7 @@ import (
 	"math/rand"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -83,23 +84,26 @@ func New(address string, options Options) (*Client, error) {
 	if path := strings.TrimPrefix(address, "unix:"); path != address {
 		c.network, c.address = "unix", strings.TrimPrefix(path, "//")
 		if c.address == "" {
-			return nil, newError(InvalidArgument, "%q is no address: no path follows \"unix:\"", address)
+			return nil, malformed(address, "not an address")
 		}
 		return c, nil
 	}
-	if parts := strings.SplitN(address, "://", 2); len(parts) == 2 {
-		return nil, newError(InvalidArgument, "%q is a URL, and Berth does not speak %s: write HOST:PORT, for example %s",
-			address, parts[0], defaultAddress)
+	if strings.Contains(address, "://") {
+		return nil, malformed(address, "a URL, not an address")
 	}
 	host, port, err := net.SplitHostPort(address)
-	if err != nil || port == "" {
-		return nil, newError(InvalidArgument,
-			"%q is no address: write HOST:PORT, for example %s, or unix:/path/to/socket", address, defaultAddress)
+	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
+		return nil, malformed(address, "not an address")
 	}
 	if host == "" {
 		c.address = net.JoinHostPort("127.0.0.1", port)
 	}
 	return c, nil
+}
+
+func malformed(address, what string) *Error {
+	return newError(InvalidArgument,
+		"%q is %s: use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket", address, what)
 }
 
 // Dial makes a client and connects it, so that a server that is not there shows at once.

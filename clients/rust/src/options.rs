@@ -91,37 +91,35 @@ pub(crate) enum Address {
     Unix(String),
 }
 
+const USE: &str = "use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket";
+
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Address> {
-        let malformed = |why: &str| {
-            Err(Error::InvalidArgument(
-                format!(
-                "{text:?} is no address: {why}; write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:/path/to/socket"
-            )
-                .into(),
-            ))
+        let malformed = || {
+            let what = if text.contains("://") { "a URL, not an address" } else { "not an address" };
+            Err(Error::InvalidArgument(format!("{text:?} is {what}: {USE}").into()))
         };
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             return match path {
-                "" => malformed("no path follows \"unix:\""),
+                "" => malformed(),
                 path => Ok(Address::Unix(path.into())),
             };
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return malformed(&format!("it is a URL, and Berth does not speak {scheme}"));
+        if text.contains("://") {
+            return malformed();
         }
         let (host, port) = match text.rsplit_once(':') {
             Some(parts) => parts,
-            None => return malformed("no \":PORT\" at its end"),
+            None => return malformed(),
         };
         let port = match port.parse() {
             Ok(port) => port,
-            Err(_) => return malformed("the port is not a number from 0 to 65535"),
+            Err(_) => return malformed(),
         };
         let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(host) => host,
-            None if host.contains(':') => return malformed("an IPv6 address stands in brackets"),
+            None if host.contains(':') => return malformed(),
             None if host.is_empty() => "127.0.0.1",
             None => host,
         };

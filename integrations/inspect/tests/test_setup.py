@@ -58,7 +58,7 @@ async def test_a_task_without_a_server_is_told_how_to_start_one() -> None:
 async def test_an_address_that_is_none_is_named() -> None:
     with pytest.raises(PrerequisiteError) as caught:
         await BerthSandboxEnvironment.task_init("startup", BerthSandboxConfig(server="nowhere"))
-    assert "'nowhere'" in str(caught.value.message)
+    assert '"nowhere" is not an address' in str(caught.value.message)
 
 
 async def test_a_task_with_an_unknown_pool_is_told_which_there_are(server: Any) -> None:

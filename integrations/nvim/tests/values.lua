@@ -146,7 +146,7 @@ test("setup names the option that is wrong, and changes nothing then", function(
   config.set({ pool = "before" })
   for words, options in pairs({
     ["no option sever; there are cwd, env, languages, pool"] = { sever = "x" }, ["no option window.hight"] = { window = { hight = 1 } },
-    ['server must be an address: "localhost" is no address'] = { server = "localhost" }, ["window must be a table"] = { window = 15 },
+    ['server must be an address: "localhost" is not an address'] = { server = "localhost" }, ["window must be a table"] = { window = 15 },
     ["timeout must be whole seconds, 1 to 86400; it is %-1"] = { timeout = -1 }, ["quickfix must be true or false"] = { quickfix = 1 },
     ["window.position must be one of below, above"] = { window = { position = "under" } }, ["env must be a table"] = { env = { A = 1 } },
     ["languages must be a table: by file type"] = { languages = { python = 1 } }, ["takes a table of options"] = "pool",

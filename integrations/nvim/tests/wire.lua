@@ -174,7 +174,7 @@ test("addresses are read as the other clients read them", function()
   for _, bad in ipairs({ "host", "host:0", "host:65536", "unix:", "a:b:1", "", 7 }) do
     local found, problem = addresses.parse(bad)
     equal(found, nil)
-    matches(problem, "HOST:PORT or unix:PATH")
+    matches(problem, "use HOST:PORT, such as 127%.0%.0%.1:7411 or %[::1%]:7411, or unix:/path/to/socket")
   end
-  matches(select(2, addresses.parse("http://host:80/x")), 'does not speak http: say "host:80"')
+  matches(select(2, addresses.parse("http://host:80/x")), '"http://host:80/x" is a URL, not an address: use HOST:PORT')
 end)

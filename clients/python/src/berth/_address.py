@@ -7,6 +7,7 @@ import os
 from typing import NamedTuple, Optional
 
 DEFAULT = "127.0.0.1:7411"
+USE = "use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket"
 
 
 class Address(NamedTuple):
@@ -25,19 +26,21 @@ class Address(NamedTuple):
 def parse(text: Optional[str]) -> Address:
     """``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``; None is ``BERTH_SERVER``, else the default."""
     if text is not None and not isinstance(text, str):
-        raise TypeError(f"address must be a str, not {type(text).__name__}: HOST:PORT or unix:PATH")
+        raise TypeError(f"address must be a str, not {type(text).__name__}: {USE}")
     if text is None:
         text = os.environ.get("BERTH_SERVER") or DEFAULT
     if text.startswith("unix:"):
         if len(text) == len("unix:"):
-            raise ValueError(f"{text!r} names no socket: unix:PATH")
+            raise ValueError(f'"{text}" is not an address: {USE}')
         return Address("", 0, text[len("unix:") :])
-    scheme, is_url, rest = text.partition("://")
-    if is_url:
-        raise ValueError(f"{text!r} is a URL, and Berth does not speak {scheme}: say {rest.rstrip('/') or DEFAULT!r}")
+    if "://" in text:
+        raise ValueError(f'"{text}" is a URL, not an address: {USE}')
     host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    if is_bracketed:
         host = host[1:-1]
+    elif ":" in host:
+        host = ""
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} is no address: HOST:PORT or unix:PATH")
+        raise ValueError(f'"{text}" is not an address: {USE}')
     return Address(host, int(port), None)

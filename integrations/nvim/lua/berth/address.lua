@@ -3,6 +3,7 @@
 local M = {}
 
 M.DEFAULT = "127.0.0.1:7411"
+local USE = "use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket"
 
 -- `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH` → { host, port } or { path }; or nil and what is wrong. Without text: the
 -- environment's BERTH_SERVER, else the default.
@@ -12,15 +13,14 @@ function M.parse(text)
     text = text ~= "" and text or M.DEFAULT
   end
   if type(text) ~= "string" then
-    return nil, "an address is text, HOST:PORT or unix:PATH, and not a " .. type(text)
+    return nil, ("an address is text, not a %s: %s"):format(type(text), USE)
   end
   local path = text:match("^unix:(.+)$")
   if path then
     return { path = path }
   end
-  local scheme, rest = text:match("^(%w+)://([^/]*)")
-  if scheme then
-    return nil, ("%q is a URL, and Berth does not speak %s: say %q"):format(text, scheme, rest)
+  if text:find("://", 1, true) then
+    return nil, ('"%s" is a URL, not an address: %s'):format(text, USE)
   end
   local host, port = text:match("^%[([^%]]+)%]:(%d+)$")
   if host == nil then
@@ -28,7 +28,7 @@ function M.parse(text)
   end
   port = tonumber(port)
   if host == nil or host == "unix" or port < 1 or port > 65535 then
-    return nil, ("%q is no address: HOST:PORT or unix:PATH"):format(text)
+    return nil, ('"%s" is not an address: %s'):format(text, USE)
   end
   return { host = host, port = port }
 end

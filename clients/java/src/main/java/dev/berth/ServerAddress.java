@@ -25,36 +25,35 @@ sealed interface ServerAddress {
         if (text.startsWith("unix:")) {
             String path = text.substring(text.startsWith("unix://") ? 7 : 5);
             if (path.isEmpty()) {
-                throw malformed(text, "no path follows \"unix:\"");
+                throw malformed(text, "not an address");
             }
             return new Unix(path);
         }
-        int scheme = text.indexOf("://");
-        if (scheme >= 0) {
-            throw malformed(text, "it is a URL, and Berth does not speak " + text.substring(0, scheme));
+        if (text.contains("://")) {
+            throw malformed(text, "a URL, not an address");
         }
         int colon = text.lastIndexOf(':');
         if (colon < 0) {
-            throw malformed(text, "no \":PORT\" at its end");
+            throw malformed(text, "not an address");
         }
         String host = text.substring(0, colon);
         String digits = text.substring(colon + 1);
         int port = digits.matches("[0-9]{1,5}") ? Integer.parseInt(digits) : -1;
         if (port < 0 || port > 65535) {
-            throw malformed(text, "the port is not a number from 0 to 65535");
+            throw malformed(text, "not an address");
         }
         if (host.startsWith("[") && host.endsWith("]")) {
             host = host.substring(1, host.length() - 1);
         } else if (host.contains(":")) {
-            throw malformed(text, "an IPv6 address stands in brackets");
+            throw malformed(text, "not an address");
         }
         return new Tcp(host.isEmpty() ? "127.0.0.1" : host, port);
     }
 
-    private static BerthException malformed(String text, String why) {
+    private static BerthException malformed(String text, String what) {
         return new BerthException(
                 BerthException.Code.INVALID_ARGUMENT,
-                "\"" + text + "\" is no address: " + why
-                        + "; write HOST:PORT, for example " + DEFAULT + ", or unix:/path/to/socket");
+                "\"" + text + "\" is " + what
+                        + ": use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket");
     }
 }
