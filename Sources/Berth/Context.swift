@@ -27,7 +27,8 @@ public struct Context: Sendable, Equatable {
 }
 
 extension BerthClient {
-    /// Starts an interpreter, and returns when it is ready to run code.
+    /// Starts an interpreter, and returns when it is ready to run code. If the task is cancelled meanwhile, this throws at
+    /// once, and a context that comes of it all the same is closed.
     ///
     ///     let context = try await client.openContext("python", in: lease)
     ///     try await client.run("x = 6", in: context)
@@ -43,11 +44,33 @@ extension BerthClient {
     public func openContext(
         _ language: String, in lease: Lease, env: [String: String] = [:], cwd: String? = nil, uid: UInt32? = nil
     ) async throws(BerthError) -> Context {
-        let response = try await call(
-            PoolService.openContext,
-            OpenContextRequest(
-                lease: lease.token, language: language, cwd: SystemString(cwd ?? ""), env: env, uid: uid ?? 0))
-        return Context(id: response.context, lease: lease, language: language, version: response.version)
+        let request = OpenContextRequest(
+            lease: lease.token, language: language, cwd: SystemString(cwd ?? ""), env: env, uid: uid ?? 0)
+        return try await make { [self] () async throws(BerthError) in
+            let response = try await call(PoolService.openContext, request)
+            return Context(id: response.context, lease: lease, language: language, version: response.version)
+        }
+    }
+
+    /// If the task is cancelled meanwhile, this throws at once, and a context that comes of it all the same is closed.
+    private func make(
+        _ ask: @escaping @Sendable () async throws(BerthError) -> Context
+    ) async throws(BerthError) -> Context {
+        let (answers, answer) = AsyncStream.makeStream(of: Result<Context, BerthError>.self)
+        // In a task of its own, as in `acquire`: a unary call can't be withdrawn.
+        let asking = Task { () -> Result<Context, BerthError> in
+            let result: Result<Context, BerthError>
+            do throws(BerthError) {
+                result = .success(try await ask())
+            } catch {
+                result = .failure(error)
+            }
+            answer.yield(result)
+            return result
+        }
+        for await result in answers { return try result.get() }
+        Task { if case .success(let context) = await asking.value { try? await closeContext(context) } }
+        throw BerthError(.cancelled, "the caller left the call")
     }
 
     /// Copies a context with its whole state, in milliseconds. Later changes in one of them are not seen in the other.
@@ -57,10 +80,12 @@ extension BerthClient {
     /// - Throws: `unimplemented` if its language is not Python; `failedPrecondition` while a piece runs in it (`contextBusy`),
     ///   and if it can't be copied, for example because it has threads (`contextStartFailed`), with the reason.
     public func forkContext(_ context: Context) async throws(BerthError) -> Context {
-        let response = try await call(
-            PoolService.forkContext, ForkContextRequest(lease: context.lease.token, context: context.id))
-        return Context(
-            id: response.context, lease: context.lease, language: context.language, version: response.version)
+        let request = ForkContextRequest(lease: context.lease.token, context: context.id)
+        return try await make { [self] () async throws(BerthError) in
+            let response = try await call(PoolService.forkContext, request)
+            return Context(
+                id: response.context, lease: context.lease, language: context.language, version: response.version)
+        }
     }
 
     /// Ends a context and everything that it started.

@@ -229,7 +229,7 @@ typedef struct {
     bool from_now;                         /* leave out what was written before */
     bool observe;                          /* never slow the program down: miss output instead */
     uint64_t window;
-    uint64_t input_offset; /* where berth_input goes on, if an earlier watcher wrote to it */
+    uint64_t input_offset; /* where berth_input goes on, if an earlier watcher wrote to it; 0: behind all that was taken */
     uint64_t events_position; /* as stdout_offset, of displays, failures and prompts */
 } berth_attach_options;
 

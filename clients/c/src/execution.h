@@ -27,7 +27,8 @@ struct berth_execution {
     berth_handlers handlers;
     void *data;
     uint64_t consumed[3], acknowledged[3], input_offset; /* of output, and of what is shown beside it */
-    unsigned taken; /* events since the last credit */
+    bool asks_for_offset; /* others have written before */
+    unsigned taken;       /* events since the last credit */
     /* Standard input that did not go with the request: sent once it has started, a piece after the other. */
     unsigned char *rest;
     size_t rest_size, rest_sent, rest_part;

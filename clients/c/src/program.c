@@ -181,6 +181,7 @@ berth_execution *berth_attach(berth_client *client, const char *lease, const cha
     if (!e) return NULL;
     e->detaches = true;
     e->input_offset = options->input_offset;
+    e->asks_for_offset = options->input_offset == 0;
     e->consumed[0] = e->acknowledged[0] = options->stdout_offset;
     e->consumed[1] = e->acknowledged[1] = options->stderr_offset;
     e->consumed[2] = e->acknowledged[2] = options->events_position;
@@ -221,9 +222,24 @@ static int not_started(berth_error *error) {
     return fail(error, BERTH_FAILED_PRECONDITION, "the program has not started");
 }
 
+/* The answer to nothing at the beginning says how much was taken. */
+static int ask_for_offset(berth_execution *e, berth_error *error) {
+    ProtobufCMessage *answer;
+    Berth__V1__InputRequest request = BERTH__V1__INPUT_REQUEST__INIT;
+    request.lease = e->lease;
+    request.execution = e->id;
+    int code = pool_call(e->client, "Input", &request, &berth__v1__input_response__descriptor, &answer, error);
+    if (code != 0) return code;
+    e->input_offset = ((Berth__V1__InputResponse *)answer)->offset;
+    e->asks_for_offset = false;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    return 0;
+}
+
 int berth_input(berth_execution *e, const void *bytes, size_t size, bool end, berth_error *error) {
     if (!e->id) return not_started(error);
     int waited = wait_until(e->client, &e->is_fed, error); /* what was to be first */
+    if (waited == 0 && e->asks_for_offset) waited = ask_for_offset(e, error);
     if (waited != 0) return waited;
     do {
         size_t part = size < MAX_PART ? size : MAX_PART;

@@ -68,19 +68,19 @@ func (l *Lease) DialContext(ctx context.Context, network, address string) (net.C
 	case "tcp", "tcp4", "tcp6":
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
-			return nil, newError(InvalidArgument, "%q is no address in a container: write 127.0.0.1:PORT", address)
+			return nil, newError(InvalidArgument, "%q is not an address in a container: use 127.0.0.1:PORT", address)
 		}
 		if ip := net.ParseIP(host); host != "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return nil, newError(InvalidArgument, "%q is not in the container: only its loopback can be reached", address)
 		}
 		number, err := strconv.ParseUint(port, 10, 16)
 		if err != nil {
-			return nil, newError(InvalidArgument, "%q is no port", port)
+			return nil, newError(InvalidArgument, "%q is not a port: use 1 to 65535", port)
 		}
 		options = ConnectOptions{Port: int(number)}
 	case "unix":
 	default:
-		return nil, newError(InvalidArgument, "%q is no network of a container: tcp and unix are", network)
+		return nil, newError(InvalidArgument, "%q is not a network of a container: use tcp or unix", network)
 	}
 	c, err := l.Connect(ctx, options)
 	if err != nil {
@@ -125,7 +125,7 @@ func (l *Lease) Connect(ctx context.Context, options ConnectOptions) (*Conn, err
 		return nil, err
 	}
 	if first.ended != nil {
-		return nil, (&Conn{remote: remote}).failure("dial", &EndError{newEnd(first.ended)})
+		return nil, (&Conn{remote: remote}).failure("dial", &EndError{newEnd(first.ended), "the connection"})
 	}
 	c := &Conn{out: out, id: first.execution, lease: l, remote: remote, closed: make(chan struct{}), write: newDeadline()}
 	runtime.SetFinalizer(c, (*Conn).dropped)
@@ -172,7 +172,7 @@ func (c *Conn) endError() error {
 	case CauseConnectionReset:
 		return c.failure("read", syscall.ECONNRESET)
 	default:
-		return c.failure("read", &EndError{end})
+		return c.failure("read", &EndError{end, "the connection"})
 	}
 }
 

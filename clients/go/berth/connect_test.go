@@ -361,7 +361,7 @@ func TestClosingAConnectionWakesWhoReadsAndWhoWrites(t *testing.T) {
 		failures <- err
 	}()
 	time.AfterFunc(50*time.Millisecond, func() { c.Close() })
-	within(t, 5*time.Second, "it", func() {
+	within(t, 30*time.Second, "it", func() {
 		for i := 0; i < 2; i++ {
 			if err := <-failures; !errors.Is(err, net.ErrClosed) {
 				t.Errorf("got %v", err)

@@ -80,13 +80,21 @@ func (e End) Err() error {
 	if e.Success() {
 		return nil
 	}
-	return &EndError{e}
+	return &EndError{End: e}
 }
 
-// EndError is a program's end that was no success, for callers who want it as an error.
-type EndError struct{ End End }
+// EndError is a program's end that was no success, for callers who want it as an error; or a connection's.
+type EndError struct {
+	End     End
+	subject string // empty of a program
+}
 
-func (e *EndError) Error() string { return "the program " + e.End.String() }
+func (e *EndError) Error() string {
+	if e.subject != "" {
+		return e.subject + " " + e.End.String()
+	}
+	return "the program " + e.End.String()
+}
 
 // String says it in words: "exited with code 3".
 func (e End) String() string {

@@ -75,6 +75,7 @@ type Execution struct {
 
 	mu       sync.Mutex // of input
 	inputAt  uint64
+	asksFor  bool  // what inputAt is: others have written before
 	inputErr error // why not all of Command.Stdin was taken
 	text     [2]textDecoder
 	texts    []textPiece
@@ -115,7 +116,7 @@ type AttachOptions struct {
 	Observe bool
 	// Window is as in Command.
 	Window int
-	// InputOffset is where Stdin goes on, if an earlier watcher wrote to it.
+	// InputOffset is where Stdin goes on, if an earlier watcher wrote to it; 0: behind all that was taken.
 	InputOffset uint64
 }
 
@@ -128,7 +129,7 @@ func (c *Client) attach(ctx context.Context, id string, lease *Lease, options At
 	out := newOutput(c, conn, lease.token(), window, decodeExecuteEvent)
 	out.consumed = [streams]uint64{options.StdoutOffset, options.StderrOffset, options.EventsPosition}
 	out.acked, out.came = out.consumed, options.EventsPosition
-	e := &Execution{out: out, lease: lease, isWatcher: true, inputAt: options.InputOffset}
+	e := &Execution{out: out, lease: lease, isWatcher: true, inputAt: options.InputOffset, asksFor: options.InputOffset == 0}
 	return e.begin(ctx, "Attach", &pb.AttachRequest{
 		Lease: lease.token(), Execution: id, StdoutOffset: options.StdoutOffset, StderrOffset: options.StderrOffset,
 		EventsPosition: options.EventsPosition, FromNow: options.FromNow, Observe: options.Observe, WindowBytes: window,

@@ -62,6 +62,13 @@ func (e *Execution) input(ctx context.Context, data []byte, end bool) error {
 
 func (e *Execution) inputLocked(ctx context.Context, data []byte, end bool) error {
 	var response pb.InputResponse
+	if e.asksFor {
+		// The answer to nothing at the beginning says how much was taken.
+		if err := e.call(ctx, "Input", &pb.InputRequest{Lease: e.out.lease, Execution: e.id}, &response); err != nil {
+			return err
+		}
+		e.inputAt, e.asksFor = response.Offset, false
+	}
 	request := &pb.InputRequest{Lease: e.out.lease, Execution: e.id, Offset: e.inputAt, Data: data, End: end}
 	if err := e.call(ctx, "Input", request, &response); err != nil {
 		return err

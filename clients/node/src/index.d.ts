@@ -401,7 +401,7 @@ export class Execution<Event = Output | Dropped> implements AsyncIterable<Event>
 
 /** A byte stream to something that listens in a container; `http.request` takes it of `createConnection`. Both directions end on
  * their own. It fails with the code `ECONNRESET` where the other side broke it off, `EPIPE` where that takes no more, and
- * `ECONNABORTED`, with the `end`, where the lease, the server or a time-out ended it. */
+ * `ECONNABORTED` where the lease, the server or a time-out ended it: with the `end`, unless the server is gone. */
 export class ContainerSocket extends Duplex {
   private constructor();
   /** Emits `timeout` when nothing was sent or received for so long. */

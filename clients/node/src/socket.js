@@ -37,7 +37,7 @@ export class ContainerSocket extends Duplex {
         if (event.type === "output_ended") this.push(null);
       }
     } catch (error) {
-      this.destroy(error);
+      this.destroy(coded(error, "ECONNABORTED"));
     } finally {
       this.#isPumping = false;
     }
@@ -51,12 +51,12 @@ export class ContainerSocket extends Duplex {
 
   _write(data, _, done) {
     this.#touch();
-    this.#execution.write(data).then(() => done(), (error) => done(broken(error)));
+    this.#execution.write(data).then(() => done(), (error) => done(failure(error)));
   }
 
   _final(done) {
     // Who has closed it needs to be told no end.
-    this.#execution.closeStdin().then(() => done(), (error) => done(isBroken(error) ? null : error));
+    this.#execution.closeStdin().then(() => done(), (error) => done(isBroken(error) ? null : failure(error)));
   }
 
   _destroy(error, done) {
@@ -106,7 +106,7 @@ export function endError(end) {
 
 const isBroken = (error) => error instanceof BerthError && ["FAILED_PRECONDITION", "NOT_FOUND"].includes(error.code);
 
-/** The other side takes no more. */
-function broken(error) {
-  return isBroken(error) ? Object.assign(new Error(error.message, { cause: error }), { code: "EPIPE" }) : error;
-}
+/** The other side takes no more, or the server, or this client, is gone. */
+const failure = (error) => coded(error, isBroken(error) ? "EPIPE" : "ECONNABORTED");
+
+const coded = (error, code) => Object.assign(new Error(error.message, { cause: error }), { code });

@@ -219,6 +219,21 @@ test("a connection that is not made says why, and one that is broken off says th
   await assert.rejects(all(ended), (error) => error.code === "ECONNABORTED" && /released/.test(error.message));
 });
 
+test("a connection whose server goes away is ECONNABORTED, for who reads and for who writes", { timeout: 10_000 }, async () => {
+  const { lease: reach } = await lease();
+  const port = await listen(() => {});
+  const reading = await reach.connect({ port }), writing = await reach.connect({ port });
+  await once(writing.end("x"), "finish");
+  const ends = [all(reading), all(writing)];
+  doubles.at(-1).sockets.forEach((socket) => socket.destroy());
+  for (const end of ends) await assert.rejects(end, { code: "ECONNABORTED" });
+  const closed = await reach.connect({ port });
+  clients.at(-1).close();
+  closed.write("x");
+  const [error] = await once(closed, "error");
+  assert.equal(error.code, "ECONNABORTED");
+});
+
 test("what the other side takes no more of is EPIPE", { timeout: 10_000 }, async () => {
   const { lease: reach, made } = await lease();
   const socket = await reach.connect({ port: await listen(() => {}) });

@@ -16,7 +16,7 @@ import time
 import unittest
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 import berth
 import berth.aio
@@ -199,6 +199,22 @@ class ConnectTests(unittest.TestCase):
                     writer.close()
 
         asyncio.run(session())
+
+    def test_a_writer_whose_client_was_closed_is_closed_without_an_error(self) -> None:
+        async def session(lease: berth.Lease) -> None:
+            unheard: List[str] = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, about: unheard.append(str(about)))
+            client = berth.aio.Client()
+            reader, writer = await client.lease(lease.token).open_connection(unix="/tmp/s", wait=10)
+            self.assertEqual(await reader.read(), b"all")  # and its other direction is open
+            await client.close()
+            writer.close()
+            await asyncio.wait_for(writer.wait_closed(), 5)
+            await asyncio.sleep(0)
+            self.assertEqual(unheard, [])
+
+        with listener("def serve(c):\n  c.sendall(b'all'); c.close()\n") as lease:
+            asyncio.run(session(lease))
 
 
 if __name__ == "__main__":

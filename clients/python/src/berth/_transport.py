@@ -118,6 +118,9 @@ class StreamTransport(asyncio.Transport):
         except BerthError as failure:
             # Closing what has ended is no failure.
             self._lose(None if self._is_closing else BrokenPipeError(str(failure)))
+        except RuntimeError as failure:
+            # Its client was closed here, and the connection with it.
+            self._lose(None if self._is_closing else ConnectionAbortedError(str(failure)))
 
     def set_write_buffer_limits(self, high: Optional[int] = None, low: Optional[int] = None) -> None:
         high = 64 << 10 if high is None else high

@@ -143,7 +143,7 @@ function Client:start(lease, options, context)
   local watch = watches.new(self, limits_of.new(options.deadline), {
     method = "Execute", payload = messages.ExecuteRequest:encode(request), lease = lease, window = request.window_bytes,
   })
-  local execution = execution_of.new(self, watch, request.stdin and #request.stdin)
+  local execution = execution_of.new(self, watch, request.stdin and #request.stdin or 0)
   if rest ~= "" then
     execution:feed(rest, not options.keep_stdin_open)
   end

@@ -13,8 +13,9 @@ local M = {}
 local Execution = {}
 Execution.__index = Execution
 
+-- Without an input offset, the server is asked for it before the first write.
 function M.new(client, watch, input_offset)
-  return setmetatable({ client = client, watch = watch, input_offset = input_offset or 0, inputting = task.lock() }, Execution)
+  return setmetatable({ client = client, watch = watch, input_offset = input_offset, inputting = task.lock() }, Execution)
 end
 
 -- Its id, once it has started.
@@ -95,6 +96,11 @@ end
 function Execution:write(data, is_end)
   self.inputting:with(function()
     local position = 1
+    if self.input_offset == nil then
+      -- Others have written before: the answer to nothing at the beginning says how much.
+      local response = self.client:call("Input", messages.InputRequest, about(self), messages.InputResponse, { deadline = false })
+      self.input_offset = response.offset
+    end
     repeat
       local request = about(self)
       request.offset = self.input_offset

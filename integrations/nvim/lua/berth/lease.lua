@@ -9,6 +9,7 @@ local limits_of = require("berth.limits")
 local messages = require("berth.messages")
 local options_of = require("berth.options")
 local results = require("berth.results")
+local streams = require("berth.stream")
 local watches = require("berth.watch")
 
 local M = {}
@@ -63,6 +64,16 @@ end
 
 function Lease:contexts()
   return ask(self, "ListContexts", {}).contexts
+end
+
+-- MARK: Connections
+
+-- To what listens in the container. options: port or path, wait (until somebody listens there), timeout, idle_timeout, window
+function Lease:connect(options)
+  local request = options_of.connect(self.token, options, self.client.window)
+  return streams.new(self.client, watches.new(self.client, limits_of.new(), {
+    method = "Connect", payload = messages.ConnectRequest:encode(request), lease = self.token, window = request.window_bytes,
+  }))
 end
 
 -- MARK: The lease

@@ -166,6 +166,18 @@ function M.open_context(lease, language, options)
   return request
 end
 
+-- A ConnectRequest.
+function M.connect(lease, options, window)
+  if (options.port == nil) == (options.path == nil) then
+    error("a connection goes to a port, or to the path of a unix socket", 0)
+  end
+  local request = { lease = lease, port = options.port and count(options.port, "port"), window_bytes = M.window(options.window or window) }
+  for _, name in ipairs({ "wait", "timeout", "idle_timeout" }) do
+    request[name .. "_ms"] = M.milliseconds(options[name], name)
+  end
+  return options.path and M.path(request, "path", options.path) or request
+end
+
 function M.mode(mode)
   return count(mode, "mode")
 end

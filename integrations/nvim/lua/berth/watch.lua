@@ -138,6 +138,8 @@ function Watch:event(message)
     self.is_over = true
   elseif message["end"] then
     self.is_over = true
+  elseif message.output_ended then
+    return { type = "output_ended" }
   else
     return results.shown(message)
   end

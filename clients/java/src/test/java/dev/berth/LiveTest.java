@@ -109,6 +109,15 @@ class LiveTest {
     }
 
     @Test
+    @DisplayName("the README's example of a connection is run here, and says what the README says")
+    void connectionExample() throws Exception {
+        String readme = Files.readString(Path.of("README.md"));
+        assertTrue(readme.contains(Files.readString(Path.of("samples/Connections.java")).split("\n\n", 2)[1]));
+        String said = java("Connections");
+        assertTrue(readme.contains("```text\n" + said + "```"), said);
+    }
+
+    @Test
     @DisplayName("a context keeps its variables, shows values and failures, and says what it knows")
     void context() throws Exception {
         ContextOptions options = new ContextOptions("python").env("WHO", "it").cwd("/tmp");
