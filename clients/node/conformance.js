@@ -135,12 +135,68 @@ class Watched {
   }
 }
 
+/** A connection, and what came of it and was not yet shown. */
+class Connected {
+  #socket;
+  #wake = () => {};
+  #kept = [];
+  #size = 0;
+  end;
+
+  constructor(socket) {
+    this.#socket = socket;
+    socket.on("readable", () => this.#wake());
+    socket.on("end", () => this.#over("end"));
+    socket.on("error", ({ code }) => this.#over(code === "ECONNRESET" ? "reset" : "aborted"));
+  }
+
+  #over(how) {
+    this.end ??= how;
+    this.#wake();
+  }
+
+  get isTaken() {
+    return this.#size === 0;
+  }
+
+  /** What a step's line adds: nothing, or how it failed. */
+  send(data, isLast) {
+    return new Promise((resolve) => {
+      const done = (error) => resolve(!error ? "" : ["EPIPE", "ERR_STREAM_DESTROYED"].includes(error.code) ? " broken" : " aborted");
+      if (isLast) this.#socket.end(data, done);
+      else this.#socket.write(data, done);
+    });
+  }
+
+  /** What comes, until so much is there, or the end. */
+  async take(count) {
+    while (this.#size < count && this.end === undefined) {
+      const data = this.#socket.read();
+      if (data === null) {
+        await new Promise((resolve) => (this.#wake = resolve));
+      } else {
+        this.#kept.push(data);
+        this.#size += data.length;
+      }
+    }
+    const all = Buffer.concat(this.#kept);
+    this.#kept = [all.subarray(count)];
+    this.#size = this.#kept[0].length;
+    return all.subarray(0, count);
+  }
+
+  close() {
+    this.#socket.destroy();
+  }
+}
+
 class Replay {
   clients = new Map([["main", new Client()]]);
   leases = new Map();
   contexts = new Map();
   watched = new Map();
   archives = new Map();
+  connected = new Map();
 
   async do(step) {
     const method = this[`do_${step.verb.replaceAll("-", "_")}`];
@@ -161,7 +217,7 @@ class Replay {
 
   /** What a step's line begins with when it fails. */
   name(step) {
-    const keys = ["acquire", "start", "attach", "read-archive", "open-context"].includes(step.verb) ? ["as"]
+    const keys = ["acquire", "start", "attach", "read-archive", "open-context", "fork-context", "dial"].includes(step.verb) ? ["as"]
       : step.verb === "run" ? [] : ["exec", "archive", "path", "context", "lease"];
     const key = keys.find((key) => step.has(key));
     return key === undefined ? step.verb : `${step.verb} ${quoted(step.data(key))}`;
@@ -188,8 +244,14 @@ class Replay {
     const options = {};
     if (step.has("window")) options.window = step.number("window");
     if (step.has("connect_timeout_ms")) options.connectTimeout = step.number("connect_timeout_ms");
-    this.clients.set(step.text("as"), new Client(options));
-    say(`connected ${step.text("as")}`);
+    if (step.has("address")) options.address = step.text("address");
+    try {
+      this.clients.set(step.text("as"), new Client(options));
+      say(`connected ${step.text("as")}`);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      say(`connect ${step.text("as")} refused ${shown(Buffer.from(error.message))}`);
+    }
   }
 
   async do_close(step) {
@@ -415,6 +477,12 @@ class Replay {
     say(`opened ${step.text("as")}`);
   }
 
+  async do_fork_context(step) {
+    const context = await this.context(step).fork();
+    this.contexts.set(step.text("as"), { context, lease: this.contexts.get(step.text("context")).lease });
+    say(`forked ${step.text("as")}`);
+  }
+
   async do_close_context(step) {
     await this.context(step).close();
     say(`closed-context ${step.text("context")}`);
@@ -439,6 +507,38 @@ class Replay {
     const found = await this.context(step).inspect(step.text("code"), cursor, { detail: step.flag("detail") });
     for (const [mime, data] of sorted(found ?? {})) say(`form ${quoted(mime)} ${shown(data)}`);
     say(`inspected ${found === undefined ? 0 : 1}`);
+  }
+
+  async do_dial(step) {
+    const options = {};
+    const numbers = { port: "port", wait_ms: "wait", timeout_ms: "timeout", idle_timeout_ms: "idleTimeout", window: "window" };
+    for (const [key, name] of Object.entries(numbers)) if (step.has(key)) options[name] = step.number(key);
+    if (step.has("path")) options.path = step.data("path");
+    this.connected.set(step.text("as"), new Connected(await this.lease(step).connect(options)));
+    say(`dialled ${step.text("as")}`);
+  }
+
+  async do_send(step) {
+    const name = step.text("conn"), connected = this.connected.get(name);
+    say(`send ${name}${await connected.send(step.bytes("data", "repeat"), step.flag("end"))}`);
+  }
+
+  async do_receive(step) {
+    const name = step.text("conn"), connected = this.connected.get(name);
+    const data = await connected.take(step.number("bytes", Infinity));
+    if (data.length > 0) say(`${name} received ${shown(data)}`);
+    if (connected.end !== undefined && connected.isTaken) say(`${name} ${connected.end}`);
+  }
+
+  async do_exchange(step) {
+    const sending = this.connected.get(step.text("conn")).send(step.bytes("data", "repeat"), true);
+    await this.do_receive(step);
+    await sending;
+  }
+
+  async do_hang_up(step) {
+    this.connected.get(step.text("conn")).close();
+    say(`hung-up ${step.text("conn")}`);
   }
 
   async do_executions(step) {

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import socket
 import sys
 import time
 import zlib
@@ -110,6 +111,57 @@ class Watched:
         self.dropped = {stream: 0 for stream in berth.Stream}
 
 
+class Connected:
+    """A connection, of either client: a socket, or a reader and a writer."""
+
+    def __init__(self, made: Any) -> None:
+        self._made = made
+        self.kept = bytearray()
+        self.end = ""
+
+    async def send(self, data: bytes, end: bool) -> str:
+        """What a step's line adds: nothing, or how it failed."""
+        try:
+            if isinstance(self._made, tuple):
+                writer = self._made[1]
+                writer.write(data)
+                await writer.drain()
+                if end:
+                    writer.write_eof()
+            else:
+                # On a thread, so that what comes can be taken meanwhile.
+                await asyncio.get_running_loop().run_in_executor(None, self._send, data, end)
+        except (BrokenPipeError, ConnectionResetError):
+            return " broken"
+        except ConnectionAbortedError:
+            return " aborted"
+        return ""
+
+    def _send(self, data: bytes, end: bool) -> None:
+        self._made.sendall(data)
+        if end:
+            self._made.shutdown(socket.SHUT_WR)
+
+    async def take(self, count: float) -> None:
+        """Takes what comes, until so much is there, or the end."""
+        while len(self.kept) < count and not self.end:
+            try:
+                is_pair = isinstance(self._made, tuple)
+                data = await self._made[0].read(65536) if is_pair else self._made.recv(65536)
+                self.kept += data
+                self.end = "" if data else "end"
+            except ConnectionResetError:
+                self.end = "reset"
+            except ConnectionAbortedError:
+                self.end = "aborted"
+
+    async def close(self) -> None:
+        if not isinstance(self._made, tuple):
+            return self._made.close()  # type: ignore[no-any-return]
+        self._made[1].close()
+        await self._made[1].wait_closed()
+
+
 class Driver:
     """Does steps with either client: what a call returns is awaited if it wants to be."""
 
@@ -135,6 +187,7 @@ class Driver:
         self._contexts: Dict[str, Tuple[Any, str]] = {}
         self._watched: Dict[str, Watched] = {}
         self._archives: Dict[str, bytes] = {}
+        self._connected: Dict[str, Connected] = {}
         say(f"scenario {name}")
         for line in steps:
             await self._do(Step(line))
@@ -155,6 +208,7 @@ class Driver:
                 name = step.verb
                 for key in {
                     "acquire": "as", "start": "as", "attach": "as", "read-archive": "as", "open-context": "as", "run": "",
+                    "fork-context": "as", "dial": "as",
                 }.get(step.verb, "exec lease archive path context").split():
                     if key in step and not (key == "lease" and ("path" in step or "archive" in step)):
                         name += " " + quoted(Step.data(copy_of(step), key))
@@ -190,8 +244,13 @@ class Driver:
             options["window"] = step.number("window")
         if "connect_timeout_ms" in step:
             options["connect_timeout"] = step.number("connect_timeout_ms") / 1000
-        self._clients[name] = self._make_client(**options)
-        say(f"connected {name}")
+        if "address" in step:
+            options["address"] = step.text("address")
+        try:
+            self._clients[name] = self._make_client(**options)
+            say(f"connected {name}")
+        except ValueError as error:
+            say(f"connect {name} refused {shown(str(error).encode())}")
 
     async def do_close(self, step: Step) -> None:
         name = step.text("client")
@@ -452,6 +511,12 @@ class Driver:
         self._contexts[name] = await done(self._lease(step).context(language, **options)), lease
         say(f"opened {name}")
 
+    async def do_fork_context(self, step: Step) -> None:
+        name = step.text("as")
+        context, lease = self._contexts[step.text("context")]
+        self._contexts[name] = await done(context.fork()), lease
+        say(f"forked {name}")
+
     async def do_close_context(self, step: Step) -> None:
         name = step.text("context")
         await done(self._contexts[name][0].close())
@@ -478,6 +543,56 @@ class Driver:
         for mime, data in sorted(found.items()):
             say(f"form {quoted(mime.encode())} {shown(data)}")
         say(f"inspected {1 if found else 0}")
+
+    async def do_dial(self, step: Step) -> None:
+        name = step.text("as")
+        options: Dict[str, Any] = {}
+        for key in ("wait", "timeout", "idle_timeout"):
+            if key + "_ms" in step:
+                options[key] = step.number(key + "_ms") / 1000
+        for key in ("port", "window"):
+            if key in step:
+                options[key] = step.number(key)
+        if "path" in step:
+            options["unix"] = step.text("path")
+        lease = self._lease(step)
+        made = await lease.open_connection(**options) if hasattr(lease, "open_connection") else lease.connect(**options)
+        self._connected[name] = Connected(made)
+        say(f"dialled {name}")
+
+    async def do_send(self, step: Step) -> None:
+        name = step.text("conn")
+        data = step.data("data") * step.number("repeat", 1)
+        say(f"send {name}" + await self._connected[name].send(data, step.number("end") == 1))
+
+    async def do_receive(self, step: Step) -> None:
+        await self._receive(step.text("conn"), step.number("bytes") if "bytes" in step else 1 << 40)
+
+    async def _receive(self, name: str, count: int) -> None:
+        connected = self._connected[name]
+        await connected.take(count)
+        if connected.kept[:count]:
+            say(f"{name} received {shown(bytes(connected.kept[:count]))}")
+        del connected.kept[:count]
+        if connected.end and not connected.kept:
+            say(f"{name} {connected.end}")
+
+    async def do_exchange(self, step: Step) -> None:
+        name = step.text("conn")
+        data = step.data("data") * step.number("repeat", 1)
+        connected = self._connected[name]
+        loop = asyncio.get_running_loop()
+        if isinstance(connected._made, tuple):
+            sending = loop.create_task(connected.send(data, True))
+        else:
+            sending = loop.run_in_executor(None, connected._send, data, True)  # type: ignore[assignment]
+        await self._receive(name, 1 << 40)
+        await sending
+
+    async def do_hang_up(self, step: Step) -> None:
+        name = step.text("conn")
+        await self._connected[name].close()
+        say(f"hung-up {name}")
 
     async def do_executions(self, step: Step) -> None:
         infos = await done(self._lease(step).executions())

@@ -182,11 +182,14 @@ Replay.__index = Replay
 local answers = { lines = {}, rest = "" }
 
 local function new_replay()
-  return setmetatable({ clients = { main = client_of.new() }, leases = {}, contexts = {}, watched = {}, archives = {} }, Replay)
+  return setmetatable({
+    clients = { main = client_of.new() }, leases = {}, contexts = {}, watched = {}, archives = {}, connected = {},
+  }, Replay)
 end
 
 local NAMES = {
   acquire = { "as" }, start = { "as" }, attach = { "as" }, ["read-archive"] = { "as" }, ["open-context"] = { "as" }, run = {},
+  ["fork-context"] = { "as" }, dial = { "as" },
 }
 
 -- What a step's line begins with when it fails.
@@ -242,8 +245,17 @@ function Replay:exec(step)
 end
 
 function Replay:do_connect(step)
-  self.clients[step:text("as")] = client_of.new({ window = step:number("window"), connect_timeout = step:number("connect_timeout_ms") })
-  say("connected " .. step:text("as"))
+  local name = step:text("as")
+  local options = {
+    window = step:number("window"), connect_timeout = step:number("connect_timeout_ms"), address = step:text("address"),
+  }
+  local is_right, found = pcall(client_of.new, options)
+  if not is_right then
+    say(("connect %s refused %s"):format(name, shown(found)))
+    return
+  end
+  self.clients[name] = found
+  say("connected " .. name)
 end
 
 function Replay:do_close(step)
@@ -525,6 +537,12 @@ function Replay:do_open_context(step)
   say("opened " .. step:text("as"))
 end
 
+function Replay:do_fork_context(step)
+  local context = self:context(step):fork()
+  self.contexts[step:text("as")] = { context = context, lease = self.contexts[step:text("context")].lease }
+  say("forked " .. step:text("as"))
+end
+
 function Replay:do_close_context(step)
   self:context(step):close()
   say("closed-context " .. step:text("context"))
@@ -553,6 +571,72 @@ function Replay:do_inspect(step)
     say(("form %s %s"):format(quoted(mime), shown(forms[mime])))
   end
   say("inspected " .. (forms and 1 or 0))
+end
+
+-- MARK: Connections
+
+function Replay:do_dial(step)
+  local stream = self:lease(step):connect({
+    port = step:number("port"), path = step:text("path"), wait = step:number("wait_ms"), timeout = step:number("timeout_ms"),
+    idle_timeout = step:number("idle_timeout_ms"), window = step:number("window"),
+  })
+  self.connected[step:text("as")] = { stream = stream, kept = "" }
+  say("dialled " .. step:text("as"))
+end
+
+-- What a step's line adds: nothing, or how it failed.
+local function sent(stream, data, is_end)
+  local is_done, problem = task.try(function()
+    stream:write(data, is_end)
+  end)
+  if is_done then
+    return ""
+  end
+  return (problem.code == "FAILED_PRECONDITION" or problem.code == "NOT_FOUND") and " broken" or " aborted"
+end
+
+function Replay:do_send(step)
+  local name = step:text("conn")
+  say("send " .. name .. sent(self.connected[name].stream, step:bytes("data", "repeat"), step:flag("end")))
+end
+
+function Replay:do_receive(step)
+  local name = step:text("conn")
+  local connected, count = self.connected[name], step:number("bytes") or math.huge
+  local pieces, size = { connected.kept }, #connected.kept
+  while size < count and not connected.is_over do
+    local is_read, found = task.try(function()
+      return connected.stream:read()
+    end)
+    if found and is_read then
+      table.insert(pieces, found)
+      size = size + #found
+    else
+      connected.is_over = is_read and "end" or found.code == "ABORTED" and "reset" or "aborted"
+    end
+  end
+  local all = table.concat(pieces)
+  count = math.min(count, #all)
+  connected.kept = all:sub(count + 1)
+  if count > 0 then
+    say(("%s received %s"):format(name, shown(all:sub(1, count))))
+  end
+  if connected.is_over and connected.kept == "" then
+    say(("%s %s"):format(name, connected.is_over))
+  end
+end
+
+function Replay:do_exchange(step)
+  local stream, data = self.connected[step:text("conn")].stream, step:bytes("data", "repeat")
+  task.spawn(function()
+    sent(stream, data, true)
+  end)
+  self:do_receive(step)
+end
+
+function Replay:do_hang_up(step)
+  self.connected[step:text("conn")].stream:close()
+  say("hung-up " .. step:text("conn"))
 end
 
 -- MARK: Files

@@ -122,9 +122,15 @@ void say(const step *s, int code, const char *verb, const char *key, const berth
 static void do_connect(const step *s) {
     berth_error error;
     berth_options options = {.connect_timeout_ms = (uint32_t)step_number(s, "connect_timeout_ms")};
-    berth_client *client = berth_client_new(NULL, &options, &error);
-    if (client) name_it('c', step_text(s, "as"), client);
-    say(s, client ? 0 : error.code, "connected", "as", &error);
+    berth_client *client = berth_client_new(step_has(s, "address") ? step_text(s, "address") : NULL, &options, &error);
+    if (client) {
+        name_it('c', step_text(s, "as"), client);
+        say(s, 0, "connected", "as", &error);
+    } else {
+        printf("connect %s refused ", step_text(s, "as"));
+        show(error.message, strlen(error.message));
+        putchar('\n');
+    }
 }
 
 static void do_close(const step *s) {
@@ -368,15 +374,20 @@ static void on_ended(berth_execution *handle, const Berth__V1__Ended *ended, con
     see_end(e);
 }
 
-static const berth_handlers handlers = {.output = on_output,
-                                        .dropped = on_dropped,
-                                        .ended = on_ended,
-                                        .display = on_display,
-                                        .failure = on_failure,
-                                        .prompt = on_prompt};
+static void on_output_ended(berth_execution *handle, void *data) {
+    (void)handle;
+    ((execution *)data)->output_ended = true;
+}
 
-/* Waits for Started; nothing is taken before a step asks for it. */
-static void begun(const step *s, execution *e, const char *lease, const char *verb, berth_error *error) {
+const berth_handlers handlers = {.output = on_output,
+                                 .dropped = on_dropped,
+                                 .ended = on_ended,
+                                 .display = on_display,
+                                 .failure = on_failure,
+                                 .prompt = on_prompt,
+                                 .output_ended = on_output_ended};
+
+void begun(const step *s, execution *e, const char *lease, const char *verb, berth_error *error) {
     int code = error->code;
     snprintf(e->name, sizeof e->name, "%s", step_text(s, "as"));
     if (e->handle) {
@@ -713,7 +724,7 @@ static const struct {
     void (*act)(const step *);
     const char *keys;
 } verbs[] = {
-    {"connect", do_connect, " as window connect_timeout_ms "},
+    {"connect", do_connect, " as window connect_timeout_ms address "},
     {"close", do_close, ""},
     {"hello", do_hello, ""},
     {"acquire", do_acquire, " as pool wait_ms detached ttl_ms "},
@@ -746,6 +757,12 @@ static const struct {
     {"write-archive", do_write_archive, " archive lease path "},
     {"open-context", do_open_context, " as lease language env cwd uid "},
     {"close-context", do_close_context, " context "},
+    {"fork-context", do_fork_context, " as context "},
+    {"dial", do_dial, " as lease port path wait_ms timeout_ms idle_timeout_ms window "},
+    {"send", do_send, " conn data repeat end "},
+    {"receive", do_receive, " conn bytes "},
+    {"exchange", do_exchange, " conn data repeat "},
+    {"hang-up", do_hang_up, " conn "},
     {"contexts", do_contexts, " lease "},
     {"complete", do_complete, " context code cursor "},
     {"inspect", do_inspect, " context code cursor detail "},

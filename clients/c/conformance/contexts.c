@@ -18,6 +18,14 @@ void context_free(context *c) {
     free(c);
 }
 
+static void keep(const step *s, const char *lease, berth_context *opened) {
+    context *c = calloc(1, sizeof *c);
+    if (!c) abort();
+    *c = (context){.lease = strdup(lease), .id = strdup(opened->id)};
+    name_it('p', step_text(s, "as"), c);
+    berth_context_clear(opened);
+}
+
 void do_open_context(const step *s) {
     berth_error error;
     berth_context opened;
@@ -27,15 +35,19 @@ void do_open_context(const step *s) {
                                      .cwd = step_has(s, "cwd") ? step_text(s, "cwd") : NULL,
                                      .uid = (uint32_t)step_number(s, "uid")};
     int code = berth_open_context(client_of(s), lease_of(s), &options, &opened, &error);
-    if (code == 0) {
-        context *c = calloc(1, sizeof *c);
-        if (!c) abort();
-        *c = (context){.lease = strdup(lease_of(s)), .id = strdup(opened.id)};
-        name_it('p', step_text(s, "as"), c);
-        berth_context_clear(&opened);
-    }
+    if (code == 0) keep(s, lease_of(s), &opened);
     free(env);
     say(s, code, "opened", "as", &error);
+}
+
+void do_fork_context(const step *s) {
+    berth_error error;
+    berth_context copy;
+    const context *c = context_of(s);
+    if (!c) return;
+    int code = berth_fork_context(client_of(s), c->lease, c->id, &copy, &error);
+    if (code == 0) keep(s, c->lease, &copy);
+    say(s, code, "forked", "as", &error);
 }
 
 void do_close_context(const step *s) {

@@ -30,7 +30,7 @@ typedef struct {
     uint64_t dropped[3];
     const Berth__V1__Ended *ended;
     berth_error error;
-    bool is_over;
+    bool is_over, output_ended;
     int wanted; /* the stream that is being read */
     size_t enough;
     char name[64];
@@ -58,6 +58,11 @@ execution *execution_of(const step *s);
 /* NULL: likewise. */
 const context *context_of(const step *s);
 
+/* Those of all that the driver watches; their data is the execution. */
+extern const berth_handlers handlers;
+/* Waits for Started; nothing is taken before a step asks for it. */
+void begun(const step *s, execution *e, const char *lease, const char *verb, berth_error *error);
+
 void say_error(const step *s, const char *key, const berth_error *error);
 /* Prints "VERB NAME", or the error. */
 void say(const step *s, int code, const char *verb, const char *key, const berth_error *error);
@@ -65,11 +70,20 @@ void say(const step *s, int code, const char *verb, const char *key, const berth
 /* --- contexts.c */
 
 void do_open_context(const step *s);
+void do_fork_context(const step *s);
 void do_close_context(const step *s);
 void do_contexts(const step *s);
 void do_complete(const step *s);
 void do_inspect(const step *s);
 void do_events(const step *s);
+
+/* --- connections.c */
+
+void do_dial(const step *s);
+void do_send(const step *s);
+void do_receive(const step *s);
+void do_exchange(const step *s);
+void do_hang_up(const step *s);
 
 /* What the callbacks of an execution with a transcript do. */
 void see_output(execution *e, berth_stream stream, const void *bytes, size_t size);

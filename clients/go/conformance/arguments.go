@@ -21,7 +21,7 @@ const programKeys = "argv shell code language lease pool wait_ms env cwd uid std
 	"idle_timeout_ms cpu_time_ms max_output_bytes output_policy keep_background deadline_ms argv_repeat merge_output context"
 
 var keysOf = map[string]string{
-	"connect": "as window connect_timeout_ms", "close": "", "hello": "", "acquire": "as pool wait_ms detached ttl_ms",
+	"connect": "as window connect_timeout_ms address", "close": "", "hello": "", "acquire": "as pool wait_ms detached ttl_ms",
 	"token": "as token", "renew": "lease ttl_ms", "release": "lease", "stats": "field", "await": "field value timeout_ms",
 	"run": programKeys, "start": programKeys + " as stdin_open terminal no_echo window resumable_ms unwatched",
 	"read": "exec bytes stream", "finish": "exec", "input": "exec data repeat end", "signal": "exec signal",
@@ -31,6 +31,8 @@ var keysOf = map[string]string{
 	"list": "lease path", "remove": "lease path recursive", "read-archive": "as lease path",
 	"write-archive": "archive lease path", "world": "action", "text": "exec", "stat": "lease path follow",
 	"open-context": "as lease language env cwd uid", "close-context": "context", "contexts": "lease",
+	"fork-context": "as context", "dial": "as lease port path wait_ms timeout_ms idle_timeout_ms window",
+	"send": "conn data repeat end", "receive": "conn bytes", "exchange": "conn data repeat", "hang-up": "conn",
 	"complete": "context code cursor", "inspect": "context code cursor detail", "events": "exec shown digest",
 	"make-directory": "lease path mode parents", "rename": "lease path to no_replace", "change-mode": "lease path mode",
 }
@@ -140,7 +142,7 @@ func (a arguments) failure(verb string, err error) string {
 	}
 	name := ""
 	switch verb {
-	case "acquire", "start", "attach", "read-archive", "open-context":
+	case "acquire", "start", "attach", "read-archive", "open-context", "fork-context", "dial":
 		name = a.text("as")
 	case "renew", "release", "executions", "contexts":
 		name = a.text("lease")

@@ -32,6 +32,16 @@ func (s *scenario) context(a arguments) *berth.Context {
 	return known
 }
 
+func (s *scenario) forkContext(ctx context.Context, a arguments) error {
+	forked, err := s.context(a).Fork(ctx)
+	if err != nil {
+		return err
+	}
+	s.contexts[a.text("as")], s.leaseOf[a.text("as")] = forked, s.leaseOf[a.text("context")]
+	fmt.Println("forked", a.text("as"))
+	return nil
+}
+
 func (s *scenario) closeContext(_ context.Context, a arguments) error {
 	return said(s.context(a).Close(), "closed-context", a.text("context"))
 }

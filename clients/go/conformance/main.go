@@ -71,6 +71,7 @@ type scenario struct {
 	leaseOf    map[string]string // of contexts
 	executions map[string]*execution
 	archives   map[string][]byte
+	conns      map[string]*connected
 }
 
 // execution keeps what its readers have not asked for yet.
@@ -87,6 +88,7 @@ func newScenario(world *bufio.Reader) *scenario {
 	s := &scenario{
 		world: world, clients: map[string]*berth.Client{}, windows: map[string]int{}, leases: map[string]*berth.Lease{},
 		contexts: map[string]*berth.Context{}, leaseOf: map[string]string{}, executions: map[string]*execution{}, archives: map[string][]byte{},
+		conns: map[string]*connected{},
 	}
 	s.clients["main"], _ = berth.New("", berth.Options{})
 	return s

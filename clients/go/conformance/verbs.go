@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -33,14 +34,18 @@ func init() {
 		"make-directory": (*scenario).makeDirectory, "rename": (*scenario).rename, "change-mode": (*scenario).changeMode,
 		"open-context": (*scenario).openContext, "close-context": (*scenario).closeContext,
 		"contexts": (*scenario).listContexts, "complete": (*scenario).complete, "inspect": (*scenario).inspect,
-		"events": (*scenario).events,
+		"events": (*scenario).events, "fork-context": (*scenario).forkContext, "dial": (*scenario).dial,
+		"send": (*scenario).send, "receive": (*scenario).receive, "exchange": (*scenario).exchange,
+		"hang-up": (*scenario).hangUp,
 	}
 }
 
 func (s *scenario) connect(_ context.Context, a arguments) error {
-	client, err := berth.New("", berth.Options{ConnectTimeout: a.time("connect_timeout_ms")})
-	if err != nil {
-		return err
+	client, err := berth.New(a.text("address"), berth.Options{ConnectTimeout: a.time("connect_timeout_ms")})
+	var typed *berth.Error
+	if errors.As(err, &typed) {
+		fmt.Println("connect", a.text("as"), "refused", show([]byte(typed.Message)))
+		return nil
 	}
 	s.clients[a.text("as")], s.windows[a.text("as")] = client, a.number("window")
 	fmt.Println("connected", a.text("as"))

@@ -20,6 +20,14 @@ type SetTime = fn(Piece, Duration) -> Piece;
 pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
     match step.verb.as_str() {
         "open-context" => open(driver, step),
+        "fork-context" => {
+            let copy = find(driver, step)?.fork()?;
+            copy.keep(); // any step may take it up
+            let (lease, _) = driver.contexts[&step.text("context")].clone();
+            driver.contexts.insert(step.text("as"), (lease, copy.id().into()));
+            print(&format!("forked {}", step.text("as")));
+            Ok(())
+        }
         "close-context" => {
             find(driver, step)?.close()?;
             print(&format!("closed-context {}", step.text("context")));

@@ -4,6 +4,7 @@
 //! `conformance FILE [SCENARIO…]`.
 
 mod bytes;
+mod connections;
 mod contexts;
 mod step;
 mod verbs;
@@ -35,6 +36,7 @@ pub struct Driver {
     pub contexts: HashMap<String, (String, String)>,
     pub streams: HashMap<String, Rc<std::cell::RefCell<Stream>>>,
     pub archives: HashMap<String, Vec<u8>>,
+    pub connections: HashMap<String, connections::Connected>,
 }
 
 pub fn print(line: &str) {
@@ -63,7 +65,17 @@ impl Driver {
         if let Some(time) = step.number("connect_timeout_ms") {
             options.connect_timeout = Duration::from_millis(time);
         }
-        self.clients.insert(step.text("as"), Client::new(options)?);
+        if let Some(address) = step.find("address") {
+            options.address = address;
+        }
+        let name = step.text("as");
+        match Client::new(options) {
+            Ok(client) => {
+                self.clients.insert(name.clone(), client);
+                print(&format!("connected {name}"));
+            }
+            Err(error) => print(&format!("connect {name} refused {}", bytes::summary(error.message().as_bytes()))),
+        }
         Ok(())
     }
 
@@ -97,6 +109,7 @@ impl Driver {
             }
         }
         driver.streams.clear();
+        driver.connections.clear();
         for client in driver.clients.values() {
             client.close();
         }

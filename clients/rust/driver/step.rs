@@ -67,7 +67,7 @@ impl Step {
     /// What an error of this step is about.
     pub fn subject(&self) -> String {
         let key = match self.verb.as_str() {
-            "acquire" | "start" | "attach" | "read-archive" | "open-context" => "as",
+            "acquire" | "start" | "attach" | "read-archive" | "open-context" | "fork-context" | "dial" => "as",
             "renew" | "release" | "executions" | "contexts" => "lease",
             "close-context" | "complete" | "inspect" => "context",
             "read" | "finish" | "text" | "events" => return self.text("exec"),

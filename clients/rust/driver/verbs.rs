@@ -16,6 +16,7 @@ use berth::v1::{
 use berth::{AcquireOptions, AttachOptions, Command, Event, Execution};
 
 use crate::bytes::{encode, summary};
+use crate::connections;
 use crate::contexts;
 use crate::step::Step;
 use crate::{print, Driver, Stream};
@@ -31,10 +32,7 @@ pub fn berth_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a berth::Er
 pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
     let name = step.text_or("as", "");
     match step.verb.as_str() {
-        "connect" => {
-            driver.connect(step)?;
-            print(&format!("connected {name}"));
-        }
+        "connect" => driver.connect(step)?,
         "close" => {
             driver.client(step)?.close();
             print(&format!("closed {}", step.text("client")));
@@ -76,9 +74,10 @@ pub fn perform(driver: &mut Driver, step: &Step) -> Outcome {
             let ended = all.iter().filter(|info| info.ended.is_some()).count();
             print(&format!("executions running={} ended={ended}", all.len() - ended));
         }
-        "open-context" | "close-context" | "contexts" | "complete" | "inspect" | "events" => {
+        "open-context" | "fork-context" | "close-context" | "contexts" | "complete" | "inspect" | "events" => {
             contexts::perform(driver, step)?;
         }
+        "dial" | "send" | "receive" | "exchange" | "hang-up" => connections::perform(driver, step)?,
         "world" => {
             print(&format!("@{}", step.text("action")));
             io::stdin().read_line(&mut String::new())?;

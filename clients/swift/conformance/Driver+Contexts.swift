@@ -7,6 +7,11 @@ extension Driver {
     func performOnContext(_ step: inout Step) async throws -> Bool {
         switch step.verb {
         case "open-context": try await open(&step)
+        case "fork-context":
+            let (of, context) = try context(&step)
+            let name = step.text("as") ?? ""
+            contexts[name] = (try await client(&step).forkContext(context), contexts[of]?.lease ?? "")
+            say("forked \(name)")
         case "close-context":
             let (name, context) = try context(&step)
             try await client(&step).closeContext(context)

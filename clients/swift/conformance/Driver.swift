@@ -14,6 +14,7 @@ final class Driver {
     var contexts: [String: (context: Context, lease: String)] = [:]
     var watched: [String: Watched] = [:]
     var archives: [String: [UInt8]] = [:]
+    var connections: [String: Connected] = [:]
 
     init() throws { clients = ["main": try BerthClient()] }
 
@@ -61,6 +62,7 @@ final class Driver {
         default:
             if try await performOnProgram(&step) { return true }
             if try await performOnContext(&step) { return true }
+            if try await performOnConnection(&step) { return true }
             return try await performOnFile(&step)
         }
         return true
@@ -94,8 +96,13 @@ final class Driver {
         var configuration = BerthClient.Configuration()
         if let time = step.time("connect_timeout") { configuration.connectTimeout = time }
         let name = step.text("as") ?? ""
-        clients[name] = try BerthClient(configuration: configuration)
-        say("connected \(name)")
+        do {
+            let address = if let text = step.text("address") { try ServerAddress(text) } else { ServerAddress?.none }
+            clients[name] = try BerthClient(address: address, configuration: configuration)
+            say("connected \(name)")
+        } catch {
+            say("connect \(name) refused \(shown(Array(error.message.utf8)))")
+        }
     }
 
     private func close(_ step: inout Step) throws {

@@ -43,7 +43,7 @@ struct Step {
     var failureName: String {
         let keys: [String] =
             switch verb {
-            case "acquire", "start", "attach", "read-archive", "open-context": ["as"]
+            case "acquire", "start", "attach", "read-archive", "open-context", "fork-context", "dial": ["as"]
             case "close-context", "complete", "inspect": ["context"]
             case "run": []
             default:

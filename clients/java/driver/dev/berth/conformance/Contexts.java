@@ -58,6 +58,14 @@ final class Contexts {
         print("opened " + step.text("as", ""));
     }
 
+    static void fork(Driver driver, Step step) {
+        Context copy = driver.context(step).fork();
+        driver.kept.add(copy);
+        String lease = driver.contexts.get(step.text("context", "")).lease();
+        driver.contexts.put(step.text("as", ""), new Driver.ContextName(lease, copy.id()));
+        print("forked " + step.text("as", ""));
+    }
+
     static void list(Driver driver, Step step) {
         var contexts = driver.lease(step).contexts();
         contexts.forEach(info -> print("context " + info.getLanguage() + " pieces=" + info.getPieces()

@@ -37,6 +37,7 @@ public final class Driver {
     final List<Object> kept = new ArrayList<>();
     final Map<String, Stream> streams = new HashMap<>();
     final Map<String, byte[]> archives = new HashMap<>();
+    final Map<String, Connections.Connected> connections = new HashMap<>();
 
     /** By which any client may use a context. */
     record ContextName(String lease, String id) {}
@@ -112,6 +113,7 @@ public final class Driver {
             }
         }
         streams.values().forEach(stream -> stream.execution.close());
+        connections.values().forEach(connected -> connected.stream.close());
         clients.values().forEach(Client::close);
         print("end");
     }
@@ -155,6 +157,15 @@ public final class Driver {
         if (step.has("connect_timeout_ms")) {
             options.connectTimeout(Duration.ofMillis(step.number("connect_timeout_ms", 0)));
         }
-        clients.put(step.text("as", ""), new Client(options));
+        String name = step.text("as", "");
+        try {
+            if (step.has("address")) {
+                options.address(step.text("address", ""));
+            }
+            clients.put(name, new Client(options));
+            print("connected " + name);
+        } catch (BerthException error) {
+            print("connect " + name + " refused " + Bytes.summary(error.getMessage().getBytes(StandardCharsets.UTF_8)));
+        }
     }
 }

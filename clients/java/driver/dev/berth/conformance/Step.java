@@ -79,7 +79,7 @@ final class Step {
     /** What an error of this step is about. */
     String subject() {
         String name = switch (verb) {
-            case "acquire", "start", "attach", "read-archive", "open-context" -> text("as", "");
+            case "acquire", "start", "attach", "read-archive", "open-context", "fork-context", "dial" -> text("as", "");
             case "renew", "release", "executions", "contexts" -> text("lease", "");
             case "close-context", "complete", "inspect" -> text("context", "");
             case "read", "finish", "text", "events" -> null;

@@ -41,10 +41,7 @@ final class Verbs {
     }
 
     private static final Map<String, Verb> ALL = Map.ofEntries(
-            Map.entry("connect", (driver, step) -> {
-                driver.connect(step);
-                print("connected " + step.text("as", ""));
-            }),
+            Map.entry("connect", Driver::connect),
             Map.entry("close", (driver, step) -> {
                 driver.client(step).close();
                 print("closed " + step.text("client", ""));
@@ -88,6 +85,12 @@ final class Verbs {
                 driver.context(step).end();
                 print("closed-context " + step.text("context", ""));
             }),
+            Map.entry("fork-context", Contexts::fork),
+            Map.entry("dial", Connections::dial),
+            Map.entry("send", Connections::send),
+            Map.entry("receive", Connections::receive),
+            Map.entry("exchange", Connections::exchange),
+            Map.entry("hang-up", Connections::hangUp),
             Map.entry("contexts", Contexts::list),
             Map.entry("complete", Contexts::complete),
             Map.entry("inspect", Contexts::inspect),
