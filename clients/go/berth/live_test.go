@@ -139,11 +139,11 @@ func TestTheExamplesRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllSubmatch(readme, -1)
-	if len(examples) != 2 {
+	if len(examples) != 3 {
 		t.Fatalf("the README has %d examples", len(examples))
 	}
 	// Within the module, so that they are built with the client of this tree.
-	var folders [2]string
+	var folders [3]string
 	for i, example := range examples {
 		folder, err := os.MkdirTemp("..", "readme-")
 		if err != nil {
@@ -158,6 +158,7 @@ func TestTheExamplesRun(t *testing.T) {
 	for _, test := range []struct{ folder, want string }{
 		{folders[0], "hello\n"},
 		{folders[1], " <nil>\nso:\n42 <nil>\n ZeroDivisionError: division by zero\n<b>x</b>\n"},
+		{folders[2], "HELLO\n"},
 		{"samples/stream", "step 0\nstep 1\nstep 2\n"},
 		{"samples/session", "you said: hello\nyou said: how are you\nbye\n"},
 		{"samples/ten", "program 0\nprogram 1\nprogram 2\nprogram 3\nprogram 4\nprogram 5\nprogram 6\nprogram 7\nprogram 8\n" +

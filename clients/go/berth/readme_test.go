@@ -53,7 +53,7 @@ func TestEveryNameOfTheReadmeIsThere(t *testing.T) {
 	for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
 		word := quoted[1]
 		if strings.HasPrefix(word, "io.") || strings.HasPrefix(word, "context.") || strings.HasPrefix(word, "errors.") ||
-			strings.HasPrefix(word, "net.") || strings.HasPrefix(word, "http") ||
+			strings.HasPrefix(word, "net.") || strings.HasPrefix(word, "http") || strings.HasPrefix(word, "syscall.") ||
 			regexp.MustCompile(`^[A-Z:_/.0-9a-z]*[:/][A-Z0-9]|^berth\.v1`).MatchString(word) {
 			continue
 		}

@@ -20,8 +20,8 @@ const output = (...words) => execFileSync(process.execPath, words, { cwd: folder
 
 test("the examples of the README print what it says", () => {
   const blocks = [...readFileSync(`${folder}/README.md`, "utf8").matchAll(/```(js|text)\n(.*?)```/gs)];
-  assert.deepEqual(blocks.map((block) => block[1]), ["js", "text", "js", "text"]);
-  for (const at of [0, 2]) assert.equal(output("--input-type=module", "--eval", blocks[at][2]), blocks[at + 1][2]);
+  assert.deepEqual(blocks.map((block) => block[1]), ["js", "text", "js", "text", "js", "text"]);
+  for (const at of [0, 2, 4]) assert.equal(output("--input-type=module", "--eval", blocks[at][2]), blocks[at + 1][2]);
 });
 
 test("the samples", () => {

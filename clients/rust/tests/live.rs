@@ -95,6 +95,10 @@ fn the_readmes_example_and_the_samples_do_what_they_say() {
     assert!(include_str!("../README.md").contains(context), "README.md shows samples/context.rs");
     let said = server.example("context", &[]);
     assert!(include_str!("../README.md").contains(&format!("```text\n{said}```")), "the README does not say {said}");
+    let (_, connection) = include_str!("../samples/connection.rs").split_once("\n\n").expect("a line of the licence");
+    assert!(include_str!("../README.md").contains(connection), "README.md shows samples/connection.rs");
+    let said = server.example("connection", &[]);
+    assert!(include_str!("../README.md").contains(&format!("```text\n{said}```")), "the README does not say {said}");
     let ten: String = (0..10).map(|i| format!("program {i} of 10\n")).collect();
     assert_eq!(server.example("ten_at_once", &[]), ten);
     assert!(server.example("bench", &["20"]).starts_with("rust: 20 runs, p50 "));
