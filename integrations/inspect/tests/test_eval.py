@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
 import subprocess
@@ -118,6 +120,30 @@ async def test_many_samples_at_once_have_a_container_each(server: Any, tmp_path:
     )
     log = await evaluated(task, [], tmp_path, max_samples=24)
     assert log.results is not None and log.results.scores[0].metrics["accuracy"].value == 1
+
+
+async def test_an_evaluation_that_is_cancelled_leaves_no_container(server: Any, tmp_path: Path) -> None:
+    began = asyncio.Event()
+
+    @solver
+    def waits() -> Solver:
+        async def solve(state: TaskState, generate: Generate) -> TaskState:
+            await sandbox().exec(["true"])
+            began.set()
+            await sandbox().exec(["sleep", "1000"])
+            return state
+
+        return solve
+
+    task = Task(dataset=[Sample("Wait.")], solver=waits(), sandbox="berth")
+    running = asyncio.create_task(evaluated(task, [], tmp_path))
+    await asyncio.wait_for(began.wait(), 60)
+    async with berth.aio.Client() as client:
+        assert await leased(client) == 1
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError, AssertionError):  # Inspect may say it as the log's status.
+            await running
+        assert await leased(client) == 0
 
 
 async def test_the_tools_that_inspect_puts_into_a_sandbox_work(server: Any, tmp_path: Path) -> None:
