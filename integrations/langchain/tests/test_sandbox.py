@@ -70,7 +70,7 @@ def test_a_shell_of_ones_own_and_variables(server: Any) -> None:
         assert sandbox.execute('[[ $NAME == "x y" ]] && echo $0 $HOME').output == "bash /workspace\n"
     with BerthSandbox(shell="no-such-shell") as sandbox:
         result = sandbox.execute("true")
-        assert (result.exit_code, result.output) == (127, "no-such-shell: not found in PATH")
+        assert result.exit_code == 127 and "no-such-shell" in result.output
 
 
 def test_what_a_command_leaves_running_goes_on(sandbox: BerthSandbox) -> None:
@@ -83,7 +83,7 @@ def test_when_too_much_was_left_running_the_command_is_told(sandbox: BerthSandbo
     for _ in range(32):
         assert sandbox.execute("sleep 1000 > /dev/null 2>&1 &").exit_code == 0
     result = sandbox.execute("sleep 1000 > /dev/null 2>&1 &")
-    assert result.exit_code == 126 and "left something running" in result.output
+    assert result.exit_code == 126 and "running" in result.output
 
 
 def test_threads_run_commands_at_the_same_time(sandbox: BerthSandbox) -> None:
