@@ -56,7 +56,8 @@ extension AgentServer {
     }
 
     /// Kills the descendants of killed supervisors, which are children of the agent now, since they must not outlive
-    /// their execution. Processes that a direct program has left can't be told from them, and are killed, too.
+    /// their execution. Processes that a direct program has left can't be distinguished from them, and are also
+    /// killed.
     func killStrays() {
         guard hasStrays else { return }
         var spared = Array(supervisors)

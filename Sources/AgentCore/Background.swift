@@ -51,7 +51,7 @@ final class Background {
         if count > 0 || (count < 0 && errno == EINTR) { return }
         let isEmpty = count < 0 && errno == EAGAIN
         if stream == .stdout { isReadable.stdout = false } else { isReadable.stderr = false }
-        // No writer is left; a terminal tells it as EIO.
+        // No writer is left; a terminal reports this as EIO.
         if !isEmpty { if stream == .stdout { stdout = nil } else { stderr = nil } }
     }
 }

@@ -99,7 +99,7 @@ extension ExecutionStateMachine {
     /// Takes how much the pipes hold after the last process of the execution has ended. More may come from a process of
     /// another execution that got hold of a pipe, but it does not count.
     ///
-    /// A terminal does not say how much it holds: it is read to its end, or until it is quiet.
+    /// A terminal does not report how much it holds: it is read to its end, or until it is quiet.
     mutating func sealed(stdout: Int, stderr: Int, now: UInt64) -> [Action] {
         guard phase == .gone else { return [] }
         lastOutput = now

@@ -65,10 +65,10 @@ struct Supervisor: ~Copyable {
     /// Sends TERM to all of a program's processes.
     func terminate(_ pid: pid_t = 0) { send(Int32(BERTH_TERMINATE), pid) }
 
-    /// Kills all of a program's processes, while others go on.
+    /// Kills all processes of one program; other programs continue.
     func kill(_ pid: pid_t) { send(Int32(BERTH_KILL), pid) }
 
-    /// A process that descends from one of its programs is a program of its own from now on, and is reported as started.
+    /// Makes a descendant of one of its programs a separate program, which is then reported as started.
     func adopt(_ pid: pid_t) { send(Int32(BERTH_ADOPT), pid) }
 
     /// Kills everything.

@@ -155,7 +155,7 @@ public enum ExecutionEvent: Sendable {
     case output(OutputChunk)
     /// Of a connection: no more output comes.
     case outputEnded
-    /// Its time is over and output that nobody takes holds up its end: it is to be taken now, and kept or thrown away.
+    /// Its time is over, but output that nobody reads delays its end: the output must be taken now, and kept or discarded.
     case overdue
     /// The agent has no room for it, and it never ran; the end follows.
     case refused(RPCError)

@@ -178,7 +178,7 @@ final class EventStream<Event: CreditedEvent>: Sendable {
         if let identity = state.withLock({ $0.kill() }) { sendKill(identity) }
     }
 
-    /// From now on, a stream that ends without its last event is no failure.
+    /// From now on, a stream may end without its last event.
     func detaches() { state.withLock { $0.detach() } }
 
     private func sendKill(_ identity: StreamIdentity) {

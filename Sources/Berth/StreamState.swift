@@ -77,8 +77,8 @@ struct StreamState<Event: CreditedEvent> {
         return reaction
     }
 
-    /// The stream ends without its last event. Returns the waiters to resume, and whether that is no failure, as for a reader
-    /// that detached.
+    /// The stream ends without its last event. Returns the waiters to resume, and whether this was expected, as for a reader that
+    /// detached.
     mutating func ended(_ error: BerthError) -> (reader: Reader?, starters: [Starter], isGood: Bool) {
         if case .over = phase { return (nil, [], true) }
         phase = .over

@@ -54,7 +54,7 @@ public final class RPCServer: Sendable {
     /// - Parameters:
     ///   - mode: its permissions: anyone who may write to it may call.
     ///   - group: its group; nil is the server's own.
-    /// - Throws: ALREADY_EXISTS if a server listens there, or the path is no socket; PERMISSION_DENIED, UNAVAILABLE.
+    /// - Throws: ALREADY_EXISTS if a server listens there, or the path is not a socket; PERMISSION_DENIED, UNAVAILABLE.
     public func listen(
         unixSocket path: String, mode: UInt32 = 0o600, group owner: UInt32? = nil
     ) async throws(RPCError) {

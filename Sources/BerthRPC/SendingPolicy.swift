@@ -121,7 +121,7 @@ struct SendingPolicy {
         return rounds % 4 == 0 ? .afterOthers : .nextTurn
     }
 
-    /// Begins a round: the streams that wait now are told in turn. A stream that finds no room goes to the end of the line.
+    /// Begins a round: the streams that wait now are notified in turn. A stream that finds no room goes to the end of the queue.
     mutating func beginRound() {
         isTelling = false
         endOfRound = line.count

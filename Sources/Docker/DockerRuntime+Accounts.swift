@@ -55,7 +55,7 @@ extension DockerRuntime {
         }
     }
 
-    /// The content of an archive's first entry; nil if that is no file.
+    /// The content of an archive's first entry; nil if that is not a file.
     static func onlyFile(inTar archive: [UInt8]) -> [UInt8]? {
         var unread = archive[...]
         let reader = TarReader { buffer in

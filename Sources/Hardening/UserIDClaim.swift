@@ -58,7 +58,7 @@ package final class UserIDClaim: Sendable {
             var wanted = lock(first, count)
             if fcntl(descriptor, setLock, &wanted) == 0 { return UInt32(first)...UInt32(first + count - 1) }
             guard errno == EAGAIN || errno == EACCES else { return nil }
-            // Whose it is says where to go on; if it is free again by now, the same once more.
+            // The lock of the other server shows where to continue; if it was released meanwhile, the same part is tried again.
             var held = lock(first, count)
             guard fcntl(descriptor, getLock, &held) == 0 else { return nil }
             if held.l_type != Int16(F_UNLCK) {

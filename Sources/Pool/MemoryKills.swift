@@ -56,7 +56,7 @@ public struct MemoryKills: Sendable {
         }
     }
 
-    /// - Parameter groups: a process's own list of its control groups. The root group is nobody's in particular.
+    /// - Parameter groups: a process's list of its control groups. The root group is shared, so it is not used.
     static func candidates(root: String, groups: String) -> [String] {
         var unified: [String] = []
         var memory: [String] = []

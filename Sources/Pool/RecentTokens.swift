@@ -2,7 +2,7 @@
 
 internal import DequeModule
 
-/// The last released tokens, so that a second release of the same lease is no error.
+/// The last released tokens, so that a second release of the same lease succeeds.
 struct RecentTokens: Sendable {
     private let capacity: Int
     private var order: Deque<LeaseToken> = []

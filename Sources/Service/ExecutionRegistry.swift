@@ -98,7 +98,7 @@ final class ExecutionRegistry: Sendable {
         }
     }
 
-    /// Whether the execution existed recently: a call that was in flight when it ended is no mistake.
+    /// Whether the execution existed recently: a call that was in flight when it ended is not an error.
     func was(_ id: String, lease: LeaseToken?) -> Bool {
         state.withLock { state in state.gone[id].map { $0 == lease } ?? false }
     }
