@@ -50,6 +50,8 @@ struct JanitorTests {
         let janitor: Int32
         do {
             let first = try StateDirectory(base: base, instance: "a")
+            // As of a server that has ended, while this process lives on: a janitor may take longer than it is waited for.
+            ftruncate(first.lock, 0)
             janitor = try Janitor(state: first).pid
         }
         // The janitor may be before, at or after its work.
@@ -58,6 +60,7 @@ struct JanitorTests {
             var (held, there) = (stat(), stat())
             #expect(fstat(next.lock, &held) == 0 && lstat("\(next.path)/lock", &there) == 0)
             #expect(held.st_ino == there.st_ino)
+            ftruncate(next.lock, 0)
             _ = try Janitor(state: next)
         }
         #expect(eventually(within: 10) { kill(janitor, 0) != 0 || isZombie(janitor) })
