@@ -6,9 +6,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import shutil
-import sys
 import tempfile
 import time
 import unittest

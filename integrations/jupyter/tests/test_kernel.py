@@ -147,20 +147,20 @@ class KernelTests(WorldCase):
             return client.stats().held_bytes == before
 
     def test_a_frontend_killed_leaves_no_container_after_the_grace(self) -> None:
-        for name in BOTH:
-            with self.subTest(name):
-                code = (
-                    "import sys; from tests.support import *; m = KernelManager(kernel_name=sys.argv[1]); m.start_kernel()\n"
-                    "f = Frontend(m); f.ready(); f.send('while True: pass'); print('ready', flush=True); time.sleep(600)"
-                )
-                killed = subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE, text=True)
-                assert killed.stdout is not None
-                self.assertEqual(killed.stdout.readline(), "ready\n")
-                self.assertEqual(self.world.leased(), 1)
-                killed.kill()
-                killed.wait()
-                killed.stdout.close()
-                until(lambda: self.world.leased() == 0, GRACE + 5)
+        code = (
+            "import sys; from tests.support import *; m = KernelManager(kernel_name=sys.argv[1]); m.start_kernel()\n"
+            "f = Frontend(m); f.ready(); f.send('while True: pass'); print('ready', flush=True); time.sleep(600)"
+        )
+        words = [[sys.executable, "-c", code, name] for name in BOTH]
+        frontends = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for each in words]
+        for killed in frontends:
+            assert killed.stdout is not None
+            self.assertEqual(killed.stdout.readline(), "ready\n")
+        self.assertEqual(self.world.leased(), len(BOTH))
+        for killed in frontends:
+            killed.kill()
+            killed.communicate()
+        until(lambda: self.world.leased() == 0, GRACE + 5)
 
     def test_a_start_that_fails_says_what_is_wrong(self) -> None:
         from jupyter_client.manager import KernelManager

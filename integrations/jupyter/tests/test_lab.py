@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.error
+import urllib.request
 
 from playwright.sync_api import expect
 
@@ -28,6 +31,7 @@ class LabTests(WorldCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        cls.world.install("broken", pool="nope")
         cls.lab = Lab(cls.world, [LINES, PLOT, LONG, ASK, KEPT, MEMORY, FLOOD])
         cls.addClassCleanup(cls.lab.close)
 
@@ -86,6 +90,14 @@ class LabTests(WorldCase):
         lab.run(3)
         self._answer()
         expect(lab.output(5)).to_contain_text("out of memory at 512 MiB")
+
+    def test_a_kernel_that_can_not_be_started_says_why_in_the_page(self) -> None:
+        # The page shows the message of this answer, and that of no other error.
+        request = urllib.request.Request(f"{self.lab.address}/api/kernels", json.dumps({"name": "broken"}).encode())
+        with self.assertRaises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(request, timeout=60)
+        with raised.exception as answer:
+            self.assertIn('there is no pool "nope"; there is: default', json.load(answer)["message"])
 
     def test_a_hundred_megabytes_that_are_not_shown_are_said_to_be_lost(self) -> None:
         lab = self.lab

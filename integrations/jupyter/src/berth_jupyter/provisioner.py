@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional
 import berth
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+from tornado.web import HTTPError
 from traitlets import Bool, Dict as DictTrait, Float, Integer, Unicode
 
 from . import spares as spares_of, thread
@@ -22,6 +23,17 @@ from .session import Session
 
 def _help(name: str) -> Any:
     return Settings.__dataclass_fields__[name].metadata["help"]
+
+
+class NotStarted(HTTPError, RuntimeError):
+    """One of tornado's errors, since Jupyter's server shows the message of no other in the page."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(503, log_message=words.replace("%", "%%"))
+        self.words = words
+
+    def __str__(self) -> str:
+        return self.words
 
 
 class BerthProvisioner(KernelProvisionerBase):
@@ -91,7 +103,7 @@ class BerthProvisioner(KernelProvisionerBase):
             await thread.do(self._launch())
         except (berth.BerthError, StartFailed, ValueError) as error:
             words = error.message if isinstance(error, berth.BerthError) else str(error)
-            raise RuntimeError(f"Berth could not start a kernel: {words}") from None
+            raise NotStarted(f"Berth could not start a kernel: {words}") from None
         self._is_gone = False
         assert self._session is not None
         self.connection_info = {

@@ -9,8 +9,8 @@ from typing import Optional, Union
 
 import berth
 
-_KEPT = "The container and its files are kept: restart the kernel to go on."
-_GONE = "Its container is gone, and the files in it: restarting the kernel takes a new one."
+_KEPT = "The container and its files are kept: a restarted kernel goes on there."
+_GONE = "Its container is gone, and the files in it: a restarted kernel has a new one."
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,6 @@ class Settings:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it is more than 0 seconds")
 
-    @property
-    def place(self) -> str:
-        """For people: where kernels run."""
-        return f"pool {self.pool!r} of " * bool(self.pool) + f"the Berth server{' at ' + self.server if self.server else ''}"
-
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """From what a kernelspec or a configuration file says; times may be whole numbers there, and env is a map."""

@@ -32,7 +32,6 @@ class Spares:
         self._settings = settings
         self._ready: List[Tuple[float, Session]] = []
         self._changed = asyncio.Event()
-        self._is_open = True
         self._filling = asyncio.create_task(self._fill())
 
     @property
