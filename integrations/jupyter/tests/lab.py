@@ -13,9 +13,17 @@ from typing import List
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from .support import PATIENCE, World, _servers, until
+from .support import PATIENCE, World, free_port, until
 
 CHROMIUM = "/usr/bin/chromium"
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+        return True
+    except OSError:
+        return False
 
 
 class Lab:
@@ -33,7 +41,7 @@ class Lab:
         }
         (self.root / "Berth.ipynb").write_text(json.dumps(notebook))
         self._settings(world.folder / "config/lab/user-settings")
-        self.address = address = f"http://127.0.0.1:{_servers().free_port()}"
+        self.address = address = f"http://127.0.0.1:{free_port()}"
         self.log = open(world.folder / "lab.log", "w+")
         self._server = subprocess.Popen(
             [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={address.rpartition(':')[2]}",
@@ -71,11 +79,7 @@ class Lab:
     def _answers(self, url: str) -> bool:
         if self._server.poll() is not None:
             raise RuntimeError("JupyterLab did not start")
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return True
-        except OSError:
-            return False
+        return answers(url)
 
     def ready(self) -> None:
         """The kernel is there, for Jupyter's server and for the page."""
@@ -124,5 +128,13 @@ class Lab:
             if hasattr(self, "_playwright"):
                 self._playwright.stop()
             self._server.terminate()
-            self._server.wait(30)
-            self.log.close()
+            try:
+                self._server.wait(30)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+                self.log.seek(0)
+                print(self.log.read()[-8000:], file=sys.stderr)
+                raise
+            finally:
+                self.log.close()

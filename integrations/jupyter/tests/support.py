@@ -33,6 +33,10 @@ def _servers() -> Any:
     return module
 
 
+def free_port() -> int:
+    return int(_servers().free_port())
+
+
 class World:
     """A Berth server, and an empty place of Jupyter's with kernels that use it."""
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
 from playwright.sync_api import expect
 
-from .lab import Lab
-from .support import WorldCase, until
+from .lab import Lab, answers
+from .support import PATIENCE, WorldCase, free_port, until
 
 LINES = "import time\nfor i in range(5):\n    print('line', i, flush=True)\n    time.sleep(0.5)"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
@@ -31,7 +33,6 @@ class LabTests(WorldCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.world.install("broken", pool="nope")
         cls.lab = Lab(cls.world, [LINES, PLOT, LONG, ASK, KEPT, MEMORY, FLOOD])
         cls.addClassCleanup(cls.lab.close)
 
@@ -91,17 +92,28 @@ class LabTests(WorldCase):
         self._answer()
         expect(lab.output(5)).to_contain_text("out of memory at 512 MiB")
 
-    def test_a_kernel_that_can_not_be_started_says_why_in_the_page(self) -> None:
-        # The page shows the message of this answer, and that of no other error.
-        request = urllib.request.Request(f"{self.lab.address}/api/kernels", json.dumps({"name": "broken"}).encode())
-        with self.assertRaises(urllib.error.HTTPError) as raised:
-            urllib.request.urlopen(request, timeout=60)
-        with raised.exception as answer:
-            self.assertIn('there is no pool "nope"; there is: default', json.load(answer)["message"])
-
     def test_a_hundred_megabytes_that_are_not_shown_are_said_to_be_lost(self) -> None:
         lab = self.lab
         lab.run(6)
         until(lambda: re.fullmatch(r"\[\d+\]:", lab.prompt(6).inner_text()) is not None, 60)
         shown = lab.output(6).inner_text()
         self.assertTrue("data rate exceeded" in shown or "the end" in shown, shown[-300:])
+
+
+class FailedStartTests(WorldCase):
+    def test_a_kernel_that_can_not_be_started_says_why_in_the_page(self) -> None:
+        self.world.install("broken", pool="nope")
+        port = free_port()
+        words = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root", f"--port={port}"]
+        words += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
+        server = subprocess.Popen(words, cwd=self.world.folder, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait, 30)
+        self.addCleanup(server.terminate)
+        address = f"http://127.0.0.1:{port}/api"
+        until(lambda: answers(address), PATIENCE)
+        # The page shows the message of this answer; of another kind of error it would be "Unhandled error".
+        request = urllib.request.Request(f"{address}/kernels", json.dumps({"name": "broken"}).encode())
+        with self.assertRaises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(request, timeout=60)
+        with raised.exception as answer:
+            self.assertIn('there is no pool "nope"; there is: default', json.load(answer)["message"])
