@@ -162,6 +162,8 @@ struct ProgramReportTests {
         let lost = report([exited(1, lost: true)])
         #expect(text(lost)?.contains("the next run_code starts a new interpreter") == true && lost.isError)
         #expect(lost.structured?["interpreter_lost"] == true)
+        let cancelled = report([.ended(Ended(cause: .cancelled, message: "the lease was released"))])
+        #expect(text(cancelled) == "[ended before it was done: the lease was released]" && cancelled.isError)
         let alone = report([.ended(Ended(cause: .timedOut, message: "time"))], session: nil)
         #expect(text(alone)?.contains("session") == false)
         let command = report([.ended(Ended(cause: .signalled, signal: 9))], tool: .runCommand)

@@ -182,6 +182,8 @@ package struct ProgramReport: Sendable {
         case .outOfMemory:
             words.append(ended.message.isEmpty ? "the container ran out of memory" : ended.message)
             words.append("use less memory, for example by working on parts")
+        case .cancelled:
+            words.append("ended before it was done" + (ended.message.isEmpty ? "" : ": \(ended.message)"))
         default: words.append(ended.message.isEmpty ? ended.cause.word.replacing("_", with: " ") : ended.message)
         }
         if tool == .runCode, session != nil, ended.cause != .containerLost, ended.cause != .draining {
