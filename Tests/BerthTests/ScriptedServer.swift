@@ -22,6 +22,9 @@ final class ScriptedServer: RPCService {
         case list(ListExecutionsRequest)
         case acquire(AcquireRequest)
         case release(ReleaseRequest)
+        case openContext(OpenContextRequest)
+        case forkContext(ForkContextRequest)
+        case closeContext(CloseContextRequest)
     }
 
     /// An open stream.
@@ -46,6 +49,7 @@ final class ScriptedServer: RPCService {
         var asked: [Asked] = []
         var streams: [Stream] = []
         var inputs: [Stream] = []
+        var openings: [Stream] = []
         var taken: UInt64 = 0
         var port = 0
         var hellos = 0
@@ -78,6 +82,13 @@ final class ScriptedServer: RPCService {
     /// Counts bytes of input that came in another way.
     func take(_ count: Int) { state.withLock { $0.taken += UInt64(count) } }
 
+    /// Answers the oldest request for a context, whether it is to be opened or copied: both answers have the same fields.
+    func grantContext(_ id: String) async throws {
+        try await eventually("a request for a context") { self.state.withLock { !$0.openings.isEmpty } }
+        let stream = state.withLock { $0.openings.removeFirst() }
+        stream.loop.execute { stream.call.value.respond(OpenContextResponse(context: id)) }
+    }
+
     /// Answers the oldest waiting `Input`.
     func answerInput() {
         let (stream, offset) = state.withLock { ($0.inputs.removeFirst(), $0.taken) }
@@ -98,6 +109,9 @@ final class ScriptedServer: RPCService {
             case .listExecutions: asked = .list(try call.decode(ListExecutionsRequest.self))
             case .acquire: asked = .acquire(try call.decode(AcquireRequest.self))
             case .release: asked = .release(try call.decode(ReleaseRequest.self))
+            case .openContext: asked = .openContext(try call.decode(OpenContextRequest.self))
+            case .forkContext: asked = .forkContext(try call.decode(ForkContextRequest.self))
+            case .closeContext: asked = .closeContext(try call.decode(CloseContextRequest.self))
             case .hello:
                 state.withLock { $0.hellos += 1 }
                 return call.respond(HelloResponse(server: "scripted"))
@@ -120,7 +134,8 @@ final class ScriptedServer: RPCService {
                 state.withLock { $0.streams.last }?.fail(RPCError(.cancelled, "detached"))
             case .list: call.respond(ListExecutionsResponse(executions: [ExecutionInfo(execution: "x1")]))
             case .acquire: call.respond(AcquireResponse(lease: "secret", member: "m"))
-            case .signal, .resize, .release: call.respond(Empty())
+            case .openContext, .forkContext: state.withLock { $0.openings.append(stream) }
+            case .signal, .resize, .release, .closeContext: call.respond(Empty())
             }
         } catch {
             call.fail(error)
