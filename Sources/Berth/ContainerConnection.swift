@@ -121,7 +121,7 @@ extension BerthClient {
 
 extension BerthError {
     /// Nil for a normal end of both directions.
-    fileprivate init?(connectionEnd ended: Ended) {
+    init?(connectionEnd ended: Ended) {
         func words(_ fallback: String) -> String { ended.message.isEmpty ? fallback : ended.message }
         switch ended.cause {
         case .exited: return nil

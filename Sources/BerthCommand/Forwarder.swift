@@ -14,8 +14,7 @@ import Synchronization
 
 /// Accepts local connections, and opens one in the container for each.
 struct Forwarder: Sendable {
-    private typealias Local = NIOAsyncChannel<ByteBuffer, ByteBuffer>
-    private typealias Listener = NIOAsyncChannel<Local, Never>
+    private typealias Listener = NIOAsyncChannel<any Channel, Never>
 
     /// Interval at which the lease is checked and extended.
     private static let interval = Duration.seconds(1)
@@ -90,23 +89,23 @@ struct Forwarder: Sendable {
     // MARK: Listening
 
     private func listen(_ mapping: ForwardMapping) async throws -> Listener {
-        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let bootstrap = ServerBootstrap(group: client.eventLoop)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 256)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 256 << 10))
         // Connections over the limit wait in the kernel's queue: few are accepted ahead of their turn.
         let few = NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark(lowWatermark: 1, highWatermark: 1)
-        let initializer: @Sendable (any Channel) -> EventLoopFuture<Local> = { channel in
+        let initializer: @Sendable (any Channel) -> EventLoopFuture<any Channel> = { channel in
             channel.eventLoop.makeCompletedFuture {
                 if case .port = mapping.local {
                     try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
                 }
-                return try Local(
-                    wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+                return channel
             }
         }
         do {
@@ -160,57 +159,16 @@ struct Forwarder: Sendable {
 
     // MARK: One connection
 
-    private func forward(_ local: Local, _ mapping: ForwardMapping) async {
-        do {
-            try await local.executeThenClose { inbound, outbound in
-                let remote = try await connect(mapping)
-                defer { remote.close() }
-                do {
-                    try await pass(inbound, outbound, remote)
-                } catch let error as BerthError {
-                    // A reset there becomes a reset here: an end of file would mean that all bytes have come.
-                    if let socket = local.channel as? any SocketOptionProvider {
-                        try? await socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
-                    }
-                    throw error
-                }
+    private func forward(_ local: any Channel, _ mapping: ForwardMapping) async {
+        let target: ConnectionTarget =
+            switch mapping.remote {
+            case .port(let port): .port(port)
+            case .path(let path): .path(SystemString(path))
             }
-        } catch let error as BerthError {
-            printError("\(mapping.target): \(error.message)")
-        } catch is CancellationError {
-            return
+        do throws(BerthError) {
+            try await client.relay(local, to: target, in: lease, wait: wait)
         } catch {
-            // The local side reset it.
-            return
-        }
-    }
-
-    private func connect(_ mapping: ForwardMapping) async throws(BerthError) -> ContainerConnection {
-        switch mapping.remote {
-        case .port(let port): try await client.connect(port: port, in: lease, wait: wait)
-        case .path(let path): try await client.connect(unix: SystemString(path), in: lease, wait: wait)
-        }
-    }
-
-    private func pass(
-        _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
-        _ remote: ContainerConnection
-    ) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for try await piece in remote { try await outbound.write(ByteBuffer(bytes: piece)) }
-                outbound.finish()
-            }
-            group.addTask {
-                for try await bytes in inbound { try await remote.write(Array(bytes.readableBytesView)) }
-                try await remote.finish()
-            }
-            do {
-                try await group.waitForAll()
-            } catch {
-                group.cancelAll()
-                throw error
-            }
+            printError("\(mapping.target): \(error.message)")
         }
     }
 }
