@@ -49,6 +49,8 @@ final class RunSession: Sendable {
 
     private let settings: Settings
     private let state: Mutex<State>
+    /// Since when the present event is being written, in nanoseconds of the machine; 0: none is.
+    private let writingSince = Atomic<UInt64>(0)
     private let resizes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     init(_ settings: Settings, client: BerthClient, execution: Execution) {
@@ -60,6 +62,7 @@ final class RunSession: Sendable {
     func run() async throws -> Int32 {
         let signals = RunSignals(
             terminal: settings.isRaw, resized: { [resizes] in resizes.continuation.yield() },
+            isUnread: { [weak self] in self?.isUnread ?? false },
             end: { [weak self] in self?.end($0, $1) })
         defer { closeClient() }
         return try await withTaskExecutorPreference(BlockingExecutor("output")) { try await show(signals) }
@@ -84,6 +87,8 @@ final class RunSession: Sendable {
                     if case .started(let started) = event {
                         guard hasStarted(started) else { continue }
                     }
+                    writingSince.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed)
+                    defer { writingSince.store(0, ordering: .relaxed) }
                     do throws(OutputFailure) {
                         try printer.print(event)
                     } catch {
@@ -104,6 +109,12 @@ final class RunSession: Sendable {
                 if let code = state.withLock({ $0.leaving }) { return code }
             }
         }
+    }
+
+    /// A write takes longer than one does whose reader is there.
+    private var isUnread: Bool {
+        let since = writingSince.load(ordering: .relaxed)
+        return since > 0 && DispatchTime.now().uptimeNanoseconds > since + 100_000_000
     }
 
     /// Returns false if it had already started on another connection.

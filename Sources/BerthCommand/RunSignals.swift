@@ -16,7 +16,7 @@ final class RunSignals: @unchecked Sendable {
         case first
         /// The second time, or 2 s later.
         case again
-        /// The third time, or another 2 s later.
+        /// The third time, or another 2 s later. Nothing gets more urgent by itself while the output waits for its reader.
         case last
     }
 
@@ -27,17 +27,21 @@ final class RunSignals: @unchecked Sendable {
     private var handlers: [Int32: () -> Void] = [:]
     private var first: Int32?
     private var count = 0
+    private let isUnread: @Sendable () -> Bool
     private let end: @Sendable (_ signal: Int32, Urgency) -> Void
 
     /// - Parameters:
     ///   - terminal: whether the local terminal is in raw mode. Then signals that would leave it so are handled, too,
     ///     and so are stop and continue.
     ///   - resized: called when the size of the window may have changed.
+    ///   - isUnread: whether nobody reads the output at the moment. The program may have ended without berth's knowledge then,
+    ///     and to be more urgent would only cost the last of its output.
     ///   - end: called when a signal asks berth to end.
     init(
-        terminal: Bool, resized: @escaping @Sendable () -> Void,
+        terminal: Bool, resized: @escaping @Sendable () -> Void, isUnread: @escaping @Sendable () -> Bool = { false },
         end: @escaping @Sendable (_ signal: Int32, Urgency) -> Void
     ) {
+        self.isUnread = isUnread
         self.end = end
         source = DispatchSource.makeReadSource(fileDescriptor: pipe.descriptor, queue: queue)
         source.setEventHandler { [weak self, pipe] in
@@ -75,10 +79,14 @@ final class RunSignals: @unchecked Sendable {
         case 2: end(number, .again)
         default: return end(number, .last)
         }
-        let now = count
+        urge(number, after: count)
+    }
+
+    /// Asks again by itself if nobody else has meanwhile.
+    private func urge(_ number: Int32, after now: Int) {
         queue.asyncAfter(deadline: .now() + .seconds(2)) { [weak self] in
             guard let self, count == now else { return }
-            ending(number)
+            if isUnread() { urge(number, after: now) } else { ending(number) }
         }
     }
 }

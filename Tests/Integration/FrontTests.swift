@@ -252,6 +252,32 @@ struct FrontTests {
         }
     }
 
+    @Test("nothing is killed by itself while nobody reads the output of berth run --json, and all of it comes later")
+    func unreadLines() async throws {
+        try await ServerProcess.with(.runc) { server in
+            let out = Pipe()
+            let process = try ChildProcess(
+                BuildProducts.program("berth"), ["run", "--json", "--server", server.address, "--", "yes"],
+                output: out.fileHandleForWriting.fileDescriptor, errors: STDERR_FILENO)
+            try out.fileHandleForWriting.close()
+            try await eventually("the pipe is full") {
+                var count: Int32 = 0
+                _ = ioctl(out.fileHandleForReading.fileDescriptor, UInt(FIONREAD), &count)
+                return count > 40_000
+            }
+            process.signal(SIGINT)
+            try await eventually("the program has ended") {
+                try await berth(["stats", "--json", "--server", server.address]).out.contains("\"executions\":0,")
+            }
+            // The second and the third time that it would ask by itself, and the second in which it would leave.
+            try await Task.sleep(for: .seconds(6))
+            let text = String(decoding: try out.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            #expect(process.wait() == 130)
+            let last = text.split(separator: "\n").last ?? ""
+            #expect(last.contains("ended") && last.contains("\"signal\":2"), "\(last)")
+        }
+    }
+
     @Test("what comes in goes through to the last byte, as fast as it is taken")
     func input() async throws {
         try await ServerProcess.with(.runc) { server in
