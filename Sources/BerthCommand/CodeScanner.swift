@@ -15,10 +15,10 @@ enum CodeScanner {
             }
             return !isBlock || last.allSatisfy(\.isWhitespace)
         }
-        return language == "node" ? !python(code).isOpen : shell(code)
+        return language == "node" ? !isOpenJavaScript(code) : shell(code)
     }
 
-    /// Whether brackets or strings are open at the end of Python code; also used for JavaScript.
+    /// Whether brackets or strings are open at the end of Python code.
     private static func python(_ code: String) -> (isOpen: Bool, depth: Int) {
         var depth = 0
         var quote: (mark: Character, isTriple: Bool)?

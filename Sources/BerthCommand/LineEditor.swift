@@ -113,6 +113,43 @@ final class LineEditor {
         shownRow = 0
     }
 
+    /// Asks the terminal what it can do. What is typed meanwhile is read by the next `read`.
+    /// - Returns: its answer, `ESC [ ? … c`; empty if none comes within a second, as from a terminal that does not know the
+    ///   question.
+    func ask(_ question: String) -> String {
+        LocalTerminal.enterRaw()
+        defer { LocalTerminal.restore() }
+        put(question)
+        var bytes: [UInt8] = []
+        let end = ContinuousClock.now + .seconds(1)
+        while LineEditor.answer(in: bytes) == nil {
+            let left = end - .now
+            var waiting = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            guard left > .zero, poll(&waiting, 1, Int32(left / .milliseconds(1)) + 1) >= 0 || errno == EINTR else {
+                break
+            }
+            guard waiting.revents != 0 else { continue }
+            var room = [UInt8](repeating: 0, count: 1024)
+            let count = Glibc.read(STDIN_FILENO, &room, room.count)
+            guard count > 0 else { break }
+            bytes += room[..<count]
+        }
+        guard let range = LineEditor.answer(in: bytes) else {
+            pending += decoder.take(bytes[...])
+            return ""
+        }
+        let answer = String(decoding: bytes[range], as: UTF8.self)
+        bytes.removeSubrange(range)
+        pending += decoder.take(bytes[...])
+        return answer
+    }
+
+    private static func answer(in bytes: [UInt8]) -> Range<Int>? {
+        let start = bytes.indices.first { bytes[$0...].starts(with: [0x1b, 0x5b, 0x3f]) }
+        guard let start, let end = bytes[start...].firstIndex(of: UInt8(ascii: "c")) else { return nil }
+        return start..<end + 1
+    }
+
     private func nextKey() -> Key {
         while pending.isEmpty {
             var room = [UInt8](repeating: 0, count: 1024)

@@ -116,6 +116,9 @@ final class ReplSession {
         self.language = language
         self.timeout = timeout
         self.printer = printer
+        if isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, !printer.showsPictures {
+            self.printer.asksForSixels = { [editor] in Sixel.isAmong(editor.ask(Sixel.question)) }
+        }
     }
 
     func prompt() async throws -> Int32 {

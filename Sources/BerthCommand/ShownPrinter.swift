@@ -17,6 +17,10 @@ struct ShownPrinter {
     var pictures: PictureDirectory?
     /// Whether the terminal understands kitty's escape sequences for pictures.
     var showsPictures = false
+    /// Asks the terminal whether it shows pictures in sixels; nil: there is none that could answer.
+    var asksForSixels: (() -> Bool)?
+    /// What it has said, once it was asked.
+    var showsSixels: Bool?
 
     static let endings = [
         "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/svg+xml": "svg", "application/pdf": "pdf",
@@ -33,6 +37,9 @@ struct ShownPrinter {
             if showsPictures, form.mime == "image/png" {
                 try printText(ShownPrinter.kitty(form.data) + "\n")
                 isShown = true
+            } else if form.mime == "image/png", let picture = sixels(form.data) {
+                try printText(picture + "\n")
+                isShown = true
             } else if let path = pictures?.write(form.data, ending) {
                 try printLine("[\(form.mime): \(path.printable)]")
                 isShown = true
@@ -44,6 +51,18 @@ struct ShownPrinter {
             let name = form.mime.isEmpty ? "a form of it" : form.mime.printable
             printError("\(name) has \(form.bytes) bytes, more than the server's max_display, and is left out")
         }
+    }
+
+    /// Nil if the terminal can't show them, or the picture is one that is better left to other programs.
+    private mutating func sixels(_ png: [UInt8]) -> String? {
+        guard let asksForSixels else { return nil }
+        let shows = showsSixels ?? asksForSixels()
+        showsSixels = shows
+        guard shows, let image = PNGImage(png) else { return nil }
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_xpixel > 0
+        // Without a word of it, xterm's maximum.
+        return Sixel.encode(image.fitting(width: isKnown ? Int(size.ws_xpixel) : 1000))
     }
 
     func print(_ failure: BerthSchema.Failure) {

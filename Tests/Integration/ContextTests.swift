@@ -154,4 +154,108 @@ struct ContextTests {
             }
         }
     }
+
+    @Test("at a prompt for Node, lines belong together as JavaScript has it: private names, templates, expressions")
+    func javaScript() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            try await TerminalProgram.with(server, ["repl", "--language", "node"]) { program in
+                try await program.shows("> ")
+                program.type("class C {\r#x = 40\rget() { return this.#x + 2 } // not this: {\r}\rnew C().get()\r")
+                try await program.shows("42")
+                program.type("`first ${[1].map(x => `{${x}`)}\r${50 + 3}-last`.slice(-7)\r")
+                try await program.shows("53-last")
+                program.type("/[/{(]\\//.test('{/') && 6 / 2 / 1 + '-qu' + /* ( \r */ 'otient'\r")
+                try await program.shows("3-quotient")
+                #expect(!program.screen.contains("Error"))
+                program.type("\u{4}")
+                #expect(try await program.end() == 0)
+            }
+        }
+    }
+
+    /// The first of it: 600 columns of one colour each, which zlib packs with codes of their own.
+    private static var widePicture: String {
+        var (x, columns) = (UInt32(1), [UInt32]())
+        for _ in 0..<600 {
+            x = (x &* 1_103_515_245 &+ 12_345) % (1 << 31)
+            columns.append((x >> 16) % 3)
+        }
+        var runs = ""
+        var rest = columns[...]
+        while let first = rest.first, runs.count < 60 {
+            let isFirst = first == columns[0]
+            let count = rest.prefix { ($0 == columns[0]) == isFirst }.count
+            let mark = isFirst ? "~" : "?"
+            runs += count > 3 ? "!\(count)\(mark)" : String(repeating: mark, count: count)
+            rest = rest.dropFirst(count)
+        }
+        return "#0\(runs)"
+    }
+
+    @Test("at a prompt, a terminal that says it can shows pictures in sixels, of all kinds of PNG; another gets files")
+    func sixels() async throws {
+        // Two columns: red over blue, and green; 7 rows. Packed as stored, fixed and other blocks, in each kind of PNG.
+        let code = """
+            import struct, zlib
+            def chunk(name, data): return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+            def png(kind, rows, *more, level=9, strategy=0):
+                packer = zlib.compressobj(level, strategy=strategy)
+                packed = packer.compress(b''.join(rows)) + packer.flush()
+                return b'\\x89PNG\\r\\n\\x1a\\n' + b''.join(chunk(*one) for one in [
+                    (b'IHDR', struct.pack('>2I5B', 2, 7, 8, kind, 0, 0, 0)), *more, (b'IDAT', packed), (b'IEND', b'')])
+            red, green, blue = b'\\xff\\0\\0', b'\\0\\xff\\0', b'\\0\\0\\xff'
+            rgb = [b'\\0' + red + green] * 6 + [b'\\0' + blue + green]
+            up = [b'\\0' + red + green] + [b'\\2' + bytes(6)] * 5 + [b'\\1' + blue + b'\\0\\xff\\x01']
+            rgba = [b'\\0' + red + b'\\xff' + green + b'\\xff'] * 6 + [b'\\0' + blue + b'\\xff' + green + b'\\xff']
+            indexed = [b'\\0\\0\\1'] * 6 + [b'\\0\\2\\1']
+            def show(picture): display({'image/png': picture, 'text/plain': 'a picture'}, raw=True)
+            def show_all():
+                for number, one in enumerate([png(2, rgb), png(2, rgb, level=0), png(2, rgb, strategy=4), png(2, up), png(6, rgba),
+                        png(3, indexed, (b'PLTE', red + green + blue))]):
+                    show(one)
+                    print('shown', number)
+            def show_wide():
+                x, row = 1, b'\\0'
+                for _ in range(600):
+                    x = (x * 1103515245 + 12345) % (1 << 31)
+                    row += [red, green, blue][(x >> 16) % 3]
+                header = (b'IHDR', struct.pack('>2I5B', 600, 6, 8, 2, 0, 0, 0))
+                show(b'\\x89PNG\\r\\n\\x1a\\n' + b''.join(chunk(*one) for one in [
+                    header, (b'IDAT', zlib.compress(row * 6, 9)), (b'IEND', b'')]))
+
+            """
+        let picture =
+            "\u{1b}P0;1q\"1;1;2;7#0;2;100;0;0#1;2;0;100;0#2;2;0;0;100#0~$#1?~-#1?@$#2@-\u{1b}\\\r\nshown "
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "3"]) { server in
+            try await TerminalProgram.with(server, ["repl"]) { program in
+                try await program.shows(">>> ")
+                program.type("\u{1b}[200~\(code)show_all()\u{1b}[201~\r\r")
+                try await program.shows("\u{1b}[c")
+                program.type("4\u{1b}[?62;4;22c2\r")
+                try await program.shows("shown 5")
+                #expect(program.screen.components(separatedBy: picture).count == 7, "\(program.screen)")
+                // What was typed around the answer is no part of it.
+                try await program.shows("2004l42")
+                program.type("show_wide()\r")
+                try await program.shows(Self.widePicture)
+                program.type("show(b'no picture')\r")
+                try await program.shows("1.png]")
+                program.type("\u{4}")
+                #expect(try await program.end() == 0)
+            }
+            for answer in ["\u{1b}[?1;2c", ""] {
+                try await TerminalProgram.with(server, ["repl"]) { program in
+                    try await program.shows(">>> ")
+                    program.type("display({'image/png': b'p', 'text/plain': 'a dot'}, raw=True)\r")
+                    try await program.shows("\u{1b}[c")
+                    program.type(answer)
+                    try await program.shows("1.png]")
+                    program.type("'go' + 'es on'\r")
+                    try await program.shows("'goes on'")
+                    program.type("\u{4}")
+                    #expect(try await program.end() == 0)
+                }
+            }
+        }
+    }
 }
