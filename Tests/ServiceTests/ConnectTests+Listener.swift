@@ -10,6 +10,7 @@ import TestSupport
 extension ConnectTests {
     /// A listener in a lease, a Python function `serve(c)` that gets each connection, in a thread of its own.
     struct Listener {
+        let server: TestServer
         let client: BerthClient
         let lease: Lease
         let path: String
@@ -34,7 +35,7 @@ extension ConnectTests {
     static func with(
         _ serve: String, limits: ServiceLimits = ServiceLimits(), _ body: (Listener) async throws -> Void
     ) async throws {
-        try await TestServer.with(limits: limits) { _, client in
+        try await TestServer.with(limits: limits) { server, client in
             let lease = try await client.acquire()
             let here = "/tmp/berth-connect-\(UUID().uuidString.prefix(8))"
             try FileManager.default.createDirectory(atPath: here, withIntermediateDirectories: false)
@@ -42,7 +43,8 @@ extension ConnectTests {
             defer { try? FileManager.default.removeItem(atPath: here) }
             let program = client.execute(
                 Command(["python3", "-u", "-c", listening, "\(here)/s", serve], cwd: "/tmp"), in: lease)
-            let listener = Listener(client: client, lease: lease, path: "\(here)/s", program: program)
+            let listener = Listener(
+                server: server, client: client, lease: lease, path: "\(here)/s", program: program)
             #expect(try await listener.lines(1) == ["ready"])
             try await body(listener)
             program.kill()

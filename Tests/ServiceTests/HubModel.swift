@@ -22,6 +22,7 @@ struct HubModel {
         /// Whether it was once sent everything except for a window. From then on, the agent waits for it.
         var isCaughtUp = false
         var hasStarted = false
+        var knowsOutputEnd = false
         var isAwake = true
         var hasEnded = false
     }
@@ -40,6 +41,8 @@ struct HubModel {
     private var credit: Int
     /// While nobody governs: what the last governing watcher had acknowledged.
     private var floor = PerStream<UInt64>(0)
+    /// It is a connection whose other side has sent all: nothing is written any more.
+    private var hasOutputEnded = false
     private static let ring = 64 << 10
     private static let agentWindow = 16 << 10
     private static let probe = 8 << 10
@@ -67,6 +70,7 @@ struct HubModel {
         case 75..<95: acknowledge()
         case 95..<98: add(first: false)
         case 98: leave()
+        case 99 where random.next() % 32 == 0: endOutput()
         default:
             let isOn = random.next() % 2 == 0
             hub.probe(isOn)
@@ -84,6 +88,7 @@ struct HubModel {
         if hub.isGoverned || !keepsUnread {
             expect(credit == HubModel.agentWindow, "all is read, and the agent has credit for \(credit)")
         }
+        if random.next() % 2 == 0 { endOutput() }
         wake(hub.end(.init(cause: .exited)))
         drain()
         for reader in readers { expect(reader.hasEnded, "watcher \(reader.id) got no end") }
@@ -97,6 +102,10 @@ struct HubModel {
         case byteLeftOut
         /// The hub returns other bytes than were written.
         case otherBytes
+        /// The hub does not hear that no more output comes.
+        case endOfOutputLeftOut
+        /// The hub hears of an end of output that there is not.
+        case endOfOutputMadeUp
 
         /// The beginning or end of the rule's message.
         var complaint: String {
@@ -104,6 +113,8 @@ struct HubModel {
             case .windowNotKept: "bytes in a window of"
             case .byteLeftOut: "it has"
             case .otherBytes: "other bytes at"
+            case .endOfOutputLeftOut: "an end before that of the output"
+            case .endOfOutputMadeUp: "an end of output that nobody told"
             }
         }
     }
@@ -127,7 +138,14 @@ struct HubModel {
 
     // MARK: What happens
 
+    private mutating func endOutput() {
+        guard !hasOutputEnded else { return }
+        hasOutputEnded = fault != .endOfOutputMadeUp
+        if fault != .endOfOutputLeftOut { wake(hub.endOutput()) }
+    }
+
     private mutating func write() {
+        guard !hasOutputEnded else { return }
         let count = min(Int(random.next() % (random.next() % 8 == 0 ? 16_000 : 300)) + 1, credit)
         guard count > 0 else { return }
         let stream: OutputStream = random.next() % 3 == 0 ? .stderr : .stdout
@@ -184,10 +202,17 @@ struct HubModel {
             readers[index].hasStarted = true
         case .wait:
             readers[index].isAwake = false
-        case .outputEnded:
-            expect(false, "an end of output that nobody told")
+        case .outputEnded(let count):
+            expect(hasOutputEnded, "an end of output that nobody told")
+            expect(!readers[index].knowsOutputEnd, "a second end of output")
+            expect(count == written.stdout.count, "an end of output after \(count) bytes")
+            for stream in OutputStream.pipes {
+                expect(readers[index].position[stream] == written[stream].count, "an end of output before all was sent")
+            }
+            readers[index].knowsOutputEnd = true
         case .end:
             readers[index].hasEnded = true
+            expect(readers[index].knowsOutputEnd || !hasOutputEnded, "an end before that of the output")
             for stream in OutputStream.pipes {
                 expect(readers[index].position[stream] == written[stream].count, "an end before all was sent")
             }

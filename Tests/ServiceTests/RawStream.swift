@@ -55,6 +55,8 @@ final class RawStream {
     /// The ranges of stdout that were reported as dropped.
     private(set) var dropped: [Range<UInt64>] = []
     private(set) var ended: Ended?
+    /// Of a connection: the other side has sent all.
+    private(set) var hasOutputEnded = false
 
     init(_ connection: RawConnection, _ method: String, _ request: some Message) {
         if let attach = request as? AttachRequest, !attach.isFromNow {
@@ -85,6 +87,7 @@ final class RawStream {
             guard started == nil else { throw NeverHappened(description: "one start") }
             started = value
         case .output(let output) where output.stream == .stdout:
+            guard !hasOutputEnded else { throw NeverHappened(description: "no output after its end") }
             guard output.offset == position.stdout else {
                 throw NeverHappened(description: "output at \(position.stdout), it is at \(output.offset)")
             }
@@ -102,7 +105,10 @@ final class RawStream {
             dropped.append(gap.offset..<gap.offset + gap.bytes)
         case .dropped(let gap): position.stderr += gap.bytes
         case .ended(let value): ended = value
-        case .display, .failure, .prompt, .outputEnded, .unknown:
+        case .outputEnded:
+            guard !hasOutputEnded else { throw NeverHappened(description: "one end of output") }
+            hasOutputEnded = true
+        case .display, .failure, .prompt, .unknown:
             throw NeverHappened(description: "an event that is known")
         }
         return event
