@@ -161,6 +161,13 @@ let package = Package(
                 .embedInCode("Interpreters/context.js"),
             ],
             swiftSettings: strict),
+        // How a server is, over HTTP
+        .target(
+            name: "Monitoring",
+            dependencies: [
+                "Pool", .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ] + nio, swiftSettings: strict),
         .target(
             name: "Berth",
             dependencies: ["BerthRPC", "BerthSchema", .product(name: "DequeModule", package: "swift-collections")]
@@ -180,7 +187,7 @@ let package = Package(
             name: "BerthCommand",
             dependencies: [
                 "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest", "ModelTools",
-                "Pool", "Hardening", "AgentLink", "CurlHTTP",
+                "Monitoring", "Pool", "Hardening", "AgentLink", "CurlHTTP",
                 "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -243,6 +250,8 @@ let package = Package(
                 log,
             ] + nio,
             swiftSettings: strict),
+        .testTarget(
+            name: "MonitoringTests", dependencies: ["Monitoring", "Pool", "TestSupport"] + nio, swiftSettings: strict),
         .testTarget(
             name: "BerthTests",
             dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),

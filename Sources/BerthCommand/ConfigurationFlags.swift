@@ -28,6 +28,9 @@ struct ConfigurationFlags: ParsableArguments {
     @Flag(help: help(.server, "insecure"))
     var insecure = false
 
+    @Option(help: help(.server, "http", "address"))
+    var http: String?
+
     @Option(help: help(.server, "runtime", "runtime"))
     var runtime: String?
 
@@ -119,7 +122,7 @@ struct ConfigurationFlags: ParsableArguments {
             ("runtime", runtime), ("docker_host", dockerHost), ("memory_budget", memoryBudget),
             ("execution_timeout", executionTimeout), ("uid", uid), ("max_connections", maxConnections),
             ("drain_time", drainTime), ("instance", instance), ("state_dir", stateDir), ("agent", agent),
-            ("log_format", logFormat), ("log_level", logLevel), ("insecure", insecure ? "true" : nil),
+            ("log_format", logFormat), ("log_level", logLevel), ("insecure", insecure ? "true" : nil), ("http", http),
         ]
         let pools: [(String, String?)] = [
             ("image", image), ("pull", pull), ("size", size), ("max", max), ("batch", batch), ("backoff", backoff),

@@ -8,6 +8,7 @@ import Console
 import Hardening
 import Housekeeping
 import Logging
+import Monitoring
 import NIOCore
 import NIOPosix
 import Pool
@@ -31,7 +32,7 @@ struct Server {
     /// saves four thread switches.
     private static let eventLoops = Swift.max(1, System.coreCount / 2)
 
-    private let settings: ServerSettings
+    let settings: ServerSettings
     private let logger: Logger
 
     init(_ settings: ServerSettings) {
@@ -72,12 +73,15 @@ struct Server {
             fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
             logger: logger)
         service.setPrograms(configuration.programDefaults)
-        let rpc = RPCServer(group: group, service: service, configuration: bounds(descriptors))
+        let bounds = bounds(descriptors)
+        let rpc = RPCServer(group: group, service: service, configuration: bounds)
+        let monitoring = try await startMonitoring(fleet, service, bounds, on: group)
         let addresses = try await listen(rpc)
 
         let maintenance = Task { await fleet.run() }
         tellOfReuse(choice)
         for address in addresses { announce("berth: listening on \(address)") }
+        if let address = monitoring?.address { announce("berth: metrics and health on http://\(address)") }
 
         let reload = ConfigurationReload(
             source: settings.source, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
@@ -97,7 +101,7 @@ struct Server {
         }
         await end(service, fleet, maintenance)
         hurry.cancel()
-        await close(rpc, choice.runtime, group)
+        await close(rpc, monitoring, choice.runtime, group)
         withExtendedLifetime((directory, janitor, hangups, users)) {}
     }
 
@@ -122,9 +126,11 @@ struct Server {
 
     /// Closes what is left, for a limited time: the kernel closes everything that is still open after that.
     private func close(
-        _ rpc: RPCServer, _ runtime: any ContainerRuntime, _ group: MultiThreadedEventLoopGroup
+        _ rpc: RPCServer, _ monitoring: MonitoringServer?, _ runtime: any ContainerRuntime,
+        _ group: MultiThreadedEventLoopGroup
     ) async {
         _ = await finishes(within: Server.closingTime) {
+            await monitoring?.close()
             await rpc.close()
             await runtime.shutdown()
             try? await group.shutdownGracefully()
@@ -230,7 +236,7 @@ struct Server {
         return bound
     }
 
-    private func announce(_ line: String) {
+    func announce(_ line: String) {
         do throws(OutputFailure) {
             try printLine(line)
         } catch {

@@ -32,17 +32,25 @@ extension ConfigurationReader {
     }
 
     private mutating func checkAddresses() {
-        for address in configuration.listen {
+        for (key, address) in configuration.listen.map({ ("listen", $0) })
+            + (configuration.http.map { [("http", $0)] } ?? [])
+        {
             if let problem = checks.addressProblem(address) {
-                mistake("listen", problem)
+                mistake(key, problem)
+            } else if key == "http", address.hasPrefix("unix:") {
+                mistake(key, "monitors come over TCP: set HOST:PORT, such as 127.0.0.1:7412")
             } else if !configuration.insecure, !checks.isLocal(address) {
                 mistake(
-                    "listen",
-                    "\(address) is not loopback: whoever reaches it could run programs here; listen on 127.0.0.1, or "
-                        + "set \(isFlag("listen") ? "--insecure" : "insecure: true") if you want that")
+                    key,
+                    "\(address) is not loopback: whoever reaches it could "
+                        + (key == "http" ? "read this server's figures" : "run programs here")
+                        + "; listen on 127.0.0.1, or set \(isFlag(key) ? "--insecure" : "insecure: true") if you want that"
+                )
             }
         }
-        if configuration.insecure, configuration.listen.allSatisfy(checks.isLocal) {
+        if configuration.insecure,
+            (configuration.listen + (configuration.http.map { [$0] } ?? [])).allSatisfy(checks.isLocal)
+        {
             warning("insecure", "it has no effect: every address is local")
         }
         guard let host = configuration.dockerHost else { return }

@@ -27,6 +27,8 @@ package struct ServerConfiguration: Sendable, Equatable {
 
     package var listen = ["127.0.0.1:7411"]
     package var insecure = false
+    /// HOST:PORT for metrics and health over HTTP; nil: off.
+    package var http: String?
     package var runtime = Runtime.auto
     package var dockerHost: String?
     package var agent: String?

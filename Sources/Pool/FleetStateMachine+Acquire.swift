@@ -28,6 +28,7 @@ extension FleetStateMachine {
             nudge()
             charge(order.client)
             pools[pool].latency.record(.zero)
+            pools[pool].times.warmWait.record(.zero)
             return .granted(lease(slot, link, to: order, isWarm: true, now: now))
         }
         let wait = min(order.wait ?? configuration.defaultWait, configuration.maxWait)
@@ -72,6 +73,7 @@ extension FleetStateMachine {
             giveUp(slot, link, reason)
         } else if let waiter = popWaiter(pool) {
             pools[pool].latency.record(now - waiter.since)
+            pools[pool].times.recordWait(now - waiter.since, isWarm: isWarm)
             emit(.grant(waiter.order.waiter, lease(slot, link, to: waiter.order, isWarm: isWarm, now: now)))
             nudge()
         } else {

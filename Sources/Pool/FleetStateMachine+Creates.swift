@@ -96,6 +96,7 @@ extension FleetStateMachine {
         slots[slot].jitter = jitter
         setEndOfLife(slot)
         pools[pool].demand.created(took: took)
+        pools[pool].times.create.record(took)
         emit(.event(.created(id, pool: pools[pool].configuration.name, took: took)))
         // An open breaker was opened after this create began, and only a create that begins after a failure closes it.
         switch pools[pool].breaker {

@@ -29,7 +29,7 @@ extension FleetStateMachine {
             to: .leased(
                 Lease(
                     link: link, token: order.token, owner: order.isDetached ? nil : order.connection,
-                    client: order.client, time: time, expires: expires)))
+                    client: order.client, since: now, time: time, expires: expires)))
         setTimer(slot, at: expires)
         return Grant(token: order.token, member: slots[slot].id, link: link, leaseTime: time, isWarm: isWarm)
     }
@@ -84,6 +84,7 @@ extension FleetStateMachine {
         }
         released.insert(token)
         let pool = slots[slot].pool
+        pools[pool].times.use.record(now - lease.since)
         if pools[pool].configuration.reuse == .never {
             giveUp(slot, lease.link, .released)
         } else if isDraining || pools[pool].isDraining {
@@ -126,6 +127,7 @@ extension FleetStateMachine {
             retire(slot, .died)
             if uses == 0 { diedUnused(slot, after: life, now: now) }
         case .leased, .resetting:
+            if let lease = slots[slot].leased { pools[slots[slot].pool].times.use.record(now - lease.since) }
             emit(.event(.memberDied(id, pool: name, wasLeased: true)))
             retire(slot, .died)
         case .free, .cleaning, .stopping:
@@ -137,6 +139,7 @@ extension FleetStateMachine {
 
     mutating func leaseTimer(_ slot: SlotIndex, _ lease: Lease, now: MonotonicInstant) {
         if lease.expires <= now, lease.active == 0 || lease.isOrphaned {
+            pools[slots[slot].pool].times.use.record(now - lease.since)
             if !lease.isOrphaned {
                 emit(.event(.leaseExpired(slots[slot].id, pool: pools[slots[slot].pool].configuration.name)))
             }

@@ -38,6 +38,23 @@ public struct PoolSnapshot: Sendable, Equatable {
     public var arrivalRate: Double
     /// How long a create takes; nil before the first.
     public var createTime: Duration?
+    public var times: PoolTimes
+}
+
+/// How long things took since the server's start.
+public struct PoolTimes: Sendable, Equatable {
+    /// From an acquire to its lease, if the member was warm or made clean again.
+    public var warmWait = DurationHistogram()
+    /// The same, if the member was created for the caller.
+    public var coldWait = DurationHistogram()
+    /// From the start of a create until its member was ready.
+    public var create = DurationHistogram()
+    /// From a lease to its end.
+    public var use = DurationHistogram()
+
+    mutating func recordWait(_ time: Duration, isWarm: Bool) {
+        if isWarm { warmWait.record(time) } else { coldWait.record(time) }
+    }
 }
 
 /// A member as an operator sees it.
@@ -85,7 +102,7 @@ extension FleetStateMachine {
             failuresInRow: pool.failuresInRow, isDraining: pool.isDraining || isDraining, creates: pool.creates,
             createFailures: pool.createFailures, leases: pool.leases, removed: pool.removed, recycled: pool.recycled,
             retired: retired, acquireLatency: pool.latency.quantiles, arrivalRate: demand.rate(now),
-            createTime: demand.createSeconds.map { .nanoseconds(Int64($0 * 1e9)) })
+            createTime: demand.createSeconds.map { .nanoseconds(Int64($0 * 1e9)) }, times: pool.times)
     }
 
     /// Every member of a pool, or of all pools, in the order of creation.

@@ -46,6 +46,7 @@ extension FleetStateMachine {
         var recycled: UInt64 = 0
         var retired = [UInt64](repeating: 0, count: RetireReason.allCases.count)
         var latency = LatencyHistogram()
+        var times = PoolTimes()
 
         init(_ configuration: PoolConfiguration) {
             self.configuration = configuration

@@ -36,9 +36,9 @@ extension FleetStateMachine {
         }
 
         /// What a release needs of the lease, without a copy of all of it; nil in another state.
-        var leased: (link: any MemberLink, isUsed: Bool)? {
+        var leased: (link: any MemberLink, since: MonotonicInstant, isUsed: Bool)? {
             guard case .leased(let lease) = state else { return nil }
-            return (lease.link, lease.isUsed)
+            return (lease.link, lease.since, lease.isUsed)
         }
 
         /// Sets the state and returns the old one.
@@ -107,6 +107,8 @@ extension FleetStateMachine {
         var token: LeaseToken
         var owner: ConnectionID?
         var client: ClientID?
+        /// When it was granted.
+        var since: MonotonicInstant
         var time: Duration
         var expires: MonotonicInstant
         /// Number of running executions: while there are any, the lease does not expire.

@@ -13,7 +13,7 @@ package final class PoolServiceHandler: RPCService {
     package let fleet: Fleet
     let limits: ServiceLimits
     let server: String
-    let runtimeKind: String
+    package let runtimeKind: String
     let logger: Logger
     /// Limits log lines that clients can cause as often as they like.
     let gate: LogGate
@@ -131,7 +131,10 @@ package final class PoolServiceHandler: RPCService {
     /// Number of running executions.
     package var executionCount: Int { executions.count }
 
-    var isDraining: Bool { draining.withLock { $0 } }
+    /// Number of open connections.
+    package var connectionCount: Int { connections.withLock { $0 } }
+
+    package var isDraining: Bool { draining.withLock { $0 } }
 
     // MARK: Simple calls
 

@@ -8,14 +8,6 @@ import TestSupport
 
 @Suite("A server with a configuration file", .serialized)
 struct ConfigurationTests {
-    /// Runs `body` with a temporary file.
-    private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
-        let path = "/tmp/berth-\(UUID().uuidString).yaml"
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try await body(path)
-    }
-
     private func file(_ firstSize: Int, memory: String = "128m", more: String = "") -> String {
         """
         tick: 1s

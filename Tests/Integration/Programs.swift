@@ -240,6 +240,14 @@ extension ServerProcess {
     }
 }
 
+/// Runs `body` with the path of a temporary file that has this text.
+func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
+    let path = "/tmp/berth-\(UUID().uuidString).yaml"
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try await body(path)
+}
+
 /// The path of a tool that the tests need.
 func tool(_ name: String) throws -> String {
     for folder in ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"] {

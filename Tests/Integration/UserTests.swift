@@ -299,11 +299,4 @@ struct UserTests {
         #expect(open.status != 0 && open.err.contains("can be written to by others"), "\(open)")
         try? FileManager.default.removeItem(atPath: "/tmp/berth-s-\(getpid())")
     }
-
-    private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
-        let path = "/tmp/berth-\(UUID().uuidString).yaml"
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try await body(path)
-    }
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Berth
+import BerthRPC
+import Configuration
+import Monitoring
+import NIOCore
+import Pool
+import Service
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What the server tells to monitors over HTTP.
+extension Server {
+    /// Listens where the configuration says; nil if it says nowhere.
+    func startMonitoring(
+        _ fleet: Fleet, _ service: PoolServiceHandler, _ rpc: RPCServer.Configuration, on group: any EventLoopGroup
+    ) async throws -> MonitoringServer? {
+        guard let text = settings.configuration.http, case .tcp(let host, let port) = try ServerAddress(text) else {
+            return nil
+        }
+        let monitoring = MonitoringServer { Server.figures(fleet, service, rpc) }
+        do {
+            try await monitoring.listen(host: host, port: port, on: group)
+        } catch let error as IOError {
+            let reason = String(cString: strerror(error.errnoCode))
+            throw Failure(
+                "--http \(text): \(reason); stop what listens there, or use another address (port 0: a free one)")
+        }
+        return monitoring
+    }
+
+    private static func figures(
+        _ fleet: Fleet, _ service: PoolServiceHandler, _ rpc: RPCServer.Configuration
+    ) -> ServerFigures {
+        var figures = ServerFigures(version: Version.current, runtime: service.runtimeKind)
+        figures.isDraining = service.isDraining
+        figures.connections = service.connectionCount
+        figures.maxConnections = rpc.maxConnections
+        figures.executions = service.executionCount
+        figures.heldBytes = rpc.memory.held
+        figures.maxHeldBytes = rpc.memory.limit
+        figures.memberBytes = fleet.usedMemoryBytes
+        figures.maxMemberBytes = fleet.memoryBudgetBytes == .max ? nil : fleet.memoryBudgetBytes
+        figures.pools = fleet.snapshot()
+        figures.process = .now()
+        return figures
+    }
+}

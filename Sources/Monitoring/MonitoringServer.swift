@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOConcurrencyHelpers
+package import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// Tells over HTTP how a server is: `/metrics` for Prometheus, `/livez` and `/readyz` for what supervises it. It reads no
+/// request's body and changes nothing.
+package final class MonitoringServer: Sendable {
+    /// More connections than monitors need; others are closed at once.
+    static let maxConnections = 64
+
+    package typealias Figures = @Sendable () -> ServerFigures
+
+    private let figures: Figures
+    private let count = NIOLockedValueBox(0)
+    private let channel = NIOLockedValueBox<(any Channel)?>(nil)
+
+    /// - Parameter figures: called on an event loop for each request, so it must be quick.
+    package init(figures: @escaping Figures) {
+        self.figures = figures
+    }
+
+    /// HOST:PORT where it listens, with the port that was taken if 0 was asked for.
+    package var address: String? {
+        let bound = channel.withLockedValue { $0 }?.localAddress
+        guard let bound, let host = bound.ipAddress, let port = bound.port else { return nil }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    /// Listens.
+    /// - Throws: an `IOError` of the kernel.
+    package func listen(host: String, port: Int, on group: any EventLoopGroup) async throws {
+        let names = HostNames(boundTo: host)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { [figures, count] child in
+                child.eventLoop.makeCompletedFuture {
+                    guard
+                        count.withLockedValue({ count in
+                            count += 1
+                            return count <= Self.maxConnections
+                        })
+                    else {
+                        count.withLockedValue { $0 -= 1 }
+                        throw ChannelError.inappropriateOperationForState
+                    }
+                    child.closeFuture.whenComplete { _ in count.withLockedValue { $0 -= 1 } }
+                    let pipeline = child.pipeline.syncOperations
+                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+                    try pipeline.addHandler(MonitoringHandler(names: names, figures: figures))
+                }
+            }
+        let listening = try await bootstrap.bind(host: host, port: port).get()
+        channel.withLockedValue { $0 = listening }
+    }
+
+    /// Listens no more. Answers that have begun are sent.
+    package func close() async {
+        try? await channel.withLockedValue { $0 }?.close()
+    }
+}
+
+/// The names in `Host` that an address answers for. A page from elsewhere may point a name of its own to this host
+/// (DNS rebinding), so an address of the host itself answers only for itself.
+struct HostNames: Sendable {
+    private let isOpen: Bool
+
+    init(boundTo host: String) {
+        isOpen = !Self.isLoopback(host)
+    }
+
+    func contain(_ host: String) -> Bool {
+        if isOpen { return true }
+        return Self.isLoopback(Self.withoutPort(host))
+    }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        if host.lowercased() == "localhost" || host == "::1" { return true }
+        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
+        return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// "127.0.0.1" of "127.0.0.1:7412", "::1" of "[::1]:7412".
+    private static func withoutPort(_ host: String) -> String {
+        if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
+            return String(host[host.index(after: host.startIndex)..<end])
+        }
+        return String(host.prefix { $0 != ":" })
+    }
+}
