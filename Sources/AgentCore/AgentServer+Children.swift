@@ -7,6 +7,7 @@ extension AgentServer {
     /// Forgets all supervisors, which have been reaped elsewhere.
     func forgetSupervisors() {
         supervisors = []
+        connectors = []
         hasStrays = false
     }
 
@@ -25,12 +26,14 @@ extension AgentServer {
                 break
             }
             if supervisors.remove(pid) != nil {
+                connectors.remove(pid)
                 forgetBackground(pid, report.status)
             } else if let direct, let reaped = executions[direct]?.direct?.reaped(pid, report) {
                 exit = reaped
             }
         }
         killStrays()
+        startConnectors()
     }
 
     /// - Parameter exit: how the program has just ended; nil if it has not.

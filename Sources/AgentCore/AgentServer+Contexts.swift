@@ -120,11 +120,9 @@ extension AgentServer {
         switch kind {
         case .ready where host.isUnborn: copyIsReady(host, text)
         case .ready where context.state == .starting:
-            context.state = .idle
-            let version = String(decoding: text.prefix(64), as: UTF8.self)
-            sendBuffer.append(
-                Agent.ExecuteEvent.started(Agent.Started(pid: host.pid, interpreter: version)), type: .data,
-                streamID: host.streamID)
+            context.version = String(decoding: text.prefix(64), as: UTF8.self)
+            context.isInterpreterReady = true
+            tellReady(host)
         case .go where context.state == .copying: sendEnds(context, of: host)
         case .go: context.sendCode()
         case .copied: copied(text, from: host, at: place)
@@ -135,6 +133,17 @@ extension AgentServer {
             self.end(piece, at: place, as: .exited(code: end.code), end.usage)
         default: break
         }
+    }
+
+    /// Tells the server that a context can be used. The interpreter may be ready before its supervisor has reported its start.
+    func tellReady(_ host: RunningExecution) {
+        guard let context = host.context, context.state == .starting, context.isInterpreterReady,
+            host.machine.phase == .running
+        else { return }
+        context.state = .idle
+        sendBuffer.append(
+            Agent.ExecuteEvent.started(Agent.Started(pid: host.pid, interpreter: context.version)), type: .data,
+            streamID: host.streamID)
     }
 
     /// Handles the end of a piece, or of its interpreter.

@@ -76,6 +76,7 @@ extension AgentServer {
                 // `started` is sent when the interpreter says that it is ready.
                 if let context = execution.context {
                     context.flush()
+                    tellReady(execution)
                     continue
                 }
             case .failed(let stage, let error):

@@ -39,6 +39,8 @@ class AgentServer {
     var background: [Background] = []
     /// Supervisors that have not been reaped.
     var supervisors: Set<pid_t> = []
+    /// Those of them that connect a connection.
+    var connectors: Set<pid_t> = []
     /// Whether a supervisor was killed, so that its descendants are children of the agent now.
     var hasStrays = false
     /// Whether the agent is process 1: then it adopts all orphans, and its end kills everything. Otherwise, programs

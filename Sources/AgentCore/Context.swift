@@ -53,8 +53,10 @@ final class Context {
     private static let copyLimit: UInt64 = 10_000_000_000
     /// The executions of the copies to make.
     var copies: [UInt64] = []
-    /// Only for a copy: what it has reported about itself.
+    /// What the interpreter has reported about itself.
     var version = ""
+    /// Whether it can take code.
+    var isInterpreterReady = false
     /// Whether the agent has closed control.
     private var isClosing = false
     /// Why the agent killed it; nil if it did not.

@@ -49,7 +49,9 @@ struct ShownPrinter {
         if !isShown, display.text == nil, let mime = display.data.first?.mime { try printLine("[\(mime.printable)]") }
         for form in display.leftOut {
             let name = form.mime.isEmpty ? "a form of it" : form.mime.printable
-            printError("\(name) has \(form.bytes) bytes, more than the server's max_display, and is left out")
+            printError(
+                "\(name) has \(form.bytes) bytes, more than the server may hold (max_display, held_memory), and is left out"
+            )
         }
     }
 

@@ -12,6 +12,8 @@ internal import Synchronization
 /// the agent. It may be used on any thread.
 final class ServedExecution: Sendable {
     static let maxPendingInput = 1 << 20
+    /// Maximum bytes of an event of a piece of code that is held whatever memory is left.
+    private static let maxSmallEvent = 64 << 10
 
     let id: String
     let order: Order
@@ -208,7 +210,11 @@ final class ServedExecution: Sendable {
             makeRoom(count, &state.hub, &state.reserved)
             let missing = state.hub.rings.events.count + count - state.reservedForEvents
             guard missing > 0 else { return true }
-            guard order.memory?.reserve(missing, sixteenths: 12) != false else { return false }
+            if order.memory?.reserve(missing, sixteenths: 12) == false {
+                // A value, a failure or a question is never left out: the ring and one of them are all that this takes.
+                guard count <= ServedExecution.maxSmallEvent else { return false }
+                order.memory?.take(missing)
+            }
             state.reserved += missing
             state.reservedForEvents += missing
             return true

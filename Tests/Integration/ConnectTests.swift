@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Berth
 import Foundation
 import TestSupport
 import Testing
@@ -78,6 +79,36 @@ struct ConnectTests {
         web("http.server.HTTPServer") + "\nServer((\"127.0.0.1\", 8000), Handler).serve_forever()"
     private static let webAtPath =
         web("socketserver.UnixStreamServer") + "\nServer(\"/tmp/web.sock\", Handler).serve_forever()"
+
+    @Test("250 connections that are asked for at the same moment are all made, in a container with 128 processes")
+    func burst() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1"]) { server in
+            let client = try await BerthClient.connect(to: try ServerAddress(server.address))
+            defer { client.close() }
+            let lease = try await client.acquire()
+            let code = """
+                import selectors, socket
+                s = socket.create_server(("127.0.0.1", 9000), backlog=512)
+                print("listening", flush=True)
+                kept = []
+                while True:
+                    c, _ = s.accept()
+                    c.sendall(b"hello")
+                    kept.append(c)
+                """
+            let listener = client.execute(Command(["python3", "-c", code], timeout: .seconds(120)), in: lease)
+            for try await event in listener { if case .output = event { break } }
+            try await withThrowingTaskGroup(of: ContainerConnection.self) { group in
+                for _ in 0..<250 {
+                    group.addTask { try await client.connect(port: 9000, in: lease) }
+                }
+                var connections: [ContainerConnection] = []
+                for try await connection in group { connections.append(connection) }
+                #expect(connections.count == 250)
+            }
+            try await client.release(lease)
+        }
+    }
 
     @Test("what docs/connect.md shows at the command line comes out as it says")
     func page() async throws {

@@ -97,6 +97,19 @@ struct ContextTests {
         }
     }
 
+    @Test("Ctrl-D that is typed while code runs leaves when the code has ended")
+    func typedAheadEnd() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            try await TerminalProgram.with(server, ["repl"]) { program in
+                try await program.shows(">>> ")
+                program.type("import time; print('ru' + 'nning', flush=True); time.sleep(0.5)\r")
+                try await program.shows("running")
+                program.type("\u{4}")
+                #expect(try await program.end() == 0)
+            }
+        }
+    }
+
     @Test("what is pasted at a prompt is run as it is, by terminals that mark it and by those that do not")
     func paste() async throws {
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in

@@ -132,7 +132,7 @@ struct HostileContextTests {
             show 20_000_000
             show 1_000_000
             """
-        let refused = "bytes, more than the server's max_display, and is left out"
+        let refused = "bytes, more than the server may hold (max_display, held_memory), and is left out"
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "1"]) { server in
             let lines = try await server.shell(script).out
             #expect(lines.contains("image/png has 20000000 \(refused)"), "\(lines)")

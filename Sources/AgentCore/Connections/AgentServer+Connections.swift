@@ -11,6 +11,8 @@ internal import Glibc
 extension AgentServer {
     /// Maximum number at a time. The send buffer has room for the ends of all of them.
     static let maxConnections = 256
+    /// Maximum number of connectors at a time: each is a process of the container for a moment, and other connections wait.
+    private static let maxConnectors = 32
     /// Maximum bytes of input, and of calls, that wait in all connections together; a connection without a waiting call may
     /// always have one.
     private static let maxWaitingInput = 1 << 20
@@ -38,21 +40,34 @@ extension AgentServer {
         if case .success(let baseline) = baseline { baseline.beforeProgram() }
         connections[place] = connection
         connectionCount += 1
+        startConnectors()
+    }
+
+    /// Starts connectors for the connections that wait for one, in the order of their places, as long as there may be more.
+    func startConnectors() {
+        guard connectionCount > 0, connectors.count < AgentServer.maxConnectors else { return }
+        for place in connections.indices where place < connections.count {
+            guard let connection = connections[place], connection.isWaiting else { continue }
+            guard connectors.count < AgentServer.maxConnectors, startConnector(connection, at: place) else { return }
+        }
+    }
+
+    /// - Returns: false if the connection has to wait for the end of another connector.
+    private func startConnector(_ connection: RunningConnection, at place: Int) -> Bool {
         do throws(SystemError) {
-            let raw = try startConnector(connection)
+            let raw = try connection.start(oomScore: oomScore)
+            // It is reaped, and spared, like a supervisor.
+            supervisors.insert(connection.connectorPID)
+            connectors.insert(connection.connectorPID)
             try epoll.add(raw, EPOLLIN, token: Token.of(connection: place, .connector))
         } catch {
+            // The processes of the container are used up, by other connectors too, which end soon.
+            if error.number == EAGAIN, connection.isWaiting, !connectors.isEmpty { return false }
             end(
                 connection, at: place,
                 Agent.Ended(cause: .startFailed, message: error.words, startFailure: .noResources))
         }
-    }
-
-    private func startConnector(_ connection: RunningConnection) throws(SystemError) -> Int32 {
-        let raw = try connection.start(oomScore: oomScore)
-        // It is reaped, and spared, like a supervisor.
-        supervisors.insert(connection.connectorPID)
-        return raw
+        return true
     }
 
     /// The connection with this number; nil if there is none.

@@ -112,7 +112,9 @@ final class RunningConnection {
     }
 
     /// Whether it is not connected yet.
-    var isConnecting: Bool { connector != nil }
+    var isConnecting: Bool { socket == nil }
+    /// Whether it waits for its connector to be started.
+    var isWaiting: Bool { connectorPID == 0 }
 
     // MARK: Output
 
