@@ -114,7 +114,6 @@ final class LineEditor {
         shownRow = 0
     }
 
-<<<<<<< HEAD
     /// Asks the terminal what it can do. What is typed meanwhile is read by the next `read`.
     /// - Returns: its answer, `ESC [ ? … c`; empty if none comes within a second, as from a terminal that does not know the
     ///   question.
@@ -150,7 +149,8 @@ final class LineEditor {
         let start = bytes.indices.first { bytes[$0...].starts(with: [0x1b, 0x5b, 0x3f]) }
         guard let start, let end = bytes[start...].firstIndex(of: UInt8(ascii: "c")) else { return nil }
         return start..<end + 1
-=======
+    }
+
     /// Takes what was typed while code ran, before the terminal was in raw mode. A Ctrl-D among it is a zero byte by now: the
     /// kernel keeps it as the end of a line.
     private func takeTypedAhead() {
@@ -160,7 +160,6 @@ final class LineEditor {
         let taken = Glibc.read(STDIN_FILENO, &room, room.count)
         guard taken > 0 else { return }
         pending += decoder.take(room[..<taken].map { $0 == 0 ? 0x04 : $0 })
->>>>>>> 3a90c9e (Contexts and connections: what a busy server lost)
     }
 
     private func nextKey() -> Key {

@@ -28,7 +28,7 @@ struct MonitoringTests {
         try await withFile("http: 127.0.0.1:0\npools: {\(pools)}\n") { path in
             try await ServerProcess.with(.runc, ["--config", path]) { server in
                 let url = try await address(server)
-                for _ in 0..<3 { #expect(try await server.run(["run", "--", "true"]).status == 0) }
+                for _ in 0..<3 { #expect(try await server.run(["--", "true"]).status == 0) }
                 let metrics = try await get(url + "/metrics")
                 #expect(metrics.contains(#"berth_pool_leases_total{pool="p0"} 3"#))
                 #expect(metrics.contains(#"berth_pool_use_time_seconds_count{pool="p0"} 3"#))
@@ -37,7 +37,7 @@ struct MonitoringTests {
                 let check = try Program(tool("promtool"), ["check", "metrics"], input: metrics)
                 let status = try await check.end()
                 #expect(status == 0 && check.out.isEmpty && check.err.isEmpty, "\(status) \(check.out) \(check.err)")
-                for _ in 0..<3 { #expect(try await server.run(["run", "--", "true"]).status == 0) }
+                for _ in 0..<3 { #expect(try await server.run(["--", "true"]).status == 0) }
                 #expect(try await get(url + "/metrics").split(separator: "\n").count == lines)
                 #expect(try await get(url + "/readyz").hasPrefix("ready\np0: "))
             }
