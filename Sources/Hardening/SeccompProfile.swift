@@ -31,6 +31,7 @@ package struct SeccompProfile: Encodable, Sendable {
     /// What programs for other Unixes and debuggers ask for; ADDR_NO_RANDOMIZE and the like are refused.
     private static let personalities: [UInt64] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF]
     private static let unix: UInt64 = 1
+    private static let netlink: UInt64 = 16
     /// AF_INET and AF_INET6, with the protocols that a container of its own network has a use for: the default, TCP and
     /// UDP. The memory of both is counted. Not ICMP, which opens ping sockets, and nothing that loads a module.
     private static let networkFamilies: [UInt64] = [2, 10]
@@ -53,6 +54,10 @@ package struct SeccompProfile: Encodable, Sendable {
             // Sockets of other families are refused. AF_VSOCK reaches the hypervisor past every network namespace, and what
             // waits in netlink sockets, 400 KB in each, is memory that no limit counts.
             Rule(names: ["socket", "socketpair"], args: [Argument(index: 0, value: Self.unix)]),
+            // EOPNOTSUPP, with which libzmq goes on without the list of interfaces that it asks for; with EPERM it aborts.
+            Rule(
+                names: ["socket"], action: "SCMP_ACT_ERRNO", errnoRet: 95,
+                args: [Argument(index: 0, value: Self.netlink)]),
         ]
         for family in Self.networkFamilies {
             for number in Self.protocols {

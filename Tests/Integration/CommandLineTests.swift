@@ -157,7 +157,7 @@ struct CommandLineTests {
             let missing = "/tmp/berth-no-such-\(UUID().uuidString)"
             let cases: [(arguments: [String], status: Int32, words: [String])] = [
                 (["serve", "--listen", "nonsense"], 2, ["\"nonsense\" is not an address", "127.0.0.1:7411"]),
-                (["serve", "--listen", "127.0.0.1:99999"], 2, ["the port is not a number from 0 to 65535"]),
+                (["serve", "--listen", "127.0.0.1:99999"], 2, ["\"127.0.0.1:99999\" is not an address"]),
                 (["serve", "--listen", "0.0.0.0:0"], 2, ["not loopback", "--insecure"]),
                 (["serve", "--size", "9", "--max", "3"], 2, ["--size 9 is more than --max 3"]),
                 (["serve", "--size", "many"], 2, ["many", "--size"]),

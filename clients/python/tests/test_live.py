@@ -104,6 +104,18 @@ class Live(unittest.TestCase):
 
         asyncio.run(session())
 
+    def test_an_execution_that_did_not_start_has_no_id_and_says_why(self) -> None:
+        async def session() -> None:
+            async with berth.aio.Client() as client:
+                with self.assertRaisesRegex(berth.BerthError, "it did not start: .*no-such-program") as raised:
+                    await client.execute(["no-such-program"]).id()
+                self.assertEqual(raised.exception.code, berth.Code.FAILED_PRECONDITION)
+
+        with berth.Client() as client:
+            with self.assertRaisesRegex(berth.BerthError, "it did not start: .*no-such-program"):
+                client.execute(["no-such-program"]).id
+        asyncio.run(session())
+
     def test_who_attaches_goes_on_with_the_input_where_others_left_it(self) -> None:
         with berth.Client() as client, client.acquire() as lease:
             first = lease.execute(["cat"], keep_stdin_open=True)

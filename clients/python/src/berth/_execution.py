@@ -171,7 +171,7 @@ class Execution(_Reader):
         """The execution's id, for ``attach``; secret, like a lease. Waits until it has started. Raises ``BerthError``."""
         self._take_until(lambda: self._watch.execution is not None or self._watch.is_over)
         if self._watch.execution is None:
-            raise unexpected("the end of an execution that had not begun")
+            raise self._watch.not_begun()
         return self._watch.execution
 
     @property

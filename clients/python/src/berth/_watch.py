@@ -7,8 +7,9 @@ import codecs
 from typing import Callable, Iterator, List, Optional
 
 from ._calls import Calls, Late
+from ._errors import BerthError, Code
 from ._types import (
-    Display, Dropped, End, Event, Failure, FileInfo, Output, Prompt, Result, Stream, Text, unexpected,
+    Display, Dropped, End, EndCause, Event, Failure, FileInfo, Output, Prompt, Result, Stream, Text, unexpected,
 )
 from google.protobuf.message import DecodeError
 
@@ -116,6 +117,12 @@ class Watch:
         self._unacknowledged += len(data)
         self._unacknowledged_events += 1
         return Output(stream, output.offset, data)
+
+    def not_begun(self) -> BerthError:
+        """Why an execution that is over has no id."""
+        if self.end is None or self.end.cause != EndCause.START_FAILED:
+            return unexpected("the end of an execution that had not begun")
+        return BerthError.of(Code.FAILED_PRECONDITION, f"it did not start: {self.end.message}")
 
     def ended(self) -> End:
         if self.end is None:
