@@ -33,7 +33,7 @@ struct TreeTests {
     func daemonAfterTimeout(way: AgentProcess.Way) throws {
         let agent = try AgentProcess(way)
         let outcome = try agent.run(shell: TreeTests.daemon + "sleep 1000") {
-            $0.timeoutMilliseconds = 300
+            $0.timeoutMilliseconds = 1500
             $0.graceMilliseconds = 50
         }
         #expect(outcome.ended.cause == .timedOut)
