@@ -30,7 +30,7 @@ public struct MemoryKills: Sendable {
     public var delay: Duration {
         switch source {
         case .file: .zero
-        case .told: .milliseconds(500)
+        case .told: .milliseconds(1500)
         }
     }
 

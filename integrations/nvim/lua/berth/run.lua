@@ -160,7 +160,8 @@ function Run:show_display(event)
     end
   end
   for mime, bytes in pairs(event.left_out) do
-    self.screen:add(("\27[90m%s has %d bytes, more than the server may hold (max_display, held_memory), and is left out\27[0m\n"):format(mime, bytes))
+    local words = "\27[90m%s has %d bytes, more than the server may hold (max_display, held_memory), and is left out\27[0m\n"
+    self.screen:add(words:format(mime, bytes))
   end
 end
 
