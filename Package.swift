@@ -251,7 +251,9 @@ let package = Package(
             ] + nio,
             swiftSettings: strict),
         .testTarget(
-            name: "MonitoringTests", dependencies: ["Monitoring", "Pool", "TestSupport"] + nio, swiftSettings: strict),
+            name: "MonitoringTests",
+            dependencies: ["Monitoring", "Pool", "TestSupport", .product(name: "NIOPosix", package: "swift-nio")],
+            swiftSettings: strict),
         .testTarget(
             name: "BerthTests",
             dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),

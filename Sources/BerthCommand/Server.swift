@@ -59,15 +59,14 @@ struct Server {
         first.leave()
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
-        let memory = choice.memory
-        let budget = memory().map { $0 / 10 * 8 } ?? .max
+        let budget = choice.memory().map { $0 / 10 * 8 } ?? .max
         var limits = configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)
         let users = try UserIDClaim.take(for: limits, logger)
         limits.uids = users?.range ?? limits.uids
         let fleet = Fleet(
             configuration: choice.resolved.applied(to: limits),
             runtime: patient(choice.runtime), connector: AgentConnector(group: group),
-            memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: memory,
+            memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: choice.memory,
             wake: { group.any().execute($0) })
         let service = PoolServiceHandler(
             fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
@@ -80,14 +79,12 @@ struct Server {
 
         let maintenance = Task { await fleet.run() }
         tellOfReuse(choice)
-        for address in addresses { announce("berth: listening on \(address)") }
-        if let address = monitoring?.address { announce("berth: metrics and health on http://\(address)") }
+        announce(addresses, monitoring)
 
         let reload = ConfigurationReload(
             source: settings.source, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
             logger: logger)
         let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
-
         await signals.next()
         reloads.cancel()
         logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
@@ -236,7 +233,12 @@ struct Server {
         return bound
     }
 
-    func announce(_ line: String) {
+    private func announce(_ addresses: [ServerAddress], _ monitoring: MonitoringServer?) {
+        for address in addresses { announce("berth: listening on \(address)") }
+        if let address = monitoring?.address { announce("berth: metrics and health on http://\(address)") }
+    }
+
+    private func announce(_ line: String) {
         do throws(OutputFailure) {
             try printLine(line)
         } catch {

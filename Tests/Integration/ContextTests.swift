@@ -205,44 +205,45 @@ struct ContextTests {
         return "#0\(runs)"
     }
 
+    /// Two columns: red over blue, and green; 7 rows. Packed as stored, fixed and other blocks, in each kind of PNG.
+    private static let pictures = """
+        import struct, zlib
+        def chunk(name, data): return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        def png(kind, rows, *more, level=9, strategy=0):
+            packer = zlib.compressobj(level, strategy=strategy)
+            packed = packer.compress(b''.join(rows)) + packer.flush()
+            return b'\\x89PNG\\r\\n\\x1a\\n' + b''.join(chunk(*one) for one in [
+                (b'IHDR', struct.pack('>2I5B', 2, 7, 8, kind, 0, 0, 0)), *more, (b'IDAT', packed), (b'IEND', b'')])
+        red, green, blue = b'\\xff\\0\\0', b'\\0\\xff\\0', b'\\0\\0\\xff'
+        rgb = [b'\\0' + red + green] * 6 + [b'\\0' + blue + green]
+        up = [b'\\0' + red + green] + [b'\\2' + bytes(6)] * 5 + [b'\\1' + blue + b'\\0\\xff\\x01']
+        rgba = [b'\\0' + red + b'\\xff' + green + b'\\xff'] * 6 + [b'\\0' + blue + b'\\xff' + green + b'\\xff']
+        indexed = [b'\\0\\0\\1'] * 6 + [b'\\0\\2\\1']
+        def show(picture): display({'image/png': picture, 'text/plain': 'a picture'}, raw=True)
+        def show_all():
+            for number, one in enumerate([png(2, rgb), png(2, rgb, level=0), png(2, rgb, strategy=4), png(2, up), png(6, rgba),
+                    png(3, indexed, (b'PLTE', red + green + blue))]):
+                show(one)
+                print('shown', number)
+        def show_wide():
+            x, row = 1, b'\\0'
+            for _ in range(600):
+                x = (x * 1103515245 + 12345) % (1 << 31)
+                row += [red, green, blue][(x >> 16) % 3]
+            header = (b'IHDR', struct.pack('>2I5B', 600, 6, 8, 2, 0, 0, 0))
+            show(b'\\x89PNG\\r\\n\\x1a\\n' + b''.join(chunk(*one) for one in [
+                header, (b'IDAT', zlib.compress(row * 6, 9)), (b'IEND', b'')]))
+
+        """
+
     @Test("at a prompt, a terminal that says it can shows pictures in sixels, of all kinds of PNG; another gets files")
     func sixels() async throws {
-        // Two columns: red over blue, and green; 7 rows. Packed as stored, fixed and other blocks, in each kind of PNG.
-        let code = """
-            import struct, zlib
-            def chunk(name, data): return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
-            def png(kind, rows, *more, level=9, strategy=0):
-                packer = zlib.compressobj(level, strategy=strategy)
-                packed = packer.compress(b''.join(rows)) + packer.flush()
-                return b'\\x89PNG\\r\\n\\x1a\\n' + b''.join(chunk(*one) for one in [
-                    (b'IHDR', struct.pack('>2I5B', 2, 7, 8, kind, 0, 0, 0)), *more, (b'IDAT', packed), (b'IEND', b'')])
-            red, green, blue = b'\\xff\\0\\0', b'\\0\\xff\\0', b'\\0\\0\\xff'
-            rgb = [b'\\0' + red + green] * 6 + [b'\\0' + blue + green]
-            up = [b'\\0' + red + green] + [b'\\2' + bytes(6)] * 5 + [b'\\1' + blue + b'\\0\\xff\\x01']
-            rgba = [b'\\0' + red + b'\\xff' + green + b'\\xff'] * 6 + [b'\\0' + blue + b'\\xff' + green + b'\\xff']
-            indexed = [b'\\0\\0\\1'] * 6 + [b'\\0\\2\\1']
-            def show(picture): display({'image/png': picture, 'text/plain': 'a picture'}, raw=True)
-            def show_all():
-                for number, one in enumerate([png(2, rgb), png(2, rgb, level=0), png(2, rgb, strategy=4), png(2, up), png(6, rgba),
-                        png(3, indexed, (b'PLTE', red + green + blue))]):
-                    show(one)
-                    print('shown', number)
-            def show_wide():
-                x, row = 1, b'\\0'
-                for _ in range(600):
-                    x = (x * 1103515245 + 12345) % (1 << 31)
-                    row += [red, green, blue][(x >> 16) % 3]
-                header = (b'IHDR', struct.pack('>2I5B', 600, 6, 8, 2, 0, 0, 0))
-                show(b'\\x89PNG\\r\\n\\x1a\\n' + b''.join(chunk(*one) for one in [
-                    header, (b'IDAT', zlib.compress(row * 6, 9)), (b'IEND', b'')]))
-
-            """
         let picture =
             "\u{1b}P0;1q\"1;1;2;7#0;2;100;0;0#1;2;0;100;0#2;2;0;0;100#0~$#1?~-#1?@$#2@-\u{1b}\\\r\nshown "
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "3"]) { server in
             try await TerminalProgram.with(server, ["repl"]) { program in
                 try await program.shows(">>> ")
-                program.type("\u{1b}[200~\(code)show_all()\u{1b}[201~\r\r")
+                program.type("\u{1b}[200~\(Self.pictures)show_all()\u{1b}[201~\r\r")
                 try await program.shows("\u{1b}[c")
                 program.type("4\u{1b}[?62;4;22c2\r")
                 try await program.shows("shown 5")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Berth
+import BerthRPC
+import Pool
 import Testing
 
 @Suite("Credit for what pieces of code show")
@@ -47,6 +49,31 @@ struct ContextCreditTests {
                 }
             }
             #expect(displays == 16)
+        }
+    }
+
+    @Test("values, failures and questions come also when the memory for callers is used up")
+    func withoutMemory() async throws {
+        let budget = MemoryBudget(limit: 32 << 20)
+        let pool = PoolConfiguration(size: 1)
+        try await TestServer.with(FleetConfiguration(pools: [pool]), memory: budget) { _, client in
+            let lease = try await client.acquire()
+            let context = try await client.openContext("python", in: lease, cwd: "/tmp")
+            let others = budget.account(of: "others")
+            others.take(27 << 20)
+            #expect(try await client.run("6 * 7", in: context).value == "42")
+            #expect(try await client.run("1/0", in: context).failure?.name == "ZeroDivisionError")
+            let execution = client.execute(
+                Command(piece: "input('name? ')", in: context, timeout: .seconds(20)).withOpenInput(), in: lease)
+            for try await event in execution {
+                if case .prompt = event { try await execution.write(Array("bob\n".utf8)) }
+                if case .display(let display) = event { #expect(display.leftOut.isEmpty) }
+                if case .ended(let ended) = event { #expect(ended.cause == .exited && ended.exitCode == 0) }
+            }
+            let large = try await client.run("display('x' * 300_000)", in: context)
+            #expect(large.displays.first?.leftOut.isEmpty == false)
+            others.give(27 << 20)
+            try await client.release(lease)
         }
     }
 }

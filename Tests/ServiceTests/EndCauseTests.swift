@@ -49,7 +49,7 @@ struct EndCauseTests {
     func limitsOfTime() async throws {
         let late = try await run(ExecuteRequest(shell: "echo x; sleep 1000", timeoutMilliseconds: 1000))
         #expect(late.0.cause == .timedOut)
-        #expect(late.0.message == "the program's time-out of 1000 ms passed")
+        #expect(late.0.message == "the program's time-out of 1 s passed")
         #expect(late.1.stdout.text == "x\n")
         let idle = try await run(ExecuteRequest(shell: "echo x; sleep 1000", idleTimeoutMilliseconds: 100))
         #expect(idle.0.cause == .idleTimeout)
