@@ -25,7 +25,7 @@ struct RunLoop: ~Copyable {
     private var connection: Connection
     private let lease: String
     private let stream: UInt32
-    private let arrivals = SignalPipe()
+    private let arrivals = SignalPipe(taking: [SIGINT, SIGTERM])
     private let arena = Arena()
     private var execution: Started?
     private var outputs = Outputs()

@@ -14,12 +14,14 @@ package struct SignalPipe: Sendable {
     /// The end to read from, which does not block.
     package let descriptor: Int32
 
-    package init() {
+    /// - Parameter numbers: signals to take at once.
+    package init(taking numbers: [Int32] = []) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { preconditionFailure("no descriptor is left for a pipe") }
         for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
         descriptor = ends[0]
         SignalPipe.entrance = ends[1]
+        for number in numbers { take(number) }
     }
 
     /// From now on, this signal comes through the pipe and does nothing else.

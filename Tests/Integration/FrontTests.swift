@@ -226,6 +226,19 @@ struct FrontTests {
         }
     }
 
+    @Test("a signal goes to the program, whose own end counts", arguments: [(SIGINT, "INT"), (SIGTERM, "TERM")])
+    func signals(number: Int32, name: String) async throws {
+        try await ServerProcess.with(.runc) { server in
+            let script = "trap 'echo stopped; exit 3' \(name); echo ready; while :; do sleep 0.1; done"
+            let program = try Program(
+                BuildProducts.program("berth"), ["run", "--server", server.address, "--", "sh", "-c", script])
+            try await eventually("it has begun") { program.out == "ready\n" }
+            program.signal(number)
+            #expect(try await program.end() == 3)
+            #expect(program.out == "ready\nstopped\n")
+        }
+    }
+
     @Test("signals are passed on while nobody reads the output, of which nothing is lost")
     func unreadOutput() async throws {
         try await ServerProcess.with(.runc) { server in
