@@ -76,6 +76,9 @@ struct ModelContext: AsyncParsableCommand {
         }
     }
 
+    /// Kept until the process ends. Of a variable of `run`, which never returns, an optimized build lets go at once.
+    nonisolated(unsafe) private static var signals: [any DispatchSourceSignal] = []
+
     mutating func run() async throws {
         let address: ServerAddress
         do throws(BerthError) { address = try server.address() } catch { throw Failure(error) }
@@ -96,7 +99,7 @@ struct ModelContext: AsyncParsableCommand {
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
         let output = OutputQueue(STDOUT_FILENO) { end.yield() }
         let model = ModelServer(settings, client: client, output: output) { ModelContext.log($0) }
-        let signals = [SIGTERM, SIGINT, SIGHUP].map { number in
+        Self.signals = [SIGTERM, SIGINT, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number)
             source.setEventHandler { end.yield() }
@@ -117,7 +120,7 @@ struct ModelContext: AsyncParsableCommand {
         await model.end()
         await output.drain(for: Self.drainTime)
         // A thread may still be blocked by a client that does not read.
-        withExtendedLifetime(signals) { Glibc.exit(0) }
+        Glibc.exit(0)
     }
 
     /// Prints a line for people, unless nobody reads: a host that never looks at stderr must not hold everything up.
