@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from .wire import BERTH, META, PATIENCE, Host, eventually, kill_container, leased, processes, text
+from .wire import BERTH, META, PATIENCE, Host, berth, eventually, kill_container, leased, processes, text, waiting
 
 
 def list_tools(number: int) -> bytes:
@@ -211,17 +211,18 @@ class ProtocolTests(WireTest):
             host.send({"jsonrpc": "2.0", "id": request, "method": "ping"})
             self.assertEqual(host.answer(request)["result"], {})
 
-    # A known fault: the lease that comes after the cancel is given back only with the connection.
-    @unittest.expectedFailure
     def test_a_call_that_waits_for_a_container_can_be_cancelled(self) -> None:
+        self.addCleanup(berth, "admin", "resize", "default", "--max", "16")
+        berth("admin", "resize", "default", "--max", "4")
         with Host("--max-calls", "64") as host:
             sessions = [host.session() for _ in range(4)]
             request = host.begin_call("start_session")
-            time.sleep(0.2)
+            eventually(lambda: waiting() == 1)
             host.notify("notifications/cancelled", {"requestId": request})
             for session in sessions:
                 host.call("end_session", session=session)
-            eventually(lambda: leased() == 0)
+            # Its container comes all the same, and is given back.
+            eventually(lambda: waiting() == 0 and leased() == 0)
             self.assertEqual([message for message in host.others if "id" in message], [])
 
     def test_an_id_that_is_in_use_is_refused(self) -> None:

@@ -165,10 +165,19 @@ def text(result: Dict[str, Any]) -> str:
 # The server and its containers
 
 
+def berth(*arguments: str) -> str:
+    """What `berth` prints."""
+    return subprocess.run([BERTH, *arguments], check=True, capture_output=True, text=True).stdout
+
+
 def leased() -> int:
     """Containers that somebody has."""
-    output = subprocess.run([BERTH, "admin", "members", "--json"], check=True, capture_output=True, text=True).stdout
-    return sum(json.loads(line)["state"] == "leased" for line in output.splitlines())
+    return sum(json.loads(line)["state"] == "leased" for line in berth("admin", "members", "--json").splitlines())
+
+
+def waiting() -> int:
+    """Callers that wait for a container."""
+    return sum(pool["waiters"] for pool in json.loads(berth("stats", "--json"))["pools"])
 
 
 def processes(word: str) -> List[int]:
