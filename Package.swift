@@ -252,8 +252,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MonitoringTests",
-            dependencies: ["Monitoring", "Pool", "TestSupport", .product(name: "NIOPosix", package: "swift-nio")],
-            swiftSettings: strict),
+            dependencies: ["Monitoring", "Pool", "TestSupport"] + nio, swiftSettings: strict),
         .testTarget(
             name: "BerthTests",
             dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),

@@ -22,17 +22,12 @@ package final class MonitoringServer: Sendable {
         self.figures = figures
     }
 
-    /// HOST:PORT where it listens, with the port that was taken if 0 was asked for.
-    package var address: String? {
-        let bound = channel.withLockedValue { $0 }?.localAddress
-        guard let bound, let host = bound.ipAddress, let port = bound.port else { return nil }
-        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-    }
+    /// Where it listens, with the port that was taken if 0 was asked for.
+    package var address: SocketAddress? { channel.withLockedValue { $0 }?.localAddress }
 
     /// Listens.
     /// - Throws: an `IOError` of the kernel.
     package func listen(host: String, port: Int, on group: any EventLoopGroup) async throws {
-        let names = HostNames(boundTo: host)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { [figures, count] child in
@@ -49,6 +44,7 @@ package final class MonitoringServer: Sendable {
                     child.closeFuture.whenComplete { _ in count.withLockedValue { $0 -= 1 } }
                     let pipeline = child.pipeline.syncOperations
                     try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+                    let names = HostNames(at: child.localAddress?.ipAddress)
                     try pipeline.addHandler(MonitoringHandler(names: names, figures: figures))
                 }
             }
@@ -62,13 +58,14 @@ package final class MonitoringServer: Sendable {
     }
 }
 
-/// The names in `Host` that an address answers for. A page from elsewhere may point a name of its own to this host
+/// The names in `Host` that a connection is answered for. A page from elsewhere may point a name of its own to this host
 /// (DNS rebinding), so an address of the host itself answers only for itself.
 struct HostNames: Sendable {
     private let isOpen: Bool
 
-    init(boundTo host: String) {
-        isOpen = !Self.isLoopback(host)
+    /// - Parameter address: the address that the client has connected to, as the kernel writes it.
+    init(at address: String?) {
+        isOpen = address.map { !Self.isLoopback($0) } ?? false
     }
 
     func contain(_ host: String) -> Bool {

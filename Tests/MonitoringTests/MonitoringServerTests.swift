@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import NIOCore
 import NIOPosix
 import Pool
 import Synchronization
@@ -27,7 +28,7 @@ import TestSupport
         let server = Server()
         let monitoring = MonitoringServer { server.figures.withLock { $0 } }
         try await monitoring.listen(host: "127.0.0.1", port: 0, on: MultiThreadedEventLoopGroup.singleton)
-        let port = try #require(monitoring.address?.split(separator: ":").last.flatMap { Int($0) })
+        let port = try #require(monitoring.address?.port)
         try body(port, server)
         await monitoring.close()
         #expect(throws: (any Error).self) { _ = try RawSocket(port: port) }
@@ -77,6 +78,15 @@ import TestSupport
             let text = try ask(port, request + "Connection: close\n\n")
             #expect(text.hasPrefix("HTTP/1.1 \(status)"), "\(text)")
             #expect(text.contains(words), "\(text)")
+        }
+    }
+
+    @Test("whoever comes to another address than the host's own is answered under any name")
+    func names() {
+        #expect(HostNames(at: "10.0.0.7").contain("berth.example:7412"))
+        for address in ["127.0.0.1", "127.8.9.1", "::1", nil] {
+            #expect(!HostNames(at: address).contain("berth.example:7412"))
+            #expect(HostNames(at: address).contain("[::1]:7412"))
         }
     }
 
