@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
-import Dispatch
 import Logging
 import Pool
 import Service
@@ -109,15 +108,11 @@ struct ConfigurationReload {
 /// A stream of SIGHUPs. Those that arrive before one is handled count as one.
 struct HangupSignals {
     let stream: AsyncStream<Void>
-    private let source: any DispatchSourceSignal
 
     init() {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.stream = stream
-        signal(SIGHUP, SIG_IGN)
-        source = DispatchSource.makeSignalSource(signal: SIGHUP)
-        source.setEventHandler { continuation.yield() }
-        source.resume()
+        onSignals([SIGHUP]) { _ in continuation.yield() }
     }
 }
 

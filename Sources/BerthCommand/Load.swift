@@ -3,10 +3,10 @@
 import ArgumentParser
 import Berth
 import Console
-import Dispatch
 import Docker
 import LoadTest
 import Pool
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -129,10 +129,9 @@ struct Load: AsyncParsableCommand {
             let plan = try plan()
             let files = try ReportFiles(json: json, html: html)
             let test = LoadTester(plan, version: Version.current)
-            let interrupts = LoadInterrupts { test.stop() }
+            onInterrupt { test.stop() }
             let progress = ProgressPrinter(duration: duration.duration)
             let report = try await test.run { progress.print($0) }
-            withExtendedLifetime(interrupts) {}
             progress.end()
             try printLine("\(TextReport(report))".printableLines)
             try files.write(report)
@@ -205,23 +204,15 @@ struct LoadCompare: AsyncParsableCommand {
 }
 
 /// Ctrl-C and SIGTERM end the test with a report; a second one ends berth.
-private final class LoadInterrupts: @unchecked Sendable {
-    /// The queue on which everything is used.
-    private let queue = DispatchQueue(label: "berth.load.interrupts")
-    private var sources: [any DispatchSourceSignal] = []
-    private var isFirst = true
-
-    init(_ stop: @escaping @Sendable () -> Void) {
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { [weak self] in
-                guard let self, isFirst else { exit(128 + number) }
-                isFirst = false
-                stop()
-            }
-            sources.append(source)
-            source.resume()
-        }
+private func onInterrupt(_ stop: @escaping @Sendable () -> Void) {
+    let isFirst = Mutex(true)
+    onSignals([SIGINT, SIGTERM]) { number in
+        guard
+            isFirst.withLock({ first in
+                defer { first = false }
+                return first
+            })
+        else { exit(128 + number) }
+        stop()
     }
 }

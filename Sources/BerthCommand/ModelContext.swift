@@ -3,7 +3,6 @@
 import ArgumentParser
 import Berth
 import Console
-import Dispatch
 import ModelTools
 
 #if canImport(Glibc)
@@ -76,9 +75,6 @@ struct ModelContext: AsyncParsableCommand {
         }
     }
 
-    /// Kept until the process ends. Of a variable of `run`, which never returns, an optimized build lets go at once.
-    nonisolated(unsafe) private static var signals: [any DispatchSourceSignal] = []
-
     mutating func run() async throws {
         let address: ServerAddress
         do throws(BerthError) { address = try server.address() } catch { throw Failure(error) }
@@ -99,13 +95,7 @@ struct ModelContext: AsyncParsableCommand {
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
         let output = OutputQueue(STDOUT_FILENO) { end.yield() }
         let model = ModelServer(settings, client: client, output: output) { ModelContext.log($0) }
-        Self.signals = [SIGTERM, SIGINT, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { end.yield() }
-            source.resume()
-            return source
-        }
+        onSignals([SIGTERM, SIGINT, SIGHUP]) { _ in end.yield() }
         InputPump(STDIN_FILENO, limit: settings.maxMessage, output: output).start(
             take: { model.take($0) }, ended: { end.yield() })
         // So that the first call finds a connection.

@@ -3,7 +3,6 @@
 import ArgumentParser
 import Berth
 import Console
-import Dispatch
 import Synchronization
 
 #if canImport(Glibc)
@@ -192,25 +191,18 @@ final class ReplSession {
 }
 
 /// The running piece of code, which Ctrl-C interrupts while the terminal turns it into a signal.
-///
-/// The conformance is unchecked because of the source of signals, which is only kept.
-private final class RunningPiece: @unchecked Sendable {
+private final class RunningPiece: Sendable {
     private struct State {
         var execution: Execution?
         var isContextLost = false
     }
     private let state = Mutex(State())
-    private let signals: any DispatchSourceSignal
 
     init() {
-        signal(SIGINT, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: DispatchQueue(label: "berth.interrupts"))
-        signals = source
-        source.setEventHandler { [weak self] in
+        onSignals([SIGINT]) { [weak self] _ in
             guard let execution = self?.state.withLock({ $0.execution }) else { return }
             Task { try? await execution.signal(.interrupt) }
         }
-        source.resume()
     }
 
     func begin(_ execution: Execution) { state.withLock { $0.execution = execution } }

@@ -99,7 +99,7 @@ struct Server {
         await end(service, fleet, maintenance)
         hurry.cancel()
         await close(rpc, monitoring, choice.runtime, group)
-        withExtendedLifetime((directory, janitor, hangups, users)) {}
+        withExtendedLifetime((directory, janitor, users)) {}
     }
 
     /// The bounds of connections and of the memory for callers.
@@ -235,7 +235,9 @@ struct Server {
 
     private func announce(_ addresses: [ServerAddress], _ monitoring: MonitoringServer?) {
         for address in addresses { announce("berth: listening on \(address)") }
-        if let address = monitoring?.address { announce("berth: metrics and health on http://\(address)") }
+        if let bound = monitoring?.address, let host = bound.ipAddress, let port = bound.port {
+            announce("berth: metrics and health on http://\(ServerAddress.tcp(host: host, port: port))")
+        }
     }
 
     private func announce(_ line: String) {
