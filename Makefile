@@ -18,8 +18,8 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-vm docs-swift check format protos docs
-.PHONY: install clean
+.PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-packaging test-vm docs-swift check
+.PHONY: format protos docs install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -75,6 +75,13 @@ test-integrations: ## test what brings Berth to notebooks, editors and model too
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) integrations/test $(INTEGRATIONS)
+
+test-packaging: ## the alert rules with a real Prometheus
+	@dev/bootstrap --packaging
+	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-full
+	@$(SWIFT) build --product berth
+	@$(SUDO) packaging/test $(TESTS)
 
 test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machine; CHECKS='podman journal' for some
 	@dev/bootstrap --vm
