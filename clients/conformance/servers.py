@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import List, Optional, TextIO, Tuple
@@ -119,6 +120,35 @@ class Server:
             self.end(signal.SIGTERM)
         finally:
             self._log.close()
+
+
+class TLSFront:
+    """Speaks TLS in front of a server. Asks for a client's certificate, and for a token with each request."""
+
+    TOKEN = "conformance-token-0123456789"
+
+    def __init__(self, upstream: str, certificates: Path, log: TextIO) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "clients/conformance/relay.py"), upstream, str(certificates / "server.pem"),
+             str(certificates / "server.key"), "--client-ca", str(certificates / "ca.pem"), "--token", self.TOKEN],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+        )
+        assert self._process.stdout is not None
+        address = self._process.stdout.readline().strip()
+        if not address:
+            self.close()
+            raise RuntimeError("clients/conformance/relay.py did not start")
+        #: What a client needs for it.
+        self.environment = {
+            "BERTH_SERVER": f"tls://{address}",
+            "BERTH_TLS_CA": str(certificates / "ca.pem"),
+            "BERTH_TLS_CERT": str(certificates / "client.pem"),
+            "BERTH_TLS_KEY": str(certificates / "client.key"),
+            "BERTH_TOKEN": self.TOKEN,
+        }
+
+    def close(self) -> None:
+        self._process.communicate(timeout=10)
 
 
 def free_port() -> int:
