@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     method: str
     payload: bytes
     timeout_nano: int
+    metadata: Dict[str, str]
 
     def answer(self, message: Optional[Message] = None) -> None:
         payload = b"" if message is None else message.SerializeToString()
@@ -159,7 +160,8 @@ class Double:
                 assert kind == 1 and stream_id % 2 == 1
                 request = ttrpc_pb2.Request.FromString(data)
                 asked = Asked(
-                    peer, stream_id, flags, request.service, request.method, request.payload, request.timeout_nano
+                    peer, stream_id, flags, request.service, request.method, request.payload, request.timeout_nano,
+                    {pair.key: pair.value for pair in request.metadata},
                 )
                 self.handlers.get(asked.method, self.asked.put)(asked)
 

@@ -21,6 +21,7 @@ from ._errors import (
     PermissionDeniedError,
     Reason,
     ResourceExhaustedError,
+    UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "StartFailure",
     "Stream",
     "Text",
+    "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",
     "Usage",

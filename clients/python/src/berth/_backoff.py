@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import random
-import ssl
 import time
 from typing import Optional
 
 from ._address import Address
 from ._errors import BerthError, Code
+from ._security import Security, distrust
 
 
 class Attempts:
@@ -17,9 +17,10 @@ class Attempts:
 
     FIRST, LONGEST = 0.05, 1.0
 
-    def __init__(self, address: Address, limit: float, deadline: Optional[float]) -> None:
+    def __init__(self, address: Address, security: Security, limit: float, deadline: Optional[float]) -> None:
         """``limit`` in seconds, from now; ``deadline`` on the monotonic clock."""
         self._address = address
+        self._security = security
         end = time.monotonic() + limit
         self._end = end if deadline is None else min(end, deadline)
         self._pause = self.FIRST
@@ -34,10 +35,13 @@ class Attempts:
         pause = self._pause * random.uniform(0.5, 1)
         self._pause = min(self._pause * 2, self.LONGEST)
         # A certificate does not get better by being looked at again.
-        if isinstance(error, ssl.SSLCertVerificationError) or pause >= self._end - time.monotonic():
+        wrong = distrust(error, self._security)
+        if wrong is not None:
+            raise BerthError.of(Code.UNAVAILABLE, f"no TLS with the server at {self._address}: {wrong}") from error
+        if pause >= self._end - time.monotonic():
             raise BerthError.of(
                 Code.UNAVAILABLE,
-                f"no Berth server at {self._address}: {error or type(error).__name__}; "
+                f"no Berth server at {self._address}: {str(error) or type(error).__name__}; "
                 'start one with "berth serve", or name another with BERTH_SERVER',
             ) from error
         return pause

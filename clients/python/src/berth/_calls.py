@@ -15,7 +15,8 @@ from ._errors import BerthError, Code
 from ._requests import CHUNK
 from ._ttrpc import ttrpc_pb2
 from ._wire import (
-    DATA, NO_DATA, REMOTE_CLOSED, REQUEST, RESPONSE, BrokenWire, Frame, FrameDecoder, encode, request_body,
+    DATA, NO_DATA, REMOTE_CLOSED, REQUEST, RESPONSE, BrokenWire, Frame, FrameDecoder, authorization, encode,
+    request_body,
 )
 from .v1 import pool_pb2
 
@@ -101,7 +102,8 @@ class Feed(Call):
             data=bytes(piece),
             end=self._ends and len(piece) == len(self._data),
         )
-        calls.outbox.append(calls.start(self, request_body(SERVICE, "Input", request.SerializeToString(), None)))
+        body = request_body(SERVICE, "Input", request.SerializeToString(), None, calls.metadata)
+        calls.outbox.append(calls.start(self, body))
 
     def finish(self, error: Optional[BerthError], payload: bytes, calls: Calls) -> None:
         if error is None:
@@ -176,8 +178,10 @@ class StreamCall(Call):
 class Calls:
     """The calls of a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: Optional[str] = None) -> None:
         self._decoder = FrameDecoder()
+        #: Of every request.
+        self.metadata = authorization(token)
         self._open: Dict[int, Call] = {}
         self._next = 1
         #: Frames that must be sent on behalf of calls that nobody waits for.
@@ -203,7 +207,7 @@ class Calls:
 
     def post(self, method: str, message: Any) -> None:
         """A call of which nobody wants the answer."""
-        body = request_body(SERVICE, method, message.SerializeToString(), None)
+        body = request_body(SERVICE, method, message.SerializeToString(), None, self.metadata)
         self.outbox.append(self.start(UnaryCall(), body))
 
     def receive(self, data: bytes) -> List[Call]:

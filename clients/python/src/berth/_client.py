@@ -21,6 +21,7 @@ from ._errors import BerthError
 from ._execution import Execution
 from ._lease import Lease
 from ._requests import Argv
+from ._security import File, Security
 from ._types import Result, Server
 from ._version import NAME
 from ._watch import Watch
@@ -52,16 +53,26 @@ class Client:
         address: Optional[str] = None,
         *,
         tls: Union[ssl.SSLContext, bool, None] = None,
+        ca: Optional[File] = None,
+        cert: Optional[File] = None,
+        key: Optional[File] = None,
         server_name: Optional[str] = None,
+        token: Optional[str] = None,
         connect_timeout: float = 5.0,
         window: int = _requests.DEFAULT_WINDOW,
         keepalive: float = 60.0,
     ) -> None:
         """
-        :param address: ``HOST:PORT`` or ``unix:PATH``; else ``BERTH_SERVER``, else ``127.0.0.1:7411``.
-        :param tls: True is TLS with the system's authorities; a context says more (other authorities, a client's
-            certificate).
+        :param address: ``HOST:PORT``, ``tls://HOST:PORT`` or ``unix:PATH``; else ``BERTH_SERVER``, else
+            ``127.0.0.1:7411``.
+        :param tls: True is TLS, as ``tls://`` is; a context holds all that is to be said of it.
+        :param ca: a file with the authorities that may have signed the server's certificate, in PEM format, as all these
+            are; else that of ``BERTH_TLS_CA``, else the system's.
+        :param cert: a file with this client's certificate, for servers that want one; else that of ``BERTH_TLS_CERT``.
+        :param key: a file with the key of ``cert``, if it is not in that; else that of ``BERTH_TLS_KEY``.
         :param server_name: whom the server's certificate must name; else the address's host.
+        :param token: says who calls, with every call; else ``BERTH_TOKEN``, else what is in the file that
+            ``BERTH_TOKEN_FILE`` names. "" is none.
         :param connect_timeout: how long connecting may take, tries that failed included, in seconds.
         :param window: how much output of an execution may be on its way, in bytes, 64 KiB to 1 MiB. That much is kept
             for who reads slowly; then the program waits.
@@ -69,8 +80,7 @@ class Client:
             whether it is there; after all of it the connection counts as lost.
         """
         self._address = parse(address)
-        self._tls = ssl.create_default_context() if tls is True else tls or None
-        self._server_name = server_name
+        self._security = Security.of(self._address, tls, ca, cert, key, server_name, token)
         self._connect_timeout = connect_timeout
         self._window = _requests.checked_window(window)
         self._keepalive = _requests.checked_keepalive(keepalive)
@@ -265,24 +275,27 @@ class Client:
         return connection
 
     def _connect(self, deadline: Optional[float]) -> Connection:
-        attempts = Attempts(self._address, self._connect_timeout, deadline)
+        attempts = Attempts(self._address, self._security, self._connect_timeout, deadline)
         while True:
             if self._is_closed:
                 raise RuntimeError("this client is closed")
             try:
-                ready = open_socket(self._address, self._tls, self._server_name, attempts.remaining)
-                return Connection(ready, self._address, self._keepalive)
+                ready = open_socket(self._address, self._security, attempts.remaining)
+                return Connection(ready, self._address, self._keepalive, self._security)
             except OSError as error:
                 pause = attempts.failed(error)
             time.sleep(pause)
 
     def _other(self) -> Client:
         """One like this, with a connection of its own."""
-        return Client(
+        other = Client(
             str(self._address),
-            tls=self._tls,
-            server_name=self._server_name,
+            tls=self._security.context,
+            server_name=self._security.server_name,
+            token="",
             connect_timeout=self._connect_timeout,
             window=self._window,
             keepalive=self._keepalive,
         )
+        other._security = self._security
+        return other

@@ -21,15 +21,18 @@ from typing import Any, Callable, Deque, Dict, Optional
 from ._address import Address
 from ._calls import SERVICE, Call, Calls, Feed, Late, StreamCall, UnaryCall, deadline_passed, lost, mute
 from ._errors import BerthError, UnavailableError
+from ._security import Security, distrust
 from ._version import NAME
 from ._wire import BrokenWire, request_body
 from .v1 import pool_pb2
 
 _CHUNK = 256 << 10
+NO_HANDSHAKE = "it did not finish the handshake of TLS in time; perhaps it speaks none"
 
 
-def open_socket(address: Address, tls: Optional[ssl.SSLContext], server_name: Optional[str], timeout: float) -> Any:
+def open_socket(address: Address, security: Security, timeout: float) -> Any:
     """A connected socket that does not block. Raises ``OSError``."""
+    end = time.monotonic() + timeout
     if address.path is not None:
         plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -42,17 +45,50 @@ def open_socket(address: Address, tls: Optional[ssl.SSLContext], server_name: Op
         plain = socket.create_connection((address.host, address.port), timeout)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    ready: Any = plain
     try:
-        ready = plain if tls is None else tls.wrap_socket(plain, server_hostname=server_name or address.host)
+        if security.context is not None:
+            ready = security.context.wrap_socket(
+                plain, server_hostname=security.server_name, do_handshake_on_connect=False
+            )
+            _handshake(ready, end)
         ready.setblocking(False)
         return ready
     except BaseException:
-        plain.close()
+        ready.close()
         raise
 
 
+def _handshake(secured: ssl.SSLSocket, end: float) -> None:
+    """In what is left of the time, all its reads together: the socket's time-out is that of each."""
+    secured.setblocking(False)
+    while True:
+        try:
+            secured.do_handshake()
+            return
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wanted:
+            remaining = end - time.monotonic()
+            reads = isinstance(wanted, ssl.SSLWantReadError)
+            if remaining <= 0 or not _wait_for(secured, reads, not reads, remaining):
+                raise socket.timeout(NO_HANDSHAKE) from None
+
+
+def _wait_for(ready: Any, for_reading: bool, for_writing: bool, timeout: Optional[float]) -> int:
+    """Waits for a socket: bit 0 is readable or broken, bit 1 writable; 0 after the time-out."""
+    if not hasattr(select, "poll"):
+        inputs, outputs = [ready] * for_reading, [ready] * for_writing
+        inputs, outputs, _ = select.select(inputs, outputs, [], timeout)
+        return (1 if inputs else 0) | (2 if outputs else 0)
+    poll = select.poll()
+    poll.register(ready, (select.POLLIN if for_reading else 0) | (select.POLLOUT if for_writing else 0))
+    events = poll.poll(None if timeout is None else timeout * 1000)
+    if not events:
+        return 0
+    return (2 if events[0][1] & select.POLLOUT else 0) | (1 if events[0][1] & ~select.POLLOUT else 0)
+
+
 class Connection:
-    def __init__(self, ready: Any, address: Address, keepalive: float) -> None:
+    def __init__(self, ready: Any, address: Address, keepalive: float, security: Security) -> None:
         self._socket = ready
         self._address = address
         self._keepalive = keepalive
@@ -64,7 +100,8 @@ class Connection:
         self._writing = threading.Lock()
         # One thread at a time may use an SSL object; it is never held while anything blocks.
         self._using = threading.Lock()
-        self._calls = Calls()
+        self._security = security
+        self._calls = Calls(security.token)
         self._is_reading = False
         self._is_closed = False
         self._waiting: Dict[threading.Condition, None] = {}
@@ -83,7 +120,7 @@ class Connection:
         self, call: Call, method: str, message: Any, timeout: Optional[float] = None, service: str = SERVICE
     ) -> None:
         """Sends what begins a call. Raises ``BerthError``; then there is no call."""
-        body = request_body(service, method, message.SerializeToString(), timeout)
+        body = request_body(service, method, message.SerializeToString(), timeout, self._calls.metadata)
         with self._lock:
             self._check()
             frame = self._calls.start(call, body)
@@ -277,25 +314,13 @@ class Connection:
         except BaseException as error:
             # What was read is lost, in part at least, be it by a broken frame or by an interrupt at a moment like this:
             # nothing that follows could be understood.
-            self._lose(lost(self._address, error))
+            self._lose(self._lost(error))
             if not isinstance(error, (OSError, BrokenWire)):
                 raise
         return True
 
     def _poll(self, for_writing: bool, timeout: Optional[float], for_reading: bool = True) -> int:
-        """Waits for the socket: bit 0 is readable or broken, bit 1 writable; 0 after the time-out."""
-        if not hasattr(select, "poll"):
-            inputs, outputs = [self._socket] * for_reading, [self._socket] * for_writing
-            inputs, outputs, _ = select.select(inputs, outputs, [], timeout)
-            return (1 if inputs else 0) | (2 if outputs else 0)
-        poll = select.poll()
-        poll.register(
-            self._socket, (select.POLLIN if for_reading else 0) | (select.POLLOUT if for_writing else 0)
-        )
-        events = poll.poll(None if timeout is None else timeout * 1000)
-        if not events:
-            return 0
-        return (2 if events[0][1] & select.POLLOUT else 0) | (1 if events[0][1] & ~select.POLLOUT else 0)
+        return _wait_for(self._socket, for_reading, for_writing, timeout)
 
     # MARK: Writing
 
@@ -331,7 +356,7 @@ class Connection:
                 self._wait_until_writable(deadline)
         except BaseException as error:
             is_broken = isinstance(error, OSError)
-            failure: BaseException = lost(self._address, error) if is_broken else error
+            failure: BaseException = self._lost(error) if is_broken else error
         finally:
             self._writing.release()
             self._close_when_unused()
@@ -357,6 +382,16 @@ class Connection:
                 self._stop_reading()
 
     # MARK: The end
+
+    def _lost(self, error: BaseException) -> BerthError:
+        """A server may refuse a client's certificate after the handshake, and close at once: it has said why before."""
+        if self._is_tls and isinstance(error, OSError) and not distrust(error, self._security):
+            try:
+                with self._using:
+                    self._socket.recv(1)
+            except OSError as said:
+                error = said if distrust(said, self._security) else error
+        return lost(self._address, distrust(error, self._security) or error)
 
     def _check(self) -> None:
         if self._error is not None:

@@ -169,6 +169,10 @@ class UnavailableError(BerthError):
     """The server cannot be reached, the connection was lost, or no member can be had now: the message says which."""
 
 
+class UnauthenticatedError(BerthError):
+    """The server wants a token that is right, and has none, or another."""
+
+
 _KNOWN = {int(code) for code in Code}
 _CLASSES: Dict[Code, Type[BerthError]] = {
     Code.CANCELLED: CancelledError,
@@ -180,4 +184,5 @@ _CLASSES: Dict[Code, Type[BerthError]] = {
     Code.FAILED_PRECONDITION: FailedPreconditionError,
     Code.UNIMPLEMENTED: UnimplementedError,
     Code.UNAVAILABLE: UnavailableError,
+    Code.UNAUTHENTICATED: UnauthenticatedError,
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import time
 import warnings
@@ -28,10 +29,12 @@ from ._answers import Opened, decoded, opening, patient, release_late, timeout_u
 from ._backoff import Attempts
 from ._calls import SERVICE, Call, Calls, Feed, Late, StreamCall, UnaryCall, deadline_passed, lost, mute
 from ._client import CALL_TIMEOUT, Opening
+from ._connection import NO_HANDSHAKE
 from ._errors import BerthError, Code, NotFoundError, UnavailableError
 from ._content import Content, pieces
 from ._lease import Upload, Uploaded
 from ._requests import Argv
+from ._security import File, Security, distrust
 from ._transport import StreamTransport
 from ._types import (
     Completion, ContextInfo, End, Event, ExecutionInfo, FileInfo, Output, Result, Server, Text, unexpected,
@@ -53,14 +56,15 @@ __all__ = ["Client", "Context", "Execution", "FileReader", "Lease"]
 class _Connection(asyncio.Protocol):
     """Calls on a transport. Everything happens on the loop."""
 
-    def __init__(self, address: Address, keepalive: float) -> None:
+    def __init__(self, address: Address, keepalive: float, security: Security) -> None:
         self._address = address
         self._keepalive = keepalive
         self._asking: Optional[asyncio.TimerHandle] = None
         self._was_heard = False
         self._was_asked = False
         self._loop = asyncio.get_running_loop()
-        self._calls = Calls()
+        self._security = security
+        self._calls = Calls(security.token)
         self._error: Optional[BerthError] = None
         self._transport: Any = None
         self._is_paused = False
@@ -99,7 +103,8 @@ class _Connection(asyncio.Protocol):
         self.lose(lost(self._address, "the server closed it"))
 
     def connection_lost(self, error: Optional[Exception]) -> None:
-        self.lose(lost(self._address, error or "the server closed it"))
+        why = error and (distrust(error, self._security) or error)
+        self.lose(lost(self._address, why or "the server closed it"))
         self.resume_writing()
         if not self._closed.done():
             self._closed.set_result(None)
@@ -164,7 +169,7 @@ class _Connection(asyncio.Protocol):
         self._bury()
         while self._writable is not None:
             await _until(asyncio.shield(self._writable), deadline)
-        body = request_body(service, method, message.SerializeToString(), timeout_until(deadline))
+        body = request_body(service, method, message.SerializeToString(), timeout_until(deadline), self._calls.metadata)
         if self._error is not None:
             raise self._error.again()
         self._transport.write(self._calls.start(call, body))
@@ -259,14 +264,17 @@ class Client:
         address: Optional[str] = None,
         *,
         tls: Union[ssl.SSLContext, bool, None] = None,
+        ca: Optional[File] = None,
+        cert: Optional[File] = None,
+        key: Optional[File] = None,
         server_name: Optional[str] = None,
+        token: Optional[str] = None,
         connect_timeout: float = 5.0,
         window: int = _requests.DEFAULT_WINDOW,
         keepalive: float = 60.0,
     ) -> None:
         self._address = parse(address)
-        self._tls = ssl.create_default_context() if tls is True else tls or None
-        self._server_name = server_name
+        self._security = Security.of(self._address, tls, ca, cert, key, server_name, token)
         self._connect_timeout = connect_timeout
         self._window = _requests.checked_window(window)
         self._keepalive = _requests.checked_keepalive(keepalive)
@@ -326,11 +334,13 @@ class Client:
     async def watch_stats(self, interval: float = 1.0) -> AsyncIterator[pool_pb2.StatsResponse]:
         other = Client(
             str(self._address),
-            tls=self._tls,
-            server_name=self._server_name,
+            tls=self._security.context,
+            server_name=self._security.server_name,
+            token="",
             connect_timeout=self._connect_timeout,
             keepalive=self._keepalive,
         )
+        other._security = self._security
         async with other:
             connection = await other._connected(None)
             call = StreamCall()
@@ -428,24 +438,27 @@ class Client:
 
     async def _connect(self, deadline: Optional[float]) -> _Connection:
         loop = asyncio.get_running_loop()
-        attempts = Attempts(self._address, self._connect_timeout, deadline)
-        name = (self._server_name or self._address.host) if self._tls is not None else None
+        attempts = Attempts(self._address, self._security, self._connect_timeout, deadline)
+        context = self._security.context
+        name = self._security.server_name if context is not None else None
         while True:
             if self._is_closed:
                 raise RuntimeError("this client is closed")
             try:
-                make = lambda: _Connection(self._address, self._keepalive)  # noqa: E731
+                make = lambda: _Connection(self._address, self._keepalive, self._security)  # noqa: E731
                 if self._address.path is not None:
                     opening: Any = loop.create_unix_connection(
-                        make, self._address.path, ssl=self._tls, server_hostname=name
+                        make, self._address.path, ssl=context, server_hostname=name
                     )
                 else:
                     opening = loop.create_connection(
-                        make, self._address.host, self._address.port, ssl=self._tls, server_hostname=name
+                        make, self._address.host, self._address.port, ssl=context, server_hostname=name
                     )
                 _, connection = await asyncio.wait_for(opening, attempts.remaining)
                 return connection  # type: ignore[no-any-return]
-            except (OSError, asyncio.TimeoutError) as error:
+            except asyncio.TimeoutError as error:
+                pause = attempts.failed(error if context is None else socket.timeout(NO_HANDSHAKE))
+            except OSError as error:
                 pause = attempts.failed(error)
             await asyncio.sleep(pause)
 
