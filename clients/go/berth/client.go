@@ -5,8 +5,8 @@ package berth
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
+	"fmt"
 	"log"
 	"math/rand"
 	"net"
@@ -31,11 +31,19 @@ const (
 
 // Options are for New; the zero value is good.
 type Options struct {
-	// TLS connects through TLS. Without ServerName, the address's host is checked against the server's certificate.
+	// TLS connects through TLS, in a way of your own. Without ServerName, the address's host is checked against the server's
+	// certificate.
 	TLS *tls.Config
+	// CAFile names the authorities that may have signed the server's certificate; empty is $BERTH_TLS_CA, else the system's.
+	// CertFile and KeyFile are this client's certificate and its key (in CertFile too, if KeyFile is empty), for servers that
+	// want one; empty is $BERTH_TLS_CERT and $BERTH_TLS_KEY. All are in PEM format; any of them means TLS, as tls:// does.
+	CAFile, CertFile, KeyFile string
+	// ServerName is whom the server's certificate must name; empty is the address's host.
+	ServerName string
 	// ConnectTimeout is how long a call tries to connect; 0 is 5 s.
 	ConnectTimeout time.Duration
-	// Token is sent as "authorization: Bearer …" with every call.
+	// Token is sent as "authorization: Bearer …" with every call; empty is $BERTH_TOKEN, else what is in the file that
+	// $BERTH_TOKEN_FILE names.
 	Token string
 	// Keepalive is how long a server may say nothing to calls that wait; 0 is 60 s. After half of it, it is asked whether
 	// it is there; after all of it the connection counts as lost.
@@ -51,6 +59,7 @@ type Options struct {
 type Client struct {
 	network, address string
 	options          Options
+	tls              *tls.Config // nil: plain
 	metadata         map[string]string
 
 	mu      sync.Mutex
@@ -59,8 +68,8 @@ type Client struct {
 	dialing chan struct{} // closed when the one who connects is through
 }
 
-// New makes a client for HOST:PORT, :PORT (loopback), [IPv6]:PORT or unix:PATH; empty is $BERTH_SERVER, else
-// 127.0.0.1:7411. It does not connect yet.
+// New makes a client for HOST:PORT, :PORT (loopback), [IPv6]:PORT, tls:// and one of these, or unix:PATH; empty is
+// $BERTH_SERVER, else 127.0.0.1:7411. It does not connect yet.
 func New(address string, options Options) (*Client, error) {
 	if address == "" {
 		address = os.Getenv("BERTH_SERVER")
@@ -78,32 +87,66 @@ func New(address string, options Options) (*Client, error) {
 	if options.Logf == nil {
 		c.options.Logf = log.Printf
 	}
-	if options.Token != "" {
-		c.metadata = map[string]string{"authorization": "Bearer " + options.Token}
+	token, err := tokenOf(options.Token)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		c.metadata = map[string]string{"authorization": "Bearer " + token}
 	}
 	if path := strings.TrimPrefix(address, "unix:"); path != address {
 		c.network, c.address = "unix", strings.TrimPrefix(path, "//")
 		if c.address == "" {
 			return nil, malformed(address, "not an address")
 		}
-		return c, nil
+		c.tls, err = tlsConfig(false, "", options)
+		return c.ready(err)
 	}
-	if strings.Contains(address, "://") {
+	rest := strings.TrimPrefix(address, "tls://")
+	if strings.Contains(rest, "://") {
 		return nil, malformed(address, "a URL, not an address")
 	}
-	host, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(rest)
 	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
 		return nil, malformed(address, "not an address")
 	}
 	if host == "" {
-		c.address = net.JoinHostPort("127.0.0.1", port)
+		host = "127.0.0.1"
+	}
+	c.address = net.JoinHostPort(host, port)
+	c.tls, err = tlsConfig(rest != address, host, options)
+	if err == nil && c.tls == nil && token != "" && !isLocal(host) {
+		err = newError(InvalidArgument,
+			"a token is not sent to %s without TLS, since others could read it: connect to tls://%s", c.address, c.address)
+	}
+	return c.ready(err)
+}
+
+func (c *Client) ready(err error) (*Client, error) {
+	if err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
+// name is the address as a person writes it.
+func (c *Client) name() string {
+	switch {
+	case c.network == "unix":
+		return "unix:" + c.address
+	case c.tls != nil:
+		return "tls://" + c.address
+	default:
+		return c.address
+	}
+}
+
 func malformed(address, what string) *Error {
-	return newError(InvalidArgument,
-		"%q is %s: use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket", address, what)
+	use := "HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket"
+	if strings.HasPrefix(address, "tls:") {
+		use = "tls://HOST:PORT, such as tls://berth.example:7411 or tls://[::1]:7411"
+	}
+	return newError(InvalidArgument, "%q is %s: use %s", address, what, use)
 }
 
 // Dial makes a client and connects it, so that a server that is not there shows at once.
@@ -197,7 +240,7 @@ func (c *Client) dialUntil(ctx context.Context, until time.Time, pause time.Dura
 		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
-		if isDistrust(err) {
+		if distrust(err, c.tls) != "" {
 			return nil, err
 		}
 		jittered := pause/2 + time.Duration(rand.Int63n(int64(pause/2)))
@@ -231,39 +274,29 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.ConnectTimeout)
 	defer cancel()
 	nc, err := (&net.Dialer{}).DialContext(ctx, c.network, c.address) // which sets TCP_NODELAY
-	if err == nil && c.options.TLS != nil {
+	if err == nil && c.tls != nil {
 		nc, err = c.handshake(ctx, nc)
 	}
+	if wrong := distrust(err, c.tls); wrong != "" {
+		return nil, &Error{Code: Unavailable, cause: err, Message: "no TLS with the server at " + c.name() + ": " + wrong}
+	}
 	if err != nil {
-		name := c.address
-		if c.network == "unix" {
-			name = "unix:" + name
-		}
 		return nil, &Error{
 			Code: Unavailable, cause: err,
-			Message: "no Berth server at " + name + ": " + err.Error() +
+			Message: "no Berth server at " + c.name() + ": " + err.Error() +
 				"; start one with \"berth serve\", or name another with BERTH_SERVER",
 		}
 	}
-	return newConn(nc, c.metadata, c.options.Keepalive), nil
-}
-
-// isDistrust says that the server's certificate is not accepted: trying again does not change that.
-func isDistrust(err error) bool {
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+	return newConn(nc, c.metadata, c.options.Keepalive, c.tls), nil
 }
 
 func (c *Client) handshake(ctx context.Context, nc net.Conn) (net.Conn, error) {
-	config := c.options.TLS.Clone()
-	if config.ServerName == "" && c.network == "tcp" {
-		config.ServerName, _, _ = net.SplitHostPort(c.address)
-	}
-	secured := tls.Client(nc, config)
+	secured := tls.Client(nc, c.tls)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		nc.Close()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("it did not finish the handshake of TLS in time, perhaps it speaks none: %w", err)
+		}
 		return nil, err
 	}
 	return secured, nil

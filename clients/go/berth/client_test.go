@@ -4,13 +4,7 @@ package berth
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -218,46 +212,9 @@ func TestAUnixSocketIsAnAddress(t *testing.T) {
 }
 
 func TestWhatIsNoAddressIsRefused(t *testing.T) {
-	for _, address := range []string{"localhost", "unix:", "::1:7411", "host:", "http://berth", "http://127.0.0.1:7411", "tcp://berth"} {
+	for _, address := range []string{"localhost", "unix:", "::1:7411", "host:", "http://berth", "http://127.0.0.1:7411", "tcp://berth",
+		"tls://", "tls://host", "tls://unix:/x", "tls://tls://host:1", "tls:host:1", "tls://host:1/"} {
 		_, err := New(address, Options{})
 		wantCode(t, err, InvalidArgument)
-	}
-}
-
-func TestTLSChecksTheServer(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := serveFake(t, listener, hello)
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := x509.NewCertPool()
-	known.AddCert(certificate)
-	if _, err := server.client(Options{TLS: &tls.Config{RootCAs: known}}).Hello(contextFor(t)); err != nil {
-		t.Error(err)
-	}
-	stranger := server.client(Options{TLS: &tls.Config{}})
-	_, err = stranger.Hello(contextFor(t))
-	wantCode(t, err, Unavailable)
-	var unknown x509.UnknownAuthorityError
-	if !errors.As(err, &unknown) {
-		t.Errorf("%v does not unwrap to why", err)
 	}
 }

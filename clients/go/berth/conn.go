@@ -4,7 +4,10 @@ package berth
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +19,9 @@ import (
 
 // Requests that the server does not read are kept up to here; then calls fail instead.
 const maxUnsent = 16 << 20
+
+// How long what a server says last is waited for, when nothing can be written any more.
+const lastWords = 100 * time.Millisecond
 
 // receiver takes what comes on one stream. Bytes are valid during the call only.
 type receiver interface {
@@ -30,6 +36,7 @@ type receiver interface {
 type conn struct {
 	nc       net.Conn
 	raw      syscall.RawConn // nil where bytes can't be written past the net.Conn (TLS)
+	tls      *tls.Config     // nil: plain
 	metadata map[string]string
 	done     chan struct{} // closed when the connection has ended
 
@@ -50,9 +57,9 @@ type conn struct {
 	frame   []byte
 }
 
-func newConn(nc net.Conn, metadata map[string]string, keepalive time.Duration) *conn {
+func newConn(nc net.Conn, metadata map[string]string, keepalive time.Duration, config *tls.Config) *conn {
 	c := &conn{
-		nc: nc, keepalive: keepalive, metadata: metadata, done: make(chan struct{}), calls: map[uint32]receiver{}, lastID: ^uint32(0),
+		nc: nc, tls: config, keepalive: keepalive, metadata: metadata, done: make(chan struct{}), calls: map[uint32]receiver{}, lastID: ^uint32(0),
 	}
 	if plain, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = plain.SyscallConn()
@@ -167,6 +174,14 @@ func (c *conn) flush() {
 		}
 		c.writing.Unlock()
 		if _, err := c.nc.Write(bytes); err != nil {
+			if c.tls != nil {
+				// A server that refuses a client's certificate has said so before it closed: the reader may find it.
+				_ = c.nc.SetReadDeadline(time.Now().Add(lastWords))
+				select {
+				case <-c.done:
+				case <-time.After(lastWords):
+				}
+			}
 			c.fail(err) // and the reader ends all calls
 			return
 		}
@@ -177,6 +192,9 @@ func (c *conn) read() {
 	frames := newFrameReader(heeding{c})
 	for {
 		h, data, err := frames.next()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return // the writer has failed, and says how
+		}
 		if err != nil {
 			c.fail(err)
 			return
@@ -237,7 +255,12 @@ func (c *conn) fail(cause error) {
 	}
 	typed, ok := cause.(*Error)
 	if !ok {
-		typed = &Error{Code: Unavailable, Message: "the connection to the server has ended: " + cause.Error(), cause: cause}
+		// A server may refuse a client's certificate after the handshake.
+		why := distrust(cause, c.tls)
+		if why == "" {
+			why = cause.Error()
+		}
+		typed = &Error{Code: Unavailable, Message: "the connection to the server has ended: " + why, cause: cause}
 	}
 	c.err = typed
 	calls := c.calls

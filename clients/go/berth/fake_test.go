@@ -26,6 +26,7 @@ type fake struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	seen  []string // the methods asked for
+	said  []string // and the tokens
 }
 
 type fakeRequest struct {
@@ -34,6 +35,7 @@ type fakeRequest struct {
 	stream  uint32
 	method  string
 	payload []byte
+	token   string // what the metadata says
 }
 
 type fakeConn struct {
@@ -93,11 +95,16 @@ func (f *fake) serve(c *fakeConn) {
 				r.method = string(value)
 			case 3:
 				r.payload = append([]byte(nil), value...)
+			case 5:
+				if text := strings.TrimPrefix(string(value), "\n\rauthorization\x12"); len(text) < len(value) {
+					r.token = text[1:]
+				}
 			}
 			return nil
 		})
 		f.mu.Lock()
 		f.seen = append(f.seen, r.method)
+		f.said = append(f.said, r.token)
 		f.mu.Unlock()
 		go f.answer(r)
 	}

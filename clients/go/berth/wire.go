@@ -83,7 +83,10 @@ func appendRequest(
 	return b, nil
 }
 
-var errMalformed = errors.New("a malformed envelope")
+var (
+	errMalformed = errors.New("a malformed envelope")
+	errSpeaksTLS = errors.New("it speaks TLS: put tls:// before its address")
+)
 
 // parseResponse takes an answer apart. The payload points into data.
 func parseResponse(data []byte) (payload []byte, status *Error, err error) {
@@ -215,7 +218,11 @@ func newFrameReader(r io.Reader) *frameReader {
 
 // next returns a frame. One that is too long is skipped, and its data is nil while its length says how long it was.
 func (r *frameReader) next() (header, []byte, error) {
-	if _, err := io.ReadFull(r.reader, r.head[:]); err != nil {
+	if n, err := io.ReadFull(r.reader, r.head[:]); err != nil {
+		// No frame begins so, for its length would be too much: it is an alert, the last that a server of TLS says.
+		if n >= 2 && r.head[0] == 0x15 && r.head[1] == 0x03 {
+			err = errSpeaksTLS
+		}
 		return header{}, nil, err
 	}
 	h := header{
