@@ -14,14 +14,13 @@ import {
   WatchStatsRequest,
 } from "./messages.js";
 import { DEFAULT_WINDOW, checkedWindow, executeRequest, forRun, milliseconds, programOptions, wellFormed, wrong } from "./options.js";
+import { distrust, metadata, tlsOptions } from "./security.js";
 import { Watch } from "./watch.js";
 
 const NAME = "berth-node/0.1.0";
 /** How long calls may take that the server answers at once. */
 const CALL_TIMEOUT = 30_000;
 const FIRST_PAUSE = 50, LONGEST_PAUSE = 1000;
-/** What does not get better by being tried again: the server's certificate is not what was asked for. */
-const isFinal = (error) => /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_|ERR_TLS/.test(error.code ?? "");
 
 /** What was dropped without being closed is given back: `leave` says how, and whether there was anything to give back. */
 const dropped = new FinalizationRegistry(({ leave, words }) => {
@@ -32,6 +31,7 @@ export class Client {
   #options;
   #address;
   #tls;
+  #metadata;
   #connectTimeout;
   #keepalive;
   #connection;
@@ -40,11 +40,12 @@ export class Client {
 
   constructor(options = {}) {
     this.#options = typeof options === "string" ? { address: options } : options;
-    const { address, tls, connectTimeout = 5000, window = DEFAULT_WINDOW, keepalive = 60_000 } = this.#options;
+    const { address, tls, token, connectTimeout = 5000, window = DEFAULT_WINDOW, keepalive = 60_000 } = this.#options;
     if (!(typeof keepalive === "number" && keepalive > 0)) throw wrong("keepalive", "milliseconds, more than none", keepalive);
     this.#keepalive = keepalive;
     this.#address = parseAddress(address);
-    this.#tls = tls === true ? {} : tls || undefined;
+    this.#tls = tlsOptions(this.#address, tls);
+    this.#metadata = metadata(token, this.#address, this.#tls !== undefined);
     this.#connectTimeout = connectTimeout;
     this.window = checkedWindow(window);
   }
@@ -187,7 +188,7 @@ export class Client {
       try {
         const socket = await openSocket(this.#address, this.#tls, Math.max(1, end - performance.now()));
         const connection = new Connection(socket, this.#address, {
-          keepalive: this.#keepalive, hello: HelloRequest.encode({ client: NAME }),
+          keepalive: this.#keepalive, hello: HelloRequest.encode({ client: NAME }), metadata: this.#metadata, tls: this.#tls,
         });
         if (this.#isClosed) connection.close();
         // Who calls, for the server's log.
@@ -195,7 +196,12 @@ export class Client {
         return (this.#connection = connection);
       } catch (error) {
         const rest = pause * (0.5 + Math.random() / 2);
-        if (isFinal(error) || performance.now() + rest >= end) {
+        // A certificate does not get better by being looked at again.
+        const wrong = distrust(error, this.#address, this.#tls);
+        if (wrong !== undefined) {
+          throw new BerthError("UNAVAILABLE", `no TLS with the server at ${describeAddress(this.#address)}: ${wrong}`, { cause: error });
+        }
+        if (performance.now() + rest >= end) {
           throw new BerthError(
             "UNAVAILABLE",
             `no Berth server at ${describeAddress(this.#address)}: ${error.message || error.code}; start one with ` +

@@ -10,6 +10,7 @@ import { describeAddress } from "./address.js";
 import { DecodeError } from "./codec.js";
 import { BerthError } from "./errors.js";
 import { Response } from "./messages.js";
+import { distrust } from "./security.js";
 import { BrokenWire, DATA, FrameDecoder, NO_DATA, REMOTE_CLOSED, REQUEST, RESPONSE, encodeFrame, requestBody } from "./wire.js";
 
 export const SERVICE = "berth.v1.Pool";
@@ -19,7 +20,10 @@ export function openSocket(address, tlsOptions, timeout) {
   return new Promise((resolve, reject) => {
     const isTls = tlsOptions !== undefined;
     const socket = isTls ? tls.connect({ ...address, ...tlsOptions }) : net.connect(address);
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${Math.round(timeout)} ms`)), timeout);
+    const timer = setTimeout(() => {
+      const what = isTls && !socket.connecting ? "it did not finish the handshake of TLS, perhaps it speaks none," : "no connection";
+      socket.destroy(new Error(`${what} within ${Math.round(timeout)} ms`));
+    }, timeout);
     const fail = (error) => {
       clearTimeout(timer);
       reject(error ?? new Error("the connection was closed"));
@@ -50,15 +54,18 @@ export class Connection {
   #timer;
   #wasHeard = false;
   #wasAsked = false;
+  #metadata;
 
-  constructor(socket, address, { keepalive, hello }) {
+  constructor(socket, address, { keepalive, hello, metadata, tls: options }) {
+    this.#metadata = metadata;
     this.#socket = socket;
     this.#keepalive = keepalive;
     this.hello = hello;
     this.#peer = describeAddress(address);
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("end", () => this.#lose("the server closed it"));
-    socket.on("error", (error) => this.#lose(error.message));
+    // A server may refuse a client's certificate after the handshake.
+    socket.on("error", (error) => this.#lose(distrust(error, address, options) ?? error.message));
     socket.on("close", () => this.#lose("the server closed it"));
     socket.unref();
   }
@@ -69,7 +76,7 @@ export class Connection {
 
   /** Sends what begins a call. Throws `BerthError`; then there is no call. */
   start(call, method, payload, timeout, service = SERVICE) {
-    const body = requestBody(service, method, payload, timeout);
+    const body = requestBody(service, method, payload, timeout, this.#metadata);
     if (this.#error) throw this.#error.again();
     while (this.#calls.has(this.#nextId)) this.#advance();
     const id = this.#nextId;

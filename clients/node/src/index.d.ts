@@ -54,10 +54,13 @@ export interface Limits {
 }
 
 export interface ClientOptions {
-  /** `HOST:PORT` or `unix:PATH`; else `BERTH_SERVER`, else `127.0.0.1:7411`. */
+  /** `HOST:PORT`, `tls://HOST:PORT` or `unix:PATH`; else `BERTH_SERVER`, else `127.0.0.1:7411`. */
   address?: string;
-  /** True is TLS with the system's authorities; options of `tls.connect` say more (`ca`, `cert`, `key`, `servername` …). */
+  /** True is TLS, as `tls://` is; options of `tls.connect` say more: `ca`, `cert`, `key` (their contents), `servername` … What they
+   * leave out comes from the files that `BERTH_TLS_CA`, `BERTH_TLS_CERT` and `BERTH_TLS_KEY` name. */
   tls?: boolean | ConnectionOptions;
+  /** Says who calls, with every call; else `BERTH_TOKEN`, else what is in the file that `BERTH_TOKEN_FILE` names. "" is none. */
+  token?: string;
   /** How long connecting may take, tries that failed included, in milliseconds; 5000. */
   connectTimeout?: number;
   /** How much output of an execution may be on its way, in bytes, 64 KiB to 1 MiB; 256 KiB. */

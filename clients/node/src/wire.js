@@ -25,10 +25,10 @@ export function encodeFrame(stream, kind, flags, data) {
 }
 
 /** The data of a Request; `timeout` in milliseconds, undefined is none. */
-export function requestBody(service, method, payload, timeout) {
+export function requestBody(service, method, payload, timeout, metadata = []) {
   // A time-out that has passed must not become 0, which is none.
   const timeoutNano = timeout === undefined ? 0 : Math.max(1, Math.round(timeout * 1e6));
-  const body = Request.encode({ service, method, payload, timeoutNano });
+  const body = Request.encode({ service, method, payload, timeoutNano, metadata });
   if (body.length > MAX_DATA) {
     throw new BerthError(
       "RESOURCE_EXHAUSTED", `the request has ${body.length} bytes, and ${MAX_DATA} is the most that goes in one`);
@@ -46,6 +46,10 @@ export class FrameDecoder {
   feed(chunk, deliver) {
     this.#pieces.push(chunk);
     this.#size += chunk.length;
+    // No frame begins so, for its length would be too much: it is an alert, the last that a server of TLS says.
+    if (this.#pieces[0][0] === 0x15 && this.#pieces[0][1] === 0x03) {
+      throw new BrokenWire("it speaks TLS: put tls:// before its address");
+    }
     // What is not complete is only joined when it is: a large frame would be copied for each of its pieces.
     if (this.#size < this.#wanted) return;
     const buffer = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces, this.#size);
