@@ -24,6 +24,7 @@ final class Channel {
     private static final long LONGEST_PAUSE = TimeUnit.SECONDS.toNanos(1);
 
     final ClientOptions options;
+    private final Security security;
     private final ReentrantLock connecting = new ReentrantLock();
     private final Condition closing = connecting.newCondition();
     private volatile Connection current;
@@ -31,6 +32,7 @@ final class Channel {
 
     Channel(ClientOptions options) {
         this.options = new ClientOptions(options);
+        security = Security.of(options, System.getenv());
     }
 
     void close() {
@@ -137,8 +139,13 @@ final class Channel {
             }
             try {
                 int millis = (int) Math.max(1, Math.min(Integer.MAX_VALUE, TimeUnit.NANOSECONDS.toMillis(left)));
-                current = new Connection(Transport.connect(options, millis), options);
+                current = new Connection(Transport.connect(options, security, millis), options, security);
             } catch (IOException error) {
+                String wrong = security.distrust(error);
+                if (wrong != null) { // which does not get better by being tried again
+                    throw new BerthException(
+                            Code.UNAVAILABLE, "no TLS with the server at " + options.address + ": " + wrong, error);
+                }
                 last = error;
                 // Half to all of it, so that many clients of one server don't come back at once.
                 long jittered = pause / 2 + ThreadLocalRandom.current().nextLong(pause / 2);

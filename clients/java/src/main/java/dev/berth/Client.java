@@ -45,11 +45,15 @@ public final class Client implements AutoCloseable {
         this(new ClientOptions());
     }
 
-    /** @param address {@code HOST:PORT}, {@code [IPv6]:PORT}, {@code :PORT} (loopback) or {@code unix:PATH} */
+    /**
+     * @param address {@code HOST:PORT}, {@code [IPv6]:PORT}, {@code :PORT} (loopback), {@code tls://} and one of these, or
+     *     {@code unix:PATH}
+     */
     public Client(String address) {
         this(new ClientOptions().address(address));
     }
 
+    /** @throws BerthException INVALID_ARGUMENT when files of TLS, or the token, cannot be used */
     public Client(ClientOptions options) {
         channel = new Channel(options);
     }

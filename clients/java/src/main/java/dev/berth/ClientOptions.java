@@ -2,6 +2,7 @@
 
 package dev.berth;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
 import javax.net.ssl.SSLContext;
@@ -19,6 +20,11 @@ public final class ClientOptions {
     Duration keepalive = Duration.ofSeconds(60);
     SSLContext tls;
     boolean verifyHost = true;
+    Path authorities;
+    Path certificate;
+    Path key;
+    String serverName;
+    String token;
 
     /** For the server at {@code BERTH_SERVER}, else {@code 127.0.0.1:7411}. */
     public ClientOptions() {
@@ -35,10 +41,16 @@ public final class ClientOptions {
         keepalive = other.keepalive;
         tls = other.tls;
         verifyHost = other.verifyHost;
+        authorities = other.authorities;
+        certificate = other.certificate;
+        key = other.key;
+        serverName = other.serverName;
+        token = other.token;
     }
 
     /**
-     * @param address {@code HOST:PORT}, {@code [IPv6]:PORT}, {@code :PORT} (loopback) or {@code unix:PATH}
+     * @param address {@code HOST:PORT}, {@code [IPv6]:PORT}, {@code :PORT} (loopback), {@code tls://} and one of these,
+     *     or {@code unix:PATH}
      * @throws BerthException INVALID_ARGUMENT when it is none of these
      */
     public ClientOptions address(String address) {
@@ -88,7 +100,45 @@ public final class ClientOptions {
         return this;
     }
 
-    /** Connects through TLS, and checks the server's certificate and name. */
+    /**
+     * Connects through TLS, as {@code tls://} does, with the authorities that this file in PEM format holds, in place of the
+     * system's; if not set, those in the file that {@code BERTH_TLS_CA} names.
+     */
+    public ClientOptions authorities(Path file) {
+        authorities = Objects.requireNonNull(file);
+        return this;
+    }
+
+    /**
+     * This client's certificate, for servers that want one, in PEM format; if not set, the file that {@code BERTH_TLS_CERT} names.
+     */
+    public ClientOptions certificate(Path file) {
+        certificate = Objects.requireNonNull(file);
+        return this;
+    }
+
+    /** The key of the certificate, if it is not in its file; if not set, the file that {@code BERTH_TLS_KEY} names. */
+    public ClientOptions key(Path file) {
+        key = Objects.requireNonNull(file);
+        return this;
+    }
+
+    /** Whom the server's certificate must name; the address's host if not set. */
+    public ClientOptions serverName(String name) {
+        serverName = Objects.requireNonNull(name);
+        return this;
+    }
+
+    /**
+     * Says who calls, with every call; if not set, {@code BERTH_TOKEN}, else what is in the file that {@code BERTH_TOKEN_FILE}
+     * names. Empty is none.
+     */
+    public ClientOptions token(String token) {
+        this.token = Objects.requireNonNull(token);
+        return this;
+    }
+
+    /** Connects through TLS in a way of your own, and checks the server's name. */
     public ClientOptions tls(SSLContext context) {
         tls = Objects.requireNonNull(context);
         return this;

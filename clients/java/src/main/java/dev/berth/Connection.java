@@ -38,8 +38,8 @@ final class Connection {
         void end(BerthException error, ByteString payload);
     }
 
-    /** Looks after servers that say nothing, of all connections. */
-    private static final ScheduledThreadPoolExecutor WATCHER = new ScheduledThreadPoolExecutor(1, task -> {
+    /** Looks after servers that say nothing, of all connections, and after handshakes. */
+    static final ScheduledThreadPoolExecutor WATCHER = new ScheduledThreadPoolExecutor(1, task -> {
         Thread thread = new Thread(task, "berth-watcher");
         thread.setDaemon(true);
         return thread;
@@ -56,6 +56,8 @@ final class Connection {
     private final Transport transport;
     private final String server;
     private final ClientOptions options;
+    private final Security security;
+    private final Thread reader;
     private final ScheduledFuture<?> watch;
     private volatile boolean heard = true;
     /** The reader waits for who takes what has come: then nothing more is read. */
@@ -66,13 +68,14 @@ final class Connection {
     private final AtomicInteger lastId = new AtomicInteger(-1);
     private volatile BerthException end;
 
-    Connection(Transport transport, ClientOptions options) {
+    Connection(Transport transport, ClientOptions options, Security security) {
         this.transport = transport;
+        this.security = security;
         this.server = options.address.toString();
         this.options = options;
         long half = Math.max(1, options.keepalive.toNanos() / 2);
         watch = WATCHER.scheduleWithFixedDelay(this::look, half, half, TimeUnit.NANOSECONDS);
-        Thread reader = new Thread(this::read, "berth-reader-" + COUNT.incrementAndGet());
+        reader = new Thread(this::read, "berth-reader-" + COUNT.incrementAndGet());
         reader.setDaemon(true);
         reader.start();
     }
@@ -136,7 +139,7 @@ final class Connection {
         } while (calls.putIfAbsent(id, receiver) != null);
         byte[] frame;
         try {
-            frame = Frame.request(id, flags, service, method, request, timeoutNanos);
+            frame = Frame.request(id, flags, service, method, request, timeoutNanos, security.authorization());
         } catch (BerthException tooLarge) {
             calls.remove(id);
             throw tooLarge;
@@ -145,6 +148,7 @@ final class Connection {
         try {
             transport.write(frame);
         } catch (IOException error) {
+            hearLastWords();
             fail(lost(error));
         } finally {
             writing.unlock();
@@ -230,9 +234,23 @@ final class Connection {
         calls.forEach((id, receiver) -> finish(id, receiver, end, null));
     }
 
+    /** A server that refuses this client's certificate has said so before it closed: the reader may find it. */
+    private void hearLastWords() {
+        if (security.context() == null || Thread.currentThread() == reader) {
+            return;
+        }
+        try {
+            reader.join(100);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     private BerthException lost(IOException error) {
+        String wrong = security.distrust(error);
         return new BerthException(
-                Code.UNAVAILABLE, "the connection to the server at " + server + " was lost: " + error.getMessage(),
+                Code.UNAVAILABLE,
+                "the connection to the server at " + server + " was lost: " + (wrong == null ? error.getMessage() : wrong),
                 error);
     }
 

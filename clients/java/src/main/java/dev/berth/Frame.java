@@ -5,6 +5,7 @@ package dev.berth;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.MessageLite;
+import dev.berth.ttrpc.KeyValue;
 import dev.berth.ttrpc.Request;
 import java.io.EOFException;
 import java.io.IOException;
@@ -23,19 +24,26 @@ record Frame(int stream, byte type, byte flags, byte[] data) {
     static final byte REMOTE_CLOSED = 1;
     static final byte NO_DATA = 4;
 
+    /** How the last that a server of TLS says begins. No frame does, for its length would be too much. */
+    private static final int TLS_ALERT = 0x1503;
+
     /**
      * Header and data of a request, to be written at once.
      *
      * @throws BerthException RESOURCE_EXHAUSTED when it is over what a frame may hold
      */
     static byte[] request(
-            int stream, byte flags, String service, String method, MessageLite message, long timeoutNanos) {
-        Request request = Request.newBuilder()
+            int stream, byte flags, String service, String method, MessageLite message, long timeoutNanos,
+            String authorization) {
+        Request.Builder builder = Request.newBuilder()
                 .setService(service)
                 .setMethod(method)
                 .setPayload(payload(message, method))
-                .setTimeoutNano(timeoutNanos)
-                .build();
+                .setTimeoutNano(timeoutNanos);
+        if (authorization != null) {
+            builder.addMetadata(KeyValue.newBuilder().setKey("authorization").setValue(authorization));
+        }
+        Request request = builder.build();
         int length = request.getSerializedSize();
         checkLength(length, method);
         byte[] frame = new byte[HEADER + length];
@@ -98,6 +106,9 @@ record Frame(int stream, byte type, byte flags, byte[] data) {
                 return null;
             }
             int length = takeInt();
+            if (length >>> 16 == TLS_ALERT) {
+                throw new IOException("it speaks TLS: put tls:// before its address");
+            }
             int stream = takeInt();
             byte type = take();
             byte flags = take();

@@ -9,6 +9,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -16,6 +17,10 @@ import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 
@@ -27,11 +32,11 @@ interface Transport extends Frame.Reader.Source, Closeable {
     @Override
     void close();
 
-    static Transport connect(ClientOptions options, int timeoutMillis) throws IOException {
+    static Transport connect(ClientOptions options, Security security, int timeoutMillis) throws IOException {
         if (options.address instanceof ServerAddress.Unix unix) {
             return new UnixTransport(unix.path());
         }
-        return new SocketTransport((ServerAddress.Tcp) options.address, options, timeoutMillis);
+        return new SocketTransport((ServerAddress.Tcp) options.address, security, timeoutMillis);
     }
 }
 
@@ -41,15 +46,16 @@ final class SocketTransport implements Transport {
     private final InputStream in;
     private final OutputStream out;
 
-    SocketTransport(ServerAddress.Tcp address, ClientOptions options, int timeoutMillis) throws IOException {
+    SocketTransport(ServerAddress.Tcp address, Security security, int timeoutMillis) throws IOException {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
         boolean connected = false;
         try {
             raw.connect(new InetSocketAddress(address.host(), address.port()), timeoutMillis);
             raw.setTcpNoDelay(true);
             raw.setKeepAlive(true);
             Socket socket = raw;
-            if (options.tls != null) {
-                socket = handshake(address, options, timeoutMillis);
+            if (security.context() != null) {
+                socket = handshake(address, security, end);
             }
             in = socket.getInputStream();
             out = socket.getOutputStream();
@@ -61,17 +67,32 @@ final class SocketTransport implements Transport {
         }
     }
 
-    private Socket handshake(ServerAddress.Tcp address, ClientOptions options, int timeoutMillis) throws IOException {
+    private Socket handshake(ServerAddress.Tcp address, Security security, long end) throws IOException {
         SSLSocket socket = (SSLSocket)
-                options.tls.getSocketFactory().createSocket(raw, address.host(), address.port(), true);
-        if (options.verifyHost) {
-            SSLParameters parameters = socket.getSSLParameters();
+                security.context().getSocketFactory().createSocket(raw, security.serverName(), address.port(), true);
+        SSLParameters parameters = socket.getSSLParameters();
+        if (security.verifiesHost()) {
             parameters.setEndpointIdentificationAlgorithm("HTTPS");
-            socket.setSSLParameters(parameters);
         }
-        raw.setSoTimeout(timeoutMillis);
-        socket.startHandshake();
-        raw.setSoTimeout(0);
+        parameters.setProtocols(Stream.of(parameters.getProtocols())
+                .filter(protocol -> protocol.equals("TLSv1.2") || protocol.equals("TLSv1.3"))
+                .toArray(String[]::new));
+        socket.setSSLParameters(parameters);
+        // A socket's time-out is that of each read; a server that sends little by little would have no end.
+        AtomicBoolean isLate = new AtomicBoolean();
+        Future<?> limit = Connection.WATCHER.schedule(() -> {
+            isLate.set(true);
+            close();
+        }, end - System.nanoTime(), TimeUnit.NANOSECONDS);
+        try {
+            socket.startHandshake();
+        } catch (IOException error) {
+            throw isLate.get()
+                    ? new SocketTimeoutException("it did not finish the handshake of TLS in time; perhaps it speaks none")
+                    : error;
+        } finally {
+            limit.cancel(false);
+        }
         return socket;
     }
 

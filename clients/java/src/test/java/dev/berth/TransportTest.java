@@ -95,7 +95,7 @@ class TransportTest {
         try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             listener.bind(UnixDomainSocketAddress.of(path));
             ClientOptions options = new ClientOptions().address("unix:" + path);
-            try (Transport transport = Transport.connect(options, 1000); SocketChannel peer = listener.accept()) {
+            try (Transport transport = Transport.connect(options, Security.NONE, 1000); SocketChannel peer = listener.accept()) {
                 CompletableFuture<Integer> read = CompletableFuture.supplyAsync(() -> {
                     try {
                         return transport.read(new byte[10]);

@@ -68,7 +68,7 @@ class VectorsTest {
                 .addField(2, UnknownFieldSet.Field.newBuilder().addVarint(4).build())
                 .addField(3, UnknownFieldSet.Field.newBuilder().addVarint(2).build())
                 .build();
-        byte[] frame = Frame.request(5, Frame.REMOTE_CLOSED, "demo.v1.Exec", "Execute", payload, 0);
+        byte[] frame = Frame.request(5, Frame.REMOTE_CLOSED, "demo.v1.Exec", "Execute", payload, 0, null);
         assertArrayEquals(sent.get("server stream of two events").get(0), frame);
     }
 
@@ -154,7 +154,7 @@ class VectorsTest {
     void tooLarge() {
         var request = dev.berth.v1.ExecuteRequest.newBuilder().setStdin(ByteString.copyFrom(new byte[4 << 20])).build();
         BerthException error = assertThrows(
-                BerthException.class, () -> Frame.request(1, Frame.UNARY, "s", "Execute", request, 0));
+                BerthException.class, () -> Frame.request(1, Frame.UNARY, "s", "Execute", request, 0, null));
         assertEquals(BerthException.Code.RESOURCE_EXHAUSTED, error.code());
         assertTrue(error.getMessage().contains("4194304"), error.getMessage());
     }
