@@ -75,16 +75,25 @@ typedef struct berth_execution berth_execution;
 typedef struct {
     uint32_t connect_timeout_ms; /* how long a call tries to connect; 0: 5000 */
     uint32_t timeout_ms;         /* of every call that has none of its own, executions aside; 0: none */
-    const char *token;           /* sent as "authorization: Bearer …" with every call; NULL: none */
+    /* Sent as "authorization: Bearer …" with every call; NULL: $BERTH_TOKEN, else what is in the file that $BERTH_TOKEN_FILE
+     * names; "": none. Without TLS it goes to this machine only. */
+    const char *token;
     /* How long the server may say nothing to calls that wait; 0: 60000. After half of it, it is asked whether it is there;
      * after all of it the connection counts as lost. */
     uint32_t keepalive_ms;
+    /* For tls://, files in PEM format: the authorities that may have signed the server's certificate; NULL: $BERTH_TLS_CA, else
+     * the system's. */
+    const char *ca_file;
+    /* This client's certificate and its key, for servers that want one; NULL: $BERTH_TLS_CERT and $BERTH_TLS_KEY. */
+    const char *cert_file, *key_file;
+    const char *server_name; /* whom the server's certificate must name; NULL: the address's host */
 } berth_options;
 
-/* A client for HOST:PORT, :PORT (loopback), [IPv6]:PORT or unix:PATH; NULL is $BERTH_SERVER, else 127.0.0.1:7411.
+/* A client for HOST:PORT, :PORT (loopback), [IPv6]:PORT, tls:// and one of these, or unix:PATH; NULL is $BERTH_SERVER, else
+ * 127.0.0.1:7411. tls:// needs a library that was built with OpenSSL, and is refused by others.
  * It connects at its first call. When the connection ends, open calls fail with BERTH_UNAVAILABLE at once; no call is
  * ever made twice, and the next one connects again. Looking up a host name is the one thing that blocks. NULL: the
- * address is malformed, or there is no memory. */
+ * address is malformed, files of TLS or the token cannot be used, or there is no memory. */
 BERTH_API berth_client *berth_client_new(const char *address, const berth_options *options, berth_error *error);
 
 /* Closes the connection. Calls that are open fail first, so that their callbacks come. Of the executions that are left

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "internal.h"
+#include "tls.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +11,14 @@
 
 static int malformed(const char *text, const char *what, berth_error *error) {
     return fail(error, BERTH_INVALID_ARGUMENT,
-                "\"%.100s\" is %s: use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket", text,
-                what);
+                strncmp(text, "tls:", 4) == 0
+                    ? "\"%.100s\" is %s: use tls://HOST:PORT, such as tls://berth.example:7411 or tls://[::1]:7411"
+                    : "\"%.100s\" is %s: use HOST:PORT, such as 127.0.0.1:7411 or [::1]:7411, or unix:/path/to/socket",
+                text, what);
 }
 
-static int set_address(berth_client *client, const char *text, berth_error *error) {
+static int set_address(berth_client *client, const char *text, bool *is_tls, berth_error *error) {
+    *is_tls = false;
     if (strncmp(text, "unix:", 5) == 0) {
         const char *path = text + 5;
         if (strncmp(path, "//", 2) == 0) path += 2;
@@ -24,23 +29,86 @@ static int set_address(berth_client *client, const char *text, berth_error *erro
         client->path = copy_string(path);
         return client->path ? 0 : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
     }
-    if (strstr(text, "://")) return malformed(text, "a URL, not an address", error);
+    *is_tls = strncmp(text, "tls://", 6) == 0;
+    const char *whole = text;
+    if (*is_tls) text += 6;
+    if (strstr(text, "://")) return malformed(whole, "a URL, not an address", error);
     const char *colon = strrchr(text, ':');
     char *end;
     long port = colon ? strtol(colon + 1, &end, 10) : -1;
     if (!colon || end == colon + 1 || *end || port < 0 || port > 65535) {
-        return malformed(text, "not an address", error);
+        return malformed(whole, "not an address", error);
     }
     size_t size = (size_t)(colon - text);
     if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
         text++;
         size -= 2;
     } else if (memchr(text, ':', size)) {
-        return malformed(text, "not an address", error);
+        return malformed(whole, "not an address", error);
     }
     client->host = size > 0 ? strndup(text, size) : copy_string("127.0.0.1");
     client->port = copy_string(colon + 1);
     return client->host && client->port ? 0 : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
+}
+
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static int set_tls(berth_client *client, const berth_options *options, berth_error *error) {
+    const char *ca = options->ca_file, *certificate = options->cert_file, *key = options->key_file;
+    if (!ca) ca = variable("BERTH_TLS_CA");
+    if (!certificate && !key) {
+        certificate = variable("BERTH_TLS_CERT");
+        key = variable("BERTH_TLS_KEY");
+    }
+    return tls_prepare(client, ca, certificate, key, options->server_name ? options->server_name : client->host, error);
+}
+
+/* What a file holds, without white space around it. */
+static int read_token(const char *path, char *token, size_t size, berth_error *error) {
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "BERTH_TOKEN_FILE, %.100s, cannot be read: %s", path, strerror(errno));
+    }
+    size_t count = fread(token, 1, size - 1, file);
+    fclose(file);
+    while (count > 0 && isspace((unsigned char)token[count - 1])) count--;
+    token[count] = 0;
+    size_t blank = strspn(token, " \t\r\n");
+    memmove(token, token + blank, count - blank + 1);
+    if (!*token) return fail(error, BERTH_INVALID_ARGUMENT, "BERTH_TOKEN_FILE, %.100s, holds no token", path);
+    return 0;
+}
+
+static bool is_local(const berth_client *client) {
+    if (client->path || strcmp(client->host, "localhost") == 0 || strcmp(client->host, "::1") == 0) return true;
+    return strncmp(client->host, "127.", 4) == 0 && client->host[strspn(client->host, "0123456789.")] == 0;
+}
+
+static int set_token(berth_client *client, const char *token, berth_error *error) {
+    char content[1024];
+    const char *path = variable("BERTH_TOKEN_FILE");
+    if (!token) token = variable("BERTH_TOKEN");
+    if (!token && path) {
+        if (read_token(path, content, sizeof content, error) != 0) return BERTH_INVALID_ARGUMENT;
+        token = content;
+    }
+    if (!token || !*token) return 0;
+    for (const char *c = token; *c; c++) {
+        if (*c <= ' ' || *c > '~') {
+            return fail(error, BERTH_INVALID_ARGUMENT,
+                        "this is no token: it has characters other than ASCII's visible ones");
+        }
+    }
+    if (!client->tls && !is_local(client)) {
+        return fail(error, BERTH_INVALID_ARGUMENT,
+                    "a token is not sent to %.60s:%s without TLS, since others could read it: connect to tls://%.60s:%s",
+                    client->host, client->port, client->host, client->port);
+    }
+    client->token = copy_string(token);
+    return client->token ? 0 : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
 }
 
 berth_client *berth_client_new(const char *address, const berth_options *options, berth_error *error) {
@@ -58,12 +126,9 @@ berth_client *berth_client_new(const char *address, const berth_options *options
     client->timeout = options->timeout_ms;
     client->keepalive = options->keepalive_ms ? options->keepalive_ms : 60000;
     snprintf(client->trouble, sizeof client->trouble, "no connection to the server was made in time");
-    bool ready = set_address(client, address, error) == 0;
-    if (ready && options->token && !(client->token = copy_string(options->token))) {
-        fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
-        ready = false;
-    }
-    if (!ready) {
+    bool is_tls;
+    if (set_address(client, address, &is_tls, error) != 0 || (is_tls && set_tls(client, options, error) != 0) ||
+        set_token(client, options->token, error) != 0) {
         berth_client_free(client);
         return NULL;
     }
@@ -82,5 +147,6 @@ void berth_client_free(berth_client *client) {
     free(client->port);
     free(client->path);
     free(client->token);
+    tls_free(client->tls);
     free(client);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /* One connection, driven by poll(2): connecting, bytes in and out, the calls under way and their deadlines. */
-#include "internal.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +73,7 @@ static void hear(berth_client *client) {
 }
 
 static bool send_bytes(berth_client *client, buffer *frame);
+static void flush(berth_client *client);
 static void connection_begin(berth_client *client);
 
 /* The server may have closed the connection while nobody looked: what is sent on it then is lost. */
@@ -222,6 +223,10 @@ static void expire(berth_client *client) {
 /* --- Connecting */
 
 static void close_socket(berth_client *client) {
+    if (client->tls) {
+        tls_end(client);
+        client->out.size = client->out_start = 0;
+    }
     if (client->fd >= 0) close(client->fd);
     client->fd = -1;
 }
@@ -242,6 +247,8 @@ static void try_later(berth_client *client) {
     client->retry_at = now_ms() + half + jitter;
     client->pause = client->pause * 2 < LAST_PAUSE ? client->pause * 2 : LAST_PAUSE;
 }
+
+static void refuse(berth_client *client);
 
 static void opened(berth_client *client) {
     forget_addresses(client);
@@ -268,13 +275,71 @@ static void not_connected(berth_client *client, int number) {
              strerror(number));
 }
 
+static void no_handshake(berth_client *client, const char *why) {
+    char words[128];
+    snprintf(words, sizeof words, "%.120s", why);
+    snprintf(client->trouble, sizeof client->trouble, "no TLS with the server at tls://%.60s:%.8s: %.120s", client->host,
+             client->port, words);
+    try_later(client);
+}
+
+static void shake_hands(berth_client *client) {
+    switch (tls_handshake(client)) {
+    case TLS_GOOD:
+        flush(client);
+        opened(client);
+        return;
+    case TLS_WAITS:
+        flush(client);
+        return;
+    case TLS_FAILED:
+        no_handshake(client, client->trouble);
+        return;
+    case TLS_REFUSED:
+        flush(client); /* an alert, so that the server knows why too */
+        refuse(client);
+    }
+}
+
+/* There is a connection: over TLS, the handshake comes first. */
+static void joined(berth_client *client) {
+    if (!client->tls) {
+        opened(client);
+    } else if (tls_begin(client)) {
+        forget_addresses(client);
+        client->state = HANDSHAKING;
+        snprintf(client->trouble, sizeof client->trouble,
+                 "the server at tls://%.60s:%.8s did not finish the handshake of TLS in time; perhaps it speaks none",
+                 client->host, client->port);
+        shake_hands(client);
+    } else {
+        no_handshake(client, "no memory");
+    }
+}
+
+static void receive_handshake(berth_client *client) {
+    unsigned char bytes[16 << 10];
+    ssize_t n;
+    do n = recv(client->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n > 0 && tls_feed(client, bytes, (size_t)n) == TLS_GOOD) {
+        shake_hands(client);
+    } else if (n == 0) {
+        no_handshake(client, "it closed the connection in the handshake");
+    } else if (n > 0) {
+        no_handshake(client, client->trouble);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        no_handshake(client, strerror(errno));
+    }
+}
+
 /* Goes through the addresses until one begins to connect. */
 static void connect_next(berth_client *client) {
     for (; client->address; client->address = client->address->ai_next) {
         close_socket(client);
         client->fd = new_socket(client->address->ai_family);
         if (client->fd >= 0 && connect(client->fd, client->address->ai_addr, client->address->ai_addrlen) == 0) {
-            opened(client);
+            joined(client);
             return;
         }
         if (client->fd >= 0 && errno == EINPROGRESS) {
@@ -321,7 +386,7 @@ static void connected(berth_client *client) {
     socklen_t size = sizeof number;
     if (getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0) number = errno;
     if (number == 0) {
-        opened(client);
+        joined(client);
     } else {
         not_connected(client, number);
         client->address = client->address->ai_next;
@@ -329,7 +394,8 @@ static void connected(berth_client *client) {
     }
 }
 
-void connection_end(berth_client *client, const berth_error *why) {
+/* also_unsent: those too that wait for a connection. */
+static void end_connection(berth_client *client, const berth_error *why, bool also_unsent) {
     close_socket(client);
     forget_addresses(client);
     client->state = IDLE;
@@ -342,7 +408,7 @@ void connection_end(berth_client *client, const berth_error *why) {
     for (bool again = true; again;) {
         again = false;
         for (call *c = client->first; c && !again; c = c->next) {
-            if (!client->is_closing && (c->frame.bytes || (int32_t)(c->id - last) > 0)) continue;
+            if (!client->is_closing && ((c->frame.bytes && !also_unsent) || (int32_t)(c->id - last) > 0)) continue;
             call_end(client, c, NULL, 0, why);
             again = true;
         }
@@ -350,6 +416,16 @@ void connection_end(berth_client *client, const berth_error *why) {
     for (call *c = client->first; c && client->state == IDLE; c = c->next) {
         if (c->frame.bytes) connection_begin(client);
     }
+}
+
+void connection_end(berth_client *client, const berth_error *why) { end_connection(client, why, false); }
+
+/* The server's TLS is not what it must be, which does not get better by being tried again. */
+static void refuse(berth_client *client) {
+    berth_error error;
+    fail(&error, BERTH_UNAVAILABLE, "no TLS with the server at tls://%.60s:%.8s: %s", client->host, client->port,
+         client->trouble);
+    end_connection(client, &error, true);
 }
 
 static void lost(berth_client *client, const char *how) {
@@ -363,6 +439,13 @@ static void lost(berth_client *client, const char *how) {
 /* Takes the frame's bytes: sends what the kernel takes, and keeps the rest. False: no memory. */
 static bool send_bytes(berth_client *client, buffer *frame) {
     size_t sent = 0;
+    if (client->tls) {
+        bool was_empty = client->out.size == client->out_start;
+        if (!tls_put(client, frame->bytes, frame->size)) return false;
+        buffer_clear(frame);
+        if (was_empty) flush(client);
+        return true;
+    }
     if (client->out.size == client->out_start) {
         client->out.size = client->out_start = 0;
         ssize_t n = send(client->fd, frame->bytes, frame->size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -425,6 +508,11 @@ static void parse(berth_client *client) {
             if (skipped == 0) break;
             continue;
         }
+        /* No frame begins so, for its length would be too much: it is an alert, the last that a server of TLS says. */
+        if (here >= 2 && at[0] == 0x15 && at[1] == 0x03) {
+            lost(client, "it speaks TLS: put tls:// before its address");
+            return;
+        }
         if (here < HEADER) break;
         header h = header_read(at);
         if (h.length > MAX_DATA) {
@@ -455,7 +543,42 @@ static void parse(berth_client *client) {
     }
 }
 
+/* The same as receive, through TLS. */
+static void receive_secret(berth_client *client) {
+    unsigned char bytes[16 << 10];
+    parse(client);
+    for (int i = 0; i < READS_IN_A_ROW && may_read(client); i++) {
+        ssize_t n = recv(client->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        /* Something may have come with the end of the handshake already. */
+        bool nothing = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (n < 0 && !nothing) {
+            lost(client, strerror(errno));
+            return;
+        }
+        if (n == 0) {
+            lost(client, "the server closed it");
+            return;
+        }
+        if (n > 0) hear(client);
+        size_t before = client->in.size;
+        tls_state is = tls_take(client, bytes, nothing ? 0 : (size_t)n);
+        flush(client);
+        if (client->in.size > before) parse(client);
+        if (is != TLS_GOOD && client->state == OPEN) {
+            char how[sizeof client->trouble];
+            snprintf(how, sizeof how, "%s", client->trouble);
+            lost(client, how);
+        }
+        if (nothing || (size_t)n < sizeof bytes) return;
+    }
+}
+
 static void receive(berth_client *client) {
+    if (client->tls) {
+        receive_secret(client);
+        return;
+    }
     parse(client); /* what was left when reading was held */
     for (int i = 0; i < READS_IN_A_ROW && may_read(client); i++) {
         if (!buffer_reserve(&client->in, READ_SIZE)) {
@@ -484,13 +607,15 @@ static void receive(berth_client *client) {
 /* --- The loop */
 
 int berth_fd(const berth_client *client) {
-    return client->state == CONNECTING || client->state == OPEN ? client->fd : -1;
+    return client->state == CONNECTING || client->state == HANDSHAKING || client->state == OPEN ? client->fd : -1;
 }
 
 short berth_events(const berth_client *client) {
     switch (client->state) {
     case CONNECTING:
         return POLLOUT;
+    case HANDSHAKING:
+        return (short)(POLLIN | (client->out.size > client->out_start ? POLLOUT : 0));
     case OPEN:
         return (short)((client->holds == 0 ? POLLIN : 0) | (client->out.size > client->out_start ? POLLOUT : 0));
     default:
@@ -512,11 +637,19 @@ void berth_process(berth_client *client) {
         struct pollfd is = {.fd = client->fd, .events = POLLOUT};
         if (poll(&is, 1, 0) > 0) connected(client);
     }
+    if (client->state == HANDSHAKING) {
+        flush(client);
+        receive_handshake(client);
+    }
     if (client->state == OPEN) {
         flush(client);
         receive(client);
     }
     expire(client);
+    if (client->state == HANDSHAKING && !client->first) {
+        close_socket(client); /* it took too long for who waited for it */
+        client->state = IDLE;
+    }
     if (client->state == PAUSING) {
         if (!client->first) {
             client->state = IDLE; /* nobody waits for it any more */

@@ -86,18 +86,20 @@ typedef struct call {
 } call;
 
 enum { BUCKETS = 256 };
-typedef enum { IDLE, PAUSING, CONNECTING, OPEN } connection_state;
+typedef enum { IDLE, PAUSING, CONNECTING, HANDSHAKING, OPEN } connection_state;
+typedef struct tls tls;
 
 struct berth_client {
     char *host, *port, *path; /* path: a unix socket, and no host and port */
     char *token;
+    tls *tls; /* NULL: plain */
     int64_t connect_timeout, timeout;
 
     connection_state state;
     int fd;
     struct addrinfo *addresses, *address;
     int64_t retry_at, pause;
-    char trouble[160]; /* why it is not connected */
+    char trouble[256]; /* why it is not connected */
 
     buffer out;
     size_t out_start;

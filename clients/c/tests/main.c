@@ -7,7 +7,7 @@
 
 /* tests [--without-servers] */
 int main(int argc, char **argv) {
-    const test *const suites[] = {wire_tests, client_tests, stream_tests, context_tests, use_tests, live_tests};
+    const test *const suites[] = {wire_tests, client_tests, stream_tests, context_tests, use_tests, tls_tests, live_tests};
     size_t count = sizeof suites / sizeof *suites;
     unsigned passed = 0;
     if (argc > 1 && strcmp(argv[1], "--without-servers") == 0) count--;

@@ -15,7 +15,7 @@ typedef struct {
     void (*run)(void);
 } test;
 
-extern const test wire_tests[], client_tests[], stream_tests[], context_tests[], use_tests[], live_tests[];
+extern const test wire_tests[], client_tests[], stream_tests[], context_tests[], use_tests[], tls_tests[], live_tests[];
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
