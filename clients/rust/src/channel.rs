@@ -18,6 +18,7 @@ use prost::Message;
 use crate::connection::{Connection, Receiver};
 use crate::frame;
 use crate::options::{Address, Options};
+use crate::security::{Distrust, Security};
 use crate::timer::Timer;
 use crate::ttrpc;
 use crate::unary::{Answer, Late, Unary, UnaryFuture};
@@ -31,6 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Channel {
     pub options: Options,
     address: Address,
+    security: Security,
     queued: bool,
     timer: Timer,
     connecting: Arc<Connecting>,
@@ -105,7 +107,8 @@ impl Channel {
         if options.keepalive.is_zero() {
             return Err(Error::InvalidArgument("a keepalive of no time would give every call up".into()));
         }
-        Ok(Channel { options, address, queued, timer: Timer::default(), connecting: Arc::default() })
+        let security = Security::of(&options, &address)?;
+        Ok(Channel { options, address, security, queued, timer: Timer::default(), connecting: Arc::default() })
     }
 
     pub(crate) fn close(&self) {
@@ -145,6 +148,7 @@ impl Channel {
                 let attempt = Attempt {
                     options: self.options.clone(),
                     address: self.address.clone(),
+                    security: self.security.clone(),
                     queued: self.queued,
                     connecting: Arc::downgrade(&self.connecting),
                 };
@@ -289,6 +293,7 @@ pub(crate) fn tell_with(
 struct Attempt {
     options: Options,
     address: Address,
+    security: Security,
     queued: bool,
     connecting: Weak<Connecting>,
 }
@@ -322,6 +327,10 @@ impl Attempt {
                     done.extend(state.waiters.drain(..).map(|waiter| (waiter, Ok(connection.clone()))));
                 }
                 Ok(_) => {}
+                Err(error) if Distrust::of(&error).is_some() => {
+                    state.is_trying = false;
+                    done.extend(state.waiters.drain(..).map(|waiter| (waiter, Err(self.distrusted(&error)))));
+                }
                 Err(error) => {
                     // Half to all of it, so that many clients of one server don't come back at once.
                     let jittered = pause.mul_f64(0.5 + 0.5 * random());
@@ -350,9 +359,13 @@ impl Attempt {
     fn connect(&self, timeout: Duration) -> io::Result<Arc<Connection>> {
         let stream = match &self.options.connector {
             Some(connector) => connector(timeout)?,
-            None => self.address.connect(timeout)?,
+            None => self.security.connect(&self.address, timeout)?,
         };
-        Connection::start(stream, self.address.to_string(), self.queued)
+        Connection::start(stream, self.address.to_string(), self.security.metadata.clone(), self.queued)
+    }
+
+    fn distrusted(&self, why: &io::Error) -> Error {
+        Error::Unavailable(format!("no TLS with the server at {}: {why}", self.address).into())
     }
 
     fn unreachable(&self, why: &io::Error) -> Error {

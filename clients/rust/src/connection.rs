@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     calls: Mutex<Calls>,
     shutdown: Arc<dyn Fn() + Send + Sync>,
     server: String,
+    /// Of every request, encoded.
+    metadata: Arc<[u8]>,
     over: AtomicBool,
     /// Something has come since the last look.
     heard: Arc<AtomicBool>,
@@ -69,7 +71,12 @@ enum Writer {
 }
 
 impl Connection {
-    pub(crate) fn start(stream: ByteStream, server: String, queued: bool) -> io::Result<Arc<Connection>> {
+    pub(crate) fn start(
+        stream: ByteStream,
+        server: String,
+        metadata: Arc<[u8]>,
+        queued: bool,
+    ) -> io::Result<Arc<Connection>> {
         let ByteStream { reader, writer, shutdown } = stream;
         let shutdown: Arc<dyn Fn() + Send + Sync> = shutdown.into();
         let mut frames = None;
@@ -85,6 +92,7 @@ impl Connection {
             calls: Mutex::new(Calls { open: HashMap::new(), next_id: 1, end: None }),
             shutdown: shutdown.clone(),
             server,
+            metadata,
             over: AtomicBool::new(false),
             heard: Arc::new(AtomicBool::new(true)),
             delivers: AtomicBool::new(false),
@@ -162,7 +170,7 @@ impl Connection {
             calls.open.insert(id, receiver);
             id
         };
-        match frame::request(id, flags, request) {
+        match frame::request(id, flags, request, &self.metadata) {
             Ok(frame) => self.write(frame),
             Err(error) => {
                 self.forget(id);

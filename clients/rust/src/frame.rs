@@ -31,9 +31,9 @@ pub(crate) struct Frame {
     pub data: Option<Bytes>,
 }
 
-/// Header and data of a request, to be written at once.
-pub(crate) fn request(stream: u32, flags: u8, request: &ttrpc::Request) -> Result<Vec<u8>> {
-    let length = request.encoded_len();
+/// Header and data of a request, to be written at once. The metadata are encoded, and go behind the rest.
+pub(crate) fn request(stream: u32, flags: u8, request: &ttrpc::Request, metadata: &[u8]) -> Result<Vec<u8>> {
+    let length = request.encoded_len() + metadata.len();
     if length > MAX_DATA {
         return Err(Error::ResourceExhausted(
             format!("a {} request of {length} bytes is over the limit of {MAX_DATA}", request.method).into(),
@@ -44,6 +44,7 @@ pub(crate) fn request(stream: u32, flags: u8, request: &ttrpc::Request) -> Resul
     frame.extend_from_slice(&stream.to_be_bytes());
     frame.extend_from_slice(&[REQUEST, flags]);
     request.encode_raw(&mut frame);
+    frame.extend_from_slice(metadata);
     Ok(frame)
 }
 
@@ -58,6 +59,10 @@ pub(crate) fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
     };
     if count == 0 {
         return Ok(None);
+    }
+    // No frame begins so, for its length would be too much: it is an alert, the last that a server of TLS says.
+    if count >= 2 && header[..2] == [0x15, 0x03] {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks TLS: put tls:// before its address"));
     }
     from.read_exact(&mut header[count..])?;
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
@@ -120,7 +125,7 @@ mod tests {
         for (name, sent, bytes) in vectors() {
             if sent && bytes[8] == REQUEST && bytes.len() > HEADER {
                 let envelope = ttrpc::Request::decode(&bytes[HEADER..]).unwrap();
-                assert_eq!(request(u32::from(bytes[7]), bytes[9], &envelope).unwrap(), bytes, "{name}");
+                assert_eq!(request(u32::from(bytes[7]), bytes[9], &envelope, &[]).unwrap(), bytes, "{name}");
                 checked += 1;
             }
         }
@@ -171,6 +176,6 @@ mod tests {
     #[test]
     fn a_request_over_4_mib_is_refused() {
         let large = ttrpc::Request { payload: vec![0; MAX_DATA].into(), ..Default::default() };
-        assert!(matches!(request(1, UNARY, &large), Err(Error::ResourceExhausted(_))));
+        assert!(matches!(request(1, UNARY, &large, &[]), Err(Error::ResourceExhausted(_))));
     }
 }

@@ -17,9 +17,12 @@ mod frame;
 mod options;
 mod piece;
 mod queue;
+mod security;
 mod shown;
 mod text;
 mod timer;
+#[cfg(feature = "tls")]
+mod tls;
 mod unary;
 mod words;
 

@@ -25,6 +25,16 @@ pub struct Request {
     pub payload: Vec<u8>,
     #[prost(int64, tag = "4")]
     pub timeout_nano: i64,
+    #[prost(message, repeated, tag = "5")]
+    pub metadata: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct KeyValue {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(string, tag = "2")]
+    pub value: String,
 }
 
 impl Request {
@@ -100,6 +110,10 @@ impl StubServer {
             }
         });
         StubServer { address, requests: Mutex::new(requests), streams }
+    }
+
+    pub fn address(&self) -> String {
+        self.address.to_string()
     }
 
     pub fn options(&self) -> Options {
