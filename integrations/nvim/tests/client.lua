@@ -16,7 +16,7 @@ local uv = vim.loop
 
 local folder, count = vim.fn.tempname(), 0
 
--- A server of our own, at a unix socket: `serve(socket, stream, method, payload)` is called for each request.
+-- A server of our own, at a unix socket: `serve(socket, stream, method, payload, metadata)` is called for each request.
 local function double(serve)
   count = count + 1
   local path = ("%s-%d"):format(folder, count)
@@ -32,7 +32,7 @@ local function double(serve)
       end
       decoder:feed(data, function(stream, _, _, body)
         local request = messages.Request:decode(body)
-        serve(socket, stream, request.method, request.payload)
+        serve(socket, stream, request.method, request.payload, request.metadata)
       end)
     end)
   end)
@@ -77,6 +77,53 @@ test("a server at a unix socket is spoken to, and its errors say their reason", 
     client:acquire()
   end)
   equal({ problem.code, problem.reason, problem.metadata }, { "NOT_FOUND", "NO_SUCH_POOL", { pool = "x" } })
+  client:close()
+end)
+
+test("a token of the environment, or of a file that it names, goes with every request to this machine, and nowhere else", function()
+  local seen = {}
+  local address = double(function(socket, stream, _, _, metadata)
+    seen[#seen + 1] = metadata[1] and metadata[1].key .. ": " .. metadata[1].value or "none"
+    answer(socket, stream, { payload = messages.HelloResponse:encode({ server = "double" }) })
+  end)
+  local function hello(wanted)
+    local client = client_of.new({ address = address })
+    client:hello()
+    client:close()
+    -- Each connection has a Hello of its own before the one that was asked for.
+    equal(seen, { wanted, wanted })
+    seen = {}
+  end
+  task.main()
+  hello("none")
+  task.main()
+  vim.fn.writefile({ "of-the-file" }, folder .. "-token")
+  vim.env.BERTH_TOKEN_FILE = folder .. "-token"
+  hello("authorization: Bearer of-the-file")
+  task.main()
+  vim.env.BERTH_TOKEN = "of-the-environment"
+  hello("authorization: Bearer of-the-environment")
+  task.main()
+  local is_made, why = pcall(client_of.new, { address = "10.0.0.1:7411" })
+  equal(is_made, false)
+  matches(why, "without TLS")
+  vim.env.BERTH_TOKEN = "two words"
+  is_made, why = pcall(client_of.new, { address = address })
+  equal(is_made, false)
+  matches(why, "BERTH_TOKEN is no token")
+  vim.env.BERTH_TOKEN, vim.env.BERTH_TOKEN_FILE = nil, nil
+end)
+
+test("a server that speaks TLS is told from one that does not", function()
+  local address = double(function(socket)
+    socket:write("\21\3\3\0\2\2\70")
+  end)
+  local client = client_of.new({ address = address })
+  local problem = raised(function()
+    client:hello()
+  end)
+  equal(problem.code, "UNAVAILABLE")
+  matches(problem.message, "it speaks TLS")
   client:close()
 end)
 

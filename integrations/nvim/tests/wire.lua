@@ -176,5 +176,6 @@ test("addresses are read as the other clients read them", function()
     equal(found, nil)
     matches(problem, "use HOST:PORT, such as 127%.0%.0%.1:7411 or %[::1%]:7411, or unix:/path/to/socket")
   end
+  matches(select(2, addresses.parse("tls://host:7411")), "Neovim has no TLS: connect to a tunnel")
   matches(select(2, addresses.parse("http://host:80/x")), '"http://host:80/x" is a URL, not an address: use HOST:PORT')
 end)

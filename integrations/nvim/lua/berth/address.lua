@@ -19,6 +19,9 @@ function M.parse(text)
   if path then
     return { path = path }
   end
+  if text:find("^tls://") then
+    return nil, ('"%s": Neovim has no TLS: connect to a tunnel that ends on this machine, such as stunnel, at HOST:PORT'):format(text)
+  end
   if text:find("://", 1, true) then
     return nil, ('"%s" is a URL, not an address: %s'):format(text, USE)
   end

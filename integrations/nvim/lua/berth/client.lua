@@ -12,6 +12,7 @@ local limits_of = require("berth.limits")
 local messages = require("berth.messages")
 local options_of = require("berth.options")
 local task = require("berth.task")
+local tokens = require("berth.token")
 local watches = require("berth.watch")
 
 local M = {}
@@ -24,15 +25,21 @@ local FIRST_PAUSE, LONGEST_PAUSE = 50, 1000
 local Client = {}
 Client.__index = Client
 
--- options: address, connect_timeout, window, keepalive. Raises text for an option that cannot be right.
+-- options: address, connect_timeout, window, keepalive. Raises text for an option, or a token of the environment, that cannot be
+-- right.
 function M.new(options)
   options = options or {}
   local address, problem = addresses.parse(options.address)
   if address == nil then
     error(problem, 0)
   end
+  local metadata
+  metadata, problem = tokens.metadata(address)
+  if metadata == nil then
+    error(problem, 0)
+  end
   return setmetatable({
-    address = address, connect_timeout = options.connect_timeout or 5000, keepalive = options.keepalive or 60000,
+    address = address, metadata = metadata, connect_timeout = options.connect_timeout or 5000, keepalive = options.keepalive or 60000,
     window = options_of.window(options.window or options_of.DEFAULT_WINDOW),
   }, Client)
 end
@@ -210,7 +217,7 @@ function Client:connect()
     local socket, problem = connections.open(self.address, math.max(1, due - limits_of.now()))
     if socket then
       local hello = messages.HelloRequest:encode({ client = NAME })
-      self.connection = connections.new(socket, self.address, self.keepalive, hello)
+      self.connection = connections.new(socket, self.address, self.keepalive, hello, self.metadata)
       if self.is_closed then
         self.connection:close()
       end

@@ -86,11 +86,11 @@ function M.open(address, timeout)
   return nil, problem
 end
 
--- `keepalive` in milliseconds; `hello` is an encoded HelloRequest.
-function M.new(socket, address, keepalive, hello)
+-- `keepalive` in milliseconds; `hello` is an encoded HelloRequest; `metadata` is that of every request.
+function M.new(socket, address, keepalive, hello, metadata)
   local self = setmetatable({
     socket = socket, peer = addresses.describe(address), decoder = frames.decoder(), calls = {}, count = 0, next_id = 1,
-    keepalive = keepalive, hello = hello,
+    keepalive = keepalive, hello = hello, metadata = metadata,
   }, Connection)
   socket:read_start(function(problem, data)
     if problem or data == nil then
@@ -106,7 +106,7 @@ local POSTED = { receive = function() end, finish = function() end }
 
 -- Sends what begins a call. Raises a failed call; then there is none.
 function Connection:start(call, method, payload, timeout, service)
-  local body = frames.request(service or M.SERVICE, method, payload, timeout)
+  local body = frames.request(service or M.SERVICE, method, payload, timeout, self.metadata)
   if self.problem then
     error(self.problem, 0)
   end

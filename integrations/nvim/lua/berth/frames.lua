@@ -22,8 +22,8 @@ function M.encode(stream, kind, flags, data)
 end
 
 -- The data of a Request; `timeout` in milliseconds, nil is none.
-function M.request(service, method, payload, timeout)
-  local request = { service = service, method = method, payload = payload }
+function M.request(service, method, payload, timeout, metadata)
+  local request = { service = service, method = method, payload = payload, metadata = metadata }
   if timeout then
     -- A time-out that has passed must not become 0, which is none.
     request.timeout_nano = math.max(1, floor(timeout * 1e6))
@@ -47,6 +47,10 @@ end
 -- cannot be framed: the connection is of no more use then.
 function Decoder:feed(chunk, deliver)
   self.pieces[#self.pieces + 1] = chunk
+  -- No frame begins so, for its length would be too much: it is an alert, the last that a server of TLS says.
+  if sub(self.pieces[1], 1, 2) == "\21\3" then
+    return "it speaks TLS, which Neovim has not: connect to a tunnel that ends on this machine, such as stunnel"
+  end
   self.size = self.size + #chunk
   -- What is not complete is only joined when it is: a large frame would be copied for each of its pieces.
   if self.size < self.wanted then

@@ -37,7 +37,11 @@ function M.check()
   end
   ok("Neovim is new enough")
   local config = require("berth.config").options
-  local client = require("berth.client").new({ address = config.server, connect_timeout = 2000 })
+  local is_made, client = pcall(require("berth.client").new, { address = config.server, connect_timeout = 2000 })
+  if not is_made then
+    bad(tostring(client))
+    return
+  end
   local from = config.server and "setup{ server }" or os.getenv("BERTH_SERVER") and "BERTH_SERVER" or "the default"
   local is_there, hello = waited(function()
     return client:hello()
