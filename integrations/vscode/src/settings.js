@@ -81,13 +81,14 @@ function text(value, what, setting) {
   return value;
 }
 
-/** As the client has it: HOST:PORT, [IPV6]:PORT or unix:PATH.
+/** As the client has it: HOST:PORT, [IPV6]:PORT, tls:// and one of these, or unix:PATH.
  * @param {string} address */
 function checkAddress(address) {
   if (/^unix:./.test(address)) return;
-  const url = /^\w+:\/\/([^/]*)/.exec(address);
+  const place = address.replace(/^tls:\/\//, "");
+  const url = /^\w+:\/\/([^/]*)/.exec(place);
   if (url !== null) throw new SettingError(`berth.server is a URL: write ${JSON.stringify(url[1])} instead`, "berth.server");
-  const match = /^(?:\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address);
+  const match = /^(?:\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(place);
   if (match === null || Number(match[1]) < 1 || Number(match[1]) > 65535) {
     throw new SettingError(
       `berth.server is ${JSON.stringify(address)}, which is not an address: write HOST:PORT or unix:PATH`, "berth.server");

@@ -15,6 +15,7 @@ const WRONG = {
     ["http://127.0.0.1:7411/", 'berth.server is a URL: write "127.0.0.1:7411" instead'],
     ["localhost", 'berth.server is "localhost", which is not an address: write HOST:PORT or unix:PATH'],
     ["localhost:0", 'berth.server is "localhost:0", which is not an address: write HOST:PORT or unix:PATH'],
+    ["tls://localhost", 'berth.server is "tls://localhost", which is not an address: write HOST:PORT or unix:PATH'],
     [7411, "berth.server must be text"],
   ],
   "berth.pool": [[null, "berth.pool must be text"]],

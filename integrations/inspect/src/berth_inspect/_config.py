@@ -24,9 +24,9 @@ class BerthSandboxConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: HOST:PORT or unix:PATH; else ``BERTH_SERVER``, else 127.0.0.1:7411.
+    #: HOST:PORT, tls://HOST:PORT or unix:PATH; else ``BERTH_SERVER``, else 127.0.0.1:7411.
     server: str | None = None
-    #: TLS, with the system's authorities.
+    #: TLS, as by ``tls://``; the Python client's environment says more.
     tls: bool = False
     #: The pool of the sample's first container; else the server's default pool.
     pool: str | None = None

@@ -17,7 +17,7 @@ def _setting(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    server: str = _setting("", "address of the Berth server, HOST:PORT or unix:PATH; empty: BERTH_SERVER, else 127.0.0.1:7411")
+    server: str = _setting("", "address of the Berth server, HOST:PORT, tls://HOST:PORT or unix:PATH; empty: BERTH_SERVER, else 127.0.0.1:7411")
     tls: bool = _setting(False, "the server is behind TLS, whose certificate this machine trusts")
     pool: str = _setting("", "pool whose containers the kernels run in; empty: the server's default pool")
     python: str = _setting("", "interpreter in the container, which has ipykernel; empty: the pool's python")

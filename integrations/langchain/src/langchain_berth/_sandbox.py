@@ -57,10 +57,10 @@ class BerthSandbox(BaseSandbox):
         keep: float = KEEP,
     ) -> None:
         """
-        :param server: HOST:PORT or unix:PATH; else ``BERTH_SERVER``, else 127.0.0.1:7411.
+        :param server: HOST:PORT, tls://HOST:PORT or unix:PATH; else ``BERTH_SERVER``, else 127.0.0.1:7411.
         :param pool: where the container comes from; else the server's default pool.
         :param lease: instead: the token of a lease that was acquired elsewhere. ``close`` then leaves it.
-        :param tls: TLS, with the system's authorities.
+        :param tls: TLS, as by ``tls://``; the Python client's environment says more.
         :param wait: how long to wait in line for a container, in seconds; else the server's default, 30 s.
         :param detached: the container outlives this process, for as long as an unused lease lasts.
         :param env: environment variables of every command, beside the pool's.
