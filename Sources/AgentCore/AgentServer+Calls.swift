@@ -89,6 +89,8 @@ extension AgentServer {
         case .ping:
             let _: Agent.PingRequest = try decode(payload)
             try ping(streamID)
+        case .warm:
+            throw CallError(.unimplemented, "this agent starts no interpreters beforehand")
         case .execute:
             try execute(try decode(payload), streamID)
         case .acknowledge:

@@ -39,6 +39,56 @@ extension Agent.PingResponse: Bridged {
     }
 }
 
+extension Agent.WarmRequest: Bridged {
+    package typealias C = Berth__Agent__V1__WarmRequest
+    public static var name: String { "berth.agent.v1.WarmRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__warm_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__agent__v1__warm_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        language = try arena.swift(c.pointee.language, "language")
+        argv = try arena.swift(c.pointee.argv, count: c.pointee.n_argv, "argv")
+        env = try arena.swift(c.pointee.env, count: c.pointee.n_env, "env")
+        cwd = try arena.swift(c.pointee.cwd, "cwd")
+        source = arena.swift(c.pointee.source)
+        timeoutMilliseconds = c.pointee.timeout_ms
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.language = arena.string(language)
+        c.pointee.n_argv = argv.count
+        c.pointee.argv = arena.byteList(argv)
+        c.pointee.n_env = env.count
+        c.pointee.env = arena.byteList(env)
+        c.pointee.cwd = arena.bytes(cwd)
+        c.pointee.source = arena.bytes(source)
+        c.pointee.timeout_ms = timeoutMilliseconds
+    }
+}
+
+extension Agent.WarmResponse: Bridged {
+    package typealias C = Berth__Agent__V1__WarmResponse
+    public static var name: String { "berth.agent.v1.WarmResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__agent__v1__warm_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__agent__v1__warm_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        failure = try arena.swift(c.pointee.failure, "failure")
+        version = try arena.swift(c.pointee.version, "version")
+        tookMicroseconds = c.pointee.took_us
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.failure = arena.string(failure)
+        c.pointee.version = arena.string(version)
+        c.pointee.took_us = tookMicroseconds
+    }
+}
+
 extension Agent.ExecuteRequest: Bridged {
     package typealias C = Berth__Agent__V1__ExecuteRequest
     public static var name: String { "berth.agent.v1.ExecuteRequest" }
@@ -76,6 +126,7 @@ extension Agent.ExecuteRequest: Bridged {
         pieceKind = Agent.PieceKind(rawValue: c.pointee.piece_kind.rawValue) ?? .run
         cursor = c.pointee.cursor
         maxDisplayBytes = c.pointee.max_display_bytes
+        warmLanguage = try arena.swift(c.pointee.warm_language, "warm_language")
         connectTo = try arena.message(c.pointee.connect_to)
     }
 
@@ -110,6 +161,7 @@ extension Agent.ExecuteRequest: Bridged {
         c.pointee.piece_kind = Berth__Agent__V1__PieceKind(rawValue: pieceKind.rawValue)
         c.pointee.cursor = cursor
         c.pointee.max_display_bytes = maxDisplayBytes
+        c.pointee.warm_language = arena.string(warmLanguage)
         c.pointee.connect_to = connectTo?.build(arena)
     }
 }
@@ -223,11 +275,13 @@ extension Agent.Started: Bridged {
     package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
         pid = c.pointee.pid
         interpreter = try arena.swift(c.pointee.interpreter, "interpreter")
+        isWarm = c.pointee.warm != 0
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
         c.pointee.pid = pid
         c.pointee.interpreter = arena.string(interpreter)
+        c.pointee.warm = isWarm ? 1 : 0
     }
 }
 

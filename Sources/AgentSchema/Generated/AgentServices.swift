@@ -10,6 +10,9 @@ public enum AgentService: ServiceContract {
     public enum Method: String, ServiceMethod {
         /// Answers as soon as the agent serves. The first answer makes a member ready.
         case ping = "Ping"
+        /// Starts an interpreter that forks later programs of its language, its zygote. The answer comes when it can,
+        /// or can't. Only before the first Execute, and once for each language.
+        case warm = "Warm"
         /// Runs a program: Started, Output …, Ended.
         case execute = "Execute"
         /// Returns credit: the bytes of output that the server has passed on.
@@ -36,6 +39,7 @@ public enum AgentService: ServiceContract {
 
     // What clients call.
     public static var ping: UnaryMethod<Agent.PingRequest, Agent.PingResponse> { UnaryMethod(Self.self, .ping) }
+    public static var warm: UnaryMethod<Agent.WarmRequest, Agent.WarmResponse> { UnaryMethod(Self.self, .warm) }
     public static var execute: StreamingMethod<Agent.ExecuteRequest, Agent.ExecuteEvent> {
         StreamingMethod(Self.self, .execute)
     }

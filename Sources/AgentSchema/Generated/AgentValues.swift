@@ -44,6 +44,51 @@ public enum Agent {
         }
     }
 
+    /// berth.agent.v1.WarmRequest.
+    public struct WarmRequest: Message {
+        public var language: String
+        /// The interpreter, and arguments that make it run `source`. It is root, and may change its user, and nothing else.
+        public var argv: [SystemString]
+        public var env: [SystemString]
+        /// Absolute.
+        public var cwd: SystemString
+        /// The first bytes on its control socket, its descriptor 3.
+        public var source: [UInt8]
+        /// The longest time until it is ready; not 0.
+        public var timeoutMilliseconds: UInt64
+
+        public init(
+            language: String = "",
+            argv: [SystemString] = [],
+            env: [SystemString] = [],
+            cwd: SystemString = "",
+            source: [UInt8] = [],
+            timeoutMilliseconds: UInt64 = 0
+        ) {
+            self.language = language
+            self.argv = argv
+            self.env = env
+            self.cwd = cwd
+            self.source = source
+            self.timeoutMilliseconds = timeoutMilliseconds
+        }
+    }
+
+    /// berth.agent.v1.WarmResponse.
+    public struct WarmResponse: Message {
+        /// Why there is no zygote, in several lines, at most 16 KiB; empty: there is one.
+        public var failure: String
+        /// Of the interpreter.
+        public var version: String
+        public var tookMicroseconds: UInt64
+
+        public init(failure: String = "", version: String = "", tookMicroseconds: UInt64 = 0) {
+            self.failure = failure
+            self.version = version
+            self.tookMicroseconds = tookMicroseconds
+        }
+    }
+
     /// berth.agent.v1.ExecuteRequest.
     public struct ExecuteRequest: Message {
         /// The server's number of the execution, unique on this stream, not 0.
@@ -102,6 +147,9 @@ public enum Agent {
         public var cursor: UInt64
         /// Maximum of one event; a larger one ends the context.
         public var maxDisplayBytes: UInt64
+        /// The language whose zygote forks the program, if there is one and it can: then argv is [interpreter, "-c", code,
+        /// …], or `opensContext` is set and the zygote has the driver already. Else argv is executed.
+        public var warmLanguage: String
         /// Or a connection, made as uid and gid. argv, env, cwd and terminal are not set; output is the bytes received.
         public var connectTo: Agent.Endpoint?
 
@@ -134,6 +182,7 @@ public enum Agent {
             pieceKind: Agent.PieceKind = .run,
             cursor: UInt64 = 0,
             maxDisplayBytes: UInt64 = 0,
+            warmLanguage: String = "",
             connectTo: Agent.Endpoint? = nil
         ) {
             self.execution = execution
@@ -164,6 +213,7 @@ public enum Agent {
             self.pieceKind = pieceKind
             self.cursor = cursor
             self.maxDisplayBytes = maxDisplayBytes
+            self.warmLanguage = warmLanguage
             self.connectTo = connectTo
         }
     }
@@ -227,10 +277,13 @@ public enum Agent {
         public var pid: UInt32
         /// Only for a context: what the interpreter reports about itself.
         public var interpreter: String
+        /// It was forked from a zygote.
+        public var isWarm: Bool
 
-        public init(pid: UInt32 = 0, interpreter: String = "") {
+        public init(pid: UInt32 = 0, interpreter: String = "", isWarm: Bool = false) {
             self.pid = pid
             self.interpreter = interpreter
+            self.isWarm = isWarm
         }
     }
 

@@ -271,12 +271,14 @@ extension Started: Bridged {
         execution = try arena.swift(c.pointee.execution, "execution")
         member = try arena.swift(c.pointee.member, "member")
         watcher = c.pointee.watcher
+        isWarm = c.pointee.warm != 0
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
         c.pointee.execution = arena.string(execution)
         c.pointee.member = arena.string(member)
         c.pointee.watcher = watcher
+        c.pointee.warm = isWarm ? 1 : 0
     }
 }
 
@@ -904,11 +906,13 @@ extension OpenContextResponse: Bridged {
     package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
         context = try arena.swift(c.pointee.context, "context")
         version = try arena.swift(c.pointee.version, "version")
+        isWarm = c.pointee.warm != 0
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
         c.pointee.context = arena.string(context)
         c.pointee.version = arena.string(version)
+        c.pointee.warm = isWarm ? 1 : 0
     }
 }
 

@@ -542,11 +542,14 @@ public struct Started: Message {
     public var member: String
     /// This stream's number, for Acknowledge and Detach.
     public var watcher: UInt32
+    /// The program was forked from an interpreter that had started before (interpreters).
+    public var isWarm: Bool
 
-    public init(execution: String = "", member: String = "", watcher: UInt32 = 0) {
+    public init(execution: String = "", member: String = "", watcher: UInt32 = 0, isWarm: Bool = false) {
         self.execution = execution
         self.member = member
         self.watcher = watcher
+        self.isWarm = isWarm
     }
 }
 
@@ -1091,10 +1094,13 @@ public struct OpenContextResponse: Message {
     public var context: String
     /// Of the interpreter: "3.11.2"; empty if unknown.
     public var version: String
+    /// It was forked from an interpreter that had started before (interpreters).
+    public var isWarm: Bool
 
-    public init(context: String = "", version: String = "") {
+    public init(context: String = "", version: String = "", isWarm: Bool = false) {
         self.context = context
         self.version = version
+        self.isWarm = isWarm
     }
 }
 

@@ -363,6 +363,8 @@ export interface Started {
   member: string;
   /** this stream's number, for Acknowledge and Detach */
   watcher: number;
+  /** the program was forked from an interpreter that had started before (interpreters) */
+  warm: boolean;
 }
 export const Started: MessageType<Started>;
 
@@ -656,6 +658,8 @@ export interface OpenContextResponse {
   context: string;
   /** of the interpreter: "3.11.2"; empty if unknown */
   version: string;
+  /** it was forked from an interpreter that had started before (interpreters) */
+  warm: boolean;
 }
 export const OpenContextResponse: MessageType<OpenContextResponse>;
 

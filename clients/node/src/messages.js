@@ -130,6 +130,7 @@ export const Started = message("berth.v1.Started", [
   [1, "execution", "string"],
   [2, "member", "string"],
   [3, "watcher", "uint32"],
+  [4, "warm", "bool"],
 ]);
 
 export const Dropped = message("berth.v1.Dropped", [
@@ -317,6 +318,7 @@ export const OpenContextRequest = message("berth.v1.OpenContextRequest", [
 export const OpenContextResponse = message("berth.v1.OpenContextResponse", [
   [1, "context", "string"],
   [2, "version", "string"],
+  [3, "warm", "bool"],
 ]);
 
 export const CloseContextRequest = message("berth.v1.CloseContextRequest", [

@@ -4726,7 +4726,7 @@ const ProtobufCMessageDescriptor berth__v1__execute_event__descriptor =
   (ProtobufCMessageInit) berth__v1__execute_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__started__field_descriptors[3] =
+static const ProtobufCFieldDescriptor berth__v1__started__field_descriptors[4] =
 {
   {
     "execution",
@@ -4764,16 +4764,29 @@ static const ProtobufCFieldDescriptor berth__v1__started__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warm",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__Started, warm),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__started__field_indices_by_name[] = {
   0,   /* field[0] = execution */
   1,   /* field[1] = member */
+  3,   /* field[3] = warm */
   2,   /* field[2] = watcher */
 };
 static const ProtobufCIntRange berth__v1__started__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor berth__v1__started__descriptor =
 {
@@ -4783,7 +4796,7 @@ const ProtobufCMessageDescriptor berth__v1__started__descriptor =
   "Berth__V1__Started",
   "berth.v1",
   sizeof(Berth__V1__Started),
-  3,
+  4,
   berth__v1__started__field_descriptors,
   berth__v1__started__field_indices_by_name,
   1,  berth__v1__started__number_ranges,
@@ -6815,7 +6828,7 @@ const ProtobufCMessageDescriptor berth__v1__open_context_request__descriptor =
   (ProtobufCMessageInit) berth__v1__open_context_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__open_context_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__v1__open_context_response__field_descriptors[3] =
 {
   {
     "context",
@@ -6841,15 +6854,28 @@ static const ProtobufCFieldDescriptor berth__v1__open_context_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warm",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__OpenContextResponse, warm),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__open_context_response__field_indices_by_name[] = {
   0,   /* field[0] = context */
   1,   /* field[1] = version */
+  2,   /* field[2] = warm */
 };
 static const ProtobufCIntRange berth__v1__open_context_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__v1__open_context_response__descriptor =
 {
@@ -6859,7 +6885,7 @@ const ProtobufCMessageDescriptor berth__v1__open_context_response__descriptor =
   "Berth__V1__OpenContextResponse",
   "berth.v1",
   sizeof(Berth__V1__OpenContextResponse),
-  2,
+  3,
   berth__v1__open_context_response__field_descriptors,
   berth__v1__open_context_response__field_indices_by_name,
   1,  berth__v1__open_context_response__number_ranges,

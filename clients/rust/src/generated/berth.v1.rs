@@ -216,6 +216,9 @@ pub struct Started {
     /// this stream's number, for Acknowledge and Detach
     #[prost(uint32, tag="3")]
     pub watcher: u32,
+    /// the program was forked from an interpreter that had started before (interpreters)
+    #[prost(bool, tag="4")]
+    pub warm: bool,
 }
 /// Bytes of a stream that this watcher does not get, because they were no longer held.
 #[allow(clippy::derive_partial_eq_without_eq)]
@@ -627,6 +630,9 @@ pub struct OpenContextResponse {
     /// of the interpreter: "3.11.2"; empty if unknown
     #[prost(string, tag="2")]
     pub version: ::prost::alloc::string::String,
+    /// it was forked from an interpreter that had started before (interpreters)
+    #[prost(bool, tag="3")]
+    pub warm: bool,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]

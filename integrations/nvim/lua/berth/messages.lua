@@ -217,6 +217,7 @@ M.Started = message(M, "berth.v1.Started", {
   { 1, "execution", "string" },
   { 2, "member", "string" },
   { 3, "watcher", "uint32" },
+  { 4, "warm", "bool" },
 })
 
 M.Dropped = message(M, "berth.v1.Dropped", {
@@ -404,6 +405,7 @@ M.OpenContextRequest = message(M, "berth.v1.OpenContextRequest", {
 M.OpenContextResponse = message(M, "berth.v1.OpenContextResponse", {
   { 1, "context", "string" },
   { 2, "version", "string" },
+  { 3, "warm", "bool" },
 })
 
 M.CloseContextRequest = message(M, "berth.v1.CloseContextRequest", {

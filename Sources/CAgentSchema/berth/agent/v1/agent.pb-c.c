@@ -97,6 +97,96 @@ void   berth__agent__v1__ping_response__free_unpacked
   assert(message->base.descriptor == &berth__agent__v1__ping_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__agent__v1__warm_request__init
+                     (Berth__Agent__V1__WarmRequest         *message)
+{
+  static const Berth__Agent__V1__WarmRequest init_value = BERTH__AGENT__V1__WARM_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__warm_request__get_packed_size
+                     (const Berth__Agent__V1__WarmRequest *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__warm_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__warm_request__pack
+                     (const Berth__Agent__V1__WarmRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__warm_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__warm_request__pack_to_buffer
+                     (const Berth__Agent__V1__WarmRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__warm_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__WarmRequest *
+       berth__agent__v1__warm_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__WarmRequest *)
+     protobuf_c_message_unpack (&berth__agent__v1__warm_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__warm_request__free_unpacked
+                     (Berth__Agent__V1__WarmRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__warm_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__agent__v1__warm_response__init
+                     (Berth__Agent__V1__WarmResponse         *message)
+{
+  static const Berth__Agent__V1__WarmResponse init_value = BERTH__AGENT__V1__WARM_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__agent__v1__warm_response__get_packed_size
+                     (const Berth__Agent__V1__WarmResponse *message)
+{
+  assert(message->base.descriptor == &berth__agent__v1__warm_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__agent__v1__warm_response__pack
+                     (const Berth__Agent__V1__WarmResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__agent__v1__warm_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__agent__v1__warm_response__pack_to_buffer
+                     (const Berth__Agent__V1__WarmResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__agent__v1__warm_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__Agent__V1__WarmResponse *
+       berth__agent__v1__warm_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__Agent__V1__WarmResponse *)
+     protobuf_c_message_unpack (&berth__agent__v1__warm_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__agent__v1__warm_response__free_unpacked
+                     (Berth__Agent__V1__WarmResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__agent__v1__warm_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__agent__v1__execute_request__init
                      (Berth__Agent__V1__ExecuteRequest         *message)
 {
@@ -989,7 +1079,174 @@ const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__ping_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[29] =
+static const ProtobufCFieldDescriptor berth__agent__v1__warm_request__field_descriptors[6] =
+{
+  {
+    "language",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmRequest, language),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "argv",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Berth__Agent__V1__WarmRequest, n_argv),
+    offsetof(Berth__Agent__V1__WarmRequest, argv),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "env",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Berth__Agent__V1__WarmRequest, n_env),
+    offsetof(Berth__Agent__V1__WarmRequest, env),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cwd",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmRequest, cwd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmRequest, source),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmRequest, timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__warm_request__field_indices_by_name[] = {
+  1,   /* field[1] = argv */
+  3,   /* field[3] = cwd */
+  2,   /* field[2] = env */
+  0,   /* field[0] = language */
+  4,   /* field[4] = source */
+  5,   /* field[5] = timeout_ms */
+};
+static const ProtobufCIntRange berth__agent__v1__warm_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__warm_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.WarmRequest",
+  "WarmRequest",
+  "Berth__Agent__V1__WarmRequest",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__WarmRequest),
+  6,
+  berth__agent__v1__warm_request__field_descriptors,
+  berth__agent__v1__warm_request__field_indices_by_name,
+  1,  berth__agent__v1__warm_request__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__warm_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__warm_response__field_descriptors[3] =
+{
+  {
+    "failure",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmResponse, failure),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmResponse, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "took_us",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__WarmResponse, took_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__agent__v1__warm_response__field_indices_by_name[] = {
+  0,   /* field[0] = failure */
+  2,   /* field[2] = took_us */
+  1,   /* field[1] = version */
+};
+static const ProtobufCIntRange berth__agent__v1__warm_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor berth__agent__v1__warm_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.agent.v1.WarmResponse",
+  "WarmResponse",
+  "Berth__Agent__V1__WarmResponse",
+  "berth.agent.v1",
+  sizeof(Berth__Agent__V1__WarmResponse),
+  3,
+  berth__agent__v1__warm_response__field_descriptors,
+  berth__agent__v1__warm_response__field_indices_by_name,
+  1,  berth__agent__v1__warm_response__number_ranges,
+  (ProtobufCMessageInit) berth__agent__v1__warm_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_descriptors[30] =
 {
   {
     "execution",
@@ -1339,6 +1596,18 @@ static const ProtobufCFieldDescriptor berth__agent__v1__execute_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warm_language",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__ExecuteRequest, warm_language),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__execute_request__field_indices_by_name[] = {
   1,   /* field[1] = argv */
@@ -1369,12 +1638,13 @@ static const unsigned berth__agent__v1__execute_request__field_indices_by_name[]
   11,   /* field[11] = terminal */
   7,   /* field[7] = timeout_ms */
   4,   /* field[4] = uid */
+  29,   /* field[29] = warm_language */
   9,   /* field[9] = window_bytes */
 };
 static const ProtobufCIntRange berth__agent__v1__execute_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 29 }
+  { 0, 30 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
 {
@@ -1384,7 +1654,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor =
   "Berth__Agent__V1__ExecuteRequest",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__ExecuteRequest),
-  29,
+  30,
   berth__agent__v1__execute_request__field_descriptors,
   berth__agent__v1__execute_request__field_indices_by_name,
   1,  berth__agent__v1__execute_request__number_ranges,
@@ -1627,7 +1897,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__output_ended__descriptor =
   (ProtobufCMessageInit) berth__agent__v1__output_ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descriptors[2] =
+static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descriptors[3] =
 {
   {
     "pid",
@@ -1653,15 +1923,28 @@ static const ProtobufCFieldDescriptor berth__agent__v1__started__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warm",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__Agent__V1__Started, warm),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__agent__v1__started__field_indices_by_name[] = {
   1,   /* field[1] = interpreter */
   0,   /* field[0] = pid */
+  2,   /* field[2] = warm */
 };
 static const ProtobufCIntRange berth__agent__v1__started__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor berth__agent__v1__started__descriptor =
 {
@@ -1671,7 +1954,7 @@ const ProtobufCMessageDescriptor berth__agent__v1__started__descriptor =
   "Berth__Agent__V1__Started",
   "berth.agent.v1",
   sizeof(Berth__Agent__V1__Started),
-  2,
+  3,
   berth__agent__v1__started__field_descriptors,
   berth__agent__v1__started__field_indices_by_name,
   1,  berth__agent__v1__started__number_ranges,
@@ -2418,9 +2701,10 @@ const ProtobufCEnumDescriptor berth__agent__v1__piece_kind__descriptor =
   berth__agent__v1__piece_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[7] =
+static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descriptors[8] =
 {
   { "Ping", &berth__agent__v1__ping_request__descriptor, &berth__agent__v1__ping_response__descriptor },
+  { "Warm", &berth__agent__v1__warm_request__descriptor, &berth__agent__v1__warm_response__descriptor },
   { "Execute", &berth__agent__v1__execute_request__descriptor, &berth__agent__v1__execute_event__descriptor },
   { "Acknowledge", &berth__agent__v1__acknowledge_request__descriptor, &berth__agent__v1__acknowledge_response__descriptor },
   { "Signal", &berth__agent__v1__signal_request__descriptor, &berth__agent__v1__signal_response__descriptor },
@@ -2429,13 +2713,14 @@ static const ProtobufCMethodDescriptor berth__agent__v1__agent__method_descripto
   { "Reset", &berth__agent__v1__reset_request__descriptor, &berth__agent__v1__reset_response__descriptor },
 };
 const unsigned berth__agent__v1__agent__method_indices_by_name[] = {
-  2,        /* Acknowledge */
-  1,        /* Execute */
-  4,        /* Input */
+  3,        /* Acknowledge */
+  2,        /* Execute */
+  5,        /* Input */
   0,        /* Ping */
-  6,        /* Reset */
-  5,        /* Resize */
-  3         /* Signal */
+  7,        /* Reset */
+  6,        /* Resize */
+  4,        /* Signal */
+  1         /* Warm */
 };
 const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor =
 {
@@ -2444,7 +2729,7 @@ const ProtobufCServiceDescriptor berth__agent__v1__agent__descriptor =
   "Agent",
   "Berth__Agent__V1__Agent",
   "berth.agent.v1",
-  7,
+  8,
   berth__agent__v1__agent__method_descriptors,
   berth__agent__v1__agent__method_indices_by_name
 };
@@ -2456,13 +2741,21 @@ void berth__agent__v1__agent__ping(ProtobufCService *service,
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__agent__v1__agent__warm(ProtobufCService *service,
+                                   const Berth__Agent__V1__WarmRequest *input,
+                                   Berth__Agent__V1__WarmResponse_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &berth__agent__v1__agent__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__agent__v1__agent__execute(ProtobufCService *service,
                                       const Berth__Agent__V1__ExecuteRequest *input,
                                       Berth__Agent__V1__ExecuteEvent_Closure closure,
                                       void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__acknowledge(ProtobufCService *service,
                                           const Berth__Agent__V1__AcknowledgeRequest *input,
@@ -2470,7 +2763,7 @@ void berth__agent__v1__agent__acknowledge(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__signal(ProtobufCService *service,
                                      const Berth__Agent__V1__SignalRequest *input,
@@ -2478,7 +2771,7 @@ void berth__agent__v1__agent__signal(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__input(ProtobufCService *service,
                                     const Berth__Agent__V1__InputRequest *input,
@@ -2486,7 +2779,7 @@ void berth__agent__v1__agent__input(ProtobufCService *service,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__resize(ProtobufCService *service,
                                      const Berth__Agent__V1__ResizeRequest *input,
@@ -2494,7 +2787,7 @@ void berth__agent__v1__agent__resize(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__reset(ProtobufCService *service,
                                     const Berth__Agent__V1__ResetRequest *input,
@@ -2502,7 +2795,7 @@ void berth__agent__v1__agent__reset(ProtobufCService *service,
                                     void *closure_data)
 {
   assert(service->descriptor == &berth__agent__v1__agent__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
                                     Berth__Agent__V1__Agent_ServiceDestroy destroy)

@@ -736,10 +736,14 @@ struct  Berth__V1__Started
    * this stream's number, for Acknowledge and Detach
    */
   uint32_t watcher;
+  /*
+   * the program was forked from an interpreter that had started before (interpreters)
+   */
+  protobuf_c_boolean warm;
 };
 #define BERTH__V1__STARTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__started__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -1355,10 +1359,14 @@ struct  Berth__V1__OpenContextResponse
    * of the interpreter: "3.11.2"; empty if unknown
    */
   char *version;
+  /*
+   * it was forked from an interpreter that had started before (interpreters)
+   */
+  protobuf_c_boolean warm;
 };
 #define BERTH__V1__OPEN_CONTEXT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__open_context_response__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Berth__V1__CloseContextRequest

@@ -691,12 +691,14 @@ class OpenContextRequest(_message.Message):
     def __init__(self, lease: _Optional[str] = ..., language: _Optional[str] = ..., cwd: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., uid: _Optional[int] = ..., env_raw: _Optional[_Iterable[bytes]] = ..., cwd_raw: _Optional[bytes] = ...) -> None: ...
 
 class OpenContextResponse(_message.Message):
-    __slots__ = ["context", "version"]
+    __slots__ = ["context", "version", "warm"]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
     context: str
     version: str
-    def __init__(self, context: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+    warm: bool
+    def __init__(self, context: _Optional[str] = ..., version: _Optional[str] = ..., warm: bool = ...) -> None: ...
 
 class Output(_message.Message):
     __slots__ = ["data", "offset", "stream"]
@@ -951,14 +953,16 @@ class SignalResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Started(_message.Message):
-    __slots__ = ["execution", "member", "watcher"]
+    __slots__ = ["execution", "member", "warm", "watcher"]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
     WATCHER_FIELD_NUMBER: _ClassVar[int]
     execution: str
     member: str
+    warm: bool
     watcher: int
-    def __init__(self, execution: _Optional[str] = ..., member: _Optional[str] = ..., watcher: _Optional[int] = ...) -> None: ...
+    def __init__(self, execution: _Optional[str] = ..., member: _Optional[str] = ..., watcher: _Optional[int] = ..., warm: bool = ...) -> None: ...
 
 class StatRequest(_message.Message):
     __slots__ = ["follow", "lease", "path", "path_raw"]

@@ -17,6 +17,8 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Berth__Agent__V1__PingRequest Berth__Agent__V1__PingRequest;
 typedef struct Berth__Agent__V1__PingResponse Berth__Agent__V1__PingResponse;
+typedef struct Berth__Agent__V1__WarmRequest Berth__Agent__V1__WarmRequest;
+typedef struct Berth__Agent__V1__WarmResponse Berth__Agent__V1__WarmResponse;
 typedef struct Berth__Agent__V1__ExecuteRequest Berth__Agent__V1__ExecuteRequest;
 typedef struct Berth__Agent__V1__Endpoint Berth__Agent__V1__Endpoint;
 typedef struct Berth__Agent__V1__Terminal Berth__Agent__V1__Terminal;
@@ -81,6 +83,56 @@ struct  Berth__Agent__V1__PingResponse
 #define BERTH__AGENT__V1__PING_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__ping_response__descriptor) \
     , (char *)protobuf_c_empty_string, 0, 0,NULL }
+
+
+struct  Berth__Agent__V1__WarmRequest
+{
+  ProtobufCMessage base;
+  char *language;
+  /*
+   * the interpreter, and arguments that make it run `source`. It is root, and may change its user,
+   */
+  size_t n_argv;
+  ProtobufCBinaryData *argv;
+  /*
+   * and nothing else
+   */
+  size_t n_env;
+  ProtobufCBinaryData *env;
+  /*
+   * absolute
+   */
+  ProtobufCBinaryData cwd;
+  /*
+   * the first bytes on its control socket, its descriptor 3
+   */
+  ProtobufCBinaryData source;
+  /*
+   * the longest time until it is ready; not 0
+   */
+  uint64_t timeout_ms;
+};
+#define BERTH__AGENT__V1__WARM_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__warm_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Berth__Agent__V1__WarmResponse
+{
+  ProtobufCMessage base;
+  /*
+   * why there is no zygote, in several lines, at most 16 KiB; empty: there is one
+   */
+  char *failure;
+  /*
+   * of the interpreter
+   */
+  char *version;
+  uint64_t took_us;
+};
+#define BERTH__AGENT__V1__WARM_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__warm_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Berth__Agent__V1__ExecuteRequest
@@ -195,13 +247,18 @@ struct  Berth__Agent__V1__ExecuteRequest
    */
   uint64_t max_display_bytes;
   /*
+   * The language whose zygote forks the program, if there is one and it can: then argv is [interpreter, "-c", code, …], or
+   * opens_context is set and the zygote has the driver already. Else argv is executed.
+   */
+  char *warm_language;
+  /*
    * Or a connection, made as uid and gid. argv, env, cwd and terminal are not set; output is the bytes received.
    */
   Berth__Agent__V1__Endpoint *connect_to;
 };
 #define BERTH__AGENT__V1__EXECUTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__execute_request__descriptor) \
-    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, {0,NULL}, BERTH__AGENT__V1__PIECE_KIND__RUN, 0, 0, NULL }
+    , 0, 0,NULL, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, {0,NULL}, BERTH__AGENT__V1__PIECE_KIND__RUN, 0, 0, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Berth__Agent__V1__Endpoint
@@ -295,10 +352,14 @@ struct  Berth__Agent__V1__Started
    * only for a context: what the interpreter reports about itself
    */
   char *interpreter;
+  /*
+   * it was forked from a zygote
+   */
+  protobuf_c_boolean warm;
 };
 #define BERTH__AGENT__V1__STARTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__agent__v1__started__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Berth__Agent__V1__Output
@@ -524,6 +585,44 @@ Berth__Agent__V1__PingResponse *
                       const uint8_t       *data);
 void   berth__agent__v1__ping_response__free_unpacked
                      (Berth__Agent__V1__PingResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__WarmRequest methods */
+void   berth__agent__v1__warm_request__init
+                     (Berth__Agent__V1__WarmRequest         *message);
+size_t berth__agent__v1__warm_request__get_packed_size
+                     (const Berth__Agent__V1__WarmRequest   *message);
+size_t berth__agent__v1__warm_request__pack
+                     (const Berth__Agent__V1__WarmRequest   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__warm_request__pack_to_buffer
+                     (const Berth__Agent__V1__WarmRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__WarmRequest *
+       berth__agent__v1__warm_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__warm_request__free_unpacked
+                     (Berth__Agent__V1__WarmRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__Agent__V1__WarmResponse methods */
+void   berth__agent__v1__warm_response__init
+                     (Berth__Agent__V1__WarmResponse         *message);
+size_t berth__agent__v1__warm_response__get_packed_size
+                     (const Berth__Agent__V1__WarmResponse   *message);
+size_t berth__agent__v1__warm_response__pack
+                     (const Berth__Agent__V1__WarmResponse   *message,
+                      uint8_t             *out);
+size_t berth__agent__v1__warm_response__pack_to_buffer
+                     (const Berth__Agent__V1__WarmResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__Agent__V1__WarmResponse *
+       berth__agent__v1__warm_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__agent__v1__warm_response__free_unpacked
+                     (Berth__Agent__V1__WarmResponse *message,
                       ProtobufCAllocator *allocator);
 /* Berth__Agent__V1__ExecuteRequest methods */
 void   berth__agent__v1__execute_request__init
@@ -875,6 +974,12 @@ typedef void (*Berth__Agent__V1__PingRequest_Closure)
 typedef void (*Berth__Agent__V1__PingResponse_Closure)
                  (const Berth__Agent__V1__PingResponse *message,
                   void *closure_data);
+typedef void (*Berth__Agent__V1__WarmRequest_Closure)
+                 (const Berth__Agent__V1__WarmRequest *message,
+                  void *closure_data);
+typedef void (*Berth__Agent__V1__WarmResponse_Closure)
+                 (const Berth__Agent__V1__WarmResponse *message,
+                  void *closure_data);
 typedef void (*Berth__Agent__V1__ExecuteRequest_Closure)
                  (const Berth__Agent__V1__ExecuteRequest *message,
                   void *closure_data);
@@ -940,6 +1045,10 @@ struct Berth__Agent__V1__Agent_Service
                const Berth__Agent__V1__PingRequest *input,
                Berth__Agent__V1__PingResponse_Closure closure,
                void *closure_data);
+  void (*warm)(Berth__Agent__V1__Agent_Service *service,
+               const Berth__Agent__V1__WarmRequest *input,
+               Berth__Agent__V1__WarmResponse_Closure closure,
+               void *closure_data);
   void (*execute)(Berth__Agent__V1__Agent_Service *service,
                   const Berth__Agent__V1__ExecuteRequest *input,
                   Berth__Agent__V1__ExecuteEvent_Closure closure,
@@ -973,6 +1082,7 @@ void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
 #define BERTH__AGENT__V1__AGENT__INIT(function_prefix__) \
     { BERTH__AGENT__V1__AGENT__BASE_INIT,\
       function_prefix__ ## ping,\
+      function_prefix__ ## warm,\
       function_prefix__ ## execute,\
       function_prefix__ ## acknowledge,\
       function_prefix__ ## signal,\
@@ -982,6 +1092,10 @@ void berth__agent__v1__agent__init (Berth__Agent__V1__Agent_Service *service,
 void berth__agent__v1__agent__ping(ProtobufCService *service,
                                    const Berth__Agent__V1__PingRequest *input,
                                    Berth__Agent__V1__PingResponse_Closure closure,
+                                   void *closure_data);
+void berth__agent__v1__agent__warm(ProtobufCService *service,
+                                   const Berth__Agent__V1__WarmRequest *input,
+                                   Berth__Agent__V1__WarmResponse_Closure closure,
                                    void *closure_data);
 void berth__agent__v1__agent__execute(ProtobufCService *service,
                                       const Berth__Agent__V1__ExecuteRequest *input,
@@ -1013,6 +1127,8 @@ void berth__agent__v1__agent__reset(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    berth__agent__v1__piece_kind__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__ping_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__warm_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__agent__v1__warm_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__execute_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__endpoint__descriptor;
 extern const ProtobufCMessageDescriptor berth__agent__v1__terminal__descriptor;
