@@ -4,26 +4,41 @@
 /// a container without capabilities, for the native architecture alone, and without what costs the host something that a
 /// container's limits do not count.
 ///
-/// As JSON it is both the `linux.seccomp` of an OCI configuration and what an engine takes as `seccomp=`. What is not named
-/// fails with EPERM: mounting, namespaces, modules, keys, clocks, eBPF, io_uring, swapping, …
+/// As JSON it is both the `linux.seccomp` of an OCI configuration and what an engine takes as `seccomp=`; `SeccompProgram`
+/// is the same for the kernel. What is not named fails with EPERM: mounting, namespaces, modules, keys, clocks, eBPF,
+/// io_uring, swapping, …
+///
+/// `vmsplice` is not named: programs hardly use it, and what it puts into a pipe stays the memory of who wrote it, which is
+/// how several faults of the kernel were used.
 package struct SeccompProfile: Encodable, Sendable {
+    enum Comparison: String, Encodable, Sendable {
+        case equal = "SCMP_CMP_EQ"
+        /// The bits of `value` are those of `valueTwo`.
+        case maskedEqual = "SCMP_CMP_MASKED_EQ"
+    }
+
     struct Argument: Encodable, Sendable {
         var index: UInt32
         var value: UInt64
         var valueTwo: UInt64 = 0
-        var op = "SCMP_CMP_EQ"
+        var op = Comparison.equal
+    }
+
+    enum Action: String, Encodable, Sendable {
+        case allow = "SCMP_ACT_ALLOW"
+        case errno = "SCMP_ACT_ERRNO"
     }
 
     struct Rule: Encodable, Sendable {
         var names: [String]
-        var action = "SCMP_ACT_ALLOW"
+        var action = Action.allow
         var errnoRet: UInt32?
         var args: [Argument]?
     }
 
-    private(set) var defaultAction = "SCMP_ACT_ERRNO"
+    private(set) var defaultAction = Action.errno
     private(set) var defaultErrnoRet: UInt32 = 1
-    private(set) var architectures = Self.nativeArchitectures
+    private(set) var architectures: [SeccompArchitecture]
     private(set) var syscalls: [Rule]
 
     /// CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET: no new namespaces.
@@ -37,8 +52,13 @@ package struct SeccompProfile: Encodable, Sendable {
     private static let networkFamilies: [UInt64] = [2, 10]
     private static let protocols: [UInt64] = [0, 6, 17]
 
-    /// - Parameter allowsInotify: false where files are shared with the host or other containers, whose use it shows.
-    package init(allowsInotify: Bool = true) {
+    /// - Parameters:
+    ///   - allowsInotify: false where files are shared with the host or other containers, whose use it shows.
+    ///   - architecture: that of the programs. This one alone: with the 32-bit and x32 tables that Docker adds, compiling the
+    ///     filter took 25 ms more of each create with runc, for programs that containers of ours hardly hold. Those are
+    ///     killed by SIGSYS.
+    package init(allowsInotify: Bool = true, architecture: SeccompArchitecture? = SeccompArchitecture.native) {
+        architectures = architecture.map { [$0] } ?? []
         var names = Self.allowed.split(whereSeparator: \.isWhitespace).map(String.init)
         var missing = Self.notImplemented
         if !allowsInotify {
@@ -48,15 +68,15 @@ package struct SeccompProfile: Encodable, Sendable {
         }
         syscalls = [
             Rule(names: names),
-            Rule(names: missing, action: "SCMP_ACT_ERRNO", errnoRet: 38),
+            Rule(names: missing, action: .errno, errnoRet: 38),
             Rule(
-                names: ["clone"], args: [Argument(index: 0, value: Self.namespaceFlags, op: "SCMP_CMP_MASKED_EQ")]),
+                names: ["clone"], args: [Argument(index: 0, value: Self.namespaceFlags, op: .maskedEqual)]),
             // Sockets of other families are refused. AF_VSOCK reaches the hypervisor past every network namespace, and what
             // waits in netlink sockets, 400 KB in each, is memory that no limit counts.
             Rule(names: ["socket", "socketpair"], args: [Argument(index: 0, value: Self.unix)]),
             // EOPNOTSUPP, with which libzmq goes on without the list of interfaces that it asks for; with EPERM it aborts.
             Rule(
-                names: ["socket"], action: "SCMP_ACT_ERRNO", errnoRet: 95,
+                names: ["socket"], action: .errno, errnoRet: 95,
                 args: [Argument(index: 0, value: Self.netlink)]),
         ]
         for family in Self.networkFamilies {
@@ -75,16 +95,6 @@ package struct SeccompProfile: Encodable, Sendable {
     /// ENOSYS, for which callers have another way. clone3: its flags are out of a filter's sight, and the C library falls
     /// back to clone. io_setup: what it takes counts against one limit of the whole machine.
     private static let notImplemented = ["clone3", "io_setup"]
-
-    // The native architecture alone: with the 32-bit and x32 tables that Docker adds, compiling the filter took
-    // 25 ms more of each create, for programs that containers of ours hardly hold. Those are killed by SIGSYS.
-    #if arch(x86_64)
-        private static let nativeArchitectures = ["SCMP_ARCH_X86_64"]
-    #elseif arch(arm64)
-        private static let nativeArchitectures = ["SCMP_ARCH_AARCH64"]
-    #else
-        private static let nativeArchitectures: [String] = []
-    #endif
 
     /// Names that an architecture doesn't know are skipped by the runtime.
     private static let allowed = """
@@ -125,7 +135,7 @@ package struct SeccompProfile: Encodable, Sendable {
         sync_file_range2 syncfs sysinfo tee tgkill time timer_create timer_delete timer_getoverrun
         timer_gettime timer_gettime64 timer_settime timer_settime64 timerfd_create timerfd_gettime
         timerfd_gettime64 timerfd_settime timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask
-        uname unlink unlinkat utime utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid
+        uname unlink unlinkat utime utimensat utimensat_time64 utimes vfork wait4 waitid waitpid
         write writev
         """
 }

@@ -48,6 +48,7 @@ struct HardeningTests {
             ("add_key", 248, 217, (0, 0, 0, 0, 0)), ("keyctl", 250, 219, (0, 0)), ("request_key", 249, 218, (0, 0, 0, 0)),
             ("bpf", 321, 280, (0, 0, 0)), ("userfaultfd", 323, 282, (0,)), ("perf_event_open", 298, 241, (0, 0, 0, 0, 0)),
             ("unshare", 272, 97, (0x10000000,)), ("mount", 165, 40, (0, 0, 0, 0, 0)), ("inotify_init1", 294, 26, (0,)),
+            ("vmsplice", 278, 75, (-1, 0, 0, 0)),
         ): call(name, x86 if is_x86 else generic, *arguments)
         if is_x86:
             ends("int 0x80", old_gate)
@@ -107,6 +108,7 @@ struct HardeningTests {
                     unshare EPERM
                     mount EPERM
                     inotify_init1 ok
+                    vmsplice EPERM
                     \(Self.otherGates)['00000000000000e0', '1', '2']
 
                     """, "\(result.err)")
