@@ -17,7 +17,7 @@ struct Repl: AsyncParsableCommand {
         discussion: """
             Leases a container, opens a context in it, and runs the code that you type. Enter runs complete code, \
             otherwise it begins another line; Alt-Enter always begins one. Tab completes, up and down go through the \
-            history, Ctrl-C stops the running code and keeps the variables, Ctrl-D leaves. Pictures are shown if the \
+            history, Ctrl-C stops the running code and keeps the variables, Ctrl-D and `exit` leave. Pictures are shown if the \
             terminal can do that; otherwise they are written to files, whose paths are printed.
 
               berth repl
@@ -123,7 +123,8 @@ final class ReplSession {
     func prompt() async throws -> Int32 {
         let version = context.version.isEmpty ? "" : " \(context.version.printable)"
         try printLine("\(language)\(version); Ctrl-D leaves")
-        let first = ["python": ">>> ", "node": "> "][language] ?? "$ "
+        // Named for a shell, which would look like the terminal's own otherwise.
+        let first = ["python": ">>> ", "node": "> "][language] ?? "\(language)$ "
         let more = language == "python" ? "... " : "> "
         while true {
             let outcome = await editor.read(
@@ -139,6 +140,7 @@ final class ReplSession {
             case .interrupted: continue
             case .text(let code):
                 guard !code.allSatisfy(\.isWhitespace) else { continue }
+                if let status = LeavingWords.status(of: code, language: language) { return status }
                 _ = try await run(code)
                 if running.isContextLost { return ExitStatus.ownFailure }
             }

@@ -110,6 +110,44 @@ struct ContextTests {
         }
     }
 
+    @Test(
+        "`exit`, as each language's own prompt takes it, leaves with its code; other code that begins so is run",
+        arguments: [
+            ("python", ">>> ", "exit_ = 'ru' + 'n'; exit_", "exit", Int32(0)), ("python", ">>> ", "'ru' + 'n'", "quit(3)", 3),
+            ("bash", "bash$ ", "exit() { echo ru${1}n; }; exit ''", "exit 4", 4),
+            ("sh", "sh$ ", "exitcode=un; echo r$exitcode", "exit", 0), ("node", "> ", "'ru' + 'n'", ".exit", 0),
+        ])
+    func leavingWords(language: String, prompt: String, code: String, word: String, status: Int32) async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            try await TerminalProgram.with(server, ["repl", "--language", language]) { program in
+                try await program.shows(prompt)
+                program.type(code + "\r")
+                try await program.shows("run")
+                try await program.shows(prompt)
+                program.type(word + "\r")
+                #expect(try await program.end() == status, "\(program.screen)")
+            }
+        }
+    }
+
+    @Test("a trace names the piece by its number in its context, whatever else ran in the lease")
+    func pieceNumbers() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            let result = try await server.shell(
+                """
+                export BERTH_LEASE=$(berth acquire)
+                berth run -- true
+                for language in python node; do
+                    context=$(berth context open $language)
+                    berth run -- true
+                    berth run --context $context --code 'f = 1' > /dev/null
+                    berth run --context $context --code 'f()' 2>&1 | grep -o 'piece [0-9]*' | head -1
+                done
+                """)
+            #expect(result.out == "piece 2\npiece 2\n", "\(result)")
+        }
+    }
+
     @Test("what is pasted at a prompt is run as it is, by terminals that mark it and by those that do not")
     func paste() async throws {
         try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in

@@ -176,6 +176,7 @@
     process.on('unhandledRejection', () => {});
     setInterval(() => {}, 1 << 30);  // Who awaits what never comes is still there to be interrupted.
     send('r', Buffer.from(process.versions.node));
+    let count = 0;
     for (;;) {
       const [verb, number, most, size] = line();
       if (verb === 'ack') continue;  // Of an event that a piece has written by itself.
@@ -185,7 +186,7 @@
       if (verb === 'run') {
         maxEvent = Number(most);
         running = true;
-        status = await run(code, `piece ${number}`);
+        status = await run(code, `piece ${++count}`);
         running = false;
       }
       const used = process.cpuUsage(before);

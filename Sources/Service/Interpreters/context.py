@@ -86,7 +86,7 @@ class Piece:
     """What is known of the code that runs."""
 
     def __init__(self):
-        self.number = 0
+        self.count = 0
         self.max_event = 0
         self.flags = 0x2000  # Top-level await.
         self.sources = {}
@@ -214,14 +214,14 @@ def warm():
 
 
 def run_piece(code, number, max_event):
-    piece.number, piece.max_event = number, max_event
+    piece.count, piece.max_event = piece.count + 1, max_event
     before = os.times()
     sys.stdin = open(0, closefd=False)
     status = 1
     try:
         try:
             control.running = os.getpid()
-            status = run(code, "<piece %d>" % number)
+            status = run(code, "<piece %d>" % piece.count)
         except BaseException as error:
             sys.settrace(None)
             sys.setprofile(None)
