@@ -19,7 +19,7 @@ STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
 .PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-packaging test-vm docs-swift check
-.PHONY: format protos docs install clean
+.PHONY: format protos docs deb install clean
 
 help: ## list these commands
 	@echo "usage: make COMMAND"
@@ -76,7 +76,7 @@ test-integrations: ## test what brings Berth to notebooks, editors and model too
 	@$(SWIFT) build --product berth
 	@$(SUDO) integrations/test $(INTEGRATIONS)
 
-test-packaging: ## the alert rules with a real Prometheus
+test-packaging: ## the alert rules with a real Prometheus, and the Debian package in a fresh Debian; TESTS='watching package'
 	@dev/bootstrap --packaging
 	@$(SWIFT) build --product berth-agent
 	@$(SWIFT) build --product berth-full
@@ -116,6 +116,10 @@ install: ## install what `make build` has built to PREFIX (/usr/local), below DE
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/berth"
 	install -s -m 755 .build/release/berth "$(DESTDIR)$(PREFIX)/bin/berth"
 	install -s -m 755 .build/release/berth-full .build/release/berth-agent "$(DESTDIR)$(PREFIX)/libexec/berth/"
+
+deb: build ## a Debian package of what `make build` builds, in .build
+	@dev/bootstrap --packaging
+	@packaging/build-deb
 
 clean: ## remove what was built
 	@rm -rf .build

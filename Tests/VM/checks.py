@@ -16,11 +16,12 @@ import traceback
 import members
 import cgroups
 import units
+import manager
 import engines
 import containers
 from machine import CHECKS, CheckFailed, run
 
-__all__ = ["members", "cgroups", "units", "engines", "containers"]
+__all__ = ["members", "cgroups", "units", "manager", "engines", "containers"]
 
 
 def attempt(function, sentence: str, mark: str) -> bool:

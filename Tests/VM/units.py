@@ -60,7 +60,7 @@ def other_restrictions():
 @check
 def sample_unit():
     """the unit in packaging/ serves, with all that it protects"""
-    unit = pathlib.Path(__file__).resolve().parent / "berth.service"
+    unit = pathlib.Path(__file__).resolve().parent / "systemd/system/berth.service"
     properties = []
     for line in unit.read_text().splitlines():
         name, _, value = line.partition("=")
