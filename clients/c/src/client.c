@@ -66,49 +66,55 @@ static int set_tls(berth_client *client, const berth_options *options, berth_err
     return tls_prepare(client, ca, certificate, key, options->server_name ? options->server_name : client->host, error);
 }
 
-/* What a file holds, without white space around it. */
-static int read_token(const char *path, char *token, size_t size, berth_error *error) {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "BERTH_TOKEN_FILE, %.100s, cannot be read: %s", path, strerror(errno));
-    }
-    size_t count = fread(token, 1, size - 1, file);
-    fclose(file);
-    while (count > 0 && isspace((unsigned char)token[count - 1])) count--;
-    token[count] = 0;
-    size_t blank = strspn(token, " \t\r\n");
-    memmove(token, token + blank, count - blank + 1);
-    if (!*token) return fail(error, BERTH_INVALID_ARGUMENT, "BERTH_TOKEN_FILE, %.100s, holds no token", path);
-    return 0;
-}
-
 static bool is_local(const berth_client *client) {
     if (client->path || strcmp(client->host, "localhost") == 0 || strcmp(client->host, "::1") == 0) return true;
     return strncmp(client->host, "127.", 4) == 0 && client->host[strspn(client->host, "0123456789.")] == 0;
 }
 
-static int set_token(berth_client *client, const char *token, berth_error *error) {
-    char content[1024];
-    const char *path = variable("BERTH_TOKEN_FILE");
-    if (!token) token = variable("BERTH_TOKEN");
-    if (!token && path) {
-        if (read_token(path, content, sizeof content, error) != 0) return BERTH_INVALID_ARGUMENT;
-        token = content;
-    }
-    if (!token || !*token) return 0;
+static int use_token(berth_client *client, const char *token, berth_error *error) {
     for (const char *c = token; *c; c++) {
         if (*c <= ' ' || *c > '~') {
             return fail(error, BERTH_INVALID_ARGUMENT,
                         "this is no token: it has characters other than ASCII's visible ones");
         }
     }
-    if (!client->tls && !is_local(client)) {
+    if (*token && !client->tls && !is_local(client)) {
         return fail(error, BERTH_INVALID_ARGUMENT,
                     "a token is not sent to %.60s:%s without TLS, since others could read it: connect to tls://%.60s:%s",
                     client->host, client->port, client->host, client->port);
     }
-    client->token = copy_string(token);
-    return client->token ? 0 : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
+    char *copy = *token ? copy_string(token) : NULL;
+    if (*token && !copy) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
+    free(client->token);
+    client->token = copy;
+    return 0;
+}
+
+int token_read(berth_client *client, berth_error *error) {
+    char token[1024];
+    FILE *file = fopen(client->token_file, "re");
+    if (!file) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "BERTH_TOKEN_FILE, %.100s, cannot be read: %s", client->token_file,
+                    strerror(errno));
+    }
+    size_t count = fread(token, 1, sizeof token - 1, file);
+    fclose(file);
+    while (count > 0 && isspace((unsigned char)token[count - 1])) count--;
+    token[count] = 0;
+    char *word = token + strspn(token, " \t\r\n");
+    if (!*word) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "BERTH_TOKEN_FILE, %.100s, holds no token", client->token_file);
+    }
+    return use_token(client, word, error);
+}
+
+static int set_token(berth_client *client, const char *token, berth_error *error) {
+    const char *path = variable("BERTH_TOKEN_FILE");
+    if (!token) token = variable("BERTH_TOKEN");
+    if (token) return use_token(client, token, error);
+    if (!path) return 0;
+    client->token_file = copy_string(path);
+    return client->token_file ? token_read(client, error) : fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory");
 }
 
 berth_client *berth_client_new(const char *address, const berth_options *options, berth_error *error) {
@@ -147,6 +153,7 @@ void berth_client_free(berth_client *client) {
     free(client->port);
     free(client->path);
     free(client->token);
+    free(client->token_file);
     tls_free(client->tls);
     free(client);
 }

@@ -92,6 +92,8 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
         return fail(error, BERTH_UNAVAILABLE, "the server does not read: %zu bytes wait for it", client->out.size),
                NULL;
     }
+    /* A token that a file holds may have been exchanged since the last connection. */
+    if (client->state == IDLE && client->token_file && token_read(client, error) != 0) return NULL;
     call *c = calloc(1, sizeof *c);
     if (!c) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the call"), NULL;
     if (request_frame(&c->frame, flags, service, method, request, timeout_ms, client->token, error) != 0) {
@@ -313,7 +315,7 @@ static void joined(berth_client *client) {
                  client->host, client->port);
         shake_hands(client);
     } else {
-        no_handshake(client, "no memory");
+        refuse(client); /* with files that cannot be used any more */
     }
 }
 

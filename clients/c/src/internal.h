@@ -67,6 +67,11 @@ __attribute__((format(printf, 3, 4))) int fail(berth_error *error, int code, con
 int fail_with(berth_error *error, const berth_error *why);
 char *copy_string(const char *text);
 
+/* --- client.c */
+
+/* Reads the token anew from its file. */
+int token_read(berth_client *client, berth_error *error);
+
 /* --- connection.c */
 
 /* A call under way. It belongs to the client until its end, which comes exactly once, unless the call is left. */
@@ -91,7 +96,7 @@ typedef struct tls tls;
 
 struct berth_client {
     char *host, *port, *path; /* path: a unix socket, and no host and port */
-    char *token;
+    char *token, *token_file;
     tls *tls; /* NULL: plain */
     int64_t connect_timeout, timeout;
 

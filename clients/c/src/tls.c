@@ -40,10 +40,10 @@ enum { PIECE = 16 << 10 };
 
 struct tls {
     SSL_CTX *context;
-    char *server_name;
-    bool is_address; /* server_name is one of IP */
-    bool is_named;   /* a certificate of ours is there */
-    SSL *ssl;        /* of the connection */
+    char *server_name, *ca, *certificate, *key; /* paths; NULL: none */
+    bool is_address;                            /* server_name is one of IP */
+    bool was_used;
+    SSL *ssl; /* of the connection */
 };
 
 /* OpenSSL would ask the terminal. */
@@ -57,39 +57,49 @@ static const char *reason(void) {
     return words ? words : "no reason is known";
 }
 
+/* Reads the files. */
+static int load(tls *t, berth_error *error) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for TLS");
+    SSL_CTX_free(t->context);
+    t->context = context;
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_default_passwd_cb(context, no_password);
+    ERR_clear_error();
+    if (!t->ca) {
+        SSL_CTX_set_default_verify_paths(context);
+    } else if (SSL_CTX_load_verify_locations(context, t->ca, NULL) != 1) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "the authorities in %.100s cannot be used: %.80s", t->ca, reason());
+    }
+    if (!t->certificate) return 0;
+    if (SSL_CTX_use_certificate_chain_file(context, t->certificate) != 1) {
+        return fail(error, BERTH_INVALID_ARGUMENT, "the certificate in %.100s cannot be used: %.80s", t->certificate,
+                    reason());
+    }
+    if (SSL_CTX_use_PrivateKey_file(context, t->key, SSL_FILETYPE_PEM) != 1) {
+        bool is_other = ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH;
+        return fail(error, BERTH_INVALID_ARGUMENT, "the key in %.100s cannot be used: %.80s", t->key,
+                    is_other ? "it does not belong to the certificate" : reason());
+    }
+    return 0;
+}
+
 int tls_prepare(berth_client *client, const char *ca, const char *certificate, const char *key, const char *server_name,
                 berth_error *error) {
     unsigned char address[16];
-    tls *t = client->tls = calloc(1, sizeof *t);
-    if (!t || !(t->server_name = copy_string(server_name)) || !(t->context = SSL_CTX_new(TLS_client_method()))) {
-        return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for TLS");
-    }
-    t->is_address = inet_pton(AF_INET, server_name, address) == 1 || inet_pton(AF_INET6, server_name, address) == 1;
-    SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION);
-    SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_default_passwd_cb(t->context, no_password);
-    ERR_clear_error();
-    if (!ca) {
-        SSL_CTX_set_default_verify_paths(t->context);
-    } else if (SSL_CTX_load_verify_locations(t->context, ca, NULL) != 1) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "the authorities in %.100s cannot be used: %.80s", ca, reason());
-    }
     if (key && !certificate) {
         return fail(error, BERTH_INVALID_ARGUMENT,
                     "a key without its certificate: name that too, as cert_file or in BERTH_TLS_CERT");
     }
-    if (!certificate) return 0;
     if (!key) key = certificate;
-    if (SSL_CTX_use_certificate_chain_file(t->context, certificate) != 1) {
-        return fail(error, BERTH_INVALID_ARGUMENT, "the certificate in %.100s cannot be used: %.80s", certificate, reason());
+    tls *t = client->tls = calloc(1, sizeof *t);
+    if (!t || !(t->server_name = copy_string(server_name)) || (ca && !(t->ca = copy_string(ca))) ||
+        (certificate && (!(t->certificate = copy_string(certificate)) || !(t->key = copy_string(key))))) {
+        return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for TLS");
     }
-    if (SSL_CTX_use_PrivateKey_file(t->context, key, SSL_FILETYPE_PEM) != 1) {
-        bool is_other = ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH;
-        return fail(error, BERTH_INVALID_ARGUMENT, "the key in %.100s cannot be used: %.80s", key,
-                    is_other ? "it does not belong to the certificate" : reason());
-    }
-    t->is_named = true;
-    return 0;
+    t->is_address = inet_pton(AF_INET, server_name, address) == 1 || inet_pton(AF_INET6, server_name, address) == 1;
+    return load(t, error);
 }
 
 void tls_free(tls *t) {
@@ -97,6 +107,9 @@ void tls_free(tls *t) {
     SSL_free(t->ssl);
     SSL_CTX_free(t->context);
     free(t->server_name);
+    free(t->ca);
+    free(t->certificate);
+    free(t->key);
     free(t);
 }
 
@@ -107,6 +120,14 @@ void tls_end(berth_client *client) {
 
 bool tls_begin(berth_client *client) {
     tls *t = client->tls;
+    berth_error error;
+    snprintf(client->trouble, sizeof client->trouble, "no memory for TLS");
+    /* The files may have been exchanged since the last connection. */
+    if (t->was_used && load(t, &error) != 0) {
+        snprintf(client->trouble, sizeof client->trouble, "%.200s", error.message);
+        return false;
+    }
+    t->was_used = true;
     BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
     tls_end(client);
     t->ssl = SSL_new(t->context);
@@ -178,7 +199,7 @@ static tls_state refused(berth_client *client) {
     case SSL_AD_UNKNOWN_CA:
     case SSL_AD_ACCESS_DENIED:
     case SSL_AD_CERTIFICATE_REQUIRED:
-        if (t->is_named) {
+        if (t->certificate) {
             snprintf(words, size, "it does not accept this client's certificate (%.60s)", reason());
         } else {
             snprintf(words, size, "it wants a certificate of this client (%.60s): name one as cert_file and key_file, or in "

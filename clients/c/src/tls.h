@@ -13,7 +13,7 @@ int tls_prepare(berth_client *client, const char *ca, const char *certificate, c
                 berth_error *error);
 void tls_free(tls *t);
 
-/* Of a connection: its begin, false when there is no memory; and its end. */
+/* Of a connection: its begin, false with a reason in client->trouble; and its end. */
 bool tls_begin(berth_client *client);
 void tls_end(berth_client *client);
 

@@ -295,22 +295,47 @@ static void the_connect_time_out_counts_for_the_handshake_too(void) {
     close(listener);
 }
 
-static void the_next_connection_is_made_in_the_same_way(void) {
-    fake *server = fake_start(answer_by_token, "Bearer same");
+static void write_file(const char *path, const char *text) {
+    FILE *file = fopen(path, "we");
+    CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void copy_file(const char *from, const char *to) {
+    char command[200];
+    snprintf(command, sizeof command, "cp %s %s", from, to);
+    CHECK(system(command) == 0);
+}
+
+static int greet_again(berth_client *client, berth_error *error) {
+    for (;;) {
+        Berth__V1__HelloResponse *hello;
+        int code = berth_hello(client, &hello, error);
+        if (code == 0) berth__v1__hello_response__free_unpacked(hello, NULL);
+        if (code != BERTH_UNAVAILABLE || strstr(error->message, "exchanged.pem")) return code;
+    }
+}
+
+static void the_next_connection_is_made_in_the_same_way_with_what_the_files_hold_then(void) {
+    fake *server = fake_start(answer_by_token, "Bearer first");
     front f = front_start(server, "server", NULL);
-    char address[64];
+    char address[64], ca[64];
+    berth_error error;
     snprintf(address, sizeof address, "%s", fake_address(server));
-    berth_client *client = client_to(f.address, (berth_options){.ca_file = pem("ca.pem"), .token = "same"});
+    snprintf(ca, sizeof ca, "%s", pem("exchanged.pem"));
+    copy_file(pem("ca.pem"), ca);
+    write_file(pem("exchanged"), "first");
+    setenv("BERTH_TOKEN_FILE", pem("exchanged"), 1);
+    berth_client *client = client_to(f.address, (berth_options){.ca_file = ca});
     greets(client);
     fake_stop(server);
-    server = fake_start_at(address, answer_by_token, "Bearer same");
-    for (int code = BERTH_UNAVAILABLE; code != 0;) {
-        berth_error error;
-        Berth__V1__HelloResponse *hello;
-        code = berth_hello(client, &hello, &error);
-        CHECK(code == 0 || code == BERTH_UNAVAILABLE);
-        if (code == 0) berth__v1__hello_response__free_unpacked(hello, NULL);
-    }
+    server = fake_start_at(address, answer_by_token, "Bearer second");
+    write_file(pem("exchanged"), "second");
+    CHECK_CODE(greet_again(client, &error), 0);
+    fake_stop(server);
+    server = fake_start_at(address, answer_by_token, "Bearer second");
+    write_file(ca, "nothing");
+    CHECK_CODE(greet_again(client, &error), BERTH_UNAVAILABLE);
+    unsetenv("BERTH_TOKEN_FILE");
     berth_client_free(client);
     front_stop(&f);
     fake_stop(server);
@@ -362,7 +387,8 @@ const test tls_tests[] = {
     {"TLS to a plain server and plain to one of TLS are told apart",
      tls_to_a_plain_server_and_plain_to_one_of_tls_are_told_apart},
     {"the connect time-out counts for the handshake too", the_connect_time_out_counts_for_the_handshake_too},
-    {"the next connection is made in the same way", the_next_connection_is_made_in_the_same_way},
+    {"the next connection is made in the same way, with what the files hold then",
+     the_next_connection_is_made_in_the_same_way_with_what_the_files_hold_then},
     {"much comes whole and a large request goes", much_comes_whole_and_a_large_request_goes},
     {"removes certificates", removes_certificates},
 #endif

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pb "berth.dev/go/berth/v1"
@@ -59,8 +60,10 @@ type Options struct {
 type Client struct {
 	network, address string
 	options          Options
-	tls              *tls.Config // nil: plain
-	metadata         map[string]string
+	scheme           bool   // the address says tls://
+	host             string // of the address
+	renews           atomic.Bool
+	credentials      atomic.Pointer[credentials]
 
 	mu      sync.Mutex
 	current *conn
@@ -87,20 +90,12 @@ func New(address string, options Options) (*Client, error) {
 	if options.Logf == nil {
 		c.options.Logf = log.Printf
 	}
-	token, err := tokenOf(options.Token)
-	if err != nil {
-		return nil, err
-	}
-	if token != "" {
-		c.metadata = map[string]string{"authorization": "Bearer " + token}
-	}
 	if path := strings.TrimPrefix(address, "unix:"); path != address {
 		c.network, c.address = "unix", strings.TrimPrefix(path, "//")
 		if c.address == "" {
 			return nil, malformed(address, "not an address")
 		}
-		c.tls, err = tlsConfig(false, "", options)
-		return c.ready(err)
+		return c.ready()
 	}
 	rest := strings.TrimPrefix(address, "tls://")
 	if strings.Contains(rest, "://") {
@@ -114,16 +109,12 @@ func New(address string, options Options) (*Client, error) {
 		host = "127.0.0.1"
 	}
 	c.address = net.JoinHostPort(host, port)
-	c.tls, err = tlsConfig(rest != address, host, options)
-	if err == nil && c.tls == nil && token != "" && !isLocal(host) {
-		err = newError(InvalidArgument,
-			"a token is not sent to %s without TLS, since others could read it: connect to tls://%s", c.address, c.address)
-	}
-	return c.ready(err)
+	c.scheme, c.host = rest != address, host
+	return c.ready()
 }
 
-func (c *Client) ready(err error) (*Client, error) {
-	if err != nil {
+func (c *Client) ready() (*Client, error) {
+	if err := c.readCredentials(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -134,7 +125,7 @@ func (c *Client) name() string {
 	switch {
 	case c.network == "unix":
 		return "unix:" + c.address
-	case c.tls != nil:
+	case c.credentials.Load().tls != nil:
 		return "tls://" + c.address
 	default:
 		return c.address
@@ -240,7 +231,7 @@ func (c *Client) dialUntil(ctx context.Context, until time.Time, pause time.Dura
 		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
-		if distrust(err, c.tls) != "" {
+		if distrust(err, c.credentials.Load().tls) != "" || CodeOf(err) == InvalidArgument {
 			return nil, err
 		}
 		jittered := pause/2 + time.Duration(rand.Int63n(int64(pause/2)))
@@ -271,13 +262,20 @@ func ofContext(ctx context.Context, err error) error {
 }
 
 func (c *Client) dial(ctx context.Context) (*conn, error) {
+	// The files may have been exchanged since the last time; what New has read is fresh the first time.
+	if c.renews.Swap(true) {
+		if err := c.readCredentials(); err != nil {
+			return nil, err
+		}
+	}
+	credentials := c.credentials.Load()
 	ctx, cancel := context.WithTimeout(ctx, c.options.ConnectTimeout)
 	defer cancel()
 	nc, err := (&net.Dialer{}).DialContext(ctx, c.network, c.address) // which sets TCP_NODELAY
-	if err == nil && c.tls != nil {
-		nc, err = c.handshake(ctx, nc)
+	if err == nil && credentials.tls != nil {
+		nc, err = c.handshake(ctx, nc, credentials.tls)
 	}
-	if wrong := distrust(err, c.tls); wrong != "" {
+	if wrong := distrust(err, credentials.tls); wrong != "" {
 		return nil, &Error{Code: Unavailable, cause: err, Message: "no TLS with the server at " + c.name() + ": " + wrong}
 	}
 	if err != nil {
@@ -287,11 +285,11 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 				"; start one with \"berth serve\", or name another with BERTH_SERVER",
 		}
 	}
-	return newConn(nc, c.metadata, c.options.Keepalive, c.tls), nil
+	return newConn(nc, credentials.metadata, c.options.Keepalive, credentials.tls), nil
 }
 
-func (c *Client) handshake(ctx context.Context, nc net.Conn) (net.Conn, error) {
-	secured := tls.Client(nc, c.tls)
+func (c *Client) handshake(ctx context.Context, nc net.Conn, config *tls.Config) (net.Conn, error) {
+	secured := tls.Client(nc, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		nc.Close()
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -13,6 +13,34 @@ import (
 	"strings"
 )
 
+// credentials are how a client makes itself known, and knows its server.
+type credentials struct {
+	tls      *tls.Config // nil: plain
+	metadata map[string]string
+}
+
+// readCredentials reads the files that the options and the environment name.
+func (c *Client) readCredentials() error {
+	var read credentials
+	var err error
+	if read.tls, err = tlsConfig(c.scheme, c.host, c.options); err != nil {
+		return err
+	}
+	token, err := tokenOf(c.options.Token)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		read.metadata = map[string]string{"authorization": "Bearer " + token}
+		if read.tls == nil && c.network == "tcp" && !isLocal(c.host) {
+			return newError(InvalidArgument,
+				"a token is not sent to %s without TLS, since others could read it: connect to tls://%s", c.address, c.address)
+		}
+	}
+	c.credentials.Store(&read)
+	return nil
+}
+
 // tlsConfig is how to speak TLS with the server; nil for plain connections.
 func tlsConfig(scheme bool, host string, o Options) (*tls.Config, error) {
 	named := o.CAFile != "" || o.CertFile != "" || o.KeyFile != ""

@@ -262,14 +262,34 @@ func TestTheConnectTimeOutCountsForTheHandshakeToo(t *testing.T) {
 	refused(t, mute.secured(Options{CAFile: pem(t, "ca.pem"), ConnectTimeout: 300 * time.Millisecond}), "handshake")
 }
 
-func TestTheNextConnectionIsMadeInTheSameWay(t *testing.T) {
-	server := secure(t, "server", nil)
-	client := server.secured(Options{CAFile: pem(t, "ca.pem"), Token: "same"})
-	for connections := 1; connections <= 2; connections++ {
+func TestTheNextConnectionIsMadeInTheSameWayWithWhatTheFilesHoldThen(t *testing.T) {
+	server := secure(t, "server", wantsClient(t, 0))
+	folder := t.TempDir()
+	token, own := filepath.Join(folder, "token"), filepath.Join(folder, "own.pem")
+	write := func(path string, parts ...string) {
+		var all []byte
+		for _, part := range parts {
+			content, err := os.ReadFile(pem(t, part))
+			if err != nil {
+				content = []byte(part)
+			}
+			all = append(all, content...)
+		}
+		if err := os.WriteFile(path, all, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(token, "first")
+	write(own, "client.pem", "client.key")
+	t.Setenv("BERTH_TOKEN_FILE", token)
+	client := server.secured(Options{CAFile: pem(t, "ca.pem"), CertFile: own})
+	hello := func() {
 		within(t, 10*time.Second, "connecting", func() {
 			for _, err := client.Hello(contextFor(t)); err != nil; _, err = client.Hello(contextFor(t)) {
 			}
 		})
+	}
+	lose := func(connections int) {
 		server.mu.Lock()
 		if len(server.conns) != connections {
 			t.Errorf("%d connections", len(server.conns))
@@ -280,9 +300,15 @@ func TestTheNextConnectionIsMadeInTheSameWay(t *testing.T) {
 		server.mu.Unlock()
 		within(t, 10*time.Second, "noticing", func() { <-client.current.done })
 	}
-	for _, token := range server.said {
-		if token != "Bearer same" {
-			t.Errorf("a call came with %q", token)
-		}
+	hello()
+	lose(1)
+	write(token, "second")
+	hello()
+	lose(2)
+	write(own, "nothing")
+	_, err := client.Hello(contextFor(t))
+	wantCode(t, err, InvalidArgument)
+	if want := []string{"Bearer first", "Bearer second"}; fmt.Sprint(server.said) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", server.said, want)
 	}
 }

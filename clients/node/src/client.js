@@ -40,12 +40,11 @@ export class Client {
 
   constructor(options = {}) {
     this.#options = typeof options === "string" ? { address: options } : options;
-    const { address, tls, token, connectTimeout = 5000, window = DEFAULT_WINDOW, keepalive = 60_000 } = this.#options;
+    const { address, connectTimeout = 5000, window = DEFAULT_WINDOW, keepalive = 60_000 } = this.#options;
     if (!(typeof keepalive === "number" && keepalive > 0)) throw wrong("keepalive", "milliseconds, more than none", keepalive);
     this.#keepalive = keepalive;
     this.#address = parseAddress(address);
-    this.#tls = tlsOptions(this.#address, tls);
-    this.#metadata = metadata(token, this.#address, this.#tls !== undefined);
+    this.#readCredentials();
     this.#connectTimeout = connectTimeout;
     this.window = checkedWindow(window);
   }
@@ -181,7 +180,15 @@ export class Client {
     return within(limits, this.#connecting);
   }
 
+  /** What the options and the environment say of TLS and tokens; read anew for each connection, since files may be exchanged. */
+  #readCredentials() {
+    const { tls, token } = this.#options;
+    this.#tls = tlsOptions(this.#address, tls);
+    this.#metadata = metadata(token, this.#address, this.#tls !== undefined);
+  }
+
   async #connect() {
+    if (this.#connection) this.#readCredentials();
     const end = performance.now() + this.#connectTimeout;
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       if (this.#isClosed) throw new Error("this client is closed");

@@ -227,24 +227,42 @@ class SecurityTests(unittest.TestCase):
             address = f"tls://127.0.0.1:{mute.getsockname()[1]}"
             self.refused(address, "handshake", ca=file("ca.pem"), connect_timeout=0.3)
 
-    def test_the_next_connection_is_made_in_the_same_way(self) -> None:
+    def test_the_next_connection_is_made_in_the_same_way_with_what_the_files_hold_then(self) -> None:
         seen: List[Dict[str, str]] = []
-        double = Double({"Hello": keep(seen)}, tls=server_context())
+        double = Double({"Hello": keep(seen)}, tls=server_context(wants_client=True))
         self.addCleanup(double.close)
+        own, path = FILES / "own.pem", FILES / "exchanged"
+        own.write_bytes((FILES / "client.pem").read_bytes() + (FILES / "client.key").read_bytes())
+        path.write_text("first")
+        os.environ["BERTH_TOKEN_FILE"] = str(path)
 
-        def twice(client: berth.Client) -> None:
-            client.hello()
+        def first() -> None:
             double.peers[-1].kill()
-            while True:
-                try:
-                    client.hello()
-                    return
-                except berth.UnavailableError:
-                    pass
+            path.write_text("second")
 
-        ask(f"tls://{double.address}", twice, ca=file("ca.pem"), token=TOKEN)
+        def third() -> None:
+            double.peers[-1].kill()
+            own.write_text("")
+
+        with berth.Client(f"tls://{double.address}", ca=file("ca.pem"), cert=own) as client:
+            client.hello()
+            first()
+            again(client.hello)
+            third()
+            with self.assertRaisesRegex(berth.InvalidArgumentError, "own.pem"):
+                again(client.hello)
         self.assertEqual(len(double.peers), 2)
-        self.assertEqual({each["authorization"] for each in seen}, {f"Bearer {TOKEN}"})
+        tokens = [each["authorization"] for each in seen]
+        self.assertEqual(tokens, ["Bearer first"] * 2 + ["Bearer second"] * 2)
+
+
+def again(call: Callable[[], Any]) -> Any:
+    """Until the end of the connection has been noticed."""
+    while True:
+        try:
+            return call()
+        except berth.UnavailableError:
+            pass
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Channel {
     pub options: Options,
     address: Address,
-    security: Security,
     queued: bool,
     timer: Timer,
     connecting: Arc<Connecting>,
@@ -107,8 +106,8 @@ impl Channel {
         if options.keepalive.is_zero() {
             return Err(Error::InvalidArgument("a keepalive of no time would give every call up".into()));
         }
-        let security = Security::of(&options, &address)?;
-        Ok(Channel { options, address, security, queued, timer: Timer::default(), connecting: Arc::default() })
+        Security::of(&options, &address)?; // what is wrong is said before anything is asked
+        Ok(Channel { options, address, queued, timer: Timer::default(), connecting: Arc::default() })
     }
 
     pub(crate) fn close(&self) {
@@ -148,7 +147,6 @@ impl Channel {
                 let attempt = Attempt {
                     options: self.options.clone(),
                     address: self.address.clone(),
-                    security: self.security.clone(),
                     queued: self.queued,
                     connecting: Arc::downgrade(&self.connecting),
                 };
@@ -293,7 +291,6 @@ pub(crate) fn tell_with(
 struct Attempt {
     options: Options,
     address: Address,
-    security: Security,
     queued: bool,
     connecting: Weak<Connecting>,
 }
@@ -357,11 +354,14 @@ impl Attempt {
     }
 
     fn connect(&self, timeout: Duration) -> io::Result<Arc<Connection>> {
+        // The files may have been exchanged.
+        let security = Security::of(&self.options, &self.address)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, Distrust(error.to_string())))?;
         let stream = match &self.options.connector {
             Some(connector) => connector(timeout)?,
-            None => self.security.connect(&self.address, timeout)?,
+            None => security.connect(&self.address, timeout)?,
         };
-        Connection::start(stream, self.address.to_string(), self.security.metadata.clone(), self.queued)
+        Connection::start(stream, self.address.to_string(), security.metadata, self.queued)
     }
 
     fn distrusted(&self, why: &io::Error) -> Error {

@@ -15,7 +15,6 @@ use crate::ttrpc;
 use crate::{Error, Result};
 
 /// How this client makes itself known, and knows its server.
-#[derive(Clone)]
 pub(crate) struct Security {
     /// Metadata of every request, encoded: it goes behind the rest as it is.
     pub metadata: Arc<[u8]>,

@@ -273,19 +273,33 @@ fn the_connect_time_out_counts_for_the_handshake_too() {
 }
 
 #[test]
-fn the_next_connection_is_made_in_the_same_way() {
+fn the_next_connection_is_made_in_the_same_way_with_what_the_files_hold_then() {
     let setting = Setting::new();
     let server = StubServer::start(hello);
     let front = setting.front(&server, "server", &[]);
-    let mut options = setting.options(&front.address);
-    options.token = Some("same".into());
+    let (authority, secret) = (setting.pem("exchanged.pem"), setting.pem("exchanged"));
+    fs::copy(setting.pem("ca.pem"), &authority).unwrap();
+    fs::write(&secret, "first").unwrap();
+    env::set_var("BERTH_TOKEN_FILE", &secret);
+    let mut options = Options::at(front.address.as_str());
+    options.ca_file = Some(authority.clone());
     let client = Client::new(options).unwrap();
     client.hello().unwrap();
+    assert_eq!(token(&server.take("Hello")), ["Bearer first"]);
+    fs::write(&secret, "second").unwrap();
     server.drop_connections();
     while let Err(error) = client.hello() {
         assert!(matches!(error, Error::Unavailable(_)), "{error}");
     }
-    for _ in 0..2 {
-        assert_eq!(token(&server.take("Hello")), ["Bearer same"]);
-    }
+    assert_eq!(token(&server.take("Hello")), ["Bearer second"]);
+    fs::write(&authority, "nothing").unwrap();
+    server.drop_connections();
+    let error = loop {
+        match client.hello() {
+            Err(error) if error.to_string().contains("exchanged.pem") => break error,
+            Err(_) => {}
+            Ok(_) => panic!("that file holds no authority"),
+        }
+    };
+    assert!(error.to_string().contains("no certificate"), "{error}");
 }

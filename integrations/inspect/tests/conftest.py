@@ -32,13 +32,19 @@ pools:
 """
 
 
+def on_docker() -> list[str]:
+    """Flags of a server that takes its containers from the dockerd of `dev/with-docker`, where the tests run in it."""
+    docker = os.environ.get("BERTH_TEST_DOCKER")
+    return ["--runtime", "docker", "--docker-host", docker, "--image", "python:3.9-slim"] if docker else []
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
     binary, problems = find_berth()
     assert not problems, problems
     with tempfile.TemporaryDirectory(prefix="berth-inspect-") as folder:
         (Path(folder) / "berth.yaml").write_text(POOLS)
-        server = Server(binary, "server", ["--config", f"{folder}/berth.yaml"], Path(folder))
+        server = Server(binary, "server", ["--config", f"{folder}/berth.yaml", *on_docker()], Path(folder))
         try:
             server.start()
             os.environ["BERTH_SERVER"] = server.address

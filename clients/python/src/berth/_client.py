@@ -80,7 +80,8 @@ class Client:
             whether it is there; after all of it the connection counts as lost.
         """
         self._address = parse(address)
-        self._security = Security.of(self._address, tls, ca, cert, key, server_name, token)
+        self._credentials = (tls, ca, cert, key, server_name, token)
+        self._security = Security.of(self._address, *self._credentials)
         self._connect_timeout = connect_timeout
         self._window = _requests.checked_window(window)
         self._keepalive = _requests.checked_keepalive(keepalive)
@@ -275,6 +276,8 @@ class Client:
         return connection
 
     def _connect(self, deadline: Optional[float]) -> Connection:
+        if self._connection is not None:
+            self._security = Security.again(self._address, *self._credentials)
         attempts = Attempts(self._address, self._security, self._connect_timeout, deadline)
         while True:
             if self._is_closed:
@@ -297,5 +300,5 @@ class Client:
             window=self._window,
             keepalive=self._keepalive,
         )
-        other._security = self._security
+        other._credentials, other._security = self._credentials, self._security
         return other

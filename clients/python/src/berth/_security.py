@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from ._address import Address
+from ._errors import BerthError, Code
 
 File = Union[str, "os.PathLike[str]"]
 
@@ -22,6 +23,14 @@ class Security(NamedTuple):
     is_named: bool
 
     @staticmethod
+    def again(address: Address, *credentials: Any) -> Security:
+        """The same for a later connection: the files may have been exchanged. Raises ``BerthError``."""
+        try:
+            return Security.of(address, *credentials)
+        except ValueError as error:
+            raise BerthError.of(Code.INVALID_ARGUMENT, str(error)) from error
+
+    @staticmethod
     def of(
         address: Address,
         tls: Union[ssl.SSLContext, bool, None],
@@ -31,7 +40,7 @@ class Security(NamedTuple):
         server_name: Optional[str],
         token: Optional[str],
     ) -> Security:
-        """Raises ``ValueError`` for what cannot be used together, ``OSError`` for files that cannot be read."""
+        """Raises ``ValueError`` for what cannot be used, or not together."""
         name = server_name or address.host
         sent = _token(token)
         is_plain = not (address.is_tls or tls or ca or cert or key)

@@ -274,7 +274,8 @@ class Client:
         keepalive: float = 60.0,
     ) -> None:
         self._address = parse(address)
-        self._security = Security.of(self._address, tls, ca, cert, key, server_name, token)
+        self._credentials = (tls, ca, cert, key, server_name, token)
+        self._security = Security.of(self._address, *self._credentials)
         self._connect_timeout = connect_timeout
         self._window = _requests.checked_window(window)
         self._keepalive = _requests.checked_keepalive(keepalive)
@@ -340,7 +341,7 @@ class Client:
             connect_timeout=self._connect_timeout,
             keepalive=self._keepalive,
         )
-        other._security = self._security
+        other._credentials, other._security = self._credentials, self._security
         async with other:
             connection = await other._connected(None)
             call = StreamCall()
@@ -438,6 +439,8 @@ class Client:
 
     async def _connect(self, deadline: Optional[float]) -> _Connection:
         loop = asyncio.get_running_loop()
+        if self._connection is not None:
+            self._security = Security.again(self._address, *self._credentials)
         attempts = Attempts(self._address, self._security, self._connect_timeout, deadline)
         context = self._security.context
         name = self._security.server_name if context is not None else None

@@ -24,7 +24,7 @@ final class Channel {
     private static final long LONGEST_PAUSE = TimeUnit.SECONDS.toNanos(1);
 
     final ClientOptions options;
-    private final Security security;
+    private Security security; // of who holds `connecting`
     private final ReentrantLock connecting = new ReentrantLock();
     private final Condition closing = connecting.newCondition();
     private volatile Connection current;
@@ -136,6 +136,9 @@ final class Channel {
             long left = giveUp - System.nanoTime();
             if (left <= 0 && last != null) {
                 throw unreachable(last);
+            }
+            if (current != null) {
+                security = Security.of(options, System.getenv()); // the files may have been exchanged
             }
             try {
                 int millis = (int) Math.max(1, Math.min(Integer.MAX_VALUE, TimeUnit.NANOSECONDS.toMillis(left)));

@@ -262,8 +262,9 @@ class SecurityTest {
     }
 
     @Test
-    @DisplayName("the next connection is made in the same way")
+    @DisplayName("the next connection is made in the same way, with what the files hold then")
     void reconnects() throws Exception {
+        Path authorities = Files.copy(pem("ca.pem"), pem("exchanged.pem"));
         Set<StubServer.Peer> peers = ConcurrentHashMap.newKeySet();
         AtomicInteger withToken = new AtomicInteger();
         ClientOptions files = options()
@@ -279,7 +280,7 @@ class SecurityTest {
                     withToken.addAndGet(tokens(request).equals(List.of("Bearer same")) ? 1 : 0);
                     hello(peer, stream, request);
                 });
-                Client client = new Client(to(server).token("same"))) {
+                Client client = new Client(to(server).authorities(authorities).token("same"))) {
             client.hello();
             server.dropConnections();
             while (true) {
@@ -292,6 +293,14 @@ class SecurityTest {
             }
             assertEquals(2, peers.size());
             assertEquals(2, withToken.get());
+            Files.writeString(authorities, "nothing");
+            server.dropConnections();
+            BerthException error;
+            do {
+                error = assertThrows(BerthException.class, client::hello);
+            } while (error.code() == Code.UNAVAILABLE);
+            assertEquals(Code.INVALID_ARGUMENT, error.code());
+            assertTrue(error.getMessage().contains("exchanged.pem"), error::getMessage);
         }
     }
 }
