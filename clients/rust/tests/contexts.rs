@@ -26,7 +26,7 @@ fn serve(handler: impl Fn(&Peer, u32, &Request) + Send + Sync + 'static) -> Stub
     StubServer::start(move |peer, stream, request| match request.method.as_str() {
         "Acquire" => peer.answer(stream, &AcquireResponse { lease: "l".into(), ..AcquireResponse::default() }),
         "OpenContext" => {
-            peer.answer(stream, &OpenContextResponse { context: "c".into(), version: "3.11.2".into() });
+            peer.answer(stream, &OpenContextResponse { context: "c".into(), version: "3.11.2".into(), warm: false });
         }
         "ForkContext" => {
             peer.answer(stream, &ForkContextResponse { context: "copy".into(), version: "3.11.2".into() });

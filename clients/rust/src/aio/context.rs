@@ -29,7 +29,7 @@ impl Lease {
     pub async fn context_with(&self, options: &ContextOptions) -> Result<Context> {
         let mut request = options.request.clone();
         request.lease = self.token().into();
-        let OpenContextResponse { context, version } =
+        let OpenContextResponse { context, version, .. } =
             make(&self.client, "OpenContext", &request, self.token(), |made: OpenContextResponse| made.context).await?;
         Ok(Context::new(self.client.clone(), self.token(), context, &request.language, version))
     }
