@@ -70,7 +70,7 @@ test-clients: ## build and test every client, then replay the scenarios with all
 	@$(SUDO) clients/test $(CLIENTS)
 
 test-integrations: ## test what brings Berth to notebooks, editors and model tools; INTEGRATIONS='jupyter nvim' for some
-	@dev/bootstrap --integrations
+	@dev/bootstrap --test --integrations # some of them use a dockerd too
 	@$(SWIFT) build --product berth-agent
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
