@@ -158,7 +158,7 @@ let package = Package(
             // In the binary, as the janitor's: they go to an interpreter with its first bytes.
             resources: [
                 .embedInCode("Interpreters/context.py"), .embedInCode("Interpreters/context.sh"),
-                .embedInCode("Interpreters/context.js"),
+                .embedInCode("Interpreters/context.js"), .embedInCode("Interpreters/zygote.py"),
             ],
             swiftSettings: strict),
         // How a server is, over HTTP

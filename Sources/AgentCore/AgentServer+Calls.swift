@@ -90,7 +90,7 @@ extension AgentServer {
             let _: Agent.PingRequest = try decode(payload)
             try ping(streamID)
         case .warm:
-            throw CallError(.unimplemented, "this agent starts no interpreters beforehand")
+            try warm(try decode(payload), streamID)
         case .execute:
             try execute(try decode(payload), streamID)
         case .acknowledge:
@@ -167,7 +167,9 @@ extension AgentServer {
         }
         let execution = RunningExecution(request, streamID: streamID, processors: processors)
         execution.machine.willStart(now: monotonicNow())
-        start(execution, at: place)
+        hasExecuted = true
+        if !zygotes.isEmpty { users.insert(request.uid) }
+        start(execution, at: place, from: newborn(for: request))
     }
 
     func place(of number: UInt64) throws(CallError) -> (RunningExecution, Int) {

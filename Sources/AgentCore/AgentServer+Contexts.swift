@@ -142,7 +142,8 @@ extension AgentServer {
         else { return }
         context.state = .idle
         sendBuffer.append(
-            Agent.ExecuteEvent.started(Agent.Started(pid: host.pid, interpreter: context.version)), type: .data,
+            Agent.ExecuteEvent.started(
+                Agent.Started(pid: host.pid, interpreter: context.version, isWarm: host.isWarm)), type: .data,
             streamID: host.streamID)
     }
 
@@ -171,7 +172,7 @@ extension AgentServer {
             let failed = host.machine.startFailed(.noResources, "the copy ended before it took any code: \(words)")
             return perform(failed, on: host, at: place)
         }
-        host.kill(sparing: supervisors)
+        host.kill(strays(of: host))
         // Its messages do not matter any more, except for a piece whose end has not been reported.
         context.isReadable = false
     }

@@ -87,14 +87,29 @@ extension AgentServer {
             pid > 1, copy.family?.member(pid) == nil
         else { return }
         copy.context?.version = String(decoding: parts[0].prefix(64), as: UTF8.self)
+        if copy.family == nil {
+            // Of an interpreter without a supervisor: once its maker has ended, it is the agent's child.
+            guard isDescendant(pid) else { return }
+            copy.pid = UInt32(pid)
+            copy.direct = DirectProgram(pid: pid, mark: berth_mark_of(pid), start: monotonicNow())
+            return copyHasStarted(copy)
+        }
         copy.pid = UInt32(pid)
         copy.family?.supervisor.adopt(pid)
     }
 
+    /// Whether a process descends from a program without a supervisor, and is none itself.
+    private func isDescendant(_ pid: pid_t) -> Bool {
+        let spared = strays(of: nil).spared
+        var at = pid
+        while at > 1, !supervisors.contains(at), at == pid || !spared.contains(at) { at = berth_parent_of(at) }
+        return !spared.contains(pid) && (at == getpid() || executions.contains { $0?.direct?.pid == at })
+    }
+
     /// Its supervisor has adopted it.
     func copyHasStarted(_ copy: RunningExecution) {
-        guard copy.isUnborn, let family = copy.family, let context = copy.context else { return }
-        copy.supervisorPID = family.supervisor.pid
+        guard copy.isUnborn, let context = copy.context else { return }
+        copy.supervisorPID = copy.family?.supervisor.pid ?? 0
         _ = copy.machine.started(pid: copy.pid, now: monotonicNow())
         context.state = .idle
         sendBuffer.append(
@@ -104,6 +119,7 @@ extension AgentServer {
 
     /// Ends a copy that has no process yet.
     func endUnborn(_ copy: RunningExecution, at place: Int) {
+        if copy.birth != nil { return endBirth(copy, at: place) }
         if copy.pid > 0 { copy.family?.supervisor.kill(pid_t(bitPattern: copy.pid)) }
         perform(copy.machine.gone(nil, outOfMemoryKills: 0), on: copy, at: place)
     }

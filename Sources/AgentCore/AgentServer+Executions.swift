@@ -12,23 +12,24 @@ extension AgentServer {
             switch action {
             case .sendStarted(let pid):
                 sendBuffer.append(
-                    Agent.ExecuteEvent.started(Agent.Started(pid: pid)), type: .data, streamID: execution.streamID)
+                    Agent.ExecuteEvent.started(Agent.Started(pid: pid, isWarm: execution.isWarm)), type: .data,
+                    streamID: execution.streamID)
             case .terminate where execution.isUnborn, .kill where execution.isUnborn: endUnborn(execution, at: place)
             case .terminate:
                 // The piece that the interpreter runs ends with it.
                 piece(of: execution)?.execution.machine.contextCloses()
-                execution.terminate(sparing: supervisors)
-            case .kill: execution.kill(sparing: supervisors)
+                execution.terminate(strays(of: execution))
+            case .kill: execution.kill(strays(of: execution.host ?? execution))
             case .signal(let number): execution.signal(number)
             case .lookAtStart:
                 guard execution.killStoppedStart() else { break }
                 let message = "the start of \(execution.program.arguments.first ?? "") was stopped by another program"
                 perform(execution.machine.startFailed(.noResources, message), on: execution, at: place)
             case .lookAtLeft:
-                let runs = execution.runs(sparing: supervisors)
+                let runs = execution.runs(strays(of: execution))
                 perform(execution.machine.lookedAtLeft(runs: runs, now: monotonicNow()), on: execution, at: place)
             case .measureCPUTime:
-                let used = execution.cpuTime(sparing: supervisors)
+                let used = execution.cpuTime(strays(of: execution))
                 perform(execution.machine.measuredCPUTime(used, now: monotonicNow()), on: execution, at: place)
             case .detach:
                 // If the supervisor has been reaped, nothing is left.
@@ -39,6 +40,8 @@ extension AgentServer {
             case .sendEnded(var ended):
                 executions[place] = nil
                 leaveFamily(execution)
+                // Not while the program runs, with which a fork would compete.
+                if execution.isWarm { wantsSpares = true }
                 if execution.context != nil { contextCount -= 1 }
                 endInput(of: execution)
                 execution.host?.context?.pieceEnded()
@@ -93,6 +96,11 @@ extension AgentServer {
                 if family == nil { execution.dropSupervisor(isLost: false) }
                 actions = execution.machine.gone(usage, outOfMemoryKills: execution.outOfMemoryKills(outOfMemory))
             case .lost:
+                // Its end, right after its last report, is none of that kind.
+                let members = family?.members ?? [execution]
+                guard members.contains(where: { $0.machine.phase != .gone && $0.machine.phase != .ended }) else {
+                    return
+                }
                 supervisors.remove(family?.supervisor.pid ?? execution.supervisorPID)
                 for member in family?.members ?? [execution] { member.dropSupervisor(isLost: true) }
                 hasStrays = true

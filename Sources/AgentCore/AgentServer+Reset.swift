@@ -17,7 +17,20 @@ extension AgentServer {
         background = []
         // `restore` reaps all children.
         defer { forgetSupervisors() }
-        try baseline.restore(deadline: start + limit)
+        for zygote in zygotes { zygote.spare = nil }
+        try baseline.restore(sparing: zygotes.map(\.pid), users: users, deadline: start + limit)
+        // A zygote that is not what it was is ended, and its language is executed from then on.
+        // One that was forking reaps what was killed there.
+        let settled = min(start + limit, monotonicNow() + 50_000_000)
+        while zygotes.contains(where: { !$0.isClean }), monotonicNow() < settled { usleep(200) }
+        let doubtful = zygotes.filter { !$0.isClean }
+        if !doubtful.isEmpty {
+            for zygote in doubtful { zygote.end() }
+            zygotes.removeAll { zygote in doubtful.contains { $0 === zygote } }
+            try baseline.restore(sparing: zygotes.map(\.pid), users: users, deadline: start + limit)
+        }
+        users = []
+        wantsSpares = true
         return (monotonicNow() - start) / 1000
     }
 

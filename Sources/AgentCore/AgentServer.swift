@@ -45,7 +45,14 @@ class AgentServer {
     var hasStrays = false
     /// Whether the agent is process 1: then it adopts all orphans, and its end kills everything. Otherwise, programs
     /// without a supervisor would outlive it.
-    private let isInit = getpid() == 1
+    let isInit = getpid() == 1
+    /// Interpreters that fork programs.
+    var zygotes: [Zygote] = []
+    /// Whether a process that was forked beforehand has been used.
+    var wantsSpares = false
+    /// Whether a program was started, and which users' programs were.
+    var hasExecuted = false
+    var users: Set<UInt32> = []
     let processors = UInt64(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     private var isInputReadable = true
     /// Set when the agent has to end.
@@ -88,6 +95,8 @@ class AgentServer {
         static let background: UInt64 = 1 << 32
         /// Connections' begin here.
         static let connections: UInt64 = 1 << 48
+        /// Zygotes' begin here, with their process ids.
+        static let zygotes: UInt64 = 1 << 56
 
         static func of(_ place: Int, _ source: RunningExecution.Source) -> UInt64 {
             first + UInt64(place) << 3 | source.rawValue
@@ -147,6 +156,7 @@ class AgentServer {
         dropOutputOfBackground()
         passTime()
         flush()
+        replaceSpares()
         return exitCode
     }
 
@@ -162,6 +172,7 @@ class AgentServer {
         case Token.signals:
             takeSignals()
         case let token:
+            if token >= Token.zygotes { return zygoteChanged(token - Token.zygotes) }
             if token >= Token.connections { return connectionChanged(token) }
             if token >= Token.background { return backgroundBecameReadable(token - Token.background) }
             let place = Int((token - Token.first) >> 3)
@@ -170,6 +181,7 @@ class AgentServer {
                 return
             }
             switch source {
+            case .control where execution.birth != nil: newbornChanged(execution, at: place)
             case .control: takeReports(of: execution, at: place)
             case .stdout: (piece(of: execution)?.execution ?? execution).becameReadable(.stdout)
             case .stderr: (piece(of: execution)?.execution ?? execution).becameReadable(.stderr)
@@ -194,6 +206,7 @@ class AgentServer {
         let idle: Int32 = sendBuffer.isTrimmable && sendBuffer.isEmpty ? 100 : -1
         var first = executions.lazy.compactMap({ $0?.deadline }).min()
         if let due = connectionDeadline { first = min(first ?? .max, due) }
+        if let due = warmingDeadline { first = min(first ?? .max, due) }
         guard let due = first else { return idle }
         let now = monotonicNow()
         let wait = due <= now ? 0 : Int32(clamping: (due - now + 999_999) / 1_000_000)
@@ -252,12 +265,18 @@ class AgentServer {
 
     // MARK: Executions
 
-    func start(_ execution: RunningExecution, at place: Int) {
+    /// What a program needs that starts now.
+    var surroundings: RunningExecution.Surroundings {
+        RunningExecution.Surroundings(oomScore: oomScore, isAlone: isAlone)
+    }
+
+    /// - Parameter newborn: the process that is to become it, if it is not to be executed.
+    func start(_ execution: RunningExecution, at place: Int, from newborn: Newborn? = nil) {
         if case .success(let baseline) = baseline { baseline.beforeProgram() }
         executions[place] = execution
         do throws(SystemError) {
-            let surroundings = RunningExecution.Surroundings(
-                oomScore: oomScore, isAlone: isInit && berth_has_children() == 0)
+            var surroundings = surroundings
+            surroundings.newborn = newborn
             let actions = try execution.start(surroundings, outOfMemory: outOfMemory, epoll: epoll) {
                 Token.of(place, $0)
             }
@@ -275,6 +294,7 @@ class AgentServer {
 
     private func passTime() {
         passTimeOfConnections()
+        passTimeOfZygotes()
         guard executions.contains(where: { $0?.deadline != nil }) else { return }
         let now = monotonicNow()
         for (place, execution) in executions.enumerated() {

@@ -76,14 +76,14 @@ final class Baseline {
 
     /// Ends everything but the agent, removes what programs have left, and checks that.
     /// - Parameter deadline: in terms of `monotonicNow`.
-    func restore(deadline: UInt64) throws(Unprovable) {
-        try Baseline.expect(berth_end_all_others(deadline), "processes are left")
+    func restore(sparing zygotes: [pid_t] = [], users: Set<UInt32> = [], deadline: UInt64) throws(Unprovable) {
+        try Baseline.endAll(but: zygotes, users, deadline: deadline)
         // This frees memory, which the following steps may need.
-        for place in places { try place.restore(deadline: deadline) }
+        try emptyPlaces(deadline: deadline)
         try Baseline.expect(berth_remove_ipc(deadline), "IPC objects could not be removed")
         let settled = min(deadline, monotonicNow() + Baseline.settling)
         Baseline.collectSockets()
-        while let difference = try difference(deadline: settled) {
+        while let difference = try difference(sparing: zygotes, users, deadline: settled) {
             guard monotonicNow() < settled else { throw Unprovable(difference) }
             usleep(500)
             Baseline.collectSockets()
@@ -101,9 +101,24 @@ final class Baseline {
         guard result == 0 else { throw Unprovable("\(words): \(String(cString: strerror(-result)))") }
     }
 
-    private func difference(deadline: UInt64) throws(Unprovable) -> String? {
+    /// Removes what has been written since the start.
+    func emptyPlaces(deadline: UInt64) throws(Unprovable) {
+        for place in places { try place.restore(deadline: deadline) }
+    }
+
+    private static func endAll(but zygotes: [pid_t], _ users: Set<UInt32>, deadline: UInt64) throws(Unprovable) {
+        let result =
+            zygotes.isEmpty
+            ? berth_end_all_others(deadline)
+            : berth_end_all_but(zygotes, Int32(zygotes.count), Array(users), Int32(users.count), deadline)
+        try expect(result, "processes are left")
+    }
+
+    private func difference(
+        sparing zygotes: [pid_t], _ users: Set<UInt32>, deadline: UInt64
+    ) throws(Unprovable) -> String? {
         // Again: this finds a process that came from outside meanwhile.
-        try Baseline.expect(berth_end_all_others(deadline), "processes are left")
+        try Baseline.endAll(but: zygotes, users, deadline: deadline)
         guard readAll(path: Baseline.mountTable) == mounts else { return "the mounts have changed" }
         for place in places {
             if let difference = try place.difference() { return difference }
@@ -115,7 +130,10 @@ final class Baseline {
         var then = own
         var now = Baseline.ownState()
         guard berth_is_same_state(&then, &now) != 0 else { return "limits or priorities of the agent have changed" }
-        let left = Baseline.socketCounts().filter { $0.value > sockets[$0.key] ?? 0 }
+        // Each zygote and the agent have the ends of one.
+        let left = Baseline.socketCounts().filter { name, count in
+            count > (sockets[name] ?? 0) + (name == "sockets: used" ? 2 * zygotes.count : 0)
+        }
         guard left.isEmpty else {
             return "sockets are left: \(left.map { "\($0.value) \($0.key)" }.sorted().joined(separator: ", "))"
         }

@@ -67,31 +67,48 @@ final class Context {
         let stdin: Descriptor
         let stdout: Descriptor
         let stderr: Descriptor
-        let control: Descriptor
+        /// Nil if a process has that end already.
+        let control: Descriptor?
+
+        var controlRaw: Int32 {
+            switch control {
+            case .some(let control): control.raw
+            case nil: -1
+            }
+        }
     }
 
     /// Nil after its start.
     private var ends: Ends?
 
-    convenience init(_ request: Agent.ExecuteRequest) throws(SystemError) {
-        try self.init(uid: request.uid, isControlledByLines: request.isControlledByLines)
-        unsent = request.driver
+    /// - Parameter control: the agent's end of control, if a zygote's process has the other, and the driver; nil: a new one.
+    convenience init(
+        _ request: Agent.ExecuteRequest, control: consuming Descriptor? = nil
+    ) throws(SystemError) {
+        let hasDriver = control != nil
+        try self.init(uid: request.uid, isControlledByLines: request.isControlledByLines, control: control)
+        if !hasDriver { unsent = request.driver }
     }
 
     /// Makes the context of a copy.
     convenience init(copyOf other: Context) throws(SystemError) {
-        try self.init(uid: other.uid, isControlledByLines: false)
+        try self.init(uid: other.uid, isControlledByLines: false, control: nil)
     }
 
-    private init(uid: UInt32, isControlledByLines: Bool) throws(SystemError) {
+    private init(
+        uid: UInt32, isControlledByLines: Bool, control: consuming Descriptor?
+    ) throws(SystemError) {
         self.isControlledByLines = isControlledByLines
         self.uid = uid
-        var pair: [Int32] = [-1, -1]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
-            throw SystemError("socketpair")
+        let theirs: Descriptor?
+        if let control {
+            self.control = control
+            theirs = nil
+        } else {
+            let pair = try SocketPair()
+            self.control = pair.ours
+            theirs = .some(pair.theirs)
         }
-        control = Descriptor(pair[0])
-        let theirs = Descriptor(pair[1])
         let input = try Pipe(owner: uid)
         let output = try Pipe(owner: uid)
         let error = try Pipe(owner: uid)
@@ -184,7 +201,7 @@ final class Context {
     /// - Returns: false if the copy is not made.
     func sendEnds(to copy: Context) -> Bool {
         guard unsent.isEmpty, let ends = copy.takeEnds() else { return false }
-        let all = [ends.stdin.raw, ends.stdout.raw, ends.stderr.raw, ends.control.raw]
+        let all = [ends.stdin.raw, ends.stdout.raw, ends.stderr.raw, ends.controlRaw]
         return berth_send_descriptors(control.raw, all, Int32(all.count)) == 0
     }
 

@@ -3,17 +3,21 @@
 internal import CAgent
 internal import Glibc
 
-/// A program that the agent has started itself, without a supervisor, which saves a process.
+/// A program that is a child of the agent, without a supervisor, which saves a process.
 ///
-/// The agent is then the reaper of everything that descends from the program: all processes that are not below a supervisor.
-/// So there is at most one such program, and it is started only when the container has no other process: between vfork and
-/// exec a process of the same user could stop the child, and with it the agent, which waits for it.
+/// The agent is then the reaper of everything that descends from the program. One that the agent executes is started only
+/// when the container has no other process: between vfork and exec a process of the same user could stop the child, and with
+/// it the agent, which waits for it. Those that a zygote forks may be several, and are distinguished by their marks.
 struct DirectProgram {
     let pid: pid_t
+    /// The mark of everything that it starts.
+    let mark: UInt64
     private let start: UInt64
     /// Whether it was reaped, after which another process may get its number.
     private(set) var hasExited = false
     private(set) var isKilling = false
+    /// How it has ended, until that is taken.
+    private var exit: WaitStatus?
     /// Usage of the processes that were reaped.
     private var usage = Usage()
 
@@ -21,6 +25,9 @@ struct DirectProgram {
         case started(DirectProgram)
         case failed(stage: Int32, error: Int32)
     }
+
+    /// The agent's own mark, which programs inherit that it executes.
+    private static let ownMark = berth_mark_of(getpid())
 
     /// Starts it. The program's ends of its pipes stay open here; the caller closes them.
     static func start(
@@ -36,12 +43,15 @@ struct DirectProgram {
             var failure = berth_failure()
             let pid = berth_start(&c, &failure)
             if pid < 0 { return .failed(stage: failure.stage, error: failure.error) }
-            return .started(DirectProgram(pid: pid, start: start))
+            return .started(DirectProgram(pid: pid, mark: ownMark, start: start))
         }
     }
 
-    private init(pid: pid_t, start: UInt64) {
+    /// A process that something else has started, and that is, or soon will be, a child of the agent.
+    /// - Parameter start: when it began.
+    init(pid: pid_t, mark: UInt64, start: UInt64) {
         self.pid = pid
+        self.mark = mark
         self.start = start
     }
 
@@ -51,46 +61,48 @@ struct DirectProgram {
     }
 
     /// Sends TERM to all its processes.
-    func terminate(sparing supervisors: Set<pid_t>) {
+    func terminate(_ strays: Strays) {
         signal(SIGTERM)
         signal(SIGCONT)
         // Without the group, which had its signal: a handler may not expect to run twice.
-        _ = berth_signal_strays(Array(supervisors), Int32(supervisors.count), SIGTERM, pid)
+        _ = strays.signal(SIGTERM, except: pid)
     }
 
     /// Kills all its processes, now and until none is left.
-    mutating func kill(sparing supervisors: Set<pid_t>) {
+    mutating func kill(_ strays: Strays) {
         isKilling = true
         signal(SIGKILL)
-        _ = berth_signal_strays(Array(supervisors), Int32(supervisors.count), SIGKILL, 0)
+        _ = strays.signal(SIGKILL)
     }
 
-    /// A child of the agent was reaped that is not a supervisor.
-    /// - Returns: if it was the program, how it ended, and the usage until now.
-    mutating func reaped(_ child: pid_t, _ report: berth_report) -> (WaitStatus, Usage)? {
+    /// A child of the agent was reaped that may belong to it.
+    mutating func reaped(_ child: pid_t, _ report: berth_report) {
         usage.userMicroseconds += report.user_us
         usage.systemMicroseconds += report.system_us
         usage.peakMemoryBytes = max(usage.peakMemoryBytes, report.peak_memory_bytes)
-        guard child == pid, !hasExited else { return nil }
+        guard child == pid, !hasExited else { return }
         hasExited = true
+        exit = WaitStatus(report.status)
         usage.wallMicroseconds = (monotonicNow() - start) / 1000
-        return (WaitStatus(report.status), usage)
+    }
+
+    /// How it has ended, and its usage until now; once.
+    mutating func takeExit() -> (status: WaitStatus, usage: Usage)? {
+        exit.take().map { ($0, usage) }
     }
 
     /// Must be called after children were reaped. If the program is being killed, it kills what is left.
-    /// - Parameter hasChildren: whether the agent has children, or may have.
+    /// - Parameter strays: its processes; nil if the agent has no children.
     /// - Returns: its usage, if none of its processes is left.
-    func remains(sparing supervisors: Set<pid_t>, hasChildren: Bool) -> Usage? {
+    func remains(_ strays: @autoclosure () -> Strays?) -> Usage? {
         guard hasExited else { return nil }
-        guard hasChildren else { return usage }
-        let signal = isKilling ? SIGKILL : 0
-        return berth_signal_strays(Array(supervisors), Int32(supervisors.count), signal, 0) == 0 ? usage : nil
+        guard let strays = strays() else { return usage }
+        return strays.signal(isKilling ? SIGKILL : 0) == 0 ? usage : nil
     }
 
     /// Nanoseconds of CPU time that it has used.
-    func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
-        let living = berth_cpu_time_of_strays(Array(supervisors), Int32(supervisors.count))
-        return (living + usage.userMicroseconds + usage.systemMicroseconds) * 1000
+    func cpuTime(_ strays: Strays) -> UInt64 {
+        (strays.cpuTime + usage.userMicroseconds + usage.systemMicroseconds) * 1000
     }
 }
 

@@ -22,7 +22,7 @@ extension RunningExecution {
             } else {
                 try startWithPipes(surroundings)
             }
-        if let raw = supervisor?.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
+        if let raw = supervisor?.raw ?? birth?.newborn.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
         if let raw = input.raw { try epoll.add(raw, EPOLLOUT, token: token(.stdin)) }
         try listen(epoll, token)
         return actions
@@ -31,7 +31,8 @@ extension RunningExecution {
     private func listen(_ epoll: borrowing Epoll, _ token: (Source) -> UInt64) throws(SystemError) {
         if let raw = pipe(.stdout) { try epoll.add(raw, EPOLLIN, token: token(.stdout)) }
         if let raw = pipe(.stderr) { try epoll.add(raw, EPOLLIN, token: token(.stderr)) }
-        guard let context else { return }
+        // Before its process has answered, this is not yet the control of a context.
+        guard let context, birth == nil else { return }
         let both = EPOLL_EVENTS(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
         try epoll.add(context.controlRaw, both, token: token(.context))
     }
@@ -52,12 +53,12 @@ extension RunningExecution {
     private func startContext(
         _ request: Agent.ExecuteRequest, _ surroundings: Surroundings
     ) throws(SystemError) -> [ExecutionStateMachine.Action] {
-        let context = try Context(request)
+        let context = try Context(request, control: try surroundings.newborn?.copyOfControl())
         self.context = context
         guard let ends = context.takeEnds() else { return [] }
         return try begin(
             surroundings, input: ends.stdin.raw, output: ends.stdout.raw, error: ends.stderr.raw,
-            context: ends.control.raw)
+            context: ends.controlRaw)
     }
 
     /// Makes this execution a piece that an interpreter runs.
@@ -73,7 +74,7 @@ extension RunningExecution {
         self.host = host
         killsBefore = outOfMemory.count
         // Copies that are made meanwhile are not its: an interpreter that runs a piece makes none.
-        countsInterpreter = host.family.map { $0.members.count > 1 } ?? false
+        countsInterpreter = host.family.map { $0.members.count > 1 } ?? (host.direct != nil)
         if machine.limits.cpuTime != nil { cpuTimeBefore = cpuTime(below: host) }
         isReadable = (true, true)
     }
@@ -121,10 +122,30 @@ extension RunningExecution {
         return actions
     }
 
+    /// Executes a program that could not be forked, with the ends that it was to have.
+    func beginAnew(
+        _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32, epoll: borrowing Epoll,
+        token: (Source) -> UInt64
+    ) throws(SystemError) -> [ExecutionStateMachine.Action] {
+        let actions = try begin(surroundings, input: input, output: output, error: error)
+        if let raw = supervisor?.raw { try epoll.add(raw, EPOLLIN, token: token(.control)) }
+        return actions
+    }
+
     private func begin(
         _ surroundings: Surroundings, input: Int32, output: Int32, error: Int32, context: Int32 = -1
     ) throws(SystemError) -> [ExecutionStateMachine.Action] {
         let oomScore = surroundings.oomScore
+        if let newborn = surroundings.newborn {
+            let birth = try Birth(newborn, input: input, output: output, error: error)
+            if newborn.become(order(oomScore: oomScore), input: input, output: output, error: error) {
+                self.birth = birth
+                return []
+            }
+            // Too long for that.
+            newborn.refuseAnswer()
+            guard context < 0 else { throw SystemError("sendmsg", -EMSGSIZE) }
+        }
         guard surroundings.isAlone, !program.keepsBackground, context < 0 else {
             let supervisor = try Supervisor.fork(
                 program, oomScore: oomScore, input: input, output: output, error: error, context: context)

@@ -22,6 +22,10 @@ final class RunningExecution {
     private var isDetached = false
     /// The program, if it runs without a supervisor.
     var direct: DirectProgram?
+    /// Set while it is to be forked by a zygote, and its process has not answered yet.
+    var birth: Birth?
+    /// Whether it was forked by a zygote.
+    var isWarm = false
     /// The program's process id in the container, once it has started.
     var pid: UInt32 = 0
     /// Set if this is an interpreter that runs pieces of code.
@@ -67,12 +71,14 @@ final class RunningExecution {
     /// What an execution needs from the agent at its start.
     struct Surroundings {
         let oomScore: String?
-        /// Whether the agent is the only process in the container.
+        /// Whether no process is in the container that could stop a program between vfork and exec.
         let isAlone: Bool
+        /// A process that is to become the program.
+        var newborn: Newborn?
     }
 
     /// It has no process yet that its supervisor would know of.
-    var isUnborn: Bool { isCopy && machine.phase == .starting }
+    var isUnborn: Bool { (isCopy || birth != nil) && machine.phase == .starting }
 
     // MARK: Processes
 
@@ -84,29 +90,34 @@ final class RunningExecution {
     func signal(_ number: Int32) {
         host?.signal(number)
         direct?.signal(number)
+        birth?.signals.append(number)
         supervisor?.signal(number)
         family?.signal(number, to: self)
     }
 
-    /// - Parameter supervisors: all supervisors of the agent.
-    func terminate(sparing supervisors: Set<pid_t>) {
+    /// - Parameter strays: its processes, if it runs without a supervisor.
+    func terminate(_ strays: @autoclosure () -> Strays) {
         // If this is a piece, it is interrupted, and its interpreter goes on.
         host?.signal(SIGINT)
         context?.closeControl()
-        direct?.terminate(sparing: supervisors)
+        direct?.terminate(strays())
         supervisor?.terminate()
         family?.terminate(self)
     }
 
-    func kill(sparing supervisors: Set<pid_t>) {
+    /// - Parameter strays: its processes, or its host's, if that runs without a supervisor.
+    func kill(_ strays: @autoclosure () -> Strays) {
         if let host {
             host.context?.lossWords = host.context?.lossWords ?? "a piece of code in it did not stop in time"
-            return host.kill(sparing: supervisors)
+            return host.kill(strays())
         }
         if let family { return family.kill(self) }
         // A supervisor reads nothing before the exec of its program, which another process may delay.
         if machine.phase == .starting, supervisorPID > 0 { _ = berth_kill_below(supervisorPID, 0) }
-        direct?.kill(sparing: supervisors)
+        if direct != nil {
+            let strays = strays()
+            direct?.kill(strays)
+        }
         supervisor?.kill()
     }
 
@@ -131,7 +142,14 @@ final class RunningExecution {
     /// Kills a child that another process has stopped during its start: a process of the same user can do so between
     /// setuid and exec.
     /// - Returns: whether there was such a child.
-    func killStoppedStart() -> Bool { supervisorPID > 0 && berth_kill_below(supervisorPID, 1) > 0 }
+    func killStoppedStart() -> Bool {
+        guard let birth else { return supervisorPID > 0 && berth_kill_below(supervisorPID, 1) > 0 }
+        guard birth.newborn.isStopped else { return false }
+        birth.newborn.refuseAnswer()
+        birth.newborn.kill()
+        self.birth = nil
+        return true
+    }
 
     /// When to call `timePassed`, or to feed or kill it.
     var deadline: UInt64? {
@@ -145,8 +163,8 @@ final class RunningExecution {
     }
 
     /// CPU time that its processes have used, including reaped ones, in nanoseconds.
-    func cpuTime(sparing supervisors: Set<pid_t>) -> UInt64 {
-        if let direct { return direct.cpuTime(sparing: supervisors) }
+    func cpuTime(_ strays: @autoclosure () -> Strays) -> UInt64 {
+        if let direct { return direct.cpuTime(strays()) }
         if let host { return max(cpuTime(below: host), cpuTimeBefore) - cpuTimeBefore }
         return supervisorPID > 0 ? berth_cpu_time_below(supervisorPID) * 1000 : 0
     }
@@ -159,8 +177,8 @@ final class RunningExecution {
     }
 
     /// Whether any of its processes runs, or waits for a processor.
-    func runs(sparing supervisors: Set<pid_t>) -> Bool {
-        if direct != nil { return berth_strays_run(Array(supervisors), Int32(supervisors.count)) != 0 }
+    func runs(_ strays: @autoclosure () -> Strays) -> Bool {
+        if direct != nil { return strays().run }
         return supervisorPID > 0 && berth_runs_below(supervisorPID) != 0
     }
 

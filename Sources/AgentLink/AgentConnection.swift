@@ -151,7 +151,8 @@ public final class AgentConnection: MemberLink {
 
 /// An event of an execution.
 public enum ExecutionEvent: Sendable {
-    case started(pid: UInt32)
+    /// - Parameter isWarm: whether it was forked from an interpreter that had started before.
+    case started(pid: UInt32, isWarm: Bool = false)
     case output(OutputChunk)
     /// Of a connection: no more output comes.
     case outputEnded

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import AgentSchema
+public import AgentSchema
 internal import BerthRPC
 internal import BerthSchema
 public import NIOCore
@@ -8,11 +8,47 @@ public import Pool
 
 /// Turns the byte stream to an agent into an `AgentConnection` that has answered its first ping.
 public struct AgentConnector: MemberConnector {
-    private let group: any EventLoopGroup
+    /// What the agent is asked for that is to start an interpreter in a member.
+    public typealias WarmRequest =
+        @Sendable (WarmInterpreter, _ home: String, _ image: ImageEnvironment, _ user: MemberUser?) -> Agent.WarmRequest
 
-    /// - Parameter group: the event loops on which connections are handled.
-    public init(group: any EventLoopGroup) {
+    private let group: any EventLoopGroup
+    private let warmRequest: WarmRequest?
+
+    /// - Parameters:
+    ///   - group: the event loops on which connections are handled.
+    ///   - warmRequest: nil if interpreters are not started beforehand.
+    public init(group: any EventLoopGroup, warmRequest: WarmRequest? = nil) {
         self.group = group
+        self.warmRequest = warmRequest
+    }
+
+    public func warm(_ link: any MemberLink, _ template: MemberTemplate) async throws(RuntimeError) {
+        guard let warmRequest, let link = link as? AgentConnection else { return }
+        for interpreter in template.interpreters {
+            let request = warmRequest(interpreter, template.home, link.imageEnvironment, link.user)
+            let answer: Result<Agent.WarmResponse, RPCError> = await withTaskCancellationHandler {
+                do throws(RPCError) {
+                    return .success(try await link.rpc.unary(AgentService.warm, request))
+                } catch {
+                    return .failure(error)
+                }
+            } onCancel: {
+                link.close(.retired)
+            }
+            let failure: RuntimeError
+            switch answer {
+            case .success(let response) where response.failure.isEmpty: continue
+            case .success(let response):
+                let words = response.failure.split(separator: "\n").joined(separator: "; ")
+                failure = RuntimeError(.invalidConfiguration, "interpreters.\(interpreter.language): \(words)")
+            case .failure(let error):
+                failure = RuntimeError(
+                    .failed, "interpreters.\(interpreter.language): the agent did not answer: \(error.message)")
+            }
+            link.close(.retired)
+            throw failure
+        }
     }
 
     public func connect(

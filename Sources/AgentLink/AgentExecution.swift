@@ -31,6 +31,9 @@ public final class AgentExecution: Sendable {
     /// What an interpreter that takes pieces says of itself, once it has started.
     package var interpreter: String { state.withLock { $0.interpreter } }
 
+    /// Whether it was forked from an interpreter that had started before.
+    package var isWarm: Bool { state.withLock { $0.isWarm } }
+
     /// Gives the agent credit for bytes of output that were passed on.
     public func acknowledge(_ bytes: Int) {
         guard let due = state.withLock({ $0.acknowledge(UInt64(bytes)) }) else { return }

@@ -43,6 +43,8 @@ struct ExecutionState {
     private var offsets: [UInt64] = [0, 0, 0]
     /// What an interpreter says of itself.
     private(set) var interpreter = ""
+    /// Whether it was forked from an interpreter.
+    private(set) var isWarm = false
     /// Of a connection: no more output comes.
     private var hasOutputEnded = false
     /// Offset after the last byte of standard input that was passed to the agent.
@@ -55,6 +57,7 @@ struct ExecutionState {
         let isPiece: Bool
         let isContext: Bool
         let isConnection: Bool
+        let mayBeWarm: Bool
 
         init(_ request: Agent.ExecuteRequest) {
             maxOutput = request.maxOutputBytes == 0 ? .max : request.maxOutputBytes
@@ -65,6 +68,7 @@ struct ExecutionState {
             if request.cpuTimeMilliseconds > 0 { causes.insert(.cpuTimeLimit) }
             isPiece = request.context != 0 && !request.opensContext
             isContext = request.opensContext
+            mayBeWarm = !request.warmLanguage.isEmpty
             isConnection = request.connectTo != nil
             if isConnection { causes.insert(.connectionReset) }
             if isPiece || isContext { causes.insert(.contextLost) }
@@ -89,8 +93,9 @@ struct ExecutionState {
             }
             phase = .running
             interpreter = started.interpreter
+            isWarm = started.isWarm && limits.mayBeWarm
             watchdog.started()
-            return .pass(.started(pid: started.pid))
+            return .pass(.started(pid: started.pid, isWarm: isWarm))
         case (.ended(let ended), .running), (.ended(let ended), .starting):
             if let problem = problem(of: ended) { return .violation(problem) }
             phase = .over(ended)

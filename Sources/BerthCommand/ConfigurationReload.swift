@@ -122,13 +122,12 @@ extension ServerConfiguration {
         Dictionary(
             pools.map { settings in
                 let programs = settings.programs
-                return (
-                    settings.pool.name,
-                    ProgramDefaults(
-                        env: programs.env, cwd: programs.cwd ?? settings.home, home: settings.home,
-                        uid: programs.uid ?? uid,
-                        allowedUIDs: programs.allowedUIDs, languages: programs.languages)
-                )
+                var defaults = ProgramDefaults(
+                    env: programs.env, cwd: programs.cwd ?? settings.home, home: settings.home,
+                    uid: programs.uid ?? uid,
+                    allowedUIDs: programs.allowedUIDs, languages: programs.allLanguages)
+                defaults.warmLanguages = Set(programs.interpreters.keys)
+                return (settings.pool.name, defaults)
             }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -112,10 +112,11 @@ private struct EventLine: Encodable {
     var name: String?
     var traceback: [String]?
     var password: Bool?
+    var warm: Bool?
 
     enum CodingKeys: String, CodingKey {
         case event, execution, member, stream, offset, bytes, text, base64, cause, signal, message
-        case position, id, update, result, data, name, traceback, password
+        case position, id, update, result, data, name, traceback, password, warm
         case contextLost = "context_lost"
         case leftOut = "left_out"
         case startFailure = "start_failure"
@@ -138,6 +139,7 @@ private struct EventLine: Encodable {
             self.event = "started"
             execution = started.execution
             member = started.member
+            if started.isWarm { warm = true }
         case .output(let output):
             self.event = "output"
             stream = output.stream.name

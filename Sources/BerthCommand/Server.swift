@@ -65,7 +65,7 @@ struct Server {
         limits.uids = users?.range ?? limits.uids
         let fleet = Fleet(
             configuration: choice.resolved.applied(to: limits),
-            runtime: patient(choice.runtime), connector: AgentConnector(group: group),
+            runtime: patient(choice.runtime), connector: AgentConnector(group: group, warmRequest: ZygoteStart.request),
             memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: choice.memory,
             wake: { group.any().execute($0) })
         let service = PoolServiceHandler(

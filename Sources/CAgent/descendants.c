@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // Maximum number of processes that a walk remembers. The others are found by the next walk, when their parents are
@@ -138,17 +139,33 @@ static void collect_child(pid_t pid, void *context) {
     if (children->count < children->capacity && berth_parent_of(pid) == children->parent) children->pids[children->count++] = pid;
 }
 
+uint64_t berth_mark_of(pid_t pid) {
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/limits", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return RLIM_INFINITY;
+    ssize_t count = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (count <= 0) return RLIM_INFINITY;
+    text[count] = 0;
+    const char *line = strstr(text, "Max realtime timeout");
+    unsigned long long soft, hard;
+    return line && sscanf(line, "Max realtime timeout %llu %llu", &soft, &hard) == 2 ? hard : RLIM_INFINITY;
+}
+
 static pid_t strays[QUEUE_MAX];
 
-// Collects the children of the calling process, except for those in `spared`.
-static int collect_strays(const pid_t *spared, int count) {
+// Collects the children of the calling process that belong to `whose`.
+static int collect_strays(const struct berth_strays *whose) {
     struct children children = {strays, 0, QUEUE_MAX, getpid()};
     berth_visit_descendants(children.parent, BERTH_CHILDREN_AUTO, collect_child, &children);
     int kept = 0;
     for (int i = 0; i < children.count; i++) {
         int is_spared = 0;
-        for (int j = 0; j < count; j++) is_spared |= spared[j] == strays[i];
-        if (!is_spared) strays[kept++] = strays[i];
+        for (int j = 0; j < whose->count; j++) is_spared |= whose->spared[j] == strays[i];
+        if (is_spared) continue;
+        if (whose->mark && strays[i] != whose->program && berth_mark_of(strays[i]) != whose->mark) continue;
+        strays[kept++] = strays[i];
     }
     return kept;
 }
@@ -165,9 +182,9 @@ static void send_signal(pid_t pid, void *context) {
     if (sending->signal == SIGTERM) kill(pid, SIGCONT);
 }
 
-int berth_signal_strays(const pid_t *spared, int count, int signal, pid_t except_group) {
+int berth_signal_strays(const struct berth_strays *whose, int signal, pid_t except_group) {
     struct sending sending = {signal, except_group};
-    int found = collect_strays(spared, count), all = found;
+    int found = collect_strays(whose), all = found;
     for (int i = 0; i < found; i++) {
         send_signal(strays[i], &sending);
         all += berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, send_signal, &sending);
@@ -208,8 +225,8 @@ int berth_runs_below(pid_t root) {
     return runs;
 }
 
-int berth_strays_run(const pid_t *spared, int count) {
-    int runs = 0, found = collect_strays(spared, count);
+int berth_strays_run(const struct berth_strays *whose) {
+    int runs = 0, found = collect_strays(whose);
     for (int i = 0; i < found; i++) {
         note_running(strays[i], &runs);
         berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, note_running, &runs);
@@ -251,9 +268,9 @@ uint64_t berth_cpu_time_of(pid_t root) {
     return microseconds(times.own + times.reaped);
 }
 
-uint64_t berth_cpu_time_of_strays(const pid_t *spared, int count) {
+uint64_t berth_cpu_time_of_strays(const struct berth_strays *whose) {
     struct times times = {0, 0};
-    int found = collect_strays(spared, count);
+    int found = collect_strays(whose);
     for (int i = 0; i < found; i++) {
         add_times(strays[i], &times);
         berth_visit_descendants(strays[i], BERTH_CHILDREN_AUTO, add_times, &times);

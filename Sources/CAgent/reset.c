@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "reset.h"
 #include "process.h"
+#include "zygote.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -40,18 +41,46 @@ static uint64_t now_ns(void) {
 
 // Processes
 
-// Returns 1, 0 or an error. It does not only count children, since a process that entered the namespace from outside is
-// not a child.
-static int is_alone(void) {
+// Sends a signal (0: none) to all processes but this one and those that are spared. Returns how many there are, or an error.
+// It does not only look at children, since a process that entered the namespace from outside is not a child.
+static int signal_others(const pid_t *spared, int count, int signal) {
     DIR *proc = opendir("/proc");
     if (!proc) return -errno;
     struct dirent *entry;
     int others = 0;
     while ((entry = readdir(proc))) {
-        if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid()) others++;
+        if (!isdigit((unsigned char)entry->d_name[0])) continue;
+        pid_t pid = atoi(entry->d_name);
+        int is_spared = pid == getpid();
+        for (int i = 0; i < count; i++) is_spared |= spared[i] == pid;
+        if (is_spared) continue;
+        others++;
+        if (signal) kill(pid, signal);
     }
     closedir(proc);
-    return others == 0;
+    return others;
+}
+
+static int is_alone(void) {
+    int others = signal_others(NULL, 0, 0);
+    return others < 0 ? others : others == 0;
+}
+
+int berth_end_all_but(const pid_t *spared, int count, const uint32_t *users, int user_count, uint64_t deadline) {
+    if (getpid() != 1) return -EPERM;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    while (1) {
+        // All of a user at once: no fork of theirs can escape this. What else there is came from outside, or is the agent's.
+        for (int i = 0; i < user_count; i++) berth_kill_all_of(users[i]);
+        int others = signal_others(spared, count, SIGKILL);
+        while (waitpid(-1, NULL, WNOHANG | __WALL) > 0) {}
+        if (others <= 0) return others;
+        if (now_ns() >= deadline) return -ETIME;
+        struct timespec moment = {0, 1000000};
+        sigtimedwait(&child, NULL, &moment);
+    }
 }
 
 int berth_end_all_others(uint64_t deadline) {

@@ -5,10 +5,8 @@
 #include "descendants.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -27,21 +25,6 @@ void berth_send_reports(const struct berth_report *reports, int count) {
     (void)ignored;
 }
 
-// Inherited by every process. Only a program that wants to hide would lower it.
-static rlim_t mark_of(pid_t pid) {
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/limits", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return RLIM_INFINITY;
-    ssize_t count = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (count <= 0) return RLIM_INFINITY;
-    text[count] = 0;
-    const char *line = strstr(text, "Max realtime timeout");
-    unsigned long long soft, hard;
-    return line && sscanf(line, "Max realtime timeout %llu %llu", &soft, &hard) == 2 ? (rlim_t)hard : RLIM_INFINITY;
-}
-
 static struct program *program_of_group(struct supervision *state, pid_t group) {
     if (group == 0 && state->count > 0) return &state->programs[0];
     for (int i = 0; i < state->count; i++)
@@ -58,7 +41,7 @@ static struct program *owner_of(struct supervision *state, pid_t pid) {
             if (state->programs[i].pid == at) return &state->programs[i];
     }
     // Its parent has ended, and it is this process's own child.
-    rlim_t mark = mark_of(pid);
+    rlim_t mark = berth_mark_of(pid);
     pid_t session = getsid(pid);
     struct program *oldest = NULL;
     for (int i = 0; i < state->count; i++) {
@@ -105,9 +88,9 @@ static void adopt(struct supervision *state, pid_t pid) {
         report.stage = BERTH_STAGE_ADOPTION;
         report.error = ESRCH;
     } else {
-        if (!state->has_adopted) state->programs[0].mark = mark_of(getpid());
+        if (!state->has_adopted) state->programs[0].mark = berth_mark_of(getpid());
         struct program *program = &state->programs[state->count++];
-        *program = (struct program){.pid = pid, .group = pid, .mark = mark_of(pid), .started_us = berth_now_us()};
+        *program = (struct program){.pid = pid, .group = pid, .mark = berth_mark_of(pid), .started_us = berth_now_us()};
         state->has_adopted = 1;
     }
     berth_send_reports(&report, 1);

@@ -78,6 +78,9 @@ extension ConfigurationReader {
         if let image = settings.image, PoolSettings.isHostFiles(image), configuration.runtime == .docker {
             mistake(path + "image", "\(quoted(image)) means the host's own files, which only runc can use")
         }
+        for language in settings.programs.interpreters.keys.sorted() {
+            if let problem = settings.programs.problem(of: language) { mistake(path + "interpreters", problem) }
+        }
         if pool.reuse == .never {
             for key in ["max_uses", "reset_timeout"] {
                 warning(path + key, of: settings, "it has no effect: reuse is never")

@@ -19,18 +19,20 @@ package struct ProgramSettings: Sendable, Equatable {
     package var allowedUIDs: [UInt32] = []
     /// Commands (a program and its arguments) by language. The standard languages are always included.
     package var languages = standardLanguages
+    /// Interpreters that have started before a container is ready, by language.
+    package var interpreters: [String: InterpreterSettings] = [:]
 
     package init() {}
 }
 
 /// Writes a map as YAML, sorted by name.
-private func flow<Value>(_ map: [String: Value], _ show: (Value) -> String) -> String {
+func flow<Value>(_ map: [String: Value], _ show: (Value) -> String) -> String {
     let entries = map.sorted { $0.key < $1.key }.map { "\(quoted($0.key)): \(show($0.value))" }
     return "{\(entries.joined(separator: ", "))}"
 }
 
 /// The entries of a YAML map, in the order of the text.
-private func entries(_ node: Node) throws(ValueProblem) -> [(name: String, value: Node)] {
+func entries(_ node: Node) throws(ValueProblem) -> [(name: String, value: Node)] {
     guard let map = node.mapping else { throw ValueProblem(message: "this is not a map") }
     var found: [(String, Node)] = []
     for (key, value) in map { found.append((try text(key), value)) }

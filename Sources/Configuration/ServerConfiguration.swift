@@ -81,6 +81,7 @@ package struct ServerConfiguration: Sendable, Equatable {
             pool.template.image = settings.image ?? image
             pool.template.uid = settings.programs.uid ?? uid
             pool.template.allowedUIDs = settings.programs.allowedUIDs
+            pool.template.interpreters = settings.programs.warmInterpreters
             return pool
         }
         fleet.uids = uids

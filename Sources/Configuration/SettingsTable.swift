@@ -216,6 +216,10 @@ package enum SettingsTable {
             "allowed_uids", \.programs.allowedUIDs, .uids,
             "User ids that a request may set; programs of all containers share them")
         table.add("languages", \.programs.languages, .languages, "Commands that run code, by language")
+        table.add(
+            "interpreters", \.programs.interpreters, .interpreters,
+            "Interpreters that start, and import modules, before a container is ready; code of their language, and contexts, "
+                + "are then forked from them")
     }
 
     private static func addLives(_ table: inout SettingTable<PoolSettings>) {

@@ -122,6 +122,8 @@ public struct MemberTemplate: Sendable, Equatable {
     public var uid: UInt32?
     /// User ids that callers may choose instead.
     public var allowedUIDs: [UInt32]
+    /// Interpreters that have started, and imported what they should, before a member is ready.
+    public var interpreters: [WarmInterpreter] = []
 
     public init(
         image: String = "python:3.9-slim", pull: PullPolicy = .missing, network: String = "none",
@@ -140,6 +142,29 @@ public struct MemberTemplate: Sendable, Equatable {
         self.openFiles = openFiles
         self.uid = uid
         self.allowedUIDs = allowedUIDs
+    }
+}
+
+/// An interpreter that forks the programs of its language.
+public struct WarmInterpreter: Sendable, Equatable {
+    public var language: String
+    /// The program: a path, or a name that is looked up in PATH.
+    public var path: String
+    /// Modules that it imports.
+    public var preload: [String]
+    /// Code that it runs after that; empty is none.
+    public var warmup: String
+    /// The pool's variables for programs.
+    public var env: [String: String]
+
+    public init(
+        language: String, path: String, preload: [String] = [], warmup: String = "", env: [String: String] = [:]
+    ) {
+        self.language = language
+        self.path = path
+        self.preload = preload
+        self.warmup = warmup
+        self.env = env
     }
 }
 

@@ -39,8 +39,8 @@ extension Fleet {
 
     // MARK: Creating
 
-    /// Creates the container, connects to its stream, and pings: with the answer it becomes a member. If anything fails before
-    /// that, what was created is removed.
+    /// Creates the container, connects to its stream, pings, and starts its interpreters: with the answer it becomes a member.
+    /// If anything fails before that, what was created is removed.
     private func perform(_ order: FleetStateMachine.CreateOrder) async {
         let began = clock.now()
         do {
@@ -50,7 +50,9 @@ extension Fleet {
             ) { () async throws(RuntimeError) in
                 let template = try self.withUser(order.template, order.member)
                 let stream = try await self.runtime.create(order.member, template)
-                return try await self.connector.connect(order.member, stream) { self.memberDied(order.member) }
+                let link = try await self.connector.connect(order.member, stream) { self.memberDied(order.member) }
+                if !template.interpreters.isEmpty { try await self.connector.warm(link, template) }
+                return link
             }
             if createSucceeded(order.member, link, took: clock.now() - began) { return }
         } catch {

@@ -11,6 +11,14 @@ public protocol MemberConnector: Sendable {
     func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink
+
+    /// Starts the interpreters of the member's template. Returns when they are ready.
+    /// - Throws: `RuntimeError` if one can't be; the stream is closed then.
+    func warm(_ link: any MemberLink, _ template: MemberTemplate) async throws(RuntimeError)
+}
+
+extension MemberConnector {
+    public func warm(_ link: any MemberLink, _ template: MemberTemplate) async throws(RuntimeError) {}
 }
 
 /// The warm containers of a server: `FleetStateMachine` under a mutex, whose decisions are carried out after unlocking.

@@ -123,7 +123,7 @@ final class FileRelay: Sendable {
     /// failure fails the call.
     func pass(_ event: ExecutionEvent, to execution: ServedExecution) {
         switch event {
-        case .started(let pid):
+        case .started(let pid, _):
             state.withLock { $0.pid = pid }
         case .output(let chunk) where chunk.stream == 1:
             let pid = state.withLock { state -> UInt32? in

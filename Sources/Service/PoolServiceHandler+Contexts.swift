@@ -39,10 +39,13 @@ extension PoolServiceHandler {
         order.opensContext = true
         order.driver = language.driver
         order.isControlledByLines = language.isShell
+        if defaults.warmLanguages.contains(language.rawValue) { order.warmLanguage = language.rawValue }
         // It has no time-out of its own: it ends with its lease, and its processes end at once.
         (order.timeoutMilliseconds, order.outputGraceMilliseconds) = (0, 0)
         open(order, try newContext(of: token, language, link), call) { context in
-            OpenContextResponse(context: context.id, version: context.execution?.interpreter ?? "")
+            OpenContextResponse(
+                context: context.id, version: context.execution?.interpreter ?? "",
+                isWarm: context.execution?.isWarm ?? false)
         } failure: {
             .contextStart($0, "no context of language \(language.rawValue)")
         }

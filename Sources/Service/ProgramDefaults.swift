@@ -17,6 +17,8 @@ package struct ProgramDefaults: Sendable, Equatable {
     package var allowedUIDs: [UInt32]
     /// The commands that run code, by language: a program and its arguments, with `{code}` in place of the source text.
     package var languages: [String: [String]]
+    /// Languages whose programs a started interpreter forks, where it can.
+    package var warmLanguages: Set<String> = []
 
     package static let standardLanguages = [
         "python": ["python3", "-c", codePlaceholder], "sh": ["sh", "-c", codePlaceholder],

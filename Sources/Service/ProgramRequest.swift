@@ -151,6 +151,7 @@ struct ProgramRequest {
             idleTimeoutMilliseconds: UInt64(request.idleTimeoutMilliseconds),
             cpuTimeMilliseconds: UInt64(request.cpuTimeMilliseconds), keepsBackground: request.keepsBackground,
             mergesOutput: request.mergesOutput, outputGraceMilliseconds: limits.outputGrace.wholeMilliseconds,
-            outputGraceMaxMilliseconds: limits.maxOutputGrace.wholeMilliseconds)
+            outputGraceMaxMilliseconds: limits.maxOutputGrace.wholeMilliseconds,
+            warmLanguage: command.warmLanguage(pool) ?? "")
     }
 }

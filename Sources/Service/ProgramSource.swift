@@ -68,6 +68,12 @@ enum ProgramSource {
         }
     }
 
+    /// The language whose interpreter may fork the program; nil if it is to be executed.
+    func warmLanguage(_ pool: ProgramDefaults) -> String? {
+        guard case .code(_, let language) = self, pool.warmLanguages.contains(language) else { return nil }
+        return language
+    }
+
     /// The arguments as listed for clients: long ones are cut.
     static func listed(_ argv: [SystemString]) -> [SystemString] {
         var left = 1024

@@ -36,6 +36,7 @@ final class ServedExecution: Sendable {
         var timerNumber = 0
         var pendingInput = 0
         var refusal: RPCError?
+        var isWarm = false
         /// Bytes that are reserved for it.
         var reserved: Int
         var events: EventAssembler
@@ -97,8 +98,9 @@ final class ServedExecution: Sendable {
     /// Handles an event of the agent. Events come in order, from one thread.
     func receive(_ event: ExecutionEvent) {
         switch event {
-        case .started:
+        case .started(_, let isWarm):
             notify { state in
+                state.isWarm = isWarm
                 // The agent has the whole request.
                 give(order.requestBytes, &state)
                 return state.hub.started()
@@ -130,6 +132,9 @@ final class ServedExecution: Sendable {
         case .ended(let ended): receive(ended)
         }
     }
+
+    /// Whether it was forked from an interpreter that had started before.
+    var isWarm: Bool { state.withLock { $0.isWarm } }
 
     /// The error of its calls, if it was not started because there are too many.
     var refusal: RPCError? { state.withLock { $0.refusal } }

@@ -20,7 +20,8 @@ struct WatcherEvents: Sendable {
             call.send(
                 ExecuteEvent.started(
                     Started(
-                        execution: execution.id, member: execution.order.member.description, watcher: number)))
+                        execution: execution.id, member: execution.order.member.description, watcher: number,
+                        isWarm: execution.isWarm)))
         },
         dropped: { call, dropped in call.send(ExecuteEvent.dropped(dropped)) },
         ended: { call, ended in

@@ -47,6 +47,7 @@ struct TableTests {
                 allowed_uids: [33, 34]
                 open_files: 1024
                 languages: {node: [node, -e, "{code}"], sh: [dash, -c, "set -e; {code}"]}
+                interpreters: {python: {path: /opt/python, preload: [a.b, _c1], warmup: "x = {}\\nprint(\\"y\\")"}}
               never:
             """,
         ]
@@ -75,7 +76,7 @@ struct TableTests {
         #expect(
             SettingsTable.pool.count
                 == names(pool, besides: ["name", "template"])
-                + names(pool.template, besides: ["image", "imageIdentity", "uid", "allowedUIDs"])
+                + names(pool.template, besides: ["image", "imageIdentity", "uid", "allowedUIDs", "interpreters"])
                 + names(ProgramSettings()) + 1)
         for settings in [SettingsTable.server, SettingsTable.pool] {
             #expect(Set(settings.map(\.key)).count == settings.count)

@@ -13,5 +13,6 @@
 #include "reset.h"
 #include "supervisor.h"
 #include "terminal.h"
+#include "zygote.h"
 
 #endif

@@ -13,6 +13,9 @@
 // Kills and reaps all other processes of the PID namespace. Only for process 1, otherwise it fails with -EPERM.
 int berth_end_all_others(uint64_t deadline);
 
+// The same for all but the spared ones, which no program can have signalled. `users` are those that programs ran as.
+int berth_end_all_but(const pid_t *spared, int count, const uint32_t *users, int user_count, uint64_t deadline);
+
 // Removes everything from the directory `top` except for the names in `kept` (which ends with NULL), whoever owns it
 // and however deep it is.
 int berth_empty_directory(int top, const char *const *kept, uint64_t deadline);

@@ -181,6 +181,12 @@ class Execution(_Reader):
         return self._watch.member
 
     @property
+    def warm(self) -> bool:
+        """It was forked from an interpreter that had started before: see ``interpreters`` of a pool."""
+        self.id
+        return self._watch.warm
+
+    @property
     def end(self) -> Optional[End]:
         """How it ended; None before all of its output was taken."""
         return self._watch.end

@@ -28,6 +28,7 @@ class Watch:
         #: The execution's id, once its stream has started.
         self.execution: Optional[str] = None
         self.member = ""
+        self.warm = False
         self.end: Optional[End] = None
         self.file: Optional[FileInfo] = None
         #: Nothing follows.
@@ -79,6 +80,7 @@ class Watch:
             return self._output(event.output)
         if kind == "started":
             self.member = event.started.member
+            self.warm = event.started.warm
             self._begin(event.started.execution, event.started.watcher)
         elif kind == "ended":
             self.end = End.of(event.ended)

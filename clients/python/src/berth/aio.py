@@ -618,6 +618,10 @@ class Execution(_Reader):
         await self.id()
         return self._watch.member
 
+    async def warm(self) -> bool:
+        await self.id()
+        return self._watch.warm
+
     @property
     def end(self) -> Optional[End]:
         return self._watch.end
