@@ -28,10 +28,11 @@ help: ## list these commands
 serve: build ## install what is missing, build, and serve; ARGS='--size 4' adds flags of `berth serve`
 	@exec $(SUDO) .build/release/berth serve $(ARGS)
 
-build: ## release build of berth, berth-full and berth-agent, in .build/release
+build: ## release build of berth and its parts, in .build/release
 	@dev/bootstrap
 	@echo "make: building (the linker's warnings about dlopen and mktemp are known and harmless)"
 	@$(SWIFT) build -c release $(STATIC) --product berth-agent
+	@$(SWIFT) build -c release $(STATIC) --product berth-launcher
 	@$(SWIFT) build -c release $(STATIC) --product berth-full
 	@$(SWIFT) build -c release $(STATIC) --product berth
 
@@ -51,6 +52,7 @@ bench: build ## measure everything, with a dockerd of its own; ONLY=unary,fill R
 
 allocations: ## how often operations allocate memory, held to Benchmarks/allocations.txt
 	@$(SWIFT) build -c release $(STATIC) --product berth-agent
+	@$(SWIFT) build -c release $(STATIC) --product berth-launcher
 	@$(SWIFT) build -c release $(STATIC) --product count-allocations
 	@$(SUDO) .build/release/count-allocations Benchmarks/allocations.txt
 
@@ -65,6 +67,7 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 test-clients: ## build and test every client, then replay the scenarios with all; CLIENTS='python go' for some
 	@dev/bootstrap --clients
 	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-launcher
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) clients/test $(CLIENTS)
@@ -72,6 +75,7 @@ test-clients: ## build and test every client, then replay the scenarios with all
 test-integrations: ## test what brings Berth to notebooks, editors and model tools; INTEGRATIONS='jupyter nvim' for some
 	@dev/bootstrap --test --integrations # some of them use a dockerd too
 	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-launcher
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) integrations/test $(INTEGRATIONS)
@@ -86,6 +90,7 @@ test-packaging: ## the alert rules with a real Prometheus, and the Debian packag
 test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machine; CHECKS='podman journal' for some
 	@dev/bootstrap --vm
 	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-launcher
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) Tests/VM/run $(CHECKS)
@@ -115,7 +120,8 @@ install: ## install what `make build` has built to PREFIX (/usr/local), below DE
 	@test -x .build/release/berth || { echo "make: nothing is built yet: run \`make build\` first" >&2; exit 1; }
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/berth"
 	install -s -m 755 .build/release/berth "$(DESTDIR)$(PREFIX)/bin/berth"
-	install -s -m 755 .build/release/berth-full .build/release/berth-agent "$(DESTDIR)$(PREFIX)/libexec/berth/"
+	install -s -m 755 .build/release/berth-full .build/release/berth-agent \
+		.build/release/berth-launcher "$(DESTDIR)$(PREFIX)/libexec/berth/"
 
 deb: build ## a Debian package of what `make build` builds, in .build
 	@dev/bootstrap --packaging

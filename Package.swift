@@ -63,6 +63,7 @@ let package = Package(
         .executable(name: "berth", targets: ["BerthFront"]),
         .executable(name: "berth-full", targets: ["BerthCommand"]),
         .executable(name: "berth-agent", targets: ["berth-agent"]),
+        .executable(name: "berth-launcher", targets: ["berth-launcher"]),
         .library(name: "Berth", targets: ["Berth"]),
     ],
     dependencies: [
@@ -119,9 +120,26 @@ let package = Package(
             name: "Docker",
             dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "FileTree", "CHost", log],
             swiftSettings: strict),
+        // What the runtimes without a daemon share: cgroups, images, root filesystems
+        .target(
+            name: "Embedded",
+            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CHost", log],
+            swiftSettings: strict),
         .target(
             name: "Runc",
-            dependencies: ["Pool", "Hardening", "GatedLog", "Housekeeping", "DockerConfig", "CHost", log],
+            dependencies: ["Pool", "Hardening", "Embedded", "Housekeeping", "DockerConfig", "CHost", log],
+            swiftSettings: strict),
+        // Members of our own making: the launcher, what the server says to it, and the server's side
+        .target(name: "CLauncher", cSettings: strictC),
+        .executableTarget(
+            name: "berth-launcher", dependencies: ["CLauncher"], cSettings: strictC,
+            // Without Swift's start-up code, which would bring its whole runtime: 0.8 MB instead of 10.
+            linkerSettings: staticLinking + [.unsafeFlags(["-nostartfiles"])]),
+        .target(
+            name: "Native",
+            dependencies: [
+                "Pool", "Hardening", "Embedded", "Housekeeping", "DockerConfig", "CHost", "CLauncher", log,
+            ],
             swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
@@ -188,7 +206,7 @@ let package = Package(
             dependencies: [
                 "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest", "ModelTools",
                 "Monitoring", "Pool", "Hardening", "AgentLink", "CurlHTTP",
-                "DockerConfig", "Docker", "Runc", "Housekeeping", "FileTree",
+                "DockerConfig", "Docker", "Embedded", "Native", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -234,7 +252,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "RuncTests",
-            dependencies: ["Runc", "Housekeeping", "CHost", "CLinux", "Hardening", "Pool", "TestSupport", log],
+            dependencies: [
+                "Runc", "Native", "Embedded", "Housekeeping", "CHost", "CLinux", "Hardening", "Pool", "TestSupport", log,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
@@ -269,7 +289,7 @@ let package = Package(
         .testTarget(
             name: "Integration",
             dependencies: [
-                "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "Docker", "Runc",
+                "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "Docker", "Native", "Runc",
                 "Housekeeping",
                 "TestSupport", log,
             ] + nio,

@@ -3,6 +3,8 @@
 import ArgumentParser
 import Console
 import Docker
+import Embedded
+import Native
 import Pool
 import Runc
 
@@ -24,15 +26,16 @@ struct Doctor: AsyncParsableCommand {
 
     mutating func run() async throws {
         let hasAgent = checkAgent()
+        let hasNative = checkNative()
         let hasRunc = checkRunc()
         let hasDocker = await checkDocker()
         let memory = HostMemory.available().map { "\($0 >> 20) MiB available" } ?? "unknown"
         print("host\n  ok       memory: \(memory)\n")
-        guard hasAgent, hasRunc || hasDocker else {
+        guard hasAgent, hasNative || hasRunc || hasDocker else {
             print("berth serve can't run here yet")
             throw ExitCode(1)
         }
-        print("berth serve can run here, on \(hasDocker ? "Docker" : "runc")")
+        print("berth serve can run here, on \(hasDocker ? "Docker" : hasNative ? "native" : "runc")")
     }
 
     private func checkAgent() -> Bool {
@@ -50,18 +53,33 @@ struct Doctor: AsyncParsableCommand {
     }
 
     private func checkRunc() -> Bool {
-        print("runc, the embedded runtime")
+        print("runc")
         defer { print() }
         let probe = RuncProbe()
         if let path = probe.runtimePath { print("  ok       \(path)") }
-        print("  ok       members' cgroups: \(probe.location.path), \(probe.location.reason)")
-        for problem in probe.problems { tell(problem.isFatal ? "missing" : "lacks", problem.message, problem.remedy) }
-        guard probe.isUsable else { return false }
-        if let obstacle = probe.obstacle {
-            tell("missing", obstacle, nil)
-            return false
-        }
-        return true
+        return tell(probe.location, probe.problems, probe.isUsable, probe.obstacle)
+    }
+
+    private func checkNative() -> Bool {
+        print("native, the embedded runtime")
+        defer { print() }
+        let launcher = LauncherBinary.find(agent: try? AgentBinary.find(agent))
+        let probe = NativeProbe(launcherPath: launcher)
+        if let launcher { print("  ok       \(launcher)") }
+        return tell(probe.location, probe.problems, probe.isUsable, probe.obstacle)
+    }
+
+    /// - Returns: whether members can be made.
+    private func tell(
+        _ location: (path: String, reason: String), _ problems: [EmbeddedProbe.Problem], _ isUsable: Bool,
+        _ obstacle: @autoclosure () -> String?
+    ) -> Bool {
+        print("  ok       members' cgroups: \(location.path), \(location.reason)")
+        for problem in problems { tell(problem.isFatal ? "missing" : "lacks", problem.message, problem.remedy) }
+        guard isUsable else { return false }
+        guard let obstacle = obstacle() else { return true }
+        tell("missing", obstacle, nil)
+        return false
     }
 
     private func checkDocker() async -> Bool {

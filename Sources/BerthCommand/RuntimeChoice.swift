@@ -3,8 +3,10 @@
 import Configuration
 import Docker
 import DockerConfig
+import Embedded
 import Housekeeping
 import Logging
+import Native
 import Pool
 import Runc
 
@@ -37,8 +39,10 @@ struct RuntimeChoice {
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
         switch settings.configuration.runtime {
+        case .native:
+            return try await native(settings, agent, directory)
         case .runc:
-            return try await runc(settings, agent: agent, directory: directory)
+            return try await runc(settings, agent, directory)
         case .docker:
             return try await docker(settings, agent: agent, directory: directory)
         case .auto:
@@ -46,13 +50,14 @@ struct RuntimeChoice {
         }
     }
 
-    /// Chooses Docker if it answers and has the image or can pull it, otherwise runc, and logs why.
+    /// Chooses Docker if it answers and has the image or can pull it, else native if the kernel allows it, else runc, and
+    /// logs why.
     private static func auto(
         _ settings: ServerSettings, agent: String, directory: StateDirectory
     ) async throws -> RuntimeChoice {
-        let against: RuntimeError
+        var against: [RuntimeError] = []
         if let image = settings.configuration.pools.lazy.compactMap(\.image).first(where: PoolSettings.isHostFiles) {
-            against = RuntimeError(.failed, "the image \(image) means the host's own files, which only runc can use")
+            against.append(RuntimeError(.failed, hostFiles(image).message))
         } else {
             do {
                 let choice = try await docker(settings, agent: agent, directory: directory)
@@ -61,20 +66,27 @@ struct RuntimeChoice {
                     metadata: ["runtime.reason": "it answers and has the image \(images(settings, choice))"])
                 return choice
             } catch let error as RuntimeError {
-                against = error
+                against.append(error)
             }
         }
-        do {
-            let choice = try await runc(settings, agent: agent, directory: directory)
-            settings.logger.notice(
-                "using the embedded runtime, runc",
-                metadata: ["runtime.reason": "\(against.message)", "pool.image": "\(images(settings, choice))"])
-            return choice
-        } catch let error as RuntimeError {
-            throw Failure(
-                "neither Docker nor runc can be used: \(against.message); \(error.message); see: berth doctor",
-                code: against.cause == .invalidConfiguration && error.cause == .invalidConfiguration ? 2 : 1)
+        for (name, make) in [("native", native), ("runc", runc)] {
+            do {
+                let choice = try await make(settings, agent, directory)
+                settings.logger.notice(
+                    "using the embedded runtime, \(name)",
+                    metadata: [
+                        "runtime.reason": "\(against.map(\.message).joined(separator: "; "))",
+                        "pool.image": "\(images(settings, choice))",
+                    ])
+                return choice
+            } catch let error as RuntimeError {
+                against.append(error)
+            }
         }
+        throw Failure(
+            "no runtime can be used, neither Docker nor native nor runc: "
+                + "\(against.map(\.message).joined(separator: "; ")); see: berth doctor",
+            code: against.allSatisfy { $0.cause == .invalidConfiguration } ? 2 : 1)
     }
 
     private static func docker(
@@ -104,15 +116,35 @@ struct RuntimeChoice {
 
     private static func hostFiles(_ image: String) -> RuntimeError {
         RuntimeError(
-            .invalidConfiguration, "the image \(image) means the host's own files, which only runc can use")
+            .invalidConfiguration, "the image \(image) means the host's own files, which Docker can't use")
     }
 
     private static func runc(
-        _ settings: ServerSettings, agent: String, directory: StateDirectory
+        _ settings: ServerSettings, _ agent: String, _ directory: StateDirectory
     ) async throws -> RuntimeChoice {
-        let runtime = try RuncRuntime(
-            runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
-            logins: EngineSearch.config, logger: settings.logger)
+        try await embedded(
+            try RuncRuntime(
+                runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
+                logins: EngineSearch.config, logger: settings.logger), settings)
+    }
+
+    private static func native(
+        _ settings: ServerSettings, _ agent: String, _ directory: StateDirectory
+    ) async throws -> RuntimeChoice {
+        guard let launcher = LauncherBinary.find(agent: agent) else {
+            throw RuntimeError(
+                .runtimeUnreachable,
+                "berth-launcher, which makes the containers of the runtime native, is not beside \(agent)")
+        }
+        return try await embedded(
+            try NativeRuntime(
+                launcherPath: launcher, instance: settings.instanceName, agentPath: agent,
+                stateDirectory: directory.path, logins: EngineSearch.config, logger: settings.logger), settings)
+    }
+
+    private static func embedded(
+        _ runtime: some EmbeddedRuntime, _ settings: ServerSettings
+    ) async throws -> RuntimeChoice {
         var choice = RuntimeChoice(
             runtime: runtime, image: "host", containers: runtime.containers, prepare: { try await runtime.prepare($0) })
         choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }

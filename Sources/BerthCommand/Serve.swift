@@ -15,7 +15,7 @@ struct Serve: AsyncParsableCommand {
             every container is removed. A second signal ends the programs at once. SIGHUP reloads the configuration \
             file, without dropping leases.
 
-              berth serve                                    on Docker if possible, else runc
+              berth serve                                    on Docker if possible, else native
               berth serve --runtime runc --image host        offline: the host's own /usr
               berth serve --image python:3.12-slim --size 4  pulled if missing
               berth serve --config berth.yaml                every setting, see berth config

@@ -138,7 +138,12 @@ struct Server {
     /// (docs/benchmarks.md).
     private func tellOfReuse(_ choice: RuntimeChoice) {
         let pools = settings.configuration.pools.map(\.pool)
-        let rate = choice.runtime.kind == "docker" ? (new: "6", again: "80") : (new: "25", again: "750")
+        let rate =
+            switch choice.runtime.kind {
+            case "docker": (new: "6", again: "80")
+            case "native": (new: "150", again: "750")
+            default: (new: "25", again: "750")
+            }
         for reuse in [PoolConfiguration.Reuse.never, .reset] {
             let names = pools.filter { $0.reuse == reuse }.map(\.name)
             guard !names.isEmpty else { continue }

@@ -55,7 +55,9 @@ extension ConfigurationReader {
         }
         guard let host = configuration.dockerHost else { return }
         if let problem = checks.dockerHostProblem(host) { mistake("docker_host", problem) }
-        if configuration.runtime == .runc { warning("docker_host", "it has no effect: the runtime is runc") }
+        if configuration.runtime == .runc || configuration.runtime == .native {
+            warning("docker_host", "it has no effect: the runtime is \(configuration.runtime.rawValue)")
+        }
     }
 
     private mutating func checkPool(_ settings: PoolSettings) {
@@ -76,7 +78,7 @@ extension ConfigurationReader {
             checkOrder(path + "memory", pool.template.memoryBytes, "memory_budget", budget) { Notation.text(bytes: $0) }
         }
         if let image = settings.image, PoolSettings.isHostFiles(image), configuration.runtime == .docker {
-            mistake(path + "image", "\(quoted(image)) means the host's own files, which only runc can use")
+            mistake(path + "image", "\(quoted(image)) means the host's own files, which Docker can't use")
         }
         for language in settings.programs.interpreters.keys.sorted() {
             if let problem = settings.programs.problem(of: language) { mistake(path + "interpreters", problem) }

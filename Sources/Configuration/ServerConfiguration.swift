@@ -7,6 +7,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     package enum Runtime: String, Sendable, CaseIterable {
         case auto
         case docker
+        case native
         case runc
     }
 
@@ -121,6 +122,6 @@ package struct PoolSettings: Sendable, Equatable {
     /// The home directory of programs: /workspace if it is writable, otherwise the first of the writable directories.
     package var home: String { pool.template.home }
 
-    /// Whether an image stands for the host's own files, which only runc supports.
+    /// Whether an image stands for the host's own files, which Docker does not support.
     package static func isHostFiles(_ image: String) -> Bool { image == "host" || image.hasPrefix("/") }
 }

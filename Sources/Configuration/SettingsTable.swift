@@ -36,7 +36,7 @@ package enum SettingsTable {
             "Group of a unix socket; auto is the server's own", needsRestart: true)
         table.add(
             "runtime", \.runtime, .word,
-            "Container runtime; auto takes Docker if it runs and has or can pull the images, else runc",
+            "Container runtime; auto takes Docker if it runs and has or can pull the images, else native, else runc",
             needsRestart: true)
         table.add(
             "docker_host", \.dockerHost,
@@ -166,7 +166,8 @@ package enum SettingsTable {
         var table = SettingTable(standard: PoolSettings())
         table.add(
             "image", \.image, ValueKind<String>.string("a reference, host, or a directory").or("auto"),
-            "Image; host is the host's own /usr, read-only (runc); auto is python:3.9-slim, and host on runc")
+            "Image; host is the host's own /usr, read-only (not with Docker); auto is python:3.9-slim with Docker, else host"
+        )
         table.add(
             "pull", \.pool.template.pull, .word,
             "When to pull the image: if it is missing, always (at start and at SIGHUP), or never")

@@ -17,12 +17,12 @@ package final class Janitor: Sendable {
 
     /// Containers that no daemon manages, so that the janitor has to remove them itself.
     package struct Containers: Sendable {
-        /// Path of the runc that removes the containers whose state is in `<state>/runc`.
-        package var runcPath: String
+        /// Path of the runc that removes the containers whose state is in `<state>/runc`; nil if there are none.
+        package var runcPath: String?
         /// The cgroup that holds only these containers, relative to the mount of cgroup v2 or to each mount of v1.
         package var cgroup: String
 
-        package init(runcPath: String, cgroup: String) {
+        package init(runcPath: String?, cgroup: String) {
             precondition(!cgroup.isEmpty, "an empty name would stand for all cgroups of the host")
             self.runcPath = runcPath
             self.cgroup = cgroup

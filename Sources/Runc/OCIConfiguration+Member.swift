@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Embedded
 internal import Hardening
 internal import Pool
 
@@ -22,7 +23,7 @@ extension OCIConfiguration {
         self.root = Root(path: rootPath)
         hostname = member.description
 
-        var mounts = Self.systemMounts
+        var mounts = MemberMount.system
         mounts += root.mounts
         mounts += root.overlays.map { .overlay([$0.source, empty], at: $0.destination) }
         if !root.isOverlaid {
@@ -30,7 +31,7 @@ extension OCIConfiguration {
         }
         mounts.append(.readOnly(agentPath, at: "/.berth/agent"))
         for place in hardening.places {
-            mounts.append(Mount(destination: place.path, type: "tmpfs", source: "tmpfs", options: place.options))
+            mounts.append(MemberMount(destination: place.path, type: "tmpfs", source: "tmpfs", options: place.options))
         }
         self.mounts = mounts
 
@@ -50,27 +51,4 @@ extension OCIConfiguration {
             maskedPaths: HardeningProfile.maskedPaths + root.maskedPaths, readonlyPaths: HardeningProfile.readonlyPaths,
             seccomp: hardening.seccomp)
     }
-
-    private static let systemMounts = [
-        Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),
-        Mount(
-            destination: "/dev", type: "tmpfs", source: "tmpfs",
-            options: ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]),
-        Mount(
-            destination: "/dev/pts", type: "devpts", source: "devpts",
-            options: [
-                "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5",
-                "max=\(HardeningProfile.maxTerminals)",
-            ]),
-        Mount(
-            destination: "/dev/shm", type: "tmpfs", source: "shm",
-            options: ["nosuid", "noexec", "nodev", "mode=1777", "size=\(HardeningProfile.sharedMemoryBytes)"]),
-        Mount(
-            destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"]),
-        Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"]),
-        // The container's own cgroup and nothing above it: the agent reads its memory events there.
-        Mount(
-            destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup",
-            options: ["nosuid", "noexec", "nodev", "relatime", "ro"]),
-    ]
 }

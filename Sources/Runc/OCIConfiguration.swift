@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Embedded
 internal import Hardening
 
 /// The part of the OCI runtime specification's config.json that Berth sets.
@@ -35,25 +36,6 @@ struct OCIConfiguration: Encodable {
     struct Root: Encodable {
         var path: String
         var readonly = true
-    }
-
-    struct Mount: Encodable, Sendable {
-        var destination: String
-        var type: String
-        var source: String
-        var options: [String]
-
-        /// A file or directory of the host: read-only, its setuid bits and devices without effect.
-        static func readOnly(_ source: String, at destination: String) -> Mount {
-            Mount(destination: destination, type: "bind", source: source, options: ["bind", "ro", "nosuid", "nodev"])
-        }
-
-        /// A directory of the host, seen through an overlay.
-        static func overlay(_ layers: [String], at destination: String) -> Mount {
-            Mount(
-                destination: destination, type: "overlay", source: "overlay",
-                options: ["ro", "nosuid", "nodev", Overlay.options(layers)])
-        }
     }
 
     struct DeviceRule: Encodable {
@@ -99,6 +81,6 @@ struct OCIConfiguration: Encodable {
     var process: Process
     var root: Root
     var hostname: String
-    var mounts: [Mount]
+    var mounts: [MemberMount]
     var linux: Linux
 }

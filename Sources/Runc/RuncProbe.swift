@@ -1,37 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
+package import Embedded
 internal import Housekeeping
-internal import Pool
 
-/// Checks what this machine has, and what it lacks, for the embedded runtime.
+/// Checks what this machine has, and what it lacks, for runc.
 package struct RuncProbe: Sendable {
-    /// A missing part.
-    package struct Problem: Sendable, Equatable {
-        /// One line: what is missing.
-        package var message: String
-        /// The command that installs or enables it; nil if there is none.
-        package var remedy: String?
-        /// Whether no member can be created without it.
-        package var isFatal: Bool
-    }
+    package typealias Problem = EmbeddedProbe.Problem
 
     /// The OCI runtime found: runc, or crun where the host's cgroups let it run.
     package var runtimePath: String?
     package var problems: [Problem] = []
-    /// Where members' cgroups would be, and what that means for the limits of the server's unit.
-    package let location: (path: String, reason: String)
-    private let cgroups: Cgroups
+    private let host: EmbeddedProbe
 
     package var isUsable: Bool { runtimePath != nil && !problems.contains(where: \.isFatal) }
+    /// Where members' cgroups would be, and what that means for the limits of the server's unit.
+    package var location: (path: String, reason: String) { host.location }
+    /// One line about what every member needs and a unit, a container or the kernel forbids; nil if nothing is.
+    package var obstacle: String? { host.obstacle }
 
     /// Checks the machine. It starts no program, and takes well under a millisecond.
     ///
     /// - Parameter runcPath: the only runtime to consider; nil for whatever is installed.
     package init(runcPath: String? = nil) {
-        let cgroups = Cgroups(instance: "7411", stateDirectory: "/run/berth/7411")
-        self.cgroups = cgroups
-        location = cgroups.location
+        host = EmbeddedProbe()
         if let runcPath {
             runtimePath = Subprocess.find(runcPath)
             if runtimePath == nil {
@@ -39,41 +30,12 @@ package struct RuncProbe: Sendable {
             }
         } else {
             // crun refuses hybrid and v1 hierarchies on many hosts.
-            runtimePath = Subprocess.find("runc") ?? (cgroups.isUnified ? Subprocess.find("crun") : nil)
+            runtimePath = Subprocess.find("runc") ?? (host.cgroups.isUnified ? Subprocess.find("crun") : nil)
             if runtimePath == nil {
                 problems.append(
                     Problem(message: "runc is not installed", remedy: "apt-get install runc", isFatal: true))
             }
         }
-        if geteuid() != 0 {
-            problems.append(
-                Problem(message: "the embedded runtime needs root", remedy: "sudo berth serve", isFatal: true))
-        }
-        let missing = cgroups.missingControllers
-        if !missing.isEmpty {
-            problems.append(
-                Problem(
-                    message: "no cgroup controller for \(missing.joined(separator: ", ")) under /sys/fs/cgroup",
-                    isFatal: true))
-        }
-        let tools = ["skopeo", "umoci"].filter { Subprocess.find($0) == nil }
-        if !tools.isEmpty {
-            problems.append(
-                Problem(
-                    message: "images can't be pulled, the host's own programs alone can be used: "
-                        + "\(tools.joined(separator: " and ")) not installed",
-                    remedy: "apt-get install \(tools.joined(separator: " "))", isFatal: false))
-        }
-    }
-
-    /// One line about what every member needs and a unit, a container or the kernel forbids; nil if nothing is. It leaves
-    /// nothing behind: it tries in a child process in new namespaces, which ends at once.
-    package var obstacle: String? {
-        do throws(RuntimeError) {
-            try StartProbe(cgroups: cgroups).look()
-            return nil
-        } catch {
-            return error.message
-        }
+        problems += host.problems
     }
 }

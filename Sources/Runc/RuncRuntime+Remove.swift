@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CHost
-internal import GatedLog
+internal import Embedded
 internal import Glibc
 internal import Housekeeping
-internal import Logging
 internal import Pool
-internal import Synchronization
 
 extension RuncRuntime {
     func destroy(_ member: MemberID, _ cancellation: Cancellation) throws(RuntimeError) {
@@ -32,15 +30,7 @@ extension RuncRuntime {
         try Files.removeTree(bundle)
         reap(initPID)
 
-        if let diagnostic = diagnostics.withLock({ $0.removeValue(forKey: member) }) {
-            let said = Subprocess.tail(of: diagnostic)
-            close(diagnostic)
-            if !said.isEmpty {
-                gate.log(
-                    .info, "a container's agent wrote to its standard error", burst: 10,
-                    metadata: ["member.id": "\(member)", "agent.stderr": "\(said)"])
-            }
-        }
+        ground.diagnostics.report(member)
     }
 
     /// The container's first process is an orphan as soon as runc has ended, and the host's init reaps it. If this server is

@@ -1,45 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import DockerConfig
-internal import GatedLog
+package import Embedded
 internal import Glibc
-internal import Hardening
 package import Housekeeping
 package import Logging
 package import Pool
-internal import Synchronization
 
 /// Containers without a daemon: each member is created by one short run of runc (or crun), and the agent's standard input and
 /// output are its stream.
-package final class RuncRuntime: ContainerRuntime {
+package final class RuncRuntime: EmbeddedRuntime {
     package let kind = "runc"
+    package let ground: EmbeddedGround
     let executable: String
-    let agentPath: String
-    let stateDirectory: String
-    let cgroups: Cgroups
-    let images: ImageStore
-    let logger: Logger
-    /// Limits log lines that programs can cause, in any number of containers.
-    let gate: LogGate
-    /// Root filesystems created so far, by what they are made from; and the standard error of members' agents.
-    let roots = Mutex<[RootKey: RootFilesystem]>([:])
-    let diagnostics = Mutex<[MemberID: Int32]>([:])
-    /// Queries to registries whether a tag has moved.
-    let comparisons = Mutex<[String: Task<Void, Never>]>([:])
 
-    struct RootKey: Hashable {
-        var image: String
-        var identity: String?
-        var network: String
-        var tmpfsPaths: [String]
-    }
-
-    /// User ids that exist here.
-    let users = UserSpace(map: String(decoding: Files.read("/proc/self/uid_map") ?? [], as: UTF8.self))
-    /// Whether members see files through overlays.
-    let isOverlaid: Bool
-    /// An empty directory.
-    let empty: String
+    var stateDirectory: String { ground.stateDirectory }
 
     /// - Parameters:
     ///   - runcPath: runc or crun; nil looks in PATH and the system's directories.
@@ -63,41 +38,20 @@ package final class RuncRuntime: ContainerRuntime {
         guard let executable = probe.runtimePath else {
             throw RuntimeError(.runtimeUnreachable, "runc is not installed: apt-get install runc")
         }
-        guard agentPath.hasPrefix("/"), access(agentPath, X_OK) == 0 else {
-            throw RuntimeError(.invalidConfiguration, "the agent \(agentPath) is not an executable file")
-        }
         self.executable = executable
-        self.agentPath = agentPath
-        self.stateDirectory = stateDirectory
-        self.logger = logger
-        gate = LogGate(logger)
-        let cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
-        self.cgroups = cgroups
-        images = ImageStore(directory: imageDirectory, logins: logins, logger: logger)
-        for name in ["members", "runc", "roots"] {
+        for name in ["members", "runc"] {
             try Files.makeDirectory("\(stateDirectory)/\(name)", mode: 0o700)
         }
-        let scratch = "\(stateDirectory)/roots/.shared"
-        try Files.makeDirectory(scratch, mode: 0o700)
-        try Files.makeDirectory("\(scratch)/empty")
-        empty = "\(scratch)/empty"
-        // Before anything is mounted here: a unit may forbid that under penalty of death, which the probe's child takes.
-        do throws(RuntimeError) {
-            try StartProbe(cgroups: cgroups).run(directory: "\(stateDirectory)/roots")
-        } catch {
-            cgroups.removeParent()
-            throw error
+        ground = try EmbeddedGround(
+            kind: "runc", instance: instance, agentPath: agentPath, stateDirectory: stateDirectory,
+            imageDirectory: imageDirectory, logins: logins, usesOverlays: usesOverlays, logger: logger)
+    }
+
+    @discardableResult
+    package func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
+        try await blocking { cancellation throws(RuntimeError) in
+            try self.ground.prepare(template, cancellation)
         }
-        isOverlaid = usesOverlays && Overlay.works(over: "/usr", scratch: scratch)
-        if !isOverlaid {
-            logger.warning(
-                "no overlays on this host: programs can't use inotify, and their locks of the image's files reach others"
-            )
-        }
-        let location = cgroups.location
-        logger.info(
-            "the members' cgroups",
-            metadata: ["cgroup.path": "\(location.path)", "cgroup.reason": "\(location.reason)"])
     }
 
     package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
@@ -122,27 +76,9 @@ package final class RuncRuntime: ContainerRuntime {
         }
     }
 
-    package func shutdown() async {
-        for comparison in comparisons.withLock({ Array($0.values) }) { comparison.cancel() }
-        let left = diagnostics.withLock { files in
-            defer { files = [:] }
-            return files
-        }
-        for descriptor in left.values { close(descriptor) }
-        cgroups.removeParent()
-    }
+    package func shutdown() async { ground.shutdown() }
 
-    /// Bytes that the limits of this server's unit or container leave for members; nil if there are none.
-    package func memoryLeft() -> Int64? { cgroups.memoryLeft() }
-
-    /// What the janitor must remove if this server dies.
     package var containers: Janitor.Containers { .init(runcPath: executable, cgroup: cgroups.parent) }
 
     func bundle(_ member: MemberID) -> String { "\(stateDirectory)/members/\(member)" }
-
-    deinit {
-        diagnostics.withLock { files in
-            for descriptor in files.values { close(descriptor) }
-        }
-    }
 }

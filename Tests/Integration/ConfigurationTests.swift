@@ -99,7 +99,7 @@ struct ConfigurationTests {
                 #expect(python.out == "42\n", "\(python.err)")
 
                 for (image, words) in [
-                    ("no/such:image", "no/such:image"), ("host", "which only runc can use"),
+                    ("no/such:image", "no/such:image"), ("host", "which Docker can't use"),
                 ] {
                     try (text + "  other: {image: '\(image)'}\n").write(toFile: path, atomically: true, encoding: .utf8)
                     let refusals = server.program.err.components(separatedBy: "the old one stays").count

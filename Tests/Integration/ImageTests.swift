@@ -15,7 +15,7 @@ struct ImageTests {
         try "pools: {p: {image: '\(image)', pull: \(pull), size: 1}}\n"
             .write(toFile: path, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let choice = runtime == .runc ? ["--runtime", "runc"] : try runtime.arguments()
+        let choice = runtime == .docker ? try runtime.arguments() : ["--runtime", runtime.rawValue]
         try await ServerProcess.with(runtime, ["--config", path], choice: choice, body)
     }
 
@@ -24,7 +24,7 @@ struct ImageTests {
         switch runtime {
         case .docker:
             _ = try await Program(try tool("docker"), ["-H", try Runtime.docker(), "rmi", "-f"] + images).end()
-        case .runc:
+        case .native, .runc:
             let cache = "/var/cache/berth/images"
             let prefix = registry.address.replacing(":", with: "_3a")
             for name in try FileManager.default.contentsOfDirectory(atPath: cache) where name.hasPrefix(prefix) {
@@ -81,7 +81,7 @@ struct ImageTests {
     func movedWithoutFile(_ runtime: Runtime) async throws {
         try await LoopbackRegistry.with { registry in
             let image = try registry.push("team/flags:1", version: "one")
-            let choice = runtime == .runc ? ["--runtime", "runc"] : try runtime.arguments()
+            let choice = runtime == .docker ? try runtime.arguments() : ["--runtime", runtime.rawValue]
             let flags = ["--image", image, "--pull", "always", "--size", "1"]
             try await ServerProcess.with(runtime, flags, choice: choice) { server in
                 #expect(try await version(server) == "one")
@@ -111,7 +111,7 @@ struct ImageTests {
     @Test("pull: never and no image: the server says so and ends with 1", arguments: Runtime.allCases)
     func never(_ runtime: Runtime) async throws {
         let image = "127.0.0.1:1/nobody/has:this"
-        let choice = runtime == .runc ? ["--runtime", "runc"] : try runtime.arguments()
+        let choice = runtime == .docker ? try runtime.arguments() : ["--runtime", runtime.rawValue]
         let result = try await berth(
             ["serve", "--listen", "127.0.0.1:0", "--image", image, "--pull", "never"] + choice)
         #expect(result.status == 1 && result.err.contains("pull: never"), "\(result)")

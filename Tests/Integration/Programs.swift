@@ -192,14 +192,22 @@ final class ServerProcess: Sendable {
 
 /// The runtime of a server under test.
 enum Runtime: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case native
     case runc
     case docker
+
+    /// All of them, or those that BERTH_TEST_RUNTIMES names, while one is being worked on.
+    static let allCases: [Runtime] = {
+        let all: [Runtime] = [.native, .runc, .docker]
+        guard let names = ProcessInfo.processInfo.environment["BERTH_TEST_RUNTIMES"] else { return all }
+        return all.filter { names.split(separator: " ").contains($0.rawValue[...]) }
+    }()
 
     var testDescription: String { rawValue }
 
     func arguments() throws -> [String] {
         switch self {
-        case .runc: ["--runtime", "runc", "--image", "host"]
+        case .native, .runc: ["--runtime", rawValue, "--image", "host"]
         case .docker: ["--runtime", "docker", "--docker-host", try Self.docker()]
         }
     }

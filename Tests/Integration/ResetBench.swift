@@ -9,6 +9,7 @@ import Housekeeping
 import Logging
 import NIOCore
 import NIOPosix
+import Native
 import Pool
 import Runc
 import Synchronization
@@ -30,12 +31,18 @@ final class ResetBench: Sendable {
         defer { try? FileManager.default.removeItem(atPath: base) }
         let agent = try BuildProducts.program("berth-agent")
         let logger = Logger(label: "test")
-        var template = MemberTemplate(image: on == .runc ? "host" : "python:3.9-slim")
+        var template = MemberTemplate(image: on == .docker ? "python:3.9-slim" : "host")
         change(&template)
         // Holds the state directory's lock as long as the runtime lives.
         var lock: StateDirectory?
         let runtime: any ContainerRuntime
         switch on {
+        case .native:
+            let state = try StateDirectory(base: base, instance: instance)
+            lock = state
+            runtime = try NativeRuntime(
+                launcherPath: try BuildProducts.program("berth-launcher"), instance: instance, agentPath: agent,
+                stateDirectory: state.path, logger: logger)
         case .runc:
             let state = try StateDirectory(base: base, instance: instance)
             lock = state

@@ -53,17 +53,17 @@ struct RuntimeChoiceTests {
         let engine = try await StubEngine.start(socketPath: socket)
         do {
             let environment = fault.environment(engine)
-            try await ServerProcess.with(.runc, ["--size", "1"], choice: [], environment: environment) { server in
+            try await ServerProcess.with(.native, ["--size", "1"], choice: [], environment: environment) { server in
                 let hello = try await server.run(["--wait", "60s", "--", "echo", "hello"])
                 #expect(hello.out == "hello\n", "\(hello)")
                 let lines = server.program.err.split(separator: "\n").filter {
-                    $0.contains("using the embedded runtime, runc")
+                    $0.contains("using the embedded runtime, native")
                 }
                 #expect(lines.count == 1 && lines[0].contains(fault.words.replacing("\"", with: "\\\"")), "\(lines)")
             }
             let doctor = try await berth(["doctor"], environment: environment)
             #expect(doctor.status == 0 && doctor.out.contains(fault.words), "\(doctor)")
-            #expect(doctor.out.contains("berth serve can run here, on runc"))
+            #expect(doctor.out.contains("berth serve can run here, on native"))
         } catch {
             await engine.stop()
             throw error

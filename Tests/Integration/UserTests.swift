@@ -98,7 +98,7 @@ struct UserTests {
 
     @Test("callers' uid is one that the pool allows, or refused", arguments: Runtime.allCases)
     func allowed(_ runtime: Runtime) async throws {
-        let image = runtime == .runc ? "host" : "python:3.9-slim"
+        let image = runtime == .docker ? "python:3.9-slim" : "host"
         let text =
             "pools: {strict: {image: \(image), size: 1}, open: {image: \(image), size: 1, allowed_uids: [33, 1234]}}"
         try await withFile(text) { path in
@@ -206,7 +206,7 @@ struct UserTests {
         "where /workspace is no place to write to, programs start in another and are at home there",
         arguments: Runtime.allCases)
     func otherPlaces(_ runtime: Runtime) async throws {
-        let image = runtime == .runc ? "host" : "python:3.9-slim"
+        let image = runtime == .docker ? "python:3.9-slim" : "host"
         try await withFile("pools: {p: {image: \(image), size: 1, tmpfs_paths: [/tmp, /data]}}") { path in
             try await ServerProcess.with(runtime, ["--config", path]) { server in
                 let result = try await server.run(["--shell", "pwd; echo $HOME; touch x /data/y && ls /data"])
@@ -236,7 +236,7 @@ struct UserTests {
         }
         try await withFile("pools: {p: {image: \"\(image)\", size: 1, reuse: reset}}") { path in
             // The flag of all tests on runc counts before the file; the last one before the first.
-            let flags = ["--config", path] + (runtime == .runc ? ["--image", image] : [])
+            let flags = ["--config", path] + (runtime == .docker ? [] : ["--image", image])
             try await ServerProcess.with(runtime, flags) { server in
                 let line =
                     "for p in /tmp /workspace /var/tmp; do stat -c '%a %u' $p; : > $p/x && echo written; done; id -u; id -un"

@@ -6,14 +6,15 @@ import Pool
 import Testing
 import TestSupport
 
+@testable import Embedded
 @testable import Runc
 
-@Suite("berth-agent as PID 1 on runc")
+@Suite("berth-agent as PID 1 without a daemon")
 struct AgentTests {
-    @Test("the agent answers its first ping over the member's stream, and ends with it")
-    func ping() async throws {
+    @Test("the agent answers its first ping over the member's stream, and ends with it", arguments: Bench.Kind.allCases)
+    func ping(_ kind: Bench.Kind) async throws {
         let agent = try BuildProducts.program("berth-agent")
-        try await Bench.with("agent", agent: agent) { bench in
+        try await Bench.with("agent", kind, agent: agent) { bench in
             let start = ContinuousClock.now
             let member = MemberID("one")
             let (input, output) = try await bench.runtime.create(member, MemberTemplate(image: "host")).take()

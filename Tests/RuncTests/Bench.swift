@@ -4,32 +4,53 @@ import Glibc
 import Logging
 import Pool
 import Testing
+import TestSupport
 
+@testable import Embedded
 @testable import Housekeeping
+@testable import Native
 @testable import Runc
 
 /// A runtime with its own state directory, and a shell in place of the agent, which runs each line that it reads, so
 /// that tests see the container as process 1 sees it. If something is missing on this machine, the test fails and names
 /// it.
 final class Bench: Sendable {
+    /// The runtimes without a daemon.
+    enum Kind: String, CaseIterable, Sendable, CustomTestStringConvertible {
+        case native
+        case runc
+
+        var testDescription: String { rawValue }
+    }
+
     let instance: String
     let base: String
     let state: StateDirectory
-    let runtime: RuncRuntime
+    let runtime: any EmbeddedRuntime
 
     init(
-        _ instance: String, base: String? = nil, agent: String? = nil, usesOverlays: Bool = true,
+        _ name: String, _ kind: Kind = .runc, base: String? = nil, agent: String? = nil, usesOverlays: Bool = true,
         logger: Logger = Logger(label: "test")
     ) throws {
         signal(SIGPIPE, SIG_IGN)
+        let instance = kind == .runc ? name : "\(name)-\(kind)"
         self.instance = instance
         let root = base ?? "/tmp/berth-runc-tests-\(instance)-\(getpid())"
         self.base = root
         if base == nil { try Files.makeDirectory(root) }
         state = try StateDirectory(base: root, instance: instance)
-        runtime = try RuncRuntime(
-            runcPath: nil, instance: instance, agentPath: try agent ?? Self.agent(root), stateDirectory: state.path,
-            imageDirectory: "\(root)/images", usesOverlays: usesOverlays, logger: logger)
+        let agent = try agent ?? Self.agent(root)
+        switch kind {
+        case .runc:
+            runtime = try RuncRuntime(
+                runcPath: nil, instance: instance, agentPath: agent, stateDirectory: state.path,
+                imageDirectory: "\(root)/images", usesOverlays: usesOverlays, logger: logger)
+        case .native:
+            runtime = try NativeRuntime(
+                launcherPath: try BuildProducts.program("berth-launcher"), instance: instance, agentPath: agent,
+                stateDirectory: state.path, imageDirectory: "\(root)/images", usesOverlays: usesOverlays,
+                logger: logger)
+        }
     }
 
     static func agent(_ root: String) throws -> String {
@@ -59,10 +80,10 @@ final class Bench: Sendable {
     }
 
     static func with(
-        _ instance: String, agent: String? = nil, usesOverlays: Bool = true, logger: Logger = Logger(label: "test"),
-        _ body: (Bench) async throws -> Void
+        _ instance: String, _ kind: Kind = .runc, agent: String? = nil, usesOverlays: Bool = true,
+        logger: Logger = Logger(label: "test"), _ body: (Bench) async throws -> Void
     ) async throws {
-        let bench = try Bench(instance, agent: agent, usesOverlays: usesOverlays, logger: logger)
+        let bench = try Bench(instance, kind, agent: agent, usesOverlays: usesOverlays, logger: logger)
         do {
             try await body(bench)
         } catch {

@@ -3,6 +3,7 @@
 import Glibc
 import Testing
 
+@testable import Embedded
 @testable import Runc
 
 /// The place of members' cgroups on cgroup v2, decided from texts of the kernel. The checks in a virtual machine

@@ -5,6 +5,7 @@ import Hardening
 import Pool
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 

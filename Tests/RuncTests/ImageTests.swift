@@ -6,18 +6,21 @@ import Pool
 import Testing
 import TestSupport
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 
 @Suite("images", .serialized)
 struct ImageTests {
-    @Test("an image is pulled once from a registry on this machine, and runs with its environment")
-    func pull() async throws {
+    @Test(
+        "an image is pulled once from a registry on this machine, and runs with its environment",
+        arguments: Bench.Kind.allCases)
+    func pull(_ kind: Bench.Kind) async throws {
         let busybox = try #require(Subprocess.find("busybox"), "busybox-static is not installed")
         let registry = try #require(Subprocess.find("docker-registry"), "docker-registry is not installed")
         let umoci = try #require(Subprocess.find("umoci"), "umoci is not installed")
         let skopeo = try #require(Subprocess.find("skopeo"), "skopeo is not installed")
-        try await Bench.with("image") { bench in
+        try await Bench.with("image", kind) { bench in
             let address = "127.0.0.1:\(try LoopbackRegistry.freePort())"
             let data = "\(bench.base)/registry"
             let configuration = """

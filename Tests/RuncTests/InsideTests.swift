@@ -4,14 +4,15 @@ import Glibc
 import Pool
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 
 @Suite("a container seen from inside", .serialized)
 struct InsideTests {
-    @Test("the hardening is in force")
-    func hardening() async throws {
-        try await Bench.with("hard") { bench in
+    @Test("the hardening is in force", arguments: Bench.Kind.allCases)
+    func hardening(_ kind: Bench.Kind) async throws {
+        try await Bench.with("hard", kind) { bench in
             let container = try await bench.container("one")
             let status = try container.run("cat /proc/1/status")
             for set in ["CapEff", "CapPrm", "CapBnd"] { #expect(status.contains("\(set):\t00000000000000e0")) }
@@ -31,9 +32,11 @@ struct InsideTests {
         }
     }
 
-    @Test("namespaces, mounts, keys and vsock are refused by seccomp, threads and ptrace are not")
-    func seccomp() async throws {
-        try await Bench.with("seccomp") { bench in
+    @Test(
+        "namespaces, mounts, keys and vsock are refused by seccomp, threads and ptrace are not",
+        arguments: Bench.Kind.allCases)
+    func seccomp(_ kind: Bench.Kind) async throws {
+        try await Bench.with("seccomp", kind) { bench in
             let container = try await bench.container("one")
             // The two tables of numbers are those of x86-64, and of the generic table, which arm64 has.
             let program = """
@@ -65,9 +68,9 @@ struct InsideTests {
         }
     }
 
-    @Test("the host's programs are there, and nothing of it that is secret")
-    func host() async throws {
-        try await Bench.with("host") { bench in
+    @Test("the host's programs are there, and nothing of it that is secret", arguments: Bench.Kind.allCases)
+    func host(_ kind: Bench.Kind) async throws {
+        try await Bench.with("host", kind) { bench in
             let container = try await bench.container("one")
             #expect(try container.run("python3 -c 'print(1+1)'") == "2")
             #expect(try container.run("ls /") == rootEntries())
@@ -83,9 +86,9 @@ struct InsideTests {
         return (host + ["dev", "etc", "proc", "sys", "tmp", "var", "workspace"]).sorted().joined(separator: "\n")
     }
 
-    @Test("there is no network but lo, which is up; on request there is the host's")
-    func network() async throws {
-        try await Bench.with("net") { bench in
+    @Test("there is no network but lo, which is up; on request there is the host's", arguments: Bench.Kind.allCases)
+    func network(_ kind: Bench.Kind) async throws {
+        try await Bench.with("net", kind) { bench in
             let container = try await bench.container("one")
             #expect(try container.run("ls /sys/class/net") == "lo")
             #expect(try container.run("cat /sys/class/net/lo/carrier") == "1")
@@ -99,9 +102,11 @@ struct InsideTests {
         }
     }
 
-    @Test("a program over the memory limit is killed, and the container's own cgroup says so")
-    func memory() async throws {
-        try await Bench.with("mem") { bench in
+    @Test(
+        "a program over the memory limit is killed, and the container's own cgroup says so",
+        arguments: Bench.Kind.allCases)
+    func memory(_ kind: Bench.Kind) async throws {
+        try await Bench.with("mem", kind) { bench in
             let container = try await bench.container("one", MemberTemplate(image: "host", memoryBytes: 32 << 20))
             #expect(try container.run("python3 -c 'x = b\"x\" * (200 << 20)'; echo $?").hasSuffix("137"))
             let events = try container.run("cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events")
@@ -109,9 +114,9 @@ struct InsideTests {
         }
     }
 
-    @Test("processes over the limit are refused")
-    func processes() async throws {
-        try await Bench.with("pids") { bench in
+    @Test("processes over the limit are refused", arguments: Bench.Kind.allCases)
+    func processes(_ kind: Bench.Kind) async throws {
+        try await Bench.with("pids", kind) { bench in
             let container = try await bench.container("one", MemberTemplate(image: "host", processes: 16))
             let program = """
                 python3 -c 'import os,time;[os.fork() or time.sleep(5) or os._exit(0) for _ in range(64)]'
@@ -120,19 +125,21 @@ struct InsideTests {
         }
     }
 
-    @Test("the CPU quota is set")
-    func cpu() async throws {
-        try await Bench.with("cpu") { bench in
+    @Test("the CPU quota is set", arguments: Bench.Kind.allCases)
+    func cpu(_ kind: Bench.Kind) async throws {
+        try await Bench.with("cpu", kind) { bench in
             let container = try await bench.container("one", MemberTemplate(image: "host", milliCPUs: 500))
             let quota = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null | cut -d ' ' -f 1"
             #expect(try container.run(quota) == "50000")
         }
     }
 
-    @Test("a directory is a root filesystem, and nothing is created in it, not even mount points")
-    func directory() async throws {
+    @Test(
+        "a directory is a root filesystem, and nothing is created in it, not even mount points",
+        arguments: Bench.Kind.allCases)
+    func directory(_ kind: Bench.Kind) async throws {
         let busybox = try #require(Subprocess.find("busybox"), "busybox-static is not installed")
-        try await Bench.with("dir") { bench in
+        try await Bench.with("dir", kind) { bench in
             let image = "\(bench.base)/image"
             try Files.makeDirectory(image)
             try Files.makeDirectories(image, "bin")

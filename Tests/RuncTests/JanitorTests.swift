@@ -5,7 +5,9 @@ import Glibc
 import Pool
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
+@testable import Native
 @testable import Runc
 
 @Suite("what outlives a server", .serialized)
@@ -40,6 +42,33 @@ struct JanitorTests {
         try await other.finish()
         // And the instance is free again.
         _ = try StateDirectory(base: base, instance: "janitor")
+        try Files.removeTree(base)
+    }
+
+    @Test("within 10 s of a server's SIGKILL its launcher and the members are gone, and one that was being made too")
+    func killedNative() async throws {
+        let base = "/tmp/berth-runc-tests-janitor-native"
+        try Files.removeTree(base)
+        try Files.makeDirectory(base)
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            let bench = try Bench("janitor", .native, base: "/tmp/berth-runc-tests-janitor-native")
+            let janitor = try Janitor(state: bench.state, containers: bench.runtime.containers)
+            let container = try await bench.container("one")
+            _ = try? container.run("echo '=end='; sleep 1000 </dev/null")
+            let launcher = try #require((bench.runtime as? NativeRuntime)?.launcherPIDs.first)
+            try Files.write("\(bench.base)/pids", "\(janitor.pid) \(launcher)".utf8)
+            #expect(bench.cgroups() == ["one"])
+            kill(getpid(), SIGKILL)
+        }
+        let pids = Files.text("\(base)/pids").split(separator: " ").compactMap { Int32($0) }
+        try #require(pids.count == 2)
+        #expect(eventually(within: 10) { pids.allSatisfy { kill($0, 0) != 0 || isZombie($0) } })
+        let cgroups = Cgroups(instance: "janitor-native", stateDirectory: "\(base)/janitor-native")
+        #expect(cgroups.members() == [])
+        for path in cgroups.limitingMounts.map({ "\($0)/\(cgroups.parent)" }) + [cgroups.devices].compactMap(\.self) {
+            #expect(!Files.exists(path))
+        }
+        #expect(!Files.exists("\(base)/janitor-native"))
         try Files.removeTree(base)
     }
 

@@ -5,19 +5,22 @@ import Pool
 import TestSupport
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 
 /// Item B11.
 @Suite("What containers can have the runtime log", .serialized)
 struct LogTests {
-    @Test("B11: agents that write to their standard error are told of ten times, and then counted")
-    func standardError() async throws {
+    @Test(
+        "B11: agents that write to their standard error are told of ten times, and then counted",
+        arguments: Bench.Kind.allCases)
+    func standardError(_ kind: Bench.Kind) async throws {
         let lines = LoggedLines()
         let agent = "/tmp/berth-noisy-\(UUID().uuidString.prefix(8))"
         defer { unlink(agent) }
         try Files.write(agent, "#!/bin/sh\necho noise >&2\necho up\nwhile read -r line; do :; done\n".utf8, mode: 0o755)
-        try await Bench.with("noise", agent: agent, logger: lines.logger) {
+        try await Bench.with("noise", kind, agent: agent, logger: lines.logger) {
             bench in
             for number in 0..<14 {
                 let (_, output) = try await bench.runtime.create(MemberID("m\(number)"), .init(image: "host")).take()

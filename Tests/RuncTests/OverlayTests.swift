@@ -5,6 +5,7 @@ import Hardening
 import Pool
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 
@@ -22,9 +23,11 @@ struct OverlayTests {
         "except BlockingIOError: print(0)",
     ].joined(separator: "\\n")
 
-    @Test("inotify shows nothing of what the host and other containers open, and locks keep nobody out")
-    func apart() async throws {
-        try await Bench.with("overlay") { bench in
+    @Test(
+        "inotify shows nothing of what the host and other containers open, and locks keep nobody out",
+        arguments: Bench.Kind.allCases)
+    func apart(_ kind: Bench.Kind) async throws {
+        try await Bench.with("overlay", kind) { bench in
             try #require(bench.runtime.isOverlaid)
             let (one, two) = (try await bench.container("one"), try await bench.container("two"))
             // It reads from a pipe that it holds open itself, so that it waits there for a line.
@@ -49,9 +52,9 @@ struct OverlayTests {
         }
     }
 
-    @Test("without overlays programs have no inotify, and all else is as with them")
-    func without() async throws {
-        try await Bench.with("binds", usesOverlays: false) { bench in
+    @Test("without overlays programs have no inotify, and all else is as with them", arguments: Bench.Kind.allCases)
+    func without(_ kind: Bench.Kind) async throws {
+        try await Bench.with("binds", kind, usesOverlays: false) { bench in
             let container = try await bench.container("one")
             let program =
                 "import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.inotify_init1(0), ctypes.get_errno())"
@@ -65,10 +68,12 @@ struct OverlayTests {
         }
     }
 
-    @Test("an image whose /workspace and /tmp have mode 0755 gives them to the pool's user", arguments: [true, false])
-    func modes(_ usesOverlays: Bool) async throws {
+    @Test(
+        "an image whose /workspace and /tmp have mode 0755 gives them to the pool's user", arguments: [true, false],
+        Bench.Kind.allCases)
+    func modes(_ usesOverlays: Bool, _ kind: Bench.Kind) async throws {
         let busybox = try #require(Subprocess.find("busybox"), "busybox-static is not installed")
-        try await Bench.with("modes", usesOverlays: usesOverlays) { bench in
+        try await Bench.with("modes", kind, usesOverlays: usesOverlays) { bench in
             let image = "\(bench.base)/image"
             try Files.makeDirectory(image)
             for name in ["bin", "tmp", "workspace", "data/deep", "etc"] { try Files.makeDirectories(image, name) }

@@ -5,6 +5,7 @@ import Glibc
 import Pool
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 

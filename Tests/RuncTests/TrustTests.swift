@@ -6,6 +6,7 @@ import Logging
 import Pool
 import Testing
 
+@testable import Embedded
 @testable import Housekeeping
 @testable import Runc
 

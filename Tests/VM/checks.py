@@ -19,9 +19,10 @@ import units
 import manager
 import engines
 import containers
+import native
 from machine import CHECKS, CheckFailed, run
 
-__all__ = ["members", "cgroups", "units", "manager", "engines", "containers"]
+__all__ = ["members", "cgroups", "units", "manager", "engines", "containers", "native"]
 
 
 def attempt(function, sentence: str, mark: str) -> bool:

@@ -6,6 +6,7 @@
 // C code of the host, for the server, its runtimes and the command line. CLinux.h says how functions report errors.
 
 #include "children.h"
+#include "devices.h"
 #include "freed_memory.h"
 #include "probe.h"
 #include "sockets.h"

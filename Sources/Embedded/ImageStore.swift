@@ -193,7 +193,7 @@ struct ImageStore: Sendable {
         if Self.isLoopback(reference) { argv.append("--tls-verify=false") }
         let outcome = try Subprocess.run(argv + [Self.source(reference)], seconds: 60, cancellation)
         guard outcome.status == 0 else {
-            throw RuntimeError(.imageMissing, "\(reference) can't be had: \(RuncMessage.lastLine(outcome.output))")
+            throw RuntimeError(.imageMissing, "\(reference) can't be had: \(ToolMessage.lastLine(outcome.output))")
         }
         let words = outcome.output.split(whereSeparator: \.isWhitespace)
         guard let digest = words.first, digest.hasPrefix("sha256:") || digest.hasPrefix("sha512:"),
@@ -235,7 +235,7 @@ struct ImageStore: Sendable {
     private func run(_ argv: [String], _ reference: String, _ cancellation: Cancellation) throws(RuntimeError) {
         let outcome = try Subprocess.run(argv, seconds: 1800, cancellation)
         guard outcome.status == 0 else {
-            throw RuntimeError(.imageMissing, "\(reference) can't be had: \(RuncMessage.lastLine(outcome.output))")
+            throw RuntimeError(.imageMissing, "\(reference) can't be had: \(ToolMessage.lastLine(outcome.output))")
         }
     }
 

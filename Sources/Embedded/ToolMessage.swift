@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Extracts runc's message from its output.
-enum RuncMessage {
+/// Extracts the message from the output of a tool written in Go: runc, skopeo, umoci.
+package enum ToolMessage {
     /// `time="…" level=error msg="runc run failed: …"` → `runc run failed: …`; other lines as they are, joined.
-    static func parse(_ output: String) -> String {
+    package static func parse(_ output: String) -> String {
         let lines = output.split(whereSeparator: \.isNewline).map { line -> String in
             guard let start = line.range(of: "msg=\"") else { return String(line) }
             var message = ""

@@ -6,7 +6,7 @@ internal import Housekeeping
 extension Cgroups {
     /// Bytes that the limits above the members leave: those of the unit or container, and of each visible slice above. nil if
     /// there are none.
-    func memoryLeft() -> Int64? {
+    package func memoryLeft() -> Int64? {
         guard let place, place.owner != .root else { return nil }
         var components = place.path.split(separator: "/")
         var least: Int64?

@@ -20,8 +20,10 @@ extension Cgroups {
             let path = "\(mount)/\(parent)"
             if mkdir(path, 0o755) != 0, errno != EEXIST { throw failure("mkdir", path) }
         }
-        // At the host's root, systemd has enabled them, or runc does.
-        if isUnified { try enableControllers(in: "\(mounts[0])/\(parent)") }
+        guard isUnified else { return }
+        // Of the host's root, systemd has enabled them, where there is one.
+        if place?.owner == .root { try enableControllers(in: mounts[0]) }
+        try enableControllers(in: "\(mounts[0])/\(parent)")
     }
 
     /// Moves the processes of a cgroup, this one's and those of its unit or container, into a leaf below it.
@@ -47,7 +49,8 @@ extension Cgroups {
     }
 
     private func enableControllers(in cgroup: String) throws(RuntimeError) {
-        for controller in CgroupPlace.neededControllers {
+        let enabled = Files.text("\(cgroup)/cgroup.subtree_control").split(whereSeparator: \.isWhitespace)
+        for controller in CgroupPlace.neededControllers where !enabled.contains(Substring(controller)) {
             guard Self.write("+\(controller)".utf8, to: "\(cgroup)/cgroup.subtree_control") else {
                 throw failure("enable the controller \(controller) in", cgroup)
             }
@@ -61,7 +64,7 @@ extension Cgroups {
             "\(what) \(path): \(String(cString: strerror(code)))\(Surroundings.current.advice(onCgroups: code))")
     }
 
-    private static func write(_ text: some Sequence<UInt8>, to path: String) -> Bool {
+    static func write(_ text: some Sequence<UInt8>, to path: String) -> Bool {
         let descriptor = open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }

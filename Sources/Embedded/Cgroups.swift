@@ -2,19 +2,19 @@
 
 internal import CHost
 internal import Glibc
-internal import Housekeeping
-internal import Pool
+package import Housekeeping
+package import Pool
 
 /// The cgroups of an instance's members: `/<parent>/<member>`, in each hierarchy on v1 and hybrid hosts, and once on v2, there
 /// below the cgroup that was delegated to the server, if any (`CgroupPlace`).
-struct Cgroups: Sendable {
-    let isUnified: Bool
-    let limitsSwap: Bool
+package struct Cgroups: Sendable {
+    package let isUnified: Bool
+    package let limitsSwap: Bool
     /// Nil on v1 and hybrid hosts, where nothing is delegated.
-    let place: CgroupPlace?
-    let mounts: [String]
+    package let place: CgroupPlace?
+    package let mounts: [String]
     /// Path below each mount, without a slash at either end.
-    let parent: String
+    package let parent: String
     /// Where to look for members: also below the root, where an earlier server without delegation has put them.
     private let parents: [String]
 
@@ -27,7 +27,7 @@ struct Cgroups: Sendable {
         return "berth-\(instance)-\(String(hash, radix: 16))"
     }
 
-    init(instance: String, stateDirectory: String, mount: String = "/sys/fs/cgroup") {
+    package init(instance: String, stateDirectory: String, mount: String = "/sys/fs/cgroup") {
         isUnified = berth_is_cgroup2(mount) != 0
         let name = Self.parent(instance: instance, stateDirectory: stateDirectory)
         if isUnified {
@@ -68,7 +68,7 @@ struct Cgroups: Sendable {
     }
 
     /// The controllers that limits need and that this host, or the delegated cgroup, does not offer.
-    var missingControllers: [String] {
+    package var missingControllers: [String] {
         let needed = CgroupPlace.neededControllers
         guard let place else {
             let names = mounts.flatMap { $0.split(separator: "/").last?.split(separator: ",") ?? [] }
@@ -79,7 +79,7 @@ struct Cgroups: Sendable {
     }
 
     /// The mounts in which limits are set.
-    var limitingMounts: [String] {
+    package var limitingMounts: [String] {
         guard !isUnified else { return mounts }
         return mounts.filter { mount in
             let names = mount.split(separator: "/").last?.split(separator: ",").map(String.init) ?? []
@@ -88,21 +88,21 @@ struct Cgroups: Sendable {
     }
 
     /// Where members' cgroups are and why, for the log and `berth doctor`.
-    var location: (path: String, reason: String) {
+    package var location: (path: String, reason: String) {
         guard let place else {
             return ("/sys/fs/cgroup/*/\(parent)", "the host's root: cgroup v1 can't be delegated")
         }
         return ("\(mounts[0])/\(parent)", place.explanation)
     }
 
-    func relativePath(_ member: MemberID) -> String { "/\(parent)/\(member)" }
+    package func relativePath(_ member: MemberID) -> String { "/\(parent)/\(member)" }
 
-    func paths(_ member: MemberID) -> [String] { directories.map { "\($0)/\(member)" } }
+    package func paths(_ member: MemberID) -> [String] { directories.map { "\($0)/\(member)" } }
 
     private var directories: [String] { mounts.flatMap { mount in parents.map { "\(mount)/\($0)" } } }
 
     /// All members that have a cgroup.
-    func members() -> Set<String> {
+    package func members() -> Set<String> {
         var names: Set<String> = []
         for directory in directories {
             for name in Files.list(directory) {
@@ -113,7 +113,7 @@ struct Cgroups: Sendable {
     }
 
     /// Kills all processes in a member's cgroups and removes the cgroups.
-    func remove(_ member: MemberID, deadline: ContinuousClock.Instant, _ cancellation: Cancellation)
+    package func remove(_ member: MemberID, deadline: ContinuousClock.Instant, _ cancellation: Cancellation)
         throws(RuntimeError)
     {
         var pause: Int32 = 1
@@ -130,18 +130,18 @@ struct Cgroups: Sendable {
     }
 
     /// Removes the instance's own cgroups once they are empty.
-    func removeParent() {
+    package func removeParent() {
         for directory in directories { rmdir(directory) }
     }
 
     /// Whether no process is in a member's cgroups.
-    func isEmpty(_ member: MemberID) -> Bool {
+    package func isEmpty(_ member: MemberID) -> Bool {
         paths(member).allSatisfy { Self.processes(in: $0).isEmpty }
     }
 
     /// Kills every process in a member's cgroups; returns whether there was one.
     @discardableResult
-    func kill(_ member: MemberID) -> Bool {
+    package func kill(_ member: MemberID) -> Bool {
         var found = false
         for path in paths(member) where kill(in: path) { found = true }
         return found

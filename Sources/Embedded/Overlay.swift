@@ -2,21 +2,21 @@
 
 internal import Glibc
 internal import Housekeeping
-internal import Pool
+package import Pool
 
 /// Read-only overlays: for inotify and locks, a file seen through one is a different file, and it uses no extra memory.
-enum Overlay {
+package enum Overlay {
     /// Whether a path can be used in `lowerdir=` without escaping.
     static func canName(_ path: String) -> Bool { !path.contains { ":,\\".contains($0) } }
 
     /// Mount options for the directories, uppermost first. The kernel requires at least two.
-    static func options(_ layers: [String]) -> String {
+    package static func options(_ layers: [String]) -> String {
         // The image's own redirections of files are not followed.
         "redirect_dir=nofollow,metacopy=off,lowerdir=\(layers.joined(separator: ":"))"
     }
 
     /// Mounts an overlay at `path`, which must exist.
-    static func mount(_ layers: [String], at path: String) throws(RuntimeError) {
+    package static func mount(_ layers: [String], at path: String) throws(RuntimeError) {
         let flags = UInt(MS_RDONLY | MS_NOSUID | MS_NODEV)
         guard Glibc.mount("overlay", path, "overlay", flags, options(layers)) == 0 else {
             throw Files.failure("mount an overlay on", path)
@@ -24,7 +24,7 @@ enum Overlay {
     }
 
     /// Unmounts it here; containers that were started with it keep it.
-    static func unmount(_ path: String) { umount2(path, Int32(MNT_DETACH)) }
+    package static func unmount(_ path: String) { umount2(path, Int32(MNT_DETACH)) }
 
     /// Tries whether overlays work on this host with the directory, in `scratch`, which must exist and be used by nobody else.
     static func works(over directory: String, scratch: String) -> Bool {

@@ -2,8 +2,8 @@
 
 /// Decides where the members' cgroups belong on a host with cgroup v2: below the cgroup that was delegated to the server, so
 /// that the limits of its unit, container or session apply to members too; else below the root, where only their own apply.
-struct CgroupPlace: Equatable, Sendable {
-    enum Owner: Equatable, Sendable {
+package struct CgroupPlace: Equatable, Sendable {
+    package enum Owner: Equatable, Sendable {
         /// A cgroup that systemd has delegated to a unit or a user's session.
         case delegated
         /// The root of the cgroups that this container sees.
@@ -18,9 +18,9 @@ struct CgroupPlace: Equatable, Sendable {
         var controllers: Set<String>
     }
 
-    var owner: Owner
+    package var owner: Owner
     /// Path below the mount, without a slash at either end: "" or "system.slice/berth.service".
-    var path: String
+    package var path: String
     /// The server's own cgroup, in the same form; nil if it is not below the mount.
     var own: String?
     /// A delegated cgroup that cannot be used because it lacks controllers, and which ones.

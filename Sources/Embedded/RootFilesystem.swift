@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
-internal import Hardening
+package import Hardening
 internal import Housekeeping
-internal import Pool
+package import Pool
 
 /// What a container sees as `/`, made once for all members of a template: a *skeleton*, a small directory of mount points,
 /// links and the host's configuration, and what is shown with it.
@@ -11,24 +11,24 @@ internal import Pool
 /// Each member sees it, and the image, through overlays of its own, so that it cannot watch with inotify which files others
 /// open, nor lock them out with flock. If the kernel does not support that, the entries of the image's top level are bind
 /// mounts, and inotify is refused. In either case nothing is created in the image itself, not even a missing mount point.
-struct RootFilesystem: Sendable {
+package struct RootFilesystem: Sendable {
     /// The skeleton, on the host.
-    var path: String
+    package var path: String
     /// Whether members see files through overlays.
-    var isOverlaid: Bool
+    package var isOverlaid: Bool
     /// The layers of the overlay at `/`, uppermost first, below the member's own layer.
-    var layers: [String]
+    package var layers: [String]
     /// Further overlays: the destination, and the directory of the host.
-    var overlays: [(destination: String, source: String)] = []
+    package var overlays: [(destination: String, source: String)] = []
     /// After /proc, /dev and /sys, before the agent and the tmpfs of the template.
-    var mounts: [OCIConfiguration.Mount] = []
-    var maskedPaths: [String] = []
+    package var mounts: [MemberMount] = []
+    package var maskedPaths: [String] = []
     /// The image's environment, as `NAME=value`.
-    var environment: [String] = [defaultPath]
+    package var environment: [String] = [defaultPath]
     /// The accounts of the image.
-    var accounts = Accounts.standard
+    package var accounts = Accounts.standard
     /// Names of the files in /etc that each member has for itself.
-    var ownFiles = RootFilesystem.ownNames
+    package var ownFiles = RootFilesystem.ownNames
 
     private static let defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     private static let ownNames = ["group", "hostname", "hosts", "passwd", "resolv.conf"]
@@ -188,8 +188,9 @@ struct RootFilesystem: Sendable {
     // MARK: One member
 
     /// The files in /etc that a member has for itself.
-    func files(_ template: MemberTemplate, hostname: String, _ accounts: Accounts) -> [(name: String, content: [UInt8])]
-    {
+    package func files(_ template: MemberTemplate, hostname: String, _ accounts: Accounts) -> [(
+        name: String, content: [UInt8]
+    )] {
         let isHost = template.network == "host"
         let all = [
             ("group", accounts.group), ("hostname", Array("\(hostname)\n".utf8)),
