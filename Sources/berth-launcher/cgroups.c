@@ -46,7 +46,9 @@ int join_cgroups(const struct template *template, const int cgroups[BERTH_LAUNCH
         int directory = cgroups[i];
         if (template->cgroups[i].kind == BERTH_CGROUP_UNIFIED) continue;
         if (template->cgroups[i].kind == BERTH_CGROUP_SHARED) directory = template->cgroups[i].parent;
-        int result = write_file(directory, "cgroup.procs", "0");
+        // This one thread is all of the process. Moved as that, it does not wait until no process of the machine forks or
+        // exits, as with cgroup.procs.
+        int result = write_file(directory, "tasks", "0");
         if (result < 0) return failed(report, -result, "enter a cgroup in", template->cgroups[i].path);
     }
     return 0;

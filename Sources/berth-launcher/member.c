@@ -84,9 +84,10 @@ static int reset_signals(struct report *report) {
 static int drop_capabilities(uint64_t keep, struct report *report) {
     for (unsigned long i = 0; i < 64; i++) {
         if (keep & (1ULL << i)) continue;
-        // Numbers that this kernel does not know are EINVAL.
-        if (prctl(PR_CAPBSET_DROP, i, 0UL, 0UL, 0UL) != 0 && errno != EINVAL)
-            return failed(report, errno, "drop from the bounding set", NULL);
+        if (prctl(PR_CAPBSET_DROP, i, 0UL, 0UL, 0UL) == 0) continue;
+        // The first number that this kernel does not know.
+        if (errno == EINVAL) break;
+        return failed(report, errno, "drop from the bounding set", NULL);
     }
     if (prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) != 0)
         return failed(report, errno, "clear ambient capabilities", NULL);
