@@ -116,6 +116,11 @@ struct EndTests {
 extension ServerProcess {
     /// Kills a container through its runtime, as an operator would.
     func killContainer(of member: String) async throws {
+        if runtime == .native {
+            // There is no tool for it: its first process is the container.
+            kill(try await agent(of: member), SIGKILL)
+            return
+        }
         let program =
             if let endpoint {
                 try Program(try tool("docker"), ["-H", endpoint, "kill", "berth-\(instance)-\(member)"])

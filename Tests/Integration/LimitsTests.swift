@@ -133,12 +133,26 @@ extension ServerProcess {
                 try tool("docker"), ["-H", endpoint, "inspect", "-f", "{{.State.Pid}}", "berth-\(instance)-\(member)"])
             _ = try await docker.end()
             text = docker.out
-        } else {
+        } else if runtime == .runc {
             text = try String(contentsOfFile: "\(stateDirectory)/\(instance)/members/\(member)/pid", encoding: .utf8)
+        } else {
+            text =
+                Self.cgroups(of: instance).compactMap { cgroup in
+                    let processes = try? String(contentsOfFile: "\(cgroup)/\(member)/cgroup.procs", encoding: .utf8)
+                    return processes?.split(separator: "\n").compactMap { Int32($0) }.min().map { "\($0)" }
+                }.first ?? ""
         }
         guard let pid = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
             throw NeverHappened(description: "the agent of \(member) has no process: \(text)")
         }
         return pid
+    }
+
+    /// The cgroups above the members of an instance, with v2 or in v1's hierarchy of memory.
+    private static func cgroups(of instance: String) -> [String] {
+        ["/sys/fs/cgroup", "/sys/fs/cgroup/memory"].flatMap { mount in
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: mount)) ?? []
+            return names.filter { $0.hasPrefix("berth-\(instance)") }.map { "\(mount)/\($0)" }
+        }
     }
 }

@@ -81,8 +81,13 @@ final class ServerProcess: Sendable {
     let instance: String
     let stateDirectory: String
     let endpoint: String?
+    let runtime: Runtime
 
-    private init(program: Program, address: String, instance: String, stateDirectory: String, endpoint: String?) {
+    private init(
+        _ runtime: Runtime, program: Program, address: String, instance: String, stateDirectory: String,
+        endpoint: String?
+    ) {
+        self.runtime = runtime
         self.program = program
         self.address = address
         self.instance = instance
@@ -120,7 +125,7 @@ final class ServerProcess: Sendable {
         let line = program.out.split(separator: "\n")[0]
         guard line.hasPrefix(greeting) else { throw NeverHappened(description: "it said: \(line)") }
         return ServerProcess(
-            program: program, address: String(line.dropFirst(greeting.count)), instance: instance,
+            on, program: program, address: String(line.dropFirst(greeting.count)), instance: instance,
             stateDirectory: base, endpoint: try engine ?? on.endpoint())
     }
 
