@@ -83,6 +83,7 @@ test-integrations: ## test what brings Berth to notebooks, editors and model too
 test-packaging: ## the alert rules with a real Prometheus, and the Debian package in a fresh Debian; TESTS='watching package'
 	@dev/bootstrap --packaging
 	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-launcher
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) packaging/test $(TESTS)

@@ -253,7 +253,8 @@ let package = Package(
         .testTarget(
             name: "RuncTests",
             dependencies: [
-                "Runc", "Native", "Embedded", "Housekeeping", "CHost", "CLinux", "Hardening", "Pool", "TestSupport", log,
+                "Runc", "Native", "Embedded", "Housekeeping", "CHost", "CLauncher", "CLinux", "Hardening", "Pool",
+                "TestSupport", log,
             ],
             swiftSettings: strict),
         .testTarget(
