@@ -27,6 +27,7 @@ struct Load: AsyncParsableCommand {
               berth load                                 acquire, run "true", release; 10 s
               berth load --concurrency 64 --duration 30s --html report.html
               berth load --scenario execute --rate 500 -- python3 -c 'print(1)'
+              berth load --scenario run --language python --code 'print(1)'
               berth load --json before.json
               berth load compare before.json after.json  what changed, and what is noise
               berth load --scenario execute --baseline docker-exec
@@ -93,6 +94,12 @@ struct Load: AsyncParsableCommand {
         transform: DurationArgument.init(parsing:))
     var wait: DurationArgument?
 
+    @Option(help: ArgumentHelp("Run source text in --language instead of a program.", valueName: "text"))
+    var code: String?
+
+    @Option(help: "Language of --code: python, sh, or one from the pool's configuration.")
+    var language: String?
+
     @Option(help: "The program's working directory (default: /workspace).")
     var cwd: String?
 
@@ -149,6 +156,10 @@ struct Load: AsyncParsableCommand {
         if concurrency != nil, rate != nil {
             throw Failure("--concurrency (closed loop) and --rate (open loop) can't be used together", code: 2)
         }
+        guard (code == nil) == (language == nil) else {
+            throw Failure(code == nil ? "--language needs --code" : "--code needs --language", code: 2)
+        }
+        let piece = code.flatMap { code in language.map { LoadPlan.Code(code, language: $0) } }
         let arrivals: LoadPlan.Arrivals =
             if let rate {
                 .open(rate: rate, spacing: spacing, maxInFlight: inFlight)
@@ -160,7 +171,7 @@ struct Load: AsyncParsableCommand {
         do {
             return try LoadPlan(
                 scenario: scenario, arrivals: arrivals, server: address, pool: pool, command: command,
-                cwd: cwd, connections: connections, leases: leases, duration: duration.duration,
+                code: piece, cwd: cwd, connections: connections, leases: leases, duration: duration.duration,
                 warmup: warmup.duration,
                 wait: wait?.duration,
                 baseline: engine.map {

@@ -13,6 +13,17 @@ package struct LoadPlan: Sendable, Equatable {
         case open(rate: Double, spacing: Spacing, maxInFlight: Int)
     }
 
+    /// A piece of source text that is run instead of a program.
+    package struct Code: Sendable, Equatable {
+        package var text: String
+        package var language: String
+
+        package init(_ text: String, language: String) {
+            self.text = text
+            self.language = language
+        }
+    }
+
     /// The intervals between the operations of an open loop.
     package enum Spacing: String, Sendable, Equatable, CaseIterable, Codable {
         /// Always the same.
@@ -28,6 +39,8 @@ package struct LoadPlan: Sendable, Equatable {
     package var pool: String?
     /// The program and its arguments. Empty: the scenario's default.
     package var command: [String]
+    /// Run instead of a command.
+    package var code: Code?
     /// The working directory of the program; nil: the server's default.
     package var cwd: String?
     package var connections: Int
@@ -48,7 +61,7 @@ package struct LoadPlan: Sendable, Equatable {
     /// - Throws: `LoadError` that names the value that is not allowed.
     package init(
         scenario: Scenario, arrivals: Arrivals, server: ServerAddress = .standard, pool: String? = nil,
-        command: [String] = [], cwd: String? = nil, connections: Int = 1, leases: Int? = nil,
+        command: [String] = [], code: Code? = nil, cwd: String? = nil, connections: Int = 1, leases: Int? = nil,
         duration: Duration = .seconds(10),
         warmup: Duration = .seconds(1), wait: Duration? = nil, baseline: DockerExecBaseline? = nil,
         drain: Duration = .seconds(10)
@@ -58,6 +71,7 @@ package struct LoadPlan: Sendable, Equatable {
         self.server = server
         self.pool = pool
         self.command = command
+        self.code = code
         self.cwd = cwd
         self.connections = connections
         self.leases = leases
@@ -83,11 +97,23 @@ package struct LoadPlan: Sendable, Equatable {
         guard warmup >= .zero, warmup <= .seconds(86_400) else {
             throw LoadError("warmup \(warmup) is not from 0 to 1 day")
         }
-        if baseline != nil, ![.execute, .cycle, .run, .stream].contains(scenario) {
+        try checkProgram()
+    }
+
+    /// Whether what is run is allowed with the scenario and the baseline.
+    private func checkProgram() throws(LoadError) {
+        let runsPrograms: [Scenario] = [.execute, .cycle, .run, .stream]
+        if baseline != nil, !runsPrograms.contains(scenario) {
             throw LoadError("baseline: the scenario \(scenario.rawValue) runs no program, or several, to compare with")
         }
-        if !command.isEmpty, scenario == .stats || scenario == .acquire {
-            throw LoadError("scenario \(scenario.rawValue) runs no program, but one is given: \(command[0])")
+        if baseline != nil, code != nil {
+            throw LoadError("baseline: docker exec runs a program, and code is given")
+        }
+        if scenario == .stats || scenario == .acquire, let given = code?.text ?? command.first {
+            throw LoadError("scenario \(scenario.rawValue) runs no program, but one is given: \(given)")
+        }
+        if code != nil, let program = command.first {
+            throw LoadError("code and a program are given, but only one can be run: \(program)")
         }
     }
 
@@ -113,6 +139,9 @@ package struct LoadPlan: Sendable, Equatable {
     }
 
     func program(for operation: Operation) -> Command {
+        if let code, operation != .stream || scenario == .stream {
+            return Command(.code(code.text, language: code.language), cwd: cwd)
+        }
         let given = scenario == .mix && operation == .stream ? [] : command
         return Command(given.isEmpty ? scenario.command(for: operation) : given, cwd: cwd)
     }

@@ -34,7 +34,8 @@ extension PlanReport {
     init(_ plan: LoadPlan, leases: Int) {
         self.init(
             scenario: plan.scenario.rawValue, address: "\(plan.server)", pool: plan.pool,
-            command: plan.scenario.shares.first.map { plan.program(for: $0.operation).argv } ?? [],
+            command: plan.code.map { ["--language", $0.language, "--code", $0.text] }
+                ?? plan.scenario.shares.first.map { plan.program(for: $0.operation).argv } ?? [],
             connections: plan.connections, leases: leases, duration: Double(plan.duration.nanoseconds) / 1e9,
             warmup: Double(plan.warmup.nanoseconds) / 1e9)
         if plan.scenario == .stats || plan.scenario == .acquire { command = [] }

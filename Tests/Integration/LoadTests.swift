@@ -111,4 +111,24 @@ struct LoadTests {
             #expect(nothing.out.contains("exit 3"), "\(nothing.out)")
         }
     }
+
+    @Test("--language and --code say what each operation runs; one without the other, or beside a program, is refused")
+    func code() async throws {
+        try await ServerProcess.with(.runc, ["--reuse", "reset", "--size", "2"]) { server in
+            let python = ["--language", "python", "--code", "print(1)"]
+            let run = try await load(server, ["--scenario", "run", "-d", "1s", "--warmup", "0s"] + python)
+            #expect(run.status == 0 && run.report["failed"] as? Int == 0, "\(run.out)\(run.err)")
+            #expect(run.report["bytes"] as? Int ?? 0 >= 2)
+            #expect((run.report["plan"] as? [String: Any])?["command"] as? [String] == python)
+            for (wrong, told) in [
+                (["--code", "print(1)"], "--code needs --language"),
+                (["--language", "python"], "--language needs --code"),
+                (python + ["--", "true"], "only one can be run: true"),
+                (python + ["--scenario", "stats"], "runs no program, but one is given: print(1)"),
+            ] {
+                let result = try await berth(["load", "--server", server.address] + wrong)
+                #expect(result.status == 2 && result.err.contains(told), "\(wrong): \(result)")
+            }
+        }
+    }
 }

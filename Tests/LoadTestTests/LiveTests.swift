@@ -63,6 +63,21 @@ struct LiveTests {
         }
     }
 
+    @Test("code in a language runs in one call, and its exit code is that of the operation")
+    func code() async throws {
+        try await withLiveServer { address, fleet in
+            for (text, kinds) in [("print(1)", []), ("import sys; print(1); sys.exit(9)", ["exit 9"])] {
+                var plan = try plan(.run, address)
+                plan.code = LoadPlan.Code(text, language: "python")
+                let report = try await LoadTester(plan).run()
+                #expect(report.failures.map(\.kind) == kinds)
+                #expect((report.total.count > 0) == kinds.isEmpty)
+                #expect(report.bytes > 0 && report.plan.command.last == text)
+            }
+            try await eventually("no lease is left") { fleet.leaseCount == 0 }
+        }
+    }
+
     @Test("an open loop does exactly the operations that are due")
     func openLoop() async throws {
         try await StubServer.with { address, _, _ in

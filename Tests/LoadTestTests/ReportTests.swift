@@ -170,4 +170,27 @@ struct ReportTests {
         #expect(mix.program(for: .run).argv == ["x"])
         #expect(mix.program(for: .stream).argv.first == "sh")
     }
+
+    @Test("code is run instead of a program, where one is run, and a program beside it is refused")
+    func codePlans() throws {
+        let code = LoadPlan.Code("print(1)", language: "python")
+        for scenario in [Scenario.execute, .cycle, .run, .stream, .mix] {
+            let plan = try LoadPlan(scenario: scenario, arrivals: .closed(concurrency: 1), code: code)
+            for operation in Set(scenario.shares.map(\.operation)) where operation != .stats {
+                let isBulk = scenario == .mix && operation == .stream
+                #expect(
+                    plan.program(for: operation).program == .code("print(1)", language: "python") || isBulk,
+                    "\(scenario) \(operation)")
+            }
+            #expect(PlanReport(plan, leases: 0).command == ["--language", "python", "--code", "print(1)"])
+        }
+        for scenario in [Scenario.stats, .acquire] {
+            #expect(throws: LoadError.self) {
+                try LoadPlan(scenario: scenario, arrivals: .closed(concurrency: 1), code: code)
+            }
+        }
+        #expect(throws: LoadError.self) {
+            try LoadPlan(scenario: .run, arrivals: .closed(concurrency: 1), command: ["true"], code: code)
+        }
+    }
 }
