@@ -48,7 +48,7 @@ bench: build ## measure everything, with a dockerd of its own; ONLY=unary,fill R
 	@dev/bootstrap --test
 	@$(SWIFT) build -c release $(STATIC) --product berth-bench
 	@$(SWIFT) build -c release $(STATIC) --product count-allocations
-	@$(SUDO) env MINUTES="$(MINUTES)" dev/with-docker Benchmarks/run $(if $(ONLY),--only "$(ONLY)") $(if $(RECORD),--record)
+	@$(SUDO) env MINUTES="$(MINUTES)" MEMBERS="$(MEMBERS)" KILLS="$(KILLS)" RUNTIME="$(RUNTIME)" dev/with-docker Benchmarks/run $(if $(ONLY),--only "$(ONLY)") $(if $(RECORD),--record)
 
 allocations: ## how often operations allocate memory, held to Benchmarks/allocations.txt
 	@$(SWIFT) build -c release $(STATIC) --product berth-agent

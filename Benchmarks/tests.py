@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the benchmarks' own judgement: python3 Benchmarks/tests.py"""
 import pathlib
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -9,7 +11,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 
-from bench import alone, cli, connect, containers, contexts, executions, plot, report, soak, storm, unread  # noqa: E402, F401: they register their steps
+from bench import alone, churn, cli, connect, containers, contexts, create, executions, interpreters, plot, report, soak, storm, unread  # noqa: E402, F401: they register their steps
 from bench.steps import STEPS, Results  # noqa: E402
 
 MIB = 1 << 20
@@ -86,6 +88,28 @@ class Tests(unittest.TestCase):
         self.assertIn("512 MiB at most, resident 100 MiB at first, 200 on average, 300 at most", told)
         Limit.kills, Limit.peak = 0, None
         self.assertIn("(exit status -9; its memory was not known", storm.how_it_ended(Server, Limit, [], 5.2))
+
+    def test_what_members_leave_is_told_and_what_the_kernel_keeps_for_itself_is_not(self):
+        before = churn.Machine()
+        after = churn.Machine()
+        after.cgroups, after.namespaces, after.memory = before.cgroups + 5, before.namespaces + 5, before.memory + 64 * MIB
+        self.assertEqual(after.more_than(before), [])
+        after.cgroups, after.namespaces, after.memory = before.cgroups + 6, before.namespaces + 9, before.memory + 65 * MIB
+        self.assertEqual(after.more_than(before), ["6 more cgroups", "9 more namespaces", "68,157,440 more memory"])
+
+    def test_a_process_and_a_file_of_a_server_that_has_ended_are_found(self):
+        left = churn.Churn([], 1, 0)
+        try:
+            self.assertEqual(left._left(), [])
+            (left.server.folder / left.server.instance / "members" / "one").mkdir(parents=True)
+            process = subprocess.Popen(["sh", "-c", f"read line # {left.server.instance}"], stdin=subprocess.PIPE)
+            try:
+                found = left._left()
+            finally:
+                process.communicate()
+            self.assertEqual([entry.split()[0] for entry in found], ["process", "file"])
+        finally:
+            shutil.rmtree(left.server.folder)
 
     def test_every_step_is_in_the_documentation(self):
         text = (pathlib.Path(__file__).parent.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
