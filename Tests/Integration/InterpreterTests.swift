@@ -8,13 +8,13 @@ import Testing
 struct InterpreterTests {
     /// Runs `body` with a server whose one pool has these `interpreters`.
     static func with(
-        _ runtime: Runtime, _ interpreters: String, settings: String = "memory: 512m", size: Int = 1,
+        _ runtime: Runtime, _ interpreters: String, settings: String = "memory: 512m", max: Int = 4,
         _ body: (ServerProcess) async throws -> Void
     ) async throws {
         let path = "/tmp/berth-interpreters-\(UUID().uuidString).yaml"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let text =
-            "pools:\n  default:\n    size: \(size)\n    max: 4\n    \(settings)\n    interpreters: \(interpreters)\n"
+            "pools:\n  default:\n    size: 1\n    max: \(max)\n    \(settings)\n    interpreters: \(interpreters)\n"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         try await ServerProcess.with(runtime, ["--config", path], body)
     }
@@ -56,7 +56,7 @@ struct InterpreterTests {
     func rules() async throws {
         try await Self.with(
             .runc, "{python: {preload: [numpy], warmup: 'import random; random.seed(1)'}}",
-            settings: "reuse: reset"
+            settings: "reuse: reset", max: 1
         ) { server in
             let result = try await Self.script(server, ["Tests/Integration/Interpreters/rules.py"])
             #expect(result.status == 0, "\(result.out)")

@@ -39,14 +39,17 @@ class Refusal(Exception):
 
 def hide():
     """The last thing at the end of a process: what was imported beforehand is left as it is. To take it apart would copy it."""
-    for name in kept:
-        if name not in fresh:
-            sys.modules.pop(name, None)
+    if not is_quick:
+        for name in kept:
+            if name not in fresh:
+                sys.modules.pop(name, None)
 
 
+is_quick = False  # Then nothing is taken apart that was there before, and this would only touch it.
 kept = {}
 seen = set(fresh)  # By programs.
 preloaded = set()
+hidden = []  # From programs.
 
 
 def prepare(preload, warmup):
@@ -177,6 +180,8 @@ def serve():
     for place in 0, 1, 2:
         os.dup2(null, place)
     os.close(null)
+    # Made here, once: to go through all names would copy the memory that they are in.
+    hidden.extend(name for name in sys.modules if name not in seen)
     gc.collect()
     gc.freeze()
     version = "%d.%d.%d" % sys.version_info[:3]
@@ -401,7 +406,7 @@ def be_context(end):
 
 def start(code):
     """The exception that runs a program when it has left all frames behind."""
-    for name in set(sys.modules) - seen:
+    for name in hidden:
         del sys.modules[name]
     renew_main()
     lines = sys.modules.get("linecache")
@@ -452,17 +457,20 @@ def was_interrupted():
 
 
 def before_end():
+    global is_quick
     threading = sys.modules.get("threading")
     if was_interrupted():
         if threading is not None:
             threading._shutdown()
     elif thread_count() or sys.version_info < (3, 10) and atexit._ncallbacks() != callbacks:
         return natural()
+    is_quick = True
     return None
 
 
 def end():
     """Ends as Python does, but for the modules that were there before."""
+    global is_quick
     try:
         interrupted = was_interrupted()
         for stream in sys.stdout, sys.stderr:
@@ -475,6 +483,8 @@ def end():
         libc.fflush(None)
     except BaseException:
         # Something that can't be flushed: Python has its own words, and exit code, for that.
+        is_quick = False
+        hide()
         return natural()
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -488,7 +498,12 @@ def take_apart():
         sys.__dict__.pop(name, None)
     modules = sys.modules
     left = []
-    for name in [name for name in modules if name == "__main__" or name not in fresh]:
+    names = []
+    for name in reversed(modules):
+        if name in seen:
+            break  # Those that were there before are the first.
+        names.append(name)
+    for name in names[::-1] + ["__main__"]:
         module, modules[name] = modules[name], None
         if module is not None:
             try:

@@ -59,6 +59,14 @@ for pid in sorted(int(n) for n in os.listdir('/proc') if n.isdigit()):
 """
 
 
+# The number and the start of the interpreter.
+ZYGOTE = """
+import os
+pids = [p for p in os.listdir('/proc') if p.isdigit() and p != '1' and os.stat('/proc/' + p).st_uid == 0]
+print(min((int(p), open('/proc/%s/stat' % p).read().split()[21]) for p in pids))
+"""
+
+
 def randoms(lease):
     code = "import random, numpy, os, uuid; print(random.random(), numpy.random.rand(), uuid.uuid4(), os.urandom(8).hex())"
     seen = [python(lease, code) for _ in range(12)]
@@ -158,7 +166,19 @@ def attacks(lease):
 def contexts(client, lease):
     with lease.context("python") as context:
         result = context.run("import random, os; x = random.random(); print(os.getuid() > 0, __name__)")
-        check("a context is forked", "True __main__" in result.text, result.text)
+        check("a context has its user and module", result.text == "True __main__\n", result.text)
+        forked = "print('berth_zygote' in open('/proc/self/cmdline').read())"
+        check("a context is forked", context.run(forked).text == "True\n")
+        trace = context.run("def f(): return 1 / 0\nf()").failure
+        check("its traces have none of ours", not any("berth" in line for line in trace.traceback), trace)
+        code = "import random, numpy; print(random.random(), numpy.random.rand())"
+        others = [lease.context("python") for _ in range(3)]
+        numbers = [other.run(code).text for other in others]
+        check("random numbers differ in contexts", len({n for line in numbers for n in line.split()}) == 6, numbers)
+        for other in others:
+            other.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        with lease.context("python") as after:
+            check("the next context after killed ones is forked, too", after.run(forked).text == "True\n")
         execution, out, _ = python(lease, "print(2)")
         check("programs are forked beside a context", execution.warm and out == "2\n")
         copy = context.fork()
@@ -168,14 +188,18 @@ def contexts(client, lease):
 
 
 def main():
+    members = set()
     with berth.Client() as client:
         for _ in range(2):
-            with client.acquire() as lease:
+            with client.acquire(wait=30) as lease:
+                # One container, which is reset between the leases, and keeps its interpreter.
+                members.add((lease.member, python(lease, ZYGOTE)[1]))
                 for part in (randoms, exec_instead, at_once, ends, attacks):
                     print("#", part.__name__, flush=True)
                     part(lease)
                 print("# contexts", flush=True)
                 contexts(client, lease)
+    check("a reset keeps the interpreter", len(members) == 1, members)
     raise SystemExit(len(failed) > 0)
 
 
