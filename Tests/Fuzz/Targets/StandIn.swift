@@ -24,7 +24,7 @@ final class StandIn: AgentServer {
         }
     }
 
-    override func start(_ execution: RunningExecution, at place: Int) {
+    override func start(_ execution: RunningExecution, at place: Int, from newborn: Newborn? = nil) {
         executions[place] = execution
         onStart(execution)
         do throws(SystemError) {
