@@ -14,6 +14,8 @@ import { distrust } from "./security.js";
 import { BrokenWire, DATA, FrameDecoder, NO_DATA, REMOTE_CLOSED, REQUEST, RESPONSE, encodeFrame, requestBody } from "./wire.js";
 
 export const SERVICE = "berth.v1.Pool";
+/** Codes of a server that takes no connection: too many, another protocol, shutting down. */
+const REFUSALS = new Set(["RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "UNAVAILABLE"]);
 
 /** A connected socket. Rejects with what was in the way, also when `timeout` milliseconds are over. */
 export function openSocket(address, tlsOptions, timeout) {
@@ -55,6 +57,9 @@ export class Connection {
   #wasHeard = false;
   #wasAsked = false;
   #metadata;
+  /** What a server that takes no connection of ours says once, to the Hello, before it closes it. */
+  #refusal;
+  #hasAnswered = false;
 
   constructor(socket, address, { keepalive, hello, metadata, tls: options }) {
     this.#metadata = metadata;
@@ -141,7 +146,10 @@ export class Connection {
     if (kind === RESPONSE) {
       const { status, payload } = Response.decode(data);
       this.#end(stream, call);
-      call.finish(status?.code ? BerthError.of(status) : undefined, payload);
+      const error = status?.code ? BerthError.of(status) : undefined;
+      this.#refusal = !this.#hasAnswered && REFUSALS.has(error?.code) ? error : undefined;
+      this.#hasAnswered = true;
+      call.finish(error, payload);
     } else if (kind === DATA) {
       if ((flags & NO_DATA) === 0) call.receive(data);
       if ((flags & REMOTE_CLOSED) !== 0) {
@@ -168,7 +176,8 @@ export class Connection {
   /** Ends every call, once. */
   #lose(why) {
     if (this.#error) return;
-    this.#error = new BerthError("UNAVAILABLE", `the connection to ${this.#peer} was lost: ${why}`);
+    // What the server said, if that was all it said, is more than that the connection was lost.
+    this.#error = this.#refusal ?? new BerthError("UNAVAILABLE", `the connection to ${this.#peer} was lost: ${why}`);
     this.#socket.destroy();
     clearInterval(this.#timer);
     const calls = [...this.#calls.values()];

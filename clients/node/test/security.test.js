@@ -16,6 +16,7 @@ import test, { after, afterEach, before, beforeEach } from "node:test";
 import { parseAddress, describeAddress } from "../src/address.js";
 import { Client } from "../src/index.js";
 import * as messages from "../src/messages.js";
+import { encodeFrame } from "../src/wire.js";
 import { Double } from "./double.js";
 
 let folder;
@@ -183,6 +184,18 @@ test("TLS to a server without, and plain to a server with it, are told apart", a
   await refused(`tls://${plain}`, ["does not speak TLS"], { tls: { ca: pem("ca.pem") } });
   await refused(secure, ["it speaks TLS", "tls://"]);
   for (const server of servers) server.close();
+});
+
+test("what a server says that takes no connection is said", async () => {
+  const refusal = messages.Response.encode({ status: { code: 9, message: "this port speaks TLS" } });
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {}).once("data", () => socket.end(encodeFrame(1, 2, 0, refusal)));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect(`127.0.0.1:${server.address().port}`);
+  await assert.rejects(client.hello(), { code: "FAILED_PRECONDITION", message: "this port speaks TLS" });
+  server.close();
 });
 
 test("the connect time-out counts for the handshake too", async () => {

@@ -21,8 +21,9 @@ from unittest import mock
 import berth
 import berth.aio
 from berth._address import parse
+from berth._ttrpc import ttrpc_pb2
 
-from .double import Asked, Double, Handler, hello
+from .double import HEADER, Asked, Double, Handler, hello
 from .test_client import echo
 
 FOLDER = tempfile.TemporaryDirectory()
@@ -221,6 +222,13 @@ class SecurityTests(unittest.TestCase):
     def test_tls_to_a_server_without_and_plain_to_a_server_with_it_are_told_apart(self) -> None:
         self.refused(f"tls://{self.says(bytes(30))}", "does not speak TLS", ca=file("ca.pem"))
         self.refused(self.says(b"\x15\x03\x01\x00\x02\x02\x46"), "it speaks TLS", "tls://")
+
+    def test_what_a_server_says_that_takes_no_connection_is_said(self) -> None:
+        refusal = ttrpc_pb2.Response(status=ttrpc_pb2.Status(code=9, message="this port speaks TLS")).SerializeToString()
+        address = self.says(HEADER.pack(len(refusal), 1, 2, 0) + refusal)
+        for asks in (ask, ask_async):
+            with self.subTest(asks=asks.__name__), self.assertRaisesRegex(berth.FailedPreconditionError, "this port"):
+                asks(address, lambda client: client.hello())
 
     def test_the_connect_time_out_counts_for_the_handshake_too(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -21,6 +21,8 @@ from ._wire import (
 from .v1 import pool_pb2
 
 SERVICE = "berth.v1.Pool"
+#: Codes of a server that takes no connection: too many, another protocol, shutting down.
+REFUSALS = (Code.RESOURCE_EXHAUSTED, Code.FAILED_PRECONDITION, Code.UNAVAILABLE)
 #: A stream that has so much waiting here has a server that knows no windows: the connection is then read no further.
 STREAM_LIMIT = 4 << 20
 
@@ -187,6 +189,9 @@ class Calls:
         #: Frames that must be sent on behalf of calls that nobody waits for.
         self.outbox: List[bytes] = []
         self.full_streams = 0
+        #: What a server that takes no connection of ours says once, to the Hello, before it closes it.
+        self._refusal: Optional[BerthError] = None
+        self._has_answered = False
 
     @property
     def count(self) -> int:
@@ -231,6 +236,9 @@ class Calls:
             del self._open[frame.stream]
             status = response.status
             failure = BerthError.from_status(status) if status.code else None
+            is_refusal = failure is not None and failure.code in REFUSALS and not self._has_answered
+            self._refusal = failure if is_refusal else None
+            self._has_answered = True
             call.finish(failure, response.payload, self)
         elif frame.kind == DATA:
             if not frame.flags & NO_DATA:
@@ -238,6 +246,10 @@ class Calls:
             if frame.flags & REMOTE_CLOSED:
                 del self._open[frame.stream]
                 call.finish(None, b"", self)
+
+    def why(self, lost: BerthError) -> BerthError:
+        """Why the connection ended: what the server said, if that was all it said, is more than that it was lost."""
+        return self._refusal or lost
 
     def fail(self, error: BerthError) -> List[Call]:
         """Ends every call: the connection is gone."""

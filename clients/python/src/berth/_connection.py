@@ -402,7 +402,7 @@ class Connection:
         with self._lock:
             is_first = self._error is None
             if is_first:
-                self._error = error
+                self._error = error = self._calls.why(error)
                 for call in self._calls.fail(error):
                     if call.signal is not None:
                         call.signal.notify()

@@ -128,7 +128,7 @@ class _Connection(asyncio.Protocol):
         """Ends every call, once."""
         if self._error is not None:
             return
-        self._error = error
+        self._error = error = self._calls.why(error)
         if self._asking is not None:
             self._asking.cancel()
         for call in self._calls.fail(error):
