@@ -30,6 +30,12 @@ def find_berth() -> Tuple[str, List[str]]:
     return binary, problems
 
 
+def speaks_tls(binary: str) -> bool:
+    """Whether its servers do, and know tokens."""
+    said = subprocess.run([binary, "--help"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+    return any(line.split()[:1] == ["token"] for line in said.splitlines())
+
+
 class Lines:
     """A stream's lines, with a time to wait for each."""
 
@@ -51,11 +57,18 @@ class Lines:
 class Server:
     """A berth server of our own, at an address that it keeps when it is started again."""
 
-    def __init__(self, binary: str, name: str, flags: List[str], folder: Path) -> None:
+    def __init__(
+        self, binary: str, name: str, flags: List[str], folder: Path, certificates: Optional[Path] = None
+    ) -> None:
+        """With ``certificates`` it speaks TLS, and wants a client's certificate and a token."""
         self._folder = folder / name
         self._folder.mkdir()
         self._port = free_port()
         self.address = f"127.0.0.1:{self._port}"
+        #: What a client needs to reach it.
+        self.environment = {"BERTH_SERVER": self.address}
+        if certificates is not None:
+            flags = [*flags, *self._secure(binary, certificates)]
         agent = self._folder / "agent"
         self._command = [
             binary, "serve", "--runtime", "runc", "--listen", self.address, "--instance", f"conf{self._port}",
@@ -65,6 +78,28 @@ class Server:
         self._breaks = agent if BROKEN_AGENT in flags else None
         self._log = open(self._folder / "log", "a+")
         self._process: Optional[subprocess.Popen[str]] = None
+
+    def _secure(self, binary: str, certificates: Path) -> List[str]:
+        tokens, configuration = self._folder / "tokens", self._folder / "berth.yaml"
+        made = subprocess.run(
+            [binary, "token", "create", "conformance", "--file", str(tokens)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        if made.returncode != 0:
+            raise RuntimeError(f"{binary} token create:\n{made.stderr}")
+        configuration.write_text(
+            f"tokens: {tokens}\nquota_file: {self._folder / 'quota'}\ntenants: {{conformance: {{role: operator}}}}\n"
+            f"tls:\n  certificate: {certificates / 'server.pem'}\n  key: {certificates / 'server.key'}\n"
+            f"  client_ca: {certificates / 'ca.pem'}\n"
+        )
+        self.environment = {
+            "BERTH_SERVER": f"tls://{self.address}",
+            "BERTH_TLS_CA": str(certificates / "ca.pem"),
+            "BERTH_TLS_CERT": str(certificates / "client.pem"),
+            "BERTH_TLS_KEY": str(certificates / "client.key"),
+            "BERTH_TOKEN": made.stdout.strip(),
+        }
+        return ["--config", str(configuration)]
 
     def start(self) -> None:
         if self._breaks is not None:
@@ -123,7 +158,7 @@ class Server:
 
 
 class TLSFront:
-    """Speaks TLS in front of a server. Asks for a client's certificate, and for a token with each request."""
+    """Speaks TLS in front of a server of a release that does not. Asks for a client's certificate, and for a token with each request."""
 
     TOKEN = "conformance-token-0123456789"
 
