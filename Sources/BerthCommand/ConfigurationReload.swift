@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import Housekeeping
 import Logging
 import Pool
 import Service
@@ -20,6 +21,9 @@ struct ConfigurationReload {
     /// Memory budget used when the configuration sets none.
     let memoryBudgetBytes: Int64
     let logger: Logger
+    let manager: ServiceManager?
+    /// What the manager shows of a server that is ready.
+    let status: String
 
     /// Runs until the task is cancelled.
     /// - Parameter current: the configuration that the server was started with.
@@ -27,6 +31,8 @@ struct ConfigurationReload {
         var current = current
         var resolved = choice.resolved
         for await _ in signals {
+            manager?.tellReloading()
+            defer { manager?.tellReady(status) }
             if source.file == nil {
                 // Flags do not change, but the image that a name stands for may.
                 logger.notice(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Berth
 import Configuration
+import Housekeeping
 import Logging
 import Pool
 
@@ -14,6 +15,9 @@ struct Serve: AsyncParsableCommand {
             stderr. SIGTERM and SIGINT drain: no new program begins, running ones have the drain time to end, and \
             every container is removed. A second signal ends the programs at once. SIGHUP reloads the configuration \
             file, without dropping leases.
+
+            Started by systemd, it tells when it is ready, reloads, drains and is alive (Type=notify, WatchdogSec=), and \
+            listens on the sockets of a socket unit instead of its own addresses.
 
               berth serve                                    on Docker if possible, else native
               berth serve --runtime runc --image host        offline: the host's own /usr
@@ -32,8 +36,10 @@ struct Serve: AsyncParsableCommand {
         let logger = Logger(label: "berth")
         for warning in warnings { logger.warning("a setting has no effect", metadata: ["config.at": "\(warning)"]) }
         do {
+            let sockets = try InheritedSocket.all()
+            let addresses = sockets.isEmpty ? configuration.listen : sockets.map(\.address)
             let settings = ServerSettings(
-                configuration: configuration, addresses: try configuration.listen.map { try ServerAddress($0) },
+                configuration: configuration, addresses: try addresses.map { try ServerAddress($0) }, sockets: sockets,
                 source: source, logger: logger)
             try await Server(settings).run()
         } catch let error as BerthError {

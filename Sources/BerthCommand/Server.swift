@@ -27,6 +27,8 @@ struct Server {
     /// engine hangs.
     private static let removalTime = Duration.milliseconds(4500)
     private static let closingTime = Duration.milliseconds(500)
+    /// What a manager of services grants beyond the drain time.
+    private static let endTime = removalTime + closingTime + .seconds(10)
 
     /// Half of the cores: programs need the others, and if the client and the container of a command share a loop, that
     /// saves four thread switches.
@@ -80,26 +82,32 @@ struct Server {
         let maintenance = Task { await fleet.run() }
         tellOfReuse(choice)
         announce(addresses, monitoring)
+        let manager = tellReady(addresses, group)
 
         let reload = ConfigurationReload(
             source: settings.source, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
-            logger: logger)
+            logger: logger, manager: manager, status: status(addresses))
         let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
         await signals.next()
         reloads.cancel()
-        logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
+        tellOfEnd(service, manager)
         await rpc.stopListening()
         service.drain()
-        let hurry = Task {
+        let hurry = hurry(service, at: signals)
+        await end(service, fleet, maintenance)
+        hurry.cancel()
+        await close(rpc, monitoring, choice.runtime, group)
+        withExtendedLifetime((directory, janitor, users)) {}
+    }
+
+    /// Ends programs at a second signal.
+    private func hurry(_ service: PoolServiceHandler, at signals: EndSignals) -> Task<Void, Never> {
+        Task {
             await signals.next()
             guard !Task.isCancelled else { return }
             logger.notice("second signal, not waiting for programs")
             service.endAll()
         }
-        await end(service, fleet, maintenance)
-        hurry.cancel()
-        await close(rpc, monitoring, choice.runtime, group)
-        withExtendedLifetime((directory, janitor, users)) {}
     }
 
     /// The bounds of connections and of the memory for callers.
@@ -112,6 +120,11 @@ struct Server {
             clientLimit: settings.configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) },
             freed: { freed.tell() })
         return bounds
+    }
+
+    private func tellOfEnd(_ service: PoolServiceHandler, _ manager: ServiceManager?) {
+        manager?.tellStopping(within: settings.configuration.drainTime + Server.endTime)
+        logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
     }
 
     /// Waits for programs, ends those that are left, and removes all containers.
@@ -212,6 +225,7 @@ struct Server {
     }
 
     private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
+        guard settings.sockets.isEmpty else { return try await listen(rpc, on: settings.sockets) }
         var bound: [ServerAddress] = []
         for address in settings.addresses {
             do {

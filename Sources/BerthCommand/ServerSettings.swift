@@ -2,6 +2,7 @@
 
 import Berth
 import Configuration
+import Housekeeping
 import Logging
 import Pool
 import Service
@@ -16,6 +17,8 @@ import Service
 struct ServerSettings: Sendable {
     var configuration: ServerConfiguration
     var addresses: [ServerAddress]
+    /// Sockets that the manager of services has opened, at these addresses; empty: the server opens its own.
+    var sockets: [InheritedSocket] = []
     /// The source to read again at a reload.
     var source: ConfigurationSource
     var logger: Logger

@@ -36,11 +36,8 @@ public final class RPCServer: Sendable {
     /// - Throws: ALREADY_EXISTS if the address is in use, PERMISSION_DENIED, UNAVAILABLE.
     @discardableResult
     public func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
-        var bootstrap = bootstrap()
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-        for (option, value) in keepAlive { bootstrap = bootstrap.childChannelOption(.tcpOption(option), value: value) }
-        let listener = try await ioCall("cannot listen on \(host):\(port)") { [bootstrap] in
+        let bootstrap = tcpBootstrap()
+        let listener = try await ioCall("cannot listen on \(host):\(port)") {
             try await bootstrap.bind(host: host, port: port).get()
         }
         try await adopt(listener, path: nil)
@@ -90,7 +87,15 @@ public final class RPCServer: Sendable {
 
     // MARK: -
 
-    private func bootstrap() -> ServerBootstrap {
+    func tcpBootstrap() -> ServerBootstrap {
+        var bootstrap = bootstrap()
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+        for (option, value) in keepAlive { bootstrap = bootstrap.childChannelOption(.tcpOption(option), value: value) }
+        return bootstrap
+    }
+
+    func bootstrap() -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -105,7 +110,7 @@ public final class RPCServer: Sendable {
             }
     }
 
-    private func adopt(_ listener: any Channel, path: String?) async throws(RPCError) {
+    func adopt(_ listener: any Channel, path: String?) async throws(RPCError) {
         let isClosed = state.withLock { state in
             guard !state.isClosed else { return true }
             state.listeners.append(listener)
