@@ -136,11 +136,13 @@ class Double:
             except OSError:
                 return
             if self._tls is not None:
+                raw = connection.dup()
                 try:
                     connection = self._tls.wrap_socket(connection, server_side=True)
                 except OSError:
-                    connection.close()
+                    _hear_out(raw)
                     continue
+                raw.close()
             peer = Peer(connection)
             self.peers.append(peer)
             thread = threading.Thread(target=self._serve, args=(peer,), name="double")
@@ -164,6 +166,15 @@ class Double:
                     {pair.key: pair.value for pair in request.metadata},
                 )
                 self.handlers.get(asked.method, self.asked.put)(asked)
+
+
+def _hear_out(raw: socket.socket) -> None:
+    """Closes a connection so that what was said last arrives: what is not read would reset it."""
+    raw.settimeout(5)
+    with raw, contextlib.suppress(OSError):
+        raw.shutdown(socket.SHUT_WR)
+        while raw.recv(1 << 16):
+            pass
 
 
 def hello(asked: Asked) -> None:
