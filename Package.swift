@@ -183,9 +183,10 @@ let package = Package(
         .target(
             name: "Monitoring",
             dependencies: [
-                "Pool", .product(name: "NIOHTTP1", package: "swift-nio"),
+                "Pool", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
-            ] + nio, swiftSettings: strict),
+            ] + nio, resources: [.embedInCode("dashboard.html")], swiftSettings: strict),
         .target(
             name: "Berth",
             dependencies: ["BerthRPC", "BerthSchema", .product(name: "DequeModule", package: "swift-collections")]
@@ -273,7 +274,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MonitoringTests",
-            dependencies: ["Monitoring", "Pool", "TestSupport"] + nio, swiftSettings: strict),
+            dependencies: ["Monitoring", "Pool", "TestSupport", nioCore], swiftSettings: strict),
         .testTarget(
             name: "BerthTests",
             dependencies: ["Berth", "BerthRPC", "BerthSchema", "TestSupport"] + nio, swiftSettings: strict),

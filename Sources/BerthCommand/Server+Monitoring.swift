@@ -18,15 +18,17 @@ import Service
 extension Server {
     /// Listens where the configuration says; nil if it says nowhere.
     func startMonitoring(
-        _ fleet: Fleet, _ service: PoolServiceHandler, _ rpc: RPCServer.Configuration, on group: any EventLoopGroup
+        _ fleet: Fleet, _ service: PoolServiceHandler, _ rpc: RPCServer.Configuration
     ) async throws -> MonitoringServer? {
         guard let text = settings.configuration.http, case .tcp(let host, let port) = try ServerAddress(text) else {
             return nil
         }
-        let monitoring = MonitoringServer { Server.figures(fleet, service, rpc) }
+        let monitoring = MonitoringServer(
+            .init(figures: { Server.figures(fleet, service, rpc) }, members: { fleet.listMembers() }))
         do {
-            try await monitoring.listen(host: host, port: port, on: group)
+            try await monitoring.listen(host: host, port: port)
         } catch let error as IOError {
+            await monitoring.close()
             let reason = String(cString: strerror(error.errnoCode))
             throw Failure(
                 "--http \(text): \(reason); stop what listens there, or use another address (port 0: a free one)")
@@ -47,7 +49,6 @@ extension Server {
         figures.memberBytes = fleet.usedMemoryBytes
         figures.maxMemberBytes = fleet.memoryBudgetBytes == .max ? nil : fleet.memoryBudgetBytes
         figures.pools = fleet.snapshot()
-        figures.process = .now()
         return figures
     }
 }

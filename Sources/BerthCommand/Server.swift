@@ -76,7 +76,7 @@ struct Server {
         service.setPrograms(configuration.programDefaults)
         let bounds = bounds(descriptors)
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
-        let monitoring = try await startMonitoring(fleet, service, bounds, on: group)
+        let monitoring = try await startMonitoring(fleet, service, bounds)
         let addresses = try await listen(rpc)
 
         let maintenance = Task { await fleet.run() }

@@ -26,7 +26,7 @@ package enum SettingsTable {
             "Listen on other addresses than loopback: whoever reaches them may run programs here", needsRestart: true)
         table.add(
             "http", \.http, ValueKind<String>.string("HOST:PORT").or("off"),
-            "Address for /metrics (Prometheus), /livez and /readyz over HTTP", needsRestart: true)
+            "Address for a dashboard, /metrics (Prometheus), /livez and /readyz over HTTP", needsRestart: true)
         table.add(
             "socket_mode", \.socketMode, ValueKind<UInt32>.socketMode.or("auto"),
             "Permissions of a unix socket: whoever may write to it may run programs; auto is 0600, or 0660 with "

@@ -4,22 +4,41 @@ internal import NIOConcurrencyHelpers
 package import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+package import Pool
 
-/// Tells over HTTP how a server is: `/metrics` for Prometheus, `/livez` and `/readyz` for what supervises it. It reads no
-/// request's body and changes nothing.
+/// Tells over HTTP how a server is: `/metrics` for Prometheus, `/livez` and `/readyz` for what supervises it, and a dashboard for
+/// people. It reads no request's body and changes nothing. It has a thread of its own, so that no answer delays a caller of
+/// the server.
 package final class MonitoringServer: Sendable {
     /// More connections than monitors need; others are closed at once.
     static let maxConnections = 64
 
-    package typealias Figures = @Sendable () -> ServerFigures
+    /// What it tells of. Called on its event loop for each request and sample, so they must be quick.
+    package struct Sources: Sendable {
+        package var figures: @Sendable () -> ServerFigures
+        /// All of them; asked for while somebody looks.
+        package var members: @Sendable () -> [MemberInfo]
 
-    private let figures: Figures
+        package init(
+            figures: @escaping @Sendable () -> ServerFigures, members: @escaping @Sendable () -> [MemberInfo]
+        ) {
+            self.figures = figures
+            self.members = members
+        }
+    }
+
+    private let sources: Sources
+    private let interval: TimeAmount
+    let sampler: Sampler
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let count = NIOLockedValueBox(0)
     private let channel = NIOLockedValueBox<(any Channel)?>(nil)
 
-    /// - Parameter figures: called on an event loop for each request, so it must be quick.
-    package init(figures: @escaping Figures) {
-        self.figures = figures
+    /// - Parameter interval: time between two samples.
+    package init(_ sources: Sources, interval: TimeAmount = .seconds(1)) {
+        self.sources = sources
+        self.interval = interval
+        sampler = Sampler(sources)
     }
 
     /// Where it listens, with the port that was taken if 0 was asked for.
@@ -27,10 +46,10 @@ package final class MonitoringServer: Sendable {
 
     /// Listens.
     /// - Throws: an `IOError` of the kernel.
-    package func listen(host: String, port: Int, on group: any EventLoopGroup) async throws {
+    package func listen(host: String, port: Int) async throws {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { [figures, count] child in
+            .childChannelInitializer { [sources, sampler, count] child in
                 child.eventLoop.makeCompletedFuture {
                     guard
                         count.withLockedValue({ count in
@@ -45,16 +64,19 @@ package final class MonitoringServer: Sendable {
                     let pipeline = child.pipeline.syncOperations
                     try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
                     let names = HostNames(at: child.localAddress?.ipAddress)
-                    try pipeline.addHandler(MonitoringHandler(names: names, figures: figures))
+                    try pipeline.addHandler(MonitoringHandler(names: names, sources: sources, sampler: sampler))
                 }
             }
         let listening = try await bootstrap.bind(host: host, port: port).get()
         channel.withLockedValue { $0 = listening }
+        listening.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { [sampler] _ in
+            sampler.sample()
+        }
     }
 
-    /// Listens no more. Answers that have begun are sent.
+    /// Ends its connections and its thread. To be called even if it never listened.
     package func close() async {
-        try? await channel.withLockedValue { $0 }?.close()
+        try? await group.shutdownGracefully()
     }
 }
 

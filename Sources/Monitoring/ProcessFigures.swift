@@ -28,13 +28,17 @@ package struct ProcessFigures: Sendable {
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
             figures.maxDescriptors = Double(limit.rlim_cur)
         }
-        let pages = words(of: "/proc/self/statm")
-        if pages.count > 1, let resident = Double(pages[1]) {
-            figures.residentBytes = resident * Double(sysconf(Int32(_SC_PAGESIZE)))
-        }
+        figures.residentBytes = Double(residentBytesNow())
         figures.openDescriptors = count(in: "/proc/self/fd")
         figures.startSeconds = started
         return figures
+    }
+
+    /// Alone, since the number of descriptors takes longer if there are thousands.
+    static func residentBytesNow() -> Int64 {
+        let pages = words(of: "/proc/self/statm")
+        guard pages.count > 1, let resident = Int64(pages[1]) else { return 0 }
+        return resident * Int64(sysconf(Int32(_SC_PAGESIZE)))
     }
 
     private static let started: Double = {

@@ -6,13 +6,14 @@ internal import Pool
 /// grow with pools alone, never with leases, executions or clients.
 /// Source: https://opentelemetry.io/docs/specs/semconv/database/database-metrics/#connection-pools
 extension ServerFigures {
-    package var metrics: String {
+    /// - Parameter process: of now; it takes longer than all the rest, so it is read for metrics only.
+    func metrics(_ process: ProcessFigures = .now()) -> String {
         var text = Exposition()
         writeServer(to: &text)
         writeMembers(to: &text)
         writeCounters(to: &text)
         writeTimes(to: &text)
-        writeProcess(to: &text)
+        writeProcess(process, to: &text)
         return text.text
     }
 
@@ -105,7 +106,7 @@ extension ServerFigures {
         for pool in pools { text.histogram("berth_pool_use_time_seconds", [("pool", pool.name)], pool.times.use) }
     }
 
-    private func writeProcess(to text: inout Exposition) {
+    private func writeProcess(_ process: ProcessFigures, to text: inout Exposition) {
         text.family("process_cpu_seconds_total", .counter, "Processor time that the server has used.")
         text.sample("process_cpu_seconds_total", [], process.cpuSeconds)
         for (name, help, value) in [

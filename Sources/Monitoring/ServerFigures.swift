@@ -20,7 +20,6 @@ package struct ServerFigures: Sendable {
     /// Nil: no limit.
     package var maxMemberBytes: Int64?
     package var pools: [PoolSnapshot] = []
-    package var process = ProcessFigures()
 
     package init(version: String, runtime: String) {
         self.version = version

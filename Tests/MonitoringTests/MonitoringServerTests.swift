@@ -2,7 +2,6 @@
 
 import Foundation
 import NIOCore
-import NIOPosix
 import Pool
 import Synchronization
 import Testing
@@ -26,8 +25,8 @@ import TestSupport
 
     private func with(_ body: (Int, Server) throws -> Void) async throws {
         let server = Server()
-        let monitoring = MonitoringServer { server.figures.withLock { $0 } }
-        try await monitoring.listen(host: "127.0.0.1", port: 0, on: MultiThreadedEventLoopGroup.singleton)
+        let monitoring = MonitoringServer(.init(figures: { server.figures.withLock { $0 } }, members: { [] }))
+        try await monitoring.listen(host: "127.0.0.1", port: 0)
         let port = try #require(monitoring.address?.port)
         try body(port, server)
         await monitoring.close()
@@ -70,7 +69,11 @@ import TestSupport
             ("GET /metrics HTTP/1.1\nHost: 127.0.0.1.evil.example\n", "421 ", "127.0.0.1 or localhost"),
             ("GET /metrics HTTP/1.1\n", "421 ", "127.0.0.1 or localhost"),
             ("POST /metrics HTTP/1.1\nHost: localhost\n", "405 ", "only GET and HEAD"),
-            ("GET / HTTP/1.1\nHost: localhost\n", "404 ", "/metrics, /livez, /readyz"),
+            ("GET /x HTTP/1.1\nHost: localhost\n", "404 ", "/events, /history, /metrics, /livez, /readyz"),
+            ("GET / HTTP/1.1\nHost: evil.example\n", "421 ", "127.0.0.1 or localhost"),
+            ("POST /events HTTP/1.1\nHost: localhost\n", "405 ", "only GET and HEAD"),
+            ("GET /events HTTP/1.1\nHost: localhost\nSec-Fetch-Site: cross-site\n", "403 ", "other sites"),
+            ("GET /history HTTP/1.1\nHost: localhost\nSec-Fetch-Site: same-site\n", "403 ", "other sites"),
             ("nonsense\n", "400 ", "Bad Request"),
         ])
     func refusals(_ request: String, _ status: String, _ words: String) async throws {
@@ -146,14 +149,5 @@ import TestSupport
             }
             #expect(answered)
         }
-    }
-}
-
-extension PoolSnapshot {
-    fileprivate static var example: PoolSnapshot {
-        let machine = FleetStateMachine(FleetConfiguration(pools: [PoolConfiguration(name: "example", size: 2)]))
-        var pool = machine.snapshot(now: MonotonicInstant(nanoseconds: 0))[0]
-        (pool.idle, pool.leased) = (2, 1)
-        return pool
     }
 }
