@@ -93,7 +93,8 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
                NULL;
     }
     /* A token that a file holds may have been exchanged since the last connection. */
-    if (client->state == IDLE && client->token_file && token_read(client, error) != 0) return NULL;
+    bool is_open = client->state == OPEN && !server_has_gone(client);
+    if (!is_open && client->token_file && token_read(client, error) != 0) return NULL;
     call *c = calloc(1, sizeof *c);
     if (!c) return fail(error, BERTH_RESOURCE_EXHAUSTED, "no memory for the call"), NULL;
     if (request_frame(&c->frame, flags, service, method, request, timeout_ms, client->token, error) != 0) {
@@ -123,7 +124,7 @@ call *call_begin(berth_client *client, uint8_t flags, const char *service, const
     *(client->last ? &client->last->next : &client->first) = c;
     client->last = c;
 
-    if (client->state == OPEN && !server_has_gone(client)) {
+    if (is_open) {
         if (!send_bytes(client, &c->frame)) {
             call_unlink(client, c);
             buffer_clear(&c->frame);
