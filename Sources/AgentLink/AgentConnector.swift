@@ -40,7 +40,9 @@ public struct AgentConnector: MemberConnector {
             switch answer {
             case .success(let response) where response.failure.isEmpty: continue
             case .success(let response):
-                let words = response.failure.split(separator: "\n").joined(separator: "; ")
+                // A traceback, on one line.
+                let words = response.failure.split(separator: "\n").map { $0.drop { $0 == " " } }
+                    .reduce(into: "") { $0 += ($0.isEmpty ? "" : $0.hasSuffix(":") ? " " : "; ") + $1 }
                 failure = RuntimeError(.invalidConfiguration, "interpreters.\(interpreter.language): \(words)")
             case .failure(let error):
                 failure = RuntimeError(

@@ -83,7 +83,7 @@ struct InterpreterTests {
                 "warmup: 'import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()'",
                 "it has 2 threads after what it was to import"
             ),
-            ("warmup: 'kept = open(\"/etc/hostname\")'", "it holds /etc/hostname open"),
+            ("warmup: 'import sys; sys.kept = open(\"/etc/hostname\")'", "it holds /etc/hostname open"),
             ("path: /usr/bin/no-python", "/usr/bin/no-python"),
             ("warmup: 'import os; os._exit(3)'", "the interpreter ended before it was ready"),
         ] {
