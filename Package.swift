@@ -295,7 +295,7 @@ let package = Package(
                 "Housekeeping",
                 "TestSupport", log,
             ] + nio,
-            exclude: ["Contexts"], swiftSettings: strict),
+            exclude: ["Contexts", "Interpreters", "Parity"], swiftSettings: strict),
 
         fuzz,
 
