@@ -68,6 +68,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -94,7 +95,12 @@ let package = Package(
             name: "AgentSchema", dependencies: ["BerthSchema", "CAgentSchema", "CBerthProtobufC"], swiftSettings: strict
         ),
         .target(name: "BerthWire", swiftSettings: strict),
-        .target(name: "BerthRPC", dependencies: ["BerthWire", "BerthSchema"] + nio, swiftSettings: strict),
+        .target(
+            name: "BerthRPC",
+            dependencies: [
+                "BerthWire", "BerthSchema", .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio, swiftSettings: strict),
 
         // The pool and what it runs on
         .target(
@@ -164,15 +170,20 @@ let package = Package(
             name: "BerthFront", dependencies: ["Console", "BerthSchema", "BerthWire"],
             swiftSettings: staticSwift, linkerSettings: staticLinking),
 
+        // Who calls, and how much they may
+        .target(name: "Access", swiftSettings: strict),
         // What the server is told, from its file and its flags
         .target(
-            name: "Configuration", dependencies: ["Console", "Pool", .product(name: "Yams", package: "Yams")],
+            name: "Configuration",
+            dependencies: ["Access", "Console", "Pool", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
 
         // The service, its client, its command line
         .target(
             name: "Service",
-            dependencies: ["Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log, nioCore],
+            dependencies: [
+                "Access", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log, nioCore,
+            ],
             // In the binary, as the janitor's: they go to an interpreter with its first bytes.
             resources: [
                 .embedInCode("Interpreters/context.py"), .embedInCode("Interpreters/context.sh"),
@@ -205,7 +216,8 @@ let package = Package(
         .executableTarget(
             name: "BerthCommand",
             dependencies: [
-                "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest", "ModelTools",
+                "Access", "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest",
+                "ModelTools",
                 "Monitoring", "Pool", "Hardening", "AgentLink", "CurlHTTP",
                 "DockerConfig", "Docker", "Embedded", "Native", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
@@ -229,6 +241,7 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
             swiftSettings: strict),
+        .testTarget(name: "AccessTests", dependencies: ["Access", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         // The pool's rules, simulated: `make simulate`. Its tests show that it would notice; see Tests/Simulation.
         .target(name: "SimulationModel", dependencies: ["Pool"], path: "Tests/Simulation/Model", swiftSettings: strict),
@@ -244,7 +257,7 @@ let package = Package(
             path: "Tests/Simulation/Tests", swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Console", "Pool", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Access", "Configuration", "Console", "Pool", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -267,7 +280,7 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "Service", "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog",
+                "Access", "Service", "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog",
                 "TestSupport",
                 log,
             ] + nio,

@@ -5,6 +5,15 @@ internal import BerthSchema
 internal import NIOCore
 
 extension BerthClient {
+    /// What a tenant may do, and what it has used of that.
+    /// - Parameters:
+    ///   - tenant: nil is the caller's own; another's is for operators.
+    ///   - ofAll: all tenants, for operators.
+    /// - Throws: `failedPrecondition` if the server has no tenants.
+    public func quota(tenant: String? = nil, ofAll: Bool = false) async throws(BerthError) -> [TenantQuota] {
+        try await call(PoolService.quota, QuotaRequest(tenant: tenant ?? "", isAll: ofAll)).tenants
+    }
+
     /// Statistics of the server and its pools: one snapshot at once, and then one per interval.
     ///
     /// A slow reader gets the newest snapshot and misses those before it. Iterating throws `BerthError` when the call fails

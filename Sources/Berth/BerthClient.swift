@@ -49,11 +49,12 @@ public final class BerthClient: Sendable {
 
     /// A client that connects now, with a single try, and never reconnects: for callers with their own rules for that.
     package static func connect(
-        to address: ServerAddress = .standard, timeout: Duration = .seconds(5),
+        to address: ServerAddress = .standard, timeout: Duration = .seconds(5), credentials: Credentials? = nil,
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) async throws(BerthError) -> BerthClient {
         var configuration = Configuration()
         configuration.connectTimeout = timeout
+        configuration.credentials = credentials
         (configuration.reconnects, configuration.retries) = (false, false)
         let client = try BerthClient(address: address, configuration: configuration, eventLoopGroup: group)
         _ = try await client.connector.line()

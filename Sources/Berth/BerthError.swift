@@ -134,5 +134,10 @@ extension BerthError {
         public static let connectionRefused = Reason(name: "CONNECTION_REFUSED")
         public static let notASocket = Reason(name: "NOT_A_SOCKET")
         public static let connectionLimit = Reason(name: "CONNECTION_LIMIT")
+        /// No token, or one that is unknown, revoked or expired.
+        public static let unknownCaller = Reason(name: "UNKNOWN_CALLER")
+        public static let operatorOnly = Reason(name: "OPERATOR_ONLY")
+        /// A limit of the tenant: `metadata["limit"]` names it, "retry_after_ms" is the time until it may be tried again.
+        public static let tenantLimit = Reason(name: "TENANT_LIMIT")
     }
 }

@@ -8,6 +8,8 @@ extension BerthClient {
         /// How long a server may send nothing while calls wait. After half of it the client asks whether the server is alive;
         /// if there is no answer to that either, the connection counts as lost.
         public var keepalive: Duration = .seconds(60)
+        /// How it knows the server and what it shows to it; nil: what the environment says when it connects.
+        public var credentials: Credentials?
         /// Whether it connects again after the connection was lost. If not, every later call fails with `unavailable`.
         package var reconnects = true
         /// Whether it retries while connecting fails, until `connectTimeout`.

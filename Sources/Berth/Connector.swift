@@ -83,13 +83,14 @@ final class Connector: Sendable {
         while true {
             do throws(RPCError) {
                 let line = try await Line.open(
-                    to: address, on: eventLoop, timeout: max(.milliseconds(1), end - .now),
-                    keepalive: configuration.keepalive)
+                    to: address, on: eventLoop, timeout: max(.milliseconds(1), end - .now), configuration)
                 return connected(line)
             } catch {
                 let wait = pause * Double.random(in: 0.5...1)
                 pause = min(pause * 2, .seconds(1))
-                guard configuration.retries, isWanted, wait < end - .now else { return failed(error) }
+                guard configuration.retries, error.code != .invalidArgument, isWanted, wait < end - .now else {
+                    return failed(error)
+                }
                 // Nobody cancels this task: it ends when the time is over, or when the client is closed.
                 try? await Task.sleep(for: wait)
             }
@@ -103,18 +104,21 @@ final class Connector: Sendable {
     private func connected(_ line: Line) {
         let (waiters, isWanted) = state.withLock { $0.connected(line) }
         guard isWanted else { return line.rpc.close() }
-        if configuration.reconnects {
-            // Who calls, for the server's log.
-            line.rpc.unary(PoolService.hello, HelloRequest(client: BerthClient.name)) { _ in }
-        }
         for waiter in waiters { waiter.resume(returning: .success(line)) }
     }
 
     private func failed(_ error: RPCError) {
-        let failure = BerthError(
-            .unavailable,
-            "no Berth server at \(address): \(error.message); start one with \"berth serve\", "
-                + "or name another with --server or BERTH_SERVER")
+        let failure =
+            switch (error.code, address) {
+            case (.invalidArgument, _): BerthError(error)
+            // The server is there, or TLS may be what failed: its words say it.
+            case (_, .tls): BerthError(.unavailable, error.message)
+            default:
+                BerthError(
+                    .unavailable,
+                    "no Berth server at \(address): \(error.message); start one with \"berth serve\", "
+                        + "or name another with --server or BERTH_SERVER")
+            }
         for waiter in state.withLock({ $0.failed(failure, isFinal: !configuration.reconnects) }) {
             waiter.resume(returning: .failure(failure))
         }

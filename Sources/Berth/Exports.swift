@@ -40,4 +40,6 @@
 @_exported public import struct BerthSchema.Member
 @_exported public import enum BerthSchema.MemberState
 @_exported public import struct BerthSchema.PoolStats
+@_exported public import struct BerthSchema.QuotaLimit
+@_exported public import struct BerthSchema.TenantQuota
 @_exported public import struct BerthSchema.StatsResponse

@@ -22,8 +22,12 @@ final class Line: Sendable {
     var isOver: Bool { watch.isOver.load(ordering: .acquiring) }
 
     static func open(
-        to address: ServerAddress, on eventLoop: any EventLoop, timeout: Duration, keepalive: Duration
+        to address: ServerAddress, on eventLoop: any EventLoop, timeout: Duration,
+        _ configuration: BerthClient.Configuration
     ) async throws(RPCError) -> Line {
+        let keepalive = configuration.keepalive
+        let credentials = configuration.credentials ?? .fromEnvironment()
+        let authorization = try credentials.authorization(for: address)
         let limit = TimeAmount.milliseconds(Int64(timeout.milliseconds))
         let watch = LineWatch()
         let rpc =
@@ -31,10 +35,24 @@ final class Line: Sendable {
             case .tcp(let host, let port):
                 try await ClientConnection.connect(
                     host: host, port: port, group: eventLoop, timeout: limit, watch: watch)
+            case .tls(let host, let port):
+                try await ClientConnection.connect(
+                    host: host, port: port, tls: try credentials.tls(), group: eventLoop, timeout: limit, watch: watch)
             case .unix(let path):
                 try await ClientConnection.connect(unixSocket: path, group: eventLoop, timeout: limit, watch: watch)
             }
         let line = Line(rpc, watch)
+        if let authorization {
+            // Before any call: all that follow on this connection are then made by the token's tenant. A wrong token makes
+            // them fail, so nobody waits for this answer.
+            rpc.unary(
+                PoolService.hello, HelloRequest(client: BerthClient.name),
+                metadata: [KeyValue(key: "authorization", value: authorization)]
+            ) { _ in }
+        } else if configuration.reconnects {
+            // Who calls, for the server's log.
+            rpc.unary(PoolService.hello, HelloRequest(client: BerthClient.name)) { _ in }
+        }
         line.looks(every: .milliseconds(Int64(max(1, keepalive.milliseconds / 2))), keepalive)
         return line
     }

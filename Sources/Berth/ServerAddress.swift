@@ -14,9 +14,11 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
     public static let standard = ServerAddress.tcp(host: "127.0.0.1", port: 7411)
 
     case tcp(host: String, port: Int)
+    /// TCP with TLS.
+    case tls(host: String, port: Int)
     case unix(path: String)
 
-    /// `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback) or `unix:PATH`.
+    /// `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (loopback), each with `tls://` in front of it for TLS, or `unix:PATH`.
     /// - Throws: `BerthError` with the code `invalidArgument`; its message says what an address is.
     public init(_ text: String) throws(BerthError) {
         if text.hasPrefix("unix:") {
@@ -26,10 +28,12 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
             self = .unix(path: String(path))
             return
         }
-        guard !text.contains("://") else { throw ServerAddress.malformed(text, "a URL, not an address") }
-        guard let colon = text.lastIndex(of: ":") else { throw ServerAddress.malformed(text) }
-        var host = text[..<colon]
-        guard let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port) else {
+        let isTLS = text.hasPrefix("tls://")
+        let rest = isTLS ? text.dropFirst("tls://".count) : text[...]
+        guard !rest.contains("://") else { throw ServerAddress.malformed(text, "a URL, not an address") }
+        guard let colon = rest.lastIndex(of: ":") else { throw ServerAddress.malformed(text) }
+        var host = rest[..<colon]
+        guard let port = Int(rest[rest.index(after: colon)...]), (0...65535).contains(port) else {
             throw ServerAddress.malformed(text)
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
@@ -37,7 +41,8 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
         } else if host.contains(":") {
             throw ServerAddress.malformed(text)
         }
-        self = .tcp(host: host.isEmpty ? "127.0.0.1" : String(host), port: port)
+        let name = host.isEmpty ? "127.0.0.1" : String(host)
+        self = isTLS ? .tls(host: name, port: port) : .tcp(host: name, port: port)
     }
 
     /// The address in the environment variable BERTH_SERVER, or `standard` without one.
@@ -56,6 +61,7 @@ public enum ServerAddress: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .tls(let host, let port): "tls://\(ServerAddress.tcp(host: host, port: port))"
         case .unix(let path): "unix:\(path)"
         }
     }

@@ -28,6 +28,21 @@ struct ConfigurationFlags: ParsableArguments {
     @Flag(help: help(.server, "insecure"))
     var insecure = false
 
+    @Option(help: help(.server, "tls.certificate", "file"))
+    var tlsCertificate: String?
+
+    @Option(help: help(.server, "tls.key", "file"))
+    var tlsKey: String?
+
+    @Option(help: help(.server, "tls.client_ca", "file"))
+    var tlsClientCa: String?
+
+    @Option(help: help(.server, "tokens", "file"))
+    var tokens: String?
+
+    @Option(help: help(.server, "audit", "file"))
+    var audit: String?
+
     @Option(help: help(.server, "http", "address"))
     var http: String?
 
@@ -123,6 +138,8 @@ struct ConfigurationFlags: ParsableArguments {
             ("execution_timeout", executionTimeout), ("uid", uid), ("max_connections", maxConnections),
             ("drain_time", drainTime), ("instance", instance), ("state_dir", stateDir), ("agent", agent),
             ("log_format", logFormat), ("log_level", logLevel), ("insecure", insecure ? "true" : nil), ("http", http),
+            ("tls.certificate", tlsCertificate), ("tls.key", tlsKey), ("tls.client_ca", tlsClientCa),
+            ("tokens", tokens), ("audit", audit),
         ]
         let pools: [(String, String?)] = [
             ("image", image), ("pull", pull), ("size", size), ("max", max), ("batch", batch), ("backoff", backoff),
@@ -131,7 +148,7 @@ struct ConfigurationFlags: ParsableArguments {
         ]
         func given(_ scope: FlagValue.Scope, _ all: [(String, String?)]) -> [FlagValue] {
             all.compactMap { key, value in
-                value.map { FlagValue("--\(key.split(separator: "_").joined(separator: "-"))", scope, key, [$0]) }
+                value.map { FlagValue("--\(key.split { "_.".contains($0) }.joined(separator: "-"))", scope, key, [$0]) }
             }
         }
         let addresses = listen.isEmpty ? [] : [FlagValue("--listen", .server, "listen", listen)]
@@ -202,7 +219,7 @@ extension OutsideChecks {
         },
         isLocal: { text in
             switch try? ServerAddress(text) {
-            case .tcp(let host, _): ServerAddress.isLoopback(host)
+            case .tcp(let host, _), .tls(let host, _): ServerAddress.isLoopback(host)
             case .unix, nil: true
             }
         },
@@ -214,10 +231,4 @@ extension OutsideChecks {
                 return error.message
             }
         })
-}
-
-extension ServerAddress {
-    static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.allSatisfy { $0 == "." || $0.isNumber })
-    }
 }

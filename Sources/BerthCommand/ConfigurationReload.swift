@@ -18,6 +18,7 @@ struct ConfigurationReload {
     let fleet: Fleet
     let service: PoolServiceHandler
     let choice: RuntimeChoice
+    let upkeep: Upkeep
     /// Memory budget used when the configuration sets none.
     let memoryBudgetBytes: Int64
     let logger: Logger
@@ -33,6 +34,7 @@ struct ConfigurationReload {
         for await _ in signals {
             manager?.tellReloading()
             defer { manager?.tellReady(status) }
+            upkeep.reload()
             if source.file == nil {
                 // Flags do not change, but the image that a name stands for may.
                 logger.notice(
@@ -83,6 +85,7 @@ struct ConfigurationReload {
         fleet.reload(
             resolved.applied(to: new.fleetConfiguration(image: choice.image, memoryBudgetBytes: memoryBudgetBytes)))
         service.setPrograms(new.programDefaults)
+        upkeep.reload(new)
         logger.notice(
             "the configuration is reloaded",
             metadata: ["config.pools": "\(new.pools.map(\.pool.name).joined(separator: ","))"])

@@ -5,13 +5,55 @@ import Berth
 import Configuration
 import Console
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// The server that a command connects to.
 struct ServerOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The server: HOST:PORT or unix:PATH (default: $BERTH_SERVER, else 127.0.0.1:7411).", valueName: "address"))
+            "The server: HOST:PORT, tls://HOST:PORT or unix:PATH (default: $BERTH_SERVER, else 127.0.0.1:7411).", valueName: "address"))
     var server: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Authorities for the certificate of a tls:// server, in PEM (default: $BERTH_TLS_CA, else the system's).",
+            valueName: "file"))
+    var tlsCa: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Own certificate for a tls:// server, in PEM ($BERTH_TLS_CERT).", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(
+        name: .long, help: ArgumentHelp("The own certificate's key, in PEM ($BERTH_TLS_KEY).", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "File with the token for the server (default: $BERTH_TOKEN_FILE, else $BERTH_TOKEN is the token).",
+            valueName: "file"))
+    var tokenFile: String?
+
+    /// The flags go where the variables are, so that there is one way to the client: it reads them at each connecting.
+    func validate() throws {
+        let flags = [
+            ("BERTH_TLS_CA", tlsCa), ("BERTH_TLS_CERT", tlsCert), ("BERTH_TLS_KEY", tlsKey),
+            ("BERTH_TOKEN_FILE", tokenFile),
+        ]
+        for (name, value) in flags {
+            guard let value else { continue }
+            setenv(name, value, 1)
+        }
+        if tokenFile != nil { unsetenv("BERTH_TOKEN") }
+    }
 
     func address() throws(BerthError) -> ServerAddress {
         if let server { return try ServerAddress(server) }

@@ -21,14 +21,14 @@ struct RootCommand: AsyncParsableCommand {
               berth serve
               berth run -- python3 -c 'print("hello")'
 
-            BERTH_SERVER is the address of the server for all commands (HOST:PORT or unix:PATH; default 127.0.0.1:7411).
+            BERTH_SERVER is the address of the server for all commands (HOST:PORT, tls://HOST:PORT or unix:PATH; default 127.0.0.1:7411).
             """,
         version: Version.current,
         subcommands: [
             Serve.self, Run.self, Repl.self, Contexts.self, Attach.self, Executions.self, Signal.self, Acquire.self,
             Release.self, Copy.self, Forward.self, ModelContext.self,
             Stats.self,
-            Admin.self, Load.self, Config.self, Doctor.self, Sweep.self,
+            Admin.self, Tokens.self, Quota.self, Load.self, Config.self, Doctor.self, Sweep.self,
         ])
 
     /// The error in the arguments on one line.

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Berth
+import BerthRPC
 import Configuration
 import Housekeeping
 import Logging
@@ -43,6 +44,8 @@ struct Serve: AsyncParsableCommand {
                 source: source, logger: logger)
             try await Server(settings).run()
         } catch let error as BerthError {
+            throw Failure(error.message, code: error.code == .invalidArgument ? 2 : 1)
+        } catch let error as RPCError {
             throw Failure(error.message, code: error.code == .invalidArgument ? 2 : 1)
         } catch let error as RuntimeError {
             throw Failure(error.message, code: error.cause == .invalidConfiguration ? 2 : 1)

@@ -38,18 +38,20 @@ extension Server {
     }
 
     /// Listens on the sockets that the manager has opened; the addresses of the configuration are not looked at then.
-    func listen(_ rpc: RPCServer, on sockets: [InheritedSocket]) async throws -> [ServerAddress] {
+    func listen(_ rpc: RPCServer, _ tls: ServerTLS?, on sockets: [InheritedSocket]) async throws -> [ServerAddress] {
         var bound: [ServerAddress] = []
         for socket in sockets {
-            let address = try ServerAddress(socket.address)
-            if case .tcp(let host, _) = address, !ServerAddress.isLoopback(host), !settings.configuration.insecure {
+            var address = try ServerAddress(socket.address)
+            if case .tcp(let host, let port) = address, tls != nil { address = .tls(host: host, port: port) }
+            let (configuration, isLocal) = (settings.configuration, OutsideChecks.standard.isLocal(socket.address))
+            if !isLocal, !configuration.insecure, !configuration.isGuarded {
                 throw Failure(
                     "\(address), which this server was started with, is not loopback: whoever reaches it could run programs "
-                        + "here; let the socket unit listen on 127.0.0.1, or set insecure: true if you want that",
+                        + "here; let the socket unit listen on 127.0.0.1, set tls and tokens, or set insecure: true if you want that",
                     code: 2)
             }
             do throws(RPCError) {
-                try await rpc.listen(descriptor: socket.descriptor, isUnix: socket.isUnix)
+                try await rpc.listen(descriptor: socket.descriptor, isUnix: socket.isUnix, tls: tls)
             } catch {
                 throw Failure(error.message)
             }

@@ -70,14 +70,14 @@ struct Server {
             runtime: patient(choice.runtime), connector: AgentConnector(group: group, warmRequest: ZygoteStart.request),
             memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: choice.memory,
             wake: { group.any().execute($0) })
-        let service = PoolServiceHandler(
-            fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
-            logger: logger)
-        service.setPrograms(configuration.programDefaults)
+        let access = try AccessUpkeep.begin(configuration, instance: settings.instanceName, logger)
+        let service = try makeService(fleet, choice, access)
         let bounds = bounds(descriptors)
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let monitoring = try await startMonitoring(fleet, service, bounds)
-        let addresses = try await listen(rpc)
+        let tls = try settings.tls.map { try ServerTLS($0) }
+        let upkeep = Upkeep(tls: TLSUpkeep(tls: tls, logger: logger), access: access)
+        let addresses = try await listen(rpc, tls)
 
         let maintenance = Task { await fleet.run() }
         tellOfReuse(choice)
@@ -85,29 +85,21 @@ struct Server {
         let manager = tellReady(addresses, group)
 
         let reload = ConfigurationReload(
-            source: settings.source, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
-            logger: logger, manager: manager, status: status(addresses))
+            source: settings.source, fleet: fleet, service: service, choice: choice, upkeep: upkeep,
+            memoryBudgetBytes: budget, logger: logger, manager: manager, status: status(addresses))
         let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
+        let keeping = Task { await upkeep.run() }
         await signals.next()
         reloads.cancel()
         tellOfEnd(service, manager)
         await rpc.stopListening()
         service.drain()
-        let hurry = hurry(service, at: signals)
-        await end(service, fleet, maintenance)
-        hurry.cancel()
+        await end(service, fleet, maintenance, hurriedBy: signals)
+        // After the last program: what tenants have used is saved.
+        keeping.cancel()
+        await keeping.value
         await close(rpc, monitoring, choice.runtime, group)
         withExtendedLifetime((directory, janitor, users)) {}
-    }
-
-    /// Ends programs at a second signal.
-    private func hurry(_ service: PoolServiceHandler, at signals: EndSignals) -> Task<Void, Never> {
-        Task {
-            await signals.next()
-            guard !Task.isCancelled else { return }
-            logger.notice("second signal, not waiting for programs")
-            service.endAll()
-        }
     }
 
     /// The bounds of connections and of the memory for callers.
@@ -115,6 +107,7 @@ struct Server {
         let freed = FreedMemory()
         var bounds = RPCServer.Configuration()
         bounds.maxConnections = descriptors.maxConnections
+        bounds.handshakeTimeout = .milliseconds(Int64(clamping: settings.configuration.helloTimeout.wholeMilliseconds))
         bounds.memory = MemoryBudget(
             limit: Int(clamping: settings.configuration.heldMemoryBytes),
             clientLimit: settings.configuration.heldMemoryPerClientBytes.map { Int(clamping: $0) },
@@ -127,8 +120,17 @@ struct Server {
         logger.notice("draining", metadata: ["executions": "\(service.executionCount)"])
     }
 
-    /// Waits for programs, ends those that are left, and removes all containers.
-    private func end(_ service: PoolServiceHandler, _ fleet: Fleet, _ maintenance: Task<Void, Never>) async {
+    /// Waits for programs, until a second signal, ends those that are left, and removes all containers.
+    private func end(
+        _ service: PoolServiceHandler, _ fleet: Fleet, _ maintenance: Task<Void, Never>, hurriedBy signals: EndSignals
+    ) async {
+        let hurry = Task {
+            await signals.next()
+            guard !Task.isCancelled else { return }
+            logger.notice("second signal, not waiting for programs")
+            service.endAll()
+        }
+        defer { hurry.cancel() }
         await drain(service, fleet)
         service.endAll()
         await removeAll(fleet, maintenance)
@@ -224,15 +226,16 @@ struct Server {
         }
     }
 
-    private func listen(_ rpc: RPCServer) async throws -> [ServerAddress] {
-        guard settings.sockets.isEmpty else { return try await listen(rpc, on: settings.sockets) }
+    private func listen(_ rpc: RPCServer, _ tls: ServerTLS?) async throws -> [ServerAddress] {
+        guard settings.sockets.isEmpty else { return try await listen(rpc, tls, on: settings.sockets) }
         var bound: [ServerAddress] = []
         for address in settings.addresses {
             do {
                 switch address {
-                case .tcp(let host, let port):
-                    let socket = try await rpc.listen(host: host, port: port)
-                    bound.append(.tcp(host: socket.ipAddress ?? host, port: socket.port ?? port))
+                case .tcp(let host, let port), .tls(let host, let port):
+                    let socket = try await rpc.listen(host: host, port: port, tls: tls)
+                    let (host, port) = (socket.ipAddress ?? host, socket.port ?? port)
+                    bound.append(tls == nil ? .tcp(host: host, port: port) : .tls(host: host, port: port))
                 case .unix(let path):
                     let access = try SocketAccess(settings.configuration)
                     try TrustedDirectory.check(SocketAccess.directory(of: path), isOwn: false)

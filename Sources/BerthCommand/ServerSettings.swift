@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Access
 import Berth
+import BerthRPC
 import Configuration
 import Housekeeping
 import Logging
@@ -37,14 +39,40 @@ struct ServerSettings: Sendable {
         return limits
     }
 
+    /// The files of TLS; nil: TCP addresses speak plain ttrpc.
+    var tls: TLSFiles? {
+        guard configuration.tlsCertificate != nil else { return nil }
+        return TLSFiles(
+            certificate: configuration.tlsCertificate, key: configuration.tlsKey,
+            authorities: configuration.tlsClientAuthorities)
+    }
+
+    /// Nil: nothing is audited.
+    /// - Throws: `Failure` if the file can't be written to.
+    func auditTrail() throws -> AuditTrail? {
+        guard let path = configuration.audit else { return nil }
+        do {
+            let log = try AuditLog(path, maxSize: configuration.auditBytes) { [logger] words in
+                logger.error("the audit log can't be written", metadata: ["file": "\(path)", "error": "\(words)"])
+            }
+            return AuditTrail(log, isWhole: configuration.auditArguments == .whole) {
+                var now = timespec()
+                clock_gettime(CLOCK_REALTIME, &now)
+                return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
+            }
+        } catch {
+            throw Failure(error.description, code: 2)
+        }
+    }
+
     /// The configured name, or one that is the same after a restart and differs between the servers of a host.
     var instanceName: String {
         if let instance = configuration.instance { return instance }
         for address in addresses {
             switch address {
-            case .tcp(_, let port) where port != 0: return "\(port)"
+            case .tcp(_, let port) where port != 0, .tls(_, let port) where port != 0: return "\(port)"
             case .unix(let path): return "unix-\(path.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) })"
-            case .tcp: continue
+            case .tcp, .tls: continue
             }
         }
         return "pid-\(getpid())"

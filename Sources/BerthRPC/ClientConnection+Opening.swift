@@ -19,6 +19,32 @@ extension ClientConnection {
         }
     }
 
+    /// Connects over TCP with TLS. The server's certificate must come from an authority of `tls`, and be for `host`.
+    /// - Parameter watch: a handler that sees what arrives before the connection does.
+    /// - Throws: UNAVAILABLE with the system's message, or with what was wrong in the handshake.
+    public static func connect(
+        host: String, port: Int, tls: ClientTLS, group: any EventLoopGroup, timeout: TimeAmount = .seconds(10),
+        limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
+    ) async throws(RPCError) -> ClientConnection {
+        let what = "cannot connect to tls://\(host):\(port)"
+        let end = NIODeadline.now() + timeout
+        let (connection, handshake) = try await ioCall(what) {
+            try await ClientBootstrap(group: group)
+                .connectTimeout(timeout)
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .connect(host: host, port: port) { channel in
+                    channel.eventLoop.makeCompletedFuture { try tls.begin(on: channel, host: host) }
+                        .flatMap { handshake in
+                            adopt(channel, limits: limits, watch: watch, over: .handlers).map { ($0, handshake) }
+                        }
+                }
+        }
+        let timer = connection.eventLoop.scheduleTask(deadline: end) { connection.close() }
+        defer { timer.cancel() }
+        try await ioCall(what) { try await handshake.get() }
+        return connection
+    }
+
     /// Connects to a unix socket.
     /// - Parameter watch: a handler that sees what arrives before the connection does.
     /// - Throws: UNAVAILABLE or PERMISSION_DENIED with the system's message.

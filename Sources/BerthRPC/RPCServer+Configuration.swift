@@ -11,6 +11,8 @@ extension RPCServer {
         public var maxRefusedConnections = 64
         /// How long a connection over the limit may take to send its first request and to read the answer.
         public var refusalTimeout = TimeAmount.seconds(2)
+        /// How long a client may take to begin with TLS, and then to end the handshake.
+        public var handshakeTimeout = TimeAmount.seconds(10)
         /// Maximum open calls on a connection. One more is answered with RESOURCE_EXHAUSTED.
         public var maxCallsPerConnection = 10_000
         /// When this much waits for the peer of a connection to read, `isWritable` becomes false for its streams …

@@ -32,11 +32,12 @@ public final class RPCServer: Sendable {
     public var connectionCount: Int { open.load(ordering: .relaxed) }
 
     /// Listens on a TCP port; 0 chooses a free one.
+    /// - Parameter tls: nil: connections speak ttrpc without TLS.
     /// - Returns: the address it listens on.
     /// - Throws: ALREADY_EXISTS if the address is in use, PERMISSION_DENIED, UNAVAILABLE.
     @discardableResult
-    public func listen(host: String, port: Int) async throws(RPCError) -> SocketAddress {
-        let bootstrap = tcpBootstrap()
+    public func listen(host: String, port: Int, tls: ServerTLS? = nil) async throws(RPCError) -> SocketAddress {
+        let bootstrap = tcpBootstrap(tls)
         let listener = try await ioCall("cannot listen on \(host):\(port)") {
             try await bootstrap.bind(host: host, port: port).get()
         }
@@ -87,15 +88,15 @@ public final class RPCServer: Sendable {
 
     // MARK: -
 
-    func tcpBootstrap() -> ServerBootstrap {
-        var bootstrap = bootstrap()
+    func tcpBootstrap(_ tls: ServerTLS?) -> ServerBootstrap {
+        var bootstrap = bootstrap(tls)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
         for (option, value) in keepAlive { bootstrap = bootstrap.childChannelOption(.tcpOption(option), value: value) }
         return bootstrap
     }
 
-    func bootstrap() -> ServerBootstrap {
+    func bootstrap(_ tls: ServerTLS? = nil) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -106,7 +107,7 @@ public final class RPCServer: Sendable {
                 }
             }
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
+                channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls) }
             }
     }
 
@@ -122,7 +123,7 @@ public final class RPCServer: Sendable {
         throw RPCError(.unavailable, "the server is closed")
     }
 
-    private func accept(_ channel: any Channel) throws {
+    private func accept(_ channel: any Channel, _ tls: ServerTLS?) throws {
         let count = open.add(1, ordering: .relaxed).newValue
         guard count <= configuration.maxConnections else {
             open.subtract(1, ordering: .relaxed)
@@ -140,8 +141,26 @@ public final class RPCServer: Sendable {
         channel.closeFuture.whenComplete { _ in self.state.withLock { $0.connections[id] = nil } }
         let connection = ServerConnection(
             id: id, peer: channel.remoteAddress?.peerName ?? "unix", eventLoop: channel.eventLoop, service: service,
-            limits: configuration)
-        try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
+            limits: configuration, over: tls == nil ? .socket : .handlers)
+        if connection.peer == "unix" { ask(whoIsAt: channel, connection) }
+        guard let tls else { return try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection)) }
+        try channel.pipeline.syncOperations.addHandler(
+            TLSEntry(tls, connection, service: service, timeout: configuration.handshakeTimeout))
+    }
+
+    /// What the kernel tells of the process that called `connect` (`struct ucred`).
+    private struct PeerCredentials {
+        var pid: Int32 = 0
+        var uid: UInt32 = .max
+        var gid: UInt32 = .max
+    }
+
+    private func ask(whoIsAt channel: any Channel, _ connection: ServerConnection) {
+        guard let options = channel as? any SocketOptionProvider else { return }
+        let answer: EventLoopFuture<PeerCredentials> = options.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+        // On the channel's loop, where the answer is there at once.
+        answer.assumeIsolated().whenSuccess { connection.peerUser = $0.uid }
     }
 
     private func refuse(_ channel: any Channel) throws {

@@ -17,6 +17,9 @@ public protocol RPCService: Sendable {
     /// - Parameter name: name of its protocol, if it can be recognized: "HTTP", "TLS", "SSH", "unknown".
     func connectionRefused(_ connection: ServerConnection, speaking name: String)
 
+    /// The TLS handshake of a connection failed. Comes before `connectionOpened`, which never comes then.
+    func handshakeFailed(_ connection: ServerConnection, because words: String)
+
     /// Accepting connections is paused for a moment, because descriptors or memory are used up, as the system's message says.
     func acceptingPaused(because words: String)
 
@@ -26,6 +29,7 @@ public protocol RPCService: Sendable {
 
 extension RPCService {
     public func connectionRefused(_ connection: ServerConnection, speaking name: String) {}
+    public func handshakeFailed(_ connection: ServerConnection, because words: String) {}
     public func acceptingPaused(because words: String) {}
     public func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
 }

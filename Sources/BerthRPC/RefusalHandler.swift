@@ -22,7 +22,14 @@ final class RefusalHandler: ChannelInboundHandler {
         self.timeout = timeout
     }
 
-    func channelActive(context: ChannelHandlerContext) {
+    func handlerAdded(context: ChannelHandlerContext) {
+        guard context.channel.isActive else { return }
+        begin(context)
+    }
+
+    func channelActive(context: ChannelHandlerContext) { begin(context) }
+
+    private func begin(_ context: ChannelHandlerContext) {
         timer = DeadlineTimer(eventLoop: context.eventLoop) {
             context.close(promise: nil)
             return nil

@@ -37,6 +37,11 @@ public final class ServerCall {
         didSet { if isEnded, onCancel != nil { onCancel = nil } }
     }
 
+    /// Called once when the call has ended, however it did, with the error that its client got.
+    public var onEnd: ((RPCError?) -> Void)?
+    /// The error with which it ends.
+    var failure: RPCError?
+
     /// Called every time there is room again after `isWritable` was false.
     public var onWritable: (() -> Void)? {
         didSet { if isEnded, onWritable != nil { onWritable = nil } }
@@ -144,12 +149,16 @@ public final class ServerCall {
         isEnded = true
         onCancel = nil
         onWritable = nil
+        guard let told = onEnd else { return }
+        onEnd = nil
+        told(failure)
     }
 
     /// Ends the call from outside the service.
     func cancel(_ error: RPCError) {
         guard !isEnded else { return }
         let notify = onCancel
+        failure = error
         end()
         notify?(error)
     }

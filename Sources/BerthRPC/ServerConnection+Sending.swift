@@ -70,6 +70,7 @@ extension ServerConnection {
 
     func fail(_ call: ServerCall, _ error: RPCError) {
         guard !call.isEnded else { return }
+        call.failure = error
         leave(call)
         answer(call.streamID, error)
     }

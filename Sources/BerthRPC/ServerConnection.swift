@@ -11,6 +11,10 @@ public final class ServerConnection {
     public let eventLoop: any EventLoop
     /// The client's address, "127.0.0.1:5123", or "unix".
     public let peer: String
+    /// The user id of the process at the other end of a unix socket, as the kernel says; nil over TCP.
+    public internal(set) var peerUser: UInt32?
+    /// Whom the client's certificate names; nil without one, and until the TLS handshake is over.
+    public internal(set) var certificateName: String?
     /// For decoding and encoding messages.
     public private(set) lazy var arena = Arena()
 

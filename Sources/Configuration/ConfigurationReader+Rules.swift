@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import Console
 internal import Pool
 
@@ -7,6 +8,8 @@ internal import Pool
 extension ConfigurationReader {
     mutating func checkRules() {
         checkAddresses()
+        checkTLS()
+        checkTenants()
         let fleet = configuration.fleet
         checkOrder("default_wait", fleet.defaultWait, "max_wait", fleet.maxWait, Notation.text)
         let longest = configuration.maxExecutionTimeout
@@ -37,14 +40,16 @@ extension ConfigurationReader {
         {
             if let problem = checks.addressProblem(address) {
                 mistake(key, problem)
-            } else if key == "http", address.hasPrefix("unix:") {
-                mistake(key, "monitors come over TCP: set HOST:PORT, such as 127.0.0.1:7412")
-            } else if !configuration.insecure, !checks.isLocal(address) {
+            } else if key == "http", address.hasPrefix("unix:") || address.hasPrefix("tls:") {
+                mistake(key, "monitors come over plain TCP: set HOST:PORT, such as 127.0.0.1:7412")
+            } else if !configuration.insecure, !checks.isLocal(address), key == "http" || !configuration.isGuarded {
                 mistake(
                     key,
                     "\(address) is not loopback: whoever reaches it could "
-                        + (key == "http" ? "read this server's figures" : "run programs here")
-                        + "; listen on 127.0.0.1, or set \(isFlag(key) ? "--insecure" : "insecure: true") if you want that"
+                        + (key == "http"
+                            ? "read this server's figures; listen on 127.0.0.1, or set "
+                            : "run programs here; set tls.certificate, tls.key, and tokens with tenants or tls.client_ca; listen on 127.0.0.1; or set ")
+                        + "\(isFlag(key) ? "--insecure" : "insecure: true") if you want that"
                 )
             }
         }
@@ -57,6 +62,53 @@ extension ConfigurationReader {
         if let problem = checks.dockerHostProblem(host) { mistake("docker_host", problem) }
         if configuration.runtime == .runc || configuration.runtime == .native {
             warning("docker_host", "it has no effect: the runtime is \(configuration.runtime.rawValue)")
+        }
+    }
+
+    private mutating func checkTenants() {
+        if configuration.tenants.isEmpty {
+            for key in ["tokens", "quota_file", "hello_timeout"]
+            where key != "hello_timeout" || configuration.tlsCertificate == nil {
+                warning(key, "it has no effect: there are no tenants")
+            }
+        }
+        if configuration.audit == nil {
+            for key in ["audit_size", "audit_arguments"] { warning(key, "it has no effect: audit is off") }
+        }
+        let pools = configuration.pools.map(\.pool.name)
+        var owners: [String: String] = [:]
+        for tenant in configuration.tenants {
+            let path = "tenants.\(tenant.name)."
+            for name in tenant.pools ?? [] where !pools.contains(name) {
+                mistake(path + "pools", "there is no pool \(quoted(name)); there is: \(pools.joined(separator: ", "))")
+            }
+            let claims =
+                tenant.users.map { ("users", "the user id \($0)") }
+                + tenant.certificates.map { ("certificates", "the certificate \(quoted($0))") }
+            for (key, claim) in claims {
+                guard let other = owners.updateValue(tenant.name, forKey: claim) else { continue }
+                mistake(path + key, "\(claim) is the tenant \(quoted(other)) already")
+            }
+            if !tenant.certificates.isEmpty, configuration.tlsClientAuthorities == nil {
+                mistake(path + "certificates", "clients show certificates only if tls.client_ca is set")
+            }
+        }
+    }
+
+    private mutating func checkTLS() {
+        let (certificate, key) = (configuration.tlsCertificate, configuration.tlsKey)
+        if certificate != nil, key == nil { mistake("tls.certificate", "it needs tls.key, its private key") }
+        if key != nil, certificate == nil {
+            mistake("tls.key", "it needs tls.certificate, the certificate of this key")
+        }
+        if configuration.tlsClientAuthorities != nil, certificate == nil {
+            mistake("tls.client_ca", "it needs tls.certificate and tls.key: clients show certificates over TLS only")
+        }
+        if certificate == nil, let address = configuration.listen.first(where: { $0.hasPrefix("tls://") }) {
+            mistake("listen", "\(address) needs tls.certificate and tls.key")
+        }
+        if certificate != nil, configuration.listen.allSatisfy({ $0.hasPrefix("unix:") }) {
+            warning("tls.certificate", "it has no effect: unix sockets do not speak TLS")
         }
     }
 
@@ -123,7 +175,7 @@ extension ConfigurationReader {
     /// Warns about a setting, if it was set and not to its default: `berth config` prints all defaults.
     private mutating func warning(_ key: String, of pool: PoolSettings? = nil, _ message: String) {
         guard let place = places[key] else { return }
-        let name = key.split(separator: ".").last.map(String.init) ?? key
+        let name = pool == nil ? key : key.split(separator: ".").last.map(String.init) ?? key
         let isDefault =
             pool.map { SettingsTable.poolTable[name]?.isDefault($0) }
             ?? SettingsTable.serverTable[name]?.isDefault(configuration)

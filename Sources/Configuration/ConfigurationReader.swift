@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import Pool
 internal import Yams
 
@@ -101,8 +102,9 @@ package struct ConfigurationReader {
         guard let map = root.mapping else {
             return mistake(root, "", "this is not a map of settings", allowed: "KEY: VALUE, one per line")
         }
-        readMap(map, "", SettingsTable.serverTable, \.configuration, besides: ["pools"])
+        readMap(map, "", SettingsTable.serverTable, \.configuration, besides: ["pools", "tenants"])
         if let pools = map["pools"] { readPools(pools) }
+        if let tenants = map["tenants"] { readTenants(tenants) }
     }
 
     private mutating func readPools(_ node: Node) {
@@ -133,14 +135,44 @@ package struct ConfigurationReader {
         }
     }
 
+    private mutating func readTenants(_ node: Node) {
+        guard let tenants = node.mapping, !tenants.isEmpty else {
+            return mistake(node, "tenants", "this is not a map", allowed: "NAME: {SETTINGS} for each tenant")
+        }
+        for (key, value) in tenants {
+            let name: String
+            do {
+                name = try SettingsTable.poolName.read(key)
+            } catch {
+                mistake(key, "tenants", "the name \(error.message)", allowed: SettingsTable.poolName.allowed)
+                continue
+            }
+            let index = configuration.tenants.count
+            configuration.tenants.append(TenantPolicy(name: name))
+            places["tenants.\(name)"] = place(key)
+            if case .scalar(let scalar) = value, scalar.string.isEmpty, scalar.style != .doubleQuoted { continue }
+            guard let map = value.mapping else {
+                mistake(value, "tenants.\(name)", "this is not a map of settings", allowed: "KEY: VALUE, one per line")
+                continue
+            }
+            readMap(map, "tenants.\(name).", SettingsTable.tenantTable, \.configuration.tenants[index])
+        }
+    }
+
+    /// - Parameter group: the settings whose keys begin with it, "tls." for example, are what the map has, without it.
     private mutating func readMap<Target>(
         _ map: Node.Mapping, _ path: String, _ table: SettingTable<Target>, _ target: WritableKeyPath<Self, Target>,
-        besides others: [String] = []
+        besides others: [String] = [], in group: String = ""
     ) {
         let keys = table.entries.map(\.setting.key) + others
         for (key, value) in map {
-            guard let name = key.scalar?.string, !others.contains(name) else {
+            guard let word = key.scalar?.string, !others.contains(word) else {
                 if key.scalar == nil { mistake(key, path + "?", "this is not the name of a setting", allowed: nil) }
+                continue
+            }
+            let name = group + word
+            if let inner = value.mapping, table[name] == nil, keys.contains(where: { $0.hasPrefix("\(name).") }) {
+                readMap(inner, path, table, target, in: "\(name).")
                 continue
             }
             guard let entry = table[name] else {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import Pool
 
 /// The configuration as text, for people and for reading it in again.
@@ -11,6 +12,11 @@ extension ServerConfiguration {
         for pool in pools {
             lines.append("  \(quoted(pool.pool.name)):")
             lines += SettingsTable.poolTable.entries.map { "    \($0.setting.key): \($0.show(pool))" }
+        }
+        if !tenants.isEmpty { lines.append("tenants:") }
+        for tenant in tenants {
+            lines.append("  \(quoted(tenant.name)):")
+            lines += SettingsTable.tenantTable.entries.map { "    \($0.setting.key): \($0.show(tenant))" }
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -28,6 +34,7 @@ extension ServerConfiguration {
         result.memoryBudgetBytes = new.memoryBudgetBytes
         result.fleet = new.fleet
         result.pools = new.pools
+        result.tenants = new.tenants
         return result
     }
 }
@@ -35,7 +42,7 @@ extension ServerConfiguration {
 extension SettingsTable {
     /// The tables of docs/configuration.md, in Markdown.
     package static var reference: String {
-        let parts = [("## The server", server), ("## A pool", pool)].map { title, settings in
+        let parts = [("## The server", server), ("## A pool", pool), ("## A tenant", tenant)].map { title, settings in
             let rows = settings.map { setting in
                 let restart = setting.needsRestart ? " *Restart.*" : ""
                 return

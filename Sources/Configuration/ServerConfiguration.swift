@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Access
 package import Pool
 
 /// All settings of a server, with their defaults. `SettingsTable` describes each of them and names it in the file.
@@ -26,10 +27,28 @@ package struct ServerConfiguration: Sendable, Equatable {
         case critical
     }
 
+    package enum AuditArguments: String, Sendable, CaseIterable {
+        case hash
+        case whole
+    }
+
     package var listen = ["127.0.0.1:7411"]
     package var insecure = false
     /// HOST:PORT for metrics and health over HTTP; nil: off.
     package var http: String?
+    /// PEM files; with a certificate, TCP addresses speak TLS.
+    package var tlsCertificate: String?
+    package var tlsKey: String?
+    /// Authorities of clients' certificates; nil: clients need none.
+    package var tlsClientAuthorities: String?
+    /// The file of tokens' hashes; nil: there are none.
+    package var tokens: String?
+    /// Nil: a file of this instance in /var/lib/berth.
+    package var quotaFile: String?
+    package var helloTimeout = Duration.seconds(10)
+    package var audit: String?
+    package var auditBytes: Int64 = 64 << 20
+    package var auditArguments = AuditArguments.hash
     package var runtime = Runtime.auto
     package var dockerHost: String?
     package var agent: String?
@@ -68,8 +87,16 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var fleet = FleetConfiguration(pools: [])
     /// The pools in the order of the file: the first is the default pool.
     package var pools = [PoolSettings()]
+    /// Who may call; empty: whoever can connect.
+    package var tenants: [TenantPolicy] = []
 
     package init() {}
+
+    /// Whether only callers that the server knows can reach it over TCP, and nobody can listen on the way.
+    package var isGuarded: Bool {
+        let isKnown = tokens != nil && !tenants.isEmpty
+        return tlsCertificate != nil && (isKnown || tlsClientAuthorities != nil)
+    }
 
     /// The configuration of the fleet.
     /// - Parameters:

@@ -19,11 +19,14 @@ package enum SettingsTable {
     static let serverTable: SettingTable<ServerConfiguration> = {
         var table = SettingTable(standard: ServerConfiguration())
         table.add(
-            "listen", \.listen, .list(.string("HOST:PORT or unix:PATH")),
+            "listen", \.listen, .list(.string("HOST:PORT, tls://HOST:PORT or unix:PATH")),
             "Addresses to listen on; port 0 takes a free one", needsRestart: true)
         table.add(
             "insecure", \.insecure, .boolean,
-            "Listen on other addresses than loopback: whoever reaches them may run programs here", needsRestart: true)
+            "Listen on other addresses than loopback without TLS and tokens: whoever reaches them may run programs here",
+            needsRestart: true)
+        addTLS(&table)
+        addAccess(&table)
         table.add(
             "http", \.http, ValueKind<String>.string("HOST:PORT").or("off"),
             "Address for a dashboard, /metrics (Prometheus), /livez and /readyz over HTTP", needsRestart: true)
@@ -96,6 +99,18 @@ package enum SettingsTable {
         addFleet(&table)
         return table
     }()
+
+    private static func addTLS(_ table: inout SettingTable<ServerConfiguration>) {
+        let file = ValueKind<String>.string("a file in PEM").or("off")
+        table.add(
+            "tls.certificate", \.tlsCertificate, file,
+            "The server's certificate, followed by those between it and an authority; with it, TCP addresses speak TLS",
+            needsRestart: true)
+        table.add("tls.key", \.tlsKey, file, "The certificate's private key", needsRestart: true)
+        table.add(
+            "tls.client_ca", \.tlsClientAuthorities, file,
+            "Authorities from which a client's certificate must come; off asks clients for none", needsRestart: true)
+    }
 
     /// Limits on what callers may hold of the server.
     private static func addCallers(_ table: inout SettingTable<ServerConfiguration>) {

@@ -106,7 +106,8 @@ public final class Fleet: Sendable {
     /// `cancel`.
     public func acquire(
         pool: String = "", token: LeaseToken, connection: ConnectionID, isDetached: Bool = false,
-        leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, later: @escaping AcquireCallback
+        leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, maxOfClient: Int? = nil,
+        isFair: Bool = false, later: @escaping AcquireCallback
     ) -> (WaiterID, FleetStateMachine.AcquireOutcome) {
         transact { state, now in
             state.waiterCounter += 1
@@ -114,11 +115,15 @@ public final class Fleet: Sendable {
             let outcome = state.machine.acquire(
                 AcquireOrder(
                     pool: pool, token: token, waiter: waiter, connection: connection, isDetached: isDetached,
-                    leaseTime: leaseTime, wait: wait, client: client), now: now)
+                    leaseTime: leaseTime, wait: wait, client: client, maxOfClient: maxOfClient, isFair: isFair),
+                now: now)
             if case .waiting = outcome { state.callbacks[waiter] = later }
             return (waiter, outcome)
         }
     }
+
+    /// Leases and waiting acquires of a client.
+    public func count(of client: ClientID) -> Int { transact { state, _ in state.machine.count(of: client) } }
 
     /// The caller of a waiting acquire has left. Returns false if the answer was given or is about to be: a grant must then be
     /// given back with `returnUnused`.

@@ -20,7 +20,9 @@ extension FleetStateMachine {
             return .refused(.unknownPool(order.pool, known: poolOrder.map { pools[$0].configuration.name }))
         }
         guard !pools[pool].isDraining else { return .refused(.poolDraining(pools[pool].configuration.name)) }
-        if let client = order.client, let max = configuration.maxPerClient, countOfClient[client, default: 0] >= max {
+        if let client = order.client, let max = order.maxOfClient ?? configuration.maxPerClient,
+            countOfClient[client, default: 0] >= max
+        {
             return .refused(.clientLimit(max))
         }
         pools[pool].demand.arrived(now)
@@ -36,7 +38,7 @@ extension FleetStateMachine {
         if case .open(let until, let cause) = pools[pool].breaker, deadline < until, now < until {
             return .refused(.unavailable(cause, nextTry: until - now))
         }
-        guard pools[pool].waiting < configuration.maxWaiters else {
+        guard pools[pool].waiting < configuration.maxWaiters, !hasItsPart(order, of: pool) else {
             return .refused(.queueFull(waiting: pools[pool].waiting))
         }
         charge(order.client)
@@ -130,6 +132,9 @@ extension FleetStateMachine {
 
     // MARK: Clients
 
+    /// Leases and waiting acquires of a client.
+    public func count(of client: ClientID) -> Int { countOfClient[client, default: 0] }
+
     mutating func charge(_ client: ClientID?) {
         if let client { countOfClient[client, default: 0] += 1 }
     }
@@ -145,16 +150,45 @@ extension FleetStateMachine {
         waiters[waiter.order.waiter] = waiter
         pools[waiter.pool].queue.append(waiter.order.waiter)
         pools[waiter.pool].waiting += 1
+        if let client = waiter.order.client { waitingOfClient[client, default: 0] += 1 }
     }
 
     /// Removes a waiter. Its place in the queue may remain, without effect.
     private mutating func dequeue(_ id: WaiterID) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: id) else { return nil }
         pools[waiter.pool].waiting -= 1
+        if let client = waiter.order.client, let count = waitingOfClient[client] {
+            waitingOfClient[client] = count > 1 ? count - 1 : nil
+        }
         return waiter
     }
 
+    /// Whether a client has three quarters of a line that is fair: the rest is for others.
+    private func hasItsPart(_ order: AcquireOrder, of pool: PoolIndex) -> Bool {
+        guard order.isFair, let client = order.client else { return false }
+        let part = configuration.maxWaiters - configuration.maxWaiters / 4
+        return waitingOfClient[client, default: 0] >= max(1, part)
+    }
+
+    /// The waiter who is served next: of a client with the fewest leases, the first.
+    private func nextFair(_ pool: PoolIndex) -> WaiterID? {
+        var best: (id: WaiterID, leases: Int)?
+        for id in pools[pool].queue {
+            guard let waiter = waiters[id] else { continue }
+            guard waiter.order.isFair, let client = waiter.order.client else { return best?.id ?? id }
+            let leases = countOfClient[client, default: 0] - waitingOfClient[client, default: 0]
+            if leases < best?.leases ?? .max { best = (id, leases) }
+            if leases <= 0 { break }
+        }
+        return best?.id
+    }
+
     private mutating func popWaiter(_ pool: PoolIndex) -> Waiter? {
+        if let id = nextFair(pool), id != pools[pool].queue.first {
+            let waiter = dequeue(id)
+            if pools[pool].queue.count > 2 * pools[pool].waiting + 16 { dropLeftPlaces(pool) }
+            return waiter
+        }
         while let id = pools[pool].queue.popFirst() {
             if let waiter = dequeue(id) { return waiter }
         }

@@ -48,6 +48,8 @@ public struct FleetStateMachine: Sendable {
     var firstOwned: [ConnectionID: SlotIndex] = [:]
     var released = RecentTokens(capacity: 4096)
     var waiters: [WaiterID: Waiter] = [:]
+    /// Waiters of each client that has any.
+    var waitingOfClient: [ClientID: Int] = [:]
     /// Leases and waiters of each client that has any.
     var countOfClient: [ClientID: Int] = [:]
     var timers = Heap<Timer>()

@@ -30,6 +30,16 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
         (high, low) = words
     }
 
+    /// Another token, from which this one comes back with the same mask.
+    public func mixed(with mask: (high: UInt64, low: UInt64)) -> LeaseToken {
+        LeaseToken(high: high ^ mask.high, low: low ^ mask.low)
+    }
+
+    private init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
     /// One random word is enough for a hash.
     public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
@@ -94,12 +104,19 @@ public struct AcquireOrder: Sendable {
     public var wait: Duration?
     /// The client whose limit counts it; nil if no such limit applies.
     public var client: ClientID?
+    /// The client's own maximum of leases and waiting acquires; nil is the fleet's.
+    public var maxOfClient: Int?
+    /// Whether the line serves those clients first who have the fewest leases.
+    public var isFair: Bool
 
     public init(
         pool: String = "", token: LeaseToken, waiter: WaiterID, connection: ConnectionID, isDetached: Bool = false,
-        leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil
+        leaseTime: Duration? = nil, wait: Duration? = nil, client: ClientID? = nil, maxOfClient: Int? = nil,
+        isFair: Bool = false
     ) {
         self.client = client
+        self.maxOfClient = maxOfClient
+        self.isFair = isFair
         self.pool = pool
         self.token = token
         self.waiter = waiter

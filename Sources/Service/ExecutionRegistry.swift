@@ -41,8 +41,8 @@ final class ExecutionRegistry: Sendable {
         var ends: UInt64 = 0
         /// No kept execution has a smaller number.
         var oldest: UInt64 = 1
-        /// The ids that were dropped last, with their leases; and their order.
-        var gone: [String: LeaseToken?] = [:]
+        /// The ids that were dropped last, with their leases and clients; and their order.
+        var gone: [String: (lease: LeaseToken?, client: ClientID)] = [:]
         var goneOrder: [String] = []
         var goneNext = 0
         var isLooking = false
@@ -90,17 +90,23 @@ final class ExecutionRegistry: Sendable {
         return !executions.isEmpty
     }
 
-    /// - Parameter lease: the lease it runs or ran in.
-    func find(_ id: String, lease: LeaseToken?) -> ServedExecution? {
+    /// - Parameters:
+    ///   - lease: the lease it runs or ran in.
+    ///   - tenant: whose it must be; nil: whoever knows its id may have it.
+    func find(_ id: String, lease: LeaseToken?, of tenant: ClientID? = nil) -> ServedExecution? {
         state.withLock { state in
-            guard let execution = state.executions[id], execution.order.lease == lease else { return nil }
+            guard let execution = state.executions[id], execution.order.lease == lease,
+                tenant == nil || execution.order.client == tenant
+            else { return nil }
             return execution
         }
     }
 
     /// Whether the execution existed recently: a call that was in flight when it ended is not an error.
-    func was(_ id: String, lease: LeaseToken?) -> Bool {
-        state.withLock { state in state.gone[id].map { $0 == lease } ?? false }
+    func was(_ id: String, lease: LeaseToken?, of tenant: ClientID? = nil) -> Bool {
+        state.withLock { state in
+            state.gone[id].map { $0.lease == lease && (tenant == nil || $0.client == tenant) } ?? false
+        }
     }
 
     /// The executions of a lease, oldest first.
@@ -172,7 +178,7 @@ extension ExecutionRegistry.State {
             goneOrder[goneNext] = execution.id
             goneNext = (goneNext + 1) % most
         }
-        gone.updateValue(execution.order.lease, forKey: execution.id)
+        gone[execution.id] = (execution.order.lease, execution.order.client)
     }
 
     fileprivate mutating func unkeep(_ execution: ServedExecution) {

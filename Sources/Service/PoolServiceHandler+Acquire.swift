@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import BerthRPC
 internal import BerthSchema
 internal import NIOCore
@@ -8,16 +9,19 @@ internal import Pool
 extension PoolServiceHandler {
     func acquire(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(AcquireRequest.self)
+        let pool = try session.pool(request.pool, of: fleet.poolNames)
+        audit?.follow(call, session, "acquire", ["pool": pool.isEmpty ? fleet.poolNames.first ?? "" : pool])
         obtain(
-            call, session, pool: request.pool, waitMilliseconds: request.waitMilliseconds,
+            call, session, pool: pool, waitMilliseconds: request.waitMilliseconds,
             isDetached: request.isDetached,
-            ttlMilliseconds: request.ttlMilliseconds, now: { respond(call, $0) }, later: { self.respond($0, $2) })
+            ttlMilliseconds: request.ttlMilliseconds, now: { respond(call, session, $0) },
+            later: { self.respond($0, $1, $2) })
     }
 
-    private func respond(_ call: ServerCall, _ grant: Grant) {
+    private func respond(_ call: ServerCall, _ session: Session, _ grant: Grant) {
         call.respond(
             AcquireResponse(
-                lease: grant.token.description, member: grant.member.description,
+                lease: session.text(grant.token), member: grant.member.description,
                 ttlMilliseconds: UInt32(clamping: grant.leaseTime.wholeMilliseconds), isWarm: grant.isWarm))
     }
 
@@ -37,7 +41,7 @@ extension PoolServiceHandler {
             isDetached: isDetached,
             leaseTime: ttlMilliseconds == 0 ? nil : .milliseconds(ttlMilliseconds),
             wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds),
-            client: session.client
+            client: session.client, maxOfClient: session.tenant?.policy.maxLeases, isFair: session.tenant != nil
         ) { [fleet] result in
             loop.execute {
                 let (call, session, use) = pending.value
@@ -46,13 +50,13 @@ extension PoolServiceHandler {
                 case .success(let grant):
                     call.onCancel = nil
                     use(call, session, grant)
-                case .failure(let error): if !call.isEnded { call.fail(RPCError(error)) }
+                case .failure(let error): if !call.isEnded { call.fail(RPCError(error, of: session.tenant)) }
                 }
             }
         }
         switch outcome {
         case .granted(let grant): now(grant)
-        case .refused(let error): call.fail(RPCError(error))
+        case .refused(let error): call.fail(RPCError(error, of: session.tenant))
         // If the grant is in flight already, the callback above finds the call ended, and gives it back.
         case .waiting:
             call.keepsPayload = true
@@ -62,6 +66,20 @@ extension PoolServiceHandler {
 }
 
 extension RPCError {
+    /// - Parameter tenant: who acquires, if that is known.
+    init(_ error: AcquireError, of tenant: Tenant?) {
+        switch error {
+        case .clientLimit(let most) where tenant?.policy.maxLeases == most:
+            self.init(
+                LimitReached(
+                    limit: "max_leases",
+                    message:
+                        "the tenant \"\(tenant?.name ?? "")\" has or awaits \(most) containers, its maximum (max_leases); "
+                        + "release one"))
+        default: self.init(error)
+        }
+    }
+
     /// The error of a failed acquire: what is wrong, and what would help.
     init(_ error: AcquireError) {
         switch error {

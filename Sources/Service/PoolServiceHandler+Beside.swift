@@ -9,7 +9,7 @@ internal import Pool
 
 /// Calls about a running execution, in addition to its streams.
 extension PoolServiceHandler {
-    func signal(_ call: ServerCall) throws(RPCError) {
+    func signal(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(SignalRequest.self)
         let asked = [request.signal != 0, !request.signalName.isEmpty, request.isCancel].count { $0 }
         guard asked == 1 else {
@@ -22,14 +22,14 @@ extension PoolServiceHandler {
         guard request.graceMilliseconds == 0 || request.isCancel else {
             throw RPCError(.invalidArgument, "grace_ms is given without cancel, which it belongs to")
         }
-        guard UInt64(request.graceMilliseconds) <= limits.maxTimeout.wholeMilliseconds else {
+        guard UInt64(request.graceMilliseconds) <= session.limits(limits).maxTimeout.wholeMilliseconds else {
             throw RPCError(
                 .invalidArgument,
-                "grace_ms is \(request.graceMilliseconds), more than the longest, \(limits.maxTimeout.wholeMilliseconds)"
+                "grace_ms is \(request.graceMilliseconds), more than the longest, \(session.limits(limits).maxTimeout.wholeMilliseconds)"
             )
         }
         let number = request.isCancel ? 0 : try SignalNumber(request).number
-        let execution = try find(request.execution, lease: request.lease)
+        let execution = try find(request.execution, lease: request.lease, session)
         guard let running = execution.running else { throw .executionEnded }
         guard !execution.order.isConnection || request.isCancel || number == SignalNumber.kill else {
             throw RPCError(.failedPrecondition, "a connection takes no signal but KILL, which ends it, like cancel")
@@ -45,14 +45,14 @@ extension PoolServiceHandler {
         call.respond(SignalResponse())
     }
 
-    func input(_ call: ServerCall) throws(RPCError) {
+    func input(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(InputRequest.self)
         let count = request.data.count
         guard count <= PoolServiceHandler.maxInput else {
             throw RPCError(
                 .invalidArgument, "data has \(count) bytes, more than the maximum, \(PoolServiceHandler.maxInput)")
         }
-        let execution = try find(request.execution, lease: request.lease)
+        let execution = try find(request.execution, lease: request.lease, session)
         guard let running = execution.running else { throw .executionEnded }
         guard execution.reserveInput(count) else {
             throw RPCError(
@@ -70,10 +70,10 @@ extension PoolServiceHandler {
         }
     }
 
-    func resizeTerminal(_ call: ServerCall) throws(RPCError) {
+    func resizeTerminal(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ResizeTerminalRequest.self)
         let terminal = try ProgramRequest.terminal(request.terminal)
-        let execution = try find(request.execution, lease: request.lease)
+        let execution = try find(request.execution, lease: request.lease, session)
         guard let running = execution.running else { throw .executionEnded }
         let answer = Answer(call)
         running.resize(rows: terminal.rows, columns: terminal.columns) { result in

@@ -16,7 +16,7 @@ extension PoolServiceHandler {
         let request = try call.decode(ConnectRequest.self)
         let target = try checkTarget(request)
         let window = try ProgramRequest.window(request.windowBytes)
-        let longest = limits.maxTimeout.wholeMilliseconds
+        let longest = session.limits(limits).maxTimeout.wholeMilliseconds
         for (field, value) in [
             ("wait_ms", request.waitMilliseconds), ("timeout_ms", request.timeoutMilliseconds),
             ("idle_timeout_ms", request.idleTimeoutMilliseconds), ("resumable_ms", request.resumableMilliseconds),
@@ -24,7 +24,7 @@ extension PoolServiceHandler {
             throw RPCError(.invalidArgument, "\(field) is \(value), more than the longest, \(longest)")
         }
         guard !isDraining else { throw .shuttingDown }
-        guard let token = LeaseToken(request.lease), let use = fleet.use(token, begins: true) else {
+        guard let token = session.lease(request.lease), let use = fleet.use(token, begins: true) else {
             throw .noSuchLease
         }
         let atEnd: @Sendable () -> Void = { [fleet] in fleet.endUse(token) }
@@ -42,9 +42,9 @@ extension PoolServiceHandler {
                 "this lease has \(link.openConnections) connections, the maximum (max_connects); close one",
                 .connectionLimit)
         }
-        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
+        if let refusal = order.admit(call, session) {
             atEnd()
-            throw call.connection.memory.refusal
+            throw refusal
         }
         let uid = link.user?.uid ?? programDefaults(of: use.pool).uid ?? limits.uid
         let patience = PoolServiceHandler.patience

@@ -27,7 +27,8 @@ extension PoolServiceHandler {
                 lease: request.lease, argv: ["context"], env: request.env, cwd: request.cwd,
                 envBytes: request.envBytes, uid: request.uid), limits)
         guard !isDraining else { throw .shuttingDown }
-        guard let token = LeaseToken(request.lease), let use = fleet.use(token), let link = use.link as? AgentConnection
+        guard let token = session.lease(request.lease), let use = fleet.use(token),
+            let link = use.link as? AgentConnection
         else { throw .noSuchLease }
         let defaults = programDefaults(of: use.pool)
         try program.checkUser(defaults, link.user)
@@ -51,9 +52,9 @@ extension PoolServiceHandler {
         }
     }
 
-    func forkContext(_ call: ServerCall) throws(RPCError) {
+    func forkContext(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ForkContextRequest.self)
-        let original = try findContext(request.context, lease: request.lease)
+        let original = try findContext(request.context, lease: request.lease, session)
         guard original.language.canFork else {
             throw RPCError(
                 .unimplemented,
@@ -119,25 +120,25 @@ extension PoolServiceHandler {
         context.begin(execution)
     }
 
-    func closeContext(_ call: ServerCall) throws(RPCError) {
+    func closeContext(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(CloseContextRequest.self)
-        let context = try findContext(request.context, lease: request.lease)
+        let context = try findContext(request.context, lease: request.lease, session)
         contexts.remove(context, because: "it was closed")
         context.execution?.end(graceMilliseconds: PoolServiceHandler.closeGrace)
         call.respond(CloseContextResponse())
     }
 
-    func listContexts(_ call: ServerCall) throws(RPCError) {
+    func listContexts(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ListContextsRequest.self)
-        guard let lease = LeaseToken(request.lease), fleet.use(lease) != nil else { throw .noSuchLease }
+        guard let lease = session.lease(request.lease), fleet.use(lease) != nil else { throw .noSuchLease }
         let now = clock.now()
         call.respond(
             ListContextsResponse(contexts: contexts.list(lease).filter { $0.isOpen }.map { $0.info(now: now) }))
     }
 
     /// The context of a call. This counts as a use of its lease.
-    private func findContext(_ id: String, lease: String) throws(RPCError) -> ServedContext {
-        guard let token = LeaseToken(lease), fleet.use(token) != nil else { throw .noSuchLease }
+    private func findContext(_ id: String, lease: String, _ session: Session) throws(RPCError) -> ServedContext {
+        guard let token = session.lease(lease), fleet.use(token) != nil else { throw .noSuchLease }
         let (context, end) = contexts.find(id, lease: token)
         guard let context, context.isOpen else { throw .noSuchContext(end) }
         return context
@@ -146,9 +147,10 @@ extension PoolServiceHandler {
     // MARK: Pieces
 
     func executePiece(_ request: ExecuteRequest, _ call: ServerCall, _ session: Session) throws(RPCError) {
-        let program = try ProgramRequest(piece: request, limits)
+        let program = try ProgramRequest(piece: request, session.limits(limits))
+        audit?.follow(call, session, "execute", argv: [SystemString(request.code)])
         guard !isDraining else { throw .shuttingDown }
-        let context = try findContext(request.context, lease: request.lease)
+        let context = try findContext(request.context, lease: request.lease, session)
         try checkRoom(context.link)
         guard fleet.use(context.lease, begins: true) != nil else { throw .noSuchLease }
         let atEnd: @Sendable () -> Void = { [fleet] in
@@ -168,9 +170,9 @@ extension PoolServiceHandler {
             fleet.endUse(context.lease)
             throw .contextBusy
         }
-        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
+        if let refusal = order.admit(call, session) {
             atEnd()
-            throw call.connection.memory.refusal
+            throw refusal
         }
         let piece = piece(
             program.request(argv: [], ProgramDefaults(), image: ImageEnvironment([]), user: nil), in: context,
@@ -200,20 +202,21 @@ extension PoolServiceHandler {
 
     // MARK: Completion and inspection
 
-    func complete(_ call: ServerCall) throws(RPCError) {
+    func complete(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(CompleteRequest.self)
         try look(
-            call, .complete, request.code, request.cursor, in: try findContext(request.context, lease: request.lease)
+            call, .complete, request.code, request.cursor,
+            in: try findContext(request.context, lease: request.lease, session)
         ) { (bytes, arena) throws(SchemaError) -> CompleteResponse in
             try CompleteResponse(decoding: bytes, arena: arena)
         }
     }
 
-    func inspect(_ call: ServerCall) throws(RPCError) {
+    func inspect(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(InspectRequest.self)
         try look(
             call, request.detail ? .inspectDetail : .inspect, request.code, request.cursor,
-            in: try findContext(request.context, lease: request.lease)
+            in: try findContext(request.context, lease: request.lease, session)
         ) { (bytes, arena) throws(SchemaError) -> InspectResponse in
             try InspectResponse(decoding: bytes, arena: arena)
         }

@@ -11,10 +11,10 @@ extension PoolServiceHandler {
     func execute(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ExecuteRequest.self)
         guard request.context.isEmpty else { return try executePiece(request, call, session) }
-        let program = try ProgramRequest(request, limits)
+        let program = try ProgramRequest(request, session.limits(limits))
         guard !isDraining else { throw .shuttingDown }
         guard request.lease.isEmpty else {
-            guard let token = LeaseToken(request.lease), let use = fleet.use(token, begins: true) else {
+            guard let token = session.lease(request.lease), let use = fleet.use(token, begins: true) else {
                 throw .noSuchLease
             }
             let atEnd: @Sendable () -> Void = { [fleet] in fleet.endUse(token) }
@@ -31,9 +31,10 @@ extension PoolServiceHandler {
             }
             return
         }
-        let (argv, defaults) = try arguments(program, of: request)
+        let pool = try session.pool(request.pool, of: fleet.poolNames)
+        let (argv, defaults) = try arguments(program, pool)
         obtain(
-            call, session, pool: request.pool, waitMilliseconds: request.waitMilliseconds, isDetached: true,
+            call, session, pool: pool, waitMilliseconds: request.waitMilliseconds, isDetached: true,
             ttlMilliseconds: 0,
             now: { run(program, argv, defaults, call, session, in: $0) }, later: { self.runLater($0, $1, in: $2) })
     }
@@ -42,8 +43,8 @@ extension PoolServiceHandler {
     private func runLater(_ call: ServerCall, _ session: Session, in grant: Grant) {
         do throws(RPCError) {
             let request = try call.decode(ExecuteRequest.self)
-            let program = try ProgramRequest(request, limits)
-            let (argv, defaults) = try arguments(program, of: request)
+            let program = try ProgramRequest(request, session.limits(limits))
+            let (argv, defaults) = try arguments(program, session.pool(request.pool, of: fleet.poolNames))
             call.dropPayload()
             run(program, argv, defaults, call, session, in: grant)
         } catch {
@@ -53,9 +54,9 @@ extension PoolServiceHandler {
     }
 
     private func arguments(
-        _ program: ProgramRequest, of request: ExecuteRequest
+        _ program: ProgramRequest, _ pool: String
     ) throws(RPCError) -> ([SystemString], ProgramDefaults) {
-        let defaults = programDefaults(of: request.pool.isEmpty ? fleet.poolNames.first ?? "" : request.pool)
+        let defaults = programDefaults(of: pool.isEmpty ? fleet.poolNames.first ?? "" : pool)
         try program.checkUser(defaults, nil)
         return (try program.command.argv(defaults), defaults)
     }
@@ -91,9 +92,10 @@ extension PoolServiceHandler {
             lease: lease, client: session.client, member: link.member, argv: ProgramSource.listed(argv),
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
-        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
+        audit?.follow(call, session, "execute", argv: argv)
+        if let refusal = order.admit(call, session) {
             atEnd()
-            return call.fail(call.connection.memory.refusal)
+            return call.fail(refusal)
         }
         if let ownLease, program.resumable == nil {
             // In a member of its own, the execution ends with the member, without a grace.

@@ -37,10 +37,10 @@ extension PoolServiceHandler {
             call, session)
     }
 
-    func listDirectory(_ call: ServerCall) throws(RPCError) {
+    func listDirectory(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ListDirectoryRequest.self)
         let path = request.path
-        let job = try begin(.list(path: path), path: path, lease: request.lease)
+        let job = try begin(.list(path: path), path: path, lease: request.lease, session)
         let memory = call.connection.memory
         guard memory.reserve(ListRelay.window, sixteenths: 15) else {
             job.atEnd()
@@ -51,18 +51,19 @@ extension PoolServiceHandler {
         }
     }
 
-    func removeFile(_ call: ServerCall) throws(RPCError) {
+    func removeFile(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(RemoveFileRequest.self)
         let path = request.path
         let job = try begin(
-            .remove(path: path, isRecursive: request.isRecursive), path: path, lease: request.lease)
+            .remove(path: path, isRecursive: request.isRecursive), path: path, lease: request.lease, session)
         run(job, stdin: [], for: call) { _ in .success(RemoveFileResponse()) }
     }
 
-    func stat(_ call: ServerCall) throws(RPCError) {
+    func stat(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(StatRequest.self)
         let path = request.path
-        let job = try begin(.stat(path: path, followsLink: request.followsLink), path: path, lease: request.lease)
+        let job = try begin(
+            .stat(path: path, followsLink: request.followsLink), path: path, lease: request.lease, session)
         run(job, stdin: [], for: call) { outcome -> Result<StatResponse, RPCError> in
             guard let info = outcome.info else {
                 return .failure(RPCError(.internal, "the operation on files said nothing"))
@@ -71,30 +72,30 @@ extension PoolServiceHandler {
         }
     }
 
-    func makeDirectory(_ call: ServerCall) throws(RPCError) {
+    func makeDirectory(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(MakeDirectoryRequest.self)
         let path = request.path
         try Self.checkMode(request.mode)
         let operation = FileOperation.makeDirectory(
             path: path, mode: request.mode == 0 ? 0o755 : request.mode, makesParents: request.makesParents)
-        let job = try begin(operation, path: path, lease: request.lease)
+        let job = try begin(operation, path: path, lease: request.lease, session)
         run(job, stdin: [], for: call) { _ in .success(MakeDirectoryResponse()) }
     }
 
-    func renameFile(_ call: ServerCall) throws(RPCError) {
+    func renameFile(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(RenameFileRequest.self)
         try Self.check("to", request.to)
         let operation = FileOperation.rename(
             from: request.from, to: request.to, neverReplaces: request.neverReplaces)
-        let job = try begin(operation, path: request.from, named: "from", lease: request.lease)
+        let job = try begin(operation, path: request.from, named: "from", lease: request.lease, session)
         run(job, stdin: [], for: call) { _ in .success(RenameFileResponse()) }
     }
 
-    func changeMode(_ call: ServerCall) throws(RPCError) {
+    func changeMode(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ChangeModeRequest.self)
         let path = request.path
         try Self.checkMode(request.mode)
-        let job = try begin(.changeMode(path: path, mode: request.mode), path: path, lease: request.lease)
+        let job = try begin(.changeMode(path: path, mode: request.mode), path: path, lease: request.lease, session)
         run(job, stdin: [], for: call) { _ in .success(ChangeModeResponse()) }
     }
 
@@ -132,11 +133,11 @@ extension PoolServiceHandler {
     /// - Throws: INVALID_ARGUMENT for an invalid path, NOT_FOUND if there is no such lease.
     func begin(
         _ operation: FileOperation, path: SystemString, named field: String = "path", lease: String,
-        isPaced: Bool = false
+        _ session: Session, isPaced: Bool = false
     ) throws(RPCError) -> FileJob {
         try Self.check(field, path)
         guard !isDraining else { throw .shuttingDown }
-        guard let token = LeaseToken(lease), let use = fleet.use(token, begins: true) else { throw .noSuchLease }
+        guard let token = session.lease(lease), let use = fleet.use(token, begins: true) else { throw .noSuchLease }
         do throws(RPCError) {
             try checkRoom(use.link)
         } catch {
@@ -183,14 +184,14 @@ extension PoolServiceHandler {
         _ call: ServerCall, _ session: Session
     ) throws(RPCError) {
         let window = try ProgramRequest.window(window)
-        let job = try begin(operation, path: path, lease: lease, isPaced: true)
+        let job = try begin(operation, path: path, lease: lease, session, isPaced: true)
         var order = ServedExecution.Order(
             lease: job.lease, client: session.client, member: job.link.member,
             argv: ProgramSource.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
-        guard order.reserve(call.connection.memory, request: call.requestBytes) else {
+        if let refusal = order.admit(call, session) {
             job.atEnd()
-            throw call.connection.memory.refusal
+            throw refusal
         }
         start(order, for: call, relay.events, window: window) { execution in
             // The client may take as long as it likes, but the agent may not.

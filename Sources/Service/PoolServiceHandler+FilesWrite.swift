@@ -9,7 +9,7 @@ internal import Synchronization
 
 /// Calls that write files and archives, in one call or several.
 extension PoolServiceHandler {
-    func writeFile(_ call: ServerCall) throws(RPCError) {
+    func writeFile(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(WriteFileRequest.self)
         guard request.mode <= 0o7777 else {
             throw RPCError(.invalidArgument, "mode is \(request.mode), more than 07777")
@@ -19,25 +19,27 @@ extension PoolServiceHandler {
             offset: request.offset, data: request.data, hasMore: request.hasMore)
         let operation = FileOperation.write(
             path: piece.path, mode: request.mode == 0 ? 0o644 : request.mode, createsParents: request.createsParents)
-        try write(operation, piece, call) { progress, id in WriteFileResponse(upload: id, offset: progress.offset) }
+        try write(operation, piece, call, session) { progress, id in
+            WriteFileResponse(upload: id, offset: progress.offset)
+        }
     }
 
-    func writeArchive(_ call: ServerCall) throws(RPCError) {
+    func writeArchive(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(WriteArchiveRequest.self)
         let piece = try FilePiece(
             lease: request.lease, path: request.path, upload: request.upload,
             offset: request.offset, data: request.data, hasMore: request.hasMore)
-        try write(.unpack(path: piece.path), piece, call) { progress, id in
+        try write(.unpack(path: piece.path), piece, call, session) { progress, id in
             WriteArchiveResponse(upload: id, offset: progress.offset, files: progress.files)
         }
     }
 
     private func write<M: Message>(
-        _ operation: FileOperation, _ piece: FilePiece, _ call: ServerCall,
+        _ operation: FileOperation, _ piece: FilePiece, _ call: ServerCall, _ session: Session,
         _ response: @escaping @Sendable (Upload.Progress, _ id: String) -> M
     ) throws(RPCError) {
-        guard piece.upload.isEmpty else { return try goOn(piece, call, response) }
-        let job = try begin(operation, path: piece.path, lease: piece.lease, isPaced: piece.hasMore)
+        guard piece.upload.isEmpty else { return try goOn(piece, call, session, response) }
+        let job = try begin(operation, path: piece.path, lease: piece.lease, session, isPaced: piece.hasMore)
         let stdin = Upload.framed(piece.data, isLast: !piece.hasMore)
         let size = UInt64(piece.data.count)
         guard piece.hasMore else {
@@ -72,10 +74,10 @@ extension PoolServiceHandler {
     }
 
     private func goOn<M: Message>(
-        _ piece: FilePiece, _ call: ServerCall,
+        _ piece: FilePiece, _ call: ServerCall, _ session: Session,
         _ response: @escaping @Sendable (Upload.Progress, _ id: String) -> M
     ) throws(RPCError) {
-        guard let token = LeaseToken(piece.lease), fleet.use(token) != nil else { throw .noSuchLease }
+        guard let token = session.lease(piece.lease), fleet.use(token) != nil else { throw .noSuchLease }
         let upload = try uploads.find(piece.upload, lease: token)
         let answer = Answer(call)
         upload.add(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import BerthRPC
 internal import BerthSchema
 internal import NIOCore
@@ -7,24 +8,27 @@ internal import Pool
 internal import Synchronization
 
 extension PoolServiceHandler {
-    func stats(_ call: ServerCall) {
-        call.respond(statsNow(call.connection.memory.budget))
+    func stats(_ call: ServerCall, _ session: Session) {
+        call.respond(statsNow(call.connection.memory.budget, session))
     }
 
-    func watchStats(_ call: ServerCall) throws(RPCError) {
+    func watchStats(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(WatchStatsRequest.self)
         let held = call.connection.memory.budget
         StatsWatch(call, interval: StatsWatch.interval(milliseconds: request.intervalMilliseconds)) { [self] in
-            statsNow(held)
+            statsNow(held, session)
         }.begin()
     }
 
-    private func statsNow(_ held: MemoryBudget) -> StatsResponse {
+    /// A tenant that is no operator sees the pools that it may use, and of executions its own.
+    private func statsNow(_ held: MemoryBudget, _ session: Session) -> StatsResponse {
+        let tenant = session.tenant.flatMap { $0.isOperator ? nil : $0 }
+        let executions = tenant?.executions ?? executions.count
         let budget = fleet.memoryBudgetBytes
         return StatsResponse(
             server: server, uptimeMilliseconds: (clock.now() - started).wholeMilliseconds, runtime: runtimeKind,
-            connections: UInt32(clamping: connections.withLock { $0 }), executions: UInt32(clamping: executions.count),
-            pools: fleet.snapshot().map(PoolStats.init),
+            connections: UInt32(clamping: connections.withLock { $0 }), executions: UInt32(clamping: executions),
+            pools: fleet.snapshot().filter { tenant?.policy.mayUse(pool: $0.name) ?? true }.map(PoolStats.init),
             memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
             memoryUsedBytes: UInt64(clamping: fleet.usedMemoryBytes), heldBytes: UInt64(clamping: held.held),
             heldBudgetBytes: UInt64(clamping: held.limit))

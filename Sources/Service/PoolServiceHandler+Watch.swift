@@ -6,13 +6,13 @@ internal import Pool
 
 /// Calls that watch an execution, and calls about watchers.
 extension PoolServiceHandler {
-    func attach(_ call: ServerCall) throws(RPCError) {
+    func attach(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(AttachRequest.self)
         let window = try ProgramRequest.window(request.windowBytes)
         if request.isFromNow, request.stdoutOffset > 0 || request.stderrOffset > 0 || request.eventsPosition > 0 {
             throw RPCError(.invalidArgument, "both from_now and an offset are given: where to begin is one of them")
         }
-        let execution = try find(request.execution, lease: request.lease)
+        let execution = try find(request.execution, lease: request.lease, session)
         try execution.watch(
             call,
             at: request.isFromNow
@@ -22,24 +22,24 @@ extension PoolServiceHandler {
             window: window, isObserver: request.isObserver)
     }
 
-    func detach(_ call: ServerCall) throws(RPCError) {
+    func detach(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(DetachRequest.self)
-        let execution = try find(request.execution, lease: request.lease)
+        let execution = try find(request.execution, lease: request.lease, session)
         guard execution.leave(request.watcher, RPCError(.cancelled, "the stream was detached")) else {
             throw .noSuchWatcher(request.watcher)
         }
         call.respond(DetachResponse())
     }
 
-    func acknowledge(_ call: ServerCall) throws(RPCError) {
+    func acknowledge(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(AcknowledgeRequest.self)
         let execution: ServedExecution
         do throws(RPCError) {
-            execution = try find(request.execution, lease: request.lease)
+            execution = try find(request.execution, lease: request.lease, session)
         } catch {
             // The execution ended while this call was in flight, as often happens when output ends within a window.
-            let lease = request.lease.isEmpty ? nil : LeaseToken(request.lease)
-            guard executions.was(request.execution, lease: lease) else { throw error }
+            let lease = request.lease.isEmpty ? nil : session.lease(request.lease)
+            guard executions.was(request.execution, lease: lease, of: session.tenant?.client) else { throw error }
             return call.respond(AcknowledgeResponse())
         }
         let isThere: Bool
@@ -58,9 +58,9 @@ extension PoolServiceHandler {
         call.respond(AcknowledgeResponse())
     }
 
-    func listExecutions(_ call: ServerCall) throws(RPCError) {
+    func listExecutions(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ListExecutionsRequest.self)
-        guard let lease = LeaseToken(request.lease) else { throw .noSuchLease }
+        guard let lease = session.lease(request.lease) else { throw .noSuchLease }
         let isLeased = fleet.use(lease) != nil
         let list = executions.list(lease)
         // Executions that are kept can be attached to even after their lease has ended.
@@ -69,12 +69,14 @@ extension PoolServiceHandler {
     }
 
     /// Finds the execution of a call, which counts as a use of its lease.
-    func find(_ id: String, lease: String) throws(RPCError) -> ServedExecution {
+    func find(_ id: String, lease: String, _ session: Session) throws(RPCError) -> ServedExecution {
         guard !lease.isEmpty else {
-            guard let execution = executions.find(id, lease: nil) else { throw .noSuchExecution }
+            guard let execution = executions.find(id, lease: nil, of: session.tenant?.client) else {
+                throw .noSuchExecution
+            }
             return execution
         }
-        guard let token = LeaseToken(lease) else { throw .noSuchLease }
+        guard let token = session.lease(lease) else { throw .noSuchLease }
         let isLeased = fleet.use(token) != nil
         guard let execution = executions.find(id, lease: token) else {
             throw isLeased ? .noSuchExecution : .noSuchLease

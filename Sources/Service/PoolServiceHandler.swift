@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import AgentLink
+package import Access
 package import BerthRPC
 internal import BerthSchema
 internal import GatedLog
+internal import NIOCore
 package import Logging
 package import Pool
 internal import Synchronization
@@ -25,6 +27,10 @@ package final class PoolServiceHandler: RPCService {
     let connections = Mutex(0)
     /// Defaults of programs, by pool name.
     let programs = Mutex<[String: ProgramDefaults]>([:])
+    /// Nil: whoever can connect may call.
+    package let access: AccessControl?
+    let helloTimeout: TimeAmount
+    let audit: AuditTrail?
     private let admin: AdminServiceHandler
     private let draining = Mutex(false)
 
@@ -33,8 +39,12 @@ package final class PoolServiceHandler: RPCService {
     ///   - runtimeKind: "docker" or "runc", as clients see it.
     package init(
         fleet: Fleet, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,
-        clock: any MonotonicClock = SystemClock()
+        clock: any MonotonicClock = SystemClock(), access: AccessControl? = nil,
+        helloTimeout: Duration = .seconds(10), audit: AuditTrail? = nil
     ) {
+        self.access = access
+        self.helloTimeout = .nanoseconds(Int64(clamping: helloTimeout.wholeMilliseconds) * 1_000_000)
+        self.audit = audit
         self.fleet = fleet
         self.server = server
         self.runtimeKind = runtimeKind
@@ -51,7 +61,9 @@ package final class PoolServiceHandler: RPCService {
 
     package func connectionOpened(_ connection: ServerConnection) -> Session {
         connections.withLock { $0 += 1 }
-        return Session(client: ClientID(connection.host))
+        let session = Session(connection, access: access)
+        expectHello(connection, session)
+        return session
     }
 
     package func connectionClosed(_ connection: ServerConnection, _ session: Session) {
@@ -65,15 +77,24 @@ package final class PoolServiceHandler: RPCService {
             metadata: ["connection.peer": "\(connection.peer)", "connection.protocol": "\(name)"])
     }
 
+    package func handshakeFailed(_ connection: ServerConnection, because words: String) {
+        gate.log(
+            .warning, "a TLS handshake failed", burst: 20,
+            metadata: ["connection.peer": "\(connection.peer)", "error": "\(words)"])
+    }
+
     package func acceptingPaused(because words: String) {
         gate.log(.warning, "connections are not accepted for a moment", metadata: ["error": "\(words)"])
     }
 
     package func serve(_ call: ServerCall, in session: Session) {
+        guard access == nil || admit(call, session) else { return }
         do throws(RPCError) {
             switch call.service {
             case PoolService.name: try route(call, to: call.method(of: PoolService.self), session)
-            case AdminService.name: try admin.route(call, to: call.method(of: AdminService.self))
+            case AdminService.name:
+                audit?.follow(call, session, "admin")
+                try admin.route(call, to: call.method(of: AdminService.self))
             default: throw .unimplemented(service: call.service, method: call.method)
             }
         } catch {
@@ -83,37 +104,38 @@ package final class PoolServiceHandler: RPCService {
 
     private func route(_ call: ServerCall, to method: PoolService.Method, _ session: Session) throws(RPCError) {
         switch method {
-        case .hello: try hello(call)
+        case .hello: try hello(call, session)
         case .acquire: try acquire(call, session)
         case .execute: try execute(call, session)
-        case .attach: try attach(call)
-        case .detach: try detach(call)
-        case .acknowledge: try acknowledge(call)
-        case .input: try input(call)
-        case .resize: try resizeTerminal(call)
-        case .signal: try signal(call)
-        case .listExecutions: try listExecutions(call)
+        case .attach: try attach(call, session)
+        case .detach: try detach(call, session)
+        case .acknowledge: try acknowledge(call, session)
+        case .input: try input(call, session)
+        case .resize: try resizeTerminal(call, session)
+        case .signal: try signal(call, session)
+        case .listExecutions: try listExecutions(call, session)
         case .openContext: try openContext(call, session)
-        case .closeContext: try closeContext(call)
-        case .forkContext: try forkContext(call)
-        case .listContexts: try listContexts(call)
-        case .complete: try complete(call)
+        case .closeContext: try closeContext(call, session)
+        case .forkContext: try forkContext(call, session)
+        case .listContexts: try listContexts(call, session)
+        case .complete: try complete(call, session)
         case .connect: try connect(call, session)
-        case .inspect: try inspect(call)
-        case .writeFile: try writeFile(call)
+        case .inspect: try inspect(call, session)
+        case .writeFile: try writeFile(call, session)
         case .readFile: try readFile(call, session)
-        case .listDirectory: try listDirectory(call)
-        case .stat: try stat(call)
-        case .makeDirectory: try makeDirectory(call)
-        case .renameFile: try renameFile(call)
-        case .changeMode: try changeMode(call)
-        case .removeFile: try removeFile(call)
-        case .writeArchive: try writeArchive(call)
+        case .listDirectory: try listDirectory(call, session)
+        case .stat: try stat(call, session)
+        case .makeDirectory: try makeDirectory(call, session)
+        case .renameFile: try renameFile(call, session)
+        case .changeMode: try changeMode(call, session)
+        case .removeFile: try removeFile(call, session)
+        case .writeArchive: try writeArchive(call, session)
         case .readArchive: try readArchive(call, session)
-        case .release: try release(call)
-        case .renew: try renew(call)
-        case .stats: stats(call)
-        case .watchStats: try watchStats(call)
+        case .release: try release(call, session)
+        case .renew: try renew(call, session)
+        case .stats: stats(call, session)
+        case .quota: try quota(call, session)
+        case .watchStats: try watchStats(call, session)
         }
     }
 
@@ -138,37 +160,27 @@ package final class PoolServiceHandler: RPCService {
 
     // MARK: Simple calls
 
-    private func hello(_ call: ServerCall) throws(RPCError) {
+    private func hello(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(HelloRequest.self)
         logger.debug(
             "client said hello",
             metadata: ["connection.peer": "\(call.connection.peer)", "client.name": "\(request.client.prefix(64))"])
-        call.respond(HelloResponse(server: server, pools: fleet.poolNames))
+        call.respond(HelloResponse(server: server, pools: session.pools(fleet.poolNames)))
     }
 
-    private func release(_ call: ServerCall) throws(RPCError) {
+    private func release(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ReleaseRequest.self)
-        guard let token = LeaseToken(request.lease), fleet.release(token) else { throw .noSuchLease }
+        guard let token = session.lease(request.lease), fleet.release(token) else { throw .noSuchLease }
         call.respond(ReleaseResponse())
     }
 
-    private func renew(_ call: ServerCall) throws(RPCError) {
+    private func renew(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(RenewRequest.self)
         let time: Duration? = request.ttlMilliseconds == 0 ? nil : .milliseconds(request.ttlMilliseconds)
-        guard let token = LeaseToken(request.lease), let use = fleet.renew(token, leaseTime: time) else {
+        guard let token = session.lease(request.lease), let use = fleet.renew(token, leaseTime: time) else {
             throw .noSuchLease
         }
         call.respond(RenewResponse(ttlMilliseconds: UInt32(clamping: use.timeLeft.wholeMilliseconds)))
-    }
-}
-
-/// The state of a connection.
-package final class Session {
-    /// The client whose limits count its acquires and executions.
-    let client: ClientID
-
-    init(client: ClientID) {
-        self.client = client
     }
 }
 

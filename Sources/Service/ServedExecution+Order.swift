@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import AgentLink
 internal import BerthRPC
 internal import BerthSchema
@@ -12,6 +13,8 @@ extension ServedExecution {
         var lease: LeaseToken?
         /// The client whose memory it uses after its end, if it has no lease.
         var client: ClientID
+        /// Whose limits count it; nil without tenants.
+        var tenant: Tenant?
         var member: MemberID
         /// The command for lists of executions.
         var argv: [SystemString]

@@ -24,10 +24,13 @@ final class TestService: RPCService {
 
     func connectionOpened(_ connection: ServerConnection) -> Held {
         note("opened \(connection.peer.split(separator: ":")[0])")
+        if let name = connection.certificateName { note("certificate \(name)") }
         return Held()
     }
 
     func connectionRefused(_ connection: ServerConnection, speaking name: String) { note("refused \(name)") }
+
+    func handshakeFailed(_ connection: ServerConnection, because words: String) { note("handshake: \(words)") }
 
     func acceptingPaused(because words: String) { note("paused: \(words)") }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Access
 import Configuration
 import Console
 import Foundation
@@ -62,6 +63,35 @@ struct TableTests {
         #expect(warnings.isEmpty, "defaults are not warned about")
     }
 
+    @Test("so are TLS, tokens and tenants, also as maps")
+    func accessRoundTrip() throws {
+        let text = """
+            pools: {a.b-C_1: {}, "2": {}}
+            tls: {certificate: /a/b.pem, key: "c d", client_ca: e}
+            tokens: /etc/berth/tokens
+            audit: /x
+            audit_size: 1m
+            audit_arguments: whole
+            hello_timeout: 3s
+            tenants:
+              "1":
+                role: operator
+                pools: [a.b-C_1, "2"]
+                max_leases: 3
+                cpu_seconds_per_day: 7
+                output_per_day: 1.5g
+                max_timeout: 90s
+                users: [5, 6]
+                certificates: ["a b", "c: d"]
+              x:
+            """
+        let (configuration, warnings) = try read(text)
+        #expect(warnings.isEmpty)
+        #expect(configuration.tenants.map(\.name) == ["1", "x"] && configuration.tlsKey == "c d")
+        let (again, _) = try read(configuration.yaml)
+        #expect(again == configuration)
+    }
+
     @Test("every stored property of the configuration is reached by a setting")
     func complete() {
         func names(_ value: Any, besides others: Set<String> = []) -> Int {
@@ -69,7 +99,7 @@ struct TableTests {
         }
         let configuration = ServerConfiguration()
         let server =
-            names(configuration, besides: ["fleet", "pools"])
+            names(configuration, besides: ["fleet", "pools", "tenants"])
             + names(configuration.fleet, besides: ["pools", "max", "memoryBudgetBytes", "uids"])
         #expect(SettingsTable.server.count == server)
         let pool = PoolConfiguration()
@@ -78,7 +108,8 @@ struct TableTests {
                 == names(pool, besides: ["name", "template"])
                 + names(pool.template, besides: ["image", "imageIdentity", "uid", "allowedUIDs", "interpreters"])
                 + names(ProgramSettings()) + 1)
-        for settings in [SettingsTable.server, SettingsTable.pool] {
+        #expect(SettingsTable.tenant.count == names(TenantPolicy(), besides: ["name"]))
+        for settings in [SettingsTable.server, SettingsTable.pool, SettingsTable.tenant] {
             #expect(Set(settings.map(\.key)).count == settings.count)
             #expect(settings.allSatisfy { !$0.meaning.hasSuffix(".") && !$0.allowed.isEmpty })
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Access
 import Berth
 import BerthRPC
 import BerthSchema
@@ -28,13 +29,38 @@ struct EveryReasonTests {
         case .isADirectory, .notADirectory, .alreadyExists, .directoryNotEmpty, .notAFile, .tooManyLinks, .inputEnded,
             .inputGap, .noTerminal, .contextBusy, .contextStartFailed, .connectionRefused, .notASocket:
             .failedPrecondition
-        case .readOnly, .outside, .notPermitted: .permissionDenied
+        case .readOnly, .outside, .notPermitted, .operatorOnly: .permissionDenied
+        case .unknownCaller: .unauthenticated
         case .nameTooLong, .badArchive: .invalidArgument
         case .noSpace, .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit, .messageTooLarge,
-            .contextLimit, .connectionLimit:
+            .contextLimit, .connectionLimit, .tenantLimit:
             .resourceExhausted
         case .breakerOpen, .shuttingDown, .drainingPool: .unavailable
         }
+    }
+
+    private func ofTenants(_ reason: ErrorReason) async throws -> BerthError? {
+        var random = SystemRandomNumberGenerator()
+        let token = Token.make(using: &random)
+        var policy = TenantPolicy(name: "one")
+        policy.maxLeases = 1
+        let tokens = TokenFile(entries: [TokenEntry(hash: Token.hash(token), tenant: "one", created: 0)])
+        let access = AccessControl([policy], tokens, ownUser: 4_000_000, seconds: { time(nil) })
+        var error: BerthError?
+        try await TestServer.with(
+            FleetConfiguration(pools: [PoolConfiguration(size: 1)]), access: access,
+            as: reason == .unknownCaller ? nil : token
+        ) { _, client in
+            error = await refusal {
+                switch reason {
+                case .operatorOnly: _ = try await client.members()
+                default:
+                    _ = try await client.acquire()
+                    _ = try await client.acquire()
+                }
+            }
+        }
+        return error
     }
 
     /// Causes the reason. Whoever adds a reason must add here how to cause it.
@@ -77,6 +103,7 @@ struct EveryReasonTests {
         case .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit, .messageTooLarge:
             try await ofLimits(reason)
         case .inputEnded, .inputGap, .noTerminal: try await ofInput(reason)
+        case .unknownCaller, .operatorOnly, .tenantLimit: try await ofTenants(reason)
         case .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed: try await ofContexts(reason)
         case .connectionRefused:
             try await inFiles { client, lease, _ in _ = try await client.connect(port: 1, in: lease) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Access
 import AgentLink
 import Berth
 import BerthRPC
@@ -21,7 +22,7 @@ final class TestServer: Sendable {
 
     private init(
         runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits, clock: any MonotonicClock,
-        memory: MemoryBudget
+        memory: MemoryBudget, access: AccessControl?, audit: AuditTrail?
     ) async throws {
         self.runtime = runtime
         var logger = Logger(label: "test")
@@ -33,13 +34,20 @@ final class TestServer: Sendable {
         self.fleet = fleet
         service = PoolServiceHandler(
             fleet: fleet, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger,
-            clock: clock)
+            clock: clock, access: access, helloTimeout: .seconds(10), audit: audit)
         var bounds = RPCServer.Configuration()
         bounds.memory = memory
         rpc = RPCServer(group: group, service: service, configuration: bounds)
         let bound = try await rpc.listen(host: "127.0.0.1", port: 0)
         address = .tcp(host: "127.0.0.1", port: bound.port ?? 0)
         maintenance = Task { await fleet.run() }
+    }
+
+    /// A client that calls with a token.
+    func connect(_ token: String?) async throws(BerthError) -> BerthClient {
+        var credentials = BerthClient.Credentials()
+        credentials.token = token
+        return try await BerthClient.connect(to: address, credentials: credentials)
     }
 
     /// Runs `body` with a server, and shuts it down, also if `body` fails.
@@ -55,11 +63,13 @@ final class TestServer: Sendable {
     static func with(
         _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
         clock: any MonotonicClock = SystemClock(), memory: MemoryBudget = MemoryBudget(limit: 256 << 20),
+        access: AccessControl? = nil, audit: AuditTrail? = nil, as token: String? = nil,
         _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
         let server = try await TestServer(
-            runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock, memory: memory)
-        let client = try await BerthClient.connect(to: server.address)
+            runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock, memory: memory,
+            access: access, audit: audit)
+        let client = try await server.connect(token)
         var failure: (any Error)?
         do {
             try await body(server, client)

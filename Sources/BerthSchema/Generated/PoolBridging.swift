@@ -1833,6 +1833,93 @@ extension PoolStats: Bridged {
     }
 }
 
+extension QuotaRequest: Bridged {
+    package typealias C = Berth__V1__QuotaRequest
+    public static var name: String { "berth.v1.QuotaRequest" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__quota_request__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__quota_request__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        tenant = try arena.swift(c.pointee.tenant, "tenant")
+        isAll = c.pointee.all != 0
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.tenant = arena.string(tenant)
+        c.pointee.all = isAll ? 1 : 0
+    }
+}
+
+extension QuotaResponse: Bridged {
+    package typealias C = Berth__V1__QuotaResponse
+    public static var name: String { "berth.v1.QuotaResponse" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__quota_response__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__quota_response__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        tenants = try arena.messages(c.pointee.tenants, count: c.pointee.n_tenants)
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.n_tenants = tenants.count
+        c.pointee.tenants = arena.list(tenants) { $0.build(arena) }
+    }
+}
+
+extension TenantQuota: Bridged {
+    package typealias C = Berth__V1__TenantQuota
+    public static var name: String { "berth.v1.TenantQuota" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__tenant_quota__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__tenant_quota__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        tenant = try arena.swift(c.pointee.tenant, "tenant")
+        role = try arena.swift(c.pointee.role, "role")
+        pools = try arena.swift(c.pointee.pools, count: c.pointee.n_pools, "pools")
+        limits = try arena.messages(c.pointee.limits, count: c.pointee.n_limits)
+        maxTimeoutMilliseconds = c.pointee.max_timeout_ms
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.tenant = arena.string(tenant)
+        c.pointee.role = arena.string(role)
+        c.pointee.n_pools = pools.count
+        c.pointee.pools = arena.list(pools, arena.string)
+        c.pointee.n_limits = limits.count
+        c.pointee.limits = arena.list(limits) { $0.build(arena) }
+        c.pointee.max_timeout_ms = maxTimeoutMilliseconds
+    }
+}
+
+extension QuotaLimit: Bridged {
+    package typealias C = Berth__V1__QuotaLimit
+    public static var name: String { "berth.v1.QuotaLimit" }
+    package static func initialize(_ c: UnsafeMutablePointer<C>?) { berth__v1__quota_limit__init(c) }
+    package static func unpack(_ allocator: UnsafeMutablePointer<ProtobufCAllocator>, _ data: Encoded)
+        -> UnsafeMutablePointer<C>?
+    { berth__v1__quota_limit__unpack(allocator, data.count, data.baseAddress) }
+
+    package init(_ c: UnsafePointer<C>, _ arena: Arena) throws(SchemaError) {
+        name = try arena.swift(c.pointee.name, "name")
+        used = c.pointee.used
+        limit = c.pointee.limit
+        resetsInMilliseconds = c.pointee.resets_in_ms
+    }
+
+    package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
+        c.pointee.name = arena.string(name)
+        c.pointee.used = used
+        c.pointee.limit = limit
+        c.pointee.resets_in_ms = resetsInMilliseconds
+    }
+}
+
 extension ResetBackoffRequest: Bridged {
     package typealias C = Berth__V1__ResetBackoffRequest
     public static var name: String { "berth.v1.ResetBackoffRequest" }

@@ -103,6 +103,9 @@ public enum PoolService: ServiceContract {
         /// not expire while an Execute runs in it. So Renew is for a lease that is kept without being used. NOT_FOUND
         /// if the lease has ended. A lease whose connection has closed can't be extended: it ends after its 10 s.
         case renew = "Renew"
+        /// Returns what the caller's tenant may do, and what it has used of that. FAILED_PRECONDITION if the server has
+        /// no tenants.
+        case quota = "Quota"
         /// Returns the figures of the server and its pools.
         case stats = "Stats"
         /// Streams Stats: once at the start, then after each interval, until the call's deadline passes or its
@@ -176,6 +179,7 @@ public enum PoolService: ServiceContract {
     }
     public static var release: UnaryMethod<ReleaseRequest, ReleaseResponse> { UnaryMethod(Self.self, .release) }
     public static var renew: UnaryMethod<RenewRequest, RenewResponse> { UnaryMethod(Self.self, .renew) }
+    public static var quota: UnaryMethod<QuotaRequest, QuotaResponse> { UnaryMethod(Self.self, .quota) }
     public static var stats: UnaryMethod<StatsRequest, StatsResponse> { UnaryMethod(Self.self, .stats) }
     public static var watchStats: StreamingMethod<WatchStatsRequest, StatsResponse> {
         StreamingMethod(Self.self, .watchStats)

@@ -73,6 +73,12 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
     case notASocket = 41
     /// RESOURCE_EXHAUSTED: connections of one lease.
     case connectionLimit = 42
+    /// UNAUTHENTICATED: no token, or one that is unknown, revoked or expired.
+    case unknownCaller = 50
+    /// PERMISSION_DENIED: the tenant does not have the role operator.
+    case operatorOnly = 51
+    /// RESOURCE_EXHAUSTED: metadata "limit" names which, "retry_after_ms" is the time until it may be tried again.
+    case tenantLimit = 52
 
     /// As in the .proto.
     public var protoName: String {
@@ -112,6 +118,9 @@ public enum ErrorReason: UInt32, Sendable, Equatable, CaseIterable {
         case .connectionRefused: "CONNECTION_REFUSED"
         case .notASocket: "NOT_A_SOCKET"
         case .connectionLimit: "CONNECTION_LIMIT"
+        case .unknownCaller: "UNKNOWN_CALLER"
+        case .operatorOnly: "OPERATOR_ONLY"
+        case .tenantLimit: "TENANT_LIMIT"
         }
     }
 }
@@ -1867,6 +1876,72 @@ public struct PoolStats: Message, Encodable {
         self.acquireP99Microseconds = acquireP99Microseconds
         self.arrivalsPerSecond = arrivalsPerSecond
         self.createMicroseconds = createMicroseconds
+    }
+}
+
+/// berth.v1.QuotaRequest.
+public struct QuotaRequest: Message {
+    /// Empty: the caller's own; another's is for operators.
+    public var tenant: String
+    /// All tenants, for operators.
+    public var isAll: Bool
+
+    public init(tenant: String = "", isAll: Bool = false) {
+        self.tenant = tenant
+        self.isAll = isAll
+    }
+}
+
+/// berth.v1.QuotaResponse.
+public struct QuotaResponse: Message {
+    public var tenants: [TenantQuota]
+
+    public init(tenants: [TenantQuota] = []) {
+        self.tenants = tenants
+    }
+}
+
+/// berth.v1.TenantQuota.
+public struct TenantQuota: Message {
+    public var tenant: String
+    /// "user" or "operator".
+    public var role: String
+    /// That it may use, its default pool first.
+    public var pools: [String]
+    public var limits: [QuotaLimit]
+    /// Maximum of the time-outs that its requests may set.
+    public var maxTimeoutMilliseconds: UInt64
+
+    public init(
+        tenant: String = "",
+        role: String = "",
+        pools: [String] = [],
+        limits: [QuotaLimit] = [],
+        maxTimeoutMilliseconds: UInt64 = 0
+    ) {
+        self.tenant = tenant
+        self.role = role
+        self.pools = pools
+        self.limits = limits
+        self.maxTimeoutMilliseconds = maxTimeoutMilliseconds
+    }
+}
+
+/// berth.v1.QuotaLimit.
+public struct QuotaLimit: Message {
+    /// As in the server's configuration: "max_leases", "cpu_seconds_per_day" …
+    public var name: String
+    public var used: UInt64
+    /// 0: unlimited.
+    public var limit: UInt64
+    /// Time until `used` is 0 again; 0: it falls as something ends.
+    public var resetsInMilliseconds: UInt64
+
+    public init(name: String = "", used: UInt64 = 0, limit: UInt64 = 0, resetsInMilliseconds: UInt64 = 0) {
+        self.name = name
+        self.used = used
+        self.limit = limit
+        self.resetsInMilliseconds = resetsInMilliseconds
     }
 }
 

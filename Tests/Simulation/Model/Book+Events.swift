@@ -49,7 +49,9 @@ extension Book {
             return
         }
         let waiting = pools[pool].line.count
-        guard waiting < fleet.maxWaiters else {
+        let part = max(1, fleet.maxWaiters - fleet.maxWaiters / 4)
+        let hasItsPart = order.isFair && order.client.map { waiters(of: $0) >= part } ?? false
+        guard waiting < fleet.maxWaiters, !hasItsPart else {
             return try expect(.acquire, answer == .queueFull(waiting: waiting), "\(waiting) wait")
         }
         guard case .waiting = outcome else {
@@ -108,7 +110,7 @@ extension Book {
             mustRetire(index, .draining)
         } else if let reason = reasonToRetire(members[index], now), reason != .reconfigured {
             mustRetire(index, reason)
-        } else if let first = pools[pool].line.first {
+        } else if let first = next(in: pools[pool].line) {
             mustGrant = (first.id, members[index].number)
         } else {
             idleCounter += 1
@@ -116,6 +118,21 @@ extension Book {
             members[index].idleOrder = idleCounter
             members[index].nextPing = nextPing(pool, now)
         }
+    }
+
+    /// Who gets the next member: of fair ones, whose client has the fewest leases, the first; the line is looked through up to
+    /// the first that is not fair.
+    private func next(in line: [Waiter]) -> Waiter? {
+        let fair = line.prefix { $0.order.isFair }
+        func leases(_ waiter: Waiter) -> Int {
+            members.count { $0.lease != nil && $0.lease?.client == waiter.order.client }
+        }
+        return fair.enumerated().min { (leases($0.element), $0.offset) < (leases($1.element), $1.offset) }?.element
+            ?? line.first
+    }
+
+    private func waiters(of client: ClientID) -> Int {
+        pools.reduce(0) { $0 + $1.line.count { $0.order.client == client } }
     }
 
     mutating func mustRetire(_ index: Int, _ reason: RetireReason) {

@@ -165,6 +165,7 @@ package struct Run {
         }
         if event.value / 32 % 2 == 0 { order.leaseTime = .seconds(1 + Int(event.value / 1024 % 400)) }
         if event.value / 16 % 2 == 0 { order.client = ClientID("client\(event.value % 3)") }
+        order.isFair = order.client != nil && event.value / 8 % 2 == 0
         let outcome = machine.acquire(order, now: now)
         try book.acquired(order, outcome, now)
         try read(machine.takeEffects())

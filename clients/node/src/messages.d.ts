@@ -135,6 +135,12 @@ export const ErrorReason: {
   readonly NOT_A_SOCKET: 41;
   /** RESOURCE_EXHAUSTED: connections of one lease */
   readonly CONNECTION_LIMIT: 42;
+  /** Who calls: */
+  readonly UNKNOWN_CALLER: 50;
+  /** PERMISSION_DENIED: the tenant does not have the role operator */
+  readonly OPERATOR_ONLY: 51;
+  /** RESOURCE_EXHAUSTED: metadata "limit" names which, "retry_after_ms" is the time until it may be tried again */
+  readonly TENANT_LIMIT: 52;
 };
 
 export type OutputPolicy = number;
@@ -1073,6 +1079,42 @@ export interface PoolStats {
   createUs: number;
 }
 export const PoolStats: MessageType<PoolStats>;
+
+export interface QuotaRequest {
+  /** empty: the caller's own; another's is for operators */
+  tenant: string;
+  /** all tenants, for operators */
+  all: boolean;
+}
+export const QuotaRequest: MessageType<QuotaRequest>;
+
+export interface QuotaResponse {
+  tenants: TenantQuota[];
+}
+export const QuotaResponse: MessageType<QuotaResponse>;
+
+export interface TenantQuota {
+  tenant: string;
+  /** "user" or "operator" */
+  role: string;
+  /** that it may use, its default pool first */
+  pools: string[];
+  limits: QuotaLimit[];
+  /** maximum of the time-outs that its requests may set */
+  maxTimeoutMs: number;
+}
+export const TenantQuota: MessageType<TenantQuota>;
+
+export interface QuotaLimit {
+  /** as in the server's configuration: "max_leases", "cpu_seconds_per_day" … */
+  name: string;
+  used: number;
+  /** 0: unlimited */
+  limit: number;
+  /** time until `used` is 0 again; 0: it falls as something ends */
+  resetsInMs: number;
+}
+export const QuotaLimit: MessageType<QuotaLimit>;
 
 export interface ResetBackoffRequest {
   /** empty: all pools */

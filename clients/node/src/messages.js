@@ -37,7 +37,7 @@ export const ErrorInfo = message("ttrpc.ErrorInfo", [
   [3, "metadata", "string", "map"],
 ]);
 
-export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34, NO_SUCH_CONTEXT: 35, CONTEXT_LIMIT: 36, CONTEXT_BUSY: 37, CONTEXT_START_FAILED: 38, CONNECTION_REFUSED: 40, NOT_A_SOCKET: 41, CONNECTION_LIMIT: 42 });
+export const ErrorReason = Object.freeze({ ERROR_REASON_UNSPECIFIED: 0, NO_SUCH_FILE: 1, IS_A_DIRECTORY: 2, NOT_A_DIRECTORY: 3, ALREADY_EXISTS: 4, DIRECTORY_NOT_EMPTY: 5, NOT_A_FILE: 6, READ_ONLY: 7, OUTSIDE: 8, NOT_PERMITTED: 9, NO_SPACE: 10, TOO_MANY_LINKS: 11, NAME_TOO_LONG: 12, BAD_ARCHIVE: 13, NO_SUCH_LEASE: 20, NO_SUCH_EXECUTION: 21, NO_SUCH_POOL: 22, EXECUTION_LIMIT: 23, BACKGROUND_LIMIT: 24, WAITER_LIMIT: 25, CLIENT_LIMIT: 26, MEMORY_LIMIT: 27, MESSAGE_TOO_LARGE: 28, INPUT_ENDED: 29, INPUT_GAP: 30, NO_TERMINAL: 31, BREAKER_OPEN: 32, SHUTTING_DOWN: 33, DRAINING_POOL: 34, NO_SUCH_CONTEXT: 35, CONTEXT_LIMIT: 36, CONTEXT_BUSY: 37, CONTEXT_START_FAILED: 38, CONNECTION_REFUSED: 40, NOT_A_SOCKET: 41, CONNECTION_LIMIT: 42, UNKNOWN_CALLER: 50, OPERATOR_ONLY: 51, TENANT_LIMIT: 52 });
 
 export const OutputPolicy = Object.freeze({ TRUNCATE_OUTPUT: 0, KILL_AT_LIMIT: 1 });
 
@@ -591,6 +591,30 @@ export const PoolStats = message("berth.v1.PoolStats", [
   [29, "acquireP99Us", "uint64"],
   [30, "arrivalsPerSecond", "double"],
   [31, "createUs", "uint64"],
+]);
+
+export const QuotaRequest = message("berth.v1.QuotaRequest", [
+  [1, "tenant", "string"],
+  [2, "all", "bool"],
+]);
+
+export const QuotaResponse = message("berth.v1.QuotaResponse", [
+  [1, "tenants", () => TenantQuota, "repeated"],
+]);
+
+export const TenantQuota = message("berth.v1.TenantQuota", [
+  [1, "tenant", "string"],
+  [2, "role", "string"],
+  [3, "pools", "string", "repeated"],
+  [4, "limits", () => QuotaLimit, "repeated"],
+  [5, "maxTimeoutMs", "uint64"],
+]);
+
+export const QuotaLimit = message("berth.v1.QuotaLimit", [
+  [1, "name", "string"],
+  [2, "used", "uint64"],
+  [3, "limit", "uint64"],
+  [4, "resetsInMs", "uint64"],
 ]);
 
 export const ResetBackoffRequest = message("berth.v1.ResetBackoffRequest", [

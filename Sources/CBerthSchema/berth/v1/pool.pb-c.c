@@ -3445,6 +3445,186 @@ void   berth__v1__pool_stats__free_unpacked
   assert(message->base.descriptor == &berth__v1__pool_stats__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   berth__v1__quota_request__init
+                     (Berth__V1__QuotaRequest         *message)
+{
+  static const Berth__V1__QuotaRequest init_value = BERTH__V1__QUOTA_REQUEST__INIT;
+  *message = init_value;
+}
+size_t berth__v1__quota_request__get_packed_size
+                     (const Berth__V1__QuotaRequest *message)
+{
+  assert(message->base.descriptor == &berth__v1__quota_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__quota_request__pack
+                     (const Berth__V1__QuotaRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__quota_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__quota_request__pack_to_buffer
+                     (const Berth__V1__QuotaRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__quota_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__QuotaRequest *
+       berth__v1__quota_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__QuotaRequest *)
+     protobuf_c_message_unpack (&berth__v1__quota_request__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__quota_request__free_unpacked
+                     (Berth__V1__QuotaRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__quota_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__quota_response__init
+                     (Berth__V1__QuotaResponse         *message)
+{
+  static const Berth__V1__QuotaResponse init_value = BERTH__V1__QUOTA_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t berth__v1__quota_response__get_packed_size
+                     (const Berth__V1__QuotaResponse *message)
+{
+  assert(message->base.descriptor == &berth__v1__quota_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__quota_response__pack
+                     (const Berth__V1__QuotaResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__quota_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__quota_response__pack_to_buffer
+                     (const Berth__V1__QuotaResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__quota_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__QuotaResponse *
+       berth__v1__quota_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__QuotaResponse *)
+     protobuf_c_message_unpack (&berth__v1__quota_response__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__quota_response__free_unpacked
+                     (Berth__V1__QuotaResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__quota_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__tenant_quota__init
+                     (Berth__V1__TenantQuota         *message)
+{
+  static const Berth__V1__TenantQuota init_value = BERTH__V1__TENANT_QUOTA__INIT;
+  *message = init_value;
+}
+size_t berth__v1__tenant_quota__get_packed_size
+                     (const Berth__V1__TenantQuota *message)
+{
+  assert(message->base.descriptor == &berth__v1__tenant_quota__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__tenant_quota__pack
+                     (const Berth__V1__TenantQuota *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__tenant_quota__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__tenant_quota__pack_to_buffer
+                     (const Berth__V1__TenantQuota *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__tenant_quota__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__TenantQuota *
+       berth__v1__tenant_quota__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__TenantQuota *)
+     protobuf_c_message_unpack (&berth__v1__tenant_quota__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__tenant_quota__free_unpacked
+                     (Berth__V1__TenantQuota *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__tenant_quota__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   berth__v1__quota_limit__init
+                     (Berth__V1__QuotaLimit         *message)
+{
+  static const Berth__V1__QuotaLimit init_value = BERTH__V1__QUOTA_LIMIT__INIT;
+  *message = init_value;
+}
+size_t berth__v1__quota_limit__get_packed_size
+                     (const Berth__V1__QuotaLimit *message)
+{
+  assert(message->base.descriptor == &berth__v1__quota_limit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t berth__v1__quota_limit__pack
+                     (const Berth__V1__QuotaLimit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &berth__v1__quota_limit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t berth__v1__quota_limit__pack_to_buffer
+                     (const Berth__V1__QuotaLimit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &berth__v1__quota_limit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Berth__V1__QuotaLimit *
+       berth__v1__quota_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Berth__V1__QuotaLimit *)
+     protobuf_c_message_unpack (&berth__v1__quota_limit__descriptor,
+                                allocator, len, data);
+}
+void   berth__v1__quota_limit__free_unpacked
+                     (Berth__V1__QuotaLimit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &berth__v1__quota_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   berth__v1__reset_backoff_request__init
                      (Berth__V1__ResetBackoffRequest         *message)
 {
@@ -9856,6 +10036,262 @@ const ProtobufCMessageDescriptor berth__v1__pool_stats__descriptor =
   (ProtobufCMessageInit) berth__v1__pool_stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor berth__v1__quota_request__field_descriptors[2] =
+{
+  {
+    "tenant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__QuotaRequest, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "all",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__QuotaRequest, all),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__quota_request__field_indices_by_name[] = {
+  1,   /* field[1] = all */
+  0,   /* field[0] = tenant */
+};
+static const ProtobufCIntRange berth__v1__quota_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor berth__v1__quota_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.QuotaRequest",
+  "QuotaRequest",
+  "Berth__V1__QuotaRequest",
+  "berth.v1",
+  sizeof(Berth__V1__QuotaRequest),
+  2,
+  berth__v1__quota_request__field_descriptors,
+  berth__v1__quota_request__field_indices_by_name,
+  1,  berth__v1__quota_request__number_ranges,
+  (ProtobufCMessageInit) berth__v1__quota_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__quota_response__field_descriptors[1] =
+{
+  {
+    "tenants",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__QuotaResponse, n_tenants),
+    offsetof(Berth__V1__QuotaResponse, tenants),
+    &berth__v1__tenant_quota__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__quota_response__field_indices_by_name[] = {
+  0,   /* field[0] = tenants */
+};
+static const ProtobufCIntRange berth__v1__quota_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor berth__v1__quota_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.QuotaResponse",
+  "QuotaResponse",
+  "Berth__V1__QuotaResponse",
+  "berth.v1",
+  sizeof(Berth__V1__QuotaResponse),
+  1,
+  berth__v1__quota_response__field_descriptors,
+  berth__v1__quota_response__field_indices_by_name,
+  1,  berth__v1__quota_response__number_ranges,
+  (ProtobufCMessageInit) berth__v1__quota_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__tenant_quota__field_descriptors[5] =
+{
+  {
+    "tenant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__TenantQuota, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "role",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__TenantQuota, role),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pools",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__V1__TenantQuota, n_pools),
+    offsetof(Berth__V1__TenantQuota, pools),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limits",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Berth__V1__TenantQuota, n_limits),
+    offsetof(Berth__V1__TenantQuota, limits),
+    &berth__v1__quota_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_timeout_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__TenantQuota, max_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__tenant_quota__field_indices_by_name[] = {
+  3,   /* field[3] = limits */
+  4,   /* field[4] = max_timeout_ms */
+  2,   /* field[2] = pools */
+  1,   /* field[1] = role */
+  0,   /* field[0] = tenant */
+};
+static const ProtobufCIntRange berth__v1__tenant_quota__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor berth__v1__tenant_quota__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.TenantQuota",
+  "TenantQuota",
+  "Berth__V1__TenantQuota",
+  "berth.v1",
+  sizeof(Berth__V1__TenantQuota),
+  5,
+  berth__v1__tenant_quota__field_descriptors,
+  berth__v1__tenant_quota__field_indices_by_name,
+  1,  berth__v1__tenant_quota__number_ranges,
+  (ProtobufCMessageInit) berth__v1__tenant_quota__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor berth__v1__quota_limit__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__QuotaLimit, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "used",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__QuotaLimit, used),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__QuotaLimit, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resets_in_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__QuotaLimit, resets_in_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned berth__v1__quota_limit__field_indices_by_name[] = {
+  2,   /* field[2] = limit */
+  0,   /* field[0] = name */
+  3,   /* field[3] = resets_in_ms */
+  1,   /* field[1] = used */
+};
+static const ProtobufCIntRange berth__v1__quota_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor berth__v1__quota_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "berth.v1.QuotaLimit",
+  "QuotaLimit",
+  "Berth__V1__QuotaLimit",
+  "berth.v1",
+  sizeof(Berth__V1__QuotaLimit),
+  4,
+  berth__v1__quota_limit__field_descriptors,
+  berth__v1__quota_limit__field_indices_by_name,
+  1,  berth__v1__quota_limit__number_ranges,
+  (ProtobufCMessageInit) berth__v1__quota_limit__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor berth__v1__reset_backoff_request__field_descriptors[1] =
 {
   {
@@ -10302,7 +10738,7 @@ const ProtobufCMessageDescriptor berth__v1__member__descriptor =
   (ProtobufCMessageInit) berth__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[36] =
+static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[39] =
 {
   { "ERROR_REASON_UNSPECIFIED", "BERTH__V1__ERROR_REASON__ERROR_REASON_UNSPECIFIED", 0 },
   { "NO_SUCH_FILE", "BERTH__V1__ERROR_REASON__NO_SUCH_FILE", 1 },
@@ -10340,11 +10776,14 @@ static const ProtobufCEnumValue berth__v1__error_reason__enum_values_by_number[3
   { "CONNECTION_REFUSED", "BERTH__V1__ERROR_REASON__CONNECTION_REFUSED", 40 },
   { "NOT_A_SOCKET", "BERTH__V1__ERROR_REASON__NOT_A_SOCKET", 41 },
   { "CONNECTION_LIMIT", "BERTH__V1__ERROR_REASON__CONNECTION_LIMIT", 42 },
+  { "UNKNOWN_CALLER", "BERTH__V1__ERROR_REASON__UNKNOWN_CALLER", 50 },
+  { "OPERATOR_ONLY", "BERTH__V1__ERROR_REASON__OPERATOR_ONLY", 51 },
+  { "TENANT_LIMIT", "BERTH__V1__ERROR_REASON__TENANT_LIMIT", 52 },
 };
 static const ProtobufCIntRange berth__v1__error_reason__value_ranges[] = {
-{0, 0},{20, 14},{40, 33},{0, 36}
+{0, 0},{20, 14},{40, 33},{50, 36},{0, 39}
 };
-static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[36] =
+static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_name[39] =
 {
   { "ALREADY_EXISTS", 4 },
   { "BACKGROUND_LIMIT", 18 },
@@ -10377,10 +10816,13 @@ static const ProtobufCEnumValueIndex berth__v1__error_reason__enum_values_by_nam
   { "NO_SUCH_LEASE", 14 },
   { "NO_SUCH_POOL", 16 },
   { "NO_TERMINAL", 25 },
+  { "OPERATOR_ONLY", 37 },
   { "OUTSIDE", 8 },
   { "READ_ONLY", 7 },
   { "SHUTTING_DOWN", 27 },
+  { "TENANT_LIMIT", 38 },
   { "TOO_MANY_LINKS", 11 },
+  { "UNKNOWN_CALLER", 36 },
   { "WAITER_LIMIT", 19 },
 };
 const ProtobufCEnumDescriptor berth__v1__error_reason__descriptor =
@@ -10390,11 +10832,11 @@ const ProtobufCEnumDescriptor berth__v1__error_reason__descriptor =
   "ErrorReason",
   "Berth__V1__ErrorReason",
   "berth.v1",
-  36,
+  39,
   berth__v1__error_reason__enum_values_by_number,
-  36,
+  39,
   berth__v1__error_reason__enum_values_by_name,
-  3,
+  4,
   berth__v1__error_reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
@@ -10670,7 +11112,7 @@ const ProtobufCEnumDescriptor berth__v1__member_state__descriptor =
   berth__v1__member_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[31] =
+static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[32] =
 {
   { "Hello", &berth__v1__hello_request__descriptor, &berth__v1__hello_response__descriptor },
   { "Acquire", &berth__v1__acquire_request__descriptor, &berth__v1__acquire_response__descriptor },
@@ -10701,6 +11143,7 @@ static const ProtobufCMethodDescriptor berth__v1__pool__method_descriptors[31] =
   { "ReadArchive", &berth__v1__read_archive_request__descriptor, &berth__v1__file_event__descriptor },
   { "Release", &berth__v1__release_request__descriptor, &berth__v1__release_response__descriptor },
   { "Renew", &berth__v1__renew_request__descriptor, &berth__v1__renew_response__descriptor },
+  { "Quota", &berth__v1__quota_request__descriptor, &berth__v1__quota_response__descriptor },
   { "Stats", &berth__v1__stats_request__descriptor, &berth__v1__stats_response__descriptor },
   { "WatchStats", &berth__v1__watch_stats_request__descriptor, &berth__v1__stats_response__descriptor },
 };
@@ -10723,6 +11166,7 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   9,        /* ListExecutions */
   21,        /* MakeDirectory */
   10,        /* OpenContext */
+  29,        /* Quota */
   26,        /* ReadArchive */
   18,        /* ReadFile */
   27,        /* Release */
@@ -10732,8 +11176,8 @@ const unsigned berth__v1__pool__method_indices_by_name[] = {
   8,        /* Resize */
   7,        /* Signal */
   20,        /* Stat */
-  29,        /* Stats */
-  30,        /* WatchStats */
+  30,        /* Stats */
+  31,        /* WatchStats */
   25,        /* WriteArchive */
   17         /* WriteFile */
 };
@@ -10744,7 +11188,7 @@ const ProtobufCServiceDescriptor berth__v1__pool__descriptor =
   "Pool",
   "Berth__V1__Pool",
   "berth.v1",
-  31,
+  32,
   berth__v1__pool__method_descriptors,
   berth__v1__pool__method_indices_by_name
 };
@@ -10980,13 +11424,21 @@ void berth__v1__pool__renew(ProtobufCService *service,
   assert(service->descriptor == &berth__v1__pool__descriptor);
   service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void berth__v1__pool__quota(ProtobufCService *service,
+                            const Berth__V1__QuotaRequest *input,
+                            Berth__V1__QuotaResponse_Closure closure,
+                            void *closure_data)
+{
+  assert(service->descriptor == &berth__v1__pool__descriptor);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
                             Berth__V1__StatsResponse_Closure closure,
                             void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   const Berth__V1__WatchStatsRequest *input,
@@ -10994,7 +11446,7 @@ void berth__v1__pool__watch_stats(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &berth__v1__pool__descriptor);
-  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void berth__v1__pool__init (Berth__V1__Pool_Service *service,
                             Berth__V1__Pool_ServiceDestroy destroy)

@@ -82,6 +82,12 @@ class Reason(enum.IntEnum):
     CONNECTION_REFUSED = 40
     NOT_A_SOCKET = 41
     CONNECTION_LIMIT = 42
+    # Who calls:
+    #: No token, or one that is unknown, revoked or expired.
+    UNKNOWN_CALLER = 50
+    OPERATOR_ONLY = 51
+    #: ``metadata`` has ``limit``, and ``retry_after_ms`` where time helps.
+    TENANT_LIMIT = 52
 
 
 class BerthError(Exception):

@@ -1212,6 +1212,54 @@ pub struct PoolStats {
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuotaRequest {
+    /// empty: the caller's own; another's is for operators
+    #[prost(string, tag="1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// all tenants, for operators
+    #[prost(bool, tag="2")]
+    pub all: bool,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuotaResponse {
+    #[prost(message, repeated, tag="1")]
+    pub tenants: ::prost::alloc::vec::Vec<TenantQuota>,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TenantQuota {
+    #[prost(string, tag="1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// "user" or "operator"
+    #[prost(string, tag="2")]
+    pub role: ::prost::alloc::string::String,
+    /// that it may use, its default pool first
+    #[prost(string, repeated, tag="3")]
+    pub pools: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag="4")]
+    pub limits: ::prost::alloc::vec::Vec<QuotaLimit>,
+    /// maximum of the time-outs that its requests may set
+    #[prost(uint64, tag="5")]
+    pub max_timeout_ms: u64,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuotaLimit {
+    /// as in the server's configuration: "max_leases", "cpu_seconds_per_day" …
+    #[prost(string, tag="1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag="2")]
+    pub used: u64,
+    /// 0: unlimited
+    #[prost(uint64, tag="3")]
+    pub limit: u64,
+    /// time until `used` is 0 again; 0: it falls as something ends
+    #[prost(uint64, tag="4")]
+    pub resets_in_ms: u64,
+}
+#[allow(clippy::derive_partial_eq_without_eq)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResetBackoffRequest {
     /// empty: all pools
     #[prost(string, tag="1")]
@@ -1395,6 +1443,14 @@ pub enum ErrorReason {
     NotASocket = 41,
     /// RESOURCE_EXHAUSTED: connections of one lease
     ConnectionLimit = 42,
+    /// Who calls:
+    ///
+    /// UNAUTHENTICATED: no token, or one that is unknown, revoked or expired
+    UnknownCaller = 50,
+    /// PERMISSION_DENIED: the tenant does not have the role operator
+    OperatorOnly = 51,
+    /// RESOURCE_EXHAUSTED: metadata "limit" names which, "retry_after_ms" is the time until it may be tried again
+    TenantLimit = 52,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1439,6 +1495,9 @@ impl ErrorReason {
             ErrorReason::ConnectionRefused => "CONNECTION_REFUSED",
             ErrorReason::NotASocket => "NOT_A_SOCKET",
             ErrorReason::ConnectionLimit => "CONNECTION_LIMIT",
+            ErrorReason::UnknownCaller => "UNKNOWN_CALLER",
+            ErrorReason::OperatorOnly => "OPERATOR_ONLY",
+            ErrorReason::TenantLimit => "TENANT_LIMIT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1480,6 +1539,9 @@ impl ErrorReason {
             "CONNECTION_REFUSED" => Some(Self::ConnectionRefused),
             "NOT_A_SOCKET" => Some(Self::NotASocket),
             "CONNECTION_LIMIT" => Some(Self::ConnectionLimit),
+            "UNKNOWN_CALLER" => Some(Self::UnknownCaller),
+            "OPERATOR_ONLY" => Some(Self::OperatorOnly),
+            "TENANT_LIMIT" => Some(Self::TenantLimit),
             _ => None,
         }
     }

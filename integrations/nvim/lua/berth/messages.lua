@@ -76,6 +76,9 @@ M.ErrorReason = {
   CONNECTION_REFUSED = 40,
   NOT_A_SOCKET = 41,
   CONNECTION_LIMIT = 42,
+  UNKNOWN_CALLER = 50,
+  OPERATOR_ONLY = 51,
+  TENANT_LIMIT = 52,
 }
 
 M.OutputPolicy = {
@@ -678,6 +681,30 @@ M.PoolStats = message(M, "berth.v1.PoolStats", {
   { 29, "acquire_p99_us", "uint64" },
   { 30, "arrivals_per_second", "double" },
   { 31, "create_us", "uint64" },
+})
+
+M.QuotaRequest = message(M, "berth.v1.QuotaRequest", {
+  { 1, "tenant", "string" },
+  { 2, "all", "bool" },
+})
+
+M.QuotaResponse = message(M, "berth.v1.QuotaResponse", {
+  { 1, "tenants", "TenantQuota", "repeated" },
+})
+
+M.TenantQuota = message(M, "berth.v1.TenantQuota", {
+  { 1, "tenant", "string" },
+  { 2, "role", "string" },
+  { 3, "pools", "string", "repeated" },
+  { 4, "limits", "QuotaLimit", "repeated" },
+  { 5, "max_timeout_ms", "uint64" },
+})
+
+M.QuotaLimit = message(M, "berth.v1.QuotaLimit", {
+  { 1, "name", "string" },
+  { 2, "used", "uint64" },
+  { 3, "limit", "uint64" },
+  { 4, "resets_in_ms", "uint64" },
 })
 
 M.ResetBackoffRequest = message(M, "berth.v1.ResetBackoffRequest", {

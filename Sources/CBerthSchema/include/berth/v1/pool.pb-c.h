@@ -94,6 +94,10 @@ typedef struct Berth__V1__WatchStatsRequest Berth__V1__WatchStatsRequest;
 typedef struct Berth__V1__StatsResponse Berth__V1__StatsResponse;
 typedef struct Berth__V1__PoolStats Berth__V1__PoolStats;
 typedef struct Berth__V1__PoolStats__RetiredEntry Berth__V1__PoolStats__RetiredEntry;
+typedef struct Berth__V1__QuotaRequest Berth__V1__QuotaRequest;
+typedef struct Berth__V1__QuotaResponse Berth__V1__QuotaResponse;
+typedef struct Berth__V1__TenantQuota Berth__V1__TenantQuota;
+typedef struct Berth__V1__QuotaLimit Berth__V1__QuotaLimit;
 typedef struct Berth__V1__ResetBackoffRequest Berth__V1__ResetBackoffRequest;
 typedef struct Berth__V1__ResetBackoffResponse Berth__V1__ResetBackoffResponse;
 typedef struct Berth__V1__ResizeRequest Berth__V1__ResizeRequest;
@@ -263,7 +267,22 @@ typedef enum _Berth__V1__ErrorReason {
   /*
    * RESOURCE_EXHAUSTED: connections of one lease
    */
-  BERTH__V1__ERROR_REASON__CONNECTION_LIMIT = 42
+  BERTH__V1__ERROR_REASON__CONNECTION_LIMIT = 42,
+  /*
+   * Who calls:
+   */
+  /*
+   * UNAUTHENTICATED: no token, or one that is unknown, revoked or expired
+   */
+  BERTH__V1__ERROR_REASON__UNKNOWN_CALLER = 50,
+  /*
+   * PERMISSION_DENIED: the tenant does not have the role operator
+   */
+  BERTH__V1__ERROR_REASON__OPERATOR_ONLY = 51,
+  /*
+   * RESOURCE_EXHAUSTED: metadata "limit" names which, "retry_after_ms" is the time until it may be tried again
+   */
+  BERTH__V1__ERROR_REASON__TENANT_LIMIT = 52
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTH__V1__ERROR_REASON)
 } Berth__V1__ErrorReason;
 typedef enum _Berth__V1__OutputPolicy {
@@ -2219,6 +2238,81 @@ struct  Berth__V1__PoolStats
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, BERTH__V1__BREAKER_STATE__CLOSED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0 }
 
 
+struct  Berth__V1__QuotaRequest
+{
+  ProtobufCMessage base;
+  /*
+   * empty: the caller's own; another's is for operators
+   */
+  char *tenant;
+  /*
+   * all tenants, for operators
+   */
+  protobuf_c_boolean all;
+};
+#define BERTH__V1__QUOTA_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__quota_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Berth__V1__QuotaResponse
+{
+  ProtobufCMessage base;
+  size_t n_tenants;
+  Berth__V1__TenantQuota **tenants;
+};
+#define BERTH__V1__QUOTA_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__quota_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Berth__V1__TenantQuota
+{
+  ProtobufCMessage base;
+  char *tenant;
+  /*
+   * "user" or "operator"
+   */
+  char *role;
+  /*
+   * that it may use, its default pool first
+   */
+  size_t n_pools;
+  char **pools;
+  size_t n_limits;
+  Berth__V1__QuotaLimit **limits;
+  /*
+   * maximum of the time-outs that its requests may set
+   */
+  uint64_t max_timeout_ms;
+};
+#define BERTH__V1__TENANT_QUOTA__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__tenant_quota__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0 }
+
+
+struct  Berth__V1__QuotaLimit
+{
+  ProtobufCMessage base;
+  /*
+   * as in the server's configuration: "max_leases", "cpu_seconds_per_day" …
+   */
+  char *name;
+  uint64_t used;
+  /*
+   * 0: unlimited
+   */
+  uint64_t limit;
+  /*
+   * time until `used` is 0 again; 0: it falls as something ends
+   */
+  uint64_t resets_in_ms;
+};
+#define BERTH__V1__QUOTA_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&berth__v1__quota_limit__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
 struct  Berth__V1__ResetBackoffRequest
 {
   ProtobufCMessage base;
@@ -3829,6 +3923,82 @@ Berth__V1__PoolStats *
 void   berth__v1__pool_stats__free_unpacked
                      (Berth__V1__PoolStats *message,
                       ProtobufCAllocator *allocator);
+/* Berth__V1__QuotaRequest methods */
+void   berth__v1__quota_request__init
+                     (Berth__V1__QuotaRequest         *message);
+size_t berth__v1__quota_request__get_packed_size
+                     (const Berth__V1__QuotaRequest   *message);
+size_t berth__v1__quota_request__pack
+                     (const Berth__V1__QuotaRequest   *message,
+                      uint8_t             *out);
+size_t berth__v1__quota_request__pack_to_buffer
+                     (const Berth__V1__QuotaRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__QuotaRequest *
+       berth__v1__quota_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__quota_request__free_unpacked
+                     (Berth__V1__QuotaRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__QuotaResponse methods */
+void   berth__v1__quota_response__init
+                     (Berth__V1__QuotaResponse         *message);
+size_t berth__v1__quota_response__get_packed_size
+                     (const Berth__V1__QuotaResponse   *message);
+size_t berth__v1__quota_response__pack
+                     (const Berth__V1__QuotaResponse   *message,
+                      uint8_t             *out);
+size_t berth__v1__quota_response__pack_to_buffer
+                     (const Berth__V1__QuotaResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__QuotaResponse *
+       berth__v1__quota_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__quota_response__free_unpacked
+                     (Berth__V1__QuotaResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__TenantQuota methods */
+void   berth__v1__tenant_quota__init
+                     (Berth__V1__TenantQuota         *message);
+size_t berth__v1__tenant_quota__get_packed_size
+                     (const Berth__V1__TenantQuota   *message);
+size_t berth__v1__tenant_quota__pack
+                     (const Berth__V1__TenantQuota   *message,
+                      uint8_t             *out);
+size_t berth__v1__tenant_quota__pack_to_buffer
+                     (const Berth__V1__TenantQuota   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__TenantQuota *
+       berth__v1__tenant_quota__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__tenant_quota__free_unpacked
+                     (Berth__V1__TenantQuota *message,
+                      ProtobufCAllocator *allocator);
+/* Berth__V1__QuotaLimit methods */
+void   berth__v1__quota_limit__init
+                     (Berth__V1__QuotaLimit         *message);
+size_t berth__v1__quota_limit__get_packed_size
+                     (const Berth__V1__QuotaLimit   *message);
+size_t berth__v1__quota_limit__pack
+                     (const Berth__V1__QuotaLimit   *message,
+                      uint8_t             *out);
+size_t berth__v1__quota_limit__pack_to_buffer
+                     (const Berth__V1__QuotaLimit   *message,
+                      ProtobufCBuffer     *buffer);
+Berth__V1__QuotaLimit *
+       berth__v1__quota_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   berth__v1__quota_limit__free_unpacked
+                     (Berth__V1__QuotaLimit *message,
+                      ProtobufCAllocator *allocator);
 /* Berth__V1__ResetBackoffRequest methods */
 void   berth__v1__reset_backoff_request__init
                      (Berth__V1__ResetBackoffRequest         *message);
@@ -4239,6 +4409,18 @@ typedef void (*Berth__V1__PoolStats__RetiredEntry_Closure)
 typedef void (*Berth__V1__PoolStats_Closure)
                  (const Berth__V1__PoolStats *message,
                   void *closure_data);
+typedef void (*Berth__V1__QuotaRequest_Closure)
+                 (const Berth__V1__QuotaRequest *message,
+                  void *closure_data);
+typedef void (*Berth__V1__QuotaResponse_Closure)
+                 (const Berth__V1__QuotaResponse *message,
+                  void *closure_data);
+typedef void (*Berth__V1__TenantQuota_Closure)
+                 (const Berth__V1__TenantQuota *message,
+                  void *closure_data);
+typedef void (*Berth__V1__QuotaLimit_Closure)
+                 (const Berth__V1__QuotaLimit *message,
+                  void *closure_data);
 typedef void (*Berth__V1__ResetBackoffRequest_Closure)
                  (const Berth__V1__ResetBackoffRequest *message,
                   void *closure_data);
@@ -4389,6 +4571,10 @@ struct Berth__V1__Pool_Service
                 const Berth__V1__RenewRequest *input,
                 Berth__V1__RenewResponse_Closure closure,
                 void *closure_data);
+  void (*quota)(Berth__V1__Pool_Service *service,
+                const Berth__V1__QuotaRequest *input,
+                Berth__V1__QuotaResponse_Closure closure,
+                void *closure_data);
   void (*stats)(Berth__V1__Pool_Service *service,
                 const Berth__V1__StatsRequest *input,
                 Berth__V1__StatsResponse_Closure closure,
@@ -4434,6 +4620,7 @@ void berth__v1__pool__init (Berth__V1__Pool_Service *service,
       function_prefix__ ## read_archive,\
       function_prefix__ ## release,\
       function_prefix__ ## renew,\
+      function_prefix__ ## quota,\
       function_prefix__ ## stats,\
       function_prefix__ ## watch_stats  }
 void berth__v1__pool__hello(ProtobufCService *service,
@@ -4551,6 +4738,10 @@ void berth__v1__pool__release(ProtobufCService *service,
 void berth__v1__pool__renew(ProtobufCService *service,
                             const Berth__V1__RenewRequest *input,
                             Berth__V1__RenewResponse_Closure closure,
+                            void *closure_data);
+void berth__v1__pool__quota(ProtobufCService *service,
+                            const Berth__V1__QuotaRequest *input,
+                            Berth__V1__QuotaResponse_Closure closure,
                             void *closure_data);
 void berth__v1__pool__stats(ProtobufCService *service,
                             const Berth__V1__StatsRequest *input,
@@ -4699,6 +4890,10 @@ extern const ProtobufCMessageDescriptor berth__v1__watch_stats_request__descript
 extern const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__pool_stats__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__pool_stats__retired_entry__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__quota_request__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__quota_response__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__tenant_quota__descriptor;
+extern const ProtobufCMessageDescriptor berth__v1__quota_limit__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__reset_backoff_request__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__reset_backoff_response__descriptor;
 extern const ProtobufCMessageDescriptor berth__v1__resize_request__descriptor;

@@ -57,6 +57,7 @@ NO_SUCH_LEASE: ErrorReason
 NO_SUCH_POOL: ErrorReason
 NO_TERMINAL: ErrorReason
 OPEN: BreakerState
+OPERATOR_ONLY: ErrorReason
 OTHER: FileType
 OUTPUT_LIMIT: EndCause
 OUTSIDE: ErrorReason
@@ -76,9 +77,11 @@ STDERR: OutputStream
 STDOUT: OutputStream
 STOPPING: MemberState
 SYMBOLIC_LINK: FileType
+TENANT_LIMIT: ErrorReason
 TIMED_OUT: EndCause
 TOO_MANY_LINKS: ErrorReason
 TRUNCATE_OUTPUT: OutputPolicy
+UNKNOWN_CALLER: ErrorReason
 WAIT: Unwatched
 WAITER_LIMIT: ErrorReason
 
@@ -801,6 +804,32 @@ class Prompt(_message.Message):
     text: str
     def __init__(self, position: _Optional[int] = ..., text: _Optional[str] = ..., password: bool = ...) -> None: ...
 
+class QuotaLimit(_message.Message):
+    __slots__ = ["limit", "name", "resets_in_ms", "used"]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RESETS_IN_MS_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    name: str
+    resets_in_ms: int
+    used: int
+    def __init__(self, name: _Optional[str] = ..., used: _Optional[int] = ..., limit: _Optional[int] = ..., resets_in_ms: _Optional[int] = ...) -> None: ...
+
+class QuotaRequest(_message.Message):
+    __slots__ = ["all", "tenant"]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    all: bool
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ..., all: bool = ...) -> None: ...
+
+class QuotaResponse(_message.Message):
+    __slots__ = ["tenants"]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    tenants: _containers.RepeatedCompositeFieldContainer[TenantQuota]
+    def __init__(self, tenants: _Optional[_Iterable[_Union[TenantQuota, _Mapping]]] = ...) -> None: ...
+
 class ReadArchiveRequest(_message.Message):
     __slots__ = ["lease", "path", "path_raw", "window_bytes"]
     LEASE_FIELD_NUMBER: _ClassVar[int]
@@ -1009,6 +1038,20 @@ class StatsResponse(_message.Message):
     server: str
     uptime_ms: int
     def __init__(self, server: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., runtime: _Optional[str] = ..., connections: _Optional[int] = ..., executions: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ..., memory_budget_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ..., held_bytes: _Optional[int] = ..., held_budget_bytes: _Optional[int] = ...) -> None: ...
+
+class TenantQuota(_message.Message):
+    __slots__ = ["limits", "max_timeout_ms", "pools", "role", "tenant"]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    limits: _containers.RepeatedCompositeFieldContainer[QuotaLimit]
+    max_timeout_ms: int
+    pools: _containers.RepeatedScalarFieldContainer[str]
+    role: str
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ..., role: _Optional[str] = ..., pools: _Optional[_Iterable[str]] = ..., limits: _Optional[_Iterable[_Union[QuotaLimit, _Mapping]]] = ..., max_timeout_ms: _Optional[int] = ...) -> None: ...
 
 class Terminal(_message.Message):
     __slots__ = ["columns", "no_echo", "rows"]

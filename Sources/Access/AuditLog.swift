@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// A file of JSON lines, only ever appended to. When it gets too large it is renamed, and a new one begins.
+///
+/// A line is written before the call that it is about goes on: what is missing in it has not happened.
+package final class AuditLog: Sendable {
+    /// The rotated files that are kept, FILE.1 the newest of them.
+    private static let kept = 4
+
+    private struct State {
+        var descriptor: Int32 = -1
+        var size: Int64 = 0
+        var hasFailed = false
+    }
+
+    package let path: String
+    private let maxSize: Int64
+    /// Gets the system's words when the file can't be written any more, once.
+    private let onFailure: @Sendable (String) -> Void
+    private let state = Mutex(State())
+
+    /// - Throws: the system's words if the file can't be opened.
+    package init(_ path: String, maxSize: Int64, onFailure: @escaping @Sendable (String) -> Void = { _ in })
+        throws(Failure)
+    {
+        self.path = path
+        self.maxSize = maxSize
+        self.onFailure = onFailure
+        let words = state.withLock { open(&$0) }
+        if let words { throw Failure(description: "the audit log \(path): \(words)") }
+    }
+
+    deinit { state.withLock { if $0.descriptor >= 0 { _ = close($0.descriptor) } } }
+
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// Writes one line.
+    package func write(_ fields: [(String, Field)]) {
+        var line = "{"
+        for (index, (name, value)) in fields.enumerated() {
+            if index > 0 { line += "," }
+            line += "\"\(name)\":\(value.json)"
+        }
+        line += "}\n"
+        let bytes = Array(line.utf8)
+        let failure = state.withLock { state -> String? in
+            if state.size > 0, state.size + Int64(bytes.count) > maxSize { rotate(&state) }
+            let count = Self.writeAll(state.descriptor, bytes)
+            state.size += Int64(max(0, count))
+            guard count < bytes.count else {
+                state.hasFailed = false
+                return nil
+            }
+            let words = String(cString: strerror(errno))
+            defer { state.hasFailed = true }
+            return state.hasFailed ? nil : words
+        }
+        if let failure { onFailure(failure) }
+    }
+
+    package enum Field: Sendable {
+        case text(String)
+        case number(Int)
+        case milliseconds(Double)
+
+        var json: String {
+            switch self {
+            case .number(let number): "\(number)"
+            case .milliseconds(let value): "\((value * 1000).rounded() / 1000)"
+            case .text(let text): "\"" + text.unicodeScalars.map(Self.escaped).joined() + "\""
+            }
+        }
+
+        private static func escaped(_ scalar: Unicode.Scalar) -> String {
+            switch scalar {
+            case "\"": return "\\\""
+            case "\\": return "\\\\"
+            case "\n": return "\\n"
+            default:
+                guard scalar.value < 0x20 || scalar.value == 0x7f || (0x2028...0x2029).contains(scalar.value) else {
+                    return String(scalar)
+                }
+                let digits = String(scalar.value, radix: 16)
+                return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+        }
+    }
+
+    // MARK: The file
+
+    private func open(_ state: inout State) -> String? {
+        #if canImport(Glibc)
+            state.descriptor = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        #else
+            state.descriptor = Musl.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        #endif
+        guard state.descriptor >= 0 else { return String(cString: strerror(errno)) }
+        var info = stat()
+        state.size = fstat(state.descriptor, &info) == 0 ? Int64(info.st_size) : 0
+        return nil
+    }
+
+    private func rotate(_ state: inout State) {
+        for number in stride(from: Self.kept - 1, through: 1, by: -1) {
+            rename("\(path).\(number)", "\(path).\(number + 1)")
+        }
+        guard rename(path, "\(path).1") == 0 else { return }
+        let old = state.descriptor
+        // If there is no new file, the old one goes on.
+        if open(&state) != nil { state.descriptor = old } else { _ = close(old) }
+    }
+
+    private static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Int {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                #if canImport(Glibc)
+                    Glibc.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                #else
+                    Musl.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                #endif
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            done += count
+        }
+        return done
+    }
+}

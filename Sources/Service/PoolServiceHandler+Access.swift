@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Access
+internal import BerthRPC
+internal import BerthSchema
+internal import NIOCore
+internal import Pool
+
+/// Who calls, and how much of what they may they have used.
+extension PoolServiceHandler {
+    /// Whether a call may go on; if not, it has its answer.
+    func admit(_ call: ServerCall, _ session: Session) -> Bool {
+        guard access != nil else { return true }
+        do throws(RPCError) {
+            guard session.authenticate(call), let tenant = session.tenant else { throw .unauthenticated }
+            do throws(LimitReached) {
+                try tenant.request(now: UInt64(clamping: clock.now().nanoseconds))
+            } catch {
+                throw RPCError(error)
+            }
+            guard call.service != AdminService.name || tenant.isOperator else { throw .operatorOnly }
+            return true
+        } catch {
+            audit?.refused(call, session, error)
+            call.fail(error)
+            return false
+        }
+    }
+
+    /// Closes a connection on which nobody was authenticated in time.
+    func expectHello(_ connection: ServerConnection, _ session: Session) {
+        guard access != nil, session.caller == nil else { return }
+        connection.eventLoop.assumeIsolated().scheduleTask(in: helloTimeout) { [weak session, weak connection] in
+            guard let session, let connection, session.caller == nil else { return }
+            connection.close()
+        }
+    }
+
+    func quota(_ call: ServerCall, _ session: Session) throws(RPCError) {
+        let request = try call.decode(QuotaRequest.self)
+        guard let access, let own = session.tenant else {
+            throw RPCError(.failedPrecondition, "this server has no tenants, and so no quotas")
+        }
+        guard own.isOperator || request.tenant.isEmpty || request.tenant == own.name else { throw .operatorOnly }
+        let tenants = request.isAll && own.isOperator ? access.tenants : []
+        guard tenants.isEmpty else {
+            return call.respond(QuotaResponse(tenants: tenants.map(quota)))
+        }
+        let name = request.tenant.isEmpty ? own.name : request.tenant
+        guard let tenant = access.tenant(name) else { throw RPCError(.notFound, "there is no tenant \"\(name)\"") }
+        call.respond(QuotaResponse(tenants: [quota(tenant)]))
+    }
+
+    private func quota(_ tenant: Tenant) -> TenantQuota {
+        let (policy, use) = (tenant.policy, tenant.use)
+        let untilTomorrow = UInt64(86400 - (access?.now ?? 0) % 86400) * 1000
+        let maximum = policy.maxTimeout.map { min($0, limits.maxTimeout) } ?? limits.maxTimeout
+        return TenantQuota(
+            tenant: tenant.name, role: policy.role.rawValue, pools: policy.pools ?? fleet.poolNames,
+            limits: [
+                QuotaLimit(
+                    name: "max_leases", used: UInt64(clamping: fleet.count(of: tenant.client)),
+                    limit: UInt64(policy.maxLeases ?? 0)),
+                QuotaLimit(
+                    name: "max_executions", used: UInt64(clamping: tenant.executions),
+                    limit: UInt64(policy.maxExecutions ?? 0)),
+                QuotaLimit(name: "requests_per_second", limit: UInt64(policy.requestsPerSecond ?? 0)),
+                QuotaLimit(
+                    name: "cpu_seconds_per_day", used: use.cpuMicroseconds / 1_000_000,
+                    limit: UInt64(policy.cpuSecondsPerDay ?? 0), resetsInMilliseconds: untilTomorrow),
+                QuotaLimit(
+                    name: "output_per_day", used: use.outputBytes, limit: UInt64(policy.outputBytesPerDay ?? 0),
+                    resetsInMilliseconds: untilTomorrow),
+            ], maxTimeoutMilliseconds: UInt64(clamping: maximum.wholeMilliseconds))
+    }
+}
+
+extension ServedExecution.Order {
+    /// Reserves what an execution needs, and counts it for its tenant.
+    /// - Returns: why it may not begin.
+    mutating func admit(_ call: ServerCall, _ session: Session) -> RPCError? {
+        if let tenant = session.tenant {
+            do throws(LimitReached) {
+                try tenant.begin()
+            } catch {
+                return RPCError(error)
+            }
+            self.tenant = tenant
+        }
+        guard reserve(call.connection.memory, request: call.requestBytes) else {
+            tenant?.ended()
+            tenant = nil
+            return call.connection.memory.refusal
+        }
+        return nil
+    }
+}
+
+extension Tenant.Use {
+    /// More than a day of CPU time on 10 000 cores is not believed: an agent may say what it likes.
+    private static let mostTime: UInt64 = 86400 * 1_000_000 * 10_000
+    private static let mostOutput: UInt64 = 1 << 50
+
+    /// What an execution has used.
+    init(user: UInt64, system: UInt64, stdout: UInt64, stderr: UInt64) {
+        self.init(
+            cpuMicroseconds: min(user, Self.mostTime) + min(system, Self.mostTime),
+            outputBytes: min(stdout, Self.mostOutput) + min(stderr, Self.mostOutput))
+    }
+}
