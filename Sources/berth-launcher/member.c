@@ -71,11 +71,11 @@ static int take_descriptors(const struct request *request, int status, struct re
     return 0;
 }
 
+// By system calls: the C library does not let go of its own two signals, which posix_spawn(3) has set to be ignored.
 static int reset_signals(struct report *report) {
-    struct sigaction standard;
-    memset(&standard, 0, sizeof standard);
-    standard.sa_handler = SIG_DFL;
-    for (int i = 1; i < NSIG; i++) sigaction(i, &standard, NULL);
+    // The kernel's struct sigaction, all of it zero: the default.
+    unsigned long standard[4] = {0};
+    for (int i = 1; i <= 64; i++) syscall(SYS_rt_sigaction, i, standard, NULL, sizeof(unsigned long));
     sigset_t none;
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL) == 0 ? 0 : failed(report, errno, "unblock signals", NULL);
