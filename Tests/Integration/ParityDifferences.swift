@@ -67,7 +67,7 @@ struct KnownDifference {
         KnownDifference("agent: variable HOME", because: "runc sets it; programs have the pool's in any case"),
         KnownDifference(
             "agent: status SigIgn",
-            because: "signals 32 and 33, the C library's own, which the server ignores; programs do not"),
+            because: "runc leaves signal 32 ignored, the C library's own, as the server does; programs do not"),
     ]
 
     private static let docker = [
