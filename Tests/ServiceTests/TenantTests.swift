@@ -254,7 +254,7 @@ struct TenantTests {
             }
             stranger.close()
             // Nothing of it has reached what is the owner's.
-            let executions = try await owner.executions(in: lease).map(\.id)
+            let executions = try await owner.executions(in: lease).map(\.execution)
             #expect(executions.contains(things.execution))
             let boss = try await connect(server, parties.boss)
             #expect(
