@@ -16,7 +16,8 @@ struct ServerOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The server: HOST:PORT, tls://HOST:PORT or unix:PATH (default: $BERTH_SERVER, else 127.0.0.1:7411).", valueName: "address"))
+            "The server: HOST:PORT, tls://HOST:PORT or unix:PATH (default: $BERTH_SERVER, else 127.0.0.1:7411).",
+            valueName: "address"))
     var server: String?
 
     @Option(

@@ -20,7 +20,9 @@ enum Front {
     /// Returns the exit code; nil if nothing was done and the whole program has to do it.
     static func run(_ arguments: [String]) -> Int32? {
         // A token has to be sent first.
-        guard Arguments.variable("BERTH_TOKEN") == nil, Arguments.variable("BERTH_TOKEN_FILE") == nil else { return nil }
+        guard Arguments.variable("BERTH_TOKEN") == nil, Arguments.variable("BERTH_TOKEN_FILE") == nil else {
+            return nil
+        }
         return switch arguments.first {
         case "run": RunCommand(arguments.dropFirst())?.run()
         case "acquire": AcquireCommand(arguments.dropFirst())?.run()

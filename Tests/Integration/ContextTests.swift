@@ -113,7 +113,8 @@ struct ContextTests {
     @Test(
         "`exit`, as each language's own prompt takes it, leaves with its code; other code that begins so is run",
         arguments: [
-            ("python", ">>> ", "exit_ = 'ru' + 'n'; exit_", "exit", Int32(0)), ("python", ">>> ", "'ru' + 'n'", "quit(3)", 3),
+            ("python", ">>> ", "exit_ = 'ru' + 'n'; exit_", "exit", Int32(0)),
+            ("python", ">>> ", "'ru' + 'n'", "quit(3)", 3),
             ("bash", "bash$ ", "exit() { echo ru${1}n; }; exit ''", "exit 4", 4),
             ("sh", "sh$ ", "exitcode=un; echo r$exitcode", "exit", 0), ("node", "> ", "'ru' + 'n'", ".exit", 0),
         ])
