@@ -51,7 +51,7 @@ struct ErrorTests {
             .noSuchExecution, .noSuchPool, .executionLimit, .backgroundLimit, .waiterLimit, .clientLimit, .memoryLimit,
             .messageTooLarge, .inputEnded, .inputGap, .noTerminal, .breakerOpen, .shuttingDown, .drainingPool,
             .noSuchContext, .contextLimit, .contextBusy, .contextStartFailed, .connectionRefused,
-            .notASocket, .connectionLimit,
+            .notASocket, .connectionLimit, .unknownCaller, .operatorOnly, .tenantLimit,
         ]
         #expect(Set(here.map(\.name)) == Set(ErrorReason.allCases.map(\.protoName)))
     }

@@ -62,7 +62,9 @@ public struct TLSFiles: Sendable, Equatable {
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
-            let words = "\(error)".contains("KEY_VALUES_MISMATCH") ? "they do not belong together" : TLSWords.of(error)
+            // Both have been read, so this key is refused because it is not the certificate's.
+            let isMismatch = if case NIOSSLError.failedToLoadPrivateKey = error { true } else { false }
+            let words = isMismatch ? "they do not belong together" : TLSWords.of(error)
             throw RPCError(
                 .invalidArgument, "the TLS certificate \(certificate ?? "") and its key \(key ?? ""): \(words)")
         }
