@@ -44,7 +44,7 @@ struct InterpreterTests {
 
     @Test("the same with numpy and pandas imported beforehand, and programs that use them")
     func preloaded() async throws {
-        try await Self.with(.runc, "{python: {path: /usr/bin/python3, preload: [numpy, pandas]}}") { server in
+        try await Self.with(.runc, "{python: {preload: [numpy, pandas]}}") { server in
             let result = try await Self.script(server, [Self.compare, "numpy", "pandas"])
             #expect(result.status == 0, "\(result.out)")
             #expect(result.out.hasSuffix(" 0 that should not\n"), "\(result.out)")

@@ -179,7 +179,7 @@ struct TenantTests {
         case .signal: SignalRequest(lease: lease, execution: execution, signal: 9)
         case .resize: ResizeTerminalRequest(lease: lease, execution: execution, terminal: Terminal(rows: 1, columns: 1))
         case .listExecutions: ListExecutionsRequest(lease: lease)
-        case .openContext: OpenContextRequest(lease: lease, language: "shell")
+        case .openContext: OpenContextRequest(lease: lease, language: "sh")
         case .closeContext: CloseContextRequest(lease: lease, context: context)
         case .forkContext: ForkContextRequest(lease: lease, context: context)
         case .listContexts: ListContextsRequest(lease: lease)
@@ -219,7 +219,7 @@ struct TenantTests {
             things.execution = try await running.id
             let alone = owner.execute(.shell("echo began; read x"))
             things.alone = try await alone.id
-            things.context = try await owner.openContext("shell", in: lease).id
+            things.context = try await owner.openContext("sh", in: lease).id
             let stranger = try await connect(server, parties.two)
             // What names nothing of another's.
             let own: Set<PoolService.Method> = [.hello, .acquire, .stats, .watchStats, .quota]

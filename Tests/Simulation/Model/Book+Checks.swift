@@ -42,14 +42,15 @@ extension Book {
     private mutating func granted(_ id: WaiterID, _ grant: Grant, _ now: MonotonicInstant) throws(Violation) {
         guard let expected = mustGrant, expected.waiter == id, grant.member.description == "m\(expected.number)",
             let index = index(expected.number), let pool = anyPage(members[index].pool),
-            let first = pools[pool].line.first, first.id == id, grant.token == first.order.token
+            let place = pools[pool].line.firstIndex(where: { $0.id == id }),
+            grant.token == pools[pool].line[place].order.token
         else {
             let detail = "waiter \(id.number) got \(grant.member), expected \(String(describing: mustGrant))"
             throw Violation(rule: .fifo, detail: detail)
         }
         mustGrant = nil
-        pools[pool].line.removeFirst()
-        try leased(index, first.order, grant, now)
+        let waiter = pools[pool].line.remove(at: place)
+        try leased(index, waiter.order, grant, now)
     }
 
     private mutating func refused(_ id: WaiterID, _ error: AcquireError, _ now: MonotonicInstant) throws(Violation) {
