@@ -25,10 +25,13 @@ extension PoolServiceHandler {
         let tenant = session.tenant.flatMap { $0.isOperator ? nil : $0 }
         let executions = tenant?.executions ?? executions.count
         let budget = fleet.memoryBudgetBytes
+        var pools = fleet.snapshot()
+        // Without the call for everybody, who would pay for another array.
+        if let policy = tenant?.policy { pools.removeAll { !policy.mayUse(pool: $0.name) } }
         return StatsResponse(
             server: server, uptimeMilliseconds: (clock.now() - started).wholeMilliseconds, runtime: runtimeKind,
             connections: UInt32(clamping: connections.withLock { $0 }), executions: UInt32(clamping: executions),
-            pools: fleet.snapshot().filter { tenant?.policy.mayUse(pool: $0.name) ?? true }.map(PoolStats.init),
+            pools: pools.map(PoolStats.init),
             memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
             memoryUsedBytes: UInt64(clamping: fleet.usedMemoryBytes), heldBytes: UInt64(clamping: held.held),
             heldBudgetBytes: UInt64(clamping: held.limit))

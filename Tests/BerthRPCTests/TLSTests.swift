@@ -195,7 +195,8 @@ struct TLSTests {
     @Test("200 streams run on while the certificate is exchanged; connections that begin after that get the new one")
     func exchange() async throws {
         try await Certificates.with { made in
-            try await withTLS(made, { $0.handshakeTimeout = .minutes(1) }) { _, port, tls in
+            try await withTLS(made, "server", clients: false, { $0.handshakeTimeout = .minutes(1) }) {
+                _, port, tls in
                 let ends = Mutex<[String]>([])
                 let messages = (0..<200).map { _ in Counter() }
                 var clients: [ClientConnection] = []

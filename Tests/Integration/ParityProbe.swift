@@ -98,7 +98,7 @@ enum ParityProbe {
             // A container's id.
             (#"[0-9a-f]{64}"#, "CONTAINER"),
             (#"(lowerdir|upperdir|workdir)=[^,\t\n]*"#, "$1=PATH"),
-            (#"/(docker/CONTAINER|berth-INSTANCE-[0-9a-f]{8}/MEMBER)"#, "/OWN"),
+            (#"/(docker/CONTAINER|berth-INSTANCE-[0-9a-f]{1,8}/MEMBER)"#, "/OWN"),
             (#"cgroup from (/|/OWN) of"#, "cgroup from its own of"),
             (#"/tmp/berth-bp[0-9a-f]{8}/"#, "/tmp/BUILT/"),
             // What is masked, by the null device of /dev, whose options are told there.

@@ -24,9 +24,11 @@ func TestEveryNameOfTheReadmeIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := map[string]bool{}
+	there, literals := map[string]bool{}, map[string]bool{}
 	ast.Inspect(packages["berth"], func(node ast.Node) bool {
 		switch node := node.(type) {
+		case *ast.BasicLit:
+			literals[strings.Trim(node.Value, `"`)] = true
 		case *ast.FuncDecl:
 			there[node.Name.Name] = true
 		case *ast.TypeSpec:
@@ -53,7 +55,7 @@ func TestEveryNameOfTheReadmeIsThere(t *testing.T) {
 	for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
 		word := quoted[1]
 		if strings.HasPrefix(word, "io.") || strings.HasPrefix(word, "context.") || strings.HasPrefix(word, "errors.") ||
-			strings.HasPrefix(word, "net.") || strings.HasPrefix(word, "http") || strings.HasPrefix(word, "syscall.") ||
+			strings.HasPrefix(word, "net.") || strings.HasPrefix(word, "*tls.") || strings.HasPrefix(word, "http") || strings.HasPrefix(word, "syscall.") ||
 			regexp.MustCompile(`^[A-Z:_/.0-9a-z]*[:/][A-Z0-9]|^berth\.v1`).MatchString(word) {
 			continue
 		}
@@ -64,6 +66,13 @@ func TestEveryNameOfTheReadmeIsThere(t *testing.T) {
 			continue
 		}
 		if _, known := pb.ErrorReason_value[word]; known {
+			continue
+		}
+		if strings.HasPrefix(word, "BERTH_") {
+			// A variable of the environment.
+			if !literals[word] {
+				t.Errorf("the package does not read %s", word)
+			}
 			continue
 		}
 		parts := regexp.MustCompile(`^\*?(?:[a-z]+\.|[A-Z]\w*\.)?([A-Z]\w*)`).FindStringSubmatch(word)
