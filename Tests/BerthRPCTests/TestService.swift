@@ -59,6 +59,7 @@ final class TestService: RPCService {
         case "Release": release(call, held)
         case "Count": count(call)
         case "Endless": endless(call)
+        case "Ticks": tick(call)
         case "Deaf": deaf(call)
         case "Large":
             call.respond(message(Int(call.payload.count) << 20))
@@ -126,6 +127,13 @@ final class TestService: RPCService {
         }
         call.onWritable = { pump() }
         pump()
+    }
+
+    /// Sends a message every 10 ms.
+    private func tick(_ call: ServerCall) {
+        guard !call.isEnded else { return }
+        call.send(Agent.PingResponse(version: "", pid: 1))
+        call.connection.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(10)) { self.tick(call) }
     }
 
     /// Sends even if there is no room.

@@ -215,9 +215,9 @@ struct TenantTests {
         ) { server, owner in
             let lease = try await owner.acquire()
             var things = Things(lease: lease.token)
-            let running = owner.execute(.shell("echo began; read x"), in: lease)
+            let running = owner.execute(.shell("echo began; sleep 60"), in: lease)
             things.execution = try await running.id
-            let alone = owner.execute(.shell("echo began; read x"))
+            let alone = owner.execute(.shell("echo began; sleep 60"))
             things.alone = try await alone.id
             things.context = try await owner.openContext("sh", in: lease).id
             let stranger = try await connect(server, parties.two)
