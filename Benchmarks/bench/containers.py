@@ -18,7 +18,7 @@ def docker_host():
 
 
 def runtime(name):
-    return ["--runtime", "docker", "--docker-host", docker_host()] if name == "docker" else ["--runtime", "runc"]
+    return ["--runtime", name, *(["--docker-host", docker_host()] if name == "docker" else [])]
 
 
 def serve(results, name, *arguments):
