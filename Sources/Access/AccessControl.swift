@@ -30,8 +30,12 @@ package final class AccessControl: Sendable {
     private struct State {
         var tenants: [String: Tenant] = [:]
         var tokens = TokenFile()
+        /// The same, for those who have shown theirs already.
+        var ofHash: [[UInt8]: TokenEntry] = [:]
         var ofUser: [UInt32: Tenant] = [:]
         var ofCertificate: [String: Tenant] = [:]
+        var followers: [Int: @Sendable () -> Void] = [:]
+        var nextFollower = 0
     }
 
     /// The tenant of the server's own user and of root, over a unix socket: an operator without limits.
@@ -43,13 +47,17 @@ package final class AccessControl: Sendable {
     private let secret: [UInt8]
     private let ownUser: UInt32
     private let seconds: @Sendable () -> Int
+    private let find: @Sendable (TokenFile, [UInt8]) -> TokenEntry?
 
     /// - Parameters:
     ///   - ownUser: the user id of the server.
     ///   - seconds: the time, since 1970.
+    ///   - find: how a token's hash is looked up; for tests of what that costs.
     package init(
-        _ policies: [TenantPolicy], _ tokens: TokenFile, ownUser: UInt32, seconds: @escaping @Sendable () -> Int
+        _ policies: [TenantPolicy], _ tokens: TokenFile, ownUser: UInt32, seconds: @escaping @Sendable () -> Int,
+        find: @escaping @Sendable (TokenFile, [UInt8]) -> TokenEntry? = { $0.find($1) }
     ) {
+        self.find = find
         var random = SystemRandomNumberGenerator()
         secret = (0..<4).flatMap { _ in
             let word = random.next() as UInt64
@@ -98,13 +106,32 @@ package final class AccessControl: Sendable {
             }
             state.tenants = tenants
         }
-        generation.add(1, ordering: .releasing)
+        tellOfChange()
     }
 
     package func set(_ tokens: TokenFile) {
-        state.withLock { $0.tokens = tokens }
-        generation.add(1, ordering: .releasing)
+        // Of two entries with one hash the last counts, as for `find`.
+        let ofHash = Dictionary(tokens.entries.map { ($0.hash, $0) }) { $1 }
+        state.withLock { ($0.tokens, $0.ofHash) = (tokens, ofHash) }
+        tellOfChange()
     }
+
+    private func tellOfChange() {
+        generation.add(1, ordering: .releasing)
+        for follower in state.withLock({ Array($0.followers.values) }) { follower() }
+    }
+
+    /// Calls `body`, on any thread, after each change of tenants or tokens.
+    /// - Returns: what `unfollow` takes, which must follow.
+    package func follow(_ body: @escaping @Sendable () -> Void) -> Int {
+        state.withLock { state in
+            state.nextFollower += 1
+            state.followers[state.nextFollower] = body
+            return state.nextFollower
+        }
+    }
+
+    package func unfollow(_ follower: Int) { state.withLock { $0.followers[follower] = nil } }
 
     /// 128 bits that nobody knows, always the same for a name.
     private func mask(_ name: String) -> (high: UInt64, low: UInt64) {
@@ -119,7 +146,7 @@ package final class AccessControl: Sendable {
     package func caller(authorization value: String?) -> Caller? {
         let hash = SHA256.hash(Array((value.flatMap(Self.token) ?? Self.nobody).utf8.prefix(256)))
         return state.withLock { state in
-            guard let entry = state.tokens.find(hash), value != nil, entry.isValid(at: seconds()),
+            guard let entry = find(state.tokens, hash), value != nil, entry.isValid(at: seconds()),
                 let tenant = state.tenants[entry.tenant]
             else { return nil }
             return Caller(tenant: tenant, proof: .token(entry))
@@ -148,22 +175,25 @@ package final class AccessControl: Sendable {
         state.withLock { $0.ofUser[user] }.map { Caller(tenant: $0, proof: .user(user)) }
     }
 
-    /// The caller with the same proof as before, after a change; nil if it shows nothing any more.
+    /// The caller with the same proof as before, after a change; nil if it shows nothing any more, or is another tenant's now.
+    /// What this costs tells nobody anything: the proof was right once.
     package func again(_ caller: Caller) -> Caller? {
         switch caller.proof {
         case .token(let entry):
             state.withLock { state in
-                guard state.tokens.find(entry.hash) != nil, let tenant = state.tenants[entry.tenant] else { return nil }
-                return Caller(tenant: tenant, proof: caller.proof)
+                guard let now = state.ofHash[entry.hash], now.tenant == entry.tenant,
+                    let tenant = state.tenants[now.tenant]
+                else { return nil }
+                // It may expire at another time than before.
+                return Caller(tenant: tenant, proof: .token(now))
             }
         case .certificate(let name): self.caller(certificate: name)
         case .user(let user): self.caller(user: user)
         }
     }
 
-    /// Whether it has not expired.
-    package func isValid(_ caller: Caller) -> Bool {
-        guard case .token(let entry) = caller.proof, entry.expires != nil else { return true }
-        return entry.isValid(at: seconds())
+    /// When what a caller shows expires, in seconds since 1970; nil: it does not.
+    package func expiry(_ caller: Caller) -> Int? {
+        if case .token(let entry) = caller.proof { entry.expires } else { nil }
     }
 }

@@ -10,7 +10,8 @@ internal import Synchronization
 
 /// A file of JSON lines, only ever appended to. When it gets too large it is renamed, and a new one begins.
 ///
-/// A line is written before the call that it is about goes on: what is missing in it has not happened.
+/// A line is written before the call that it is about goes on: what is missing in it has not happened. When a line can't be
+/// written, nothing of it stays, and the next one that can says how many were lost ("lost":3).
 package final class AuditLog: Sendable {
     /// The rotated files that are kept, FILE.1 the newest of them.
     private static let kept = 4
@@ -18,22 +19,29 @@ package final class AuditLog: Sendable {
     private struct State {
         var descriptor: Int32 = -1
         var size: Int64 = 0
-        var hasFailed = false
+        /// Which file is open: it may be another than the one that `path` leads to.
+        var device: UInt = 0
+        var inode: UInt = 0
+        /// Lines that could not be written since one could.
+        var lost = 0
     }
 
     package let path: String
     private let maxSize: Int64
     /// Gets the system's words when the file can't be written any more, once.
     private let onFailure: @Sendable (String) -> Void
+    /// Gets the number of lines that were lost when the file can be written again.
+    private let onRecovery: @Sendable (Int) -> Void
     private let state = Mutex(State())
 
     /// - Throws: the system's words if the file can't be opened.
-    package init(_ path: String, maxSize: Int64, onFailure: @escaping @Sendable (String) -> Void = { _ in })
-        throws(Failure)
-    {
+    package init(
+        _ path: String, maxSize: Int64, onFailure: @escaping @Sendable (String) -> Void = { _ in },
+        onRecovery: @escaping @Sendable (Int) -> Void = { _ in }
+    ) throws(Failure) {
         self.path = path
         self.maxSize = maxSize
-        self.onFailure = onFailure
+        (self.onFailure, self.onRecovery) = (onFailure, onRecovery)
         let words = state.withLock { open(&$0) }
         if let words { throw Failure(description: "the audit log \(path): \(words)") }
     }
@@ -51,21 +59,38 @@ package final class AuditLog: Sendable {
             if index > 0 { line += "," }
             line += "\"\(name)\":\(value.json)"
         }
-        line += "}\n"
-        let bytes = Array(line.utf8)
-        let failure = state.withLock { state -> String? in
+        let (failure, recovered) = state.withLock { append(line, &$0) }
+        if let failure { onFailure(failure) }
+        if recovered > 0 { onRecovery(recovered) }
+    }
+
+    /// Writes a line, or counts it as lost.
+    /// - Parameter line: without its last brace.
+    /// - Returns: the system's words for the first line that is lost; or the number of those lost before this one.
+    private func append(_ line: String, _ state: inout State) -> (failure: String?, recovered: Int) {
+        let lost = state.lost
+        let bytes = Array((lost > 0 ? "\(line),\"lost\":\(lost)}\n" : "\(line)}\n").utf8)
+        var words = reopenIfGone(&state)
+        if words == nil {
             if state.size > 0, state.size + Int64(bytes.count) > maxSize { rotate(&state) }
             let count = Self.writeAll(state.descriptor, bytes)
-            state.size += Int64(max(0, count))
             guard count < bytes.count else {
-                state.hasFailed = false
-                return nil
+                state.size += Int64(count)
+                state.lost = 0
+                return (nil, lost)
             }
-            let words = String(cString: strerror(errno))
-            defer { state.hasFailed = true }
-            return state.hasFailed ? nil : words
+            words = String(cString: strerror(errno))
+            if count > 0 { cut(count, state.descriptor) }
         }
-        if let failure { onFailure(failure) }
+        state.lost += 1
+        return (lost == 0 ? words : nil, 0)
+    }
+
+    /// Takes the last bytes away again, the beginning of a line for which there was no room.
+    private func cut(_ count: Int, _ descriptor: Int32) {
+        var info = stat()
+        guard fstat(descriptor, &info) == 0, info.st_size >= count else { return }
+        _ = ftruncate(descriptor, info.st_size - off_t(count))
     }
 
     package enum Field: Sendable {
@@ -106,8 +131,27 @@ package final class AuditLog: Sendable {
         #endif
         guard state.descriptor >= 0 else { return String(cString: strerror(errno)) }
         var info = stat()
-        state.size = fstat(state.descriptor, &info) == 0 ? Int64(info.st_size) : 0
+        if fstat(state.descriptor, &info) == 0 {
+            (state.size, state.device, state.inode) = (Int64(info.st_size), UInt(info.st_dev), UInt(info.st_ino))
+        }
         return nil
+    }
+
+    /// Begins a new file if the one that is open was deleted or renamed.
+    /// - Returns: the system's words if lines would be written to where nobody finds them.
+    private func reopenIfGone(_ state: inout State) -> String? {
+        var info = stat()
+        guard lstat(path, &info) != 0 || UInt(info.st_dev) != state.device || UInt(info.st_ino) != state.inode else {
+            return nil
+        }
+        let old = state.descriptor
+        guard let words = open(&state) else {
+            _ = close(old)
+            return nil
+        }
+        // One that was renamed goes on as long as there is no new one.
+        state.descriptor = old
+        return fstat(old, &info) == 0 && info.st_nlink > 0 ? nil : words
     }
 
     private func rotate(_ state: inout State) {

@@ -106,7 +106,8 @@ package struct TokenFile: Sendable, Equatable {
 
     /// The entry of a token's hash. It takes the same time, whichever it is, and whether or not there is one: no entry is left
     /// out, and none is left early.
-    package func find(_ hash: [UInt8]) -> TokenEntry? {
+    /// - Parameter hash: 32 bytes.
+    package func find<Hash: Collection>(_ hash: Hash) -> TokenEntry? where Hash.Element == UInt8, Hash.Index == Int {
         var found = -1
         for (index, entry) in entries.enumerated() {
             var difference: UInt8 = 0

@@ -52,9 +52,15 @@ struct ServerSettings: Sendable {
     func auditTrail() throws -> AuditTrail? {
         guard let path = configuration.audit else { return nil }
         do {
-            let log = try AuditLog(path, maxSize: configuration.auditBytes) { [logger] words in
-                logger.error("the audit log can't be written", metadata: ["file": "\(path)", "error": "\(words)"])
-            }
+            let log = try AuditLog(
+                path, maxSize: configuration.auditBytes,
+                onFailure: { [logger] words in
+                    logger.error("the audit log can't be written", metadata: ["file": "\(path)", "error": "\(words)"])
+                },
+                onRecovery: { [logger] lost in
+                    logger.notice(
+                        "the audit log is written again", metadata: ["file": "\(path)", "lines.lost": "\(lost)"])
+                })
             return AuditTrail(log, isWhole: configuration.auditArguments == .whole) {
                 var now = timespec()
                 clock_gettime(CLOCK_REALTIME, &now)

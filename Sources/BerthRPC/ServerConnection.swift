@@ -69,6 +69,11 @@ public final class ServerConnection {
         context.close(promise: nil)
     }
 
+    /// Ends all open calls with an error. The connection stays open.
+    public func endCalls(_ error: RPCError) {
+        for call in streams.all where !call.isEnded { abort(call, error) }
+    }
+
     // MARK: frames
 
     private func takeFrames() {

@@ -36,6 +36,9 @@ struct ServerStreams<Call> {
 
     func call(_ id: UInt32) -> Call? { streams[id]?.call }
 
+    /// In the order of their ids.
+    var all: [Call] { streams.sorted { $0.key < $1.key }.map(\.value.call) }
+
     mutating func received(_ header: FrameHeader) -> Decision {
         let id = header.streamID
         guard id % 2 == 1 else {
@@ -98,7 +101,7 @@ struct ServerStreams<Call> {
     /// The connection is closed: removes all calls and returns them by id.
     mutating func closed() -> [Call] {
         defer { streams = [:] }
-        return streams.sorted { $0.key < $1.key }.map(\.value.call)
+        return all
     }
 
     private mutating func end(_ id: UInt32, _ code: RPCError.Code, _ message: String, _ reason: ErrorReason? = nil)

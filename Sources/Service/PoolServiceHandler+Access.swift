@@ -3,6 +3,8 @@
 internal import Access
 internal import BerthRPC
 internal import BerthSchema
+internal import GatedLog
+internal import Logging
 internal import NIOCore
 internal import Pool
 
@@ -13,6 +15,7 @@ extension PoolServiceHandler {
         guard access != nil else { return true }
         do throws(RPCError) {
             guard session.authenticate(call), let tenant = session.tenant else { throw .unauthenticated }
+            if session.expiry != nil { awaitExpiry(call.connection, session) }
             do throws(LimitReached) {
                 try tenant.request(now: UInt64(clamping: clock.now().nanoseconds))
             } catch {
@@ -33,6 +36,57 @@ extension PoolServiceHandler {
         connection.eventLoop.assumeIsolated().scheduleTask(in: helloTimeout) { [weak session, weak connection] in
             guard let session, let connection, session.caller == nil else { return }
             connection.close()
+        }
+    }
+
+    /// Ends what a caller has open soon after it counts no more: its token was revoked or has expired, or its tenant is gone.
+    func follow(_ connection: ServerConnection, _ session: Session) {
+        guard let access else { return }
+        let followed = NIOLoopBound(Followed(connection, session), eventLoop: connection.eventLoop)
+        session.follower = access.follow { [self] in
+            followed.eventLoop.execute { self.review(followed.value) }
+        }
+    }
+
+    func unfollow(_ session: Session) {
+        session.expiryTimer?.task.cancel()
+        session.expiryTimer = nil
+        if let follower = session.follower { access?.unfollow(follower) }
+    }
+
+    private func awaitExpiry(_ connection: ServerConnection, _ session: Session) {
+        guard let access, session.expiryTimer?.expiry != session.expiry else { return }
+        session.expiryTimer?.task.cancel()
+        session.expiryTimer = nil
+        guard let expiry = session.expiry else { return }
+        // No longer than this at a time, since the clock may be set meanwhile.
+        let left = min(max(expiry - access.now, 1), 300)
+        let followed = Followed(connection, session)
+        let task = connection.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(left))) { [self] in
+            followed.session?.expiryTimer = nil
+            review(followed)
+        }
+        session.expiryTimer = (expiry, task)
+    }
+
+    private func review(_ followed: Followed) {
+        guard let connection = followed.connection, let session = followed.session else { return }
+        let words = session.caller?.proof.words ?? ""
+        guard session.losesCaller() else { return awaitExpiry(connection, session) }
+        gate.log(
+            .notice, "a connection's caller counts no more, its calls are ended",
+            metadata: ["connection.peer": "\(connection.peer)", "caller": "\(words)"])
+        connection.endCalls(.unauthenticated)
+        expectHello(connection, session)
+    }
+
+    /// A connection and its session, both of which may be gone.
+    private final class Followed {
+        weak var connection: ServerConnection?
+        weak var session: Session?
+
+        init(_ connection: ServerConnection, _ session: Session) {
+            (self.connection, self.session) = (connection, session)
         }
     }
 

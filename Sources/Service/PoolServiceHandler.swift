@@ -63,11 +63,13 @@ package final class PoolServiceHandler: RPCService {
         connections.withLock { $0 += 1 }
         let session = Session(connection, access: access)
         expectHello(connection, session)
+        follow(connection, session)
         return session
     }
 
     package func connectionClosed(_ connection: ServerConnection, _ session: Session) {
         connections.withLock { $0 -= 1 }
+        unfollow(session)
         fleet.connectionClosed(ConnectionID(connection.id))
     }
 

@@ -3,6 +3,7 @@
 package import Access
 internal import BerthRPC
 internal import BerthSchema
+internal import NIOCore
 package import Pool
 
 /// The state of a connection. Confined to its event loop.
@@ -11,11 +12,21 @@ package final class Session {
     private let access: AccessControl?
     /// The client as which an unknown caller counts: its host.
     private let host: ClientID
-    private(set) var caller: AccessControl.Caller?
-    /// Whether it was found by a token.
-    private var hasToken = false
+    private(set) var caller: AccessControl.Caller? {
+        didSet { expiry = access.flatMap { access in caller.flatMap(access.expiry) } }
+    }
+    /// When `caller` is nobody's any more, in seconds since 1970; nil: not by time.
+    private(set) var expiry: Int?
+    /// The tenant that a token has made the connection's, and that it stays.
+    private var owner: String?
+    /// Whether `caller` has become nil because it shows nothing any more.
+    private var hasLostCaller = false
     /// The version of `access` that `caller` was found in.
     private var version = 0
+    /// What is told of changes of `access`.
+    var follower: Int?
+    /// What waits for `expiry`, as it was then.
+    var expiryTimer: (expiry: Int, task: Scheduled<Void>)?
 
     init(_ connection: ServerConnection, access: AccessControl?) {
         host = ClientID(connection.host)
@@ -36,23 +47,39 @@ package final class Session {
     /// - Returns: false if it must, and is not.
     func authenticate(_ call: ServerCall) -> Bool {
         guard let access else { return true }
-        if version != access.version {
-            version = access.version
-            caller = caller.flatMap(access.again)
-        }
+        lookAgain(access)
         let value = call.metadata.first { $0.key.lowercased() == "authorization" }?.value
         if value != nil || caller == nil {
             // Also without a token: what it takes must not tell whether there was one.
             let found = access.caller(authorization: value)
-            if hasToken {
-                // A connection has one caller, and keeps it.
-                guard let found, let caller, caller.tenant === found.tenant else { return false }
+            if let owner {
+                // A connection has one tenant, and keeps it. A later token of that tenant may take the place of the first.
+                guard let found, found.tenant.name == owner else { return false }
             }
             // A token counts for more than a certificate and a user id. Who gives a wrong one is not taken for who these name.
             caller = found
-            hasToken = found != nil
+            owner = found?.tenant.name
         }
-        return caller.map(access.isValid) ?? false
+        return caller != nil
+    }
+
+    /// Forgets a caller whose token, tenant or user id counts no more.
+    private func lookAgain(_ access: AccessControl) {
+        guard let known = caller else { return }
+        if version != access.version {
+            version = access.version
+            caller = access.again(known)
+        }
+        if let expiry, expiry <= access.now { caller = nil }
+        if caller == nil { hasLostCaller = true }
+    }
+
+    /// Whether the caller that was known counts no more since this was asked last.
+    func losesCaller() -> Bool {
+        guard let access else { return false }
+        lookAgain(access)
+        defer { hasLostCaller = false }
+        return hasLostCaller
     }
 
     // MARK: What a tenant's calls mean

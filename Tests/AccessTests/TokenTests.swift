@@ -58,6 +58,61 @@ struct TokenTests {
         #expect(TokenFile().find(entries[0].hash) == nil)
     }
 
+    /// A hash that counts how often one of its bytes is read.
+    private struct CountedHash: RandomAccessCollection {
+        let bytes: [UInt8]
+        let reads = Counter()
+        var startIndex: Int { 0 }
+        var endIndex: Int { bytes.count }
+        subscript(index: Int) -> UInt8 {
+            reads.count.add(1, ordering: .relaxed)
+            return bytes[index]
+        }
+    }
+
+    private final class Counter: Sendable {
+        let count = Atomic<Int>(0)
+    }
+
+    @Test(
+        "no token, a wrong, a revoked and an expired one cost the same: one hash of as many bytes, compared with all entries"
+    )
+    func costOfRefusal() throws {
+        var random = SystemRandomNumberGenerator()
+        let tokens = (0..<50).map { _ in Token.make(using: &random) }
+        var entries = tokens.map { TokenEntry(hash: Token.hash($0), tenant: "t", created: 0) }
+        entries[0].expires = 99
+        entries[49].expires = 99
+        entries[10].tenant = "gone"
+        let revoked = entries.remove(at: 20)
+        let work = Mutex<[(hash: [UInt8], reads: Int)]>([])
+        let control = AccessControl(
+            [TenantPolicy(name: "t")], TokenFile(entries: entries), ownUser: 0, seconds: { 100 },
+            find: { file, hash in
+                let counted = CountedHash(bytes: hash)
+                let found = file.find(counted)
+                work.withLock { $0.append((hash, counted.reads.count.load(ordering: .relaxed))) }
+                return found
+            })
+        let wrong = Token.make(using: &random)
+        let refused: [(what: String, value: String?)] = [
+            ("none", nil), ("no scheme", tokens[5]), ("wrong", "Bearer \(wrong)"), ("revoked", "Bearer \(tokens[20])"),
+            ("expired, the first", "Bearer \(tokens[0])"), ("expired, the last", "Bearer \(tokens[49])"),
+            ("of a tenant that is gone", "Bearer \(tokens[10])"),
+        ]
+        for (what, value) in refused { #expect(control.caller(authorization: value) == nil, "\(what)") }
+        #expect(control.caller(authorization: "Bearer \(tokens[5])") != nil)
+        let done = work.withLock { $0 }
+        #expect(done.count == refused.count + 1, "one look-up each")
+        for (index, one) in done.enumerated() {
+            #expect(one.reads == 49 * 32, "\(index < refused.count ? refused[index].what : "valid")")
+        }
+        #expect(done[3].hash == revoked.hash)
+        // Without a token something of a token's length is hashed.
+        let dashes = [UInt8](repeating: UInt8(ascii: "-"), count: wrong.utf8.count)
+        #expect(done[0].hash == SHA256.hash(dashes) && done[1].hash == done[0].hash)
+    }
+
     @Test("a line that is no entry is a mistake with its number")
     func mistakes() {
         let hash = SHA256.hex([1])

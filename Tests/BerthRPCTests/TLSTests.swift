@@ -167,6 +167,28 @@ struct TLSTests {
         }
     }
 
+    @Test("a client whose certificate is refused learns why, also when it has sent much that the server does not read")
+    func wordsArrive() async throws {
+        try await Certificates.with { made in
+            try await withTLS(made, clients: true) { service, port, _ in
+                let request = Agent.PingResponse(version: String(repeating: "x", count: 3 << 20), pid: 0)
+                for round in 0..<20 {
+                    let error = await failure {
+                        let connection = try await connect(made, port, as: round % 2 == 0 ? "expired" : "stranger")
+                        let _: Agent.PingResponse = try await connection.unary(
+                            service: TestService.name, method: "Hello", request)
+                    }
+                    let words = round % 2 == 0 ? "because it has expired" : "does not know who signed it"
+                    #expect(error?.message.contains(words) == true, "round \(round): \(error as Any)")
+                }
+                try await eventually("none is left open") {
+                    service.log.filter { $0.hasPrefix("handshake") }.count == 20
+                }
+                #expect(!service.log.contains { $0.hasPrefix("opened") })
+            }
+        }
+    }
+
     @Test("who speaks plainly to a TLS port, or TLS to a plain one, is told so")
     func mixedUp() async throws {
         try await Certificates.with { made in

@@ -60,6 +60,13 @@ struct TenantCommandTests {
                 let row = try #require(list.out.split(separator: "\n").last?.split(separator: " ").map(String.init))
                 #expect(row[1] == "acme" && row.last == "valid", "\(list)")
                 #expect(!list.out.contains(token))
+                let running = try Program(
+                    try BuildProducts.program("berth"),
+                    [
+                        "run", "--server", server.address, "--token-file", path, "--", "sh", "-c",
+                        "echo began; sleep 600",
+                    ])
+                try await eventually("it runs") { running.out.contains("began") }
                 let revoked = try await berth(["token", "revoke", row[0], "--file", "\(folder)/tokens"])
                 #expect(revoked.status == 0 && revoked.out == "revoked \(row[0]) of acme\n", "\(revoked)")
                 try await eventually("the server reads the tokens again") {
@@ -69,6 +76,10 @@ struct TenantCommandTests {
                 #expect(late.status == 125 && late.err.contains("does not know who calls"), "\(late)")
                 let text = try String(contentsOfFile: "\(folder)/tokens", encoding: .utf8)
                 #expect(!text.contains("sha256:"))
+                // What ran under it is over too.
+                #expect(try await running.end() == 125)
+                #expect(running.err.contains("does not know who calls"), "\(running.err)")
+                #expect(server.program.err.contains("a connection's caller counts no more, its calls are ended"))
             }
         }
     }

@@ -22,7 +22,7 @@ final class TestServer: Sendable {
 
     private init(
         runtime: ProcessRuntime, fleet: FleetConfiguration, limits: ServiceLimits, clock: any MonotonicClock,
-        memory: MemoryBudget, access: AccessControl?, audit: AuditTrail?
+        memory: MemoryBudget, access: AccessControl?, helloTimeout: Duration, audit: AuditTrail?
     ) async throws {
         self.runtime = runtime
         var logger = Logger(label: "test")
@@ -34,7 +34,7 @@ final class TestServer: Sendable {
         self.fleet = fleet
         service = PoolServiceHandler(
             fleet: fleet, server: "berth/test", runtimeKind: runtime.kind, limits: limits, logger: logger,
-            clock: clock, access: access, helloTimeout: .seconds(10), audit: audit)
+            clock: clock, access: access, helloTimeout: helloTimeout, audit: audit)
         var bounds = RPCServer.Configuration()
         bounds.memory = memory
         rpc = RPCServer(group: group, service: service, configuration: bounds)
@@ -63,12 +63,13 @@ final class TestServer: Sendable {
     static func with(
         _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
         clock: any MonotonicClock = SystemClock(), memory: MemoryBudget = MemoryBudget(limit: 256 << 20),
-        access: AccessControl? = nil, audit: AuditTrail? = nil, as token: String? = nil,
+        access: AccessControl? = nil, helloTimeout: Duration = .seconds(10), audit: AuditTrail? = nil,
+        as token: String? = nil,
         _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
         let server = try await TestServer(
             runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock, memory: memory,
-            access: access, audit: audit)
+            access: access, helloTimeout: helloTimeout, audit: audit)
         let client = try await server.connect(token)
         var failure: (any Error)?
         do {

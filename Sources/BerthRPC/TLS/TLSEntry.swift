@@ -47,8 +47,10 @@ final class TLSEntry: ChannelInboundHandler, RemovableChannelHandler {
         do {
             switch first {
             case 0x16:
+                let pause = ClosingPause(time: .seconds(1))
+                try pipeline.addHandler(pause)
                 try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
-                try pipeline.addHandler(TLSGate(connection, service: service, timeout: timeout))
+                try pipeline.addHandler(TLSGate(connection, service: service, timeout: timeout, pause))
             case 0:
                 // A frame begins with it: a client that does not know that this port speaks TLS.
                 try pipeline.addHandler(RefusalHandler(.wantsTLS, timeout: .seconds(2)))
@@ -84,10 +86,13 @@ final class TLSGate: ChannelInboundHandler {
     private let connection: ServerConnection
     private let service: any RPCService
     private let timeout: TimeAmount
+    private let pause: ClosingPause
     private var timer: DeadlineTimer?
     private var isOver = false
 
-    init(_ connection: ServerConnection, service: any RPCService, timeout: TimeAmount) {
+    /// - Parameter pause: removed when the handshake has succeeded.
+    init(_ connection: ServerConnection, service: any RPCService, timeout: TimeAmount, _ pause: ClosingPause) {
+        self.pause = pause
         self.connection = connection
         self.service = service
         self.timeout = timeout
@@ -114,6 +119,7 @@ final class TLSGate: ChannelInboundHandler {
         if case TLSUserEvent.handshakeCompleted = event {
             isOver = true
             timer?.cancel()
+            context.pipeline.syncOperations.removeHandler(pause, promise: nil)
             connection.certificateName = peer(context).flatMap(CertificateName.of)
             do {
                 // From now on, and not before: calls begin.
