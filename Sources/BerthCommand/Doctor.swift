@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Configuration
 import Console
 import Docker
 import Embedded
@@ -8,10 +9,26 @@ import Native
 import Pool
 import Runc
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what this machine has and lacks for each runtime, and the commands that fix it.",
-        discussion: "Creates, starts and pulls nothing. Exits with 0 if a server can run here, otherwise with 1.")
+        discussion: """
+            Creates, starts and pulls nothing. Exits with 0 if a server can run here, otherwise with 1.
+
+              berth doctor
+              berth doctor --config /etc/berth/berth.yaml   also its certificates, tokens and addresses
+            """)
+
+    @Option(
+        help: ArgumentHelp(
+            "A configuration file whose certificates, tokens and addresses are checked too.", valueName: "file"))
+    var config: String?
 
     @Option(
         help: ArgumentHelp(
@@ -31,11 +48,40 @@ struct Doctor: AsyncParsableCommand {
         let hasDocker = await checkDocker()
         let memory = HostMemory.available().map { "\($0 >> 20) MiB available" } ?? "unknown"
         print("host\n  ok       memory: \(memory)\n")
-        guard hasAgent, hasNative || hasRunc || hasDocker else {
+        let isConfigured = checkConfiguration()
+        guard isConfigured, hasAgent, hasNative || hasRunc || hasDocker else {
             print("berth serve can't run here yet")
             throw ExitCode(1)
         }
         print("berth serve can run here, on \(hasDocker ? "Docker" : hasNative ? "native" : "runc")")
+    }
+
+    /// - Returns: whether a server with this configuration can be called.
+    private func checkConfiguration() -> Bool {
+        guard let config else { return true }
+        print("configuration")
+        let configuration: ServerConfiguration
+        do {
+            let (read, warnings) = try ConfigurationSource(file: config, flags: []).read()
+            configuration = read
+            print("  ok       \(config)")
+            for warning in warnings { tell("lacks", "\(warning)", nil) }
+        } catch {
+            let words = (error as? ConfigurationMistakes)?.issues.map { "\($0)" }
+            for line in words ?? [(error as? Failure)?.message ?? "\(error)"] { tell("missing", line, nil) }
+            print()
+            return false
+        }
+        var isRight = true
+        for (title, findings) in DoctorConfiguration(configuration: configuration, now: time(nil)).findings() {
+            print("\n\(title)")
+            for finding in findings {
+                tell(finding.state.rawValue, finding.words, finding.remedy)
+                if finding.state == .missing { isRight = false }
+            }
+        }
+        print()
+        return isRight
     }
 
     private func checkAgent() -> Bool {

@@ -28,7 +28,8 @@ struct RootCommand: AsyncParsableCommand {
             Serve.self, Run.self, Repl.self, Contexts.self, Attach.self, Executions.self, Signal.self, Acquire.self,
             Release.self, Copy.self, Forward.self, ModelContext.self,
             Stats.self,
-            Admin.self, Tokens.self, Quota.self, Load.self, Config.self, Doctor.self, Sweep.self,
+            Admin.self, Tokens.self, Quota.self, Load.self, Config.self, Doctor.self,
+            SupportBundle.self, Sweep.self,
         ])
 
     /// The error in the arguments on one line.

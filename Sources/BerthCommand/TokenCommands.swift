@@ -102,7 +102,7 @@ struct TokenCreate: AsyncParsableCommand {
 }
 
 /// "2026-11-30 21:04:59 UTC".
-private func utc(_ seconds: Int) -> String {
+func utc(_ seconds: Int) -> String {
     var (parts, time) = (tm(), time_t(seconds))
     gmtime_r(&time, &parts)
     var text = [CChar](repeating: 0, count: 32)

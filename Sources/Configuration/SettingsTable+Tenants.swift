@@ -33,7 +33,7 @@ extension SettingsTable {
             "max_timeout", \.maxTimeout, ValueKind<Duration>.durationOverZero.or("unlimited"),
             "Maximum time-out of its programs, if less than max_execution_timeout")
         table.add(
-            "users", \.users, .uids, "User ids whose processes are this tenant when they connect to a unix socket")
+            "users", \.users, .users, "User ids whose processes are this tenant when they connect to a unix socket")
         table.add(
             "certificates", \.certificates, .names, "Names of client certificates (tls.client_ca) that are this tenant")
         return table

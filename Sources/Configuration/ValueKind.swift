@@ -139,6 +139,20 @@ extension ValueKind<UInt32> {
     }
 }
 
+extension ValueKind<UInt32> {
+    static var user: Self {
+        Self(allowed: "a user id from 0 to 4294967294") { node throws(ValueProblem) in
+            let text = try text(node)
+            guard let user = UInt32(text), user != .max else {
+                throw ValueProblem(message: "\(quoted(text)) is not a user id")
+            }
+            return user
+        } show: {
+            "\($0)"
+        }
+    }
+}
+
 extension ValueKind<ClosedRange<UInt32>> {
     static var uids: Self {
         Self(allowed: "FIRST-LAST, user ids from 1 to 4294967294") { node throws(ValueProblem) in
@@ -176,9 +190,13 @@ extension ValueKind<UInt32> {
 }
 
 extension ValueKind<[UInt32]> {
-    static var uids: Self {
-        let item = ValueKind<UInt32>.uid
-        return Self(allowed: "one or a list, each \(item.allowed)") { node throws(ValueProblem) in
+    static var uids: Self { list(.uid) }
+
+    /// Users of the host, of whom root may be one.
+    static var users: Self { list(.user) }
+
+    private static func list(_ item: ValueKind<UInt32>) -> Self {
+        Self(allowed: "one or a list, each \(item.allowed)") { node throws(ValueProblem) in
             guard let items = node.sequence else { return [try item.read(node)] }
             var values: [UInt32] = []
             for node in items { values.append(try item.read(node)) }

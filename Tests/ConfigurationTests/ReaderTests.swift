@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Access
 import Configuration
 import Pool
 import Testing
@@ -27,6 +28,13 @@ func mistakes(_ text: String?, _ flags: [FlagValue] = []) -> [String] {
 
 @Suite("Reading a configuration")
 struct ReaderTests {
+    @Test("root may be a tenant's user, though no program may run as root")
+    func root() throws {
+        let (configuration, _) = try read("tenants: {ops: {role: operator, users: [0, 990]}}")
+        #expect(configuration.tenants.first?.users == [0, 990])
+        #expect(mistakes("uid: 0").count == 1)
+    }
+
     @Test("without file and flags there is one pool, \"default\", and every default of the pool's own types")
     func nothing() throws {
         for text in [nil, "", "# nothing\n"] {

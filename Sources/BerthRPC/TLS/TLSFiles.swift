@@ -101,7 +101,7 @@ public struct TLSFiles: Sendable, Equatable {
         return .certificates(try certificates(authorities, "the TLS authorities"))
     }
 
-    private func certificates(_ path: String, _ what: String) throws(RPCError) -> [NIOSSLCertificate] {
+    func certificates(_ path: String, _ what: String) throws(RPCError) -> [NIOSSLCertificate] {
         let bytes = try SmallFile.read(path, what)
         let all = try? NIOSSLCertificate.fromPEMBytes(bytes)
         guard let all, !all.isEmpty else {
