@@ -6,6 +6,12 @@ import BerthSchema
 import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// The unary call `Stats` in a closed loop, by a client that does as little as it can: no task, no waiting thread; the
 /// answer that comes begins the next call. The same for every server, so that two servers can be compared.
 final class UnaryBenchmark {
@@ -40,8 +46,16 @@ final class UnaryBenchmark {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         var open: [ClientConnection] = []
+        // With an authority, as the commands of berth take it.
+        let tls = try getenv("BERTH_TLS_CA").map { try ClientTLS(TLSFiles(authorities: String(cString: $0))) }
         for _ in 0..<connections {
-            open.append(try await ClientConnection.connect(host: "127.0.0.1", port: port, group: group))
+            let connection =
+                if let tls {
+                    try await ClientConnection.connect(host: "127.0.0.1", port: port, tls: tls, group: group)
+                } else {
+                    try await ClientConnection.connect(host: "127.0.0.1", port: port, group: group)
+                }
+            open.append(connection)
         }
         let from = NIODeadline.now() + .milliseconds(500)
         let end = from + .seconds(Int64(seconds))
