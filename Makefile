@@ -18,7 +18,7 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 STATIC := --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-packaging test-vm docs-swift check
+.PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-packaging test-vm test-kubernetes docs-swift check
 .PHONY: format protos docs deb install clean
 
 help: ## list these commands
@@ -95,6 +95,14 @@ test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machi
 	@$(SWIFT) build --product berth-full
 	@$(SWIFT) build --product berth
 	@$(SUDO) Tests/VM/run $(CHECKS)
+
+test-kubernetes: ## check the runtime kubernetes on a real cluster of its own; CHECKS='reset deleted' for some
+	@dev/bootstrap --kubernetes
+	@$(SWIFT) build --product berth-agent
+	@$(SWIFT) build --product berth-launcher
+	@$(SWIFT) build --product berth-full
+	@$(SWIFT) build --product berth
+	@$(SUDO) Tests/Kubernetes/run $(CHECKS)
 
 docs-swift: ## pages of the Swift client's doc comments, in .build/docs-swift; a link that leads nowhere is an error
 	@BERTH_DOCC=1 $(SWIFT) package --allow-writing-to-directory .build/docs-swift generate-documentation \

@@ -25,6 +25,7 @@ let staticLinking: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nio: [Target.Dependency] = [nioCore, .product(name: "NIOPosix", package: "swift-nio")]
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 // What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
@@ -126,6 +127,13 @@ let package = Package(
             name: "Docker",
             dependencies: ["Pool", "Hardening", "GatedLog", "CurlHTTP", "DockerConfig", "FileTree", "CHost", log],
             swiftSettings: strict),
+        // Members as pods: more than one machine
+        .target(
+            name: "Kubernetes",
+            dependencies: [
+                "Pool", "Hardening", "CurlHTTP", "CHost", "Digest", log, .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
         // What the runtimes without a daemon share: cgroups, images, root filesystems
         .target(
             name: "Embedded",
@@ -154,7 +162,7 @@ let package = Package(
         // Inside the container, and the server's end of it
         .target(
             name: "AgentCore",
-            dependencies: ["BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "FileTree"],
+            dependencies: ["BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "Digest", "FileTree"],
             swiftSettings: strict),
         .executableTarget(
             name: "berth-agent", dependencies: ["AgentCore"],
@@ -171,7 +179,8 @@ let package = Package(
             swiftSettings: staticSwift, linkerSettings: staticLinking),
 
         // Who calls, and how much they may
-        .target(name: "Access", swiftSettings: strict),
+        .target(name: "Digest", swiftSettings: strict),
+        .target(name: "Access", dependencies: ["Digest"], swiftSettings: strict),
         // What the server is told, from its file and its flags
         .target(
             name: "Configuration",
@@ -182,7 +191,8 @@ let package = Package(
         .target(
             name: "Service",
             dependencies: [
-                "Access", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log, nioCore,
+                "Access", "Digest", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog", log,
+                nioCore,
             ],
             // In the binary, as the janitor's: they go to an interpreter with its first bytes.
             resources: [
@@ -219,7 +229,7 @@ let package = Package(
                 "Access", "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest",
                 "ModelTools",
                 "Monitoring", "Pool", "Hardening", "AgentLink", "CurlHTTP",
-                "DockerConfig", "Docker", "Embedded", "Native", "Runc", "Housekeeping", "FileTree",
+                "DockerConfig", "Docker", "Embedded", "Kubernetes", "Native", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -242,7 +252,7 @@ let package = Package(
             ] + nio,
             swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console"], swiftSettings: strict),
-        .testTarget(name: "AccessTests", dependencies: ["Access", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "AccessTests", dependencies: ["Access", "Digest", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         // The pool's rules, simulated: `make simulate`. Its tests show that it would notice; see Tests/Simulation.
         .target(name: "SimulationModel", dependencies: ["Pool"], path: "Tests/Simulation/Model", swiftSettings: strict),
@@ -266,6 +276,10 @@ let package = Package(
             dependencies: ["Docker", "DockerConfig", "CurlHTTP", "Pool", "AgentLink", "TestSupport", log] + nio,
             swiftSettings: strict),
         .testTarget(
+            name: "KubernetesTests",
+            dependencies: ["Kubernetes", "CurlHTTP", "Digest", "Pool", "TestSupport", log, nioHTTP] + nio,
+            swiftSettings: strict),
+        .testTarget(
             name: "RuncTests",
             dependencies: [
                 "Runc", "Native", "Embedded", "Housekeeping", "CHost", "CLauncher", "CLinux", "Hardening", "Pool",
@@ -275,7 +289,8 @@ let package = Package(
         .testTarget(
             name: "AgentCoreTests",
             dependencies: [
-                "AgentCore", "BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "FileTree", "TestSupport",
+                "AgentCore", "BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "Digest", "FileTree",
+                "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Digest
 internal import Synchronization
 
 /// Who calls. There is one for a server; tenants and tokens can be exchanged while it runs.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Digest
+
 /// The hash of a token, and whose it is: one line of a token file.
 ///
 ///     sha256:HEX tenant=NAME id=8HEX created=SECONDS expires=SECONDS

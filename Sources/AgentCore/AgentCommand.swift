@@ -9,7 +9,11 @@ internal import Glibc
 /// The command line of berth-agent.
 package enum AgentCommand {
     package static let version = "0.1.0"
-    private static let usage = "usage: berth-agent --stdio | --connect PATH | --version [--open DIRECTORY]…"
+    private static let usage = """
+        usage: berth-agent --stdio | --connect PATH | --listen PORT --proof HASH | --install PATH | --version \
+        [--open DIRECTORY]… [--close FILE]… [--limit NAME=VALUE]… [--filter FILE] \
+        [--unset PREFIX]…
+        """
 
     /// Runs the agent until its stream ends.
     /// - Parameter arguments: with the program's own name first.
@@ -18,7 +22,11 @@ package enum AgentCommand {
         var options = Array(arguments.dropFirst())
         if options.first == FileOperation.flag { return FileTool.run(FileTool.ownArguments) }
         openPlaces(&options)
+        closeFiles(&options)
+        unsetVariables(&options)
         do throws(SystemError) {
+            try limitPrograms(&options)
+            try takeFilter(&options)
             switch (options.first, options.count) {
             case ("--version", 1):
                 print("berth-agent \(version)")
@@ -30,10 +38,18 @@ package enum AgentCommand {
                 let socket = try connect(to: options[1])
                 return try serve(
                     input: .copy(of: socket.raw, minimum: 64), output: .copy(of: socket.raw, minimum: 64))
-            default:
-                complain(usage)
-                return 2
+            case ("--listen", 4):
+                guard let port = UInt16(options[1]), options[2] == "--proof" else { break }
+                let socket = try DialledSocket.wait(port: port, proof: options[3], within: DialledSocket.patience)
+                return try serve(
+                    input: .copy(of: socket.raw, minimum: 64), output: .copy(of: socket.raw, minimum: 64))
+            case ("--install", 2):
+                try installItself(at: options[1])
+                return 0
+            default: break
             }
+            complain(usage)
+            return 2
         } catch {
             complain("berth-agent: \(error.words)")
             return 1
@@ -106,7 +122,7 @@ package enum AgentCommand {
         return socket
     }
 
-    private static func complain(_ line: String) {
+    static func complain(_ line: String) {
         let text = Array("\(line)\n".utf8)
         _ = write(STDERR_FILENO, text, text.count)
     }

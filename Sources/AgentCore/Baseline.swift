@@ -51,7 +51,7 @@ final class Baseline {
 
     private static func places(in mounts: [Mount]) throws(Unprovable) -> [Place] {
         var places: [Place] = []
-        for mount in mounts where mount.isWritable {
+        for mount in mounts where mount.isWritable && !isClosed(mount.path) {
             switch mount.type {
             case "proc":
                 // Processes, and settings that the runtime has made read-only.
@@ -72,6 +72,13 @@ final class Baseline {
             }
         }
         return places
+    }
+
+    /// Whether it is a file of root that nobody else may write to. Programs never run as root, nor with its capabilities.
+    private static func isClosed(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_uid == 0 && getuid() == 0
+            && status.st_mode & 0o022 == 0
     }
 
     /// Ends everything but the agent, removes what programs have left, and checks that.

@@ -52,6 +52,15 @@ struct ConfigurationFlags: ParsableArguments {
     @Option(help: help(.server, "docker_host", "url"))
     var dockerHost: String?
 
+    @Option(help: help(.server, "kubernetes.config", "file"))
+    var kubernetesConfig: String?
+
+    @Option(help: help(.server, "kubernetes.namespace", "name"))
+    var kubernetesNamespace: String?
+
+    @Option(help: help(.server, "kubernetes.agent", "source"))
+    var kubernetesAgent: String?
+
     @Option(help: help(.pools, "image", "reference"))
     var image: String?
 
@@ -139,7 +148,8 @@ struct ConfigurationFlags: ParsableArguments {
             ("drain_time", drainTime), ("instance", instance), ("state_dir", stateDir), ("agent", agent),
             ("log_format", logFormat), ("log_level", logLevel), ("insecure", insecure ? "true" : nil), ("http", http),
             ("tls.certificate", tlsCertificate), ("tls.key", tlsKey), ("tls.client_ca", tlsClientCa),
-            ("tokens", tokens), ("audit", audit),
+            ("tokens", tokens), ("audit", audit), ("kubernetes.config", kubernetesConfig),
+            ("kubernetes.namespace", kubernetesNamespace), ("kubernetes.agent", kubernetesAgent),
         ]
         let pools: [(String, String?)] = [
             ("image", image), ("pull", pull), ("size", size), ("max", max), ("batch", batch), ("backoff", backoff),

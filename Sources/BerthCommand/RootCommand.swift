@@ -29,7 +29,7 @@ struct RootCommand: AsyncParsableCommand {
             Release.self, Copy.self, Forward.self, ModelContext.self,
             Stats.self,
             Admin.self, Tokens.self, Quota.self, Load.self, Config.self, Doctor.self,
-            SupportBundle.self, Sweep.self,
+            SupportBundle.self, Sweep.self, KubernetesSweep.self,
         ])
 
     /// The error in the arguments on one line.

@@ -45,6 +45,8 @@ struct RuntimeChoice {
             return try await runc(settings, agent, directory)
         case .docker:
             return try await docker(settings, agent: agent, directory: directory)
+        case .kubernetes:
+            return try await kubernetes(settings)
         case .auto:
             return try await auto(settings, agent: agent, directory: directory)
         }
@@ -152,7 +154,7 @@ struct RuntimeChoice {
     }
 
     /// Prepares all templates. If that fails, the runtime is shut down.
-    private func resolving(_ templates: [MemberTemplate]) async throws -> RuntimeChoice {
+    func resolving(_ templates: [MemberTemplate]) async throws -> RuntimeChoice {
         var choice = self
         do {
             for template in templates { choice.resolved[template] = try await prepare(template) }

@@ -157,6 +157,7 @@ struct Server {
             switch choice.runtime.kind {
             case "docker": (new: "6", again: "80")
             case "native": (new: "60", again: "750")
+            case "kubernetes": (new: "1", again: "750")
             default: (new: "25", again: "750")
             }
         for reuse in [PoolConfiguration.Reuse.never, .reset] {

@@ -8,6 +8,7 @@ internal import Pool
 extension ConfigurationReader {
     mutating func checkRules() {
         checkAddresses()
+        checkRuntime()
         checkTLS()
         checkTenants()
         let fleet = configuration.fleet
@@ -58,10 +59,20 @@ extension ConfigurationReader {
         {
             warning("insecure", "it has no effect: every address is local")
         }
+    }
+
+    /// Settings of a runtime that is not chosen.
+    private mutating func checkRuntime() {
+        let runtime = configuration.runtime
+        if runtime != .kubernetes {
+            for setting in SettingsTable.server where setting.key.hasPrefix("kubernetes.") {
+                warning(setting.key, "it has no effect: the runtime is \(runtime.rawValue)")
+            }
+        }
         guard let host = configuration.dockerHost else { return }
         if let problem = checks.dockerHostProblem(host) { mistake("docker_host", problem) }
-        if configuration.runtime == .runc || configuration.runtime == .native {
-            warning("docker_host", "it has no effect: the runtime is \(configuration.runtime.rawValue)")
+        if ![.auto, .docker].contains(runtime) {
+            warning("docker_host", "it has no effect: the runtime is \(runtime.rawValue)")
         }
     }
 
@@ -129,8 +140,14 @@ extension ConfigurationReader {
             // Otherwise not even one container would fit.
             checkOrder(path + "memory", pool.template.memoryBytes, "memory_budget", budget) { Notation.text(bytes: $0) }
         }
-        if let image = settings.image, PoolSettings.isHostFiles(image), configuration.runtime == .docker {
-            mistake(path + "image", "\(quoted(image)) means the host's own files, which Docker can't use")
+        if let image = settings.image, PoolSettings.isHostFiles(image) {
+            let who: [ServerConfiguration.Runtime: String] = [.docker: "Docker", .kubernetes: "pods"]
+            if let who = who[configuration.runtime] {
+                mistake(path + "image", "\(quoted(image)) means the host's own files, which \(who) can't use")
+            }
+        }
+        if configuration.runtime == .kubernetes, !["none", "cluster"].contains(pool.template.network) {
+            mistake(path + "network", "pods have none (what the cluster's policies deny) or cluster")
         }
         for language in settings.programs.interpreters.keys.sorted() {
             if let problem = settings.programs.problem(of: language) { mistake(path + "interpreters", problem) }

@@ -10,6 +10,7 @@ package struct ServerConfiguration: Sendable, Equatable {
         case docker
         case native
         case runc
+        case kubernetes
     }
 
     package enum LogFormat: String, Sendable, CaseIterable {
@@ -51,6 +52,14 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var auditArguments = AuditArguments.hash
     package var runtime = Runtime.auto
     package var dockerHost: String?
+    package var kubernetesConfig: String?
+    package var kubernetesNamespace: String?
+    package var kubernetesAgent = "image:/usr/libexec/berth/berth-agent"
+    package var kubernetesRuntimeClass: String?
+    /// Each LABEL=VALUE.
+    package var kubernetesNodeSelector: [String]?
+    package var kubernetesImagePullSecrets: [String]?
+    package var kubernetesRequestsPerSecond = 20
     package var agent: String?
     package var instance: String?
     package var stateDirectory: String?

@@ -39,7 +39,8 @@ package enum SettingsTable {
             "Group of a unix socket; auto is the server's own", needsRestart: true)
         table.add(
             "runtime", \.runtime, .word,
-            "Container runtime; auto takes Docker if it runs and has or can pull the images, else native, else runc",
+            "Container runtime; auto takes Docker if it runs and has or can pull the images, else native, else runc; "
+                + "kubernetes makes pods in a cluster (docs/kubernetes.md)",
             needsRestart: true)
         table.add(
             "docker_host", \.dockerHost,
@@ -47,6 +48,7 @@ package enum SettingsTable {
             "Address of the Docker engine; auto is what docker itself uses ($DOCKER_HOST, its context), else the first "
                 + "socket that answers: /var/run/docker.sock, docker.sock or podman/podman.sock in $XDG_RUNTIME_DIR",
             needsRestart: true)
+        addKubernetes(&table)
         table.add(
             "agent", \.agent, ValueKind<String>.string("a path").or("auto"),
             "The berth-agent binary; auto is the one beside berth",
@@ -181,13 +183,15 @@ package enum SettingsTable {
         var table = SettingTable(standard: PoolSettings())
         table.add(
             "image", \.image, ValueKind<String>.string("a reference, host, or a directory").or("auto"),
-            "Image; host is the host's own /usr, read-only (not with Docker); auto is python:3.9-slim with Docker, else host"
+            "Image; host is the host's own /usr, read-only (native and runc only); auto is python:3.9-slim with Docker and "
+                + "Kubernetes, else host"
         )
         table.add(
             "pull", \.pool.template.pull, .word,
             "When to pull the image: if it is missing, always (at start and at SIGHUP), or never")
         table.add(
-            "network", \.pool.template.network, .string("none, or a network's name in the runtime"),
+            "network", \.pool.template.network,
+            .string("none, or a network's name in the runtime (Kubernetes: cluster)"),
             "Network of the containers")
         table.add(
             "memory", \.pool.template.memoryBytes, .size(atLeast: 8 << 20), "Memory limit of a container, without swap")

@@ -3,6 +3,7 @@
 package import Access
 internal import BerthRPC
 internal import BerthSchema
+internal import Digest
 internal import Synchronization
 
 /// Writes an audit log: one line for each acquire, execution, admin call and refusal. It never has what a program reads or

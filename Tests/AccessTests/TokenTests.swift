@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Access
+import Digest
 import Synchronization
 import Testing
 import TestSupport

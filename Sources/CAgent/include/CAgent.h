@@ -8,6 +8,7 @@
 
 #include "connector.h"
 #include "descendants.h"
+#include "filter.h"
 #include "pipes.h"
 #include "process.h"
 #include "reset.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SHA-256 (FIPS 180-4), for tokens and the hashes of the audit log: a few words at a time, so speed does not matter, and no
-/// package for cryptography needs to be built for it.
+/// SHA-256 (FIPS 180-4), for tokens, the hashes of the audit log and the secrets of pods: a few words at a time, so speed does
+/// not matter, and no package for cryptography needs to be built for it.
 package struct SHA256 {
     private static let constants: [UInt32] = [
         0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
