@@ -249,6 +249,35 @@ def the_api_is_down() -> None:
         require(len(server.pods()) <= 3, "too many pods")
 
 
+@check
+def a_cut_node() -> None:
+    """a node that is cut off ends its programs in under a minute and no others; when it is back, the pool is whole again"""
+    arguments = ["--size", "2", "--max", "6", "--backoff", "1s", "--create-timeout", "20s"]
+    with Server(*arguments) as server, server.counting_posts() as posts:
+        programs = {}
+        for _ in range(4):
+            program, pod = server.start_in(server.acquire(), "echo ready; sleep 1000", "500s")
+            node = next(one["spec"]["nodeName"] for one in server.pods() if one["metadata"]["name"] == pod)
+            programs.setdefault(node, program)
+            if len(programs) == 2:
+                break
+        require(len(programs) == 2, f"all pods are on {list(programs)}")
+        (lost, program), (_, other) = programs.items()
+        server.ctl("cut", lost)
+        try:
+            began = time.monotonic()
+            program.wait(60)
+            require(program.returncode == 125, program.returncode)
+            print(f"        the program ended {time.monotonic() - began:.0f} s after the cut")
+            require(other.poll() is None, "a program of the other node has ended")
+        finally:
+            server.ctl("join", lost)
+        until("two members are warm", lambda: server.stats()["pools"][0]["idle"] == 2, 120)
+        require(other.poll() is None, "a program of the other node has ended")
+        require(posts.most <= 6, f"{posts.most} pods at a time")
+        other.terminate()
+
+
 def main() -> int:
     words = [word.lower() for word in sys.argv[1:]]
     passed = failed = 0

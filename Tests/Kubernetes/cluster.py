@@ -160,11 +160,11 @@ class Server:
     def release(self, lease: str) -> None:
         berth("release", "--server", self.address, lease)
 
-    def start_in(self, lease: str, script: str):
+    def start_in(self, lease: str, script: str, limit: str = "100s"):
         """Starts a program, waits for its first line, and says in which pod it is."""
         member = self.run("--lease", lease, "--", "cat", "/proc/sys/kernel/hostname").stdout.strip()
         program = subprocess.Popen(
-            [f"{BUILD}/berth", "run", "--server", self.address, "--lease", lease, "--timeout", "100s", "--", "sh", "-c", script],
+            [f"{BUILD}/berth", "run", "--server", self.address, "--lease", lease, "--timeout", limit, "--", "sh", "-c", script],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         require(program.stdout.readline() == "ready\n", "the program did not start")
         names = [pod["metadata"]["name"] for pod in self.pods() if pod["metadata"]["labels"]["dev.berth.member"] == member]
