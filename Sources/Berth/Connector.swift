@@ -29,7 +29,7 @@ final class Connector: Sendable {
             guard case .open(let line) = state.phase else { return nil }
             guard line.isOver else { return line }
             // Nobody has looked since it was lost.
-            state.lost(for: configuration.reconnects ? nil : .lost)
+            state.lost(for: configuration.reconnects ? nil : line.loss)
             return nil
         }
     }

@@ -21,6 +21,12 @@ final class Line: Sendable {
     /// Whether the connection is lost. This is true before any call on it has failed, so that the next call does not use it.
     var isOver: Bool { watch.isOver.load(ordering: .acquiring) }
 
+    /// The error of each call after the connection was lost, if none is opened again.
+    var loss: BerthError {
+        let words = watch.failure.withLock { $0 }
+        return BerthError(.unavailable, words.map { "the connection failed: \($0)" } ?? "the connection has ended")
+    }
+
     static func open(
         to address: ServerAddress, on eventLoop: any EventLoop, timeout: Duration,
         _ configuration: BerthClient.Configuration
@@ -89,6 +95,13 @@ private final class LineWatch: ChannelDuplexHandler, Sendable {
     let isOver = Atomic(false)
     /// Whether anything has arrived since the last look.
     let hasHeard = Atomic(true)
+    /// Why reading or writing failed, if it did. It is set before `isOver`.
+    let failure = Mutex<String?>(nil)
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        failure.withLock { $0 = $0 ?? systemWords(error) }
+        context.fireErrorCaught(error)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         hasHeard.store(true, ordering: .relaxed)

@@ -32,7 +32,7 @@ extension RPCError {
 }
 
 /// The error as a user of the system knows it.
-func systemWords(_ error: any Error) -> String {
+package func systemWords(_ error: any Error) -> String {
     switch error {
     case let error as IOError:
         return String(cString: strerror(error.errnoCode))

@@ -72,6 +72,27 @@ struct TLSCommandTests {
         }
     }
 
+    @Test("a client whose certificate has expired is told so by every command, whenever the refusal comes")
+    func refused() async throws {
+        try await Certificates.with { made in
+            let flags = [
+                "--tls-certificate", made.certificate("server"), "--tls-key", made.key("server"), "--tls-client-ca",
+                made.certificate("ca"),
+            ]
+            try await ServerProcess.with(.runc, flags) { server in
+                let client = [
+                    "--server", server.address, "--tls-ca", made.certificate("ca"), "--tls-cert",
+                    made.certificate("expired"), "--tls-key", made.key("expired"),
+                ]
+                for round in 0..<20 {
+                    let said = try await berth(round % 2 == 0 ? ["stats"] + client : ["run"] + client + ["--", "true"])
+                    #expect(
+                        said.err.contains("refused the certificate, because it has expired"), "round \(round): \(said)")
+                }
+            }
+        }
+    }
+
     @Test("settings of TLS that do not fit together are mistakes, each with what is missing")
     func mistakes() async throws {
         try await Certificates.with { made in
