@@ -11,6 +11,9 @@ struct Exposition {
         case counter, gauge, histogram
     }
 
+    /// The histograms' bounds in seconds. To write one takes as long as the rest of its line.
+    private static let bounds = DurationHistogram.bounds.map { number($0.inSeconds) }
+
     private(set) var text = ""
 
     /// Begins a family of series; its samples follow.
@@ -20,22 +23,28 @@ struct Exposition {
 
     mutating func sample(_ name: String, _ labels: Labels, _ value: Double) {
         text += name
-        if !labels.isEmpty {
-            let pairs = labels.map { "\($0.name)=\"\($0.value.escaped(quotes: true))\"" }
-            text += "{\(pairs.joined(separator: ","))}"
+        for (index, label) in labels.enumerated() {
+            text += index == 0 ? "{" : ","
+            text += label.name
+            text += "=\""
+            text += label.value.escaped(quotes: true)
+            text += "\""
         }
-        text += " \(Self.number(value))\n"
+        text += labels.isEmpty ? " " : "} "
+        text += Self.number(value)
+        text += "\n"
     }
 
     /// The samples of one histogram, in seconds.
     mutating func histogram(_ name: String, _ labels: Labels, _ histogram: DurationHistogram) {
         var count: UInt64 = 0
-        for (bound, more) in zip(DurationHistogram.bounds, histogram.counts) {
+        let bucket = "\(name)_bucket"
+        for (bound, more) in zip(Self.bounds, histogram.counts) {
             count += more
-            sample("\(name)_bucket", labels + [("le", Self.number(bound.inSeconds))], Double(count))
+            sample(bucket, labels + [("le", bound)], Double(count))
         }
         count += histogram.counts.last ?? 0
-        sample("\(name)_bucket", labels + [("le", "+Inf")], Double(count))
+        sample(bucket, labels + [("le", "+Inf")], Double(count))
         sample("\(name)_sum", labels, histogram.sum.inSeconds)
         sample("\(name)_count", labels, Double(count))
     }
@@ -58,6 +67,8 @@ extension Duration {
 extension String {
     /// With backslashes and line ends escaped, and quotes too in the value of a label.
     fileprivate func escaped(quotes: Bool) -> String {
+        // Names of pools, states and methods have none of these.
+        guard utf8.contains(where: { $0 == 0x5c || $0 == 0x0a || $0 == 0x22 }) else { return self }
         var result = ""
         for character in unicodeScalars {
             switch character {
