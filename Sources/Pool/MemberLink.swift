@@ -68,12 +68,13 @@ public enum RetireReason: String, Sendable, CaseIterable {
     /// The reason that its link gets.
     var closeReason: LinkCloseReason {
         switch self {
-        case .released: .released
+        // Only what was released is reset: whatever still ran in it ended with its lease.
+        case .released, .resetFailed: .released
         case .leaseExpired: .leaseExpired
         case .connectionClosed: .connectionClosed
         case .died: .memberDied
         case .draining: .draining
-        case .age, .idle, .uses, .unhealthy, .resetFailed, .surplus, .reconfigured: .retired
+        case .age, .idle, .uses, .unhealthy, .surplus, .reconfigured: .retired
         }
     }
 

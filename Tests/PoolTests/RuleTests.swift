@@ -147,6 +147,8 @@ struct RuleTests {
         _ = h.release(try h.lease().token)
         let reset = try #require(h.next().resets.first)
         h.machine.resetFinished(reset.member, .failed("a process is left"), now: h.now)
+        // What still ran in it ended with its lease, and not for a fault of the container.
+        #expect(h.machine.takeEffects().closings == [.released])
         let step = h.next()
         #expect(step.removals == [reset.member])
         #expect(h.snapshot.retired == [.resetFailed: 1])
