@@ -36,9 +36,9 @@ build: ## release build of berth and its parts, in .build/release
 	@$(SWIFT) build -c release $(STATIC) --product berth-full
 	@$(SWIFT) build -c release $(STATIC) --product berth
 
-simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=…
+simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=… TARGET=server|canaries
 	@$(SWIFT) build -c release --product simulate
-	@.build/release/simulate "$(SEED)" "$(STEPS)"
+	@.build/release/simulate "$(if $(TARGET),$(TARGET),pool)" "$(SEED)" "$(STEPS)"
 
 fuzz: ## the link between server and agent, with libFuzzer; TARGET=from-agent SECONDS=600
 	@dev/bootstrap

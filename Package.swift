@@ -256,13 +256,22 @@ let package = Package(
         .testTarget(name: "PoolTests", dependencies: ["Pool", "TestSupport"], swiftSettings: strict),
         // The pool's rules, simulated: `make simulate`. Its tests show that it would notice; see Tests/Simulation.
         .target(name: "SimulationModel", dependencies: ["Pool"], path: "Tests/Simulation/Model", swiftSettings: strict),
+        // The whole server above its sockets, in a world of its own: `make simulate TARGET=server`.
+        .target(
+            name: "ServerSimulation",
+            dependencies: [
+                "SimulationModel", "AgentCore", "AgentLink", "AgentSchema", "BerthRPC", "BerthSchema", "Pool",
+                "Service", log, nioCore, .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ], path: "Tests/Simulation/Server", swiftSettings: strict),
         .executableTarget(
-            name: "simulate", dependencies: ["SimulationModel"], path: "Tests/Simulation/Command", swiftSettings: strict
-        ),
+            name: "simulate", dependencies: ["SimulationModel", "ServerSimulation"], path: "Tests/Simulation/Command",
+            swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "SimulationModel", "Pool", .product(name: "DequeModule", package: "swift-collections"),
+                "SimulationModel", "ServerSimulation", "Pool", "TestSupport",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             path: "Tests/Simulation/Tests", swiftSettings: strict),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import AgentSchema
+package import AgentSchema
 internal import BerthSchema
 
 extension ExecutionStateMachine {
     /// The limits of a request, in nanoseconds and bytes.
-    struct Limits {
+    package struct Limits {
         /// Maximum outstanding bytes.
         var window: UInt64
         /// Maximum time of the program. It counts from the request, since another process may delay the start.
@@ -30,7 +30,7 @@ extension ExecutionStateMachine {
         /// The word for messages: "program" or "piece".
         var noun = "program"
 
-        init(_ request: Agent.ExecuteRequest) {
+        package init(_ request: Agent.ExecuteRequest) {
             window = request.windowBytes
             timeout = Limits.some(request.timeoutMilliseconds)
             grace = Limits.nanoseconds(request.graceMilliseconds)
@@ -87,7 +87,7 @@ extension ExecutionStateMachine {
     // MARK: Time
 
     /// When to call `timePassed`; nil if that is not needed.
-    var deadline: UInt64? {
+    package var deadline: UInt64? {
         [due, idleDue, cpuLook, quietDue, lingerDue, startLook].lazy.compactMap { $0 }.min()
     }
 
@@ -103,7 +103,7 @@ extension ExecutionStateMachine {
     }
 
     /// - Parameter hasUnread: whether there is output that has not been read.
-    mutating func timePassed(now: UInt64, hasUnread: Bool) -> [Action] {
+    package mutating func timePassed(now: UInt64, hasUnread: Bool) -> [Action] {
         if hasUnread { lastOutput = now }
         if let quietDue, quietDue <= now { return didClose(.stdout) }
         if let lingerDue, lingerDue <= now { return lingerPassed(now: now) }
@@ -126,7 +126,7 @@ extension ExecutionStateMachine {
     }
 
     /// Must be called before the start. The time-out counts from here, since another process may delay the start.
-    mutating func willStart(now: UInt64) {
+    package mutating func willStart(now: UInt64) {
         requested = now
         due = limits.timeout.map { now + $0 }
         startLook = now + ExecutionStateMachine.startPatience
@@ -141,7 +141,7 @@ extension ExecutionStateMachine {
     }
 
     /// - Parameter used: CPU time of all its processes, living and reaped, in nanoseconds.
-    mutating func measuredCPUTime(_ used: UInt64, now: UInt64) -> [Action] {
+    package mutating func measuredCPUTime(_ used: UInt64, now: UInt64) -> [Action] {
         guard phase == .running, termination == nil, let limit = limits.cpuTime else { return [] }
         guard used < limit else { return terminate(.cpuTimeLimit, grace: limits.grace, now: now) }
         look(after: limit - used, now: now)

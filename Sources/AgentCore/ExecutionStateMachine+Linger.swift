@@ -42,7 +42,7 @@ extension ExecutionStateMachine {
         return [.lookAtLeft]
     }
 
-    mutating func lookedAtLeft(runs: Bool, now: UInt64) -> [Action] {
+    package mutating func lookedAtLeft(runs: Bool, now: UInt64) -> [Action] {
         guard linger != nil else { return [] }
         guard runs else { return endLinger() }
         lastOutput = now

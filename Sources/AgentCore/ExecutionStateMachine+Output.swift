@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import BerthSchema
+package import BerthSchema
 
 extension ExecutionStateMachine {
     /// The state of one of the two output streams.
@@ -16,7 +16,7 @@ extension ExecutionStateMachine {
     }
 
     /// How to read from the pipe of a stream.
-    enum Intake: Equatable {
+    package enum Intake: Equatable {
         /// Do not read.
         case none
         /// Read and send at most this many bytes.
@@ -25,7 +25,7 @@ extension ExecutionStateMachine {
         case count(Int)
     }
 
-    func intake(_ stream: OutputStream) -> Intake {
+    package func intake(_ stream: OutputStream) -> Intake {
         guard phase != .starting, phase != .ended else { return .none }
         let output = self[stream]
         guard output.isOpen else { return .none }
@@ -36,10 +36,10 @@ extension ExecutionStateMachine {
     }
 
     /// Bytes of a stream that were sent so far.
-    func offset(_ stream: OutputStream) -> UInt64 { self[stream].sent }
+    package func offset(_ stream: OutputStream) -> UInt64 { self[stream].sent }
 
     /// Bytes of a stream were read and sent.
-    mutating func didSend(_ count: Int, of stream: OutputStream, now: @autoclosure () -> UInt64) -> [Action] {
+    package mutating func didSend(_ count: Int, of stream: OutputStream, now: @autoclosure () -> UInt64) -> [Action] {
         outstanding += UInt64(count)
         self[stream].sent += UInt64(count)
         didRead(count, of: stream, now: now())
@@ -49,7 +49,7 @@ extension ExecutionStateMachine {
     }
 
     /// Bytes of a stream were read and not sent, since they exceed the maximum output.
-    mutating func didCount(_ count: Int, of stream: OutputStream, now: @autoclosure () -> UInt64) -> [Action] {
+    package mutating func didCount(_ count: Int, of stream: OutputStream, now: @autoclosure () -> UInt64) -> [Action] {
         didRead(count, of: stream, now: now())
         var actions: [Action] = []
         if limits.killsAtMaxOutput, termination == nil {
@@ -69,20 +69,20 @@ extension ExecutionStateMachine {
     }
 
     /// A stream has ended: no writer is left.
-    mutating func didClose(_ stream: OutputStream) -> [Action] {
+    package mutating func didClose(_ stream: OutputStream) -> [Action] {
         self[stream].isOpen = false
         return endLingerIfClosed() + endIfDrained()
     }
 
     /// There was nothing to read. If the pipe held bytes after all processes of the execution had ended, a process of
     /// another execution has read them, and it may keep the pipe open for ever.
-    mutating func didFindEmpty(_ stream: OutputStream) -> [Action] {
+    package mutating func didFindEmpty(_ stream: OutputStream) -> [Action] {
         guard !limits.hasTerminal, self[stream].isOpen, self[stream].remaining != nil else { return [] }
         return didClose(stream)
     }
 
     /// - Returns: false if more is acknowledged than is outstanding; then nothing changes.
-    mutating func acknowledge(_ bytes: UInt64, now: @autoclosure () -> UInt64) -> Bool {
+    package mutating func acknowledge(_ bytes: UInt64, now: @autoclosure () -> UInt64) -> Bool {
         guard bytes <= outstanding else { return false }
         // Without credit it may have been unable to write, so that time does not count as silence.
         if outstanding == limits.window, bytes > 0 {
@@ -100,7 +100,7 @@ extension ExecutionStateMachine {
     /// another execution that got hold of a pipe, but it does not count.
     ///
     /// A terminal does not report how much it holds: it is read to its end, or until it is quiet.
-    mutating func sealed(stdout: Int, stderr: Int, now: UInt64) -> [Action] {
+    package mutating func sealed(stdout: Int, stderr: Int, now: UInt64) -> [Action] {
         guard phase == .gone else { return [] }
         lastOutput = now
         if limits.hasTerminal {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import AgentSchema
-internal import BerthSchema
+package import AgentSchema
+package import BerthSchema
 
 /// The state machine of an execution, without descriptors and processes: events go in, actions come out.
 ///
 /// Times are in nanoseconds of the monotonic clock.
-struct ExecutionStateMachine {
+package struct ExecutionStateMachine {
     /// The phases. A reset (`discard`) ends all of them.
-    enum Phase: Equatable {
+    package enum Phase: Equatable {
         /// The supervisor has not reported yet. Goes to `running`, or to `ended` if the program does not start.
         case starting
         /// The program runs. Goes to `exited`, or to `gone` if its supervisor is lost.
@@ -41,7 +41,7 @@ struct ExecutionStateMachine {
         }
     }
 
-    enum Action: Equatable {
+    package enum Action: Equatable {
         case sendStarted(pid: UInt32)
         /// Send TERM to all its processes.
         case terminate
@@ -62,7 +62,7 @@ struct ExecutionStateMachine {
         case sendEnded(Agent.Ended)
     }
 
-    var phase = Phase.starting
+    package var phase = Phase.starting
     var termination: Termination?
     /// The cause of the end, if it is not the way in which the program ended.
     var cause: EndCause?
@@ -87,14 +87,14 @@ struct ExecutionStateMachine {
     var isContextLost = false
     /// Why the agent killed an interpreter, if it did so because of a piece of code.
     var lossWords: String?
-    let limits: Limits
+    package let limits: Limits
     /// Number of processors that can run its processes.
     let processors: UInt64
     private var status: WaitStatus?
     private var usage = Usage()
     private var outOfMemoryKills: UInt64 = 0
 
-    init(_ limits: Limits, processors: UInt64 = 1) {
+    package init(_ limits: Limits, processors: UInt64 = 1) {
         self.limits = limits
         self.processors = max(processors, 1)
         outputs.stderr.isOpen = !limits.hasOneStream
@@ -102,7 +102,7 @@ struct ExecutionStateMachine {
 
     // MARK: The program
 
-    mutating func started(pid: UInt32, now: UInt64) -> [Action] {
+    package mutating func started(pid: UInt32, now: UInt64) -> [Action] {
         guard phase == .starting else { return [] }
         phase = .running
         startLook = nil
@@ -110,7 +110,7 @@ struct ExecutionStateMachine {
         return [.sendStarted(pid: pid)]
     }
 
-    mutating func startFailed(_ failure: StartFailure, _ message: String) -> [Action] {
+    package mutating func startFailed(_ failure: StartFailure, _ message: String) -> [Action] {
         guard phase == .starting else { return [] }
         phase = .ended
         due = nil
@@ -124,7 +124,7 @@ struct ExecutionStateMachine {
     ///   - usage: the usage until now; the wall time is from the program's start to its end.
     ///   - outOfMemoryKills: how many processes of the container the kernel killed for lack of memory meanwhile.
     ///   - hasLeft: whether it has left processes; otherwise `gone` follows at once.
-    mutating func exited(
+    package mutating func exited(
         _ status: WaitStatus, _ usage: Usage, outOfMemoryKills: UInt64, hasLeft: Bool, now: UInt64
     ) -> [Action] {
         guard phase == .running else { return [] }
@@ -141,7 +141,7 @@ struct ExecutionStateMachine {
     /// No process of the execution is left.
     /// - Parameter outOfMemoryKills: how many processes of the container the kernel killed for lack of memory
     ///   meanwhile.
-    mutating func gone(_ usage: Usage?, outOfMemoryKills: UInt64) -> [Action] {
+    package mutating func gone(_ usage: Usage?, outOfMemoryKills: UInt64) -> [Action] {
         switch phase {
         case .gone, .ended: return []
         case .starting where termination == nil:
@@ -166,7 +166,7 @@ struct ExecutionStateMachine {
 
     // MARK: Ended from outside
 
-    mutating func cancel(graceMilliseconds: UInt64, now: UInt64) -> [Action] {
+    package mutating func cancel(graceMilliseconds: UInt64, now: UInt64) -> [Action] {
         let grace = Limits.nanoseconds(graceMilliseconds)
         switch phase {
         case .starting, .running:
@@ -189,7 +189,7 @@ struct ExecutionStateMachine {
         }
     }
 
-    mutating func signal(_ number: Int32) -> [Action] {
+    package mutating func signal(_ number: Int32) -> [Action] {
         // Before the start, the supervisor keeps the signal until then.
         phase == .running || phase == .starting ? [.signal(number)] : []
     }
@@ -209,7 +209,7 @@ struct ExecutionStateMachine {
 
     /// Ends the execution now, because the container is being reset. Unread output is only counted.
     /// - Parameter stdout: bytes that are still in the pipe; likewise `stderr`.
-    mutating func discard(stdout: Int, stderr: Int) -> [Action] {
+    package mutating func discard(stdout: Int, stderr: Int) -> [Action] {
         switch phase {
         case .starting, .running:
             termination = termination ?? .cancelled
@@ -285,15 +285,25 @@ struct ExecutionStateMachine {
 }
 
 /// How a program ended.
-enum WaitStatus: Equatable {
+package enum WaitStatus: Equatable {
     case exited(code: Int32)
     case signalled(Int32)
 }
 
 /// Usage of an execution: CPU time of all its processes, and the largest resident set of any of them.
-struct Usage: Equatable {
-    var wallMicroseconds: UInt64 = 0
-    var userMicroseconds: UInt64 = 0
-    var systemMicroseconds: UInt64 = 0
-    var peakMemoryBytes: UInt64 = 0
+package struct Usage: Equatable {
+    package var wallMicroseconds: UInt64 = 0
+    package var userMicroseconds: UInt64 = 0
+    package var systemMicroseconds: UInt64 = 0
+    package var peakMemoryBytes: UInt64 = 0
+
+    package init(
+        wallMicroseconds: UInt64 = 0, userMicroseconds: UInt64 = 0, systemMicroseconds: UInt64 = 0,
+        peakMemoryBytes: UInt64 = 0
+    ) {
+        self.wallMicroseconds = wallMicroseconds
+        self.userMicroseconds = userMicroseconds
+        self.systemMicroseconds = systemMicroseconds
+        self.peakMemoryBytes = peakMemoryBytes
+    }
 }

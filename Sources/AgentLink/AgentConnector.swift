@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import AgentSchema
-internal import BerthRPC
+package import BerthRPC
 internal import BerthSchema
 public import NIOCore
 public import Pool
@@ -12,14 +12,26 @@ public struct AgentConnector: MemberConnector {
     public typealias WarmRequest =
         @Sendable (WarmInterpreter, _ home: String, _ image: ImageEnvironment, _ user: MemberUser?) -> Agent.WarmRequest
 
-    private let group: any EventLoopGroup
+    /// How the stream to a member's agent is opened.
+    package typealias Opening =
+        @Sendable (MemberID, consuming MemberStream, ClientConnection.Limits) async throws(RPCError) -> ClientConnection
+
+    private let open: Opening
     private let warmRequest: WarmRequest?
 
     /// - Parameters:
     ///   - group: the event loops on which connections are handled.
     ///   - warmRequest: nil if interpreters are not started beforehand.
     public init(group: any EventLoopGroup, warmRequest: WarmRequest? = nil) {
-        self.group = group
+        self.init(warmRequest: warmRequest) { _, stream, limits throws(RPCError) in
+            let (input, output) = stream.take()
+            return try await ClientConnection.adopt(input: input, output: output, group: group, limits: limits)
+        }
+    }
+
+    /// Variant for streams that are not descriptors.
+    package init(warmRequest: WarmRequest? = nil, open: @escaping Opening) {
+        self.open = open
         self.warmRequest = warmRequest
     }
 
@@ -57,14 +69,13 @@ public struct AgentConnector: MemberConnector {
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
         let (user, memoryKills) = (stream.user, stream.memoryKills)
-        let (input, output) = stream.take()
         let rpc: ClientConnection
         var limits = ClientConnection.Limits()
         // An agent that was taken over may read nothing: what callers send it is not to gather here without a bound.
         limits.maxPendingBytes = 16 << 20
         limits.maxCalls = 8192
         do {
-            rpc = try await ClientConnection.adopt(input: input, output: output, group: group, limits: limits)
+            rpc = try await open(member, stream, limits)
         } catch {
             throw RuntimeError(.failed, "the stream to the container could not be opened: \(error)")
         }

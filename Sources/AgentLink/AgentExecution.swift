@@ -18,7 +18,7 @@ public final class AgentExecution: Sendable {
     init(_ request: Agent.ExecuteRequest, link: AgentConnection, sink: @escaping @Sendable (ExecutionEvent) -> Void) {
         number = request.execution
         isConnection = request.connectTo != nil
-        state = Mutex(ExecutionState(window: request.windowBytes, request: request))
+        state = Mutex(ExecutionState(window: request.windowBytes, request: request, loop: link.rpc.eventLoop))
         self.link = link
         self.sink = sink
     }

@@ -49,7 +49,7 @@ struct ExecutionState {
     private var hasOutputEnded = false
     /// Offset after the last byte of standard input that was passed to the agent.
     private var givenInput: UInt64
-    var watchdog = Watchdog()
+    var watchdog: Watchdog
 
     private struct Limits {
         let maxOutput: UInt64
@@ -76,8 +76,14 @@ struct ExecutionState {
         }
     }
 
-    /// - Parameter window: maximum bytes of output before any is acknowledged.
-    init(window: UInt64, request: Agent.ExecuteRequest = Agent.ExecuteRequest(execution: 1, argv: [])) {
+    /// - Parameters:
+    ///   - window: maximum bytes of output before any is acknowledged.
+    ///   - loop: tells the time; nil: the system does.
+    init(
+        window: UInt64, request: Agent.ExecuteRequest = Agent.ExecuteRequest(execution: 1, argv: []),
+        loop: (any EventLoop)? = nil
+    ) {
+        watchdog = Watchdog(loop)
         self.window = window
         limits = Limits(request)
         givenInput = UInt64(request.stdin.count)

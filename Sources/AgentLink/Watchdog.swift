@@ -25,16 +25,26 @@ struct Watchdog {
     private static let longest = TimeAmount.hours(24 * 3650)
 
     private(set) var task: Scheduled<Void>?
-    private let start = NIODeadline.now()
+    /// Tells the time; nil: the system does.
+    private let loop: (any EventLoop)?
+    private let start: NIODeadline
     /// When the execution must have ended, in time since its start without time that does not count.
     private var due: TimeAmount?
     private var isToldOverdue = false
     /// Maximum time with credit in which nothing arrives; nil is no limit.
     private var silence: TimeAmount?
     private var isOfStart = false
-    private var lastHeard = NIODeadline.now()
+    private var lastHeard: NIODeadline
     private var withoutCredit = TimeAmount.zero
     private var withoutCreditSince: NIODeadline?
+
+    init(_ loop: (any EventLoop)? = nil) {
+        self.loop = loop
+        start = loop?.now ?? .now()
+        lastHeard = start
+    }
+
+    private var now: NIODeadline { loop?.now ?? .now() }
 
     /// Whether `heard` needs to be called.
     var looksForSilence: Bool { silence != nil }
@@ -59,7 +69,8 @@ struct Watchdog {
     }
 
     /// It was told to end, and must do so within `limit` from now.
-    mutating func ends(within limit: TimeAmount, now: NIODeadline = .now()) -> TimeAmount {
+    mutating func ends(within limit: TimeAmount, now given: NIODeadline? = nil) -> TimeAmount {
+        let now = given ?? now
         let limit = min(limit, Watchdog.longest)
         let soon = used(now) + limit
         due = min(due ?? soon, soon)
@@ -72,23 +83,25 @@ struct Watchdog {
         self.task = task
     }
 
-    mutating func creditEnds(_ now: NIODeadline = .now()) { withoutCreditSince = now }
+    mutating func creditEnds(_ given: NIODeadline? = nil) { withoutCreditSince = given ?? now }
 
-    mutating func creditComes(_ now: NIODeadline = .now()) {
+    mutating func creditComes(_ given: NIODeadline? = nil) {
         guard let since = withoutCreditSince else { return }
+        let now = given ?? now
         withoutCredit = withoutCredit + (now - since)
         withoutCreditSince = nil
         lastHeard = now
     }
 
-    mutating func heard(_ now: NIODeadline = .now()) { lastHeard = now }
+    mutating func heard(_ given: NIODeadline? = nil) { lastHeard = given ?? now }
 
     /// Time since the start in which the agent had credit.
     private func used(_ now: NIODeadline) -> TimeAmount {
         (now - start) - withoutCredit - (withoutCreditSince.map { now - $0 } ?? .zero)
     }
 
-    mutating func look(_ now: NIODeadline = .now()) -> Finding {
+    mutating func look(_ given: NIODeadline? = nil) -> Finding {
+        let now = given ?? now
         let hasCredit = withoutCreditSince == nil
         if let due {
             // Time without credit counts here: the program's own clock does not stop meanwhile.

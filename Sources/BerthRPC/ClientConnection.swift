@@ -134,7 +134,7 @@ public final class ClientConnection: Sendable {
         _ timeout: TimeAmount?, _ metadata: [KeyValue]
     ) {
         // The timeout begins now, not when the event loop gets to it.
-        let deadline = timeout.map { NIODeadline.now() + $0 }
+        let deadline = timeout.map { eventLoop.now + $0 }
         let head = RequestHead(
             service: service, method: method, timeoutNanoseconds: timeout.map { max(1, $0.nanoseconds) } ?? 0,
             metadata: metadata)

@@ -182,7 +182,7 @@ final class ClientCore {
 
     /// Ends the calls whose deadline has passed, and returns the next deadline.
     private func expire() -> NIODeadline? {
-        for call in streams.expire(.now()) {
+        for call in streams.expire(eventLoop.now) {
             call.sink.fail(RPCError(.deadlineExceeded, "the call's deadline passed"))
         }
         return isOver ? nil : streams.nextDeadline

@@ -107,7 +107,9 @@ public final class RPCServer: Sendable {
                 }
             }
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls) }
+                channel.eventLoop.makeCompletedFuture {
+                    try self.accept(channel, tls, over: tls == nil ? .socket : .handlers)
+                }
             }
     }
 
@@ -123,7 +125,10 @@ public final class RPCServer: Sendable {
         throw RPCError(.unavailable, "the server is closed")
     }
 
-    private func accept(_ channel: any Channel, _ tls: ServerTLS?) throws {
+    /// Serves a connection that a channel carries already, as if it had been accepted. On the channel's event loop.
+    package func serve(_ channel: any Channel) throws { try accept(channel, nil, over: .handlers) }
+
+    private func accept(_ channel: any Channel, _ tls: ServerTLS?, over below: FrameOutput.Below) throws {
         let count = open.add(1, ordering: .relaxed).newValue
         guard count <= configuration.maxConnections else {
             open.subtract(1, ordering: .relaxed)
@@ -141,7 +146,7 @@ public final class RPCServer: Sendable {
         channel.closeFuture.whenComplete { _ in self.state.withLock { $0.connections[id] = nil } }
         let connection = ServerConnection(
             id: id, peer: channel.remoteAddress?.peerName ?? "unix", eventLoop: channel.eventLoop, service: service,
-            limits: configuration, over: tls == nil ? .socket : .handlers)
+            limits: configuration, over: below)
         if connection.peer == "unix" { ask(whoIsAt: channel, connection) }
         guard let tls else { return try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection)) }
         try channel.pipeline.syncOperations.addHandler(

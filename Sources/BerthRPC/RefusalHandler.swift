@@ -34,7 +34,7 @@ final class RefusalHandler: ChannelInboundHandler {
             context.close(promise: nil)
             return nil
         }
-        timer?.arm(.now() + timeout)
+        timer?.arm(context.eventLoop.now + timeout)
     }
 
     func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }

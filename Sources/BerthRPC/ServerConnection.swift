@@ -139,7 +139,7 @@ public final class ServerConnection {
         guard timeout >= 0 else {
             return answer(id, RPCError(.deadlineExceeded, "the call's deadline passed before it came"))
         }
-        let deadline = timeout == 0 ? nil : NIODeadline.now() + .nanoseconds(timeout)
+        let deadline = timeout == 0 ? nil : eventLoop.now + .nanoseconds(timeout)
         let call = ServerCall(
             connection: self, streamID: id, head: head,
             payload: data.getSlice(at: data.readerIndex + payload.lowerBound, length: payload.count) ?? ByteBuffer(),
@@ -164,7 +164,7 @@ public final class ServerConnection {
     /// Answers the calls whose deadline has passed, and returns the next deadline.
     private func expire() -> NIODeadline? {
         let error = RPCError(.deadlineExceeded, "the call's deadline passed")
-        for (id, call) in streams.expire(.now()) {
+        for (id, call) in streams.expire(eventLoop.now) {
             sending.ended(id)
             answer(id, error)
             call.cancel(error)

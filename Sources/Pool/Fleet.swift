@@ -48,18 +48,22 @@ public final class Fleet: Sendable {
     /// User ids for members; nil if programs run as the templates say.
     let users: UserIDs?
     private let memberPrefix: String
+    private let fraction: @Sendable () -> Double
 
     /// - Parameters:
     ///   - memberPrefix: prefix of all member names; unique for each start of a server.
     ///   - hostMemory: bytes of memory that the host has available now; nil if unknown.
     ///   - wake: runs its argument, which wakes the maintenance task. Since that may start a thread, a caller that has an
     ///     answer to write can write it first, and run the argument after.
+    ///   - fraction: a random number from 0 to 1, for each member another.
     public init(
         configuration: FleetConfiguration, runtime: any ContainerRuntime, connector: any MemberConnector,
         memberPrefix: String, clock: any MonotonicClock = SystemClock(), observer: any PoolObserver,
         hostMemory: @escaping @Sendable () -> Int64? = { nil },
-        wake: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
+        wake: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() },
+        fraction: @escaping @Sendable () -> Double = { .random(in: 0...1) }
     ) {
+        self.fraction = fraction
         self.runtime = runtime
         self.connector = connector
         self.memberPrefix = memberPrefix
@@ -231,7 +235,7 @@ public final class Fleet: Sendable {
     }
 
     func createSucceeded(_ member: MemberID, _ link: any MemberLink, took: Duration) -> Bool {
-        let jitter = Double.random(in: 0...1)
+        let jitter = fraction()
         return transact { state, now in
             state.machine.createSucceeded(member, link: link, took: took, jitter: jitter, now: now)
         }

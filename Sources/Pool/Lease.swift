@@ -11,6 +11,12 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
         low = generator.next()
     }
 
+    /// A token that nobody can guess.
+    @Sendable public static func unguessable() -> LeaseToken {
+        var random = SystemRandomNumberGenerator()
+        return LeaseToken(using: &random)
+    }
+
     /// The token that `text` stands for; nil if it is not of a token's form, 32 hexadecimal digits.
     public init?(_ text: String) {
         var words: (UInt64, UInt64) = (0, 0)

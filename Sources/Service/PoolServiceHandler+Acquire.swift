@@ -33,11 +33,10 @@ extension PoolServiceHandler {
         ttlMilliseconds: UInt32,
         now: (Grant) -> Void, later: @escaping (ServerCall, Session, Grant) -> Void
     ) {
-        var random = SystemRandomNumberGenerator()
         let loop = call.connection.eventLoop
         let pending = NIOLoopBound((call: call, session: session, use: later), eventLoop: loop)
         let (waiter, outcome) = fleet.acquire(
-            pool: name, token: LeaseToken(using: &random), connection: ConnectionID(call.connection.id),
+            pool: name, token: newToken(), connection: ConnectionID(call.connection.id),
             isDetached: isDetached,
             leaseTime: ttlMilliseconds == 0 ? nil : .milliseconds(ttlMilliseconds),
             wait: waitMilliseconds == 0 ? nil : .milliseconds(waitMilliseconds),

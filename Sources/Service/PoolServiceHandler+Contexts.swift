@@ -83,9 +83,8 @@ extension PoolServiceHandler {
     private func newContext(
         of lease: LeaseToken, _ language: Language, _ link: AgentConnection
     ) throws(RPCError) -> ServedContext {
-        var random = SystemRandomNumberGenerator()
         let context = ServedContext(
-            id: LeaseToken(using: &random).description, lease: lease, language: language, link: link,
+            id: newToken().description, lease: lease, language: language, link: link,
             opened: clock.now())
         guard contexts.insert(context, most: limits.maxContexts) else {
             throw RPCError(
@@ -164,8 +163,7 @@ extension PoolServiceHandler {
             maxWatchers: limits.maxWatchers)
         order.context = context.id
         order.maxDisplay = limits.maxDisplay
-        var random = SystemRandomNumberGenerator()
-        let id = LeaseToken(using: &random).description
+        let id = newToken().description
         guard context.take(id, isPiece: true) else {
             fleet.endUse(context.lease)
             throw .contextBusy

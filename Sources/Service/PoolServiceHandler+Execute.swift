@@ -135,9 +135,8 @@ extension PoolServiceHandler {
         window: UInt64?,
         _ begin: (ServedExecution) -> AgentExecution
     ) -> ServedExecution {
-        var random = SystemRandomNumberGenerator()
         let execution = ServedExecution(
-            id: id ?? LeaseToken(using: &random).description, order: order, clock: clock, registry: executions)
+            id: id ?? newToken().description, order: order, clock: clock, registry: executions)
         executions.insert(execution)
         execution.watchFirst(call, events, window: window)
         execution.begin(begin(execution))

@@ -47,9 +47,8 @@ extension PoolServiceHandler {
                 .success(response(Upload.Progress(offset: size, files: outcome.count), ""))
             }
         }
-        var random = SystemRandomNumberGenerator()
         let upload = Upload(
-            id: LeaseToken(using: &random).description, lease: job.lease, limits: limits, clock: clock,
+            id: newToken().description, lease: job.lease, limits: limits, clock: clock,
             first: piece.data)
         do throws(RPCError) {
             try uploads.insert(upload, clock: clock)

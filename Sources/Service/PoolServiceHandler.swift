@@ -31,17 +31,22 @@ package final class PoolServiceHandler: RPCService {
     package let access: AccessControl?
     let helloTimeout: TimeAmount
     let audit: AuditTrail?
+    /// Makes the tokens of leases and the ids of executions and contexts, which nobody must guess.
+    let newToken: @Sendable () -> LeaseToken
     private let admin: AdminServiceHandler
     private let draining = Mutex(false)
 
     /// - Parameters:
     ///   - server: "berth/0.1.0", as clients see it.
     ///   - runtimeKind: "docker" or "runc", as clients see it.
+    ///   - newToken: makes unguessable tokens.
     package init(
         fleet: Fleet, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,
         clock: any MonotonicClock = SystemClock(), access: AccessControl? = nil,
-        helloTimeout: Duration = .seconds(10), audit: AuditTrail? = nil
+        helloTimeout: Duration = .seconds(10), audit: AuditTrail? = nil,
+        newToken: @escaping @Sendable () -> LeaseToken = LeaseToken.unguessable
     ) {
+        self.newToken = newToken
         self.access = access
         self.helloTimeout = .nanoseconds(Int64(clamping: helloTimeout.wholeMilliseconds) * 1_000_000)
         self.audit = audit

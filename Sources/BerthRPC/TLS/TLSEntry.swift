@@ -28,7 +28,7 @@ final class TLSEntry: ChannelInboundHandler, RemovableChannelHandler {
             context.close(promise: nil)
             return nil
         }
-        timer?.arm(.now() + timeout)
+        timer?.arm(context.eventLoop.now + timeout)
         context.fireChannelActive()
     }
 
@@ -104,7 +104,7 @@ final class TLSGate: ChannelInboundHandler {
             context.close(promise: nil)
             return nil
         }
-        timer?.arm(.now() + timeout)
+        timer?.arm(context.eventLoop.now + timeout)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }

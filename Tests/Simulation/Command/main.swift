@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ServerSimulation
 import SimulationModel
 
 #if canImport(Glibc)
@@ -7,6 +8,7 @@ import SimulationModel
 #endif
 
 // `simulate [SEED] [STEPS]`: the pool's state machine through random stories, every rule checked after each event.
+// `simulate server [SEED] [STEPS] [told]`: a whole server above its sockets.
 
 func number<T: FixedWidthInteger>(_ index: Int, or otherwise: T) -> T {
     guard CommandLine.arguments.count > index, !CommandLine.arguments[index].isEmpty else { return otherwise }
@@ -17,15 +19,71 @@ func number<T: FixedWidthInteger>(_ index: Int, or otherwise: T) -> T {
     return number
 }
 
-let seed: UInt64 = number(1, or: .random(in: 0..<1_000_000_000))
-let steps = number(2, or: 5_000_000)
-print("simulate: seed \(seed), \(steps) events")
-do throws(Simulation.Failure) {
-    let clock = ContinuousClock()
-    let began = clock.now
-    let lived = try Simulation().run(seed: seed, steps: steps)
-    print("simulate: \(lived) events in \(began.duration(to: clock.now)), every rule held")
-} catch {
-    print("simulate: FAILED: \(error)\nsimulate: again: make simulate SEED=\(error.seed) STEPS=1")
-    exit(1)
+func simulatePool(seed: UInt64, steps: Int) {
+    print("simulate: seed \(seed), \(steps) events")
+    do throws(Simulation.Failure) {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let lived = try Simulation().run(seed: seed, steps: steps)
+        print("simulate: \(lived) events in \(began.duration(to: clock.now)), every rule held")
+    } catch {
+        print("simulate: FAILED: \(error)\nsimulate: again: make simulate SEED=\(error.seed) STEPS=1")
+        exit(1)
+    }
+}
+
+/// Sets and dictionaries have an order of their own in each process, unless Swift is told otherwise before it starts.
+func becomeRepeatable() {
+    guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
+    setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+    var arguments = CommandLine.arguments.map { strdup($0) }
+    arguments.append(nil)
+    execv("/proc/self/exe", arguments)
+    print("simulate: it can't be started again: errno \(errno)")
+    exit(2)
+}
+
+func simulateServer(seed: UInt64, steps: Int, isTold: Bool) {
+    becomeRepeatable()
+    print("simulate: server, seed \(seed), \(steps) events")
+    var simulation = ServerSimulation()
+    simulation.isTold = isTold
+    do throws(ServerSimulation.Failure) {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let outcome = try simulation.run(seed: seed, steps: steps)
+        let tally = outcome.tally.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        print("simulate: \(tally)")
+        print(
+            "simulate: \(outcome.happened) events in \(began.duration(to: clock.now)), every rule held; trace \(String(outcome.hash, radix: 16))"
+        )
+    } catch {
+        print("simulate: FAILED: \(error)\nsimulate: again: make simulate TARGET=server SEED=\(error.seed) STEPS=1")
+        exit(1)
+    }
+}
+
+func hearCanaries() {
+    becomeRepeatable()
+    var unheard = 0
+    for canary in ServerCanary.allCases {
+        if let (stories, violation) = ServerSimulation.hear(canary, within: 40), canary.rules.contains(violation.rule) {
+            print("simulate: \(canary.rawValue) was heard in story \(stories): \(violation.rule.rawValue)")
+        } else {
+            print("simulate: \(canary.rawValue) sings unheard: \(ServerSimulation.hear(canary, within: 40) as Any)")
+            unheard += 1
+        }
+    }
+    exit(unheard == 0 ? 0 : 1)
+}
+
+if CommandLine.arguments.dropFirst().first == "canaries" {
+    hearCanaries()
+} else if CommandLine.arguments.dropFirst().first == "server" {
+    simulateServer(
+        seed: number(2, or: .random(in: 0..<1_000_000_000)), steps: number(3, or: 1_000_000),
+        isTold: CommandLine.arguments.last == "told")
+} else {
+    let first = CommandLine.arguments.dropFirst().first == "pool" ? 2 : 1
+    simulatePool(seed: number(first, or: .random(in: 0..<1_000_000_000)), steps: number(first + 1, or: 5_000_000))
 }

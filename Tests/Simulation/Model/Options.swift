@@ -76,8 +76,8 @@ package struct Randomness: RandomNumberGenerator, Sendable {
         return z ^ (z >> 31)
     }
 
-    mutating func chance(_ share: Double) -> Bool { Double(next() >> 11) * 0x1p-53 < share }
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+    package mutating func chance(_ share: Double) -> Bool { Double(next() >> 11) * 0x1p-53 < share }
+    package mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
 /// Generates stories.

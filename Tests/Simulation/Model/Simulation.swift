@@ -67,29 +67,16 @@ package struct Simulation: Sendable {
         }
     }
 
-    /// Shortens the story: leaves out smaller and smaller parts, as long as the same rule is broken (ddmin by Zeller).
     private static func shrunk(_ failure: Failure, _ sabotage: (() -> Run.Sabotage)?) -> Failure {
         var best = failure
-        func holds(_ story: [Event], ends: Bool) -> Bool {
+        func shown(_ story: [Event], ends: Bool) -> [Event]? {
             let (steps, violation) = live(story, seed: best.seed, ends: ends, sabotage: sabotage)
-            guard let violation, violation.rule == best.violation.rule else { return false }
+            guard let violation, violation.rule == best.violation.rule else { return nil }
             best.violation = violation
-            best.story = Array(story.prefix(steps))
-            best.ends = ends
-            return true
+            return Array(story.prefix(steps))
         }
-        if best.ends { _ = holds(best.story, ends: false) }
-        var size = max(1, best.story.count / 2)
-        while size >= 1 {
-            var start = 0
-            var wasShrunk = false
-            while start < best.story.count {
-                var shorter = best.story
-                shorter.removeSubrange(start..<min(start + size, shorter.count))
-                if holds(shorter, ends: best.ends) { wasShrunk = true } else { start += size }
-            }
-            if size > 1 || !wasShrunk { size /= 2 }
-        }
+        if best.ends, let story = shown(best.story, ends: false) { (best.story, best.ends) = (story, false) }
+        best.story = shortest(best.story) { shown($0, ends: best.ends) }
         return best
     }
 }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import ServerSimulation
+import TestSupport
+import Testing
+
+/// The whole server above its sockets under one seed, and that its book would notice.
+@Suite struct ServerSimulationTests {
+    @Test func oneSeedGivesTheSameTraceTwiceInProcessesOfTheirOwn() throws {
+        var traces: Set<String> = []
+        for _ in 0..<2 {
+            let (status, output) = try Self.simulate(["server", "4", "3000"])
+            #expect(status == 0, "\(output)")
+            let trace = try #require(output.split(separator: "trace ").last)
+            traces.insert(String(trace))
+        }
+        #expect(traces.count == 1)
+        let (_, other) = try Self.simulate(["server", "5", "3000"])
+        #expect(other.split(separator: "trace ").last.map { !traces.contains(String($0)) } == true)
+    }
+
+    @Test func aServerKeepsItsRulesWhateverClientsMembersAndRuntimeDo() throws {
+        // Fresh seeds are for `make simulate`.
+        let (status, output) = try Self.simulate(["server", "1000", "20000"])
+        #expect(status == 0, "\(output)")
+        for what in [
+            "ended: exited", "ended: timedOut", "ended: outOfMemory", "ended: cancelled", "ended: containerLost",
+        ] {
+            #expect(output.contains(what), "nothing \(what) in this story")
+        }
+    }
+
+    @Test func everyBrokenServerIsFoundOut() throws {
+        let (status, output) = try Self.simulate(["canaries"])
+        #expect(status == 0, "\(output)")
+        for canary in ServerCanary.allCases {
+            #expect(output.contains("simulate: \(canary.rawValue) was heard"), "\(canary) sings unheard")
+        }
+        let rules = ServerCanary.allCases.reduce(into: Set<ServerRule>()) { $0.formUnion($1.rules) }
+        #expect(rules == Set(ServerRule.allCases), "each rule has a canary")
+    }
+
+    private static func simulate(_ arguments: [String]) throws -> (Int32, String) {
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        defer { close(ends[0]) }
+        let child: ChildProcess
+        do {
+            defer { close(ends[1]) }
+            child = try ChildProcess(
+                BuildProducts.program("simulate"), arguments, output: ends[1])
+        }
+        var output: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while case let count = read(ends[0], &buffer, buffer.count), count > 0 { output += buffer[..<count] }
+        return (child.wait(), String(decoding: output, as: UTF8.self))
+    }
+}
