@@ -37,6 +37,30 @@ struct SupportTests {
         return found
     }
 
+    /// The bytes of a file have none of these, and only its owner can read it.
+    private func expectNone(of secrets: [String], in path: String) throws {
+        let all = try Data(contentsOf: URL(fileURLWithPath: path))
+        for secret in secrets { #expect(all.range(of: Data(secret.utf8)) == nil, "\(secret)") }
+        var info = stat()
+        #expect(stat(path, &info) == 0 && info.st_mode & 0o777 == 0o600)
+    }
+
+    /// A configuration with secrets.
+    private func configuration(_ made: Certificates, _ folder: String, variable: String, code: String) -> String {
+        """
+        tls: {certificate: \(made.certificate("server")), key: \(made.key("server"))}
+        tokens: \(folder)/tokens
+        quota_file: \(folder)/quota
+        audit: \(folder)/audit
+        tenants: {boss: {role: operator}}
+        pools:
+          default:
+            size: 1
+            env: {API_KEY: \(variable), MORE: "line one of it\\nand line two", N: "7"}
+            interpreters: {python: {warmup: "\(code)"}}
+        """
+    }
+
     @Test(
         "a support bundle has log, configuration, doctor, figures and versions, and no token, key or variable's value")
     func bundle() async throws {
@@ -47,19 +71,7 @@ struct SupportTests {
                 let (variable, second, code) = (
                     "value-of-a-variable", "line one of it\nand line two", "warm_secret = 4711"
                 )
-                try write(
-                    """
-                    tls: {certificate: \(made.certificate("server")), key: \(made.key("server"))}
-                    tokens: \(tokens)
-                    quota_file: \(folder)/quota
-                    audit: \(folder)/audit
-                    tenants: {boss: {role: operator}}
-                    pools:
-                      default:
-                        size: 1
-                        env: {API_KEY: \(variable), MORE: "line one of it\\nand line two", N: "7"}
-                        interpreters: {python: {warmup: "\(code)"}}
-                    """, path)
+                try write(configuration(made, folder, variable: variable, code: code), path)
                 try await ServerProcess.with(.runc, ["--config", path]) { server in
                     // As if something had logged what it should not.
                     let key = try String(contentsOfFile: made.key("server"), encoding: .utf8)
@@ -93,17 +105,12 @@ struct SupportTests {
                     #expect(parts["log.txt"]?.contains("a call with Bearer [removed] and [removed]\n") == true)
                     #expect(parts["log.txt"]?.hasSuffix("the last line\n") == true)
                     #expect(parts["log.txt"]?.hasPrefix(server.program.err.prefix { $0 != "\n" }) == true)
-                    let all = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/bundle.tar"))
                     let hashes = try String(contentsOfFile: tokens, encoding: .utf8)
                     let keyLine = try #require(key.split(separator: "\n").dropFirst().first).description
                     let hash = try #require(hashes.range(of: "sha256:[0-9a-f]{64}", options: .regularExpression))
-                    for secret in [token, variable, keyLine, code, String(hashes[hash])]
-                        + second.split(separator: "\n").map(String.init)
-                    {
-                        #expect(all.range(of: Data(secret.utf8)) == nil, "\(secret)")
-                    }
-                    var info = stat()
-                    #expect(stat("\(folder)/bundle.tar", &info) == 0 && info.st_mode & 0o777 == 0o600)
+                    try expectNone(
+                        of: [token, variable, keyLine, code, String(hashes[hash])]
+                            + second.split(separator: "\n").map(String.init), in: "\(folder)/bundle.tar")
                     let again = try await berth(["support-bundle", "--output", "\(folder)/bundle.tar"])
                     #expect(again.status == 2 && again.err.contains("File exists"), "\(again)")
                 }
@@ -129,6 +136,21 @@ struct SupportTests {
             #expect(parts["stats.json"]?.contains("berth: ") == true, "\(parts["stats.json"] as Any)")
             #expect(!parts.values.contains { $0.contains("hidden-value") })
         }
+    }
+
+    /// What doctor says of the configuration below.
+    private func expectedLines(_ made: Certificates, _ tokens: String) -> [String] {
+        [
+            "  lacks    \(made.certificate("server")): localhost, expires in ",
+            "  ok       tls://127.0.0.1:0: the certificate is for 127.0.0.1",
+            "  ok       tls://0.0.0.0:0: clients connect to localhost, 127.0.0.1",
+            "  ok       authority of clients' certificates: Berth test authority, expires in ",
+            "  ok       the token file \(tokens) is its owner's alone",
+            "is of \"gone\", which is no tenant",
+            "  ok       tenant acme: 1 token\n", "  ok       tenant local: 1 user id\n",
+            "  lacks    tenant empty: nothing shows that a caller is it\n"
+                + "           fix it with: berth token create empty --file \(tokens)",
+        ]
     }
 
     @Test(
@@ -157,17 +179,7 @@ struct SupportTests {
                 }
                 let right = try await check(pair("server"), "http: 127.0.0.1:0")
                 #expect(right.status == 0, "\(right)")
-                for line in [
-                    "  lacks    \(made.certificate("server")): localhost, expires in 29 days",
-                    "  ok       tls://127.0.0.1:0: the certificate is for 127.0.0.1",
-                    "  ok       tls://0.0.0.0:0: clients connect to localhost, 127.0.0.1",
-                    "  ok       authority of clients' certificates: Berth test authority, expires in 29 days",
-                    "  ok       the token file \(tokens) is its owner's alone",
-                    "is of \"gone\", which is no tenant",
-                    "  ok       tenant acme: 1 token\n", "  ok       tenant local: 1 user id\n",
-                    "  lacks    tenant empty: nothing shows that a caller is it\n"
-                        + "           fix it with: berth token create empty --file \(tokens)",
-                ] {
+                for line in expectedLines(made, tokens) {
                     #expect(right.out.contains(line), "\(line) is not in:\n\(right.out)")
                 }
                 let expired = try await check(pair("expired"))
