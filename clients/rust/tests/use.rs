@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -72,42 +73,58 @@ fn what_is_behind_a_gap_is_not_the_rest_of_a_character_before_it() {
 type Told = (Peer, u32, u64);
 type Call = fn(&Client) -> Result<(), Error>;
 
+/// What is to be written; for an Input, who is answered, and the request.
+type Piece = (Vec<u8>, Option<(Peer, u32, InputRequest)>);
+
 /// Writes what it reads, and waits for its reader when a window of it was not taken.
-#[derive(Default)]
 struct Cat {
+    /// One thread writes the pieces in the order in which they came: of two threads, the later could be first.
+    pieces: Mutex<Sender<Piece>>,
     /// Who is told; taken and acknowledged bytes.
     state: Mutex<(Option<Told>, u64, u64)>,
     changed: Condvar,
 }
 
 impl Cat {
-    fn serve(self: &Arc<Cat>, peer: &Peer, stream: u32, request: &Request) {
-        let (cat, peer) = (self.clone(), peer.clone());
-        match request.method.as_str() {
-            "Execute" => {
-                let execute: ExecuteRequest = request.message();
-                self.state.lock().unwrap().0 = Some((peer.clone(), stream, execute.window_bytes));
-                peer.started(stream, "e", 7);
-                thread::spawn(move || cat.write(&execute.stdin));
-            }
-            "Input" => {
-                let input: InputRequest = request.message();
-                assert!(input.data.len() <= 256 << 10);
-                thread::spawn(move || {
-                    cat.write(&input.data);
-                    let (told, taken, _) = &*cat.state.lock().unwrap();
+    fn start() -> Arc<Cat> {
+        let (sender, pieces) = mpsc::channel::<Piece>();
+        let cat = Arc::new(Cat { pieces: Mutex::new(sender), state: Mutex::default(), changed: Condvar::new() });
+        let writer = cat.clone();
+        thread::spawn(move || {
+            for (data, asked) in pieces {
+                writer.write(&data);
+                if let Some((peer, stream, input)) = asked {
+                    let (told, taken, _) = &*writer.state.lock().unwrap();
                     assert_eq!(*taken, input.offset + input.data.len() as u64);
                     peer.answer(stream, &InputResponse { offset: *taken });
                     if let (true, Some((peer, stream, _))) = (input.end, told) {
                         peer.exited(*stream, 0);
                     }
-                });
+                }
+            }
+        });
+        cat
+    }
+
+    fn serve(&self, peer: &Peer, stream: u32, request: &Request) {
+        match request.method.as_str() {
+            "Execute" => {
+                let execute: ExecuteRequest = request.message();
+                self.state.lock().unwrap().0 = Some((peer.clone(), stream, execute.window_bytes));
+                peer.started(stream, "e", 7);
+                self.pieces.lock().unwrap().send((execute.stdin.to_vec(), None)).unwrap();
+            }
+            "Input" => {
+                let input: InputRequest = request.message();
+                assert!(input.data.len() <= 256 << 10);
+                let asked = Some((peer.clone(), stream, input.clone()));
+                self.pieces.lock().unwrap().send((input.data.to_vec(), asked)).unwrap();
             }
             "Acknowledge" => {
                 self.state.lock().unwrap().2 = request.message::<AcknowledgeRequest>().stdout_offset;
                 self.changed.notify_all();
             }
-            _ => hello(&peer, stream),
+            _ => hello(peer, stream),
         }
     }
 
@@ -127,7 +144,7 @@ impl Cat {
 
 #[test]
 fn standard_input_of_any_length_is_sent_in_pieces_while_the_output_is_read() {
-    let cat = Arc::new(Cat::default());
+    let cat = Cat::start();
     let server = StubServer::start(move |peer, stream, request| cat.serve(peer, stream, request));
     let data: Vec<u8> = (0..5_000_000u32).map(|i| (i * 7 / 8) as u8).collect();
     let output = client(&server).run(&Command::new(["cat"]).stdin(data.clone())).unwrap();
@@ -136,7 +153,7 @@ fn standard_input_of_any_length_is_sent_in_pieces_while_the_output_is_read() {
 
 #[test]
 fn what_is_written_comes_behind_a_long_first_input() {
-    let cat = Arc::new(Cat::default());
+    let cat = Cat::start();
     let server = StubServer::start(move |peer, stream, request| cat.serve(peer, stream, request));
     let command = Command::new(["cat"]).stdin(vec![0; 2_000_000]).open_stdin();
     let execution = Arc::new(client(&server).execute(&command).unwrap());
