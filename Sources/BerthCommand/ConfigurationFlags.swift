@@ -49,6 +49,9 @@ struct ConfigurationFlags: ParsableArguments {
     @Option(help: help(.server, "runtime", "runtime"))
     var runtime: String?
 
+    @Option(help: help(.server, "limits", "when"))
+    var limits: String?
+
     @Option(help: help(.server, "docker_host", "url"))
     var dockerHost: String?
 
@@ -143,7 +146,7 @@ struct ConfigurationFlags: ParsableArguments {
     /// The flags that were given.
     private var values: [FlagValue] {
         let server: [(String, String?)] = [
-            ("runtime", runtime), ("docker_host", dockerHost), ("memory_budget", memoryBudget),
+            ("runtime", runtime), ("limits", limits), ("docker_host", dockerHost), ("memory_budget", memoryBudget),
             ("execution_timeout", executionTimeout), ("uid", uid), ("max_connections", maxConnections),
             ("drain_time", drainTime), ("instance", instance), ("state_dir", stateDir), ("agent", agent),
             ("log_format", logFormat), ("log_level", logLevel), ("insecure", insecure ? "true" : nil), ("http", http),

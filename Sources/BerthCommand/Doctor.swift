@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import CHost
 import Configuration
 import Console
 import Docker
@@ -42,6 +43,12 @@ struct Doctor: AsyncParsableCommand {
     var agent: String?
 
     mutating func run() async throws {
+        // What an ordinary user's server has, it has in a user namespace.
+        if geteuid() != 0, let launcher = LauncherBinary.find(agent: try? AgentBinary.find(agent)),
+            berth_can_make_user_namespace() != 0
+        {
+            try RootlessStart.enter(launcher)
+        }
         let hasAgent = checkAgent()
         let hasNative = checkNative()
         let hasRunc = checkRunc()
@@ -53,7 +60,10 @@ struct Doctor: AsyncParsableCommand {
             print("berth serve can't run here yet")
             throw ExitCode(1)
         }
-        print("berth serve can run here, on \(hasDocker ? "Docker" : hasNative ? "native" : "runc")")
+        let needsLeave = !hasDocker && EmbeddedProbe().lacksLimits
+        print(
+            "berth serve can run here, on \(hasDocker ? "Docker" : hasNative ? "native" : "runc")"
+                + (needsLeave ? ", with --limits best-effort" : ""))
     }
 
     /// - Returns: whether a server with this configuration can be called.

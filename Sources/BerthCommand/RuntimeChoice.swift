@@ -127,7 +127,7 @@ struct RuntimeChoice {
         try await embedded(
             try RuncRuntime(
                 runcPath: nil, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
-                logins: EngineSearch.config, logger: settings.logger), settings)
+                logins: EngineSearch.config, limits: settings.limitPolicy, logger: settings.logger), settings)
     }
 
     private static func native(
@@ -141,7 +141,8 @@ struct RuntimeChoice {
         return try await embedded(
             try NativeRuntime(
                 launcherPath: launcher, instance: settings.instanceName, agentPath: agent,
-                stateDirectory: directory.path, logins: EngineSearch.config, logger: settings.logger), settings)
+                stateDirectory: directory.path, logins: EngineSearch.config, limits: settings.limitPolicy,
+                logger: settings.logger), settings)
     }
 
     private static func embedded(

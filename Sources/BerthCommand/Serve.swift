@@ -37,6 +37,7 @@ struct Serve: AsyncParsableCommand {
         let logger = Logger(label: "berth")
         for warning in warnings { logger.warning("a setting has no effect", metadata: ["config.at": "\(warning)"]) }
         do {
+            try await RootlessStart(configuration: configuration, logger: logger).run()
             let sockets = try InheritedSocket.all()
             let addresses = sockets.isEmpty ? configuration.listen : sockets.map(\.address)
             let settings = ServerSettings(

@@ -156,7 +156,7 @@ struct Server {
         let rate =
             switch choice.runtime.kind {
             case "docker": (new: "6", again: "80")
-            case "native": (new: "60", again: "750")
+            case "native": (new: "115", again: "750")
             case "kubernetes": (new: "1", again: "750")
             default: (new: "25", again: "750")
             }

@@ -4,6 +4,7 @@ import Access
 import Berth
 import BerthRPC
 import Configuration
+import Embedded
 import Housekeeping
 import Logging
 import Pool
@@ -38,6 +39,8 @@ struct ServerSettings: Sendable {
         limits.unreadTime = configuration.unreadTime
         return limits
     }
+
+    var limitPolicy: LimitPolicy { LimitPolicy(rawValue: configuration.limits.rawValue) ?? .required }
 
     /// The files of TLS; nil: TCP addresses speak plain ttrpc.
     var tls: TLSFiles? {

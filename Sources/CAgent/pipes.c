@@ -4,6 +4,7 @@
 #include "pipes.h"
 #include "CLinux.h"
 #include "process.h"
+#include "zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,21 +42,7 @@ int berth_open_end_of(uint32_t uid, int pipe, int flags) {
 }
 
 int berth_send_descriptors(int socket, const int *descriptors, int count) {
-    enum { MOST = 8 };
-    if (count > MOST) return -EINVAL;
-    char byte = 0;
-    struct iovec content = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(MOST * sizeof(int))];
-    } control = {0};
-    struct msghdr message = {.msg_iov = &content, .msg_iovlen = 1, .msg_control = control.room};
-    message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-    memcpy(CMSG_DATA(&control.header), descriptors, (size_t)count * sizeof(int));
-    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ? 0 : -errno;
+    return berth_send_with_descriptors(socket, "", 1, descriptors, count);
 }
 
 int berth_set_pipe_size(int fd, int bytes) {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,6 +47,13 @@ void berth_close_from(int first) {
     for (int fd = first; fd < end; fd++) close(fd);
 }
 
+// In a user namespace of one id, programs have the agent's. With no_new_privs, exec gives nothing back.
+static int drop_all_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    return syscall(SYS_capset, &header, none) == 0 ? 0 : -errno;
+}
+
 // Changes to the user, without supplementary groups. setgroups may be refused, for example in a user namespace, which
 // is harmless only if this process has no other groups.
 int berth_become(uint32_t uid, uint32_t gid) {
@@ -63,7 +71,19 @@ int berth_become(uint32_t uid, uint32_t gid) {
         if (error != EPERM || (foreign && !same_user)) return -error;
     }
     if (syscall(SYS_setresgid, gid, gid, gid) != 0) return -errno;
-    return syscall(SYS_setresuid, uid, uid, uid) == 0 ? 0 : -errno;
+    if (syscall(SYS_setresuid, uid, uid, uid) != 0) return -errno;
+    return uid == 0 ? drop_all_capabilities() : 0;
+}
+
+pid_t berth_started(pid_t pid, int error, const volatile struct berth_failure *shared, struct berth_failure *failure) {
+    if (pid > 0 && !shared->has_failed) return pid;
+    *failure = (struct berth_failure){
+        .has_failed = 1,
+        .stage = pid < 0 ? BERTH_STAGE_FORK : shared->stage,
+        .error = pid < 0 ? error : shared->error,
+    };
+    if (pid > 0) waitpid(pid, NULL, 0);
+    return -failure->error;
 }
 
 void berth_raise_oom_score(const char *text) {
@@ -222,14 +242,7 @@ pid_t berth_start(const struct berth_program *program, struct berth_failure *fai
         shared.has_failed = 1;
         _exit(127);
     }
-    if (pid > 0 && !shared.has_failed) return pid;
-    *failure = (struct berth_failure){
-        .has_failed = 1,
-        .stage = pid < 0 ? BERTH_STAGE_FORK : shared.stage,
-        .error = pid < 0 ? errno : shared.error,
-    };
-    if (pid > 0) waitpid(pid, NULL, 0);
-    return -failure->error;
+    return berth_started(pid, errno, &shared, failure);
 }
 
 int berth_has_children(void) {

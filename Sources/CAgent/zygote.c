@@ -75,14 +75,7 @@ pid_t berth_start_zygote(const struct berth_program *program, struct berth_failu
         shared.has_failed = 1;
         _exit(127);
     }
-    if (pid > 0 && !shared.has_failed) return pid;
-    *failure = (struct berth_failure){
-        .has_failed = 1,
-        .stage = pid < 0 ? BERTH_STAGE_FORK : shared.stage,
-        .error = pid < 0 ? errno : shared.error,
-    };
-    if (pid > 0) waitpid(pid, NULL, 0);
-    return -failure->error;
+    return berth_started(pid, errno, &shared, failure);
 }
 
 int berth_send_with_descriptors(int socket, const void *bytes, size_t size, const int *descriptors, int count) {
@@ -132,7 +125,8 @@ int berth_process_has_children(pid_t pid) {
 }
 
 int berth_kill_all_of(uint32_t uid) {
-    if (uid == 0) return -EINVAL;
+    // Only where programs share the agent's user, and the agent is the first process, which that spares.
+    if (uid == 0 && getpid() != 1) return -EINVAL;
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {

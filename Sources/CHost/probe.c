@@ -59,7 +59,7 @@ static int load_device_program(void) {
 }
 
 // Each step reports its number before it is tried, since a seccomp filter may kill the process during it.
-static void try_steps(int pipe, int unified, const char *directory, char *const procs[]) {
+static void try_steps(int pipe, int unified, int guards_devices, const char *directory, char *const procs[]) {
     int report[2];
 // `result` is 0 or an error.
 #define STEP(number, result) \
@@ -86,7 +86,7 @@ static void try_steps(int pipe, int unified, const char *directory, char *const 
     STEP(BERTH_PROBE_HOSTNAME, checked(sethostname("berth", 5)));
     // runc uses it to bring up loopback.
     STEP(BERTH_PROBE_NETLINK, checked(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)));
-    if (unified) STEP(BERTH_PROBE_DEVICES, load_device_program());
+    if (unified && guards_devices) STEP(BERTH_PROBE_DEVICES, load_device_program());
     STEP(BERTH_PROBE_DONE, 0);
     _exit(0);
 }
@@ -106,7 +106,7 @@ static int refused_namespaces(int flags) {
 }
 
 int berth_try_container(
-    int unified, const char *directory, char *const procs[], struct berth_probe_failure *failure) {
+    int unified, int guards_devices, const char *directory, char *const procs[], struct berth_probe_failure *failure) {
     memset(failure, 0, sizeof *failure);
     int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
     int ends[2];
@@ -116,7 +116,7 @@ int berth_try_container(
         return result;
     }
     pid_t pid = fork_into(flags);
-    if (pid == 0) try_steps(ends[1], unified, directory, procs);
+    if (pid == 0) try_steps(ends[1], unified, guards_devices, directory, procs);
     int error = errno;
     close(ends[1]);
     if (pid < 0) {
@@ -139,6 +139,15 @@ int berth_try_container(
     if (failure->step == BERTH_PROBE_NAMESPACES) failure->refused = CLONE_NEWCGROUP;
     if (failure->error != 0) return -failure->error;
     return failure->step == BERTH_PROBE_DONE && failure->signal == 0 ? 0 : -ECANCELED;
+}
+
+int berth_can_make_user_namespace(void) {
+    pid_t pid = fork_into(CLONE_NEWUSER | CLONE_NEWNS);
+    if (pid < 0) return 0;
+    if (pid == 0) _exit(0);
+    int status;
+    ended_by(pid, &status);
+    return 1;
 }
 
 int berth_is_delegated(const char *cgroup) {

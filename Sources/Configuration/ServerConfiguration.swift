@@ -13,6 +13,12 @@ package struct ServerConfiguration: Sendable, Equatable {
         case kubernetes
     }
 
+    /// What the server does where limits can't be held.
+    package enum Limits: String, Sendable, CaseIterable {
+        case required
+        case bestEffort = "best-effort"
+    }
+
     package enum LogFormat: String, Sendable, CaseIterable {
         case text
         case json
@@ -51,6 +57,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var auditBytes: Int64 = 64 << 20
     package var auditArguments = AuditArguments.hash
     package var runtime = Runtime.auto
+    package var limits = Limits.required
     package var dockerHost: String?
     package var kubernetesConfig: String?
     package var kubernetesNamespace: String?

@@ -43,6 +43,10 @@ package enum SettingsTable {
                 + "kubernetes makes pods in a cluster (docs/kubernetes.md)",
             needsRestart: true)
         table.add(
+            "limits", \.limits, .word,
+            "What native and runc do where a pool's memory, processes or cpus can't be limited, as for an ordinary user "
+                + "without a delegated cgroup: not start, or go on without those limits and say so", needsRestart: true)
+        table.add(
             "docker_host", \.dockerHost,
             ValueKind<String>.string("unix://PATH, tcp://HOST:PORT or ssh://USER@HOST").or("auto"),
             "Address of the Docker engine; auto is what docker itself uses ($DOCKER_HOST, its context), else the first "

@@ -10,7 +10,7 @@ extension Cgroups {
     private static let allowedDevices = ["1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:2", "136:*"]
 
     /// The members' parent in v1's hierarchy of devices; nil with v2.
-    package var devices: String? { isUnified ? nil : devicesMount.map { "\($0)/\(parent)" } }
+    package var devices: String? { isUnified || UserNamespace.isOwn ? nil : devicesMount.map { "\($0)/\(parent)" } }
 
     private var devicesMount: String? {
         mounts.first { $0.split(separator: "/").last?.split(separator: ",").contains("devices") == true }
@@ -19,6 +19,8 @@ extension Cgroups {
     /// Restricts the devices of all members at once, on their parent and before there are any: with v1, children inherit it;
     /// with v2, a program on the parent decides for them too.
     package func restrictDevices() throws(RuntimeError) {
+        // There, no device can be made, and those of the host keep their permissions.
+        if UserNamespace.isOwn { return }
         if isUnified {
             let path = "\(mounts[0])/\(parent)"
             let result = berth_restrict_devices(path)

@@ -49,18 +49,19 @@ extension Cgroups {
     package func limits(_ template: MemberTemplate) -> [Limit] {
         let quota = max(1000, template.milliCPUs * 100)
         if isUnified {
-            return [
+            let limits = [
                 Limit(hierarchy: 0, file: "memory.max", value: "\(template.memoryBytes)"),
                 // Not every kernel swaps.
                 Limit(hierarchy: 0, file: "memory.swap.max", value: "0", isOptional: true),
                 Limit(hierarchy: 0, file: "pids.max", value: "\(template.processes)"),
                 Limit(hierarchy: 0, file: "cpu.max", value: "\(quota) 100000"),
             ]
+            return limits.filter { limit in held.contains { limit.file.hasPrefix("\($0).") } }
         }
         var limits: [Limit] = []
         for (index, hierarchy) in hierarchies.enumerated() {
             let controllers = hierarchy.name.split(separator: ",")
-            if controllers.contains("memory") {
+            if controllers.contains("memory"), held.contains("memory") {
                 let memory = "\(template.memoryBytes)"
                 limits.append(Limit(hierarchy: index, file: "memory.limit_in_bytes", value: memory))
                 if limitsSwap {
@@ -71,10 +72,10 @@ extension Cgroups {
                         hierarchy: index, file: "memory.kmem.tcp.limit_in_bytes",
                         value: "\(HardeningProfile.socketBytes)", isOptional: true))
             }
-            if controllers.contains("pids") {
+            if controllers.contains("pids"), held.contains("pids") {
                 limits.append(Limit(hierarchy: index, file: "pids.max", value: "\(template.processes)"))
             }
-            if controllers.contains("cpu") {
+            if controllers.contains("cpu"), held.contains("cpu") {
                 limits.append(Limit(hierarchy: index, file: "cpu.cfs_period_us", value: "100000"))
                 limits.append(Limit(hierarchy: index, file: "cpu.cfs_quota_us", value: "\(quota)"))
             }

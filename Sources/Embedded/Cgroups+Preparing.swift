@@ -11,6 +11,7 @@ extension Cgroups {
 
     /// Creates the members' parent, and on v2 everything needed to set limits below it.
     func prepare() throws(RuntimeError) {
+        if held.isEmpty { return }
         if let place, place.owner != .root {
             let cgroup = place.path.isEmpty ? mounts[0] : "\(mounts[0])/\(place.path)"
             try empty(cgroup)
@@ -50,7 +51,7 @@ extension Cgroups {
 
     private func enableControllers(in cgroup: String) throws(RuntimeError) {
         let enabled = Files.text("\(cgroup)/cgroup.subtree_control").split(whereSeparator: \.isWhitespace)
-        for controller in CgroupPlace.neededControllers where !enabled.contains(Substring(controller)) {
+        for controller in held where !enabled.contains(Substring(controller)) {
             guard Self.write("+\(controller)".utf8, to: "\(cgroup)/cgroup.subtree_control") else {
                 throw failure("enable the controller \(controller) in", cgroup)
             }
@@ -59,9 +60,9 @@ extension Cgroups {
 
     func failure(_ what: String, _ path: String) -> RuntimeError {
         let code = errno
-        return RuntimeError(
-            .runtimeUnreachable,
-            "\(what) \(path): \(String(cString: strerror(code)))\(Surroundings.current.advice(onCgroups: code))")
+        // An ordinary user's advice is about delegation, and comes with what asked.
+        let advice = UserNamespace.isOwn ? "" : Surroundings.current.advice(onCgroups: code)
+        return RuntimeError(.runtimeUnreachable, "\(what) \(path): \(String(cString: strerror(code)))\(advice)")
     }
 
     static func write(_ text: some Sequence<UInt8>, to path: String) -> Bool {

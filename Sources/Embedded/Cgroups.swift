@@ -15,6 +15,8 @@ package struct Cgroups: Sendable {
     package let mounts: [String]
     /// Path below each mount, without a slash at either end.
     package let parent: String
+    /// The controllers whose limits are set.
+    package internal(set) var held = CgroupPlace.neededControllers
     /// Where to look for members: also below the root, where an earlier server without delegation has put them.
     private let parents: [String]
 
@@ -31,7 +33,11 @@ package struct Cgroups: Sendable {
         isUnified = berth_is_cgroup2(mount) != 0
         let name = Self.parent(instance: instance, stateDirectory: stateDirectory)
         if isUnified {
-            let place = Self.place(mount)
+            var place = Self.place(mount)
+            // An ordinary user has this one or none.
+            if UserNamespace.isOwn, place.owner == .root, let partial = place.unusable {
+                (place.owner, place.path) = (.delegated, partial.path)
+            }
             self.place = place
             parent = place.path.isEmpty ? name : "\(place.path)/\(name)"
             parents = place.path.isEmpty ? [name] : [parent, name]
@@ -80,10 +86,10 @@ package struct Cgroups: Sendable {
 
     /// The mounts in which limits are set.
     package var limitingMounts: [String] {
-        guard !isUnified else { return mounts }
+        guard !isUnified else { return held.isEmpty ? [] : mounts }
         return mounts.filter { mount in
             let names = mount.split(separator: "/").last?.split(separator: ",").map(String.init) ?? []
-            return names.contains(where: CgroupPlace.neededControllers.contains)
+            return names.contains(where: held.contains)
         }
     }
 

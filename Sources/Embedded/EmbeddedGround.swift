@@ -44,10 +44,11 @@ package final class EmbeddedGround: Sendable {
     ///   - imageDirectory: where pulled images are kept, unpacked.
     ///   - logins: logins of Docker's client, for pulls.
     ///   - usesOverlays: if false, it behaves as on a host without overlays.
+    ///   - limits: what to do where not all limits can be held.
     /// - Throws: with what this machine lacks and the command that helps.
     package init(
         kind: String, instance: String, agentPath: String, stateDirectory: String, imageDirectory: String,
-        logins: DockerConfigFile, usesOverlays: Bool, logger: Logger
+        logins: DockerConfigFile, usesOverlays: Bool, limits: LimitPolicy = .required, logger: Logger
     ) throws(RuntimeError) {
         guard agentPath.hasPrefix("/"), access(agentPath, X_OK) == 0 else {
             throw RuntimeError(.invalidConfiguration, "the agent \(agentPath) is not an executable file")
@@ -57,7 +58,8 @@ package final class EmbeddedGround: Sendable {
         self.stateDirectory = stateDirectory
         self.logger = logger
         diagnostics = AgentDiagnostics(logger)
-        let cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
+        var cgroups = Cgroups(instance: instance, stateDirectory: stateDirectory)
+        try cgroups.hold(limits)
         self.cgroups = cgroups
         images = ImageStore(directory: imageDirectory, logins: logins, logger: logger)
         let scratch = "\(stateDirectory)/roots/.shared"
@@ -77,6 +79,11 @@ package final class EmbeddedGround: Sendable {
             logger.warning(
                 "no overlays on this host: programs can't use inotify, and their locks of the image's files reach others"
             )
+        }
+        if !cgroups.unheld.isEmpty {
+            logger.warning(
+                "limits are not held: what a program uses of these, others on this host lack",
+                metadata: ["limits": "\(cgroups.unheld.joined(separator: ", "))", "setting": "limits: best-effort"])
         }
         let location = cgroups.location
         logger.info(

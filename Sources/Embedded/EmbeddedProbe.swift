@@ -27,22 +27,35 @@ package struct EmbeddedProbe: Sendable {
     package let location: (path: String, reason: String)
     package let cgroups: Cgroups
 
+    /// Whether this is an ordinary user's server that can't hold all limits.
+    package var lacksLimits: Bool { UserNamespace.isOwn && !cgroups.refused.isEmpty }
+
     package var isUsable: Bool { !problems.contains(where: \.isFatal) }
 
     /// Checks the machine. It starts no program, and takes well under a millisecond.
-    package init() {
+    /// - Parameter limits: what the server does where not all limits can be held.
+    package init(limits: LimitPolicy = .required) {
         cgroups = Cgroups(instance: "7411", stateDirectory: "/run/berth/7411")
         location = cgroups.location
         if geteuid() != 0 {
             problems.append(
-                Problem(message: "the embedded runtime needs root", remedy: "sudo berth serve", isFatal: true))
+                Problem(
+                    message: "an ordinary user's containers need a user namespace, which this server is not in",
+                    remedy: "sudo berth serve, or allow user namespaces", isFatal: true))
         }
         let missing = cgroups.missingControllers
-        if !missing.isEmpty {
+        if !missing.isEmpty, limits == .required, geteuid() != 0 || !UserNamespace.isOwn {
             problems.append(
                 Problem(
                     message: "no cgroup controller for \(missing.joined(separator: ", ")) under /sys/fs/cgroup",
                     isFatal: true))
+        }
+        if limits == .required, lacksLimits {
+            problems.append(
+                Problem(
+                    message: Cgroups.refusal(
+                        Cgroups.names(cgroups.refused), "this user has no cgroup with their controllers"),
+                    isFatal: false))
         }
         let tools = ["skopeo", "umoci"].filter { Subprocess.find($0) == nil }
         if !tools.isEmpty {

@@ -143,7 +143,11 @@ struct ImageStore: Sendable {
                 copy += [Self.source(reference, digest: digest), "oci:\(work)/image:latest"]
                 try self.run(copy, reference, cancellation)
             }
-            try run([umoci, "unpack", "--image", "\(work)/image:latest", "\(work)/bundle"], reference, cancellation)
+            // Without the owners of files, where there are no other ids.
+            let owners = UserNamespace.isOfOneID ? ["--rootless"] : []
+            try run(
+                [umoci, "unpack"] + owners + ["--image", "\(work)/image:latest", "\(work)/bundle"], reference,
+                cancellation)
             try Files.write("\(work)/bundle/architecture", architecture.utf8)
             guard rename("\(work)/bundle", bundle) == 0 else { throw Files.failure("rename to", bundle) }
             logger.info("pulled an image", metadata: ["image.duration": "\(ContinuousClock.now - started)"])

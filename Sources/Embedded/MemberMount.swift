@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Hardening
+internal import Housekeeping
 
 /// A mount of a member, in the words of the OCI runtime specification.
 package struct MemberMount: Encodable, Sendable, Equatable {
@@ -26,6 +27,16 @@ package struct MemberMount: Encodable, Sendable, Equatable {
         MemberMount(
             destination: destination, type: "overlay", source: "overlay",
             options: ["ro", "nosuid", "nodev", Overlay.options(layers)])
+    }
+
+    /// The same as far as this server's user namespace has it: terminals belong to the group of terminals if there is one.
+    package static var here: [MemberMount] {
+        guard !UserNamespace.hasGroup(5) else { return system }
+        return system.map { mount in
+            var mount = mount
+            mount.options.removeAll { $0 == "gid=5" }
+            return mount
+        }
     }
 
     /// What every member has of the kernel. Nested ones come after what they are in.

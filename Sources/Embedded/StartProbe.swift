@@ -29,7 +29,7 @@ struct StartProbe {
         defer { for path in paths { for _ in 0..<100 where rmdir(path) != 0 && errno == EBUSY { usleep(1000) } } }
         for path in paths where mkdir(path, 0o755) != 0 && errno != EEXIST { throw cgroups.failure("mkdir", path) }
         if cgroups.isUnified, let path = paths.first {
-            for file in ["memory.max", "pids.max", "cpu.max"] where !Files.exists("\(path)/\(file)") {
+            for file in cgroups.held.map({ "\($0).max" }) where !Files.exists("\(path)/\(file)") {
                 throw RuntimeError(.runtimeUnreachable, "\(path) has no \(file), so that no limit can be set")
             }
         }
@@ -58,7 +58,10 @@ struct StartProbe {
         var arguments: [UnsafeMutablePointer<CChar>?] = files.map { strdup($0) } + [nil]
         defer { for pointer in arguments { free(pointer) } }
         var failure = berth_probe_failure()
-        guard berth_try_container(self.cgroups.isUnified ? 1 : 0, directory, &arguments, &failure) != 0 else {
+        guard
+            berth_try_container(
+                self.cgroups.isUnified ? 1 : 0, UserNamespace.isOwn ? 0 : 1, directory, &arguments, &failure) != 0
+        else {
             return
         }
         throw RuntimeError(.runtimeUnreachable, Self.words(failure, surroundings))

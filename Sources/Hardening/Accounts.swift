@@ -91,8 +91,10 @@ package struct UserSpace: Sendable, Equatable {
         self.end = end == 0 ? .max : UInt32(clamping: end)
     }
 
-    /// The id to use for a wanted one: the same if it exists, else another one between 1000 and the end.
+    /// The id to use for a wanted one: the same if it exists, else another one between 1000 and the end. Where there is only one,
+    /// it is that: root there, and an ordinary user of the host.
     package func user(_ wanted: UInt32) -> UInt32 {
+        if end == 1 { return 0 }
         guard wanted >= end, end > 2000 else { return wanted }
         return 1000 + wanted % (end - 1000)
     }

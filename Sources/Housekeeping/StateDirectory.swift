@@ -15,9 +15,10 @@ package final class StateDirectory: Sendable {
 
     /// /run/berth for root, $XDG_RUNTIME_DIR/berth for others, or /tmp/berth-UID if that variable is not set.
     package static var defaultBase: String {
-        if geteuid() == 0 { return "/run/berth" }
+        let user = UserNamespace.outerUser ?? geteuid()
+        if user == 0 { return "/run/berth" }
         if let directory = getenv("XDG_RUNTIME_DIR") { return "\(String(cString: directory))/berth" }
-        return "/tmp/berth-\(geteuid())"
+        return "/tmp/berth-\(user)"
     }
 
     /// Creates and locks the directory. May block for up to 10 s, while the janitor of an ended server is at work.
@@ -72,7 +73,9 @@ package final class StateDirectory: Sendable {
         return base
     }
 
-    private static func make(_ base: String) throws(RuntimeError) {
+    /// Checks the directory that instances are in, and creates it if it is missing. In a user namespace, nobody can tell any more
+    /// who owns the directories above it.
+    package static func make(_ base: String) throws(RuntimeError) {
         for end in base.indices where base[end] == "/" && end != base.startIndex {
             try Files.ensureDirectory(String(base[..<end]))
         }

@@ -4,6 +4,7 @@ internal import CLauncher
 internal import Embedded
 internal import Glibc
 internal import Hardening
+internal import Housekeeping
 internal import Pool
 
 /// What a launcher is told once: all that the members of its template have in common.
@@ -24,6 +25,7 @@ struct LauncherSetup {
         add(ground.cgroups, template)
         addRoot(root, layers)
         bind(ground.agentPath, at: "/.berth/agent")
+        if UserNamespace.isOwn { addSystemOfHost() }
         step(BERTH_STEP_ENTER, "")
         addSystem(ground.cgroups)
         for place in hardening.places { addPlace(place) }
@@ -43,6 +45,7 @@ struct LauncherSetup {
         message.add(BERTH_ITEM_FILTER, filter)
         for argument in ["/.berth/agent", "--stdio"] { message.add(BERTH_ITEM_ARGUMENT, argument) }
         for variable in root.environment { message.add(BERTH_ITEM_VARIABLE, variable) }
+        if UserNamespace.isOwn { message.add(BERTH_ITEM_ROOTLESS, []) }
         if template.network != "host" { message.add(BERTH_ITEM_NETWORK, []) }
     }
 
@@ -123,15 +126,32 @@ struct LauncherSetup {
     }
 
     private mutating func addSystem(_ cgroups: Cgroups) {
-        for mount in MemberMount.system {
+        for mount in MemberMount.here {
             if mount.type == "cgroup" {
                 addCgroups(cgroups, mount)
                 continue
             }
-            add(mount)
+            if !UserNamespace.isOwn || !Self.ofHost.contains(mount.destination) { add(mount) }
             if mount.destination == "/dev" { addDevices() }
         }
     }
+
+    private static let ofHost: Set<String> = ["/proc", "/dev", "/sys"]
+
+    /// In a user namespace, what can be mounted only beside the host's own, and the host's devices, since none can be made.
+    private mutating func addSystemOfHost() {
+        for mount in MemberMount.here where Self.ofHost.contains(mount.destination) {
+            add(mount)
+            guard mount.destination == "/dev" else { continue }
+            for (name, _, _) in Self.devices {
+                step(BERTH_STEP_HOST_DEVICE, "/dev/\(name)", source: place("/dev/\(name)"))
+            }
+        }
+    }
+
+    private static let devices: [(String, UInt32, UInt32)] = [
+        ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+    ]
 
     private mutating func add(_ mount: MemberMount, _ kind: berth_launcher_step_kind = BERTH_STEP_MOUNT) {
         let (flags, data) = Self.translated(mount.options)
@@ -151,10 +171,9 @@ struct LauncherSetup {
 
     /// What is in /dev, as the OCI runtime specification has it.
     private mutating func addDevices() {
-        let devices: [(String, UInt32, UInt32)] = [
-            ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
-        ]
-        for (name, major, minor) in devices { step(BERTH_STEP_DEVICE, "/dev/\(name)", number: major << 16 | minor) }
+        for (name, major, minor) in Self.devices where !UserNamespace.isOwn {
+            step(BERTH_STEP_DEVICE, "/dev/\(name)", number: major << 16 | minor)
+        }
         for (name, target) in [
             ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
             ("stderr", "/proc/self/fd/2"), ("ptmx", "pts/ptmx"),
@@ -168,7 +187,7 @@ struct LauncherSetup {
     private mutating func addCgroups(_ cgroups: Cgroups, _ mount: MemberMount) {
         let (flags, _) = Self.translated(mount.options)
         let path = mount.destination
-        guard !cgroups.isUnified else {
+        guard !cgroups.isUnified || cgroups.held.isEmpty else {
             return step(BERTH_STEP_MOUNT, path, source: "cgroup", type: "cgroup2", flags: flags)
         }
         let writable = flags & ~Int(MS_RDONLY)

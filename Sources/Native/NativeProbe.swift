@@ -18,8 +18,8 @@ package struct NativeProbe: Sendable {
 
     /// Checks the machine. It starts no program, and takes well under a millisecond.
     /// - Parameter launcherPath: berth-launcher; nil if it was not found.
-    package init(launcherPath: String?) {
-        host = EmbeddedProbe()
+    package init(launcherPath: String?, limits: LimitPolicy = .required) {
+        host = EmbeddedProbe(limits: limits)
         if launcherPath.map({ access($0, X_OK) == 0 }) != true {
             problems.append(
                 Problem(

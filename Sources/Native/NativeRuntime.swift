@@ -56,13 +56,14 @@ package final class NativeRuntime: EmbeddedRuntime {
     ///   - imageDirectory: where pulled images are kept, unpacked.
     ///   - logins: logins of Docker's client, for pulls.
     ///   - usesOverlays: if false, it behaves as on a host without overlays.
+    ///   - limits: what to do where not all limits can be held.
     /// - Throws: `runtimeUnreachable`, with what this machine lacks and the command that helps.
     package init(
         launcherPath: String, instance: String, agentPath: String, stateDirectory: String,
-        imageDirectory: String = "/var/cache/berth/images", logins: DockerConfigFile = .none, usesOverlays: Bool = true,
-        logger: Logger
+        imageDirectory: String = ImageDirectory.standard, logins: DockerConfigFile = .none, usesOverlays: Bool = true,
+        limits: LimitPolicy = .required, logger: Logger
     ) throws(RuntimeError) {
-        let probe = NativeProbe(launcherPath: launcherPath)
+        let probe = NativeProbe(launcherPath: launcherPath, limits: limits)
         if let problem = probe.problems.first(where: \.isFatal) {
             throw RuntimeError(
                 .runtimeUnreachable, problem.message + (problem.remedy.map { ": \($0)" } ?? ""))
@@ -71,7 +72,7 @@ package final class NativeRuntime: EmbeddedRuntime {
         self.instance = instance
         ground = try EmbeddedGround(
             kind: "native", instance: instance, agentPath: agentPath, stateDirectory: stateDirectory,
-            imageDirectory: imageDirectory, logins: logins, usesOverlays: usesOverlays, logger: logger)
+            imageDirectory: imageDirectory, logins: logins, usesOverlays: usesOverlays, limits: limits, logger: logger)
         do throws(RuntimeError) {
             try ground.cgroups.restrictDevices()
         } catch {
@@ -93,7 +94,7 @@ package final class NativeRuntime: EmbeddedRuntime {
         let (socket, user, pid) = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
-        return MemberStream(socket: socket, user: user, memoryKills: MemoryKills(process: pid))
+        return MemberStream(socket: socket, user: user, memoryKills: ground.cgroups.counts(memoryOf: pid))
     }
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {

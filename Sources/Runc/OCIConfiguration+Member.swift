@@ -2,6 +2,7 @@
 
 internal import Embedded
 internal import Hardening
+internal import Housekeeping
 internal import Pool
 
 extension OCIConfiguration {
@@ -23,7 +24,16 @@ extension OCIConfiguration {
         self.root = Root(path: rootPath)
         hostname = member.description
 
-        var mounts = MemberMount.system
+        var mounts = MemberMount.here
+        if cgroups.held.isEmpty {
+            // The member is in the server's own cgroup, whose counters are not its.
+            mounts = mounts.map { mount in
+                guard mount.type == "cgroup" else { return mount }
+                return MemberMount(
+                    destination: mount.destination, type: "tmpfs", source: "tmpfs",
+                    options: ["nosuid", "noexec", "nodev", "ro", "size=4k", "mode=755"])
+            }
+        }
         mounts += root.mounts
         mounts += root.overlays.map { .overlay([$0.source, empty], at: $0.destination) }
         if !root.isOverlaid {
@@ -40,13 +50,15 @@ extension OCIConfiguration {
         if template.network != "host" { namespaces.append("network") }
         if cgroups.isUnified { namespaces.append("cgroup") }
         linux = Linux(
-            cgroupsPath: cgroups.relativePath(member),
+            cgroupsPath: cgroups.held.isEmpty ? nil : cgroups.relativePath(member),
             resources: Resources(
-                devices: [DeviceRule(allow: false, access: "rwm")],
-                memory: Memory(
-                    limit: template.memoryBytes, swap: cgroups.limitsSwap ? template.memoryBytes : nil),
-                pids: Pids(limit: template.processes),
-                cpu: CPU(quota: max(1000, template.milliCPUs * 100), period: 100_000)),
+                devices: UserNamespace.isOwn ? [] : [DeviceRule(allow: false, access: "rwm")],
+                memory: !cgroups.held.contains("memory")
+                    ? nil
+                    : Memory(limit: template.memoryBytes, swap: cgroups.limitsSwap ? template.memoryBytes : nil),
+                pids: cgroups.held.contains("pids") ? Pids(limit: template.processes) : nil,
+                cpu: cgroups.held.contains("cpu")
+                    ? CPU(quota: max(1000, template.milliCPUs * 100), period: 100_000) : nil),
             namespaces: namespaces.map(Namespace.init),
             maskedPaths: HardeningProfile.maskedPaths + root.maskedPaths, readonlyPaths: HardeningProfile.readonlyPaths,
             seccomp: hardening.seccomp)

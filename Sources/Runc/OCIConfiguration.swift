@@ -59,9 +59,9 @@ struct OCIConfiguration: Encodable {
 
     struct Resources: Encodable {
         var devices: [DeviceRule]
-        var memory: Memory
-        var pids: Pids
-        var cpu: CPU
+        var memory: Memory?
+        var pids: Pids?
+        var cpu: CPU?
     }
 
     struct Namespace: Encodable {
@@ -69,7 +69,8 @@ struct OCIConfiguration: Encodable {
     }
 
     struct Linux: Encodable {
-        var cgroupsPath: String
+        /// Nil: runc makes none, and does without where it may not.
+        var cgroupsPath: String?
         var resources: Resources
         var namespaces: [Namespace]
         var maskedPaths: [String]

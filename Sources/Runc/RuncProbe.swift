@@ -21,8 +21,8 @@ package struct RuncProbe: Sendable {
     /// Checks the machine. It starts no program, and takes well under a millisecond.
     ///
     /// - Parameter runcPath: the only runtime to consider; nil for whatever is installed.
-    package init(runcPath: String? = nil) {
-        host = EmbeddedProbe()
+    package init(runcPath: String? = nil, limits: LimitPolicy = .required) {
+        host = EmbeddedProbe(limits: limits)
         if let runcPath {
             runtimePath = Subprocess.find(runcPath)
             if runtimePath == nil {

@@ -74,7 +74,7 @@ extension RuncRuntime {
                 throw Self.error(Subprocess.tail(of: diagnostic))
             }
             let process = Int32(String(decoding: Files.read("\(bundle)/pid") ?? [], as: UTF8.self)) ?? 0
-            guard SocketMemory.limit(process) else {
+            guard !cgroups.held.contains("memory") || SocketMemory.limit(process) else {
                 throw lastFailure("what the container's sockets hold can't be limited")
             }
         } catch {

@@ -24,13 +24,14 @@ package final class RuncRuntime: EmbeddedRuntime {
     ///   - imageDirectory: where pulled images are kept, unpacked.
     ///   - logins: logins of Docker's client, for pulls.
     ///   - usesOverlays: if false, it behaves as on a host without overlays.
+    ///   - limits: what to do where not all limits can be held.
     /// - Throws: `runtimeUnreachable`, with what this machine lacks and the command that helps.
     package init(
         runcPath: String?, instance: String, agentPath: String, stateDirectory: String,
-        imageDirectory: String = "/var/cache/berth/images", logins: DockerConfigFile = .none, usesOverlays: Bool = true,
-        logger: Logger
+        imageDirectory: String = ImageDirectory.standard, logins: DockerConfigFile = .none, usesOverlays: Bool = true,
+        limits: LimitPolicy = .required, logger: Logger
     ) throws(RuntimeError) {
-        let probe = RuncProbe(runcPath: runcPath)
+        let probe = RuncProbe(runcPath: runcPath, limits: limits)
         if let problem = probe.problems.first(where: \.isFatal) {
             throw RuntimeError(
                 .runtimeUnreachable, problem.message + (problem.remedy.map { ": \($0)" } ?? ""))
@@ -44,7 +45,7 @@ package final class RuncRuntime: EmbeddedRuntime {
         }
         ground = try EmbeddedGround(
             kind: "runc", instance: instance, agentPath: agentPath, stateDirectory: stateDirectory,
-            imageDirectory: imageDirectory, logins: logins, usesOverlays: usesOverlays, logger: logger)
+            imageDirectory: imageDirectory, logins: logins, usesOverlays: usesOverlays, limits: limits, logger: logger)
     }
 
     @discardableResult
@@ -60,7 +61,8 @@ package final class RuncRuntime: EmbeddedRuntime {
         }
         let pid = Files.read("\(bundle(member))/pid").flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
         return MemberStream(
-            socket: socket.descriptor, user: socket.user, memoryKills: pid.flatMap { MemoryKills(process: $0) })
+            socket: socket.descriptor, user: socket.user,
+            memoryKills: pid.flatMap { ground.cgroups.counts(memoryOf: $0) })
     }
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {

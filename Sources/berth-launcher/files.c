@@ -85,6 +85,14 @@ static int device(const struct step *step, struct report *report) {
     return 0;
 }
 
+// An empty file, which is made here and so leads nowhere, covered by the host's device.
+static int host_device(const struct step *step, const char *target, struct report *report) {
+    int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) return failed(report, errno, "make the device", step->target);
+    close(fd);
+    return mount(step->source, target, NULL, MS_BIND, NULL) == 0 ? 0 : failed(report, errno, "bind on", step->target);
+}
+
 static int mount_step(const struct step *step, const char *target, const struct request *request, struct report *report) {
     char data[4096];
     const char *options = step->data[0] ? step->data : NULL;
@@ -105,15 +113,14 @@ static int take_step(const struct step *step, int is_inside, const struct reques
     if (!is_inside && step->head.kind != BERTH_STEP_ENTER) {
         int length = snprintf(outside, sizeof outside, "%s%s", BERTH_TREE_ROOT, strcmp(target, "/") == 0 ? "" : target);
         if (length < 0 || length >= (int)sizeof outside) return failed(report, ENAMETOOLONG, "mount on", target);
-        if (check_target(outside, report) < 0) return -1;
+        if (step->head.kind != BERTH_STEP_HOST_DEVICE && check_target(outside, report) < 0) return -1;
         target = outside;
     }
     switch (step->head.kind) {
     case BERTH_STEP_MOUNT:
     case BERTH_STEP_PLACE: return mount_step(step, target, request, report);
     case BERTH_STEP_BIND:
-        if (mount(step->source, target, NULL, MS_BIND, NULL) != 0
-            || mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | step->head.flags, NULL) != 0)
+        if (bind_restricted(step->source, target, step->head.flags) != 0)
             return failed(report, errno, "bind on", step->target);
         return 0;
     case BERTH_STEP_ENTER: return enter(report);
@@ -121,6 +128,7 @@ static int take_step(const struct step *step, int is_inside, const struct reques
         return mkdir(target, step->head.number) == 0 ? 0 : failed(report, errno, "make", target);
     case BERTH_STEP_LINK: return symlink(step->source, target) == 0 ? 0 : failed(report, errno, "link", target);
     case BERTH_STEP_DEVICE: return device(step, report);
+    case BERTH_STEP_HOST_DEVICE: return host_device(step, target, report);
     case BERTH_STEP_MASK: return mask(target, report);
     case BERTH_STEP_READ_ONLY: return make_read_only(target, report);
     case BERTH_STEP_REMOUNT:

@@ -61,6 +61,10 @@ struct template {
     char *variables[MAX_VARIABLES + 1];
     size_t variable_count;
     int has_network;
+    // In the user namespace of an ordinary user's server.
+    int is_rootless;
+    // There, groups may be impossible to leave.
+    int keeps_groups;
 };
 
 struct request {
@@ -110,5 +114,13 @@ int make_file_systems(const struct template *template, const struct request *req
 _Noreturn void become_member(
     const struct template *template, const struct request *request, const int cgroups[BERTH_LAUNCHER_MAX_CGROUPS],
     int status, struct report *report);
+
+// Adds restrictions to a mount, which keeps those that it has. `flags` are those of mount(2) for a bind mount.
+int restrict_mount(const char *path, unsigned long flags);
+// Binds a file or directory, with what is mounted below it where a user namespace allows nothing else, and restricts it.
+int bind_restricted(const char *source, const char *target, unsigned long flags);
+
+// user_namespace.c: never returns if it succeeds, else the exit status.
+int enter_user_namespace(int count, char *arguments[]);
 
 #endif

@@ -195,6 +195,7 @@ static void run(unsigned char *bytes) {
 
 int main(int count, char *arguments[]) {
     if (count == 2 && strcmp(arguments[1], "--version") == 0) return printf("berth-launcher %u\n", BERTH_LAUNCHER_VERSION) < 0;
+    if (count > 2 && strcmp(arguments[1], "--user-namespace") == 0) return enter_user_namespace(count - 2, arguments + 2);
     struct stat info;
     if (fstat(BERTH_LAUNCHER_SOCKET, &info) != 0 || !S_ISSOCK(info.st_mode)) {
         fprintf(stderr, "berth-launcher is started by berth serve, with a socket as descriptor 3\n");

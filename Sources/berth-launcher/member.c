@@ -81,7 +81,8 @@ static int reset_signals(struct report *report) {
     return sigprocmask(SIG_SETMASK, &none, NULL) == 0 ? 0 : failed(report, errno, "unblock signals", NULL);
 }
 
-static int drop_capabilities(uint64_t keep, struct report *report) {
+static int drop_capabilities(const struct template *template, struct report *report) {
+    uint64_t keep = template->capabilities;
     for (unsigned long i = 0; i < 64; i++) {
         if (keep & (1ULL << i)) continue;
         if (prctl(PR_CAPBSET_DROP, i, 0UL, 0UL, 0UL) == 0) continue;
@@ -92,7 +93,8 @@ static int drop_capabilities(uint64_t keep, struct report *report) {
     if (prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) != 0)
         return failed(report, errno, "clear ambient capabilities", NULL);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0) return failed(report, errno, "set no_new_privs", NULL);
-    if (syscall(SYS_setgroups, (size_t)0, NULL) != 0) return failed(report, errno, "leave groups", NULL);
+    if (!template->keeps_groups && syscall(SYS_setgroups, (size_t)0, NULL) != 0)
+        return failed(report, errno, "leave groups", NULL);
     if (syscall(SYS_setresgid, 0, 0, 0) != 0 || syscall(SYS_setresuid, 0, 0, 0) != 0)
         return failed(report, errno, "become its root", NULL);
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
@@ -117,7 +119,7 @@ static int harden(const struct template *template, const struct request *request
     }
     if (take_descriptors(request, status, report) < 0 || reset_signals(report) < 0) return -1;
     umask(022);
-    return drop_capabilities(template->capabilities, report);
+    return drop_capabilities(template, report);
 }
 
 _Noreturn void become_member(

@@ -89,6 +89,7 @@ static int read_item(struct template *template, struct item *item) {
     case BERTH_ITEM_FILTER: return read_filter(template, item);
     case BERTH_ITEM_CAPABILITIES: return take(item, &template->capabilities, sizeof template->capabilities);
     case BERTH_ITEM_NETWORK: template->has_network = 1; return 0;
+    case BERTH_ITEM_ROOTLESS: template->is_rootless = 1; return 0;
     case BERTH_ITEM_CGROUP: {
         struct berth_launcher_cgroup head;
         if (template->cgroup_count == BERTH_LAUNCHER_MAX_CGROUPS || take(item, &head, sizeof head) < 0) return -1;

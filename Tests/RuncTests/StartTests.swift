@@ -98,11 +98,11 @@ struct StartTests {
     func fails() {
         var failure = berth_probe_failure()
         var none: [UnsafeMutablePointer<CChar>?] = [nil]
-        #expect(berth_try_container(0, "/nowhere", &none, &failure) == -ENOENT)
+        #expect(berth_try_container(0, 1, "/nowhere", &none, &failure) == -ENOENT)
         #expect(failure.step == Int32(BERTH_PROBE_MOUNT.rawValue) && failure.error == ENOENT)
         var procs: [UnsafeMutablePointer<CChar>?] = [strdup("/nowhere/cgroup.procs"), nil]
         defer { free(procs[0]) }
-        #expect(berth_try_container(0, nil, &procs, &failure) == -ENOENT)
+        #expect(berth_try_container(0, 1, nil, &procs, &failure) == -ENOENT)
         #expect(failure.step == Int32(BERTH_PROBE_CGROUP.rawValue) && failure.error == ENOENT)
         #expect(failure.signal == 0)
     }

@@ -30,10 +30,13 @@ struct berth_probe_failure {
 
 // Starts a child in new pid, mount, ipc, uts and network namespaces. It joins the cgroups with the cgroup.procs files
 // `procs`, creates a cgroup namespace if `unified`, mounts something on `directory` (NULL: nothing) in its mount
-// namespace, and ends. Nothing of it is left. Returns 0, or an error with details in `failure`; -ECANCELED if there is
+// namespace, loads a program that guards devices if `unified` and `guards_devices`, and ends. Nothing of it is left. Returns 0, or an error with details in `failure`; -ECANCELED if there is
 // no errno, for example because a signal has ended the attempt.
 int berth_try_container(
-    int unified, const char *directory, char *const procs[], struct berth_probe_failure *failure);
+    int unified, int guards_devices, const char *directory, char *const procs[], struct berth_probe_failure *failure);
+
+// Whether this user may make a user namespace: tried in a child, which ends at once.
+int berth_can_make_user_namespace(void);
 
 // Whether systemd has marked the cgroup as delegated to the processes in it.
 int berth_is_delegated(const char *cgroup);

@@ -20,7 +20,7 @@
 // All that decides what a member can reach comes with SETUP: paths of the host, mounts, limits, the filter. A request
 // has a name, a user id, the content of files whose names are known, and descriptors, but no path.
 
-#define BERTH_LAUNCHER_VERSION 1U
+#define BERTH_LAUNCHER_VERSION 2U
 #define BERTH_LAUNCHER_SOCKET 3
 #define BERTH_LAUNCHER_MAX_MESSAGE (192U << 10)
 #define BERTH_LAUNCHER_MAX_CGROUPS 16
@@ -61,6 +61,7 @@ enum berth_launcher_tag {
     BERTH_ITEM_ARGUMENT,
     BERTH_ITEM_VARIABLE,
     BERTH_ITEM_NETWORK,  // without content: the member has a network of its own
+    BERTH_ITEM_ROOTLESS,  // without content: the server is in the user namespace of an ordinary user
 
     // CREATE
     BERTH_ITEM_NAME,  // the name of the member, its host name and its cgroups'
@@ -116,6 +117,7 @@ enum berth_launcher_step_kind {
     BERTH_STEP_MASK,       // hides a file or directory, if there is one
     BERTH_STEP_READ_ONLY,  // makes a directory or file read-only, if there is one
     BERTH_STEP_REMOUNT,    // changes the flags of a mount
+    BERTH_STEP_HOST_DEVICE,  // source is a device in the tree, target its place before ENTER
 };
 
 // Places in the launcher's tree.
@@ -123,5 +125,6 @@ enum berth_launcher_step_kind {
 #define BERTH_TREE_LAYER "/l"   // the member's own files
 #define BERTH_TREE_EMPTY "/e"   // an empty directory
 #define BERTH_TREE_SOURCES "/s"
+#define BERTH_TREE_SYSTEM "/y"   // the host's proc and sysfs, if the server is rootless
 
 #endif
