@@ -7,11 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 from typing import List
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Error, Locator, Page, ViewportSize, expect, sync_playwright
 
 from .support import PATIENCE, World, free_port, until
 
@@ -53,17 +54,54 @@ class Lab:
             until(lambda: self._answers(f"{address}/api"), PATIENCE)
             self._playwright = sync_playwright().start()
             self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
-            self.page.set_default_timeout(1e3 * PATIENCE)
             expect.set_options(timeout=1e3 * PATIENCE)
-            self.page.goto(f"{address}/lab/tree/Berth.ipynb")
-            self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-            self.ready()
+            self._size: ViewportSize = {"width": width, "height": height}
+            self.console: List[str] = []
+            self.open()
         except BaseException:
+            if hasattr(self, "page"):
+                self.tell("start")
             self.log.seek(0)
             print(self.log.read(), file=sys.stderr)
             self.close()
             raise
+
+    def open(self) -> None:
+        """The notebook in a new page with a new kernel, whatever became of those before."""
+        if hasattr(self, "page"):
+            self.page.close()
+            self._end_kernels()
+        self.console.clear()
+        # The server keeps the notebook as it was written: nothing in these tests saves it.
+        self.page: Page = self._browser.new_page(viewport=self._size)
+        self.page.on("console", lambda line: self.console.append(f"{line.type}: {line.text}"))
+        self.page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"))
+        self.page.set_default_timeout(1e3 * PATIENCE)
+        # No workspace of the page before, which would open things of its own.
+        self.page.goto(f"{self.address}/lab/tree/Berth.ipynb?reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.ready()
+
+    def _end_kernels(self) -> None:
+        """Those that a page has left; their sessions end with them."""
+        with urllib.request.urlopen(f"{self.address}/api/sessions", timeout=PATIENCE) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            ending = urllib.request.Request(f"{self.address}/api/sessions/{session['id']}", method="DELETE")
+            urllib.request.urlopen(ending, timeout=PATIENCE).close()
+
+    def tell(self, name: str) -> None:
+        """What a person would have seen when a test failed."""
+        folder = Path(tempfile.mkdtemp(prefix="berth-jupyter-failed-"))
+        print(f"{name}: a picture of the page is {folder}/page.png; its console and the server's last words:", file=sys.stderr)
+        print("\n".join(self.console[-50:]), file=sys.stderr)
+        self.log.seek(0)
+        print(self.log.read()[-4000:], file=sys.stderr)
+        try:
+            self.page.screenshot(path=folder / "page.png", timeout=10_000)
+            print(self.page.locator("body").inner_text(timeout=10_000)[-3000:], file=sys.stderr)
+        except Error as error:
+            print(f"there is no picture: {error}", file=sys.stderr)
 
     @staticmethod
     def _settings(folder: Path) -> None:

@@ -7,9 +7,10 @@ import json
 import re
 import subprocess
 import sys
+import unittest
 import urllib.error
 import urllib.request
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from playwright.sync_api import expect
 
@@ -30,12 +31,29 @@ class LabCase(WorldCase):
 
     cells: ClassVar[list[str]]
     lab: ClassVar[Lab]
+    is_spoiled: ClassVar[bool]
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.lab = Lab(cls.world, cls.cells)
         cls.addClassCleanup(cls.lab.close)
+        cls.is_spoiled = False
+
+    def run(self, result: Optional[unittest.TestResult] = None) -> Optional[unittest.TestResult]:
+        """A test that fails shows its page, and the next one gets another: it doesn't fall with it."""
+        kept = self.defaultTestResult() if result is None else result
+        before = len(kept.failures) + len(kept.errors)
+        super().run(kept)
+        if len(kept.failures) + len(kept.errors) > before:
+            self.lab.tell(self.id())
+            type(self).is_spoiled = True
+        return kept
+
+    def setUp(self) -> None:
+        if self.is_spoiled:
+            self.lab.open()
+            type(self).is_spoiled = False
 
 
 class LabTests(LabCase):
