@@ -155,7 +155,7 @@ package final class ServerBook {
         switch ended.cause {
         case .cancelled where isFromOutside: break
         case .containerLost where lost.contains(execution.member) || execution.member.isEmpty: break
-        case .outOfMemory where lost.contains(execution.member): break
+        case .outOfMemory where lost.contains(execution.member) || execution.member.isEmpty: break
         case .startFailed where execution.member.isEmpty: break
         default:
             let told = execution.told.map { "\($0.cause)" } ?? "nothing"
