@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
-from playwright.sync_api import Error, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from .support import PATIENCE, World, free_port, until
 
@@ -28,19 +29,12 @@ def answers(url: str) -> bool:
 
 
 class Lab:
-    def __init__(self, world: World, cells: List[str], kernel: str = "berth", width: int = 1000, height: int = 760) -> None:
+    """JupyterLab's server and a browser; tests open notebooks in it, each with a page and a kernel of its own."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.root = world.folder / "notebooks"
         self.root.mkdir()
-        spec = json.loads((world.folder / "data/kernels" / kernel / "kernel.json").read_text())
-        notebook = {
-            "nbformat": 4, "nbformat_minor": 5,
-            "metadata": {"kernelspec": {"name": kernel, "display_name": spec["display_name"], "language": "python"}},
-            "cells": [
-                {"id": f"cell-{number}", "cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None}
-                for number, code in enumerate(cells)
-            ],
-        }
-        (self.root / "Berth.ipynb").write_text(json.dumps(notebook))
         self._settings(world.folder / "config/lab/user-settings")
         self.address = address = f"http://127.0.0.1:{free_port()}"
         self.log = open(world.folder / "lab.log", "w+")
@@ -53,55 +47,17 @@ class Lab:
         try:
             until(lambda: self._answers(f"{address}/api"), PATIENCE)
             self._playwright = sync_playwright().start()
-            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            expect.set_options(timeout=1e3 * PATIENCE)
-            self._size: ViewportSize = {"width": width, "height": height}
-            self.console: List[str] = []
-            self.open()
+            # Chromium keeps pictures of pages in /dev/shm, which is small in many containers.
+            self.browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         except BaseException:
-            if hasattr(self, "page"):
-                self.tell("start")
-            self.log.seek(0)
-            print(self.log.read(), file=sys.stderr)
+            print(self.last_words(), file=sys.stderr)
             self.close()
             raise
 
-    def open(self) -> None:
-        """The notebook in a new page with a new kernel, whatever became of those before."""
-        if hasattr(self, "page"):
-            self.page.close()
-            self._end_kernels()
-        self.console.clear()
-        # The server keeps the notebook as it was written: nothing in these tests saves it.
-        self.page: Page = self._browser.new_page(viewport=self._size)
-        self.page.on("console", lambda line: self.console.append(f"{line.type}: {line.text}"))
-        self.page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"))
-        self.page.set_default_timeout(1e3 * PATIENCE)
-        # No workspace of the page before, which would open things of its own.
-        self.page.goto(f"{self.address}/lab/tree/Berth.ipynb?reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        self.ready()
-
-    def _end_kernels(self) -> None:
-        """Those that a page has left; their sessions end with them."""
-        with urllib.request.urlopen(f"{self.address}/api/sessions", timeout=PATIENCE) as answer:
-            sessions = json.load(answer)
-        for session in sessions:
-            ending = urllib.request.Request(f"{self.address}/api/sessions/{session['id']}", method="DELETE")
-            urllib.request.urlopen(ending, timeout=PATIENCE).close()
-
-    def tell(self, name: str) -> None:
-        """What a person would have seen when a test failed."""
-        folder = Path(tempfile.mkdtemp(prefix="berth-jupyter-failed-"))
-        print(f"{name}: a picture of the page is {folder}/page.png; its console and the server's last words:", file=sys.stderr)
-        print("\n".join(self.console[-50:]), file=sys.stderr)
-        self.log.seek(0)
-        print(self.log.read()[-4000:], file=sys.stderr)
-        try:
-            self.page.screenshot(path=folder / "page.png", timeout=10_000)
-            print(self.page.locator("body").inner_text(timeout=10_000)[-3000:], file=sys.stderr)
-        except Error as error:
-            print(f"there is no picture: {error}", file=sys.stderr)
+    def last_words(self) -> str:
+        """The end of the server's log."""
+        self.log.flush()
+        return Path(self.log.name).read_text()[-4000:]
 
     @staticmethod
     def _settings(folder: Path) -> None:
@@ -119,15 +75,83 @@ class Lab:
             raise RuntimeError("JupyterLab did not start")
         return answers(url)
 
+    def close(self) -> None:
+        try:
+            if hasattr(self, "browser"):
+                self.browser.close()
+        finally:
+            if hasattr(self, "_playwright"):
+                self._playwright.stop()
+            self._server.terminate()
+            try:
+                self._server.wait(30)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+                print(self.last_words(), file=sys.stderr)
+                raise
+            finally:
+                self.log.close()
+
+
+class Notebook:
+    """A notebook with these cells, in a page of its own, its kernel ready."""
+
+    def __init__(self, lab: Lab, cells: List[str], name: str = "Berth", kernel: str = "berth", width: int = 1000, height: int = 760) -> None:
+        self.lab = lab
+        self.path = f"{name}.ipynb"
+        spec = json.loads((lab.world.folder / "data/kernels" / kernel / "kernel.json").read_text())
+        content = {
+            "nbformat": 4, "nbformat_minor": 5,
+            "metadata": {"kernelspec": {"name": kernel, "display_name": spec["display_name"], "language": "python"}},
+            "cells": [
+                {"id": f"cell-{number}", "cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None}
+                for number, code in enumerate(cells)
+            ],
+        }
+        (lab.root / self.path).write_text(json.dumps(content))
+        self._console: List[str] = []
+        self.page: Page = lab.browser.new_page(viewport={"width": width, "height": height})
+        try:
+            self.page.on("console", lambda message: self._console.append(f"{message.type}: {message.text}"))
+            self.page.on("crash", lambda _: self._console.append("the page crashed"))
+            self.page.set_default_timeout(1e3 * PATIENCE)
+            expect.set_options(timeout=1e3 * PATIENCE)
+            # A workspace of its own too: else the page opens what the last one had open.
+            self.page.goto(f"{lab.address}/lab/workspaces/{name}/tree/{self.path}")
+            self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+            self.ready()
+        except BaseException:
+            print(self.seen(), file=sys.stderr)
+            self.close()
+            raise
+
+    def _kernels(self) -> List[Tuple[str, bool]]:
+        """What Jupyter's server says of this notebook's: the state, and whether a page listens."""
+        try:
+            with urllib.request.urlopen(f"{self.lab.address}/api/sessions", timeout=10) as answer:
+                kernels = [each["kernel"] for each in json.load(answer) if each["path"] == self.path]
+        except urllib.error.HTTPError as error:
+            # Jupyter's server fails to list a kernel that it is just starting: it has no last activity yet.
+            if error.code != 500:
+                raise
+            return []
+        return [(each["execution_state"], each["connections"] > 0) for each in kernels]
+
     def ready(self) -> None:
         """The kernel is there, for Jupyter's server and for the page."""
-
-        def is_ready() -> bool:
-            with urllib.request.urlopen(f"{self.address}/api/kernels", timeout=10) as answer:
-                return [(each["execution_state"], each["connections"] > 0) for each in json.load(answer)] == [("idle", True)]
-
-        until(is_ready, PATIENCE)
+        until(lambda: self._kernels() == [("idle", True)], PATIENCE)
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+
+    def seen(self) -> str:
+        """What a person who looks for the cause would look at."""
+        try:
+            text = self.page.locator("body").inner_text(timeout=5000)
+        except PlaywrightError as error:
+            text = f"no page: {error}"
+        lines = "\n".join(self._console[-20:])
+        return (f"--- the page\n{text[-3000:]}\n--- its console\n{lines}\n--- kernels {self._kernels()}\n"
+                f"--- JupyterLab's log\n{self.lab.last_words()}")
 
     def cell(self, number: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
@@ -159,20 +183,9 @@ class Lab:
         self.page.screenshot(path=path)
 
     def close(self) -> None:
-        try:
-            if hasattr(self, "_browser"):
-                self._browser.close()
-        finally:
-            if hasattr(self, "_playwright"):
-                self._playwright.stop()
-            self._server.terminate()
-            try:
-                self._server.wait(30)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
-                self.log.seek(0)
-                print(self.log.read()[-8000:], file=sys.stderr)
-                raise
-            finally:
-                self.log.close()
+        """The page, then the kernel: in this order nobody asks to start another one."""
+        self.page.close()
+        with urllib.request.urlopen(f"{self.lab.address}/api/sessions", timeout=10) as answer:
+            ours = [each["id"] for each in json.load(answer) if each["path"] == self.path]
+        for session in ours:
+            urllib.request.urlopen(urllib.request.Request(f"{self.lab.address}/api/sessions/{session}", method="DELETE"), timeout=30).close()

@@ -7,7 +7,7 @@ import sys
 
 from playwright.sync_api import expect
 
-from .lab import Lab
+from .lab import Lab, Notebook
 from .support import World
 
 HELLO = "import platform, time\nfor step in range(3):\n    print('step', step, 'on', platform.node(), flush=True)\n    time.sleep(0.3)"
@@ -25,8 +25,9 @@ def main(path: str) -> None:
         world.install("berth")
         spec = world.folder / "data/kernels/berth/kernel.json"
         spec.write_text(spec.read_text().replace('"display_name": "berth"', '"display_name": "Python 3 (Berth)"'))
-        lab = Lab(world, [HELLO, PLOT, MEMORY, AGAIN], width=900, height=830)
+        server = Lab(world)
         try:
+            lab = Notebook(server, [HELLO, PLOT, MEMORY, AGAIN], width=900, height=830)
             page = lab.page
             page.locator(".jp-SideBar .lm-TabBar-tab[title^='File Browser']").first.click()
             lab.run(0)
@@ -40,7 +41,7 @@ def main(path: str) -> None:
             expect(lab.output(3)).to_contain_text("wave.png")
             lab.screenshot(path)
         finally:
-            lab.close()
+            server.close()
     finally:
         world.close()
 
