@@ -180,7 +180,7 @@ let package = Package(
 
         // Who calls, and how much they may
         .target(name: "Digest", swiftSettings: strict),
-        .target(name: "Access", dependencies: ["Digest"], swiftSettings: strict),
+        .target(name: "Access", dependencies: ["Console", "Digest"], swiftSettings: strict),
         // What the server is told, from its file and its flags
         .target(
             name: "Configuration",

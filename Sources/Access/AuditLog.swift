@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Console
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -112,9 +113,8 @@ package final class AuditLog: Sendable {
             case "\\": return "\\\\"
             case "\n": return "\\n"
             default:
-                guard scalar.value < 0x20 || scalar.value == 0x7f || (0x2028...0x2029).contains(scalar.value) else {
-                    return String(scalar)
-                }
+                // Names are callers' own words, and people read this file on terminals.
+                guard scalar.steersTerminals, scalar.value <= 0xffff else { return String(scalar) }
                 let digits = String(scalar.value, radix: 16)
                 return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             }

@@ -33,8 +33,8 @@ extension Unicode.Scalar {
         switch value {
         case 0x20...0x7e: false
         case ..<0xa0: true
-        // Line and paragraph separator, embeddings, overrides and isolates of writing directions.
-        case 0x2028...0x202e, 0x2066...0x2069: true
+        // Line and paragraph separator; marks, embeddings, overrides and isolates of writing directions.
+        case 0x061c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true
         // Bytes of arguments that are not UTF-8.
         case 0x10f700...0x10f7ff: true
         default: false

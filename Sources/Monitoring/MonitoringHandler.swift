@@ -11,6 +11,8 @@ final class MonitoringHandler: ChannelInboundHandler {
     /// For a whole request, from the connection's begin and from the answer before.
     private static let firstRequestTime = TimeAmount.seconds(10)
     private static let nextRequestTime = TimeAmount.seconds(60)
+    /// For a client to take an answer.
+    private static let answerTime = TimeAmount.seconds(30)
 
     private let names: HostNames
     private let sources: MonitoringServer.Sources
@@ -28,7 +30,7 @@ final class MonitoringHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        expectRequest(within: Self.firstRequestTime, context)
+        closeUnlessDone(within: Self.firstRequestTime, context.channel)
         context.fireChannelActive()
     }
 
@@ -58,10 +60,9 @@ final class MonitoringHandler: ChannelInboundHandler {
         }
     }
 
-    private func expectRequest(within time: TimeAmount, _ context: ChannelHandlerContext) {
+    private func closeUnlessDone(within time: TimeAmount, _ channel: any Channel) {
         timer?.cancel()
-        let channel = context.channel
-        timer = context.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
+        timer = channel.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
     }
 
     private func refusal(of head: HTTPRequestHead) -> Answer? {
@@ -136,15 +137,27 @@ final class MonitoringHandler: ChannelInboundHandler {
         ])
         for (name, value) in answer.headers { headers.replaceOrAdd(name: name, value: value) }
         let head = HTTPResponseHead(version: request.version, status: answer.status, headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if request.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        expectRequest(within: Self.nextRequestTime, context)
-        let end = context.eventLoop.makePromise(of: Void.self)
-        if !isKept {
-            let channel = context.channel
-            end.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        closeUnlessDone(within: Self.answerTime, context.channel)
+        let taken = context.eventLoop.makePromise(of: Void.self)
+        taken.futureResult.assumeIsolated().whenSuccess { [channel = context.channel] in
+            self.finish(isKept: isKept, channel)
         }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: end)
+        guard request.method != .HEAD else {
+            return context.writeAndFlush(wrapOutboundOut(.head(head)), promise: taken)
+        }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body))), promise: taken)
+    }
+
+    /// Ends an answer that the kernel has taken; only then is the next request of this connection read. So a client that
+    /// asks and asks without reading has one answer waiting; and in a turn of its own, so others are answered in between.
+    private func finish(isKept: Bool, _ channel: any Channel) {
+        channel.eventLoop.assumeIsolated().execute {
+            guard channel.isActive else { return }
+            guard isKept else { return channel.close(promise: nil) }
+            self.closeUnlessDone(within: Self.nextRequestTime, channel)
+            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+        }
     }
 }
 

@@ -92,7 +92,7 @@ struct HostNames: Sendable {
 
     func contain(_ host: String) -> Bool {
         if isOpen { return true }
-        return Self.isLoopback(Self.withoutPort(host))
+        return Self.withoutPort(host).map(Self.isLoopback) ?? false
     }
 
     private static func isLoopback(_ host: String) -> Bool {
@@ -101,11 +101,15 @@ struct HostNames: Sendable {
         return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
     }
 
-    /// "127.0.0.1" of "127.0.0.1:7412", "::1" of "[::1]:7412".
-    private static func withoutPort(_ host: String) -> String {
-        if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
-            return String(host[host.index(after: host.startIndex)..<end])
+    /// "127.0.0.1" of "127.0.0.1:7412", "::1" of "[::1]:7412"; nil for what is no host with a port.
+    private static func withoutPort(_ host: String) -> String? {
+        let end = host.hasPrefix("[") ? host.firstIndex(of: "]").map(host.index(after:)) : host.firstIndex(of: ":")
+        let (name, rest) = (host[..<(end ?? host.endIndex)], host[(end ?? host.endIndex)...])
+        let port = rest.dropFirst()
+        guard rest.isEmpty || rest.hasPrefix(":") && port.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
         }
-        return String(host.prefix { $0 != ":" })
+        guard name.hasPrefix("[") else { return String(name) }
+        return name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : nil
     }
 }

@@ -60,6 +60,20 @@ struct AuditLogTests {
         }
     }
 
+    @Test("what callers name is written without characters that steer a terminal, and read back as it was")
+    func steering() throws {
+        try withFolder { path, _ in
+            let name = "a\u{1b}[2J\u{9b}31m\u{85}\u{7f}\u{200f}\u{202e}\u{2066}\u{61c}\t\"\\é😀"
+            try AuditLog(path, maxSize: 1 << 20).write([("name", .text(name))])
+            #expect(try lines(path).map { $0["name"] as? String } == [name])
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let steering: (Unicode.Scalar) -> Bool = { scalar in
+                scalar.properties.generalCategory == .control || scalar.properties.isBidiControl
+            }
+            #expect(text.dropLast().unicodeScalars.filter(steering).isEmpty, "\(text)")
+        }
+    }
+
     @Test("the last four rotated files are kept, in order, and a restart goes on in the same file")
     func keptFiles() throws {
         try withFolder { path, folder in

@@ -74,6 +74,9 @@ import TestSupport
             ("POST /events HTTP/1.1\nHost: localhost\n", "405 ", "only GET and HEAD"),
             ("GET /events HTTP/1.1\nHost: localhost\nSec-Fetch-Site: cross-site\n", "403 ", "other sites"),
             ("GET /history HTTP/1.1\nHost: localhost\nSec-Fetch-Site: same-site\n", "403 ", "other sites"),
+            ("GET /metrics HTTP/1.1\nHost: [::1]x\n", "421 ", "127.0.0.1 or localhost"),
+            ("GET /metrics HTTP/1.1\nHost: [::1\n", "421 ", "127.0.0.1 or localhost"),
+            ("GET /metrics HTTP/1.1\nHost: localhost:80.evil.example\n", "421 ", "127.0.0.1 or localhost"),
             ("nonsense\n", "400 ", "Bad Request"),
         ])
     func refusals(_ request: String, _ status: String, _ words: String) async throws {
@@ -91,6 +94,30 @@ import TestSupport
             #expect(!HostNames(at: address).contain("berth.example:7412"))
             #expect(HostNames(at: address).contain("[::1]:7412"))
         }
+    }
+
+    @Test("a client that asks and asks, and reads nothing, has one answer waiting and delays nobody")
+    func unread() async throws {
+        let asked = Mutex(0)
+        let monitoring = MonitoringServer(
+            .init(
+                figures: {
+                    asked.withLock { $0 += 1 }
+                    return ServerFigures(version: String(repeating: "9", count: 10_000), runtime: "runc")
+                }, members: { [] }))
+        try await monitoring.listen(host: "127.0.0.1", port: 0)
+        let port = try #require(monitoring.address?.port)
+        let mute = try RawSocket(port: port)
+        // Few enough for the buffers of the kernel, which take the requests whether they are read or not.
+        let count = 5000
+        try mute.send(String(repeating: "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", count: count).utf8)
+        // Each is answered in a turn of the loop after those in which the mute one's requests were read.
+        for _ in 0..<100 {
+            #expect(try ask(port, "GET /livez HTTP/1.1\nHost: localhost\nConnection: close\n\n").hasSuffix("alive\n"))
+        }
+        #expect(asked.withLock { $0 } < count / 2)
+        withExtendedLifetime(mute) {}
+        await monitoring.close()
     }
 
     @Test("a body is refused, and nothing after it is read as a request")
