@@ -81,18 +81,23 @@ package final class Tenant: Sendable {
     // MARK: Executions
 
     /// Counts an execution that begins; `ended` must follow.
-    package func begin() throws(LimitReached) {
+    package func begin() throws(LimitReached) { try begin(isExecution: true) }
+
+    /// Checks what a day's limits leave for something that begins within an execution that counts already.
+    package func mayGoOn() throws(LimitReached) { try begin(isExecution: false) }
+
+    private func begin(isExecution: Bool) throws(LimitReached) {
         let seconds = seconds()
         let reached = state.withLock { state -> LimitReached? in
             state.turn(to: seconds)
             let (policy, use) = (state.policy, state.use)
             let untilTomorrow = Duration.seconds(86400 - seconds % 86400)
-            if let most = policy.maxExecutions, state.executions >= most {
+            if isExecution, let most = policy.maxExecutions, state.executions >= most {
                 return LimitReached(
                     limit: "max_executions",
                     message:
-                        "\(state.executions) executions of the tenant \"\(name)\" run, its maximum (max_executions); "
-                        + "wait for one to end")
+                        "\(state.executions) executions and contexts of the tenant \"\(name)\" run, its maximum "
+                        + "(max_executions); end one, or wait for an end")
             }
             if let most = policy.cpuSecondsPerDay, use.cpuMicroseconds >= UInt64(most) * 1_000_000 {
                 return LimitReached(
@@ -106,16 +111,18 @@ package final class Tenant: Sendable {
                     message: "the tenant \"\(name)\" has used its \(most) bytes of output of today (output_per_day)",
                     retryAfter: untilTomorrow)
             }
-            state.executions += 1
+            if isExecution { state.executions += 1 }
             return nil
         }
         if let reached { throw reached }
     }
 
-    package func ended(_ use: Use = Use()) {
+    package func ended() { state.withLock { $0.executions -= 1 } }
+
+    /// Adds to what it has used today.
+    package func charge(_ use: Use) {
         let seconds = seconds()
         state.withLock { state in
-            state.executions -= 1
             state.turn(to: seconds)
             state.use.cpuMicroseconds = state.use.cpuMicroseconds.addingClamped(use.cpuMicroseconds)
             state.use.outputBytes = state.use.outputBytes.addingClamped(use.outputBytes)

@@ -14,7 +14,7 @@ package struct TenantPolicy: Sendable, Equatable {
     package var pools: [String]?
     /// Leases and waiting acquires together.
     package var maxLeases: Int?
-    /// Programs, connections and streamed file operations that run at a time.
+    /// Programs, connections, contexts and file operations at a time. What runs in a context does not count again.
     package var maxExecutions: Int?
     package var requestsPerSecond: Int?
     package var cpuSecondsPerDay: Int?

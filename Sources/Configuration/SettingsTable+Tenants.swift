@@ -19,7 +19,7 @@ extension SettingsTable {
             "Maximum number of its leases and waiting acquires, together")
         table.add(
             "max_executions", \.maxExecutions, ValueKind<Int>.integer(1...1_000_000).or("unlimited"),
-            "Maximum number of its programs, connections and streamed files at a time")
+            "Maximum number of its programs, connections, contexts and operations on files at a time")
         table.add(
             "requests_per_second", \.requestsPerSecond, ValueKind<Int>.integer(1...1_000_000).or("unlimited"),
             "Maximum number of its requests in a second")

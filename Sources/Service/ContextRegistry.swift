@@ -21,15 +21,21 @@ final class ServedContext: Sendable {
         /// Number of copies that are being made.
         var copies = 0
         var isOpen = false
+        /// Its count in its tenant's limits, until it was given back.
+        var work: TenantWork?
     }
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(id: String, lease: LeaseToken, language: Language, link: AgentConnection, opened: MonotonicInstant) {
+    init(
+        id: String, lease: LeaseToken, language: Language, link: AgentConnection, opened: MonotonicInstant,
+        work: TenantWork
+    ) {
         self.id = id
         self.lease = lease
         self.language = language
         self.link = link
         self.opened = opened
+        state = Mutex(State(work: work))
     }
 
     func begin(_ execution: AgentExecution) { state.withLock { $0.execution = execution } }
@@ -43,6 +49,12 @@ final class ServedContext: Sendable {
     var isOpen: Bool { state.withLock { $0.isOpen } }
     /// The interpreter, after it was requested.
     var execution: AgentExecution? { state.withLock { $0.execution } }
+
+    /// It counts no more in its tenant's limits. The interpreter may go on for the moment that it is given to end.
+    func uncount() {
+        let work = state.withLock { $0.work.take() }
+        work?.end()
+    }
 
     /// - Returns: false if it runs something.
     func take(_ execution: String, isPiece: Bool) -> Bool {

@@ -131,34 +131,19 @@ extension PoolServiceHandler {
 
 extension ServedExecution.Order {
     /// Reserves what an execution needs, and counts it for its tenant.
+    /// - Parameter context: the context of a piece of code.
     /// - Returns: why it may not begin.
-    mutating func admit(_ call: ServerCall, _ session: Session) -> RPCError? {
-        if let tenant = session.tenant {
-            do throws(LimitReached) {
-                try tenant.begin()
-            } catch {
-                return RPCError(error)
+    mutating func admit(_ call: ServerCall, _ session: Session, in context: ServedContext? = nil) -> RPCError? {
+        do throws(RPCError) {
+            let work = try TenantWork(session, in: context)
+            guard reserve(call.connection.memory, request: call.requestBytes) else {
+                work.end()
+                throw call.connection.memory.refusal
             }
-            self.tenant = tenant
+            self.work = work
+            return nil
+        } catch {
+            return error
         }
-        guard reserve(call.connection.memory, request: call.requestBytes) else {
-            tenant?.ended()
-            tenant = nil
-            return call.connection.memory.refusal
-        }
-        return nil
-    }
-}
-
-extension Tenant.Use {
-    /// More than a day of CPU time on 10 000 cores is not believed: an agent may say what it likes.
-    private static let mostTime: UInt64 = 86400 * 1_000_000 * 10_000
-    private static let mostOutput: UInt64 = 1 << 50
-
-    /// What an execution has used.
-    init(user: UInt64, system: UInt64, stdout: UInt64, stderr: UInt64) {
-        self.init(
-            cpuMicroseconds: min(user, Self.mostTime) + min(system, Self.mostTime),
-            outputBytes: min(stdout, Self.mostOutput) + min(stderr, Self.mostOutput))
     }
 }

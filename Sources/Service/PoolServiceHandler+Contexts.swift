@@ -43,7 +43,7 @@ extension PoolServiceHandler {
         if defaults.warmLanguages.contains(language.rawValue) { order.warmLanguage = language.rawValue }
         // It has no time-out of its own: it ends with its lease, and its processes end at once.
         (order.timeoutMilliseconds, order.outputGraceMilliseconds) = (0, 0)
-        open(order, try newContext(of: token, language, link), call) { context in
+        open(order, try newContext(of: token, language, link, session), call) { context in
             OpenContextResponse(
                 context: context.id, version: context.execution?.interpreter ?? "",
                 isWarm: context.execution?.isWarm ?? false)
@@ -65,8 +65,9 @@ extension PoolServiceHandler {
         var order = Agent.ExecuteRequest(execution: 0, argv: [])
         order.opensContext = true
         order.context = original.execution?.contextNumber ?? 0
-        let copy = try newContext(of: original.lease, original.language, original.link)
+        let copy = try newContext(of: original.lease, original.language, original.link, session)
         guard original.beginCopy() else {
+            copy.uncount()
             contexts.remove(copy, because: "it was never made")
             throw .contextBusy
         }
@@ -79,14 +80,16 @@ extension PoolServiceHandler {
         }
     }
 
-    /// - Throws: RESOURCE_EXHAUSTED if the lease has the maximum number.
+    /// - Throws: RESOURCE_EXHAUSTED if the lease has the maximum number, or its tenant a limit that is reached.
     private func newContext(
-        of lease: LeaseToken, _ language: Language, _ link: AgentConnection
+        of lease: LeaseToken, _ language: Language, _ link: AgentConnection, _ session: Session
     ) throws(RPCError) -> ServedContext {
+        let work = try TenantWork(session)
         let context = ServedContext(
             id: newToken().description, lease: lease, language: language, link: link,
-            opened: clock.now())
+            opened: clock.now(), work: work)
         guard contexts.insert(context, most: limits.maxContexts) else {
+            context.uncount()
             throw RPCError(
                 .resourceExhausted,
                 "this lease has \(limits.maxContexts) contexts, the maximum (max_contexts); close one", .contextLimit)
@@ -112,6 +115,7 @@ extension PoolServiceHandler {
             case .output, .overdue, .refused, .outputEnded: break
             case .ended(let ended):
                 contexts.remove(context, because: ended.contextEnd)
+                context.uncount()
                 guard context.open() else { return }
                 answer.give(Result<Response, RPCError>.failure(failure(ended)))
             }
@@ -123,6 +127,7 @@ extension PoolServiceHandler {
         let request = try call.decode(CloseContextRequest.self)
         let context = try findContext(request.context, lease: request.lease, session)
         contexts.remove(context, because: "it was closed")
+        context.uncount()
         context.execution?.end(graceMilliseconds: PoolServiceHandler.closeGrace)
         call.respond(CloseContextResponse())
     }
@@ -168,7 +173,7 @@ extension PoolServiceHandler {
             fleet.endUse(context.lease)
             throw .contextBusy
         }
-        if let refusal = order.admit(call, session) {
+        if let refusal = order.admit(call, session, in: context) {
             atEnd()
             throw refusal
         }
@@ -179,7 +184,10 @@ extension PoolServiceHandler {
             link.execute(piece, window: order.agentWindow) { [contexts] event in
                 if case .ended(let ended) = event {
                     // Before the caller learns of it: the end of the interpreter comes on another stream.
-                    if ended.isContextLost { contexts.remove(context, because: ended.contextEnd) }
+                    if ended.isContextLost {
+                        contexts.remove(context, because: ended.contextEnd)
+                        context.uncount()
+                    }
                     atEnd()
                 }
                 execution.receive(event)
@@ -204,7 +212,7 @@ extension PoolServiceHandler {
         let request = try call.decode(CompleteRequest.self)
         try look(
             call, .complete, request.code, request.cursor,
-            in: try findContext(request.context, lease: request.lease, session)
+            in: try findContext(request.context, lease: request.lease, session), session
         ) { (bytes, arena) throws(SchemaError) -> CompleteResponse in
             try CompleteResponse(decoding: bytes, arena: arena)
         }
@@ -214,7 +222,7 @@ extension PoolServiceHandler {
         let request = try call.decode(InspectRequest.self)
         try look(
             call, request.detail ? .inspectDetail : .inspect, request.code, request.cursor,
-            in: try findContext(request.context, lease: request.lease, session)
+            in: try findContext(request.context, lease: request.lease, session), session
         ) { (bytes, arena) throws(SchemaError) -> InspectResponse in
             try InspectResponse(decoding: bytes, arena: arena)
         }
@@ -226,6 +234,7 @@ extension PoolServiceHandler {
 
     private func look<Response: Message>(
         _ call: ServerCall, _ kind: Agent.PieceKind, _ code: String, _ cursor: UInt64, in context: ServedContext,
+        _ session: Session,
         _ decode: @escaping @Sendable (UnsafeRawBufferPointer, Arena) throws(SchemaError) -> Response
     ) throws(RPCError) {
         guard context.language.knowsNames else {
@@ -236,7 +245,11 @@ extension PoolServiceHandler {
             throw RPCError(.invalidArgument, "cursor is \(cursor), after the end of code, \(code.utf8.count)")
         }
         try checkRoom(context.link)
-        guard context.take("", isPiece: false) else { throw .contextBusy }
+        let work = try TenantWork(session, in: context)
+        guard context.take("", isPiece: false) else {
+            work.end()
+            throw .contextBusy
+        }
         var piece = piece(Agent.ExecuteRequest(execution: 0, argv: []), in: context, code)
         piece.pieceKind = kind
         piece.cursor = cursor
@@ -253,6 +266,7 @@ extension PoolServiceHandler {
                 }
             case .ended(let ended):
                 context.leave()
+                work.end(ended)
                 let found = events.withLock { $0.answer?.bytes }
                 if let found, ShownEvent.hasFewParts(found),
                     let response = found.withUnsafeBytes({ try? decode($0, Arena()) })

@@ -43,7 +43,7 @@ extension PoolServiceHandler {
         let job = try begin(.list(path: path), path: path, lease: request.lease, session)
         let memory = call.connection.memory
         guard memory.reserve(ListRelay.window, sixteenths: 15) else {
-            job.atEnd()
+            job.atEnd(nil)
             throw memory.refusal
         }
         ListRelay(call, grace: limits.defaultGrace, memory).begin { sink in
@@ -105,12 +105,15 @@ extension PoolServiceHandler {
 
     // MARK: How
 
-    /// What is needed to start an operation. The lease is in use from its creation to the end of the operation.
+    /// What is needed to start an operation. The lease is in use, and the tenant's limits count it, from its creation to the
+    /// end of the operation.
     struct FileJob: Sendable {
         let request: Agent.ExecuteRequest
         let link: AgentConnection
         let lease: LeaseToken
-        let atEnd: @Sendable () -> Void
+        /// Must be called if it is not run; `run` does at the end.
+        /// - Parameter: how it ended.
+        let atEnd: @Sendable (Agent.Ended?) -> Void
 
         /// - Parameter sink: as for `AgentConnection.execute`.
         @discardableResult
@@ -123,23 +126,28 @@ extension PoolServiceHandler {
             request.stdin = stdin
             request.keepsStdinOpen = keepsOpen
             return link.execute(request, window: window, silence: silence) { [atEnd] event in
-                if case .ended = event { atEnd() }
+                if case .ended(let ended) = event { atEnd(ended) }
                 sink(event)
             }
         }
     }
 
-    /// - Parameter isPaced: whether the client decides how long it takes.
-    /// - Throws: INVALID_ARGUMENT for an invalid path, NOT_FOUND if there is no such lease.
+    /// - Parameters:
+    ///   - isPaced: whether the client decides how long it takes.
+    ///   - isServed: whether it becomes a `ServedExecution`, which the tenant's limits count as such.
+    /// - Throws: INVALID_ARGUMENT for an invalid path, NOT_FOUND if there is no such lease, RESOURCE_EXHAUSTED at a limit of the
+    ///   lease or the tenant.
     func begin(
         _ operation: FileOperation, path: SystemString, named field: String = "path", lease: String,
-        _ session: Session, isPaced: Bool = false
+        _ session: Session, isPaced: Bool = false, isServed: Bool = false
     ) throws(RPCError) -> FileJob {
         try Self.check(field, path)
         guard !isDraining else { throw .shuttingDown }
         guard let token = session.lease(lease), let use = fleet.use(token, begins: true) else { throw .noSuchLease }
+        let work: TenantWork?
         do throws(RPCError) {
             try checkRoom(use.link)
+            work = isServed ? nil : try TenantWork(session)
         } catch {
             fleet.endUse(token)
             throw error
@@ -150,7 +158,10 @@ extension PoolServiceHandler {
             execution: 0, argv: [Self.tool] + operation.arguments, env: [], cwd: "/", uid: uid, gid: uid,
             timeoutMilliseconds: (isPaced ? limits.maxTimeout : limits.defaultTimeout).wholeMilliseconds,
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
-        return FileJob(request: request, link: link, lease: token) { [fleet] in fleet.endUse(token) }
+        return FileJob(request: request, link: link, lease: token) { [fleet] ended in
+            work?.end(ended)
+            fleet.endUse(token)
+        }
     }
 
     /// Checks a path of a request.
@@ -184,13 +195,13 @@ extension PoolServiceHandler {
         _ call: ServerCall, _ session: Session
     ) throws(RPCError) {
         let window = try ProgramRequest.window(window)
-        let job = try begin(operation, path: path, lease: lease, session, isPaced: true)
+        let job = try begin(operation, path: path, lease: lease, session, isPaced: true, isServed: true)
         var order = ServedExecution.Order(
             lease: job.lease, client: session.client, member: job.link.member,
             argv: ProgramSource.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
         if let refusal = order.admit(call, session) {
-            job.atEnd()
+            job.atEnd(nil)
             throw refusal
         }
         start(order, for: call, relay.events, window: window) { execution in

@@ -53,7 +53,7 @@ extension PoolServiceHandler {
         do throws(RPCError) {
             try uploads.insert(upload, clock: clock)
         } catch {
-            job.atEnd()
+            job.atEnd(nil)
             throw error
         }
         let answer = FirstAnswer(call)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Access
 internal import AgentLink
 internal import BerthRPC
 internal import BerthSchema
@@ -13,8 +12,8 @@ extension ServedExecution {
         var lease: LeaseToken?
         /// The client whose memory it uses after its end, if it has no lease.
         var client: ClientID
-        /// Whose limits count it; nil without tenants.
-        var tenant: Tenant?
+        /// Its count in its tenant's limits; nil until `admit`.
+        var work: TenantWork?
         var member: MemberID
         /// The command for lists of executions.
         var argv: [SystemString]

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Access
 internal import AgentLink
 internal import AgentSchema
 internal import BerthRPC
@@ -143,10 +142,7 @@ final class ServedExecution: Sendable {
     private func receive(_ ended: Agent.Ended) {
         // It counts as ended before any watcher is told.
         registry.ended(self)
-        order.tenant?.ended(
-            Tenant.Use(
-                user: ended.userMicroseconds, system: ended.systemMicroseconds, stdout: ended.stdoutBytes,
-                stderr: ended.stderrBytes))
+        order.work?.end(ended)
         let (streams, keptBytes, isOver) = state.withLock { state in
             let streams = state.hub.end(ended).compactMap { state.streams[$0] }
             state.execution = nil

@@ -177,15 +177,18 @@ struct TenantLimitTests {
         try tenant.begin()
         let full = #expect(throws: LimitReached.self) { try tenant.begin() }
         #expect(full?.limit == "max_executions" && full?.retryAfter == nil)
-        tenant.ended(Tenant.Use(cpuMicroseconds: 2_999_999, outputBytes: 999))
+        tenant.ended()
+        tenant.charge(Tenant.Use(cpuMicroseconds: 2_999_999, outputBytes: 999))
         try tenant.begin()
-        tenant.ended(Tenant.Use(cpuMicroseconds: 1, outputBytes: 0))
+        tenant.ended()
+        tenant.charge(Tenant.Use(cpuMicroseconds: 1, outputBytes: 0))
         let cpu = #expect(throws: LimitReached.self) { try tenant.begin() }
         #expect(cpu?.limit == "cpu_seconds_per_day" && cpu?.retryAfter == .seconds(400))
         clock.seconds.add(400, ordering: .relaxed)
         #expect(tenant.use == Tenant.Use())
         try tenant.begin()
-        tenant.ended(Tenant.Use(cpuMicroseconds: 0, outputBytes: 1000))
+        tenant.ended()
+        tenant.charge(Tenant.Use(cpuMicroseconds: 0, outputBytes: 1000))
         let output = #expect(throws: LimitReached.self) { try tenant.begin() }
         #expect(output?.limit == "output_per_day" && output?.retryAfter == .seconds(86400))
         // A clock that is set back gives nothing back.
@@ -203,7 +206,8 @@ struct TenantLimitTests {
         let first = control()
         let acme = try #require(first.tenant("acme"))
         try acme.begin()
-        acme.ended(Tenant.Use(cpuMicroseconds: 7, outputBytes: 8))
+        acme.ended()
+        acme.charge(Tenant.Use(cpuMicroseconds: 7, outputBytes: 8))
         let text = first.quotas.text
         let second = control()
         second.restore(try #require(QuotaFile(parsing: text)))
@@ -220,7 +224,8 @@ struct TenantLimitTests {
     func reload() throws {
         let control = AccessControl([TenantPolicy(name: "acme")], TokenFile(), ownUser: 0, seconds: { 86400 * 3 })
         try control.tenant("acme")?.begin()
-        control.tenant("acme")?.ended(Tenant.Use(cpuMicroseconds: 7, outputBytes: 8))
+        control.tenant("acme")?.ended()
+        control.tenant("acme")?.charge(Tenant.Use(cpuMicroseconds: 7, outputBytes: 8))
         var policy = TenantPolicy(name: "acme")
         policy.cpuSecondsPerDay = 1
         let version = control.version

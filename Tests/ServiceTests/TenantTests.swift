@@ -17,7 +17,7 @@ import TestSupport
 @Suite("Tenants", .serialized)
 struct TenantTests {
     /// A server with the tenants `one` and `two`, an operator, and a token of each.
-    private struct Parties {
+    struct Parties {
         var access: AccessControl
         var one = "", two = "", boss = "", expired = ""
 
@@ -44,7 +44,7 @@ struct TenantTests {
     private let group = MultiThreadedEventLoopGroup.singleton
 
     /// A connection whose first request is a Hello with a token.
-    private func connect(_ server: TestServer, _ token: String?) async throws -> ClientConnection {
+    func connect(_ server: TestServer, _ token: String?) async throws -> ClientConnection {
         guard case .tcp(let host, let port) = server.address else { throw NeverHappened(description: "no TCP") }
         let connection = try await ClientConnection.connect(host: host, port: port, group: group)
         if let token {
@@ -57,7 +57,7 @@ struct TenantTests {
     }
 
     /// The error that a method answers a request with; nil if it succeeds, or a stream begins.
-    private func error(
+    func error(
         _ connection: ClientConnection, _ service: String, _ method: String, isStreaming: Bool, _ request: some Message,
         metadata: [KeyValue] = []
     ) async -> RPCError? {
@@ -161,17 +161,20 @@ struct TenantTests {
     }
 
     /// What a tenant has, for others to ask for.
-    private struct Things {
+    struct Things {
         var lease = "", execution = "", alone = "", context = "", upload = ""
+        /// Where its files are.
+        var folder = "/tmp"
     }
 
     /// A request of each method about them. Whoever adds a method must add here what it asks for.
-    private func request(_ method: PoolService.Method, _ things: Things) -> any Message {
+    func request(_ method: PoolService.Method, _ things: Things) -> any Message {
         let (lease, execution, context) = (things.lease, things.execution, things.context)
+        let file = SystemString("\(things.folder)/f")
         return switch method {
         case .hello: HelloRequest()
         case .acquire: AcquireRequest(waitMilliseconds: 1)
-        case .execute: ExecuteRequest(lease: lease, argv: ["true"])
+        case .execute: ExecuteRequest(lease: lease, argv: ["true"], cwd: SystemString(things.folder))
         case .attach: AttachRequest(lease: lease, execution: execution)
         case .detach: DetachRequest(lease: lease, execution: execution, watcher: 1)
         case .acknowledge: AcknowledgeRequest(lease: lease, execution: execution, watcher: 1)
@@ -179,7 +182,7 @@ struct TenantTests {
         case .signal: SignalRequest(lease: lease, execution: execution, signal: 9)
         case .resize: ResizeTerminalRequest(lease: lease, execution: execution, terminal: Terminal(rows: 1, columns: 1))
         case .listExecutions: ListExecutionsRequest(lease: lease)
-        case .openContext: OpenContextRequest(lease: lease, language: "sh")
+        case .openContext: OpenContextRequest(lease: lease, language: "sh", cwd: SystemString(things.folder))
         case .closeContext: CloseContextRequest(lease: lease, context: context)
         case .forkContext: ForkContextRequest(lease: lease, context: context)
         case .listContexts: ListContextsRequest(lease: lease)
@@ -187,16 +190,16 @@ struct TenantTests {
         case .inspect: InspectRequest(lease: lease, context: context, code: "x", cursor: 1)
         case .connect: ConnectRequest(lease: lease, port: 80)
         case .writeFile:
-            WriteFileRequest(lease: lease, path: "/tmp/f", data: [1])
-        case .readFile: ReadFileRequest(lease: lease, path: "/tmp/f")
-        case .listDirectory: ListDirectoryRequest(lease: lease, path: "/tmp")
-        case .stat: StatRequest(lease: lease, path: "/tmp")
-        case .makeDirectory: MakeDirectoryRequest(lease: lease, path: "/tmp/d")
-        case .renameFile: RenameFileRequest(lease: lease, from: "/tmp/f", to: "/tmp/g")
-        case .changeMode: ChangeModeRequest(lease: lease, path: "/tmp/f", mode: 0o600)
-        case .removeFile: RemoveFileRequest(lease: lease, path: "/tmp/f")
-        case .writeArchive: WriteArchiveRequest(lease: lease, path: "/tmp/a", data: [])
-        case .readArchive: ReadArchiveRequest(lease: lease, path: "/tmp")
+            WriteFileRequest(lease: lease, path: file, data: [1])
+        case .readFile: ReadFileRequest(lease: lease, path: file)
+        case .listDirectory: ListDirectoryRequest(lease: lease, path: SystemString(things.folder))
+        case .stat: StatRequest(lease: lease, path: SystemString(things.folder))
+        case .makeDirectory: MakeDirectoryRequest(lease: lease, path: SystemString("\(things.folder)/d"))
+        case .renameFile: RenameFileRequest(lease: lease, from: file, to: SystemString("\(things.folder)/g"))
+        case .changeMode: ChangeModeRequest(lease: lease, path: file, mode: 0o600)
+        case .removeFile: RemoveFileRequest(lease: lease, path: file)
+        case .writeArchive: WriteArchiveRequest(lease: lease, path: SystemString("\(things.folder)/a"), data: [])
+        case .readArchive: ReadArchiveRequest(lease: lease, path: SystemString(things.folder))
         case .release: ReleaseRequest(lease: lease)
         case .renew: RenewRequest(lease: lease)
         case .quota: QuotaRequest(tenant: "one")
@@ -219,7 +222,7 @@ struct TenantTests {
             things.execution = try await running.id
             let alone = owner.execute(.shell("echo began; sleep 60"))
             things.alone = try await alone.id
-            things.context = try await owner.openContext("sh", in: lease).id
+            things.context = try await owner.openContext("sh", in: lease, cwd: "/tmp").id
             let stranger = try await connect(server, parties.two)
             // What names nothing of another's.
             let own: Set<PoolService.Method> = [.hello, .acquire, .stats, .watchStats, .quota]
