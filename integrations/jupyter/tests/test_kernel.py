@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Tuple
 
 import berth
 from jupyter_client.ioloop.manager import AsyncIOLoopKernelManager
+from zmq.eventloop.zmqstream import ZMQStream
 
 from .support import HERE, PATIENCE, Cell, Frontend, WorldCase, frontend, until
 
@@ -111,6 +112,38 @@ class KernelTests(WorldCase):
                         notebook.manager.restart_kernel(now=True)
                         notebook.ready()
                         self.assertEqual(notebook.run("import os; os.listdir('/workspace')").value, "['kept']")
+
+    def test_pages_are_told_why_a_kernel_died_before_they_are_told_that_it_restarts(self) -> None:
+        asyncio.run(asyncio.wait_for(self._told_before_the_restart(), PATIENCE))
+
+    async def _told_before_the_restart(self) -> None:
+        """As in Jupyter's server: who carries the messages and who restarts the kernel take turns on one loop."""
+        manager = AsyncIOLoopKernelManager(kernel_name="berth")
+        await manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        stream = None
+        try:
+            await client.wait_for_ready(timeout=PATIENCE)
+            kinds: List[str] = []
+            restarting = asyncio.Event()
+            stream = ZMQStream(client.iopub_channel.socket.shadow(client.iopub_channel.socket.underlying))
+
+            def carry(frames: List[bytes]) -> None:
+                kinds.append(frames[0].decode().rpartition(".")[2])
+                time.sleep(0.001)  # As long as a page's message takes on a busy machine.
+
+            stream.on_recv(carry)
+            manager.add_restart_callback(restarting.set)
+            client.execute("import os\nfor i in range(300): print(i, flush=True)\nos._exit(3)")
+            await restarting.wait()
+            self.assertIn("stdout", kinds)
+            self.assertIn("error", kinds)
+        finally:
+            if stream is not None:
+                stream.on_recv(None)
+            client.stop_channels()
+            await manager.shutdown_kernel(now=True)
 
     def test_a_cell_whose_page_is_gone_does_not_take_the_reason_of_the_next(self) -> None:
         with frontend("berth") as notebook:

@@ -7,7 +7,10 @@ Messages are only looked at as they pass, so that cells that a kernel dies on ca
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import sys
+import termios
 from typing import Dict, List, Mapping, Optional, Set, Tuple, Union
 
 import berth
@@ -27,6 +30,8 @@ _PIECE = 256 << 10
 _WHOLE = 64 << 20
 #: A frontend that does not read is not told why its kernel died.
 _TELLING_TIME = 1.0
+#: Nobody says when a socket's other side has read: seconds from one look to the next.
+_LOOK = 0.002
 
 
 class Carriage:
@@ -168,7 +173,18 @@ class _Link:
             told = self._pending.replies(reason, self._cells)
         if told:
             self._writer.write(b"".join(told))
-            await self._writer.drain()
+            await _taken(self._writer)
+
+
+async def _taken(writer: asyncio.StreamWriter) -> None:
+    """All that was written has left here, and the other side's process has read it."""
+    while writer.transport.get_write_buffer_size() or _is_unread(writer.get_extra_info("socket").fileno()):
+        await asyncio.sleep(_LOOK)
+
+
+def _is_unread(descriptor: int) -> bool:
+    waiting = fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)
+    return int.from_bytes(waiting, sys.byteorder) > 0
 
 
 def _unlink(path: str) -> None:

@@ -21,6 +21,10 @@ from .settings import Settings
 from .session import Session
 
 
+#: So many messages are carried before a death is acted upon; they take some 10 ms.
+_TURNS = 1000
+
+
 def _help(name: str) -> Any:
     return Settings.__dataclass_fields__[name].metadata["help"]
 
@@ -52,6 +56,7 @@ class BerthProvisioner(KernelProvisionerBase):
 
     _session: Optional[Session] = None
     _is_gone = True
+    _has_settled = False
     #: The kernel manager's.
     _loop: Optional[asyncio.AbstractEventLoop] = None
     _looking: Optional["asyncio.Future[Any]"] = None
@@ -66,7 +71,24 @@ class BerthProvisioner(KernelProvisionerBase):
         return not self._is_gone
 
     async def poll(self) -> Optional[int]:
-        return self._session.exit_code if self._session is not None else 0
+        if self._session is None:
+            return 0
+        code = self._session.exit_code
+        if code is None:
+            self._has_settled = False
+        elif self._session.is_told and not self._has_settled:
+            self._has_settled = True
+            await self._settle()
+        return code
+
+    async def _settle(self) -> None:
+        """What the frontends' sockets have of a kernel that died goes to the pages before Jupyter acts on its death.
+
+        Jupyter's server carries one message of a socket in a turn of the loop that this is on. When it restarts the kernel,
+        pages forget the cells of before, and what is carried later is shown nowhere.
+        """
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def wait(self) -> Optional[int]:
         if self._session is not None:

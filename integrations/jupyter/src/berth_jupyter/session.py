@@ -40,6 +40,8 @@ class Session:
         #: None: it runs.
         self.exit_code: Optional[int] = 0
         self.reason: Optional[Reason] = None
+        #: Its kernel has died, and the frontends' sockets have the reason.
+        self.is_told = False
         self.on_death: List[Callable[[Reason], None]] = []
         self._detached_for = detached_for
         self._kernel: Optional[Kernel] = None
@@ -79,7 +81,7 @@ class Session:
             container, self.container = self.container, None
             await container.release()
             raise
-        self.exit_code, self.reason = None, None
+        self.exit_code, self.reason, self.is_told = None, None, False
         self._burying = asyncio.create_task(self._bury(self._kernel, self._carriage, self.container))
 
     async def _bury(self, kernel: Kernel, carriage: Carriage, container: Container) -> None:
@@ -89,9 +91,10 @@ class Session:
         self.reason = reason
         if not is_expected:
             log.warning("the kernel died: %s", reason.words)
-        # Who sees that it has ended and starts another waits in ``launch`` until all are told.
-        self.exit_code = reason.exit_code
+        # Frontends are told first: a page that hears of a restart takes no more of what a cell of before has to say.
         await carriage.close(None if is_expected else reason)
+        self.is_told = not is_expected
+        self.exit_code = reason.exit_code
         if not is_expected:
             for tell in self.on_death:
                 tell(reason)
