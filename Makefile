@@ -62,7 +62,7 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 	@$(MAKE) --no-print-directory allocations
 	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
-	@$(SUDO) dev/with-docker $(SWIFT) test --skip-build --no-parallel
+	@$(SUDO) Tests/run
 
 test-clients: ## build and test every client, then replay the scenarios with all; CLIENTS='python go' for some
 	@dev/bootstrap --clients
