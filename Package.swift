@@ -26,13 +26,17 @@ let staticLinking: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nio: [Target.Dependency] = [nioCore, .product(name: "NIOPosix", package: "swift-nio")]
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 // What `Tests/Fuzz/run` builds has libFuzzer in place of the tests: the same targets, which it feeds.
 let isLibFuzzer = Context.environment["BERTH_LIBFUZZER"] != nil
 let fuzzed: [Target.Dependency] =
     ["AgentCore", "AgentLink", "AgentSchema", "CAgent", "CLinux", "Pool", "BerthRPC", "BerthSchema", "BerthWire"] + nio
-    + [.product(name: "NIOEmbedded", package: "swift-nio")]
+    + [nioEmbedded]
 let fuzz: Target =
     isLibFuzzer
     ? .executableTarget(
@@ -104,13 +108,7 @@ let package = Package(
             ] + nio, swiftSettings: strict),
 
         // The pool and what it runs on
-        .target(
-            name: "Pool",
-            dependencies: [
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"),
-            ],
-            swiftSettings: strict),
+        .target(name: "Pool", dependencies: [deque, heap], swiftSettings: strict),
         // Log lines that others can bring about, with a bound
         .target(name: "GatedLog", dependencies: ["Pool", log], swiftSettings: strict),
         // What holds a member, on whatever runtime, and the directories that a server may rely on
@@ -130,9 +128,7 @@ let package = Package(
         // Members as pods: more than one machine
         .target(
             name: "Kubernetes",
-            dependencies: [
-                "Pool", "Hardening", "CurlHTTP", "CHost", "Digest", log, .product(name: "Yams", package: "Yams"),
-            ],
+            dependencies: ["Pool", "Hardening", "CurlHTTP", "CHost", "Digest", log, yams],
             swiftSettings: strict),
         // What the runtimes without a daemon share: cgroups, images, root filesystems
         .target(
@@ -151,9 +147,7 @@ let package = Package(
             linkerSettings: staticLinking + [.unsafeFlags(["-nostartfiles"])]),
         .target(
             name: "Native",
-            dependencies: [
-                "Pool", "Hardening", "Embedded", "Housekeeping", "DockerConfig", "CHost", "CLauncher", log,
-            ],
+            dependencies: ["Pool", "Hardening", "Embedded", "Housekeeping", "DockerConfig", "CHost", "CLauncher", log],
             swiftSettings: strict),
 
         // Files and tar archives within a directory and never outside of it: of a container, and of who copies to it
@@ -182,10 +176,7 @@ let package = Package(
         .target(name: "Digest", swiftSettings: strict),
         .target(name: "Access", dependencies: ["Console", "Digest"], swiftSettings: strict),
         // What the server is told, from its file and its flags
-        .target(
-            name: "Configuration",
-            dependencies: ["Access", "Console", "Pool", .product(name: "Yams", package: "Yams")],
-            swiftSettings: strict),
+        .target(name: "Configuration", dependencies: ["Access", "Console", "Pool", yams], swiftSettings: strict),
 
         // The service, its client, its command line
         .target(
@@ -204,15 +195,9 @@ let package = Package(
         .target(
             name: "Monitoring",
             dependencies: [
-                "Pool", .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                "Pool", deque, nioHTTP, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ] + nio, resources: [.embedInCode("dashboard.html")], swiftSettings: strict),
-        .target(
-            name: "Berth",
-            dependencies: ["BerthRPC", "BerthSchema", .product(name: "DequeModule", package: "swift-collections")]
-                + nio,
-            swiftSettings: strict),
+        .target(name: "Berth", dependencies: ["BerthRPC", "BerthSchema", deque] + nio, swiftSettings: strict),
         .target(
             name: "LoadTest",
             dependencies: [
@@ -221,14 +206,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         // Tools for language models: what `berth mcp` serves
-        .target(
-            name: "ModelTools", dependencies: ["Berth", "BerthSchema", "Console"], swiftSettings: strict),
+        .target(name: "ModelTools", dependencies: ["Berth", "BerthSchema", "Console"], swiftSettings: strict),
         .executableTarget(
             name: "BerthCommand",
             dependencies: [
                 "Access", "Console", "Configuration", "Service", "Berth", "BerthRPC", "BerthSchema", "LoadTest",
-                "ModelTools",
-                "Monitoring", "Pool", "Hardening", "AgentLink", "CurlHTTP",
+                "ModelTools", "Monitoring", "Pool", "Hardening", "AgentLink", "CurlHTTP",
                 "DockerConfig", "Docker", "Embedded", "Kubernetes", "Native", "Runc", "Housekeeping", "FileTree",
                 "CHost", "CLinux", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -238,7 +221,7 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Pool", "CHost", "CLinux", log, .product(name: "NIOHTTP1", package: "swift-nio")] + nio,
+            dependencies: ["Pool", "CHost", "CLinux", log, nioHTTP] + nio,
             swiftSettings: strict),
         .testTarget(
             name: "BerthSchemaTests", dependencies: ["BerthSchema", "AgentSchema", "TestSupport"], swiftSettings: strict
@@ -246,10 +229,7 @@ let package = Package(
         .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "BerthRPCTests",
-            dependencies: [
-                "BerthRPC", "BerthWire", "BerthSchema", "AgentSchema", "TestSupport",
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-            ] + nio,
+            dependencies: ["BerthRPC", "BerthWire", "BerthSchema", "AgentSchema", "TestSupport", nioEmbedded] + nio,
             swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console"], swiftSettings: strict),
         .testTarget(name: "AccessTests", dependencies: ["Access", "Digest", "TestSupport"], swiftSettings: strict),
@@ -261,23 +241,18 @@ let package = Package(
             name: "ServerSimulation",
             dependencies: [
                 "SimulationModel", "AgentCore", "AgentLink", "AgentSchema", "BerthRPC", "BerthSchema", "Pool",
-                "Service", log, nioCore, .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "DequeModule", package: "swift-collections"),
+                "Service", log, nioCore, nioEmbedded, deque,
             ], path: "Tests/Simulation/Server", swiftSettings: strict),
         .executableTarget(
             name: "simulate", dependencies: ["SimulationModel", "ServerSimulation"], path: "Tests/Simulation/Command",
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: [
-                "SimulationModel", "ServerSimulation", "Pool", "TestSupport",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"),
-            ],
+            dependencies: ["SimulationModel", "ServerSimulation", "Pool", "TestSupport", deque, heap],
             path: "Tests/Simulation/Tests", swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Access", "Configuration", "Console", "Pool", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Access", "Configuration", "Console", "Pool", yams],
             swiftSettings: strict),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -306,8 +281,7 @@ let package = Package(
             name: "ServiceTests",
             dependencies: [
                 "Access", "Service", "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "GatedLog",
-                "TestSupport",
-                log,
+                "TestSupport", log,
             ] + nio,
             swiftSettings: strict),
         .testTarget(
@@ -330,8 +304,7 @@ let package = Package(
             name: "Integration",
             dependencies: [
                 "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "Docker", "Native", "Runc",
-                "Housekeeping",
-                "TestSupport", log,
+                "Housekeeping", "TestSupport", log,
             ] + nio,
             exclude: ["Contexts", "Interpreters", "Parity"], swiftSettings: strict),
 
@@ -346,8 +319,7 @@ let package = Package(
             name: "count-allocations",
             dependencies: [
                 "BenchmarkKit", "CAllocations", "Service", "Pool", "BerthRPC", "BerthWire", "BerthSchema", "AgentLink",
-                "TestSupport",
-                log,
+                "TestSupport", log,
             ] + nio,
             path: "Benchmarks/Allocations", swiftSettings: strict),
         .executableTarget(
