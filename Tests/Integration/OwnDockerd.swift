@@ -106,11 +106,19 @@ final class OwnDockerd: Sendable {
             else { continue }
             kill(pid, SIGKILL)
         }
+        // Those that were killed may be mounting and unmounting still.
+        try await eventually("nothing of a test's own dockerd is left", within: .seconds(30)) {
+            try self.unmount()
+            try? FileManager.default.removeItem(atPath: self.directory)
+            return !FileManager.default.fileExists(atPath: self.directory)
+        }
+    }
+
+    private func unmount() throws {
         let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).split(separator: "\n")
             .map { String($0.split(separator: " ")[4]) }
         for mount in mounts.filter({ $0.hasPrefix("\(directory)/") }).sorted(by: >) {
             umount2(mount, Int32(MNT_DETACH))
         }
-        try FileManager.default.removeItem(atPath: directory)
     }
 }
