@@ -17,6 +17,14 @@ SUDO ?= $(shell [ "$$(id -u)" -eq 0 ] || echo 'sudo env PATH="$$PATH" HOME="$$HO
 # What is installed runs on machines without Swift.
 STATIC := --static-swift-stdlib
 
+# What tests of a whole server run: a command for each product, since SwiftPM builds one or all.
+define build_debug
+@$(SWIFT) build --product berth-agent
+@$(SWIFT) build --product berth-launcher
+@$(SWIFT) build --product berth-full
+@$(SWIFT) build --product berth
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-packaging test-vm test-kubernetes docs-swift check
 .PHONY: format protos docs deb install clean
@@ -66,42 +74,27 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 
 test-clients: ## build and test every client, then replay the scenarios with all; CLIENTS='python go' for some
 	@dev/bootstrap --clients
-	@$(SWIFT) build --product berth-agent
-	@$(SWIFT) build --product berth-launcher
-	@$(SWIFT) build --product berth-full
-	@$(SWIFT) build --product berth
+	$(build_debug)
 	@$(SUDO) clients/test $(CLIENTS)
 
 test-integrations: ## test what brings Berth to notebooks, editors and model tools; INTEGRATIONS='jupyter nvim' for some
 	@dev/bootstrap --test --integrations # some of them use a dockerd too
-	@$(SWIFT) build --product berth-agent
-	@$(SWIFT) build --product berth-launcher
-	@$(SWIFT) build --product berth-full
-	@$(SWIFT) build --product berth
+	$(build_debug)
 	@$(SUDO) integrations/test $(INTEGRATIONS)
 
 test-packaging: ## the alert rules with a real Prometheus, and the Debian package in a fresh Debian; TESTS='watching package'
 	@dev/bootstrap --packaging
-	@$(SWIFT) build --product berth-agent
-	@$(SWIFT) build --product berth-launcher
-	@$(SWIFT) build --product berth-full
-	@$(SWIFT) build --product berth
+	$(build_debug)
 	@$(SUDO) packaging/test $(TESTS)
 
 test-vm: ## check what systemd, cgroup v2 and Podman ask for, in a virtual machine; CHECKS='podman journal' for some
 	@dev/bootstrap --vm
-	@$(SWIFT) build --product berth-agent
-	@$(SWIFT) build --product berth-launcher
-	@$(SWIFT) build --product berth-full
-	@$(SWIFT) build --product berth
+	$(build_debug)
 	@$(SUDO) Tests/VM/run $(CHECKS)
 
 test-kubernetes: ## check the runtime kubernetes on a real cluster of its own; CHECKS='reset deleted' for some
 	@dev/bootstrap --kubernetes
-	@$(SWIFT) build --product berth-agent
-	@$(SWIFT) build --product berth-launcher
-	@$(SWIFT) build --product berth-full
-	@$(SWIFT) build --product berth
+	$(build_debug)
 	@$(SUDO) Tests/Kubernetes/run $(CHECKS)
 
 docs-swift: ## pages of the Swift client's doc comments, in .build/docs-swift; a link that leads nowhere is an error
