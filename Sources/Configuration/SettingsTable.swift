@@ -205,8 +205,7 @@ package enum SettingsTable {
         table.add("cpus", \.pool.template.milliCPUs, .milliCPUs, "CPU limit of a container")
         table.add("tmpfs", \.pool.template.tmpfsBytes, .size(atLeast: 4096), "Size of each tmpfs of a container")
         table.add(
-            "tmpfs_paths", \.pool.template.tmpfsPaths,
-            .list(.string("an absolute path") { $0.hasPrefix("/") && $0 != "/" }),
+            "tmpfs_paths", \.pool.template.tmpfsPaths, .writablePaths,
             "Directories that programs can write to; HOME is /workspace, or the first of them")
         table.add(
             "open_files", \.pool.template.openFiles, .count(64...1_048_576),

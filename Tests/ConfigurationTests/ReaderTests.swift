@@ -140,6 +140,25 @@ struct ReaderTests {
         #expect(found.allSatisfy { $0.hasPrefix("berth.yaml:") && !$0.contains("\n") }, "\(found)")
     }
 
+    @Test(
+        "E26: writable directories on which no program could start are refused",
+        arguments: [
+            ("[/tmp, /dev]", "/dev is the runtime's own"), ("[/proc/sys]", "/proc/sys is the runtime's own"),
+            ("[/.berth/x]", "/.berth/x is the runtime's own"), ("[/tmp, /usr]", "/usr holds the image's programs"),
+            ("[/lib64]", "/lib64 holds the image's programs"), ("[/tmp/a, /tmp]", "/tmp/a is within /tmp"),
+            ("[/tmp, /b, /tmp/a/b]", "/tmp/a/b is within /tmp"), ("[/tmp/../etc]", "/tmp/../etc is not allowed"),
+            ("[/tmp/]", "/tmp/ is not allowed"), ("/", "/ is not allowed"), ("[tmp]", "tmp is not allowed"),
+        ])
+    func unwritable(_ paths: String, _ words: String) {
+        let found = mistakes("pools: {a: {tmpfs_paths: \(paths)}}")
+        #expect(found.count == 1 && found[0].contains("pools.a.tmpfs_paths: \(words)"), "\(found)")
+    }
+
+    @Test("directories beside each other, and below a directory of programs, can be writable")
+    func writable() {
+        #expect(mistakes("pools: {a: {tmpfs_paths: [/tmp, /tmp-a, /usr/local, /etc, /..a, '/x y,z:1']}}").isEmpty)
+    }
+
     @Test("limits that are just reached are no mistake")
     func limits() {
         let text = "default_wait: 1m\nmax_wait: 1m\nmemory_budget: 128m\npools: {a: {size: 3, max: 3}}"
