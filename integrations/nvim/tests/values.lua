@@ -133,13 +133,35 @@ test("a syntax error and errors of shells, Lua, Perl and Node have their lines",
     ["sh: 3: frob: not found"] = { 3, "frob: not found" }, ["bash: line 4: frob: command not found"] = { 4, "frob: command not found" },
     ["lua: stdin:5: boom"] = { 5, "boom" }, ["Died at - line 6."] = { 6, "Died" },
     ["[stdin]:2\nfoo.bar()\n^\n\nReferenceError: foo is not defined\n    at [stdin]:2:1"] = { 2, "ReferenceError: foo is not defined" },
-    ["ReferenceError: foo is not defined\n    at piece 13:7:1"] = { 7, "ReferenceError: foo is not defined" },
     ["sh: 2: eval: frob: not found"] = { 2, "eval: frob: not found" },
   }) do
     local found = traceback.parse(text .. "\n")
     equal({ #found, found[1].name, found[1].line, found[1].text, found[1].is_error }, { 1, "<string>", place[1], place[2], true })
   end
+  equal(traceback.parse("ReferenceError: foo is not defined\n    at f (piece 12:7:1)\n    at piece 13:1:1\n"),
+    { { name = "<piece 12>", line = 7, text = "ReferenceError: foo is not defined", is_error = true } })
   equal(traceback.parse("nothing: here\nsh: is fine\n"), {})
+end)
+
+test("places in pieces of code become what they are in a buffer, and others stay", function()
+  local trace = {
+    "Traceback (most recent call last):", '  File "<piece 9>", line 1, in <module>', '    File "<piece 7>", line 2',
+    '  File "/x.py", line 1', "    at f (piece 7:2:9)", "    at piece 9:1:1", "piece 9:1", "Error: piece 9:1:1",
+    '  File "<piece 3>", line 4',
+  }
+  equal(traceback.newest_piece(trace), 9)
+  equal(traceback.newest_piece({ "Error: no" }), nil)
+  local placed = vim.tbl_map(function(line)
+    return traceback.placed(line, function(name, number)
+      if name ~= "<piece 3>" then
+        return name == "<piece 9>" and "a b.py" or "c.py", number + 10
+      end
+    end)
+  end, trace)
+  equal(placed, {
+    trace[1], '  File "a b.py", line 11, in <module>', '    File "c.py", line 12', '  File "/x.py", line 1', "    at f (c.py:12:9)",
+    "    at a b.py:11:1", "a b.py:11", "Error: piece 9:1:1", '  File "<piece 3>", line 4',
+  })
 end)
 
 test("setup names the option that is wrong, and changes nothing then", function()

@@ -63,6 +63,21 @@ local function dedented(code)
   return indent and indent ~= "" and ("\n" .. code):gsub("\n" .. indent, "\n"):sub(2) or code
 end
 
+-- File types for which an empty line is nothing.
+local SPACED = { python = true, sh = true, bash = true, javascript = true, lua = true, perl = true, ruby = true }
+-- One-shot code can be this long.
+local MAX_CODE = 128 * 1024 - 1
+
+-- Code with as many empty lines before it as there are lines before it in the buffer, so that what names a line of it names the
+-- buffer's; and the buffer's line of its first.
+local function placed(code, first, filetype)
+  code = dedented(code)
+  if not SPACED[filetype] or first - 1 + #code > MAX_CODE then
+    return code, first
+  end
+  return ("\n"):rep(first - 1) .. code, 1
+end
+
 local function way_of(filetype)
   local way = config().languages[filetype]
   if not way then
@@ -73,7 +88,7 @@ local function way_of(filetype)
 end
 
 -- What is to be run in a member of its own, or beside the session: an execution's options.
-local function program_of(options, text)
+local function program_of(options, text, source)
   local program = {
     timeout = config().timeout * 1000, env = config().env, cwd = config().cwd,
     resumable = config().resumable > 0 and config().resumable * 1000 or nil,
@@ -83,12 +98,14 @@ local function program_of(options, text)
     program.stdin = options.range > 0 and text or nil
   else
     local way = way_of(vim.bo.filetype)
+    local code
+    code, source.line = placed(text, source.line, vim.bo.filetype)
     if type(way) == "string" then
-      program.code, program.language = dedented(text), way
+      program.code, program.language = code, way
     elseif options.bang then
       error(("code of the file type %s is its program's standard input, which leaves none for a terminal"):format(vim.bo.filetype), 0)
     else
-      program.argv, program.stdin = way, dedented(text)
+      program.argv, program.stdin = way, code
     end
   end
   program.keep_stdin_open = program.stdin == nil
@@ -120,7 +137,7 @@ M.run = guarded(function(options)
       return
     end
   end
-  local program = program_of(options, text)
+  local program = program_of(options, text, source)
   local is_session = session.is_open()
   if not is_session then
     program.pool = config().pool

@@ -103,12 +103,12 @@ function Run:show(event)
   elseif event.type == "display" then
     self:show_display(event)
   elseif event.type == "failure" then
-    local trace = table.concat(event.traceback, "\n") .. "\n"
-    self:note(trace)
+    local trace = event.traceback
+    self:note(table.concat(trace, "\n") .. "\n")
     if self.on_failure then
-      self:on_failure(event.traceback)
+      trace = self:on_failure(trace)
     end
-    self.screen:add(("\27[31m%s\27[39m"):format(trace))
+    self.screen:add(("\27[31m%s\n\27[39m"):format(table.concat(trace, "\n")))
   elseif event.type == "prompt" then
     self.screen:add(event.text)
     self.cooked.hides = event.is_password
@@ -216,6 +216,25 @@ end
 
 local function line_of(source, line)
   return vim.trim(vim.api.nvim_buf_get_lines(source.buffer, line - 1, line, false)[1] or "")
+end
+
+-- What a person calls a buffer.
+local function name_of(buffer)
+  local name = vim.api.nvim_buf_get_name(buffer)
+  return name ~= "" and vim.fn.fnamemodify(name, ":~:.") or "[No Name]"
+end
+
+-- A trace whose places are the buffers' instead of the pieces'. Main loop only.
+function Run:in_buffers(trace)
+  return vim.tbl_map(function(line)
+    return traceback.placed(line, function(name, number)
+      local source = self.places[name]
+      if source and vim.api.nvim_buf_is_valid(source.buffer) then
+        return name_of(source.buffer), number + source.line - 1
+      end
+      return nil
+    end)
+  end, trace)
 end
 
 -- Where the code went wrong, into the quickfix list; other places of a trace are lines without a place.

@@ -7,6 +7,7 @@ local errors = require("berth.errors")
 local runs = require("berth.run")
 local screens = require("berth.ui.screen")
 local task = require("berth.task")
+local traceback = require("berth.traceback")
 
 local M = {}
 
@@ -113,10 +114,10 @@ function M.complete(language, line, place)
   return nil
 end
 
--- Where the pieces of a trace came from, by the names that they have there: "<piece 7>". The outermost one is the last that ran.
-local function places_of(entry, traceback)
+-- Where the pieces of a trace came from, by the names that they have there: "<piece 7>". The newest one is the last that ran.
+local function places_of(entry, trace)
   local places = {}
-  local number = tonumber(table.concat(traceback, "\n"):match('"<piece (%d+)>"'))
+  local number = traceback.newest_piece(trace)
   for index, source in ipairs(number and entry.sources or {}) do
     places[("<piece %d>"):format(number - #entry.sources + index)] = source
   end
@@ -148,8 +149,10 @@ function M.run(about)
       table.insert(entry.sources, about.source)
       return entry.context:execute(about.code, { keep_stdin_open = true, timeout = about.config.timeout * 1000 })
     end,
-    on_failure = function(run, traceback)
-      run.places = places_of(entry, traceback)
+    on_failure = function(run, trace)
+      task.main()
+      run.places = places_of(entry, trace)
+      return run:in_buffers(trace)
     end,
   }, function(ended)
     if entry and (ended == nil or ended.is_context_lost) then

@@ -48,6 +48,36 @@ local function node_error(lines, index)
   return ""
 end
 
+-- How a line of a trace names a place in a piece of code: what is before, its number, what is between, the line in it, the rest.
+local PIECES = {
+  '^(%s*File ")<piece (%d+)>(", line )(%d+)(.*)', -- Python
+  "^(%s+at )piece (%d+)(:)(%d+)(.*)", "^(%s+at .*%()piece (%d+)(:)(%d+)(.*)", "^()piece (%d+)(:)(%d+)$", -- Node
+}
+
+-- The number of the newest piece that a trace names; nil for none.
+function M.newest_piece(lines)
+  local newest
+  for _, line in ipairs(lines) do
+    for _, pattern in ipairs(PIECES) do
+      local _, number = line:match(pattern)
+      newest = number and math.max(newest or 0, tonumber(number)) or newest
+    end
+  end
+  return newest
+end
+
+-- A line of a trace with another place: `place_of("<piece 7>", line)` says which, as a name and a line; nil leaves it.
+function M.placed(text, place_of)
+  for _, pattern in ipairs(PIECES) do
+    local before, number, between, line, rest = text:match(pattern)
+    if number then
+      local name, there = place_of(("<piece %s>"):format(number), tonumber(line))
+      return name and table.concat({ type(before) == "string" and before or "", name, between, there, rest }) or text
+    end
+  end
+  return text
+end
+
 -- `text` is the end of what was written. Returns a list of { name, line, text, within, is_error }: `name` is what the program
 -- calls its code, "<string>" for what it was given; `text` the error, or the code, where that is said; `within` a function.
 function M.parse(text)
@@ -70,10 +100,12 @@ function M.parse(text)
       end
       -- Node: from its standard input, whose error follows; and in a context, whose error is before.
       local number = line:match("^%[stdin%]:(%d+)$")
-      local piece = line:match("^%s+at piece %d+:(%d+):%d+")
-      if number or piece and #found == 0 then
-        local words = number and node_error(lines, index) or lines[1]
-        table.insert(found, { name = "<string>", line = tonumber(number or piece), text = words, is_error = true })
+      if number then
+        table.insert(found, { name = "<string>", line = tonumber(number), text = node_error(lines, index), is_error = true })
+      end
+      local piece, place = line:match("^%s+at .-piece (%d+):(%d+):%d+")
+      if piece and #found == 0 then
+        table.insert(found, { name = ("<piece %s>"):format(piece), line = tonumber(place), text = lines[1], is_error = true })
       end
       local words, perl = line:match("^(.*) at %- line (%d+)")
       if words then
