@@ -182,11 +182,11 @@ extension AgentServer {
         guard let context = host.context else { return }
         if let (piece, place) = piece(of: host) {
             piece.machine.isContextLost = true
-            if status == .signalled(9), piece.machine.cause == nil { piece.machine.lossWords = context.lossWords }
+            if piece.machine.cause == nil { piece.machine.lossWords = context.wordsForLoss(status) }
             context.state = .lost
             end(piece, at: place, as: status, usage)
         }
-        if status == .signalled(9) { host.machine.lossWords = context.lossWords }
+        if let words = context.wordsForLoss(status) { host.machine.lossWords = words }
         context.state = .lost
         failCopies(of: context)
     }

@@ -61,6 +61,9 @@ final class Context {
     private var isClosing = false
     /// Why the agent killed it; nil if it did not.
     var lossWords: String?
+    /// Whether a client has sent the signal by which it would end itself.
+    var wasSentLossSignal = false
+    private static let closedWords = "it closed or replaced its control descriptor"
 
     /// The interpreter's ends: its standard descriptors, and control.
     struct Ends: ~Copyable {
@@ -223,6 +226,15 @@ final class Context {
 
     func isKilled() { killDue = nil }
 
+    /// Why it was lost with its piece, if its end does not say so itself.
+    func wordsForLoss(_ status: WaitStatus) -> String? {
+        switch status {
+        case .signalled(SIGKILL): lossWords
+        case .signalled(ContextControl.lossSignal) where !wasSentLossSignal: Context.closedWords
+        default: nil
+        }
+    }
+
     /// Ends it: its loop finds that there is no next piece.
     func closeControl() {
         isClosing = true
@@ -247,7 +259,7 @@ final class Context {
             if count < 0, errno == EINTR { return true }
             isReadable = false
             // Control has ended. Mostly the interpreter has ended too, and its supervisor will report that.
-            if count == 0 || errno != EAGAIN { kill(at: monotonicNow() + Context.patience, "it closed its control") }
+            if count == 0 || errno != EAGAIN { kill(at: monotonicNow() + Context.patience, Context.closedWords) }
             return false
         }
     }

@@ -88,6 +88,7 @@ final class RunningExecution {
     func takeSupervisor() -> Supervisor? { supervisor.take() }
 
     func signal(_ number: Int32) {
+        if number == ContextControl.lossSignal { host?.context?.wasSentLossSignal = true }
         host?.signal(number)
         direct?.signal(number)
         birth?.signals.append(number)

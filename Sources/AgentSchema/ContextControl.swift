@@ -45,6 +45,10 @@ public enum ContextControl {
         case invalid
     }
 
+    /// SIGSTKFLT, which nothing else uses. An interpreter ends itself by it when control was closed or replaced by a piece, and
+    /// it can't report the end of that any more.
+    public static let lossSignal: Int32 = 16
+
     /// Maximum bytes of a head: a letter, nine digits and the line feed.
     public static let maxHead = 11
     /// Maximum bytes of the content, unless it is an event.

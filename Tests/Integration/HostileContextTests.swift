@@ -16,6 +16,8 @@ struct HostileContextTests {
         var cause: EndCause
         var isLost = false
         var words = ""
+        /// What is to be read on stderr.
+        var errors = ""
     }
 
     private static let cases = [
@@ -35,7 +37,18 @@ struct HostileContextTests {
             code: "import os\ntry: os.kill(-1, 9)\nexcept OSError: pass", cause: .exited),
         Case(
             name: "closes its control", code: "import os, time; os.close(3); time.sleep(60)", cause: .contextLost,
-            isLost: true, words: "closed its control"),
+            isLost: true, words: "it closed or replaced its control descriptor"),
+        Case(
+            name: "closes its descriptors and fails", code: "import os; os.closerange(3, 256); print('x'); 1 / 0",
+            cause: .contextLost, isLost: true, words: "it closed or replaced its control descriptor",
+            errors: "ZeroDivisionError: division by zero\n"),
+        Case(
+            name: "becomes a daemon in place", code: "import os; os.closerange(0, 4096); os.setpgid(0, 0)",
+            cause: .contextLost, isLost: true, words: "it closed or replaced its control descriptor"),
+        Case(
+            name: "closes its descriptors in a child",
+            code: "import os\nif os.fork() == 0: os.closerange(3, 256); 1 / 0\nos.wait()", cause: .exited,
+            errors: "ZeroDivisionError: division by zero\n"),
         Case(
             name: "forges an end", code: "import os, time; os.write(3, b'e3\\n1 0'); time.sleep(0.01)", cause: .exited),
         Case(
@@ -105,6 +118,7 @@ struct HostileContextTests {
                     #expect(output.ended.cause == hostile.cause, told)
                     #expect(output.ended.isContextLost == hostile.isLost, told)
                     #expect(hostile.words.isEmpty || output.ended.message.contains(hostile.words), told)
+                    #expect(output.errorText.hasSuffix(hostile.errors), told)
                     #expect(!output.text.contains("reached 1 "), told)
                     if !hostile.isLost {
                         #expect(try await client.run("1 + 1", in: context, timeout: .seconds(5)).value == "2", told)

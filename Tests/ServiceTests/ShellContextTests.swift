@@ -44,7 +44,7 @@ struct ShellContextTests {
             let started = try await client.run("sleep 60 & echo $!", in: context)
             let pid = started.text.trimmed
             #expect(
-                try await client.run("jobs; kill \(pid); wait \(pid); echo $?", in: context).text.hasSuffix("143\n"))
+                try await client.run("jobs; kill -9 \(pid); wait \(pid); echo $?", in: context).text.hasSuffix("137\n"))
         }
     }
 

@@ -10,20 +10,45 @@
   const util = require('util');
   const {Writable, PassThrough} = require('stream');
   const CONTROL = 3;
+  const LOST = 16;  // As in context.py.
+  const kill = process.kill.bind(process, process.pid);
+  const {dev, ino} = fs.fstatSync(CONTROL);
   let held = Buffer.alloc(0);
   let running = false;
   let maxEvent = 0;
+
+  /** A piece can close control, and something else may have its number by now: nothing is to be written to that. */
+  function isWhole() {
+    try {
+      const found = fs.fstatSync(CONTROL);
+      return found.dev === dev && found.ino === ino;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Ends this process: nothing can be heard or said any more. */
+  function lost() {
+    try {
+      kill(LOST);
+    } finally {
+      process.reallyExit(1);
+    }
+  }
 
   function fill() {
     const room = Buffer.alloc(65536);
     for (;;) {
       try {
         const count = fs.readSync(CONTROL, room, 0, room.length, null);
-        if (count === 0) process.exit(0);
+        if (count === 0) {
+          if (running || !isWhole()) lost();
+          process.exit(0);
+        }
         held = Buffer.concat([held, room.subarray(0, count)]);
         return;
       } catch (error) {
-        if (error.code !== 'EAGAIN' && error.code !== 'EINTR') process.exit(0);
+        if (error.code !== 'EAGAIN' && error.code !== 'EINTR') lost();
       }
     }
   }
@@ -45,11 +70,12 @@
 
   function send(kind, data) {
     data = Buffer.concat([Buffer.from(`${kind}${data.length}\n`), data]);
+    if (!isWhole()) lost();
     for (let start = 0; start < data.length;) {
       try {
         start += fs.writeSync(CONTROL, data, start);
       } catch (error) {
-        if (error.code !== 'EAGAIN' && error.code !== 'EINTR') process.exit(0);
+        if (error.code !== 'EAGAIN' && error.code !== 'EINTR') lost();
       }
     }
   }
@@ -122,6 +148,11 @@
         .filter((text) => !/^\s+at .*(node:|REPLServer|\[eval\]|Script\.runIn|new Promise \(<anonymous>\))/.test(text)).slice(0, 1000);
     } catch {
       message = 'its text could not be had';
+    }
+    if (!isWhole()) {
+      try {
+        fs.writeSync(2, `${trace.join('\n')}\n`);  // There is no other way to say it.
+      } catch {}
     }
     event('f', Buffer.concat([field(2, name), field(3, message.slice(0, 262144)),
       ...trace.map((text) => Buffer.concat([varint(4 << 3 | 2), varint(Buffer.byteLength(text)), Buffer.from(text)]))]));

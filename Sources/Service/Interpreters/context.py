@@ -20,6 +20,7 @@ import os as theirs
 import sys
 
 CONTROL = 3
+LOST = 16  # SIGSTKFLT, which nothing else uses: what ends by it has lost its control, and the agent says so.
 SELF = "<berth>"
 MAX_TRACEBACK = 256 << 10
 main = sys.modules["__main__"]
@@ -37,6 +38,21 @@ class Control:
         self.busy = 0
         self.interrupted = False
         self.running = None
+        self.identity = None
+
+    def find(self):
+        found = os.fstat(CONTROL)
+        return found.st_dev, found.st_ino
+
+    def begin(self):
+        self.identity = self.find()
+
+    def is_whole(self):
+        """A piece can close it, and something else may have its number by now: nothing is to be written to that."""
+        try:
+            return self.find() == self.identity
+        except OSError:
+            return False
 
     def interrupt(self, number, frame):
         if self.running is None or self.running != os.getpid():
@@ -57,8 +73,13 @@ class Control:
             raise KeyboardInterrupt
 
     def fill(self):
-        data = read(CONTROL, 65536)
+        try:
+            data = read(CONTROL, 65536)
+        except OSError:
+            lost()
         if not data:
+            if self.running is not None or not self.is_whole():
+                lost()
             if piece.is_copy:
                 os._exit(0)  # What is to be done at the end is the original's.
             raise SystemExit
@@ -78,8 +99,13 @@ class Control:
 
     def send(self, kind, data=b""):
         data = memoryview(b"%s%d\n%s" % (kind, len(data), data))
-        while data:
-            data = data[write(CONTROL, data):]
+        if not self.is_whole():
+            lost()
+        try:
+            while data:
+                data = data[write(CONTROL, data):]
+        except OSError:
+            lost()
 
 
 class Piece:
@@ -97,6 +123,20 @@ class Piece:
 control = Control()
 piece = Piece()
 lock = None
+
+
+def lost():
+    """Ends this process: nothing can be heard or said any more."""
+    try:
+        import _signal
+        try:
+            _signal.signal(LOST, _signal.SIG_DFL)
+        except ValueError:
+            pass  # Not in the main thread.
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [LOST])
+        os.kill(os.getpid(), LOST)
+    finally:
+        os._exit(1)
 
 
 def event(kind, data):
@@ -176,6 +216,7 @@ def serve():
     import signal
     signal.signal(signal.SIGINT, control.interrupt)
     os.set_inheritable(CONTROL, False)
+    control.begin()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
     os.environ.setdefault("MPLBACKEND", "agg")
@@ -257,9 +298,8 @@ def end(number, status, before):
         try:
             control.send(b"e", b"%d %d %d %d" % (number, status, *used))
             break
-        except BaseException as error:
-            if isinstance(error, OSError):
-                raise SystemExit
+        except BaseException:
+            pass
     control.busy, control.interrupted = 0, False
 
 
@@ -373,6 +413,14 @@ def fail(error):
     message = text_of(lambda: error)[:MAX_TRACEBACK]
     if isinstance(error, SyntaxError):
         message = text_of(lambda: "%s (%s, line %s)" % (error.msg, error.filename, error.lineno))
+    if control.running != os.getpid() or not control.is_whole():
+        # A forked child, or a piece that has closed its control: there is no other way to say it.
+        if not isinstance(error, SystemExit):
+            flush()
+            write(2, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
+        elif not isinstance(error.code, int):
+            flush()
+            write(2, (message + "\n").encode("utf-8", "replace"))
     event(b"f", field(2, type(error).__name__) + field(3, message) + b"".join(
         varint(4 << 3 | 2) + varint(len(data)) + data for data in (line.encode("utf-8", "replace") for line in lines)))
     if isinstance(error, SystemExit):
@@ -584,6 +632,7 @@ def become_copy(number, ends):
             os.dup2(end, place, place != CONTROL)
         for end in set(ends):
             os.close(end)
+        control.begin()
         os.setsid()
         mark(number)
         control.buffer, control.busy, control.interrupted, control.running = b"", 0, False, None

@@ -8,11 +8,28 @@
 PS1='' PS2=''
 unset HISTFILE
 berth_last=0
+# A piece can close what the shell has put aside of its descriptors meanwhile, or replace it. Then nothing can be heard or said
+# any more: the shell ends in the way that context.py has for that.
+if [ /proc/$$/fd/0 -ef /proc/$$/fd/3 ] && [ -S /proc/$$/fd/3 ]; then
+    berth_whole() {
+        [ /proc/$$/fd/0 -ef /proc/$$/fd/3 ] && [ -S /proc/$$/fd/3 ] && [ -p /proc/$$/fd/8 ] && [ -e /proc/$$/fd/9 ]
+    }
+else
+    berth_whole() { command : <&0 >&3; }
+fi
+berth_check() {
+    berth_whole && return
+    trap - 16
+    command kill -16 $$
+}
 berth_again() { return "$1"; }
 berth_run() {
     set --
     berth_again "$berth_last"
     eval "$berth_now" <&8 2>&9 3>&- 8<&- 9>&-
+    set -- "$?"
+    berth_check
+    return "$1"
 }
 berth_piece() {
     printf 'g0\n' >&3
@@ -35,10 +52,12 @@ berth_piece() {
         berth_again "$berth_last"
         eval "$berth_now" <&8 2>&9 3>&- 8<&- 9>&-
         berth_status=$?
+        berth_check
     fi'
 }
 berth_ended() {
     berth_last=$?
+    berth_check
     berth_last=${berth_status:-$berth_last}
     berth_code="$1 $berth_last"
     printf 'e%d\n%s' "${#berth_code}" "$berth_code" >&3
