@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes docs/sample.png: a sample in Inspect's viewer, with commands that ran in a container. As root, in build/venv:
+"""Makes docs/sample.png: the README's product.py in Inspect's viewer, with commands that ran in a container. As root, in build/venv:
 
     BERTH=…/berth ../../clients/conformance/with-server build/venv/bin/python picture.py
 
@@ -8,6 +8,7 @@ It needs chromium and python3-pil (dev/integrations/jupyter.packages), and playw
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -17,12 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from inspect_ai import Task, eval
-from inspect_ai.dataset import Sample
+from inspect_ai import eval
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
-from inspect_ai.scorer import includes
-from inspect_ai.solver import generate, use_tools
-from inspect_ai.tool import bash, python
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).resolve().parent
@@ -35,20 +32,15 @@ def call(tool: str, **arguments: Any) -> ModelOutput:
 
 def evaluate(folder: str) -> str:
     """Returns the log's name."""
-    task = Task(
-        name="product",
-        dataset=[Sample("What is the product of the numbers in numbers.txt?", target="42", files={"numbers.txt": "6 7\n"})],
-        solver=[use_tools(bash(timeout=30), python(timeout=30)), generate()],
-        scorer=includes(),
-        sandbox="berth",
-    )
+    os.chdir(folder)
+    Path("product.py").write_text((HERE / "README.md").read_text().split("`product.py`:\n\n```python\n")[1].split("```")[0])
     answer = ModelOutput.from_content("mockllm/model", "The product is 42.").model_copy(update={"usage": USAGE})
     outputs = [
         call("bash", command="id; df -h /workspace; cat numbers.txt"),
         call("python", code="a, b = open('numbers.txt').read().split()\nprint(int(a) * int(b))"),
         answer,
     ]
-    (log,) = eval(task, model=get_model("mockllm/model", custom_outputs=outputs), log_dir=folder, display="none")
+    (log,) = eval("product.py", model=get_model("mockllm/model", custom_outputs=outputs), log_dir=folder, display="none")
     assert log.status == "success", log.error
     return Path(log.location).name
 

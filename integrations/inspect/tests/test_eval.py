@@ -80,6 +80,20 @@ async def test_a_model_uses_bash_and_python_in_the_sandbox(server: Any, tmp_path
         assert await leased(client) == 0
 
 
+async def test_the_readme_s_example_is_an_evaluation_that_a_model_can_solve(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("product.py").write_text((PACKAGE / "README.md").read_text().split("`product.py`:\n\n```python\n")[1].split("```")[0])
+    code = "a, b = open('numbers.txt').read().split()\nprint(int(a) * int(b))"
+    model = get_model("mockllm/model", custom_outputs=[call("python", code=code), said("The product is 42.")])
+    (log,) = await eval_async("product.py", model=model, log_dir=str(tmp_path))
+    assert log.status == "success", log.error
+    (program,) = tools_of(log)
+    assert program.text == "42\n"
+    assert log.results is not None and log.results.scores[0].metrics["accuracy"].value == 1
+
+
 async def test_what_goes_wrong_in_the_sandbox_is_an_error_of_the_tool_and_not_of_the_sample(
     server: Any, tmp_path: Path
 ) -> None:
