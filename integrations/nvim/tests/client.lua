@@ -127,6 +127,41 @@ test("a server that speaks TLS is told from one that does not", function()
   client:close()
 end)
 
+test("why a server takes no connection, which it says to the first Hello alone, is why a call failed", function()
+  local hellos, is_full = 0, true
+  local address = double(function(socket, stream, method)
+    hellos = hellos + (method == "Hello" and 1 or 0)
+    if is_full or hellos > 3 then
+      answer(socket, stream, { status = { code = 8, message = "the server has as many connections as it may have (1)" } })
+      socket:shutdown()
+      hellos = is_full and 0 or hellos
+    elseif method == "Hello" then
+      answer(socket, stream, { payload = messages.HelloResponse:encode({ server = "double" }) })
+    end
+  end)
+  local client = client_of.new({ address = address })
+  local problem = raised(function()
+    client:acquire()
+  end)
+  equal({ problem.code, problem.message }, { "RESOURCE_EXHAUSTED", "the server has as many connections as it may have (1)" })
+  problem = raised(function()
+    client:run({ argv = { "true" } })
+  end)
+  equal(problem.code, "RESOURCE_EXHAUSTED")
+  -- What one call was told later is not why the connection ended.
+  is_full = false
+  client:hello()
+  client:hello()
+  equal(raised(function()
+    client:hello()
+  end).code, "RESOURCE_EXHAUSTED")
+  harness.eventually("the connection has ended", function()
+    return client.connection.problem
+  end)
+  equal(client.connection.problem.code, "UNAVAILABLE")
+  client:close()
+end)
+
 test("a server that says nothing is asked whether it is there, and then given up", function()
   local asked = {}
   local address = double(function(_, _, method)

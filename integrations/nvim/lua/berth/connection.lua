@@ -16,6 +16,9 @@ local uv = vim.loop
 
 M.SERVICE = "berth.v1.Pool"
 
+-- What a server that takes no connection of ours says once, to the Hello, before it closes it.
+local REFUSALS = { RESOURCE_EXHAUSTED = true, FAILED_PRECONDITION = true, UNAVAILABLE = true }
+
 local Connection = {}
 Connection.__index = Connection
 
@@ -154,7 +157,10 @@ function Connection:deliver(stream, kind, flags, data)
     local response = messages.Response:decode(data)
     self:forget(stream)
     local status = response.status
-    call.finish(status and status.code ~= 0 and errors.of(status) or nil, response.payload)
+    local problem = status and status.code ~= 0 and errors.of(status) or nil
+    self.refusal = not self.has_answered and problem and REFUSALS[problem.code] and problem or nil
+    self.has_answered = true
+    call.finish(problem, response.payload)
   elseif kind == frames.DATA then
     local is_last, is_empty = flags % 2 == 1, math.floor(flags / 4) % 2 == 1
     if not is_empty then
@@ -219,7 +225,8 @@ function Connection:lose(why)
   if self.problem then
     return
   end
-  self.problem = errors.new("UNAVAILABLE", ("the connection to %s was lost: %s"):format(self.peer, why))
+  -- What the server said, if that was all it said, is more than that the connection was lost.
+  self.problem = self.refusal or errors.new("UNAVAILABLE", ("the connection to %s was lost: %s"):format(self.peer, why))
   self:stop_watching()
   if not self.socket:is_closing() then
     self.socket:close()
