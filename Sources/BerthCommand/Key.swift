@@ -55,6 +55,8 @@ enum Key: Equatable {
 
         private mutating func escape() -> (Key?, Int)? {
             guard held.count > 1 else { return nil }
+            // Escape alone, and then another key.
+            if held[1] == 0x1b { return (nil, 1) }
             if held[1] == 0x0d || held[1] == 0x0a { return (.newline, 2) }
             guard held[1] == UInt8(ascii: "[") || held[1] == UInt8(ascii: "O") else { return (nil, 2) }
             guard let last = held.dropFirst(2).firstIndex(where: { (0x40...0x7e).contains($0) }) else { return nil }

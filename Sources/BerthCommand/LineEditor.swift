@@ -41,7 +41,9 @@ final class LineEditor {
     private var decoder = Key.Decoder()
     private var pending: [Key] = []
     private(set) var history: [String] = []
-    /// The row of the cursor, relative to the first row of the prompt.
+    /// The first row of the text that is shown.
+    private var firstRow = 0
+    /// The row of the cursor, relative to that.
     private var shownRow = 0
 
     /// Reads a text.
@@ -64,7 +66,7 @@ final class LineEditor {
         }
         var edited = EditedText()
         var place = PlaceInHistory(history)
-        shownRow = 0
+        (firstRow, shownRow) = (0, 0)
         func show(isLast: Bool = false) { draw(isHidden ? EditedText() : edited, prompt, more, isLast) }
         show()
         while true {
@@ -177,53 +179,31 @@ final class LineEditor {
 
     private func put(_ text: String) { _ = writeAll(Array(text.utf8), to: STDOUT_FILENO) }
 
-    /// Draws everything again, from the first row of the prompt.
+    /// Draws everything again, from the first row that was shown. Of a text with more rows than the terminal, it shows those
+    /// around the cursor: no key can move the cursor into what has been scrolled off a terminal.
     private func draw(_ edited: EditedText, _ prompt: String, _ more: String, _ isLast: Bool) {
-        let columns = max(LocalTerminal.size?.columns ?? 80, 2)
-        var text = shownRow > 0 ? "\u{1b}[\(shownRow)A\r" : "\r"
-        text += "\u{1b}[J"
-        let before = LineEditor.place(after: edited.beforeCursor, prompt, more, columns)
-        let end = LineEditor.place(after: edited.text, prompt, more, columns)
-        for (index, line) in edited.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            text += (index == 0 ? prompt : "\r\n" + more) + String(line).printable
-        }
-        // After the last column, a terminal begins the next row only when another character comes.
-        if end.column == 0, end.row > 0, !edited.text.hasSuffix("\n") { text += "\r\n" }
+        let size = LocalTerminal.size ?? (rows: 24, columns: 80)
+        let height = max(size.rows, 1)
+        let layout = TextLayout(
+            edited.text, beforeCursor: edited.beforeCursor, prompt: prompt, more: more, columns: max(size.columns, 2))
+        var text = (shownRow > 0 ? "\u{1b}[\(shownRow)A" : "") + "\r\u{1b}[J"
         if isLast {
-            text += "\r\n"
+            text += layout.lines.joined(separator: "\r\n") + "\r\n"
             shownRow = 0
         } else {
-            if end.row > before.row { text += "\u{1b}[\(end.row - before.row)A" }
-            text += "\r" + (before.column > 0 ? "\u{1b}[\(before.column)C" : "")
-            shownRow = before.row
+            firstRow = layout.firstRow(height: height, previous: firstRow)
+            let end = min(firstRow + height, layout.rows.count)
+            if layout.rows.count <= height {
+                text += layout.lines.joined(separator: "\r\n") + (layout.hasRowForCursor ? "\r\n" : "")
+            } else {
+                text += layout.rows[firstRow..<end].joined(separator: "\r\n")
+            }
+            let (row, column) = layout.cursor
+            if end - 1 > row { text += "\u{1b}[\(end - 1 - row)A" }
+            text += "\r" + (column > 0 ? "\u{1b}[\(column)C" : "")
+            shownRow = row - firstRow
         }
         put(text)
-    }
-
-    static func place(after text: String, _ prompt: String, _ more: String, _ columns: Int) -> (row: Int, column: Int) {
-        var row = 0
-        var column = 0
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            if index > 0 { row += 1 }
-            let width =
-                (index == 0 ? prompt : more).count + String(line).printable.unicodeScalars.reduce(0) { $0 + $1.columns }
-            row += width / columns
-            column = width % columns
-        }
-        return (row, column)
-    }
-}
-
-extension Unicode.Scalar {
-    /// The width in columns of a terminal, approximately.
-    fileprivate var columns: Int {
-        switch value {
-        case 0x300...0x36f, 0x200b...0x200f, 0xfe00...0xfe0f: 0
-        case 0x1100...0x115f, 0x2e80...0xa4cf, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60,
-            0x1f300...0x1faff:
-            2
-        default: 1
-        }
     }
 }
 

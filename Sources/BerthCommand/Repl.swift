@@ -85,7 +85,8 @@ struct Repl: AsyncParsableCommand {
                 guard let bytes = StandardInput.all(limit: Self.maxCode) else {
                     throw Failure("the code on standard input is longer than \(Self.maxCode) bytes, the maximum")
                 }
-                return try await session.run(String(decoding: bytes, as: UTF8.self))
+                let code = String(decoding: bytes, as: UTF8.self)
+                return code.allSatisfy(\.isWhitespace) ? 0 : try await session.run(code)
             }
             return try await session.prompt()
         }

@@ -172,6 +172,36 @@ struct ContextTests {
         }
     }
 
+    @Test("a text with more lines than the terminal is edited at any of them, and is written once into the scrollback")
+    func longText() async throws {
+        try await ServerProcess.with(.runc, ["--size", "1", "--max", "2"]) { server in
+            try await TerminalProgram.with(server, ["repl"]) { program in
+                try await program.shows(">>> ")
+                let lines = (0..<50).map { "line\($0) = \($0)" }
+                program.type("\u{1b}[200~\(lines.joined(separator: "\r"))\u{1b}[201~")
+                try await program.shows("line49 = 49")
+                #expect(!program.screen.contains("line0 = 0"), "the terminal has 30 rows")
+                // Up to line 5, which scrolls into view, and to its end.
+                program.type(String(repeating: "\u{1b}[A", count: 44) + "\u{5}00")
+                try await program.shows("line5 = 500")
+                program.type("\r")
+                try await program.shows("... line49 = 49\r\n")
+                program.type("line5 + line49\r")
+                try await program.shows("549")
+                #expect(program.screen.components(separatedBy: "line0 = 0").count == 2, "\(program.screen)")
+                // What comes at once with an interrupt is the next text's; Escape alone is nothing.
+                program.type("if True:\rx\u{3}\u{1b}[A\u{1b}[A\u{1b}\u{1b}[B\r")
+                program.type("'en' + 'd'\r")
+                try await program.shows("'end'")
+                #expect(program.screen.components(separatedBy: "2004l549\r\n").count == 3, "\(program.screen)")
+                program.type("\u{4}")
+                #expect(try await program.end() == 0)
+            }
+            let empty = try await server.shell("berth repl < /dev/null")
+            #expect(empty.status == 0 && empty.err.isEmpty, "\(empty)")
+        }
+    }
+
     @Test(
         "at a prompt: several lines, history, completion, an interrupt that keeps the variables, a question, a password"
     )
