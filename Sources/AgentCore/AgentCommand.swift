@@ -80,6 +80,7 @@ package enum AgentCommand {
     ) throws(SystemError) -> Int32 {
         _ = berth_become_undumpable()
         _ = berth_become_subreaper()
+        berth_look_at_ids()
         try occupyStandardDescriptors()
         let server = try AgentServer(input: input, output: output, signals: AgentServer.takeSignals())
         return server.run()

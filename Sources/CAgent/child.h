@@ -13,6 +13,10 @@
 // Closes every descriptor from `first` on.
 void berth_close_from(int first);
 
+// Whether programs have the agent's user, since there is no other. Then they have none of its capabilities; elsewhere a
+// program that is asked to be root has those of the container's root.
+extern int berth_has_one_id;
+
 // Becomes the user and no one else's group member. A container may deny setgroups (a user namespace does): that is
 // harmless only where no foreign group is held. Returns 0 or a negative errno.
 int berth_become(uint32_t uid, uint32_t gid);

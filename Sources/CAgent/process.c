@@ -3,8 +3,11 @@
 #define _GNU_SOURCE
 #include "process.h"
 
+#include "child.h"
+
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -14,6 +17,20 @@
 int berth_become_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -errno; }
 
 int berth_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : -errno; }
+
+int berth_has_one_id = 0;
+
+void berth_look_at_ids(void) {
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    if (!map) return;
+    unsigned inside, outside, count, lines = 0, ids = 0;
+    while (fscanf(map, "%u %u %u", &inside, &outside, &count) == 3) {
+        lines++;
+        ids = count;
+    }
+    berth_has_one_id = lines == 1 && ids == 1;
+    fclose(map);
+}
 
 void berth_reset_signals(void) {
     // The kernel's struct sigaction with all zeros: the default handler, no flags, an empty mask.

@@ -47,7 +47,7 @@ void berth_close_from(int first) {
     for (int fd = first; fd < end; fd++) close(fd);
 }
 
-// In a user namespace of one id, programs have the agent's. With no_new_privs, exec gives nothing back.
+// With no_new_privs, exec gives nothing back.
 static int drop_all_capabilities(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
@@ -72,7 +72,7 @@ int berth_become(uint32_t uid, uint32_t gid) {
     }
     if (syscall(SYS_setresgid, gid, gid, gid) != 0) return -errno;
     if (syscall(SYS_setresuid, uid, uid, uid) != 0) return -errno;
-    return uid == 0 ? drop_all_capabilities() : 0;
+    return berth_has_one_id ? drop_all_capabilities() : 0;
 }
 
 pid_t berth_started(pid_t pid, int error, const volatile struct berth_failure *shared, struct berth_failure *failure) {

@@ -11,6 +11,9 @@ int berth_become_undumpable(void);
 // Makes orphaned descendants children of this process, as for process 1.
 int berth_become_subreaper(void);
 
+// Looks whether this user namespace has one id, which programs then share with the agent: see `berth_has_one_id`.
+void berth_look_at_ids(void);
+
 // Sets all signals to their default disposition, also the two that glibc reserves and a parent may have ignored.
 void berth_reset_signals(void);
 
