@@ -25,6 +25,10 @@ func easySetEndpoint(
         let authority = host.contains(":") ? "[\(host)]" : host
         base = "\(tls == nil ? "http" : "https")://\(authority):\(port)"
         if let tls { easySetTLS(easy, tls) }
+        // A machine that is gone says nothing: without probes, who waits for it would wait for ever.
+        berth_setopt_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
+        berth_setopt_long(easy, CURLOPT_TCP_KEEPIDLE, 15)
+        berth_setopt_long(easy, CURLOPT_TCP_KEEPINTVL, 5)
     case .command:
         guard let commands else { throw HTTPError(.invalidRequest, "no program is named") }
         commands.install(on: easy)

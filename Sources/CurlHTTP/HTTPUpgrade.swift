@@ -187,6 +187,12 @@ private final class UpgradeThread: Sendable {
         guard berth_getinfo_socket(easy, &socket) == CURLE_OK, socket >= 0 else {
             throw HTTPError(.cannotConnect, "there is no connection")
         }
+        if case .tcp = endpoint {
+            // What is not acknowledged for half a minute never will be. The system's own limit is a quarter of an hour.
+            var milliseconds: Int32 = 30_000
+            let size = socklen_t(MemoryLayout<Int32>.size)
+            setsockopt(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, size)
+        }
         return RawConnection(easy: easy, socket: socket)
     }
 

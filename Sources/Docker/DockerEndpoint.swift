@@ -71,8 +71,11 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
         guard !host.isEmpty, !host.hasPrefix("-"), !host.contains(where: { "/?#@ ".contains($0) }) else {
             throw malformed(text, "the host is malformed")
         }
-        return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"] + options
-            + ["--", String(host), "docker", "system", "dial-stdio"]
+        // ssh itself never asks whether the other machine is still there.
+        return [
+            "ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o",
+            "ServerAliveCountMax=3", "-T",
+        ] + options + ["--", String(host), "docker", "system", "dial-stdio"]
     }
 
     /// Whether the engine runs on another machine, as far as the address tells.

@@ -7,15 +7,18 @@ import TestSupport
 /// A dockerd for one test, which may stop, kill and restart it. The one of the test run, from which it gets its image,
 /// goes on.
 final class OwnDockerd: Sendable {
-    private let directory: String
+    let directory: String
     /// Whether it sees another /tmp and /run than this process, like one in a container or a virtual machine.
     private let isElsewhere: Bool
+    /// A port of its network's loopback that it listens on, besides its socket; nil: none, and the network is everybody's.
+    private let place: (network: OwnNetwork, port: Int)?
     private let running = Mutex<pid_t?>(nil)
 
     var endpoint: String { "unix://\(directory)/docker.sock" }
 
-    private init(isElsewhere: Bool) throws {
+    private init(isElsewhere: Bool, place: (network: OwnNetwork, port: Int)?) throws {
         self.isElsewhere = isElsewhere
+        self.place = place
         // A socket's path is short, so this is too.
         directory = "\(isElsewhere ? "/var" : "")/tmp/berth-dockerd-\(UUID().uuidString.prefix(8).lowercased())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -23,14 +26,16 @@ final class OwnDockerd: Sendable {
 
     /// Runs `body` with a dockerd that has `image`. Nothing of it is left, whatever happens.
     static func with(
-        image: String, isElsewhere: Bool = false, _ body: (OwnDockerd) async throws -> Void
+        image: String, isElsewhere: Bool = false, place: (network: OwnNetwork, port: Int)? = nil,
+        _ body: (OwnDockerd) async throws -> Void
     ) async throws {
-        let dockerd = try OwnDockerd(isElsewhere: isElsewhere)
+        let dockerd = try OwnDockerd(isElsewhere: isElsewhere, place: place)
         var failure: (any Error)?
         do {
             try await dockerd.start()
             let docker = try tool("docker")
-            let copy = "'\(docker)' -H \(try Runtime.docker()) save \(image) | '\(docker)' -H \(dockerd.endpoint) load"
+            let copy =
+                "'\(docker)' -H \(try Runtime.docker()) save \(image) | DOCKER_TLS_VERIFY= '\(docker)' -H \(dockerd.endpoint) load"
             let program = try Program(try tool("sh"), ["-c", copy])
             guard try await program.end() == 0 else { throw NeverHappened(description: "\(image): \(program.err)") }
             try await body(dockerd)
@@ -58,12 +63,13 @@ final class OwnDockerd: Sendable {
             try tool("unshare"), "--mount", "--propagation", "private", try tool("sh"), "-c",
             "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /run && exec \"$@\"", "sh",
         ]
+        let listening = place.map { ["--host", "tcp://127.0.0.1:\($0.port)", "--tls=false"] } ?? []
         let arguments =
-            (isElsewhere ? elsewhere : []) + [
+            try (place?.network.entering() ?? []) + (isElsewhere ? elsewhere : []) + [
                 try tool("dockerd"), "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec", "--host",
                 endpoint,
                 "--pidfile", "\(directory)/docker.pid", "--iptables=false", "--bridge=none", "--shutdown-timeout", "2",
-            ]
+            ] + listening
         var argv = arguments.map { strdup($0) } + [nil]
         defer { for pointer in argv { free(pointer) } }
         var pid: pid_t = 0
@@ -75,7 +81,8 @@ final class OwnDockerd: Sendable {
                 throw NeverHappened(
                     description: "dockerd ended: \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")")
             }
-            let ask = try Program(try tool("docker"), ["-H", self.endpoint, "version"])
+            let ask = try Program(
+                try tool("docker"), ["-H", self.endpoint, "version"], environment: ["DOCKER_TLS_VERIFY": ""])
             return try await ask.end() == 0
         }
     }

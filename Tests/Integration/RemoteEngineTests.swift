@@ -126,6 +126,63 @@ struct RemoteEngineTests {
         }
     }
 
+    @Test("a terminal there is as one here: size, echo, Ctrl-C")
+    func terminal() async throws {
+        try await OwnDockerd.with(image: "busybox:latest", isElsewhere: true) { dockerd in
+            let flags = ["--docker-host", dockerd.endpoint, "--image", "busybox:latest", "--size", "1"]
+            try await ServerProcess.with(.docker, flags, engine: dockerd.endpoint) { server in
+                let shell = ["run", "-it", "--wait", "60s", "--", "sh", "-c", "stty size; exec cat"]
+                try await TerminalProgram.with(server, shell) { terminal in
+                    try await terminal.shows("30 100\r\n", within: .seconds(60))
+                    terminal.type("typed\r")
+                    try await terminal.shows("typed\r\ntyped\r\n")
+                    terminal.resize(rows: 41, columns: 137)
+                    terminal.type("\u{3}")
+                    #expect(try await terminal.end() == 130)
+                }
+                #expect(server.program.err.contains("the engine does not see this server's files"))
+            }
+        }
+    }
+
+    /// The connection has no end then, and the pool asks only members that nobody has: TCP's own probes have to tell.
+    @Test("a program on a machine that is gone ends long before its time-out, as lost")
+    func unplugged() async throws {
+        try await OwnNetwork.with { network in
+            try await OwnDockerd.with(image: "busybox:latest", isElsewhere: true, place: (network, 2375)) { dockerd in
+                let socket = "\(dockerd.directory)/berth.sock"
+                let flags = [
+                    "--docker-host", "tcp://127.0.0.1:2375", "--image", "busybox:latest", "--size", "1", "--listen",
+                    "unix://\(socket)",
+                ]
+                let server = try await ServerProcess.start(
+                    .docker, flags, engine: dockerd.endpoint, under: try network.entering())
+                let program = try Program(
+                    try BuildProducts.program("berth"),
+                    ["run", "--wait", "60s", "--timeout", "10m", "--", "sh", "-c", "echo up; exec sleep 1000"],
+                    environment: ["BERTH_SERVER": "unix://\(socket)"])
+                var status: Int32?
+                do {
+                    try await eventually("it runs", within: .seconds(90)) {
+                        guard program.isRunning else { throw NeverHappened(description: program.err) }
+                        return program.out == "up\n"
+                    }
+                    try await network.cut()
+                    status = try await program.end(within: .seconds(90))
+                } catch {
+                    Issue.record(error, "the server's log:\n\(server.program.err)")
+                }
+                try await network.mend()
+                #expect(status == 125 && program.err.contains("the container went away"), "\(program.err)")
+                program.signal(SIGKILL)
+                server.program.signal(SIGTERM)
+                _ = try await server.program.end(within: .seconds(30))
+                // What was asked of the engine while it was away is the janitor's.
+                try await server.nothingIsLeft(within: .seconds(60))
+            }
+        }
+    }
+
     @Test("an engine behind ssh serves as one that is here, through docker system dial-stdio")
     func ssh() async throws {
         try await SSHServer.with(engine: try Runtime.docker()) { ssh in
