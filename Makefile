@@ -26,7 +26,7 @@ define build_debug
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test simulate fuzz bench allocations test-clients test-integrations test-packaging test-vm test-kubernetes docs-swift check
+.PHONY: help serve build test simulate fuzz bench allocations test-away test-clients test-integrations test-packaging test-vm test-kubernetes docs-swift check
 .PHONY: format protos docs deb install clean
 
 help: ## list these commands
@@ -71,6 +71,14 @@ test: ## install what is missing, build, and run every test, with a dockerd and 
 	@echo "make: building (the linker's warning about dlopen is known and harmless)"
 	@$(SWIFT) build --build-tests
 	@$(SUDO) Tests/run
+
+test-away: ## the tests that matter on Docker engines that do not see this machine's files: over TLS, and behind ssh
+	@dev/bootstrap --test
+	@$(SWIFT) build --build-tests
+	@for way in tls ssh; do \
+		$(SUDO) env BERTH_TEST_RUNTIMES=docker dev/with-docker --away $$way $(SWIFT) test --skip-build --no-parallel \
+			$(patsubst %,--filter Integration.%Tests,File Reset Connect End User Limits OutputAfterEnd) || exit 1; \
+	done
 
 test-clients: ## build and test every client, then replay the scenarios with all; CLIENTS='python go' for some
 	@dev/bootstrap --clients

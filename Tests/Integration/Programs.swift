@@ -172,7 +172,9 @@ final class ServerProcess: Sendable {
         var found: [String] = []
         if let endpoint {
             let docker = try Program(
-                try tool("docker"), ["-H", endpoint, "ps", "-aq", "--filter", "label=dev.berth.instance=\(instance)"])
+                try tool("docker"), ["-H", endpoint, "ps", "-aq", "--filter", "label=dev.berth.instance=\(instance)"],
+                // The certificates of `dev/with-docker --away tls` are for TCP alone.
+                environment: endpoint.hasPrefix("unix:") ? ["DOCKER_TLS_VERIFY": ""] : [:])
             _ = try await docker.end()
             found += docker.out.split(separator: "\n").map { "container \($0)" }
         }

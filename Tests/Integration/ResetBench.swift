@@ -49,9 +49,10 @@ final class ResetBench: Sendable {
             runtime = try RuncRuntime(
                 runcPath: nil, instance: instance, agentPath: agent, stateDirectory: state.path, logger: logger)
         case .docker:
+            let variables = ProcessInfo.processInfo.environment.merging(["DOCKER_HOST": try Runtime.docker()]) { $1 }
             runtime = try DockerRuntime(
-                endpoint: try Runtime.docker(), instance: instance, agentPath: agent, stateDirectory: "\(base)/state",
-                logger: logger)
+                endpoint: try DockerEndpoint.fromEnvironment(variables), instance: instance, agentPath: agent,
+                stateDirectory: "\(base)/state", logger: logger)
         }
         let member = MemberID("one")
         let outcome: Result<Void, any Error>
