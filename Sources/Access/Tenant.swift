@@ -86,6 +86,27 @@ package final class Tenant: Sendable {
     /// Checks what a day's limits leave for something that begins within an execution that counts already.
     package func mayGoOn() throws(LimitReached) { try begin(isExecution: false) }
 
+    /// Checks whether a lease may be extended. If the day's CPU time is used up it may not, so that what runs on in it without an
+    /// execution, and has no time-out, ends with it.
+    package func mayKeepLeases() throws(LimitReached) {
+        let seconds = seconds()
+        let reached = state.withLock { state -> LimitReached? in
+            state.turn(to: seconds)
+            return cpuReached(state, seconds)
+        }
+        if let reached { throw reached }
+    }
+
+    private func cpuReached(_ state: State, _ seconds: Int) -> LimitReached? {
+        guard let most = state.policy.cpuSecondsPerDay, state.use.cpuMicroseconds >= UInt64(most) * 1_000_000 else {
+            return nil
+        }
+        return LimitReached(
+            limit: "cpu_seconds_per_day",
+            message: "the tenant \"\(name)\" has used its \(most) s of CPU time of today (cpu_seconds_per_day)",
+            retryAfter: .seconds(86400 - seconds % 86400))
+    }
+
     private func begin(isExecution: Bool) throws(LimitReached) {
         let seconds = seconds()
         let reached = state.withLock { state -> LimitReached? in
@@ -99,12 +120,7 @@ package final class Tenant: Sendable {
                         "\(state.executions) executions and contexts of the tenant \"\(name)\" run, its maximum "
                         + "(max_executions); end one, or wait for an end")
             }
-            if let most = policy.cpuSecondsPerDay, use.cpuMicroseconds >= UInt64(most) * 1_000_000 {
-                return LimitReached(
-                    limit: "cpu_seconds_per_day",
-                    message: "the tenant \"\(name)\" has used its \(most) s of CPU time of today (cpu_seconds_per_day)",
-                    retryAfter: untilTomorrow)
-            }
+            if let reached = cpuReached(state, seconds) { return reached }
             if let most = policy.outputBytesPerDay, use.outputBytes >= UInt64(most) {
                 return LimitReached(
                     limit: "output_per_day",

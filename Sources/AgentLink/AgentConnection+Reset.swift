@@ -26,6 +26,8 @@ extension AgentConnection {
     /// whose reset has not returned without an error must not be used again.
     /// - Throws: `failed`, with what could not be proven; `unsupported` if the agent has no reset.
     public func reset() async throws(MemberLinkError) {
+        // What a lease has left is the work of who had it.
+        defer { cpu?.end(isOver: false) }
         let limit = UInt64(Self.resetLimit.nanoseconds / 1_000_000)
         let answer = try await ask(
             AgentService.reset, Agent.ResetRequest(timeoutMilliseconds: limit), within: Self.resetLimit + .seconds(1))

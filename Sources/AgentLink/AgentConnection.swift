@@ -20,6 +20,8 @@ public final class AgentConnection: MemberLink {
     public let imageEnvironment: ImageEnvironment
     /// User used when a request sets none; nil if the runtime does not choose one.
     public let user: MemberUser?
+    /// The member's CPU time; nil if only the agent tells what executions have used.
+    public let cpu: CPUMeter?
     let rpc: ClientConnection
     private let memoryKills: MemoryKills?
 
@@ -38,17 +40,20 @@ public final class AgentConnection: MemberLink {
 
     init(
         member: MemberID, rpc: ClientConnection, imageEnvironment: [SystemString], user: MemberUser? = nil,
-        memoryKills: MemoryKills? = nil
+        memoryKills: MemoryKills? = nil, cpu: CPUMeter? = nil
     ) {
         self.member = member
         self.rpc = rpc
         self.imageEnvironment = ImageEnvironment(imageEnvironment)
         self.user = user
         self.memoryKills = memoryKills
+        self.cpu = cpu
     }
 
     public func close(_ reason: LinkCloseReason) {
         state.withLock { $0.reason = $0.reason ?? reason }
+        // Before the member is removed, and its count with it.
+        cpu?.end(isOver: true)
         rpc.close()
     }
 

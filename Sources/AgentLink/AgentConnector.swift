@@ -68,7 +68,7 @@ public struct AgentConnector: MemberConnector {
     public func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
-        let (user, memoryKills) = (stream.user, stream.memoryKills)
+        let (user, memoryKills, cpu) = (stream.user, stream.memoryKills, stream.cpu)
         let rpc: ClientConnection
         var limits = ClientConnection.Limits()
         // An agent that was taken over may read nothing: what callers send it is not to gather here without a bound.
@@ -92,7 +92,8 @@ public struct AgentConnector: MemberConnector {
         switch answer {
         case .success(let response):
             let connection = AgentConnection(
-                member: member, rpc: rpc, imageEnvironment: response.env, user: user, memoryKills: memoryKills)
+                member: member, rpc: rpc, imageEnvironment: response.env, user: user, memoryKills: memoryKills,
+                cpu: cpu)
             rpc.onClose.whenComplete { _ in onClose() }
             return connection
         case .failure(let error):

@@ -53,7 +53,8 @@ final class AccessUpkeep: Sendable {
     // MARK: Changes
 
     /// Looks for changes, and saves, until the task is cancelled.
-    func run() async {
+    /// - Parameter count: counts what tenants' leases have used by now.
+    func run(_ count: () -> Void) async {
         var stamp = SmallFile.stamp(tokens)
         var saved = access.quotas
         while true {
@@ -63,6 +64,7 @@ final class AccessUpkeep: Sendable {
                 stamp = now
                 readTokens()
             }
+            count()
             let quotas = access.quotas
             if quotas != saved, save(quotas) { saved = quotas }
         }

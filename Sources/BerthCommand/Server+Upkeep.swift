@@ -9,11 +9,12 @@ struct Upkeep: Sendable {
     let tls: TLSUpkeep
     /// Nil without tenants.
     let access: AccessUpkeep?
+    let service: PoolServiceHandler
 
     /// Looks for changes until the task is cancelled, and then saves what tenants have used.
     func run() async {
         async let certificates: Void = tls.run()
-        await access?.run()
+        await access?.run { service.countCPUTime() }
         await certificates
     }
 

@@ -76,7 +76,7 @@ struct Server {
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let monitoring = try await startMonitoring(fleet, service, bounds)
         let tls = try settings.tls.map { try ServerTLS($0) }
-        let upkeep = Upkeep(tls: TLSUpkeep(tls: tls, logger: logger), access: access)
+        let upkeep = Upkeep(tls: TLSUpkeep(tls: tls, logger: logger), access: access, service: service)
         let addresses = try await listen(rpc, tls)
 
         let maintenance = Task { await fleet.run() }

@@ -36,7 +36,8 @@ extension DockerRuntime {
         let isAgents = carrier.withLock { if case .mounted = $0 { true } else { false } }
         return MemberStream(
             socket: descriptor, user: user,
-            memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : engineKills.of(member))
+            memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : engineKills.of(member),
+            cpu: isAgents ? CPUMeter(process: berth_peer(descriptor)) : nil)
     }
 
     /// Creates the member with the carrier that works on this engine, which the first create finds out. An engine in

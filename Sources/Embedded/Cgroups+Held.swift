@@ -59,4 +59,12 @@ extension Cgroups {
     package func counts(memoryOf process: Int32) -> MemoryKills? {
         held.contains("memory") ? MemoryKills(process: process) : nil
     }
+
+    /// The CPU time of a member; nil where it has no cgroup of its own that counts it.
+    package func meter(_ member: MemberID) -> CPUMeter? {
+        guard !held.isEmpty else { return nil }
+        if isUnified { return CPUMeter(file: "\(mounts[0])/\(parent)/\(member)/cpu.stat") }
+        return limitingMounts.first { Self.controllers(at: $0).contains("cpuacct") }
+            .flatMap { CPUMeter(file: "\($0)/\(parent)/\(member)/cpuacct.usage") }
+    }
 }

@@ -84,13 +84,17 @@ package struct Cgroups: Sendable {
         return needed.filter { !offered.contains($0) }
     }
 
-    /// The mounts in which limits are set.
+    /// The mounts in which limits are set, or CPU time is counted.
     package var limitingMounts: [String] {
-        guard !isUnified else { return held.isEmpty ? [] : mounts }
+        guard !isUnified, !held.isEmpty else { return held.isEmpty ? [] : mounts }
         return mounts.filter { mount in
-            let names = mount.split(separator: "/").last?.split(separator: ",").map(String.init) ?? []
-            return names.contains(where: held.contains)
+            Self.controllers(at: mount).contains { held.contains($0) || $0 == "cpuacct" }
         }
+    }
+
+    /// The controllers of a mount of v1, which has their names.
+    static func controllers(at mount: String) -> [String] {
+        mount.split(separator: "/").last?.split(separator: ",").map(String.init) ?? []
     }
 
     /// Where members' cgroups are and why, for the log and `berth doctor`.

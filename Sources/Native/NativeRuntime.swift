@@ -94,7 +94,9 @@ package final class NativeRuntime: EmbeddedRuntime {
         let (socket, user, pid) = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
-        return MemberStream(socket: socket, user: user, memoryKills: ground.cgroups.counts(memoryOf: pid))
+        return MemberStream(
+            socket: socket, user: user, memoryKills: ground.cgroups.counts(memoryOf: pid),
+            cpu: ground.cgroups.meter(member))
     }
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {

@@ -143,10 +143,12 @@ public final class Fleet: Sendable {
         transact { state, now in state.machine.returnUnused(token, now: now) }
     }
 
-    /// Uses a lease, which extends it; with `begins`, an execution begins that lasts until `endUse`. Returns nil if there is
-    /// no such lease, or it has ended.
-    public func use(_ token: LeaseToken, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
-        transact { state, now in state.machine.use(token, begins: begins, now: now) }
+    /// Uses a lease, which extends it, unless `extends` is false; with `begins`, an execution begins that lasts until `endUse`.
+    /// Returns nil if there is no such lease, or it has ended.
+    public func use(
+        _ token: LeaseToken, begins: Bool = false, extends: Bool = true
+    ) -> FleetStateMachine.LeaseUse? {
+        transact { state, now in state.machine.use(token, begins: begins, extends: extends, now: now) }
     }
 
     /// Extends a lease, and may change how long it lasts without use. Returns nil if there is no such lease, or it has ended.
@@ -218,6 +220,9 @@ public final class Fleet: Sendable {
     public func listMembers(pool: String? = nil) -> [MemberInfo] {
         state.withLock { $0.machine.listMembers(pool: pool, now: clock.now()) }
     }
+
+    /// The links of all members that are leased.
+    public func leasedLinks() -> [any MemberLink] { state.withLock { $0.machine.leasedLinks } }
 
     // MARK: For the maintenance task
 

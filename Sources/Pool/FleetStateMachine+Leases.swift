@@ -34,14 +34,16 @@ extension FleetStateMachine {
         return Grant(token: order.token, member: slots[slot].id, link: link, leaseTime: time, isWarm: isWarm)
     }
 
-    /// Uses a lease, which extends it. With `begins` it is an execution, which keeps the lease alive until `endUse`. Returns
-    /// nil if there is no such lease, or it has ended.
-    public mutating func use(_ token: LeaseToken, begins: Bool, now: MonotonicInstant) -> LeaseUse? {
+    /// Uses a lease, which extends it, unless `extends` is false. With `begins` it is an execution, which keeps the lease alive
+    /// until `endUse`. Returns nil if there is no such lease, or it has ended.
+    public mutating func use(
+        _ token: LeaseToken, begins: Bool, extends: Bool = true, now: MonotonicInstant
+    ) -> LeaseUse? {
         guard let slot = slotOfLease[token] else { return nil }
         let lease = slots[slot].updateLease { lease in
             if begins { lease.active += 1 }
             lease.isUsed = true
-            if !lease.isOrphaned { lease.expires = now + lease.time }
+            if extends, !lease.isOrphaned { lease.expires = now + lease.time }
         }
         return lease.map { use(of: $0, slot, now: now) }
     }

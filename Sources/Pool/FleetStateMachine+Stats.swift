@@ -105,6 +105,9 @@ extension FleetStateMachine {
             createTime: demand.createSeconds.map { .nanoseconds(Int64($0 * 1e9)) }, times: pool.times)
     }
 
+    /// The links of all members that are leased.
+    public var leasedLinks: [any MemberLink] { slots.compactMap { $0.leased?.link } }
+
     /// Every member of a pool, or of all pools, in the order of creation.
     public func listMembers(pool name: String? = nil, now: MonotonicInstant) -> [MemberInfo] {
         slots.compactMap { slot in

@@ -15,22 +15,30 @@ public struct MemberStream: ~Copyable, Sendable {
     public let user: MemberUser?
     /// Counts out-of-memory kills in the member, so that the end of the agent can be explained; nil if that is unknown.
     public let memoryKills: MemoryKills?
+    /// Counts the CPU time of all processes in the member; nil if that is unknown.
+    public let cpu: CPUMeter?
 
     /// - Parameters:
     ///   - input: descriptor to read what the agent writes.
     ///   - output: descriptor to write what the agent reads.
     ///   - user: the user that programs run as.
     ///   - memoryKills: counter of the member's out-of-memory kills.
-    public init(input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
+    ///   - cpu: counter of the member's CPU time.
+    public init(
+        input: Int32, output: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil, cpu: CPUMeter? = nil
+    ) {
         self.input = input
         self.output = output
         self.user = user
         self.memoryKills = memoryKills
+        self.cpu = cpu
     }
 
     /// A stream over one socket.
-    public init(socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil) {
-        self.init(input: socket, output: socket, user: user, memoryKills: memoryKills)
+    public init(
+        socket: Int32, user: MemberUser? = nil, memoryKills: MemoryKills? = nil, cpu: CPUMeter? = nil
+    ) {
+        self.init(input: socket, output: socket, user: user, memoryKills: memoryKills, cpu: cpu)
     }
 
     /// Hands the descriptors to the caller, who closes them.

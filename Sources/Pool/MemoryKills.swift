@@ -2,12 +2,6 @@
 
 internal import Synchronization
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#endif
-
 /// How many processes of a member the kernel has killed at the member's memory limit, as its control group counts them, seen
 /// from outside: also when the agent was one of them, and can tell nothing.
 public struct MemoryKills: Sendable {
@@ -42,8 +36,8 @@ public struct MemoryKills: Sendable {
     /// - Returns: nil where there is no such process, or no counter is found for it.
     public init?(process pid: Int32, root: String = "/sys/fs/cgroup") {
         guard pid > 0,
-            let path = MemoryKills.candidates(root: root, groups: MemoryKills.read("/proc/\(pid)/cgroup"))
-                .first(where: { access($0, R_OK) == 0 })
+            let path = MemoryKills.candidates(root: root, groups: ControlGroupFile.groups(of: pid))
+                .first(where: ControlGroupFile.isReadable)
         else { return nil }
         source = .file(path)
     }
@@ -51,26 +45,15 @@ public struct MemoryKills: Sendable {
     /// Kills since the group was made; nil where that cannot be read any more.
     public var count: UInt64? {
         switch source {
-        case .file(let path): MemoryKills.count(in: MemoryKills.read(path))
+        case .file(let path): MemoryKills.count(in: ControlGroupFile.read(path))
         case .told(let count): count.now
         }
     }
 
-    /// - Parameter groups: a process's list of its control groups. The root group is shared, so it is not used.
+    /// - Parameter groups: a process's list of its control groups.
     static func candidates(root: String, groups: String) -> [String] {
-        var unified: [String] = []
-        var memory: [String] = []
-        for line in groups.split(separator: "\n") {
-            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3, parts[2].hasPrefix("/"), parts[2] != "/", !parts[2].contains("/..") else {
-                continue
-            }
-            if parts[0] == "0" { unified.append("\(root)\(parts[2])/memory.events") }
-            if parts[1].split(separator: ",").contains("memory") {
-                memory.append("\(root)/memory\(parts[2])/memory.oom_control")
-            }
-        }
-        return unified + memory
+        ControlGroupFile.candidates(
+            root: root, groups: groups, unified: "memory.events", controller: "memory", legacy: "memory.oom_control")
     }
 
     static func count(in text: String) -> UInt64? {
@@ -78,15 +61,5 @@ public struct MemoryKills: Sendable {
             return UInt64(line.dropFirst("oom_kill ".utf8.count))
         }
         return nil
-    }
-
-    /// The first 4 KiB of a file; empty where it cannot be read.
-    private static func read(_ path: String) -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = pread(descriptor, &bytes, bytes.count, 0)
-        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : ""
     }
 }

@@ -62,7 +62,7 @@ package final class RuncRuntime: EmbeddedRuntime {
         let pid = Files.read("\(bundle(member))/pid").flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
         return MemberStream(
             socket: socket.descriptor, user: socket.user,
-            memoryKills: pid.flatMap { ground.cgroups.counts(memoryOf: $0) })
+            memoryKills: pid.flatMap { ground.cgroups.counts(memoryOf: $0) }, cpu: ground.cgroups.meter(member))
     }
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import AgentLink
+internal import AgentSchema
 internal import Pool
 internal import BerthSchema
 internal import Synchronization
@@ -21,8 +22,11 @@ final class ServedContext: Sendable {
         /// Number of copies that are being made.
         var copies = 0
         var isOpen = false
-        /// Its count in its tenant's limits, until it was given back.
-        var work: TenantWork?
+        var work: TenantWork
+        /// Whether `work` counts.
+        var isCounted = true
+        /// CPU time that the ends of its pieces had, in microseconds.
+        var counted: UInt64 = 0
     }
     private let state: Mutex<State>
 
@@ -52,8 +56,18 @@ final class ServedContext: Sendable {
 
     /// It counts no more in its tenant's limits. The interpreter may go on for the moment that it is given to end.
     func uncount() {
-        let work = state.withLock { $0.work.take() }
+        let work = state.withLock { state -> TenantWork? in
+            defer { state.isCounted = false }
+            return state.isCounted ? state.work : nil
+        }
         work?.end()
+    }
+
+    /// The interpreter has ended. What it did beside its pieces is counted now, if nothing else counts it.
+    func ended(_ ended: Agent.Ended) {
+        let (work, counted) = state.withLock { ($0.work, $0.counted) }
+        work.charge(rest: ended.cpuMicroseconds - min(ended.cpuMicroseconds, counted))
+        uncount()
     }
 
     /// - Returns: false if it runs something.
@@ -78,7 +92,13 @@ final class ServedContext: Sendable {
 
     func endCopy() { state.withLock { $0.copies -= 1 } }
 
-    func leave() { state.withLock { $0.running = nil } }
+    /// - Parameter ended: the end of what it ran; nil if that did not begin.
+    func leave(_ ended: Agent.Ended? = nil) {
+        state.withLock { state in
+            state.running = nil
+            state.counted += ended?.cpuMicroseconds ?? 0
+        }
+    }
 
     func info(now: MonotonicInstant) -> ContextInfo {
         state.withLock { state in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Access
+internal import AgentLink
 internal import BerthRPC
 internal import BerthSchema
 internal import GatedLog
@@ -131,11 +132,15 @@ extension PoolServiceHandler {
 
 extension ServedExecution.Order {
     /// Reserves what an execution needs, and counts it for its tenant.
-    /// - Parameter context: the context of a piece of code.
+    /// - Parameters:
+    ///   - link: of the member that it runs in.
+    ///   - context: the context of a piece of code.
     /// - Returns: why it may not begin.
-    mutating func admit(_ call: ServerCall, _ session: Session, in context: ServedContext? = nil) -> RPCError? {
+    mutating func admit(
+        _ call: ServerCall, _ session: Session, on link: AgentConnection, in context: ServedContext? = nil
+    ) -> RPCError? {
         do throws(RPCError) {
-            let work = try TenantWork(session, in: context)
+            let work = try TenantWork(session, on: link, in: context)
             guard reserve(call.connection.memory, request: call.requestBytes) else {
                 work.end()
                 throw call.connection.memory.refusal

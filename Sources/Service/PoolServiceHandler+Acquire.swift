@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Access
+internal import AgentLink
 internal import BerthRPC
 internal import BerthSchema
 internal import NIOCore
@@ -48,19 +49,42 @@ extension PoolServiceHandler {
                 case .success(let grant) where call.isEnded: fleet.returnUnused(grant.token)
                 case .success(let grant):
                     call.onCancel = nil
+                    Self.count(grant, for: session)
                     use(call, session, grant)
                 case .failure(let error): if !call.isEnded { call.fail(RPCError(error, of: session.tenant)) }
                 }
             }
         }
         switch outcome {
-        case .granted(let grant): now(grant)
+        case .granted(let grant):
+            Self.count(grant, for: session)
+            now(grant)
         case .refused(let error): call.fail(RPCError(error, of: session.tenant))
         // If the grant is in flight already, the callback above finds the call ended, and gives it back.
         case .waiting:
             call.keepsPayload = true
             call.onCancel = { [fleet] _ in _ = fleet.cancel(waiter) }
         }
+    }
+}
+
+/// What leases use of their tenants' CPU time.
+extension PoolServiceHandler {
+    /// From now on, all that runs in a leased member counts for its tenant, until its link is closed or reset.
+    private static func count(_ grant: Grant, for session: Session) {
+        guard let tenant = session.tenant, let link = grant.link as? AgentConnection else { return }
+        link.cpu?.begin { tenant.charge(Tenant.Use(cpuMicroseconds: $0)) }
+    }
+
+    /// Counts what all leases have used by now, so that what never ends meets its tenant's limit too. Call it every few seconds.
+    package func countCPUTime() {
+        guard access != nil else { return }
+        for link in fleet.leasedLinks() { (link as? AgentConnection)?.cpu?.settle() }
+    }
+
+    /// Uses a lease for a call of its tenant, which extends it unless its CPU time is used up.
+    func use(_ token: LeaseToken, _ session: Session, begins: Bool = false) -> FleetStateMachine.LeaseUse? {
+        fleet.use(token, begins: begins, extends: session.extendsLeases)
     }
 }
 

@@ -61,10 +61,11 @@ extension PoolServiceHandler {
             )
         }
         let answer = Answer(call)
+        let extends = session.extendsLeases
         running.input(offset: request.offset, data: request.data, isEnd: request.isEnd) { [fleet] result in
             execution.releaseInput(count)
             // The program may have taken long to read: the lease's time begins again now.
-            if let lease = execution.order.lease { _ = fleet.use(lease) }
+            if let lease = execution.order.lease { _ = fleet.use(lease, extends: extends) }
             answer.give(
                 result.map { InputResponse(offset: $0) }.mapError { $0.ofExecution([.inputGap, .inputEnded]) })
         }

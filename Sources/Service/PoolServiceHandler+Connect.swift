@@ -24,7 +24,7 @@ extension PoolServiceHandler {
             throw RPCError(.invalidArgument, "\(field) is \(value), more than the longest, \(longest)")
         }
         guard !isDraining else { throw .shuttingDown }
-        guard let token = session.lease(request.lease), let use = fleet.use(token, begins: true) else {
+        guard let token = session.lease(request.lease), let use = self.use(token, session, begins: true) else {
             throw .noSuchLease
         }
         let atEnd: @Sendable () -> Void = { [fleet] in fleet.endUse(token) }
@@ -42,7 +42,7 @@ extension PoolServiceHandler {
                 "this lease has \(link.openConnections) connections, the maximum (max_connects); close one",
                 .connectionLimit)
         }
-        if let refusal = order.admit(call, session) {
+        if let refusal = order.admit(call, session, on: link) {
             atEnd()
             throw refusal
         }

@@ -27,7 +27,7 @@ extension PoolServiceHandler {
                 lease: request.lease, argv: ["context"], env: request.env, cwd: request.cwd,
                 envBytes: request.envBytes, uid: request.uid), limits)
         guard !isDraining else { throw .shuttingDown }
-        guard let token = session.lease(request.lease), let use = fleet.use(token),
+        guard let token = session.lease(request.lease), let use = self.use(token, session),
             let link = use.link as? AgentConnection
         else { throw .noSuchLease }
         let defaults = programDefaults(of: use.pool)
@@ -84,7 +84,7 @@ extension PoolServiceHandler {
     private func newContext(
         of lease: LeaseToken, _ language: Language, _ link: AgentConnection, _ session: Session
     ) throws(RPCError) -> ServedContext {
-        let work = try TenantWork(session)
+        let work = try TenantWork(session, on: link)
         let context = ServedContext(
             id: newToken().description, lease: lease, language: language, link: link,
             opened: clock.now(), work: work)
@@ -115,7 +115,7 @@ extension PoolServiceHandler {
             case .output, .overdue, .refused, .outputEnded: break
             case .ended(let ended):
                 contexts.remove(context, because: ended.contextEnd)
-                context.uncount()
+                context.ended(ended)
                 guard context.open() else { return }
                 answer.give(Result<Response, RPCError>.failure(failure(ended)))
             }
@@ -134,7 +134,7 @@ extension PoolServiceHandler {
 
     func listContexts(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ListContextsRequest.self)
-        guard let lease = session.lease(request.lease), fleet.use(lease) != nil else { throw .noSuchLease }
+        guard let lease = session.lease(request.lease), use(lease, session) != nil else { throw .noSuchLease }
         let now = clock.now()
         call.respond(
             ListContextsResponse(contexts: contexts.list(lease).filter { $0.isOpen }.map { $0.info(now: now) }))
@@ -142,7 +142,7 @@ extension PoolServiceHandler {
 
     /// The context of a call. This counts as a use of its lease.
     private func findContext(_ id: String, lease: String, _ session: Session) throws(RPCError) -> ServedContext {
-        guard let token = session.lease(lease), fleet.use(token) != nil else { throw .noSuchLease }
+        guard let token = session.lease(lease), use(token, session) != nil else { throw .noSuchLease }
         let (context, end) = contexts.find(id, lease: token)
         guard let context, context.isOpen else { throw .noSuchContext(end) }
         return context
@@ -156,11 +156,7 @@ extension PoolServiceHandler {
         guard !isDraining else { throw .shuttingDown }
         let context = try findContext(request.context, lease: request.lease, session)
         try checkRoom(context.link)
-        guard fleet.use(context.lease, begins: true) != nil else { throw .noSuchLease }
-        let atEnd: @Sendable () -> Void = { [fleet] in
-            context.leave()
-            fleet.endUse(context.lease)
-        }
+        guard use(context.lease, session, begins: true) != nil else { throw .noSuchLease }
         var order = ServedExecution.Order(
             lease: context.lease, client: session.client, member: context.link.member,
             argv: ProgramSource.listed([SystemString(context.language.rawValue), SystemString(request.code)]),
@@ -173,22 +169,24 @@ extension PoolServiceHandler {
             fleet.endUse(context.lease)
             throw .contextBusy
         }
-        if let refusal = order.admit(call, session, in: context) {
-            atEnd()
+        if let refusal = order.admit(call, session, on: context.link, in: context) {
+            context.leave()
+            fleet.endUse(context.lease)
             throw refusal
         }
         let piece = piece(
             program.request(argv: [], ProgramDefaults(), image: ImageEnvironment([]), user: nil), in: context,
             request.code)
         start(order, id: id, for: call, .execute, window: program.window) { [link = context.link] execution in
-            link.execute(piece, window: order.agentWindow) { [contexts] event in
+            link.execute(piece, window: order.agentWindow) { [contexts, fleet] event in
                 if case .ended(let ended) = event {
                     // Before the caller learns of it: the end of the interpreter comes on another stream.
                     if ended.isContextLost {
                         contexts.remove(context, because: ended.contextEnd)
                         context.uncount()
                     }
-                    atEnd()
+                    context.leave(ended)
+                    fleet.endUse(context.lease)
                 }
                 execution.receive(event)
             }
@@ -245,7 +243,7 @@ extension PoolServiceHandler {
             throw RPCError(.invalidArgument, "cursor is \(cursor), after the end of code, \(code.utf8.count)")
         }
         try checkRoom(context.link)
-        let work = try TenantWork(session, in: context)
+        let work = try TenantWork(session, on: context.link, in: context)
         guard context.take("", isPiece: false) else {
             work.end()
             throw .contextBusy
@@ -265,7 +263,7 @@ extension PoolServiceHandler {
                     while events.next(reserve: { _ in true }) != nil {}
                 }
             case .ended(let ended):
-                context.leave()
+                context.leave(ended)
                 work.end(ended)
                 let found = events.withLock { $0.answer?.bytes }
                 if let found, ShownEvent.hasFewParts(found),

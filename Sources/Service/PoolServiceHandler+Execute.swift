@@ -14,7 +14,7 @@ extension PoolServiceHandler {
         let program = try ProgramRequest(request, session.limits(limits))
         guard !isDraining else { throw .shuttingDown }
         guard request.lease.isEmpty else {
-            guard let token = session.lease(request.lease), let use = fleet.use(token, begins: true) else {
+            guard let token = session.lease(request.lease), let use = self.use(token, session, begins: true) else {
                 throw .noSuchLease
             }
             let atEnd: @Sendable () -> Void = { [fleet] in fleet.endUse(token) }
@@ -48,6 +48,7 @@ extension PoolServiceHandler {
             call.dropPayload()
             run(program, argv, defaults, call, session, in: grant)
         } catch {
+            (grant.link as? AgentConnection)?.cpu?.end(isOver: false)
             fleet.returnUnused(grant.token)
             call.fail(error)
         }
@@ -93,7 +94,7 @@ extension PoolServiceHandler {
             graceMilliseconds: program.graceMilliseconds, resumable: program.resumable, unwatched: program.unwatched,
             maxWatchers: limits.maxWatchers)
         audit?.follow(call, session, "execute", argv: argv)
-        if let refusal = order.admit(call, session) {
+        if let refusal = order.admit(call, session, on: link) {
             atEnd()
             return call.fail(refusal)
         }

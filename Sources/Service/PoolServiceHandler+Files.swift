@@ -143,16 +143,18 @@ extension PoolServiceHandler {
     ) throws(RPCError) -> FileJob {
         try Self.check(field, path)
         guard !isDraining else { throw .shuttingDown }
-        guard let token = session.lease(lease), let use = fleet.use(token, begins: true) else { throw .noSuchLease }
+        guard let token = session.lease(lease), let use = self.use(token, session, begins: true) else {
+            throw .noSuchLease
+        }
+        guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
         let work: TenantWork?
         do throws(RPCError) {
-            try checkRoom(use.link)
-            work = isServed ? nil : try TenantWork(session)
+            try checkRoom(link)
+            work = isServed ? nil : try TenantWork(session, on: link)
         } catch {
             fleet.endUse(token)
             throw error
         }
-        guard let link = use.link as? AgentConnection else { preconditionFailure("a member without an agent") }
         let uid = link.user?.uid ?? programDefaults(of: use.pool).uid ?? limits.uid
         let request = Agent.ExecuteRequest(
             execution: 0, argv: [Self.tool] + operation.arguments, env: [], cwd: "/", uid: uid, gid: uid,
@@ -200,7 +202,7 @@ extension PoolServiceHandler {
             lease: job.lease, client: session.client, member: job.link.member,
             argv: ProgramSource.listed(["berth"] + operation.arguments),
             graceMilliseconds: limits.defaultGrace.wholeMilliseconds)
-        if let refusal = order.admit(call, session) {
+        if let refusal = order.admit(call, session, on: job.link) {
             job.atEnd(nil)
             throw refusal
         }

@@ -76,7 +76,7 @@ extension PoolServiceHandler {
         _ piece: FilePiece, _ call: ServerCall, _ session: Session,
         _ response: @escaping @Sendable (Upload.Progress, _ id: String) -> M
     ) throws(RPCError) {
-        guard let token = session.lease(piece.lease), fleet.use(token) != nil else { throw .noSuchLease }
+        guard let token = session.lease(piece.lease), use(token, session) != nil else { throw .noSuchLease }
         let upload = try uploads.find(piece.upload, lease: token)
         let answer = Answer(call)
         upload.add(

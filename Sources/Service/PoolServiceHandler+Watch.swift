@@ -61,7 +61,7 @@ extension PoolServiceHandler {
     func listExecutions(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(ListExecutionsRequest.self)
         guard let lease = session.lease(request.lease) else { throw .noSuchLease }
-        let isLeased = fleet.use(lease) != nil
+        let isLeased = use(lease, session) != nil
         let list = executions.list(lease)
         // Executions that are kept can be attached to even after their lease has ended.
         guard isLeased || !list.isEmpty else { throw .noSuchLease }
@@ -77,7 +77,7 @@ extension PoolServiceHandler {
             return execution
         }
         guard let token = session.lease(lease) else { throw .noSuchLease }
-        let isLeased = fleet.use(token) != nil
+        let isLeased = use(token, session) != nil
         guard let execution = executions.find(id, lease: token) else {
             throw isLeased ? .noSuchExecution : .noSuchLease
         }

@@ -183,6 +183,11 @@ package final class PoolServiceHandler: RPCService {
 
     private func renew(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(RenewRequest.self)
+        do throws(LimitReached) {
+            try session.tenant?.mayKeepLeases()
+        } catch {
+            throw RPCError(error)
+        }
         let time: Duration? = request.ttlMilliseconds == 0 ? nil : .milliseconds(request.ttlMilliseconds)
         guard let token = session.lease(request.lease), let use = fleet.renew(token, leaseTime: time) else {
             throw .noSuchLease

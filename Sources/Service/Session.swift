@@ -106,6 +106,16 @@ package final class Session {
         return limits
     }
 
+    /// Whether the caller's calls extend the leases that they use.
+    var extendsLeases: Bool {
+        do throws(LimitReached) {
+            try tenant?.mayKeepLeases()
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// The pools that the caller may use, of all.
     func pools(_ all: [String]) -> [String] {
         guard let pools = tenant?.policy.pools else { return all }

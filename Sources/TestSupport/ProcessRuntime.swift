@@ -24,7 +24,11 @@ package final class ProcessRuntime: ContainerRuntime {
     /// Variables of the image that are not UTF-8: one by its value, one by its name.
     private static let bytes = [Array("IMAGE_BYTES=".utf8) + [0xff, 0x21], [0xe9] + Array("=bytes".utf8)]
 
-    package init() throws(MissingPart) {
+    /// The CPU time of each of its members, as the test says; nil if nothing counts it.
+    private let cpu: CPUMeter.Count?
+
+    package init(cpu: CPUMeter.Count? = nil) throws(MissingPart) {
+        self.cpu = cpu
         agent = try BuildProducts.program("berth-agent")
     }
 
@@ -67,7 +71,7 @@ package final class ProcessRuntime: ContainerRuntime {
             throw RuntimeError(.failed, "\(agent): \(String(cString: strerror(-pid)))")
         }
         state.withLock { $0.processes[member] = pid }
-        return MemberStream(socket: sockets[0])
+        return MemberStream(socket: sockets[0], cpu: cpu.map { CPUMeter(told: $0) })
     }
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {

@@ -116,6 +116,52 @@ struct TenantCommandTests {
     }
 
     @Test(
+        "children that nobody waits for and what runs on in a lease use up a tenant's CPU time",
+        arguments: [Runtime.native, .runc])
+    func cpuTime(_ runtime: Runtime) async throws {
+        try await withTenants("  acme: {cpu_seconds_per_day: 2}") { configuration, folder in
+            let token = try await makeToken("acme", folder)
+            try await ServerProcess.with(runtime, ["--config", configuration]) { server in
+                let variables = ["BERTH_SERVER": server.address, "BERTH_TOKEN": token]
+                func used() async throws -> Int {
+                    let quota = try await berth(["quota"], environment: variables)
+                    let row = try #require(
+                        quota.out.split(separator: "\n").first { $0.hasPrefix("cpu_seconds_per_day") }, "\(quota)")
+                    return try #require(Int(row.split(separator: " ")[1]), "\(quota)")
+                }
+                // The kernel adds the time of a child that nobody waits for to nobody's.
+                let burn = "import time\nwhile time.process_time() < 1.1: pass\n"
+                let ignoring = """
+                    import os, signal
+                    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+                    if os.fork() == 0:
+                        exec(\"\"\"\(burn)\"\"\")
+                        os._exit(0)
+                    try: os.wait()
+                    except ChildProcessError: pass
+                    """
+                let first = try await berth(["run", "--", "python3", "-c", ignoring], environment: variables)
+                #expect(first.status == 0, "\(first)")
+                #expect(try await used() == 1)
+                let acquired = try await berth(["acquire"], environment: variables)
+                let lease = acquired.out.trimmingCharacters(in: .newlines)
+                let left = try await berth(
+                    [
+                        "run", "--lease", lease, "--keep-background", "--", "sh", "-c",
+                        "while :; do :; done >/dev/null 2>&1 &",
+                    ],
+                    environment: variables)
+                #expect(left.status == 0, "\(left)")
+                try await eventually("it is used up") { try await used() >= 2 }
+                let refused = try await berth(["run", "--", "true"], environment: variables)
+                #expect(refused.status == 125 && refused.err.contains("(cpu_seconds_per_day)"), "\(refused)")
+                let released = try await berth(["release", lease], environment: variables)
+                #expect(released.status == 0, "\(released)")
+            }
+        }
+    }
+
+    @Test(
         "the audit log has a line for each acquire, execution, admin call and refusal, and no argument or token in clear"
     )
     func audit() async throws {

@@ -64,11 +64,11 @@ final class TestServer: Sendable {
         _ fleet: FleetConfiguration, limits: ServiceLimits = ServiceLimits(),
         clock: any MonotonicClock = SystemClock(), memory: MemoryBudget = MemoryBudget(limit: 256 << 20),
         access: AccessControl? = nil, helloTimeout: Duration = .seconds(10), audit: AuditTrail? = nil,
-        as token: String? = nil,
+        as token: String? = nil, cpu: CPUMeter.Count? = nil,
         _ body: (TestServer, BerthClient) async throws -> Void
     ) async throws {
         let server = try await TestServer(
-            runtime: try ProcessRuntime(), fleet: fleet, limits: limits, clock: clock, memory: memory,
+            runtime: try ProcessRuntime(cpu: cpu), fleet: fleet, limits: limits, clock: clock, memory: memory,
             access: access, helloTimeout: helloTimeout, audit: audit)
         let client = try await server.connect(token)
         var failure: (any Error)?
