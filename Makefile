@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
 SEED ?=
-STEPS ?= 5000000
+STEPS ?=
 ONLY ?=
 RECORD ?=
 TARGET ?= all
@@ -44,9 +44,10 @@ build: ## release build of berth and its parts, in .build/release
 	@$(SWIFT) build -c release $(STATIC) --product berth-full
 	@$(SWIFT) build -c release $(STATIC) --product berth
 
-simulate: ## the pool through 5 million random events, every rule checked after each; SEED=… STEPS=… TARGET=server|canaries
+simulate: ## the pool through 5 million random events, the whole server through one million, every rule checked; SEED=… STEPS=… TARGET=pool|server|canaries|planted
 	@$(SWIFT) build -c release --product simulate
-	@.build/release/simulate "$(if $(TARGET),$(TARGET),pool)" "$(SEED)" "$(STEPS)"
+	@for target in $(if $(filter-out all,$(TARGET)),$(TARGET),pool server); do .build/release/simulate $$target "$(SEED)" "$(STEPS)" || exit 1; done
+	@$(if $(filter-out all,$(TARGET)),,.build/release/simulate canaries 1 100000)
 
 fuzz: ## the link between server and agent, with libFuzzer; TARGET=from-agent SECONDS=600
 	@dev/bootstrap

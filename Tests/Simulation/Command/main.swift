@@ -9,6 +9,7 @@ import SimulationModel
 
 // `simulate [SEED] [STEPS]`: the pool's state machine through random stories, every rule checked after each event.
 // `simulate server [SEED] [STEPS] [told]`: a whole server above its sockets.
+// `simulate canaries|planted [SEED] [STEPS] [short]`: whether broken servers are found out.
 
 func number<T: FixedWidthInteger>(_ index: Int, or otherwise: T) -> T {
     guard CommandLine.arguments.count > index, !CommandLine.arguments[index].isEmpty else { return otherwise }
@@ -63,22 +64,36 @@ func simulateServer(seed: UInt64, steps: Int, isTold: Bool) {
     }
 }
 
-func hearCanaries() {
+/// Puts each known fault into a server, and looks whether it is found.
+func hearCanaries(_ canaries: [ServerCanary], seed: UInt64, steps: Int, shrinks: Bool) {
     becomeRepeatable()
+    print("simulate: \(canaries.count) canaries, seed \(seed), each within \(steps) events")
     var unheard = 0
-    for canary in ServerCanary.allCases {
-        if let (stories, violation) = ServerSimulation.hear(canary, within: 40), canary.rules.contains(violation.rule) {
-            print("simulate: \(canary.rawValue) was heard in story \(stories): \(violation.rule.rawValue)")
+    for canary in canaries {
+        guard let song = ServerSimulation.hear(canary, from: seed, within: steps, shrinks: shrinks) else {
+            print("simulate: \(canary.rawValue) sings unheard")
+            unheard += 1
+            continue
+        }
+        let violation = song.failure.violation
+        let short = shrinks ? ", in \(song.shortest) at the shortest" : ""
+        if canary.rules.contains(violation.rule) {
+            print(
+                "simulate: \(canary.rawValue) was heard after \(song.events) events\(short): \(violation.rule.rawValue)"
+            )
         } else {
-            print("simulate: \(canary.rawValue) sings unheard: \(ServerSimulation.hear(canary, within: 40) as Any)")
+            print("simulate: \(canary.rawValue) was taken for another: \(violation)")
             unheard += 1
         }
     }
     exit(unheard == 0 ? 0 : 1)
 }
 
-if CommandLine.arguments.dropFirst().first == "canaries" {
-    hearCanaries()
+if let what = CommandLine.arguments.dropFirst().first, ["canaries", "planted"].contains(what) {
+    hearCanaries(
+        what == "planted" ? ServerCanary.planted : ServerCanary.allCases,
+        seed: number(2, or: .random(in: 0..<1_000_000_000)), steps: number(3, or: 100_000),
+        shrinks: CommandLine.arguments.last == "short")
 } else if CommandLine.arguments.dropFirst().first == "server" {
     simulateServer(
         seed: number(2, or: .random(in: 0..<1_000_000_000)), steps: number(3, or: 1_000_000),

@@ -5,6 +5,7 @@ package import BerthRPC
 internal import BerthSchema
 internal import NIOCore
 internal import Pool
+internal import SimulationModel
 
 /// The agent of a simulated member. It speaks the agent's protocol over a simulated connection.
 ///
@@ -15,18 +16,34 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
     let member: MemberID
     private let world: World
     private var programs: [UInt64: ModelProgram] = [:]
-    /// Those that have ended and those that have not.
-    private(set) var began = 0
+    /// What programs have left running.
+    private(set) var background: [ModelBackground] = []
+    /// Maximum of `background`, and of programs that may leave something.
+    private let maxBackground: Int
     private(set) var isGone = false
+    /// Called when it is asked for a program.
+    var onBegin: (ModelProgram, AskedOfAgent) -> Void = { _, _ in }
     /// Called when its stream has ended: it kills everything and exits.
     var onExit: () -> Void = {}
+    /// Called when a program has left something running.
+    var onLeft: () -> Void = {}
+    /// Whether something waits that it has sent.
+    var hasUnsent: () -> Bool = { false }
     var onEnd: (ModelProgram) -> Void = { _ in }
 
     init(_ member: MemberID, _ world: World) {
         self.member = member
         self.world = world
+        maxBackground = [2, 4, 32][world.random.below(3)]
     }
 
+    /// Whether nobody is told when it dies.
+    var isUnseen: Bool { world.canary == .deathIsNotSeen }
+
+    func program(_ key: UInt32) -> ModelProgram? { programs.values.first { $0.key == key } }
+
+    /// Keys of all that runs.
+    var keys: [UInt32] { programs.values.map(\.key) + background.map(\.key) }
     var running: [ModelProgram] { programs.values.sorted { $0.number < $1.number } }
 
     package func connectionClosed(_ connection: ServerConnection, _ session: Void) { exit() }
@@ -36,7 +53,20 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
         isGone = true
         for program in running { program.vanish() }
         programs = [:]
+        background = []
         onExit()
+    }
+
+    /// What a program has left has no process any more.
+    func ended(_ left: ModelBackground) {
+        guard world.canary != .g32BackgroundIsCountedForEver else { return }
+        background.removeAll { $0 === left }
+    }
+
+    func left(_ left: ModelBackground) {
+        background.append(left)
+        onLeft()
+        left.goOn()
     }
 
     func ended(_ program: ModelProgram) {
@@ -45,6 +75,7 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
     }
 
     package func serve(_ call: ServerCall, in session: Void) {
+        guard !isGone else { return }
         do throws(RPCError) {
             guard let method = AgentService.Method(rawValue: call.method) else {
                 throw .unimplemented(service: call.service, method: call.method)
@@ -52,18 +83,14 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
             switch method {
             case .ping: call.respond(Agent.PingResponse(version: "simulated", pid: 1, env: ["PATH=/bin"]))
             case .execute:
-                let request = try call.decode(Agent.ExecuteRequest.self)
-                let program = ModelProgram(request, call, self, world)
-                began += 1
-                programs[program.number] = program
-                program.begin()
+                try execute(call.decode(Agent.ExecuteRequest.self), call)
             case .acknowledge:
                 let request = try call.decode(Agent.AcknowledgeRequest.self)
                 programs[request.execution]?.acknowledge(request.bytes)
                 call.respond(Agent.AcknowledgeResponse())
             case .signal:
                 let request = try call.decode(Agent.SignalRequest.self)
-                programs[request.execution]?.signal(request.signal, grace: request.graceMilliseconds)
+                signal(request)
                 call.respond(Agent.SignalResponse())
             case .reset: reset(call)
             case .warm, .input, .resize: throw .unimplemented(service: call.service, method: call.method)
@@ -73,17 +100,75 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
         }
     }
 
+    private func execute(_ request: Agent.ExecuteRequest, _ call: ServerCall) throws(RPCError) {
+        let request = altered(request)
+        if request.keepsBackground {
+            let coming = programs.values.count { $0.keepsBackground }
+            guard background.count + coming < maxBackground else {
+                let count = background.count { $0.lives } + coming
+                if count < maxBackground {
+                    world.broken(
+                        .background, "no room in \(member), where \(count) of \(maxBackground) have left something")
+                }
+                throw RPCError(.resourceExhausted, "\(maxBackground) have left something running", .backgroundLimit)
+            }
+        }
+        let program = ModelProgram(request, call, self, world)
+        onBegin(program, AskedOfAgent(request))
+        if world.sings(.programRunsTwice) { onBegin(program, AskedOfAgent(request)) }
+        programs[program.number] = program
+        program.begin()
+    }
+
+    /// What a canary makes of a request.
+    private func altered(_ request: Agent.ExecuteRequest) -> Agent.ExecuteRequest {
+        var request = request
+        switch world.canary {
+        case .argvIsAltered where world.chance(0.1): request.argv = ["program", "1"]
+        case .timeOutIsNotPassedOn where world.chance(0.1): request.timeoutMilliseconds += 1000
+        case .outputLimitIsNotPassedOn: request.maxOutputBytes = 0
+        case .inputIsLost where !request.stdin.isEmpty: request.stdin.removeLast()
+        default: break
+        }
+        return request
+    }
+
+    private func signal(_ request: Agent.SignalRequest) {
+        if request.signal == 0, world.canary == .cancelIsLost { return }
+        var program = programs[request.execution]
+        if world.canary == .signalGoesToAnother, let other = running.first(where: { $0 !== program }) {
+            program = other
+        }
+        program?.signal(request.signal, grace: request.graceMilliseconds)
+    }
+
     /// What runs ends first, as in the real agent. Now and then it is not clean, or there is no answer at all.
     private func reset(_ call: ServerCall) {
         let (fails, isStuck) = (world.chance(0.1), world.chance(0.05))
         guard !isStuck else { return }
-        for program in running { program.discard() }
+        if world.canary != .resetLeavesPrograms { for program in running { program.discard() } }
+        if world.canary != .backgroundOutlivesLease { background = [] }
+        answerReset(call, fails: fails)
+    }
+
+    private func answerReset(_ call: ServerCall, fails: Bool) {
         world.after(world.between(.milliseconds(1), .milliseconds(200))) { [self] in
             guard !isGone else { return }
-            guard !fails, programs.isEmpty else {
+            // The real agent sends in order: ends before this answer.
+            guard !hasUnsent() else { return answerReset(call, fails: fails) }
+            guard !fails, programs.isEmpty || world.canary == .resetLeavesPrograms else {
                 return call.fail(RPCError(.failedPrecondition, "not clean, as the story says"))
             }
             call.respond(Agent.ResetResponse(tookMicroseconds: 1000))
         }
+    }
+}
+
+extension AskedOfAgent {
+    init(_ request: Agent.ExecuteRequest) {
+        self.init(
+            timeout: request.timeoutMilliseconds, grace: request.graceMilliseconds, maxOutput: request.maxOutputBytes,
+            killsAtMaxOutput: request.killsAtMaxOutput, keepsBackground: request.keepsBackground,
+            input: request.stdin.count)
     }
 }

@@ -22,6 +22,8 @@ final class ModelProgram {
     private(set) var written: (stdout: UInt64, stderr: UInt64) = (0, 0)
     private var read: (stdout: UInt64, stderr: UInt64) = (0, 0)
     private var processes: [ModelProcess] = []
+    private var helper: ModelProcess?
+    let keepsBackground: Bool
     private var timer: Scheduled<Void>?
     private var isStarted = false
     /// By when it must have ended.
@@ -36,6 +38,7 @@ final class ModelProgram {
         number = request.execution
         key = request.argv.last.flatMap { UInt32("\($0)") } ?? 0
         script = Script(key: key)
+        keepsBackground = request.keepsBackground
         self.world = world
         self.call = call
         self.agent = agent
@@ -59,8 +62,10 @@ final class ModelProgram {
         world.after(world.between(.microseconds(200), .milliseconds(20))) { [self] in
             guard ended == nil, machine.phase == .starting else { return }
             isStarted = true
-            if let helper = script.helper {
-                processes.append(ModelProcess(steps: helper, stays: script.helperStays, isProgram: false))
+            if let steps = script.helper {
+                let helper = ModelProcess(steps: steps, stays: script.helperStays, isProgram: false)
+                self.helper = helper
+                processes.append(helper)
             }
             processes.append(ModelProcess(steps: script.steps, stays: script.end == .never, isProgram: true))
             update(machine.started(pid: UInt32(clamping: number), now: now))
@@ -70,6 +75,7 @@ final class ModelProgram {
 
     func acknowledge(_ bytes: UInt64) {
         if world.sings(.creditIsLost, 0.5) { return }
+        if world.canary == .g33UnreadOutputHoldsUpTheEnd, world.now >= timeout { return }
         guard machine.acknowledge(world.sings(.creditIsInvented) ? bytes * 2 + 1 : bytes, now: now) else {
             return world.broken(.credit, "credit for \(bytes) bytes that were not sent, in execution \(number)")
         }
@@ -95,6 +101,15 @@ final class ModelProgram {
         isGone = true
     }
     private var isGone = false
+
+    /// It has something to write to its caller and no credit for it.
+    var isWithoutCredit: Bool {
+        isStarted && ended == nil
+            && OutputStream.pipes.contains { inPipe($0) > 0 && machine.intake($0) == .none }
+    }
+
+    /// Its time-out has passed.
+    var isOverdue: Bool { world.now > timeout }
 
     // MARK: Processes
 
@@ -136,7 +151,7 @@ final class ModelProgram {
     private func exit(_ process: ModelProcess, _ status: WaitStatus?, kills: UInt64 = 0) {
         process.lives = false
         outOfMemoryKills += kills
-        if process.isProgram, world.canary == .helperIsKilled { for other in processes { other.lives = false } }
+        if process.isProgram, world.canary == .a1HelperIsKilled { for other in processes { other.lives = false } }
         let others = processes.contains { $0.lives }
         if process.isProgram, let status {
             update(machine.exited(status, Usage(), outOfMemoryKills: outOfMemoryKills, hasLeft: others, now: now))
@@ -178,10 +193,13 @@ final class ModelProgram {
     private func act(_ action: ExecutionStateMachine.Action) {
         switch action {
         case .sendStarted(let pid): call.send(Agent.ExecuteEvent.started(Agent.Started(pid: pid)))
-        case .terminate:
+        case .terminate, .kill:
+            if world.canary == .timeOutIsIgnored, world.now >= timeout { return }
+            if action == .kill {
+                return world.after(.microseconds(100)) { [self] in if !isGone, ended == nil { killAll(9) } }
+            }
             guard isStarted, !script.ignoresTerm else { return }
             world.after(.milliseconds(1)) { [self] in if !isGone, ended == nil { killAll(15) } }
-        case .kill: world.after(.microseconds(100)) { [self] in if !isGone, ended == nil { killAll(9) } }
         case .signal(let number):
             guard number == 9 || number == 15 && !script.ignoresTerm else { return }
             guard let program = processes.first(where: \.isProgram), program.lives else { return }
@@ -189,7 +207,9 @@ final class ModelProgram {
             exit(program, .signalled(number))
         case .lookAtStart, .measureCPUTime: break
         case .lookAtLeft: update(machine.lookedAtLeft(runs: false, now: now))
-        case .detach: processes = []
+        case .detach:
+            if processes.contains(where: { $0.lives }) { agent.left(ModelBackground(key, agent, world)) }
+            processes = []
         case .seal where world.canary == .tailIsNotRead: update(machine.sealed(stdout: 0, stderr: 0, now: now))
         case .seal:
             update(machine.sealed(stdout: inPipe(.stdout), stderr: inPipe(.stderr), now: now))
@@ -276,7 +296,7 @@ final class ModelProgram {
             world.broken(.written, "\(told) bytes of \(name) are told of \(written) in execution \(number)")
         }
         guard ended.cause == .exited, !wasCancelled, world.now < timeout,
-            let helper = processes.first(where: { !$0.isProgram }), helper.next != nil
+            let helper, helper.next != nil
         else { return }
         world.broken(.written, "a helper had still to write when execution \(number) ended: \(script.helper ?? [])")
     }

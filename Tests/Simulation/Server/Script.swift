@@ -31,12 +31,22 @@ package struct Script: Sendable {
     /// Whether the helper goes on for ever after its steps, and keeps the pipes open.
     package var helperStays = false
     package var ignoresTerm = false
+    /// Whether it ends by itself and leaves a process.
+    var leaves: Bool { helperStays && helper != nil && end != .never }
 
     package init(key: UInt32) {
         var random = Randomness(seed: UInt64(key) &* 0x9E37_79B9)
         // Nearly all output is small; now and then there is more than all windows and rings together.
         let scale = [40, 40, 2_000, 2_000, 40_000, 40_000, 700_000][random.below(7)]
-        for _ in 0..<random.below(10) { steps.append(Script.step(&random, scale)) }
+        if random.chance(0.15) {
+            // Many small pieces.
+            for _ in 0..<random.below(300) {
+                steps.append(.write(random.chance(0.9) ? .stdout : .stderr, 1 + random.below(200)))
+                steps.append(.sleep(.microseconds(Int64(random.below(3000)))))
+            }
+        } else {
+            for _ in 0..<random.below(10) { steps.append(Script.step(&random, scale)) }
+        }
         switch random.below(20) {
         case 0: end = .never
         case 1: end = .outOfMemory

@@ -9,8 +9,11 @@ package final class ServerBook {
         let token: String
         let member: String
         let time: TimeAmount
-        /// When it was used last, as the request for that was sent.
+        /// When it was used last, at the earliest and at the latest: as the request for that was sent, and as its answer came.
         var lastUse: NIODeadline
+        var latestUse: NIODeadline
+        /// Calls in it that have no answer yet.
+        var calls = 0
         var isReleased = false
         /// The release was answered.
         var hasEnded = false
@@ -19,71 +22,113 @@ package final class ServerBook {
         /// Executions in it that have not ended.
         var running = 0
 
-        init(_ token: String, _ member: String, _ time: TimeAmount, _ now: NIODeadline) {
-            (self.token, self.member, self.time, lastUse) = (token, member, time, now)
+        init(_ token: String, _ member: String, _ time: TimeAmount, asked: NIODeadline, now: NIODeadline) {
+            (self.token, self.member, self.time) = (token, member, time)
+            (lastUse, latestUse) = (asked, now)
         }
+    }
+
+    /// What a caller asked for.
+    struct Asked {
+        let timeout: TimeAmount
+        let grace: TimeAmount
+        let maxOutput: UInt64
+        let killsAtMaxOutput: Bool
+        let keepsBackground: Bool
+        let isResumable: Bool
+        /// Bytes of its standard input.
+        let input: Int
+        let at: NIODeadline
     }
 
     package final class Execution {
         let key: UInt32
         let lease: Lease?
-        let timeout: TimeAmount
-        let asked: NIODeadline
-        /// Bytes of its request.
-        let requestBytes: Int
+        let asked: Asked
         var name = ""
         var member = ""
         /// Its caller did something that may end it.
         var isDisturbed = false
-        /// How the agent says that it ended.
-        var told: ModelProgramEnd?
+        /// How the agent says that it ended, and when it did.
+        var told: (end: ModelProgramEnd, at: NIODeadline)?
         /// It counts as running in its lease.
         var runs = false
+        /// An agent was asked for it.
+        var hasBegun = false
+        /// It was ended from outside, and nothing of it may run after this.
+        private(set) var mustEndBy: NIODeadline?
 
-        init(_ key: UInt32, _ lease: Lease?, timeout: TimeAmount, _ asked: NIODeadline, requestBytes: Int) {
-            (self.key, self.lease, self.timeout, self.asked) = (key, lease, timeout, asked)
-            self.requestBytes = requestBytes
+        init(_ key: UInt32, _ lease: Lease?, _ asked: Asked) {
+            (self.key, self.lease, self.asked) = (key, lease, asked)
         }
+
+        func mustEnd(by time: NIODeadline) { mustEndBy = min(mustEndBy ?? time, time) }
     }
 
     let world: World
+    /// Whether a member may have a second lease.
+    let reuses: Bool
     private(set) var leases: [Lease] = []
     private var tokens: Set<String> = []
     private(set) var executions: [UInt32: Execution] = [:]
-    /// Members that died by themselves, or may have been taken for dead.
-    private(set) var lost: Set<String> = []
+    /// When members died by themselves, or may have been taken for dead.
+    private(set) var lost: [String: NIODeadline] = [:]
     /// Calls that have no answer yet, by number.
-    private(set) var open: [Int: (what: String, since: NIODeadline)] = [:]
+    private(set) var open: [Int: (what: String, since: NIODeadline, due: NIODeadline?)] = [:]
     private var calls = 0
+    /// For whom each member has run something.
+    private var owners: [String: ObjectIdentifier] = [:]
     /// Number of executions that ended, by cause, and of calls: a run in which nothing happens proves nothing.
     package private(set) var tally: [String: Int] = [:]
 
-    package init(_ world: World) { self.world = world }
+    /// After something was ended from outside, nothing of it may run for longer: connections stall for up to 20 s, and agents
+    /// for some seconds.
+    static let slack = TimeAmount.seconds(60)
+
+    package init(_ world: World, reuses: Bool) { (self.world, self.reuses) = (world, reuses) }
 
     func count(_ what: String) { tally[what, default: 0] += 1 }
 
     // MARK: Calls
 
-    func asked(_ what: String) -> Int {
+    /// - Parameter due: when there must be an answer, if something other than the end of a story says so.
+    func asked(_ what: String, due: NIODeadline? = nil) -> Int {
         calls += 1
-        open[calls] = (what, world.now)
+        open[calls] = (what, world.now, due)
         return calls
     }
 
     func answered(_ call: Int) {
-        guard let (what, _) = open.removeValue(forKey: call) else {
+        guard let (what, _, _) = open.removeValue(forKey: call) else {
             return world.broken(.answered, "call \(call) was answered twice")
         }
         count(what)
     }
 
+    /// Something keeps a client from its answers for so long.
+    func delay(by time: TimeAmount) {
+        for (call, entry) in open { open[call]?.due = entry.due.map { $0 + time } }
+    }
+
+    func checkAnswers() {
+        for (what, since, due) in open.values {
+            guard let due, world.now > due else { continue }
+            world.broken(.answered, "\(what) has no answer after \((world.now - since).nanoseconds / 1_000_000) ms")
+        }
+    }
+
+    /// Agents are not heard before this.
+    private(set) var agentsStalledUntil = NIODeadline.uptimeNanoseconds(0)
+
+    func agentsStall(for time: TimeAmount) { agentsStalledUntil = max(agentsStalledUntil, world.now + time) }
+
     // MARK: Leases
 
-    func memberLost(_ member: String) { lost.insert(member) }
+    func memberLost(_ member: String) { lost[member] = lost[member] ?? world.now }
 
     /// Whether a lease may have ended by now without its owner's doing.
     func mayHaveEnded(_ lease: Lease) -> Bool {
-        lease.isReleased || lease.isOrphaned || lost.contains(lease.member)
+        lease.isReleased || lease.isOrphaned || lost[lease.member] != nil
             || lease.running == 0 && world.now >= lease.lastUse + lease.time
     }
 
@@ -94,8 +139,13 @@ package final class ServerBook {
         for lease in leases where lease.member == response.member && !mayHaveEnded(lease) {
             world.broken(.oneLease, "\(response.member) was leased while another lease of it was in force")
         }
+        // Its stream is closed half a second after its death, or some seconds later if it stalls.
+        if let died = lost[response.member], asked > died + .seconds(30) {
+            world.broken(.clean, "\(response.member) was leased long after it had died")
+        }
         let lease = Lease(
-            response.lease, response.member, .milliseconds(Int64(response.ttlMilliseconds)), asked)
+            response.lease, response.member, .milliseconds(Int64(response.ttlMilliseconds)), asked: asked,
+            now: world.now)
         leases.append(lease)
         return lease
     }
@@ -108,7 +158,27 @@ package final class ServerBook {
 
     /// A call found its lease.
     func found(_ lease: Lease, asked: NIODeadline) {
+        // A lease that nobody uses is looked at when its time is over.
+        if lease.calls == 0, lease.running == 0, asked > lease.latestUse + lease.time + .seconds(5) {
+            world.broken(
+                .lease,
+                "a lease of \(lease.member) for \(lease.time.nanoseconds / 1_000_000) ms is known after its time")
+        }
         lease.lastUse = max(lease.lastUse, asked)
+        lease.latestUse = max(lease.latestUse, world.now)
+    }
+
+    /// A call may have extended its time.
+    func used(_ lease: Lease?) {
+        guard let lease else { return }
+        lease.latestUse = max(lease.latestUse, world.now)
+    }
+
+    /// Its owner is gone, or gives it back.
+    func mustEnd(_ lease: Lease) {
+        for execution in executions.values where execution.lease === lease {
+            execution.mustEnd(by: world.now + execution.asked.grace + ServerBook.slack)
+        }
     }
 
     // MARK: Executions
@@ -120,14 +190,18 @@ package final class ServerBook {
     /// An agent has told the end of a program.
     func told(_ end: ModelProgramEnd) {
         guard let execution = executions[end.key] else { return }
-        execution.told = end
+        execution.told = (end, world.now)
+        // The server learns of it when it has read it.
+        if let lease = execution.lease { lease.latestUse = max(lease.latestUse, world.now + .seconds(15)) }
         noLongerRuns(execution)
     }
 
     func noLongerRuns(_ execution: Execution) {
         guard execution.runs else { return }
         execution.runs = false
-        execution.lease?.running -= 1
+        guard let lease = execution.lease else { return }
+        lease.running -= 1
+        lease.latestUse = max(lease.latestUse, world.now)
     }
 
     func started(_ execution: Execution, _ started: Started) {
@@ -136,57 +210,50 @@ package final class ServerBook {
         if let lease = execution.lease, execution.told == nil {
             execution.runs = true
             lease.running += 1
-            found(lease, asked: execution.asked)
+            lease.lastUse = max(lease.lastUse, execution.asked.at)
+            lease.latestUse = max(lease.latestUse, world.now)
         }
         if let lease = execution.lease, lease.member != started.member {
             world.broken(.place, "an execution in a lease of \(lease.member) runs in \(started.member)")
         }
     }
 
-    func ended(_ execution: Execution, _ ended: Ended) {
-        count("ended: \(ended.cause)")
-        let isFromOutside = execution.isDisturbed || execution.lease.map { mayEndIts($0) } ?? false
-        if let told = execution.told, ended.cause == told.cause {
-            guard ended.exitCode == told.exitCode, ended.stdoutBytes == told.stdoutBytes,
-                ended.stderrBytes == told.stderrBytes
-            else { return world.broken(.cause, "the end of \(execution.name) is not as its agent told it") }
-            return check(execution, ended)
-        }
-        switch ended.cause {
-        case .cancelled where isFromOutside: break
-        case .containerLost where lost.contains(execution.member) || execution.member.isEmpty: break
-        case .outOfMemory where lost.contains(execution.member) || execution.member.isEmpty: break
-        case .startFailed where execution.member.isEmpty: break
-        default:
-            let told = execution.told.map { "\($0.cause)" } ?? "nothing"
-            world.broken(
-                .cause,
-                "\(execution.name) in \(execution.member) ended as \(ended.cause), \"\(ended.message)\"; its agent told \(told)"
-            )
-        }
-    }
+    // MARK: Members
 
-    private func mayEndIts(_ lease: Lease) -> Bool {
-        lease.isReleased || lease.isOrphaned || lost.contains(lease.member)
-    }
-
-    /// Whether an end that the agent told is that of the program.
-    private func check(_ execution: Execution, _ ended: Ended) {
-        let script = Script(key: execution.key)
-        let isRight: Bool =
-            switch (ended.cause, script.end) {
-            case (.exited, .exit(let code)): ended.exitCode == code
-            case (.signalled, .signal(let signal)): ended.signal == signal || execution.isDisturbed
-            case (.outOfMemory, .outOfMemory): true
-            case (.timedOut, _): world.now >= execution.asked + execution.timeout
-            case (.cancelled, _): execution.isDisturbed || execution.lease.map { mayEndIts($0) } ?? false
-            case (.signalled, _): execution.isDisturbed
-            case (.outputLimit, _): false
-            default: false
+    /// An agent is asked for a program.
+    /// - Parameter others: keys of what runs in its member, or was left running there.
+    func began(_ key: UInt32, _ request: AskedOfAgent, in member: String, others: [UInt32]) {
+        guard let execution = executions[key] else {
+            return world.broken(.asked, "an agent is asked for program \(key), for which nobody has asked")
+        }
+        if execution.hasBegun { world.broken(.asked, "an agent is asked for program \(key) a second time") }
+        execution.hasBegun = true
+        let asked = execution.asked
+        let right = AskedOfAgent(
+            timeout: UInt64(asked.timeout.nanoseconds / 1_000_000), grace: UInt64(asked.grace.nanoseconds / 1_000_000),
+            maxOutput: asked.maxOutput, killsAtMaxOutput: asked.killsAtMaxOutput,
+            keepsBackground: asked.keepsBackground, input: asked.input)
+        if request != right { world.broken(.asked, "an agent is asked for \(request), where \(right) was wanted") }
+        for other in others where other != key {
+            guard let lease = execution.lease, executions[other]?.lease === lease else {
+                world.broken(.clean, "program \(other) of another lease is in \(member) when \(key) begins")
+                continue
             }
-        if !isRight {
-            world.broken(
-                .cause, "\(execution.name) ended as \(ended.cause), \(ended.exitCode), where \(script.end) was due")
         }
+        let owner = execution.lease.map { ObjectIdentifier($0) } ?? ObjectIdentifier(execution)
+        if !reuses, let first = owners[member], first != owner {
+            world.broken(.clean, "\(member) is leased a second time, where no member may be")
+        }
+        owners[member] = owners[member] ?? owner
     }
+}
+
+/// How much an agent may do for a program.
+struct AskedOfAgent: Equatable {
+    var timeout: UInt64
+    var grace: UInt64
+    var maxOutput: UInt64
+    var killsAtMaxOutput: Bool
+    var keepsBackground: Bool
+    var input: Int
 }

@@ -8,27 +8,39 @@ package enum ServerRule: String, Sendable, CaseIterable {
     case named
     /// What a program and its helpers wrote before their time was over is neither lost nor left out of the count.
     case written
-    /// An execution's stream has one start, one end, and nothing after it.
+    /// An execution's stream has one start, one end, and nothing before the one or after the other.
     case oneEnd
     /// An execution ends for the cause for which its program ended, or for what was done to it from outside.
     case cause
     /// An execution runs in the member of its lease.
     case place
+    /// An agent is asked once for each program, with the words, the input and the limits of its caller.
+    case asked
     /// A member has one lease at a time, and no lease is given twice.
     case oneLease
-    /// A lease is known as long as it is used, and one that was released is not.
+    /// A member that is leased is alive and has nothing of an earlier lease; with `never` it has had none.
+    case clean
+    /// A lease is known as long as it is used, and not after its release or its time.
     case lease
+    /// What a program leaves with `keep_background` goes on until its lease ends, and takes room only while it runs.
+    case background
+    /// The list of a lease's executions has those that run, and those that do not run have an end there.
+    case listed
     /// A watcher is never sent more than its window, or more than 60 events, beyond what it has acknowledged.
     case window
     /// An agent never gets credit for what it has not sent.
     case credit
+    /// What was written comes to a client that reads, soon.
+    case moves
     /// Each call is answered once, and within its time.
     case answered
     /// An execution ends within its time-out, its grace and a slack, whether or not anybody reads.
     case inTime
-    /// The memory that is held for clients stays within its budget.
+    /// What was cancelled, or whose lease or caller is gone, ends soon.
+    case ends
+    /// The memory that is held for clients stays within its budget, and is what was counted.
     case budget
-    /// There are never more members than the maximum, and never two creates at a time.
+    /// There are never more members than the maximum, never two creates at a time, and none that is not given up in time.
     case members
     /// When all is quiet nothing is left: no lease, execution, connection, waiter or held byte, and no member too many.
     case quiet

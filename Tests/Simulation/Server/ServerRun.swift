@@ -14,8 +14,8 @@ package final class ServerRun {
     let book: ServerBook
     private var clients: [SimulatedClient] = []
     private let pool: PoolConfiguration
-    private var keys: UInt32 = 0
-    private let keyBase: UInt32
+    private var asker: ServerAsker
+    private let heldBytes: Int
 
     /// Call it while the world lives.
     init(_ world: World, seed: UInt64) {
@@ -29,11 +29,16 @@ package final class ServerRun {
         pool.reuse = random.chance(0.5) ? .reset : .never
         pool.healthInterval = random.chance(0.5) ? .seconds(5 + random.below(30)) : nil
         self.pool = pool
-        server = SimulatedServer(world, pool: pool, heldBytes: [4 << 20, 16 << 20, 256 << 20][random.below(3)])
-        book = ServerBook(world)
-        keyBase = UInt32(truncatingIfNeeded: random.next())
+        heldBytes = [4 << 20, 16 << 20, 256 << 20][random.below(3)]
+        server = SimulatedServer(world, pool: pool, heldBytes: heldBytes)
+        book = ServerBook(world, reuses: pool.reuse == .reset)
+        asker = ServerAsker(&random)
         clients = (0..<(1 + random.below(5))).map { SimulatedClient($0, server, book) }
         server.runtime.onEnd = { [book] _, end in book.told(end) }
+        server.runtime.onLeft = { [book] in book.count("left in the background") }
+        server.runtime.onBegin = { [book] container, key, asked in
+            book.began(key, asked, in: container.member.description, others: container.agent.keys)
+        }
         world.pass(.seconds(Int64(random.below(3))))
     }
 
@@ -53,24 +58,29 @@ package final class ServerRun {
         let value = event.value
         switch event.kind {
         case .connect: client.connect()
-        case .leave: client.leave(isCut: value % 2 == 0)
+        case .leave:
+            client.leave(isCut: value % 2 == 0)
+            if world.canary == .othersLeaseEnds { for other in clients where other !== client { other.loseLease() } }
         case .acquire:
             client.acquire(
                 wait: value % 3 == 0 ? 1 + value / 3 % 30_000 : 0, ttl: value % 2 == 0 ? 2000 + value / 2 % 60_000 : 0)
         case .release: client.release(value)
         case .renew: client.renew(value)
-        case .execute: if let lease = client.lease(value) { execute(client, lease, value) }
-        case .executeAlone: execute(client, nil, value)
-        case .attach: client.attach(value, window: window(value / 16), .prompt)
+        case .execute: if let lease = client.lease(value) { asker.execute(client, lease, value, world.now) }
+        case .executeAlone: asker.execute(client, nil, value, world.now)
+        case .attach: client.attach(value, window: ServerAsker.window(value / 16), .prompt)
         case .signal: client.signal(value, value / 16)
-        case .stall: client.wire?.stall(.milliseconds(Int64(value % 20_000)))
+        case .list: client.list(value)
+        case .stall: client.stall(.milliseconds(Int64(value % 20_000)))
         case .pauseReading: client.pauseReading(.milliseconds(Int64(value % 90_000)))
         case .breakRules: client.breakRules(value)
         case .memberDies:
             guard let container = pick(value) else { return }
             book.memberLost(container.member.description)
             container.die(outOfMemory: value % 3 == 0)
-        case .agentStalls: pick(value)?.wire?.stall(.milliseconds(Int64(value % 3000)))
+        case .agentStalls:
+            book.agentsStall(for: .milliseconds(Int64(value % 3000)))
+            pick(value)?.wire?.stall(.milliseconds(Int64(value % 3000)))
         case .runtimeChanges:
             var faults = SimulatedRuntime.Faults()
             if value & 1 == 0 { faults.createFails = 0.3 }
@@ -88,6 +98,13 @@ package final class ServerRun {
         switch world.canary {
         case .memoryIsNotGivenBack where world.chance(0.05): server.memory.account(of: "10.0.0.9").take(1)
         case .memoryIsNotCounted where world.chance(0.05): server.memory.account(of: "10.0.0.9").give(64 << 20)
+        case .a6SlowReaderLosesMember:
+            for container in server.runtime.containers {
+                for program in container.agent.running where program.isWithoutCredit {
+                    guard program.isOverdue else { continue }
+                    container.wire?.cut()
+                }
+            }
         default: break
         }
     }
@@ -97,37 +114,64 @@ package final class ServerRun {
         return containers.isEmpty ? nil : containers[Int(value) % containers.count]
     }
 
-    private func window(_ value: UInt32) -> UInt64 { [0, 64 << 10, 64 << 10, 256 << 10, 1 << 20][Int(value) % 5] }
-
-    private func execute(_ client: SimulatedClient, _ lease: ServerBook.Lease?, _ value: UInt32) {
-        guard client.connection != nil else { return }
-        keys += 1
-        var random = Randomness(seed: UInt64(value) << 32 | UInt64(keys))
-        let key = keyBase &+ keys
-        let timeout = UInt32([300, 3000, 20_000, 20_000][random.below(4)])
-        var request = ExecuteRequest(
-            lease: lease?.token ?? "", argv: ["program", SystemString("\(key)")], timeoutMilliseconds: timeout,
-            graceMilliseconds: UInt32([1, 500, 2000][random.below(3)]), windowBytes: window(UInt32(random.below(5))))
-        if random.chance(0.15) { request.resumableMilliseconds = 1000 + UInt32(random.below(60_000)) }
-        if request.resumableMilliseconds > 0, random.chance(0.5) { request.unwatched = .wait }
-        if random.chance(0.1) { request.maxOutputBytes = UInt64(1 + random.below(50_000)) }
-        if lease == nil, random.chance(0.1) {
-            request.stdin = [UInt8](repeating: 7, count: random.below(2 << 20))
-        }
-        let manner: Watch.Manner =
-            request.windowBytes == 0 ? .prompt : [.prompt, .prompt, .prompt, .late, .sleepy][random.below(5)]
-        let execution = ServerBook.Execution(
-            key, lease, timeout: .milliseconds(Int64(timeout)), world.now, requestBytes: request.stdin.count)
-        client.execute(execution, request, manner)
-    }
-
     // MARK: Rules
 
     private func check() {
         for container in server.runtime.containers {
-            for program in container.agent.running where world.now > program.due {
-                world.broken(.inTime, "a program with key \(program.key) in \(container.member) is past its time")
+            for program in container.agent.running {
+                check(program, in: container.member.description)
             }
+        }
+        book.checkAnswers()
+        checkMovement()
+        checkHeld()
+    }
+
+    private func check(_ program: ModelProgram, in member: String) {
+        if world.now > program.due {
+            world.broken(.inTime, "program \(program.key) in \(member) is past its time")
+        }
+        if let end = book.executions[program.key]?.mustEndBy, world.now > end {
+            world.broken(.ends, "program \(program.key) in \(member) was ended from outside, and runs")
+        }
+    }
+
+    /// What was written comes to those who read.
+    private func checkMovement() {
+        for client in clients {
+            guard let wire = client.wire else { continue }
+            let isHeldUp = wire.isStalled || client.isPaused || client.isRude
+            for watch in client.watches {
+                let execution = watch.execution
+                let container = server.runtime.containers.first { $0.member.description == execution.member }
+                if let told = execution.told?.end {
+                    watch.look(written: told.sent, isHeldUp: isHeldUp || container?.wire?.isStalled ?? false)
+                    continue
+                }
+                let isStuck = container?.hasDied ?? true || container?.wire?.isStalled ?? true
+                let program = container?.agent.program(execution.key)
+                let most = execution.asked.maxOutput == 0 ? UInt64.max : execution.asked.maxOutput
+                watch.look(
+                    written: program.map { min($0.written.stdout, most) + min($0.written.stderr, most) },
+                    isHeldUp: isHeldUp || isStuck)
+            }
+        }
+    }
+
+    private func checkHeld() {
+        var sum = 0
+        for client in clients {
+            let held = client.heldByServer()
+            sum += held
+            if held > heldBytes / 2 + (128 << 10) {
+                world.broken(
+                    .budget,
+                    "\(held) bytes of one client's requests wait, whose share is \(heldBytes / 2), of \(server.memory.held) counted"
+                )
+            }
+        }
+        if sum > heldBytes + (128 << 10) {
+            world.broken(.budget, "\(sum) bytes of requests wait, where \(heldBytes) may be held")
         }
         // What is held beyond it has bounds of its own: the first window of each execution that runs, and its ring.
         if server.memory.held > server.memory.limit + (8 << 20) {
@@ -141,11 +185,11 @@ package final class ServerRun {
         world.trace("the faults end", 21)
         server.runtime.faults = SimulatedRuntime.Faults()
         for client in clients { client.calm() }
-        for _ in 0..<40 where world.violation == nil {
+        for _ in 0..<80 where world.violation == nil {
             world.pass(.seconds(5))
             check()
         }
-        for (what, since) in book.open.values {
+        for (what, since, _) in book.open.values {
             world.broken(.answered, "\(what) has no answer after \((world.now - since).nanoseconds / 1_000_000) ms")
         }
         for client in clients { client.leave(isCut: false) }

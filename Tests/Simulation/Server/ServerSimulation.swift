@@ -19,6 +19,8 @@ package struct ServerSimulation: Sendable {
         package var seed: UInt64
         package var violation: ServerViolation
         package var story: [ServerEvent]
+        /// Number of events after which it was noticed at first.
+        package var length: Int
 
         package var description: String {
             """
@@ -61,7 +63,8 @@ package struct ServerSimulation: Sendable {
         let events = (0..<length).map { _ in teller.next() }
         let outcome = live(events, seed: seed)
         guard let violation = outcome.violation else { return outcome }
-        var best = Failure(seed: seed, violation: violation, story: Array(events.prefix(outcome.events)))
+        var best = Failure(
+            seed: seed, violation: violation, story: Array(events.prefix(outcome.events)), length: outcome.events)
         guard shrinks, !isTold else { throw best }
         best.story = shortest(best.story) { shorter in
             let again = live(shorter, seed: seed)
@@ -72,22 +75,37 @@ package struct ServerSimulation: Sendable {
         throw best
     }
 
+    /// How a canary was found.
+    package struct Song: Sendable {
+        /// Number of events of stories until then, and of the shortest story that shows it.
+        package var events: Int
+        package var shortest: Int
+        package var failure: Failure
+    }
+
     /// Looks for the first story in which a canary is heard.
-    /// - Returns: how many stories it took, and what rule told of it; nil if none of `most` did.
-    package static func hear(_ canary: ServerCanary, within most: Int) -> (stories: Int, violation: ServerViolation)? {
+    /// - Parameters:
+    ///   - seed: of the first story.
+    ///   - most: events of stories until it must be heard.
+    package static func hear(_ canary: ServerCanary, from seed: UInt64, within most: Int, shrinks: Bool) -> Song? {
         var simulation = ServerSimulation()
         simulation.canary = canary
-        simulation.length = 150
-        simulation.shrinks = false
-        for seed in 0..<most {
+        simulation.length = songLength
+        simulation.shrinks = shrinks
+        var (seed, events) = (seed, 0)
+        while events < most {
             do throws(Failure) {
-                _ = try simulation.story(seed: UInt64(seed))
+                events += try simulation.story(seed: seed).events
+                seed &+= 1
             } catch {
-                return (seed + 1, error.violation)
+                return Song(events: events + error.length, shortest: error.story.count, failure: error)
             }
         }
         return nil
     }
+
+    /// Number of events of a story in which a canary is listened for.
+    private static let songLength = 200
 
     private func live(_ events: [ServerEvent], seed: UInt64) -> Outcome {
         let world = World(seed: seed)

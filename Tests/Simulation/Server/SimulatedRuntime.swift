@@ -38,6 +38,10 @@ package final class SimulatedRuntime: ContainerRuntime, @unchecked Sendable {
             guard !hasDied else { return }
             hasDied = true
             if outOfMemory { kills.add() }
+            if agent.isUnseen {
+                agent.onExit = {}
+                return agent.exit()
+            }
             wire?.cut()
             agent.exit()
         }
@@ -51,15 +55,24 @@ package final class SimulatedRuntime: ContainerRuntime, @unchecked Sendable {
     private var isLeft = false
     private let world: World
     private let max: Int
+    private let createTimeout: TimeAmount
     private let connect: (Container) throws -> Wire
     package var onEnd: (Container, ModelProgramEnd) -> Void = { _, _ in }
+    /// Called when a program has left something running.
+    var onLeft: () -> Void = {}
+    /// Called when an agent is asked for a program.
+    var onBegin: (Container, UInt32, AskedOfAgent) -> Void = { _, _, _ in }
 
     /// - Parameters:
     ///   - max: the maximum of members that it may be asked for.
+    ///   - createTimeout: how long it may be waited for.
     ///   - connect: makes the connection to a container, whose far end is the agent's.
-    package init(_ world: World, max: Int, connect: @escaping (Container) throws -> Wire) {
+    init(
+        _ world: World, max: Int, createTimeout: TimeAmount, connect: @escaping (Container) throws -> Wire
+    ) {
         self.world = world
         self.max = max
+        self.createTimeout = createTimeout
         self.connect = connect
     }
 
@@ -79,6 +92,12 @@ package final class SimulatedRuntime: ContainerRuntime, @unchecked Sendable {
         if !fails || world.chance(0.5) { containers.append(container) }
         let time: TimeAmount =
             hangs ? .hours(1) : late ? .seconds(50) : world.between(.milliseconds(3), .milliseconds(900))
+        let began = world.now
+        defer {
+            if world.now > began + createTimeout + .seconds(5) {
+                world.broken(.members, "a create was waited for for \((world.now - began).nanoseconds / 1_000_000) ms")
+            }
+        }
         do {
             try await WorldClock(world).sleep(until: WorldClock(world).now() + .nanoseconds(time.nanoseconds))
         } catch {
@@ -106,8 +125,15 @@ package final class SimulatedRuntime: ContainerRuntime, @unchecked Sendable {
                     container,
                     ModelProgramEnd(
                         key: program.key, cause: ended.cause, exitCode: ended.exitCode, stdoutBytes: ended.stdoutBytes,
-                        stderrBytes: ended.stderrBytes))
+                        stderrBytes: ended.stderrBytes,
+                        sent: ended.stdoutBytes - ended.stdoutTruncated + ended.stderrBytes - ended.stderrTruncated))
             }
+            container.agent.onBegin = { [weak self, weak container] program, asked in
+                guard let self, let container else { return }
+                onBegin(container, program.key, asked)
+            }
+            container.agent.onLeft = onLeft
+            container.agent.hasUnsent = { [weak container] in container?.wire?.far.isWriting ?? false }
             container.agent.onExit = { [weak container] in container?.wire?.near.close() }
             guard let near = wire.near.channel, let far = wire.far.channel else {
                 throw RPCError(.unavailable, "no channel")
@@ -151,4 +177,6 @@ package struct ModelProgramEnd {
     package var exitCode: Int32
     package var stdoutBytes: UInt64
     package var stderrBytes: UInt64
+    /// Bytes of both that the agent has sent.
+    package var sent: UInt64
 }

@@ -19,6 +19,8 @@ package final class SimulatedServer {
     private var wires: [Wire] = []
     private var wireCount = 0
     private let run: Task<Void, Never>
+    /// How long an acquire waits that says nothing, in milliseconds.
+    static let defaultWait: Int64 = 20_000
 
     private struct Silent: PoolObserver {
         let world: World
@@ -26,12 +28,15 @@ package final class SimulatedServer {
     }
 
     /// Call it while the world lives.
-    package init(_ world: World, pool: PoolConfiguration, heldBytes: Int) {
+    package init(_ world: World, pool right: PoolConfiguration, heldBytes: Int) {
         self.world = world
+        let pool = SimulatedServer.altered(right, world.canary)
         var fleetConfiguration = FleetConfiguration(pools: [pool], max: pool.max)
-        fleetConfiguration.defaultWait = .seconds(20)
+        fleetConfiguration.defaultWait = .milliseconds(SimulatedServer.defaultWait)
         let opening = Opening()
-        runtime = SimulatedRuntime(world, max: pool.max) { try opening.open($0) }
+        runtime = SimulatedRuntime(
+            world, max: right.max, createTimeout: .nanoseconds(right.createTimeout.saturatedNanoseconds)
+        ) { try opening.open($0) }
         let fleet = Fleet(
             configuration: fleetConfiguration, runtime: runtime,
             connector: AgentConnector { [runtime] member, stream, limits throws(RPCError) in
@@ -42,15 +47,34 @@ package final class SimulatedServer {
         self.fleet = fleet
         var logger = Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() })
         logger.logLevel = .critical
+        var limits = ServiceLimits()
+        if world.canary == .a1GraceIsNothing { limits.outputGrace = .zero }
         service = PoolServiceHandler(
-            fleet: fleet, server: "berth/simulated", runtimeKind: "simulated", logger: logger,
+            fleet: fleet, server: "berth/simulated", runtimeKind: "simulated", limits: limits, logger: logger,
             clock: WorldClock(world), newToken: { world.token() })
         memory = MemoryBudget(limit: heldBytes)
         var configuration = RPCServer.Configuration()
-        configuration.memory = memory
+        switch world.canary {
+        case .b8RequestsAreNotCounted: configuration.memory = MemoryBudget(limit: 1 << 40)
+        case .shareIsIgnored: configuration.memory = MemoryBudget(limit: heldBytes, clientLimit: heldBytes)
+        default: configuration.memory = memory
+        }
         rpc = RPCServer(group: world.loop, service: service, configuration: configuration)
         run = Task { await fleet.run() }
         opening.make = { [unowned self] in try wire(peer: "10.1.0.1") }
+    }
+
+    /// What a canary makes of the pool's settings.
+    private static func altered(_ pool: PoolConfiguration, _ canary: ServerCanary?) -> PoolConfiguration {
+        var pool = pool
+        switch canary {
+        case .poolIsTooLarge: pool.max += 1
+        case .poolIsTooSmall: pool.size = 0
+        case .createIsNotGivenUp: pool.createTimeout = .seconds(4000)
+        case .reuseIsIgnored: pool.reuse = .reset
+        default: break
+        }
+        return pool
     }
 
     /// A connection of a client, served.

@@ -32,7 +32,12 @@ final class Watch {
     private var isStarted = false
     private var ended: Ended?
     private(set) var isOver = false
+    /// Something has come.
+    private(set) var hasHeard = false
     private let arena = Arena()
+    private let canary: WatchCanary
+    /// What had come at the last check at which more was there to come and nothing held it up.
+    private var waits: (since: NIODeadline, come: UInt64)?
     /// Called when the stream is over.
     var onEnd: (RPCError?) -> Void = { _ in }
 
@@ -45,10 +50,12 @@ final class Watch {
     ) {
         (self.execution, self.book, world, self.window, self.manner) = (execution, book, book.world, window, manner)
         (self.isResumed, self.acknowledge) = (isResumed, acknowledge)
+        canary = WatchCanary(world)
     }
 
     func receive(_ event: StreamEvent) {
         guard !isOver else { return world.broken(.oneEnd, "\(execution.name): something came after the end") }
+        hasHeard = true
         switch event {
         case .message(let buffer):
             let decoded = buffer.withUnsafeReadableBytes { bytes in
@@ -56,7 +63,7 @@ final class Watch {
             }
             switch decoded {
             case .failure(let error): world.broken(.bytes, "an event that can't be read: \(error)")
-            case .success(let event): for event in altered(event) { receive(event) }
+            case .success(let event): for event in canary.altered(event) { receive(event) }
             }
         case .end(let error):
             isOver = true
@@ -65,50 +72,11 @@ final class Watch {
         }
     }
 
-    /// What a canary makes of an event.
-    private func altered(_ event: ExecuteEvent) -> [ExecuteEvent] {
-        guard let canary = world.canary else { return [event] }
-        switch (event, canary) {
-        case (.output(let output), .outputIsLost) where world.chance(0.1) && !output.data.isEmpty: return []
-        case (.output, .outputComesTwice) where world.chance(0.1): return [event, event]
-        case (.output(var output), .outputIsAltered) where world.chance(0.1):
-            output.data[0] ^= 1
-            return [.output(output)]
-        case (.output(var output), .outputIsSwapped) where world.chance(0.1):
-            output.stream = output.stream == .stdout ? .stderr : .stdout
-            return [.output(output)]
-        case (.output(let output), .gapIsInvented) where world.chance(0.1):
-            return [.dropped(Dropped(stream: output.stream, offset: output.offset, bytes: UInt64(output.data.count)))]
-        case (.started, .startComesTwice) where world.chance(0.2): return [event, event]
-        case (.started(var started), .memberIsWrong) where world.chance(0.2):
-            started.member += "x"
-            return [.started(started)]
-        case (.ended(let ended), _): return altered(ended, canary).map { .ended($0) } + after(canary)
-        default: return [event]
-        }
-    }
-
-    private func altered(_ ended: Ended, _ canary: ServerCanary) -> [Ended] {
-        guard world.chance(0.2) else { return [ended] }
-        var other = ended
-        switch canary {
-        case .endComesTwice: return [ended, ended]
-        case .endIsLost: return []
-        case .exitCodeIsWrong: other.exitCode += 1
-        case .causeIsWrong: other.cause = other.cause == .exited ? .containerLost : .exited
-        case .countIsWrong: other.stdoutBytes += 1
-        default: break
-        }
-        return [other]
-    }
-
-    private func after(_ canary: ServerCanary) -> [ExecuteEvent] {
-        canary == .outputAfterEnd && world.chance(0.2) ? [.output(Output(data: [1]))] : []
-    }
-
     private func receive(_ event: ExecuteEvent) {
         if ended != nil { world.broken(.oneEnd, "\(execution.name): an event after the end") }
         switch event {
+        case .output where !isStarted, .dropped where !isStarted:
+            world.broken(.oneEnd, "\(execution.name): output before the start")
         case .started(let started):
             if isStarted { world.broken(.oneEnd, "\(execution.name) started twice") }
             isStarted = true
@@ -143,7 +111,7 @@ final class Watch {
         // A server that takes the window for larger than it is.
         unacknowledged += count * (world.canary == .windowIsIgnored ? 2 : 1)
         events.append((output.stream, next + count))
-        if unacknowledged > window || events.count > 60 {
+        if unacknowledged > window || events.count * (world.canary == .eventsAreNotCounted ? 2 : 1) > 60 {
             world.broken(
                 .window,
                 "\(execution.name): \(unacknowledged) bytes in \(events.count) events, of a window of \(window)")
@@ -165,7 +133,7 @@ final class Watch {
                 .named, "\(execution.name): a gap of \(gap.bytes) at \(gap.offset), where \(next) was next")
         }
         // Nothing is dropped for a watcher from the first byte on, unless its time is over and nobody reads.
-        if !isResumed, world.now < execution.asked + execution.timeout {
+        if !isResumed, world.now < execution.asked.at + execution.asked.timeout {
             world.broken(.named, "\(execution.name): \(gap.bytes) bytes were dropped for a client that keeps the rules")
         }
         if gap.stream == .stdout {
@@ -173,6 +141,20 @@ final class Watch {
         } else {
             (self.next.stderr, dropped.stderr) = (next + gap.bytes, dropped.stderr + gap.bytes)
         }
+    }
+
+    /// What was written must come soon to a client that reads.
+    /// - Parameters:
+    ///   - written: what the program has written that it is to get; nil: nobody can know.
+    ///   - isHeldUp: something other than the server may hold it up.
+    func look(written: UInt64?, isHeldUp: Bool) {
+        let come = next.stdout + next.stderr
+        guard let written, written > come, !isHeldUp, manner != .sleepy, !isResumed, !isOver else { return waits = nil }
+        guard let (since, before) = waits, before == come else { return waits = (world.now, come) }
+        guard world.now > since + .seconds(20) else { return }
+        world.broken(
+            .moves,
+            "\(execution.name): \(written) bytes were written and \(come) have come, for 20 s, to a client that reads")
     }
 
     /// From now on it reads as it should.

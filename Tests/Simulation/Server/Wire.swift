@@ -18,7 +18,7 @@ package final class Wire {
     package var splits = 0.2
     package private(set) var isCut = false
     /// Nothing arrives before this time.
-    private var stalledUntil = NIODeadline.uptimeNanoseconds(0)
+    package private(set) var stalledUntil = NIODeadline.uptimeNanoseconds(0)
 
     /// - Parameters:
     ///   - capacity: bytes that a direction holds between its writer and its reader.
@@ -36,6 +36,10 @@ package final class Wire {
         let address = try SocketAddress(ipAddress: peer, port: 1024 + number % 60000)
         for end in [near, far] { end.channel?.connect(to: address, promise: nil) }
     }
+
+    package var isStalled: Bool { stalledUntil > world.now }
+    /// Whether all that the far end has written is read, or lost.
+    package var isReadByNear: Bool { near.isRead && !far.isWriting }
 
     /// Nothing arrives for a while, in either direction.
     package func stall(_ time: TimeAmount) {
@@ -129,6 +133,11 @@ package final class WireEnd: ChannelDuplexHandler {
     private let capacity: Int
     /// Bytes between the other end's writer and this end's reader.
     private var held = 0
+    /// Bytes that were written to this end, and that were read from it.
+    package private(set) var written = 0
+    package private(set) var read = 0
+    fileprivate var isRead: Bool { held == 0 }
+    var isWriting: Bool { !waiting.isEmpty }
 
     fileprivate init(capacity: Int) {
         self.capacity = capacity
@@ -160,6 +169,7 @@ package final class WireEnd: ChannelDuplexHandler {
         }
         wantsRead = false
         held -= bytes.readableBytes
+        read += bytes.readableBytes
         wire?.arrived(bytes, at: self)
         let pipeline = channel.pipeline
         guard let context = try? pipeline.syncOperations.context(handler: self) else { return }
@@ -178,7 +188,9 @@ package final class WireEnd: ChannelDuplexHandler {
     // MARK: Writing
 
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        waiting.append((unwrapOutboundIn(data), promise))
+        let bytes = unwrapOutboundIn(data)
+        written += bytes.readableBytes
+        waiting.append((bytes, promise))
     }
 
     package func flush(context: ChannelHandlerContext) {
