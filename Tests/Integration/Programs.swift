@@ -178,7 +178,7 @@ final class ServerProcess: Sendable {
             _ = try await docker.end()
             found += docker.out.split(separator: "\n").map { "container \($0)" }
         }
-        let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+        let mounts = try mountTable()
         found += mounts.split(separator: "\n").filter { $0.contains(instance) }.map { "mount \($0)" }
         for root in ["/sys/fs/cgroup"] {
             let entries = FileManager.default.enumerator(atPath: root)
@@ -261,6 +261,12 @@ func withFile(_ text: String, _ body: (String) async throws -> Void) async throw
     try text.write(toFile: path, atomically: true, encoding: .utf8)
     defer { try? FileManager.default.removeItem(atPath: path) }
     try await body(path)
+}
+
+/// The mounts that this process sees. `String(contentsOfFile:)` ends at the first short read, here after 4 KB.
+func mountTable() throws -> String {
+    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/mountinfo"))
+    return String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
 }
 
 /// The path of a tool that the tests need.
