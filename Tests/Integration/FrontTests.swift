@@ -170,7 +170,7 @@ struct FrontTests {
             let own = try BuildProducts.program("berth")
             let program = try Program(own, ["run", "--server", server.address, "--", "sh", "-c", "echo up; sleep 60"])
             try await eventually("it runs") { program.out.contains("up") }
-            let maps = try String(contentsOfFile: "/proc/\(program.pid)/maps", encoding: .utf8)
+            let maps = try kernelFile("/proc/\(program.pid)/maps")
             let files = Set(
                 maps.split(separator: "\n").compactMap { $0.split(separator: " ").last }.filter { $0.hasPrefix("/") })
             #expect(files == [Substring(own)])

@@ -121,7 +121,7 @@ struct LeaseCommandTests {
                 BuildProducts.program("berth"),
                 ["run", "--server", server.address, "--", "sh", "-c", "echo ready; exec sleep 1000"])
             try await eventually("it runs") { program.out.contains("ready") }
-            let maps = try String(contentsOfFile: "/proc/\(program.pid)/maps", encoding: .utf8)
+            let maps = try kernelFile("/proc/\(program.pid)/maps")
             let libraries = Set(maps.split(separator: "\n").compactMap { $0.split(separator: "/").last }).filter {
                 $0.contains(".so")
             }

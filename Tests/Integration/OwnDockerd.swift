@@ -122,7 +122,7 @@ final class OwnDockerd: Sendable {
     }
 
     private func unmount() throws {
-        let mounts = try mountTable().split(separator: "\n")
+        let mounts = try kernelFile("/proc/self/mountinfo").split(separator: "\n")
             .map { String($0.split(separator: " ")[4]) }
         for mount in mounts.filter({ $0.hasPrefix("\(directory)/") }).sorted(by: >) {
             umount2(mount, Int32(MNT_DETACH))

@@ -178,7 +178,7 @@ final class ServerProcess: Sendable {
             _ = try await docker.end()
             found += docker.out.split(separator: "\n").map { "container \($0)" }
         }
-        let mounts = try mountTable()
+        let mounts = try kernelFile("/proc/self/mountinfo")
         found += mounts.split(separator: "\n").filter { $0.contains(instance) }.map { "mount \($0)" }
         for root in ["/sys/fs/cgroup"] {
             let entries = FileManager.default.enumerator(atPath: root)
@@ -263,9 +263,9 @@ func withFile(_ text: String, _ body: (String) async throws -> Void) async throw
     try await body(path)
 }
 
-/// The mounts that this process sees. `String(contentsOfFile:)` ends at the first short read, here after 4 KB.
-func mountTable() throws -> String {
-    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/mountinfo"))
+/// A whole file of the kernel's, in /proc or /sys. `String(contentsOfFile:)` ends at the first short read, here after 4 KB.
+func kernelFile(_ path: String) throws -> String {
+    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
     return String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
 }
 
