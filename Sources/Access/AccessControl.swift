@@ -30,6 +30,8 @@ package final class AccessControl: Sendable {
 
     private struct State {
         var tenants: [String: Tenant] = [:]
+        /// Those that are not in the settings any more, with what they have used, in case they come back.
+        var former: [String: Tenant] = [:]
         var tokens = TokenFile()
         /// The same, for those who have shown theirs already.
         var ofHash: [[UInt8]: TokenEntry] = [:]
@@ -84,7 +86,7 @@ package final class AccessControl: Sendable {
 
     // MARK: Changes
 
-    /// Takes new settings. A tenant that is still there keeps what it has used.
+    /// Takes new settings. A tenant that is still there, or comes back, keeps what it has used.
     package func set(_ policies: [TenantPolicy]) {
         var all = policies
         if !all.contains(where: { $0.name == Self.local }) {
@@ -96,7 +98,9 @@ package final class AccessControl: Sendable {
             var tenants: [String: Tenant] = [:]
             (state.ofUser, state.ofCertificate) = ([:], [:])
             for policy in all {
-                let tenant = state.tenants[policy.name] ?? Tenant(policy, mask: mask(policy.name), seconds: seconds)
+                let tenant =
+                    state.tenants[policy.name] ?? state.former.removeValue(forKey: policy.name)
+                    ?? Tenant(policy, mask: mask(policy.name), seconds: seconds)
                 tenant.policy = policy
                 tenants[policy.name] = tenant
                 for user in policy.users { state.ofUser[user] = tenant }
@@ -105,9 +109,23 @@ package final class AccessControl: Sendable {
             if let local = tenants[Self.local] {
                 for user in [0, ownUser] where state.ofUser[user] == nil { state.ofUser[user] = local }
             }
+            for (name, tenant) in state.tenants where tenants[name] == nil { state.former[name] = tenant }
             state.tenants = tenants
         }
         tellOfChange()
+    }
+
+    /// All tenants that may have used something today, also those that are not in the settings any more.
+    var everyTenant: [Tenant] { state.withLock { Array($0.tenants.values) + Array($0.former.values) } }
+
+    /// A tenant, also if it is not in the settings: it may come.
+    func everyTenant(named name: String) -> Tenant {
+        state.withLock { state in
+            if let tenant = state.tenants[name] ?? state.former[name] { return tenant }
+            let tenant = Tenant(TenantPolicy(name: name), mask: mask(name), seconds: seconds)
+            state.former[name] = tenant
+            return tenant
+        }
     }
 
     package func set(_ tokens: TokenFile) {

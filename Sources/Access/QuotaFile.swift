@@ -41,7 +41,7 @@ extension AccessControl {
     /// What is to be kept.
     package var quotas: QuotaFile {
         var file = QuotaFile(day: now / 86400)
-        for tenant in tenants {
+        for tenant in everyTenant {
             let use = tenant.use
             if use != Tenant.Use() { file.uses[tenant.name] = use }
         }
@@ -49,6 +49,6 @@ extension AccessControl {
     }
 
     package func restore(_ file: QuotaFile) {
-        for (name, use) in file.uses { tenant(name)?.restore(use, day: file.day) }
+        for (name, use) in file.uses { everyTenant(named: name).restore(use, day: file.day) }
     }
 }

@@ -72,6 +72,8 @@ package struct TokenEntry: Sendable, Equatable {
 package struct TokenFile: Sendable, Equatable {
     /// More lines than this are a mistake: each presented token is compared with all of them.
     package static let maxEntries = 10_000
+    /// Maximum size of a file, in bytes: enough for `maxEntries` of the longest lines, and for comments.
+    package static let maxSize = 4 << 20
 
     package var entries: [TokenEntry]
 

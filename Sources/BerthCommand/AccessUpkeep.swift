@@ -6,6 +6,7 @@ import Configuration
 import FoundationEssentials
 import Logging
 import Service
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -20,6 +21,13 @@ final class AccessUpkeep: Sendable {
 
     let access: AccessControl
     private let tokens: String?
+    private struct Reading {
+        var watch: FileWatch
+        /// Why it could not be read last, which is logged once.
+        var failure: String?
+    }
+    /// Nil without a file of tokens.
+    private let reading: Mutex<Reading?>
     private let quotaFile: String
     private let logger: Logger
 
@@ -35,14 +43,18 @@ final class AccessUpkeep: Sendable {
         self.logger = logger
         tokens = configuration.tokens
         quotaFile = configuration.quotaFile ?? "/var/lib/berth/\(instance).quota"
-        access = AccessControl(
-            configuration.tenants, try tokens.map(Self.read) ?? TokenFile(), ownUser: geteuid(), seconds: { time(nil) })
+        var (watch, file) = (tokens.map { FileWatch($0) }, TokenFile())
+        if let tokens { try watch?.readNow { file = try Self.read(tokens) } }
+        reading = Mutex(watch.map { Reading(watch: $0) })
+        access = AccessControl(configuration.tenants, file, ownUser: geteuid(), seconds: { time(nil) })
         try restore()
     }
 
     private static func read(_ path: String) throws -> TokenFile {
         do {
-            return try TokenFile(parsing: String(decoding: try SmallFile.read(path, "the token file"), as: UTF8.self))
+            return try TokenFile(
+                parsing: String(
+                    decoding: try SmallFile.read(path, "the token file", maxSize: TokenFile.maxSize), as: UTF8.self))
         } catch let error as RPCError {
             throw Failure(error.message, code: 2)
         } catch {
@@ -55,15 +67,10 @@ final class AccessUpkeep: Sendable {
     /// Looks for changes, and saves, until the task is cancelled.
     /// - Parameter count: counts what tenants' leases have used by now.
     func run(_ count: () -> Void) async {
-        var stamp = SmallFile.stamp(tokens)
         var saved = access.quotas
         while true {
             do { try await Task.sleep(for: Self.interval) } catch { break }
-            let now = SmallFile.stamp(tokens)
-            if now != stamp {
-                stamp = now
-                readTokens()
-            }
+            readTokens(always: false)
             count()
             let quotas = access.quotas
             if quotas != saved, save(quotas) { saved = quotas }
@@ -74,19 +81,30 @@ final class AccessUpkeep: Sendable {
     /// Takes new settings of tenants, and reads the tokens again.
     func reload(_ configuration: ServerConfiguration) {
         access.set(configuration.tenants)
-        readTokens()
+        readTokens(always: true)
     }
 
-    private func readTokens() {
+    /// - Parameter always: whether they are read also if their file is the one that was read last.
+    private func readTokens(always: Bool) {
         guard let tokens else { return }
-        do {
-            let file = try Self.read(tokens)
-            access.set(file)
-            logger.notice("the tokens are read again", metadata: ["tokens.count": "\(file.entries.count)"])
-        } catch {
-            logger.error(
-                "the tokens can't be read again, those before stay valid",
-                metadata: ["error": "\((error as? Failure)?.message ?? "\(error)")"])
+        reading.withLock { reading in
+            func read() throws {
+                let file = try Self.read(tokens)
+                access.set(file)
+                reading?.failure = nil
+                logger.notice("the tokens are read again", metadata: ["tokens.count": "\(file.entries.count)"])
+            }
+            guard var watch = reading?.watch else { return }
+            defer { reading?.watch = watch }
+            do {
+                if always { try watch.readNow(read) } else { try watch.look(read) }
+            } catch {
+                let words = (error as? Failure)?.message ?? "\(error)"
+                // It is tried again at each look.
+                guard always || words != reading?.failure else { return }
+                reading?.failure = words
+                logger.error("the tokens can't be read again, those before stay valid", metadata: ["error": "\(words)"])
+            }
         }
     }
 

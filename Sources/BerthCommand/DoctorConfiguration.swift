@@ -131,7 +131,8 @@ struct DoctorConfiguration {
         if let path = configuration.tokens {
             do {
                 entries = try TokenFile(
-                    parsing: String(decoding: try SmallFile.read(path, "the token file"), as: UTF8.self)
+                    parsing: String(
+                        decoding: try SmallFile.read(path, "the token file", maxSize: TokenFile.maxSize), as: UTF8.self)
                 ).entries
                 found.append(privacy(path, "the token file", isHashes: true))
             } catch let error as RPCError {

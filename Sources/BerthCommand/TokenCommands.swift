@@ -39,7 +39,9 @@ struct TokenFileOptions: ParsableArguments {
     func read(isNew: Bool = false) throws -> TokenFile {
         if isNew, access(file, F_OK) != 0 { return TokenFile() }
         do {
-            return try TokenFile(parsing: String(decoding: try SmallFile.read(file, "the token file"), as: UTF8.self))
+            return try TokenFile(
+                parsing: String(
+                    decoding: try SmallFile.read(file, "the token file", maxSize: TokenFile.maxSize), as: UTF8.self))
         } catch let error as RPCError {
             throw Failure(error.message, code: 2)
         } catch {
@@ -55,6 +57,12 @@ struct TokenFileOptions: ParsableArguments {
         guard flock(directory, LOCK_EX) == 0 else { throw Failure("\(file): \(String(cString: strerror(errno)))") }
         var tokens = try read(isNew: isNew)
         try body(&tokens)
+        // No server, and no command, could read it any more.
+        guard tokens.entries.count <= TokenFile.maxEntries else {
+            throw Failure(
+                "the token file \(file) has \(TokenFile.maxEntries) tokens, the maximum: revoke those that are not used any more",
+                code: 2)
+        }
         try AtomicFile.write(file, tokens.text, mode: 0o600)
     }
 }

@@ -70,8 +70,9 @@ public final class ServerConnection {
     }
 
     /// Ends all open calls with an error. The connection stays open.
-    public func endCalls(_ error: RPCError) {
-        for call in streams.all where !call.isEnded { abort(call, error) }
+    /// - Parameter spared: a call that goes on.
+    public func endCalls(_ error: RPCError, except spared: ServerCall? = nil) {
+        for call in streams.all where !call.isEnded && call !== spared { abort(call, error) }
     }
 
     // MARK: frames

@@ -5,11 +5,15 @@ internal import Glibc
 /// Files that are read as a whole: certificates, keys, tokens.
 package enum SmallFile {
     /// The most that is read of one.
-    private static let maxSize = 1 << 20
+    package static let maxSize = 1 << 20
 
-    /// - Parameter what: what the file is, for messages: "the TLS key".
+    /// - Parameters:
+    ///   - what: what the file is, for messages: "the TLS key".
+    ///   - maxSize: the most bytes that it may have.
     /// - Throws: INVALID_ARGUMENT, whose message names the file and what is wrong with it.
-    package static func read(_ path: String, _ what: String) throws(RPCError) -> [UInt8] {
+    package static func read(
+        _ path: String, _ what: String, maxSize: Int = SmallFile.maxSize
+    ) throws(RPCError) -> [UInt8] {
         func failure(_ words: String) -> RPCError { RPCError(.invalidArgument, "\(what) \(path): \(words)") }
         // Non-blocking: a pipe in its place must not hold up a server.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -48,5 +52,28 @@ package enum SmallFile {
         return Stamp(
             device: UInt64(info.st_dev), inode: UInt64(info.st_ino), size: Int64(info.st_size),
             seconds: info.st_mtim.tv_sec, nanoseconds: info.st_mtim.tv_nsec)
+    }
+}
+
+/// Tells whether the file at a path is another than the one that was read last.
+package struct FileWatch: Sendable {
+    private let path: String
+    /// Of the file that was read last; nil if none could be.
+    private var last: SmallFile.Stamp?
+
+    package init(_ path: String) { self.path = path }
+
+    /// Reads the file if it has changed since it was last read, or could not be read then.
+    package mutating func look(_ read: () throws -> Void) rethrows {
+        if last == nil || SmallFile.stamp(path) != last { try readNow(read) }
+    }
+
+    /// Reads the file.
+    package mutating func readNow(_ read: () throws -> Void) rethrows {
+        // Before it is read: a file that changes meanwhile is read again.
+        let stamp = SmallFile.stamp(path)
+        last = nil
+        try read()
+        last = stamp
     }
 }

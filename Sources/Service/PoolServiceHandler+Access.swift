@@ -15,6 +15,8 @@ extension PoolServiceHandler {
     func admit(_ call: ServerCall, _ session: Session) -> Bool {
         guard access != nil else { return true }
         do throws(RPCError) {
+            // A change may have come before its news: what is open from before ends, and this call does not with it.
+            review(call.connection, session, except: call)
             guard session.authenticate(call), let tenant = session.tenant else { throw .unauthenticated }
             if session.expiry != nil { awaitExpiry(call.connection, session) }
             do throws(LimitReached) {
@@ -34,7 +36,10 @@ extension PoolServiceHandler {
     /// Closes a connection on which nobody was authenticated in time.
     func expectHello(_ connection: ServerConnection, _ session: Session) {
         guard access != nil, session.caller == nil else { return }
-        connection.eventLoop.assumeIsolated().scheduleTask(in: helloTimeout) { [weak session, weak connection] in
+        // The whole time from now on, also if an earlier one has not passed yet.
+        session.helloTimer?.cancel()
+        session.helloTimer = connection.eventLoop.assumeIsolated().scheduleTask(in: helloTimeout) {
+            [weak session, weak connection] in
             guard let session, let connection, session.caller == nil else { return }
             connection.close()
         }
@@ -52,6 +57,7 @@ extension PoolServiceHandler {
     func unfollow(_ session: Session) {
         session.expiryTimer?.task.cancel()
         session.expiryTimer = nil
+        session.helloTimer?.cancel()
         if let follower = session.follower { access?.unfollow(follower) }
     }
 
@@ -72,12 +78,16 @@ extension PoolServiceHandler {
 
     private func review(_ followed: Followed) {
         guard let connection = followed.connection, let session = followed.session else { return }
+        review(connection, session)
+    }
+
+    private func review(_ connection: ServerConnection, _ session: Session, except call: ServerCall? = nil) {
         let words = session.caller?.proof.words ?? ""
         guard session.losesCaller() else { return awaitExpiry(connection, session) }
         gate.log(
             .notice, "a connection's caller counts no more, its calls are ended",
             metadata: ["connection.peer": "\(connection.peer)", "caller": "\(words)"])
-        connection.endCalls(.unauthenticated)
+        connection.endCalls(.unauthenticated, except: call)
         expectHello(connection, session)
     }
 

@@ -27,6 +27,8 @@ package final class Session {
     var follower: Int?
     /// What waits for `expiry`, as it was then.
     var expiryTimer: (expiry: Int, task: Scheduled<Void>)?
+    /// What closes the connection if nobody is known by then.
+    var helloTimer: Scheduled<Void>?
 
     init(_ connection: ServerConnection, access: AccessControl?) {
         host = ClientID(connection.host)

@@ -114,6 +114,18 @@ struct TokenTests {
         #expect(done[0].hash == SHA256.hash(dashes) && done[1].hash == done[0].hash)
     }
 
+    @Test("as many tokens as there may be fit into a file, however long their lines are; one more is told as such")
+    func largest() throws {
+        let longest = TokenEntry(
+            hash: SHA256.hash([1]), tenant: String(repeating: "x", count: 64), created: .max, expires: .max)
+        var file = TokenFile(entries: [TokenEntry](repeating: longest, count: TokenFile.maxEntries))
+        #expect(file.text.utf8.count <= TokenFile.maxSize)
+        #expect(try TokenFile(parsing: file.text).entries.count == TokenFile.maxEntries)
+        file.entries.append(longest)
+        let mistake = #expect(throws: TokenFile.Mistake.self) { try TokenFile(parsing: file.text) }
+        #expect(mistake?.description == "there are more than 10000 tokens")
+    }
+
     @Test("a line that is no entry is a mistake with its number")
     func mistakes() {
         let hash = SHA256.hex([1])
@@ -194,6 +206,30 @@ struct TenantLimitTests {
         // A clock that is set back gives nothing back.
         clock.seconds.subtract(86400, ordering: .relaxed)
         #expect(throws: LimitReached.self) { try tenant.begin() }
+    }
+
+    @Test("a tenant that goes and comes back, while the server runs or over a restart, has what it had used")
+    func comeback() throws {
+        let clock = Clock()
+        let seconds: @Sendable () -> Int = { clock.seconds.load(ordering: .relaxed) }
+        let policies = ["acme", "other"].map { TenantPolicy(name: $0) }
+        let control = AccessControl(policies, TokenFile(), ownUser: 0, seconds: seconds)
+        let acme = try #require(control.tenant("acme"))
+        acme.charge(Tenant.Use(cpuMicroseconds: 7, outputBytes: 8))
+        try acme.begin()
+        control.set([policies[1]])
+        #expect(control.tenant("acme") == nil && !control.tenants.contains { $0.name == "acme" })
+        // What it still runs goes on counting.
+        acme.charge(Tenant.Use(cpuMicroseconds: 3))
+        let kept = control.quotas
+        control.set(policies)
+        #expect(control.tenant("acme")?.use == Tenant.Use(cpuMicroseconds: 10, outputBytes: 8))
+        #expect(control.tenant("acme")?.executions == 1)
+        let restarted = AccessControl([policies[1]], TokenFile(), ownUser: 0, seconds: seconds)
+        restarted.restore(kept)
+        #expect(restarted.tenant("acme") == nil && restarted.quotas == kept)
+        restarted.set(policies)
+        #expect(restarted.tenant("acme")?.use == Tenant.Use(cpuMicroseconds: 10, outputBytes: 8))
     }
 
     @Test("what was used survives a restart on the same day, and no longer")

@@ -84,6 +84,31 @@ struct TenantCommandTests {
         }
     }
 
+    @Test("a program of an open connection ends when its token's line in the file gets an expiry or another tenant")
+    func changedLines() async throws {
+        try await withTenants("  acme: {}\n  other: {}") { configuration, folder in
+            let file = "\(folder)/tokens"
+            let changes = [("tenant=acme", "tenant=other"), ("created=", "expires=1 created=")]
+            var tokens: [String] = []
+            for _ in changes { tokens.append(try await makeToken("acme", folder)) }
+            try await ServerProcess.with(.runc, ["--config", configuration]) { server in
+                for (number, change) in changes.enumerated() {
+                    let running = try Program(
+                        try BuildProducts.program("berth"),
+                        ["run", "--server", server.address, "--", "sh", "-c", "echo began; sleep 600"],
+                        environment: ["BERTH_TOKEN": tokens[number]])
+                    try await eventually("it runs") { running.out.contains("began") }
+                    var lines = try String(contentsOfFile: file, encoding: .utf8).components(separatedBy: "\n")
+                    let own = lines.indices.filter { lines[$0].hasPrefix("sha256:") }[number]
+                    lines[own] = lines[own].replacingOccurrences(of: change.0, with: change.1)
+                    try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+                    #expect(try await running.end() == 125, "\(change)")
+                    #expect(running.err.contains("does not know who calls"), "\(change): \(running.err)")
+                }
+            }
+        }
+    }
+
     @Test("what a tenant has used in a day ends its programs' starts, is shown to it, and survives a restart")
     func quotas() async throws {
         try await withTenants("  acme: {output_per_day: 1000, pools: [default], max_timeout: 5s}") {

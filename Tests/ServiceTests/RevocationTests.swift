@@ -24,7 +24,7 @@ struct RevocationTests {
         let access: AccessControl
         let first: String, second: String, other: String
 
-        init(expires: Int? = nil) {
+        init(expires: Int? = nil, now: @escaping @Sendable () -> Int = { time(nil) }) {
             var random = SystemRandomNumberGenerator()
             let tokens = (0..<3).map { _ in Token.make(using: &random) }
             (first, second, other) = (tokens[0], tokens[1], tokens[2])
@@ -35,7 +35,7 @@ struct RevocationTests {
             ]
             access = AccessControl(
                 [TenantPolicy(name: "one"), TenantPolicy(name: "two")], TokenFile(entries: entries),
-                ownUser: 4_000_000, seconds: { time(nil) })
+                ownUser: 4_000_000, seconds: now)
         }
 
         func revokeFirst() {
@@ -77,9 +77,14 @@ struct RevocationTests {
     }
 
     /// Opens a stream, and waits for its first message.
-    private func watchStats(_ connection: ClientConnection, _ ends: Ends, _ name: String) async throws {
+    private func watchStats(
+        _ connection: ClientConnection, _ ends: Ends, _ name: String, _ token: String? = nil
+    ) async throws {
         let (began, sink) = AsyncStream.makeStream(of: Void.self)
-        connection.stream(service: PoolService.name, method: "WatchStats", WatchStatsRequest()) { event in
+        let metadata = token.map { [KeyValue(key: "authorization", value: "Bearer \($0)")] } ?? []
+        connection.stream(
+            service: PoolService.name, method: "WatchStats", WatchStatsRequest(), metadata: metadata
+        ) { event in
             if case .end(let error) = event { ends.note(name, error) }
             sink.yield()
         }
@@ -233,6 +238,70 @@ struct RevocationTests {
             #expect(await stats(second, parties.first)?.code == .unauthenticated)
             connection.close()
             second.close()
+        }
+    }
+
+    @Test(
+        "streams end within a second when their token has an expiry in the past, or another tenant, or its tenant is gone, and those of others go on"
+    )
+    func changed() async throws {
+        for change in ["expired", "moved", "gone"] {
+            let parties = Parties()
+            try await TestServer.with(
+                FleetConfiguration(pools: [PoolConfiguration(size: 1)]), access: parties.access, as: parties.second
+            ) { server, _ in
+                let (ends, mine, other) = (Ends(), try await connect(server), try await connect(server))
+                #expect(await stats(mine, parties.first) == nil)
+                #expect(await stats(other, parties.other) == nil)
+                try await watchStats(mine, ends, "stream")
+                try await watchStats(other, ends, "other")
+                let done = ContinuousClock.now
+                if change == "gone" {
+                    parties.access.set([TenantPolicy(name: "two")])
+                } else {
+                    let first = TokenEntry(
+                        hash: Token.hash(parties.first), tenant: change == "moved" ? "two" : "one", created: 0,
+                        expires: change == "expired" ? time(nil) - 1 : nil)
+                    parties.access.set(
+                        TokenFile(entries: [
+                            first, TokenEntry(hash: Token.hash(parties.other), tenant: "two", created: 0),
+                        ]))
+                }
+                try await eventually("the stream ends: \(change)") { ends.count() == 1 }
+                let end = try #require(ends.end("stream"), "\(change)")
+                #expect(end.error?.code == .unauthenticated && end.at - done < Self.stated, "\(change): \(end)")
+                #expect(await stats(mine)?.code == .unauthenticated)
+                #expect(
+                    await stats(mine, parties.first)?.code == .unauthenticated, "it was the first tenant's connection")
+                #expect(await stats(other) == nil && ends.end("other") == nil)
+                mine.close()
+                other.close()
+            }
+        }
+    }
+
+    @Test(
+        "a stream that begins with another token, before the news of the first one's loss, does not end with the others"
+    )
+    func overtakes() async throws {
+        let now = Mutex(time(nil))
+        let parties = Parties(expires: time(nil) + 200, now: { now.withLock { $0 } })
+        try await TestServer.with(
+            FleetConfiguration(pools: [PoolConfiguration(size: 1)]), access: parties.access, as: parties.second
+        ) { server, _ in
+            let (ends, connection) = (Ends(), try await connect(server))
+            #expect(await stats(connection, parties.first) == nil)
+            try await watchStats(connection, ends, "old")
+            // No timer has noticed.
+            now.withLock { $0 += 201 }
+            try await watchStats(connection, ends, "new", parties.second)
+            try await eventually("the old one ends") { ends.end("old") != nil }
+            #expect(ends.end("old")?.error?.code == .unauthenticated)
+            // The news of a change.
+            parties.revokeFirst()
+            #expect(await stats(connection) == nil)
+            #expect(ends.end("new") == nil)
+            connection.close()
         }
     }
 
