@@ -291,6 +291,8 @@ final class SimulatedClient {
             if error == nil { book.found(lease, asked: asked) }
         }
         guard let error else { return }
+        // The connection is gone, and with it whoever would have been told: the server may end it.
+        if error.code == .unavailable { execution.isDisturbed = true }
         book.count("refused: \(error.code)")
         if ![.notFound, .unavailable, .resourceExhausted, .deadlineExceeded, .cancelled].contains(error.code), !isRude {
             world.broken(.answered, "an Execute was answered with \(error)")
