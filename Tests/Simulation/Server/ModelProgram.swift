@@ -209,7 +209,10 @@ final class ModelProgram {
         case .lookAtLeft: update(machine.lookedAtLeft(runs: false, now: now))
         case .detach:
             if processes.contains(where: { $0.lives }) { agent.left(ModelBackground(key, agent, world)) }
+            // What they write from now on is no output of this execution.
+            for process in processes { process.lives = false }
             processes = []
+            helper = nil
         case .seal where world.canary == .tailIsNotRead: update(machine.sealed(stdout: 0, stderr: 0, now: now))
         case .seal:
             update(machine.sealed(stdout: inPipe(.stdout), stderr: inPipe(.stderr), now: now))
