@@ -72,12 +72,17 @@ def resets_on_podman(user: str | None, runtime: str | None) -> None:
 
 @check
 def says_where_it_looked():
-    """an ordinary user without an engine is told where one was looked for, by doctor and by the runtime auto"""
-    for command in ((BERTH, "doctor"), (BERTH, "serve", "--runtime", "auto", "--listen", "127.0.0.1:0")):
-        outcome = run(*as_user(*command))
-        text = outcome.out + outcome.err
-        expect(outcome.code != 0 and "/run/user/1000/docker.sock" in text
-               and "/run/user/1000/podman/podman.sock" in text, f"{command[1]} says where: {outcome}")
+    """an ordinary user without an engine is told by doctor where one was looked for, and what goes without one"""
+    outcome = run(*as_user(BERTH, "doctor"))
+    text = outcome.out + outcome.err
+    expect("/run/user/1000/docker.sock" in text and "/run/user/1000/podman/podman.sock" in text
+           and "systemd-run --user -p Delegate=yes" in text, f"doctor says where: {outcome}")
+    expect(outcome.code == 0 and "can run here, on native, with --limits best-effort" in text,
+           f"doctor says what goes: {outcome}")
+    outcome = run(*as_user(BERTH, "serve", "--runtime", "auto", "--listen", "127.0.0.1:0"))
+    text = outcome.out + outcome.err
+    expect(outcome.code != 0 and "systemd-run --user -p Delegate=yes" in text and "best-effort" in text,
+           f"a server without limits says what to do: {outcome}")
 
 
 @check
