@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +11,11 @@ import deepagents
 import pytest
 from deepagents import create_deep_agent
 from langchain_berth import BerthSandbox
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from told import Told, call
 
 PACKAGE = Path(__file__).resolve().parents[1]
 QUESTION: Any = {"messages": [{"role": "user", "content": "What is 6 * 7? Compute it."}]}
-
-
-class Told(BaseChatModel):
-    """Says what it was told to, one answer after another."""
-
-    answers: list[AIMessage]
-
-    @property
-    def _llm_type(self) -> str:
-        return "told"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:
-        return self
-
-    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=self.answers.pop(0))])
-
-
-def call(tool: str, **arguments: Any) -> AIMessage:
-    return AIMessage("", tool_calls=[{"name": tool, "args": arguments, "id": f"call-{tool}"}])
 
 
 def answers() -> list[AIMessage]:
