@@ -96,7 +96,8 @@ struct CreditTests {
                         inTurns ? index / 2 : index, [UInt8(truncatingIfNeeded: index)], isError ? .stderr : .stdout)
                 })
             stream.send(.end)
-            // Answered after all that was sent before.
+            try await stream.isSent()
+            // Answered after it.
             _ = try await client.hello()
             var (events, out, err) = (0, [UInt8](), [UInt8]())
             for try await event in execution {

@@ -38,6 +38,9 @@ final class ScriptedServer: RPCService {
 
         func send(_ event: ExecuteEvent) { send([event]) }
 
+        /// Waits until all of that is on its way: what the server is asked from now on is answered after it.
+        func isSent() async throws { try await loop.submit {}.get() }
+
         func end() { loop.execute { call.value.finish() } }
 
         func fail(_ error: RPCError) { loop.execute { call.value.fail(error) } }
