@@ -30,7 +30,7 @@ extension RuntimeChoice {
                         .invalidConfiguration,
                         "the image \(template.image) means the host's own files, which pods can't use")
                 }
-                return template
+                return try await runtime.prepare(template)
             })
         // Members take no memory of this machine.
         choice.memory = { nil }
@@ -45,7 +45,6 @@ extension ServerConfiguration {
             settings.config = kubernetesConfig
             settings.namespace = kubernetesNamespace
             settings.agent = try .init(kubernetesAgent)
-            settings.runtimeClass = kubernetesRuntimeClass
             for pair in kubernetesNodeSelector ?? [] {
                 let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
                 settings.nodeSelector[parts[0]] = parts.count == 2 ? parts[1] : ""

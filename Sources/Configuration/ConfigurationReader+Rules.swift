@@ -146,6 +146,12 @@ extension ConfigurationReader {
                 mistake(path + "image", "\(quoted(image)) means the host's own files, which \(who) can't use")
             }
         }
+        if let name = pool.template.runtimeName, [.native, .runc].contains(configuration.runtime) {
+            mistake(
+                path + "runtime_name",
+                "\(quoted(name)) is for docker and kubernetes: the runtime is "
+                    + configuration.runtime.rawValue)
+        }
         if configuration.runtime == .kubernetes, !["none", "cluster"].contains(pool.template.network) {
             mistake(path + "network", "pods have none (what the cluster's policies deny) or cluster")
         }

@@ -62,7 +62,6 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var kubernetesConfig: String?
     package var kubernetesNamespace: String?
     package var kubernetesAgent = "image:/usr/libexec/berth/berth-agent"
-    package var kubernetesRuntimeClass: String?
     /// Each LABEL=VALUE.
     package var kubernetesNodeSelector: [String]?
     package var kubernetesImagePullSecrets: [String]?

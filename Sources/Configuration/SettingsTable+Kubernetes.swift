@@ -16,10 +16,6 @@ extension SettingsTable {
             "Where pods have berth-agent from: a path in the pool's image, a file on every node, or an image that an init "
                 + "container copies it from", needsRestart: true)
         table.add(
-            "kubernetes.runtime_class", \.kubernetesRuntimeClass, ValueKind<String>.string("a RuntimeClass").or("off"),
-            "RuntimeClass of the pods, such as one for gVisor or Kata; off is the cluster's usual one",
-            needsRestart: true)
-        table.add(
             "kubernetes.node_selector", \.kubernetesNodeSelector,
             ValueKind<[String]>.list(.string("LABEL=VALUE") { isPair($0) }).or("off"),
             "Labels that the nodes of the pods must have", needsRestart: true)

@@ -194,6 +194,10 @@ package enum SettingsTable {
             "pull", \.pool.template.pull, .word,
             "When to pull the image: if it is missing, always (at start and at SIGHUP), or never")
         table.add(
+            "runtime_name", \.pool.template.runtimeName, ValueKind<String>.runtimeName.or("auto"),
+            "Low-level runtime of the containers, such as runsc (gVisor) or kata: the name that the Docker engine has for it, "
+                + "or a RuntimeClass; auto is the usual one (Docker and Kubernetes only)")
+        table.add(
             "network", \.pool.template.network,
             .string("none, or a network's name in the runtime (Kubernetes: cluster)"),
             "Network of the containers")

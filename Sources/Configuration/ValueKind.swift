@@ -124,6 +124,16 @@ extension ValueKind<Int64> {
     }
 }
 
+extension ValueKind<String> {
+    /// The name that an engine or a cluster has for a low-level runtime.
+    static var runtimeName: Self {
+        string("a runtime's name: at most 253 of letters, digits, - _ .") { text in
+            text.utf8.count <= 253
+                && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ["-", "_", "."].contains($0)) }
+        }
+    }
+}
+
 extension ValueKind<UInt32> {
     static var uid: Self {
         Self(allowed: "a user id from 1 to 4294967294") { node throws(ValueProblem) in

@@ -33,7 +33,7 @@ extension DockerRuntime {
         }
         guard let descriptor = accepted.take() else { throw RuntimeError(.failed, "the agent's connection is gone") }
         // Only then is the agent the peer of this socket.
-        let isAgents = carrier.withLock { if case .mounted = $0 { true } else { false } }
+        let isAgents = carrier(of: template) == .mounted
         return MemberStream(
             socket: descriptor, user: user,
             memoryKills: isAgents ? MemoryKills(process: berth_peer(descriptor)) : engineKills.of(member),
@@ -44,7 +44,7 @@ extension DockerRuntime {
     /// another container, or on another or a virtual machine, does not have the files to mount. An engine whose
     /// containers have their own kernel (gVisor, Kata) mounts the socket, but nothing can connect to it.
     private func carry(_ order: Order) async throws -> AcceptedSocket {
-        switch carrier.withLock({ $0 }) {
+        switch carrier(of: order.template) {
         case .mounted: return try await createMounted(order)
         case .attached:
             do {
@@ -55,12 +55,12 @@ extension DockerRuntime {
                 try await removeContainer(order.member, ContinuousClock.now + .seconds(30))
                 return try await createAttached(order, isDoubtful: false)
             }
-        case .unknown: break
+        case nil: break
         }
         let doubt: any Error
         do {
             let accepted = try await createMounted(order)
-            carrier.withLock { $0 = .mounted }
+            choose(.mounted, for: order.template)
             return accepted
         } catch {
             guard !Task.isCancelled, isAboutFiles(error) else { throw error }
@@ -79,11 +79,18 @@ extension DockerRuntime {
                     + "agent can't be brought to it: \(endpoint.explain(error).message); run berth where the engine runs, "
                     + "or mount \(directories.base) and \(agentPath) at the same paths for both")
         }
-        carrier.withLock { $0 = .attached }
+        choose(.attached, for: order.template)
         logger.notice(
             "the engine does not see this server's files: the agent goes there in a volume, its stream through the engine",
             metadata: ["docker.endpoint": "\(endpoint)", "runtime.reason": "\(endpoint.explain(doubt).message)"])
         return accepted
+    }
+
+    /// Nil if no create has found out yet.
+    private func carrier(of template: MemberTemplate) -> Carrier? { carriers.withLock { $0[template.runtimeName] } }
+
+    private func choose(_ carrier: Carrier, for template: MemberTemplate) {
+        carriers.withLock { $0[template.runtimeName] = carrier }
     }
 
     /// Whether the error may mean that the engine does not have the files to mount, or has others in their place.

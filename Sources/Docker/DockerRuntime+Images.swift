@@ -24,6 +24,7 @@ extension DockerRuntime {
         do {
             let (version, _) = try await engine.negotiate()
             if let foreign = Self.foreignMachine(version) { throw foreign }
+            if let name = template.runtimeName { try await check(runtimeName: name, version) }
             let before = try? await images.details(reference)
             if template.pull == .always { try await images.pull(reference) }
             if template.pull == .never, before == nil { throw Images.isNotThere(reference) }
@@ -39,6 +40,25 @@ extension DockerRuntime {
         } catch {
             throw endpoint.explain(error)
         }
+    }
+
+    /// Checks that the engine has the low-level runtime, since a missing one would fail every create.
+    private func check(runtimeName name: String, _ version: EngineVersion) async throws {
+        let info = try await engine.call(HTTPRequest(.get, "/info"), returning: EngineInfo.self)
+        if version.engine.hasPrefix("Podman"), name != info.DefaultRuntime {
+            throw RuntimeError(
+                .invalidConfiguration,
+                "runtime_name \(name): Podman uses the runtime that its own configuration names (containers.conf, runtime"
+                    + "\(info.DefaultRuntime.map { "; now \($0)" } ?? "")), and takes no other from its callers: set it there, and "
+                    + "runtime_name to auto")
+        }
+        let names = info.Runtimes?.keys.sorted() ?? []
+        // containerd's shims go by their own names, which the engine need not list.
+        guard !names.contains(name), !name.hasPrefix("io.containerd.") else { return }
+        throw RuntimeError(
+            .invalidConfiguration,
+            "runtime_name \(name): \(version.engine) at \(endpoint) has no runtime of that name, only "
+                + "\(names.joined(separator: ", ")); add it to \"runtimes\" in its daemon.json and restart it")
     }
 
     static func foreignMachine(_ version: EngineVersion) -> RuntimeError? {

@@ -40,8 +40,9 @@ package final class DockerRuntime: ContainerRuntime {
     let logger: Logger
     /// The log for messages that each create may repeat.
     let gate: LogGate
-    /// How the agent gets into a container, and its stream out.
-    let carrier = Mutex(Carrier.unknown)
+    /// How the agent gets into a container, and its stream out, by the name of the containers' low-level runtime: some have
+    /// a kernel of their own, and the engine's usual one may not.
+    let carriers = Mutex<[String?: Carrier]>([:])
     /// Creates that the engine has not answered yet. Their callers may have left long ago.
     let creates = Mutex<[MemberID: PendingCreate]>([:])
     /// Properties of the engine, once it has been asked.
@@ -146,8 +147,6 @@ struct PendingCreate: Sendable {
 
 /// How the agent gets into a container, and its stream out.
 enum Carrier: Sendable {
-    /// The first create finds out.
-    case unknown
     /// The agent and a socket are files of this machine, mounted into the container.
     case mounted
     /// The agent is in a volume, and its standard input and output go through the engine.

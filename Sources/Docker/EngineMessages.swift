@@ -24,6 +24,9 @@ struct EngineInfo: Decodable {
     var SecurityOptions: [String]?
     /// Podman says it so, and not among its options.
     var Rootless: Bool?
+    /// The low-level runtimes that it has, by their names.
+    var Runtimes: [String: EmptyObject]?
+    var DefaultRuntime: String?
 
     /// Whether its containers have a user namespace, in which some users are missing.
     var hasUserNamespaces: Bool {
@@ -140,6 +143,8 @@ package struct HostSettings: Encodable {
     var ReadonlyPaths: [String]
     var Sysctls: [String: String]
     var ShmSize: Int64
+    // The low-level runtime; nil is the engine's default.
+    var Runtime: String?
     var Memory: Int64
     // The same as Memory: no swap.
     var MemorySwap: Int64

@@ -17,7 +17,8 @@ extension HostSettings {
             MaskedPaths: HardeningProfile.maskedPaths, ReadonlyPaths: HardeningProfile.readonlyPaths,
             // Newer engines make it so themselves to let programs ping.
             Sysctls: template.network == "host" ? [:] : ["net.ipv4.ping_group_range": "1 0"],
-            ShmSize: HardeningProfile.sharedMemoryBytes, Memory: template.memoryBytes, MemorySwap: template.memoryBytes,
+            ShmSize: HardeningProfile.sharedMemoryBytes, Runtime: template.runtimeName, Memory: template.memoryBytes,
+            MemorySwap: template.memoryBytes,
             PidsLimit: template.processes, NanoCpus: template.milliCPUs * 1_000_000,
             Ulimits: hardening.limits.map { .init(Name: $0.name, Soft: $0.value, Hard: $0.value) })
         for place in hardening.places { addPlace(place.path, place.options, ownsPlaces: ownsPlaces) }

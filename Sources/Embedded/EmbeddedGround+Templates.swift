@@ -79,6 +79,11 @@ extension EmbeddedGround {
                 .invalidConfiguration,
                 "network \"\(template.network)\": the runtime \(kind) knows \"none\" and \"host\"")
         }
+        if let name = template.runtimeName {
+            throw RuntimeError(
+                .invalidConfiguration,
+                "runtime_name \(name) is for Docker and Kubernetes: the runtime \(kind) makes the containers itself")
+        }
         for path in template.tmpfsPaths {
             let components = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
             let isPlain = path.hasPrefix("/") && components.allSatisfy { !["", ".", ".."].contains($0) }

@@ -39,6 +39,11 @@ final class KubernetesAPI: Sendable {
         try Self.decode(try await call(HTTPRequest(.get, podPath(name))))
     }
 
+    /// - Throws: `APIRefusal` with 404 if there is none of that name, with 403 if this server may not look.
+    func checkRuntimeClass(_ name: String) async throws {
+        try await call(HTTPRequest(.get, "/apis/node.k8s.io/v1/runtimeclasses/\(HTTPRequest.percentEncoded(name))"))
+    }
+
     /// Nil if there is none of that name.
     func podIfAny(_ name: String) async throws -> PodObject? {
         do {

@@ -88,6 +88,28 @@ package final class KubernetesRuntime: ContainerRuntime {
         }
     }
 
+    /// Checks that members of a template can be created, before the first create.
+    /// - Throws: `invalidConfiguration` if the cluster lacks the RuntimeClass.
+    package func prepare(_ template: MemberTemplate) async throws(RuntimeError) -> MemberTemplate {
+        guard let name = template.runtimeName else { return template }
+        do {
+            try await api.checkRuntimeClass(name)
+        } catch let refusal as APIRefusal where refusal.status == 404 {
+            throw RuntimeError(
+                .invalidConfiguration,
+                "runtime_name \(name): the cluster has no RuntimeClass of that name; kubectl get runtimeclasses lists those it has"
+            )
+        } catch let refusal as APIRefusal where refusal.status == 403 {
+            // RuntimeClasses belong to the whole cluster, so a server with rights in one namespace may not see them.
+            logger.notice(
+                "whether the cluster has the RuntimeClass shows with the first pod: this server may not look",
+                metadata: ["pool.runtime_name": "\(name)", "runtime.reason": "\(refusal.message)"])
+        } catch {
+            throw api.access.explain(error)
+        }
+        return template
+    }
+
     package func members() async throws(RuntimeError) -> [MemberID] {
         do {
             return try await api.pods(selector: selector).items.compactMap { pod in

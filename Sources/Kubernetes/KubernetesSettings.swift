@@ -31,7 +31,6 @@ package struct KubernetesSettings: Sendable, Equatable {
     /// Nil: that of the configuration, else "default".
     package var namespace: String?
     package var agent = AgentSource.image(path: "/usr/libexec/berth/berth-agent")
-    package var runtimeClass: String?
     package var nodeSelector: [String: String] = [:]
     package var imagePullSecrets: [String] = []
     package var requestsPerSecond = 20

@@ -165,7 +165,7 @@ struct PodOrder {
         var nodes = settings.nodeSelector
         if let filter, nodes["kubernetes.io/arch"] == nil { nodes["kubernetes.io/arch"] = filter.architecture }
         let spec = PodSpecification.Spec(
-            hostname: member.description, runtimeClassName: settings.runtimeClass,
+            hostname: member.description, runtimeClassName: template.runtimeName,
             nodeSelector: nodes.isEmpty ? nil : nodes,
             imagePullSecrets: settings.imagePullSecrets.map { .init(name: $0) },
             initContainers: initContainers, containers: [container], volumes: volumes)

@@ -104,6 +104,9 @@ public struct MemberTemplate: Sendable, Equatable {
     /// looked. Members are created from it even if a tag moves. If it is another one at a reload, the pool rolls.
     public var imageIdentity: String?
     public var pull: PullPolicy
+    /// The low-level runtime of the containers: the name that a Docker engine has for it ("runsc", "kata"), or a
+    /// RuntimeClass of a cluster; nil is the usual one.
+    public var runtimeName: String?
     /// "none", or a network's name in the runtime ("bridge", "host", …).
     public var network: String
     /// Memory limit in bytes, without swap.

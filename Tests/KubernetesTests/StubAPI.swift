@@ -32,7 +32,8 @@ final class StubAPI: Sendable {
         var version = 100
         var calls: [Call] = []
         /// Bodies of POSTs that were carried out.
-        var created = 0
+        var bodies: [String] = []
+        var created: Int { bodies.count }
         /// Maximum number of pods at a time so far.
         var most = 0
         /// Decides on each request, with how many of its kind there were before.
@@ -170,7 +171,7 @@ final class StubAPI: Sendable {
             #""name": "\#(order.metadata.name)", "labels": \#(text(order.metadata.labels)), "annotations": \#(text(order.metadata.annotations))"#
         let (pod, watchers) = state.withLock { state in
             state.version += 1
-            state.created += 1
+            state.bodies.append(String(decoding: body, as: UTF8.self))
             let pod = Pod(
                 name: order.metadata.name, uid: "uid-\(state.version)", metadata: metadata,
                 annotations: order.metadata.annotations,

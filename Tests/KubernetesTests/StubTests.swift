@@ -218,6 +218,36 @@ struct StubTests {
         }
     }
 
+    @Test("a pool's RuntimeClass is its pods', and one that the cluster lacks is refused before the first create")
+    func runtimeClass() async throws {
+        try await with { runtime, api in
+            api.set {
+                $0.fault = { call, _ in
+                    guard call.path.hasPrefix("/apis/node.k8s.io/v1/runtimeclasses/") else { return nil }
+                    let (code, text) =
+                        switch call.path.split(separator: "/").last {
+                        case "there": (200, "{}")
+                        case "hidden": StubAPI.status(403, "Forbidden", "runtimeclasses is forbidden")
+                        default: StubAPI.status(404, "NotFound", "not found")
+                        }
+                    return .answer(code, text)
+                }
+            }
+            var template = template
+            for name in ["there", "hidden"] {
+                template.runtimeName = name
+                #expect(try await runtime.prepare(template) == template)
+            }
+            _ = try await runtime.create(MemberID("one"), template)
+            #expect(api.now.bodies.last?.contains(#""runtimeClassName":"hidden""#) == true)
+            template.runtimeName = "missing"
+            let error = try await failure { [template] in _ = try await runtime.prepare(template) }
+            #expect(
+                error.cause == .invalidConfiguration && error.message.hasPrefix("runtime_name missing: "), "\(error)")
+            try await runtime.remove(MemberID("one"))
+        }
+    }
+
     @Test("requests keep to their rate")
     func rate() async throws {
         try await with(requestsPerSecond: 5) { runtime, api in
