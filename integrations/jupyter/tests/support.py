@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import berth
+import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
@@ -122,10 +123,14 @@ class Cell:
 class Frontend:
     """A kernel manager and a client of it."""
 
-    def __init__(self, manager: KernelManager, another: bool = False) -> None:
+    def __init__(self, manager: KernelManager, another: bool = False, reconnect_interval: int = 100) -> None:
+        """``reconnect_interval``: of its subscriber, in milliseconds; libzmq adds up to as much again."""
         self.manager = manager
         #: Another one has a session of its own, by which a kernel tells them apart.
         self.client: BlockingKernelClient = manager.blocking_client() if another else manager.client()
+        self.client.context.setsockopt(zmq.RECONNECT_IVL, reconnect_interval)
+        self.client.iopub_channel  # Which connects it.
+        self.client.context.setsockopt(zmq.RECONNECT_IVL, 100)
         self.client.start_channels()
 
     def ready(self) -> None:
@@ -164,10 +169,10 @@ class Frontend:
 
 
 @contextmanager
-def frontend(name: str) -> Iterator[Frontend]:
+def frontend(name: str, reconnect_interval: int = 100) -> Iterator[Frontend]:
     manager = KernelManager(kernel_name=name)
     manager.start_kernel()
-    opened = Frontend(manager)
+    opened = Frontend(manager, reconnect_interval=reconnect_interval)
     try:
         opened.ready()
         yield opened

@@ -92,6 +92,16 @@ class KernelTests(WorldCase):
                 notebook.manager.shutdown_kernel()
                 until(lambda: self.world.leased() == 0, 2)
 
+    def test_a_frontend_whose_sockets_come_back_one_by_one_misses_nothing_of_a_kernel_that_was_restarted(self) -> None:
+        for name in BOTH:
+            with frontend(name, reconnect_interval=400) as notebook:
+                for now in (False, True, False):
+                    notebook.manager.restart_kernel(now=now)
+                    # Such a frontend takes what is left of the kernel before for a sign that it has subscribed.
+                    notebook.ready()
+                    with self.subTest(name, now=now):
+                        self.assertEqual(notebook.run("6 * 7").value, "42")
+
     def test_a_kernel_that_dies_says_why_in_its_cell_and_looks_busy_to_nobody(self) -> None:
         deaths = {
             "x = bytearray(800 << 20)": "out of memory at 512 MiB",

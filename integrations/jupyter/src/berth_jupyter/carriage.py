@@ -30,6 +30,11 @@ _PIECE = 256 << 10
 _WHOLE = 64 << 20
 #: A frontend that does not read is not told why its kernel died.
 _TELLING_TIME = 1.0
+#: When a kernel has started again, the sockets of a frontend come back one by one, each within 0.2 s if its libzmq is told
+#: nothing else. What is asked waits so long for what subscribes: what is published before that would be lost.
+_SUBSCRIBING = 1.0
+#: What a socket of subscribers has sent once it has subscribed: READY, and a subscription.
+_SUBSCRIBED = 2
 #: Nobody says when a socket's other side has read: seconds from one look to the next.
 _LOOK = 0.002
 
@@ -42,6 +47,7 @@ class Carriage:
         self.pending = Pending(Writer(key, scheme))
         self._servers: List[asyncio.AbstractServer] = []
         self._links: Dict["asyncio.Task[None]", _Link] = {}
+        self._audience = asyncio.Condition()
 
     async def open(self, addresses: Mapping[str, Address]) -> None:
         for channel, address in addresses.items():
@@ -61,6 +67,21 @@ class Carriage:
             _unlink(address)
             return await asyncio.start_unix_server(accepted, address, limit=_PIECE)
         return await asyncio.start_server(accepted, *address, limit=_PIECE)
+
+    async def has_audience(self) -> None:
+        """Until there is a subscriber for each of those who ask, or they have had their time."""
+        links = self._links.values()
+        async with self._audience:
+            enough = self._audience.wait_for(
+                lambda: sum(link.is_subscribed for link in links) >= sum(link.channel == "shell" for link in links))
+            try:
+                await asyncio.wait_for(enough, _SUBSCRIBING)
+            except asyncio.TimeoutError:
+                pass
+
+    async def subscribed(self) -> None:
+        async with self._audience:
+            self._audience.notify_all()
 
     async def close(self, reason: Optional[Reason] = None) -> None:
         """With a reason, those who wait for the kernel are told."""
@@ -82,18 +103,19 @@ class _Link:
     def __init__(
         self, carriage: Carriage, channel: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._pending, self._kernel = carriage.pending, carriage.kernel
-        self._channel = channel
+        self._carriage, self._pending, self._kernel = carriage, carriage.pending, carriage.kernel
+        self.channel = channel
         self._reader, self._writer = reader, writer
         #: The cells that were sent here.
         self._cells: Set[str] = set()
         self._is_told = False
         #: Something of a message has been passed on, and its rest is to come.
         self._is_within = False
+        self.is_subscribed = False
 
     async def run(self) -> None:
         try:
-            far_reader, far_writer = await self._kernel.connect(self._channel, _WAIT)
+            far_reader, far_writer = await self._kernel.connect(self.channel, _WAIT)
         except berth.BerthError:
             self._writer.transport.abort()  # The frontend's socket tries again.
             return
@@ -111,12 +133,17 @@ class _Link:
             self._writer.close()
 
     async def _up(self, far: asyncio.StreamWriter) -> None:
-        cutter = Cutter(self._asked if self._channel in ("shell", "control") else None)
+        cutter = Cutter(self._asked if self.channel in ("shell", "control") else None)
+        if self.channel == "shell":
+            await self._carriage.has_audience()
         try:
             while data := await self._reader.read(_PIECE):
                 cutter.feed(data)
                 far.write(data)
                 await far.drain()
+                if self.channel == "iopub" and not self.is_subscribed and cutter.count >= _SUBSCRIBED:
+                    self.is_subscribed = True
+                    await self._carriage.subscribed()
         except OSError:
             pass
 
@@ -126,7 +153,7 @@ class _Link:
             self._cells.add(cell)
 
     async def _down(self, far: asyncio.StreamReader) -> None:
-        look = {"shell": self._answered, "iopub": self._shown}.get(self._channel)
+        look = {"shell": self._answered, "iopub": self._shown}.get(self.channel)
         cutter = Cutter(look)
         held: List[bytes] = []
         size = 0
@@ -167,9 +194,9 @@ class _Link:
             return
         self._is_told = True
         told: List[bytes] = []
-        if self._channel == "iopub":
+        if self.channel == "iopub":
             told = self._pending.told(reason)
-        elif self._channel == "shell":
+        elif self.channel == "shell":
             told = self._pending.replies(reason, self._cells)
         if told:
             self._writer.write(b"".join(told))

@@ -25,6 +25,8 @@ class Cutter:
         self._step: Callable[[], bool] = self._greeting
         self._is_greeting = True
         self._flags = 0
+        #: The commands and messages that have come whole.
+        self.count = 0
         self._frames: Message = []
 
     def feed(self, data: bytes) -> int:
@@ -75,6 +77,7 @@ class Cutter:
             self._frames.append(bytes(kept or b""))
         if flags & _MORE:
             return False
+        self.count += 1
         frames, self._frames = self._frames, []
         if frames and self._on_message is not None:
             self._on_message(frames)
