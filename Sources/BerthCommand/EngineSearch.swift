@@ -18,6 +18,8 @@ struct EngineSearch {
         var asked: [(endpoint: DockerEndpoint, probe: EngineProbe)]
         /// Whether the flag, the configuration or Docker's own settings name the engine.
         var isConfigured: Bool
+        /// Whether no other engine than Podman would do.
+        var isPodman = false
 
         /// The first engine that answers, and has the image or can pull it.
         var usable: DockerEndpoint? { asked.first { $0.probe.isUsable }?.endpoint }
@@ -30,6 +32,13 @@ struct EngineSearch {
             guard let worst = asked.first(where: { $0.probe.engine != nil }) ?? asked.first else {
                 return RuntimeError(.runtimeUnreachable, "no Docker engine is known here")
             }
+            if isPodman, worst.probe.engine == nil {
+                return RuntimeError(
+                    .runtimeUnreachable,
+                    "Podman does not answer at \(asked.map(\.endpoint.description).joined(separator: ", ")): start its socket with "
+                        + "systemctl --user enable --now podman.socket (as root without --user), or name another with --docker-host "
+                        + "or CONTAINER_HOST; \(worst.probe.problem?.message ?? "")")
+            }
             var error =
                 worst.probe.problem
                 ?? RuntimeError(.imageMissing, worst.probe.advice(image: image) ?? "image \(image) is not available")
@@ -41,7 +50,8 @@ struct EngineSearch {
 
     static var environment: [String: String] {
         let names = [
-            "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "HOME",
+            "CONTAINER_HOST", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT",
+            "HOME",
             "XDG_RUNTIME_DIR",
         ]
         var environment: [String: String] = [:]
@@ -55,6 +65,8 @@ struct EngineSearch {
 
     private let candidates: [DockerEndpoint]
     private let isConfigured: Bool
+    /// What the runtime is called: "docker", which Podman may be too, or "podman".
+    let kind: String
 
     /// - Parameter given: the address from the flag or the configuration.
     /// - Throws: `RuntimeError` with `invalidConfiguration` if it can't be the address of an engine.
@@ -62,7 +74,17 @@ struct EngineSearch {
         let environment = Self.environment
         let configured = try DockerEndpoint.configured(given, environment: environment, config: Self.config)
         isConfigured = configured != nil
+        kind = "docker"
         candidates = configured.map { [$0] } ?? DockerEndpoint.usual(environment: environment)
+    }
+
+    /// Podman only, where its own client would find it.
+    init(podman given: String?) throws(RuntimeError) {
+        let environment = Self.environment
+        let configured = try DockerEndpoint.configuredPodman(given, environment: environment)
+        isConfigured = configured != nil
+        kind = "podman"
+        candidates = configured.map { [$0] } ?? DockerEndpoint.usualPodman(environment: environment)
     }
 
     /// The configured engine, otherwise the first of the usual ones, without asking them.
@@ -70,9 +92,13 @@ struct EngineSearch {
 
     /// Asks one engine after the other until one can be used.
     func run(image: String) async -> Outcome {
-        var outcome = Outcome(asked: [], isConfigured: isConfigured)
+        var outcome = Outcome(asked: [], isConfigured: isConfigured, isPodman: kind == "podman")
         for endpoint in candidates {
-            let probe = await DockerRuntime.probe(endpoint: endpoint, image: image, config: Self.config)
+            var probe = await DockerRuntime.probe(endpoint: endpoint, image: image, config: Self.config)
+            if kind == "podman", let engine = probe.engine, !engine.hasPrefix("Podman") {
+                probe.problem = RuntimeError(
+                    .invalidConfiguration, "\(engine) listens at \(endpoint), not Podman: set runtime to docker")
+            }
             outcome.asked.append((endpoint, probe))
             if probe.isUsable { break }
         }

@@ -54,10 +54,10 @@ struct RootlessStart {
         throw Failure("\(launcher): \(String(cString: strerror(errno)))")
     }
 
-    /// Docker needs none. `auto` takes it if it can be had, so it is asked first.
+    /// Engines and clusters need none. `auto` takes it if it can be had, so it is asked first.
     private func needsNamespace() async -> Bool {
         switch configuration.runtime {
-        case .docker, .kubernetes: return false
+        case .docker, .podman, .kubernetes: return false
         case .native, .runc: return true
         case .auto:
             let images = configuration.pools.compactMap(\.image)

@@ -44,7 +44,10 @@ struct RuntimeChoice {
         case .runc:
             return try await runc(settings, agent, directory)
         case .docker:
-            return try await docker(settings, agent: agent, directory: directory)
+            return try await engine(settings, EngineSearch(settings.configuration.dockerHost), agent, directory)
+        case .podman:
+            return try await engine(
+                settings, EngineSearch(podman: settings.configuration.dockerHost), agent, directory)
         case .kubernetes:
             return try await kubernetes(settings)
         case .auto:
@@ -62,7 +65,8 @@ struct RuntimeChoice {
             against.append(RuntimeError(.failed, hostFiles(image).message))
         } else {
             do {
-                let choice = try await docker(settings, agent: agent, directory: directory)
+                let search = try EngineSearch(settings.configuration.dockerHost)
+                let choice = try await engine(settings, search, agent, directory)
                 settings.logger.notice(
                     "using Docker",
                     metadata: ["runtime.reason": "it answers and has the image \(images(settings, choice))"])
@@ -91,20 +95,20 @@ struct RuntimeChoice {
             code: against.allSatisfy { $0.cause == .invalidConfiguration } ? 2 : 1)
     }
 
-    private static func docker(
-        _ settings: ServerSettings, agent: String, directory: StateDirectory
+    /// Members as containers of an engine, Docker or Podman.
+    private static func engine(
+        _ settings: ServerSettings, _ search: EngineSearch, _ agent: String, _ directory: StateDirectory
     ) async throws -> RuntimeChoice {
         let configuration = settings.configuration
         let templates = configuration.templates(standardImage: standardImage)
         for template in templates where PoolSettings.isHostFiles(template.image) {
             throw hostFiles(template.image)
         }
-        let engines = try await EngineSearch(configuration.dockerHost).run(
-            image: templates.first?.image ?? standardImage)
+        let engines = await search.run(image: templates.first?.image ?? standardImage)
         guard let endpoint = engines.found else { throw engines.problem(image: templates.first?.image) }
         let runtime = try DockerRuntime(
-            endpoint: endpoint, instance: settings.instanceName, agentPath: agent, stateDirectory: directory.path,
-            config: EngineSearch.config, logger: settings.logger)
+            endpoint: endpoint, kind: search.kind, instance: settings.instanceName, agentPath: agent,
+            stateDirectory: directory.path, config: EngineSearch.config, logger: settings.logger)
         let choice = RuntimeChoice(
             runtime: runtime, image: standardImage,
             sweeps: [Sweep.command(endpoint, settings.instanceName, directory.path)],
@@ -118,7 +122,7 @@ struct RuntimeChoice {
 
     private static func hostFiles(_ image: String) -> RuntimeError {
         RuntimeError(
-            .invalidConfiguration, "the image \(image) means the host's own files, which Docker can't use")
+            .invalidConfiguration, "the image \(image) means the host's own files, which an engine can't use")
     }
 
     private static func runc(

@@ -155,7 +155,7 @@ struct Server {
         let pools = settings.configuration.pools.map(\.pool)
         let rate =
             switch choice.runtime.kind {
-            case "docker": (new: "6", again: "80")
+            case "docker", "podman": (new: "6", again: "80")
             case "native": (new: "115", again: "750")
             case "kubernetes": (new: "1", again: "750")
             default: (new: "25", again: "750")

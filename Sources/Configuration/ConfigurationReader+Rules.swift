@@ -71,7 +71,7 @@ extension ConfigurationReader {
         }
         guard let host = configuration.dockerHost else { return }
         if let problem = checks.dockerHostProblem(host) { mistake("docker_host", problem) }
-        if ![.auto, .docker].contains(runtime) {
+        if ![.auto, .docker, .podman].contains(runtime) {
             warning("docker_host", "it has no effect: the runtime is \(runtime.rawValue)")
         }
     }
@@ -141,7 +141,9 @@ extension ConfigurationReader {
             checkOrder(path + "memory", pool.template.memoryBytes, "memory_budget", budget) { Notation.text(bytes: $0) }
         }
         if let image = settings.image, PoolSettings.isHostFiles(image) {
-            let who: [ServerConfiguration.Runtime: String] = [.docker: "Docker", .kubernetes: "pods"]
+            let who: [ServerConfiguration.Runtime: String] = [
+                .docker: "Docker", .podman: "Podman", .kubernetes: "pods",
+            ]
             if let who = who[configuration.runtime] {
                 mistake(path + "image", "\(quoted(image)) means the host's own files, which \(who) can't use")
             }

@@ -8,6 +8,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     package enum Runtime: String, Sendable, CaseIterable {
         case auto
         case docker
+        case podman
         case native
         case runc
         case kubernetes

@@ -40,7 +40,7 @@ package enum SettingsTable {
         table.add(
             "runtime", \.runtime, .word,
             "Container runtime; auto takes Docker if it runs and has or can pull the images, else native, else runc; "
-                + "kubernetes makes pods in a cluster (docs/kubernetes.md)",
+                + "podman is Docker's way with Podman; kubernetes makes pods in a cluster (docs/kubernetes.md)",
             needsRestart: true)
         table.add(
             "limits", \.limits, .word,
@@ -50,7 +50,8 @@ package enum SettingsTable {
             "docker_host", \.dockerHost,
             ValueKind<String>.string("unix://PATH, tcp://HOST:PORT or ssh://USER@HOST").or("auto"),
             "Address of the Docker engine; auto is what docker itself uses ($DOCKER_HOST, its context), else the first "
-                + "socket that answers: /var/run/docker.sock, docker.sock or podman/podman.sock in $XDG_RUNTIME_DIR",
+                + "socket that answers: /var/run/docker.sock, docker.sock or podman/podman.sock in $XDG_RUNTIME_DIR; with the "
+                + "runtime podman $CONTAINER_HOST, else podman/podman.sock in $XDG_RUNTIME_DIR or /run",
             needsRestart: true)
         addKubernetes(&table)
         table.add(

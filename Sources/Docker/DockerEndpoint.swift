@@ -132,6 +132,22 @@ package struct DockerEndpoint: Sendable, Equatable, CustomStringConvertible {
         return paths.compactMap { try? DockerEndpoint("unix://\($0)") }
     }
 
+    /// The Podman that is named: by the given address, or by CONTAINER_HOST as for its own client.
+    package static func configuredPodman(
+        _ given: String?, environment: [String: String]
+    ) throws(RuntimeError) -> DockerEndpoint? {
+        guard let address = given ?? environment["CONTAINER_HOST"], !address.isEmpty else { return nil }
+        return try DockerEndpoint(address, tls: tls(environment))
+    }
+
+    /// Where Podman listens: for the user's session, and for root.
+    package static func usualPodman(environment: [String: String]) -> [DockerEndpoint] {
+        let session = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        return [session, "/run"].compactMap(\.self).compactMap {
+            try? DockerEndpoint("unix://\($0)/podman/podman.sock")
+        }
+    }
+
     private static func malformed(_ text: String, _ why: String) -> RuntimeError {
         RuntimeError(
             .invalidConfiguration,

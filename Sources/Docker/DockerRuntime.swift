@@ -50,7 +50,8 @@ package final class DockerRuntime: ContainerRuntime {
     /// The accounts of images, by image id.
     let accountsOfImages = OnceEach<String, Accounts>()
 
-    package var kind: String { "docker" }
+    /// "docker" or "podman"
+    package let kind: String
 
     /// Does not call the engine yet: see `probe`.
     /// - Parameters:
@@ -68,7 +69,7 @@ package final class DockerRuntime: ContainerRuntime {
     }
 
     package init(
-        endpoint: DockerEndpoint, instance: String, agentPath: String, stateDirectory: String,
+        endpoint: DockerEndpoint, kind: String = "docker", instance: String, agentPath: String, stateDirectory: String,
         config: DockerConfigFile = .none, logger: Logger
     ) throws(RuntimeError) {
         let isName = instance.utf8.allSatisfy { byte in
@@ -91,6 +92,7 @@ package final class DockerRuntime: ContainerRuntime {
                 .invalidConfiguration, "berth-agent can't be run at \(agentPath): \(String(cString: strerror(errno)))")
         }
         self.endpoint = endpoint
+        self.kind = kind
         self.instance = instance
         self.agentPath = agentPath
         self.logger = logger

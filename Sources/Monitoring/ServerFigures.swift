@@ -6,7 +6,7 @@ package import Pool
 package struct ServerFigures: Sendable {
     /// "0.1.0"
     package var version: String
-    /// "docker" or "runc"
+    /// "docker", "native" and so on
     package var runtime: String
     package var isDraining = false
     package var connections = 0

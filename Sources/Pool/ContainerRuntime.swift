@@ -11,7 +11,7 @@
 /// A runtime keeps no ledger of members: the pool does. Every call can be cancelled by cancelling its task, and must then
 /// return soon.
 public protocol ContainerRuntime: Sendable {
-    /// "docker", "native", "runc" or "kubernetes", as in Stats and logs.
+    /// "docker", "podman", "native", "runc" or "kubernetes", as in Stats and logs.
     var kind: String { get }
 
     /// Creates and starts a container in which berth-agent runs as PID 1, and returns the byte stream to it.

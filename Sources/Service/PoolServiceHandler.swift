@@ -38,7 +38,7 @@ package final class PoolServiceHandler: RPCService {
 
     /// - Parameters:
     ///   - server: "berth/0.1.0", as clients see it.
-    ///   - runtimeKind: "docker" or "runc", as clients see it.
+    ///   - runtimeKind: "docker", "native" and so on, as clients see it.
     ///   - newToken: makes unguessable tokens.
     package init(
         fleet: Fleet, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,

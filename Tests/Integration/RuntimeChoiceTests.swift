@@ -98,6 +98,56 @@ struct RuntimeChoiceTests {
         }
     }
 
+    @Test("the runtime podman takes Podman where its own client finds it, and is called so")
+    func podman() async throws {
+        let session = "/tmp/berth-session-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: "\(session)/podman", withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: session) }
+        let engine = try await StubEngine.start(socketPath: "\(session)/podman/podman.sock")
+        engine.setFaults {
+            $0.version = #"{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}"#
+        }
+        do {
+            // DOCKER_HOST is Docker's, so it must not matter.
+            let environment = ["XDG_RUNTIME_DIR": session, "DOCKER_HOST": "unix:///tmp/berth-nothing-there.sock"]
+            let choice = ["--runtime", "podman"]
+            try await ServerProcess.with(.docker, ["--size", "0"], choice: choice, environment: environment) { server in
+                let stats = try await berth(["stats", "--server", server.address, "--json"])
+                #expect(stats.out.contains(#""runtime":"podman""#), "\(stats)")
+            }
+        } catch {
+            await engine.stop()
+            throw error
+        }
+        await engine.stop()
+    }
+
+    @Test(
+        "where there is no Podman, the runtime podman says where it looked and how to start it, or what is there instead"
+    )
+    func noPodman() async throws {
+        func refusal(_ environment: [String: String]) async throws -> (status: Int32, err: String) {
+            let state = "/tmp/berth-state-\(UUID().uuidString.prefix(8))"
+            defer { try? FileManager.default.removeItem(atPath: state) }
+            let arguments = ["serve", "--runtime", "podman", "--listen", "127.0.0.1:0", "--state-dir", state]
+            let result = try await berth(arguments, environment: environment)
+            return (result.status, result.err)
+        }
+        let missing = "unix:///tmp/berth-nothing-there.sock"
+        let nothing = try await refusal(["CONTAINER_HOST": missing])
+        #expect(
+            nothing.status == 1
+                && nothing.err.contains(
+                    "Podman does not answer at \(missing): start its socket with "
+                        + "systemctl --user enable --now podman.socket"),
+            "\(nothing)")
+        let docker = try Runtime.docker()
+        let other = try await refusal(["CONTAINER_HOST": docker])
+        #expect(
+            other.status == 2 && other.err.contains(" listens at \(docker), not Podman: set runtime to docker"),
+            "\(other)")
+    }
+
     /// I44
     @Test("a server says once at start what its reuse costs and means", arguments: ["never", "reset"])
     func reuse(_ reuse: String) async throws {

@@ -55,11 +55,10 @@ def as_user(*command: str) -> list[str]:
 
 def resets_on_podman(user: str | None, runtime: str | None) -> None:
     with Podman(user, runtime) as podman:
-        # What an ordinary user has is found without being named.
-        engine = ("--docker-host", f"unix://{podman.socket}") if not user else ()
+        # It is found without being named; by an ordinary user's server also as an engine like any other.
         # It takes seconds for its first answers: with other work beside it more than a server waits.
-        server = Service("Restart=on-failure", "StartLimitIntervalSec=0", runtime="auto" if user else "docker",
-                         arguments=(*engine, "--image", "busybox", "--reuse", "reset", "--max", "1"))
+        server = Service("Restart=on-failure", "StartLimitIntervalSec=0", runtime="auto" if runtime else "podman",
+                         arguments=("--image", "busybox", "--reuse", "reset", "--max", "1"))
         if user:
             server.command = as_user(*server.command)
             doctor = run(*as_user(BERTH, "doctor", "--image", "busybox"))

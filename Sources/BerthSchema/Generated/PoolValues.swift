@@ -1663,7 +1663,7 @@ public struct StatsResponse: Message, Encodable {
     /// "berth/0.1.0".
     public var server: String
     public var uptimeMilliseconds: UInt64
-    /// "docker" or "runc".
+    /// "docker", "podman", "native", "runc" or "kubernetes".
     public var runtime: String
     /// Open now, this one included.
     public var connections: UInt32

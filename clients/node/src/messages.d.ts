@@ -1003,7 +1003,7 @@ export interface StatsResponse {
   /** "berth/0.1.0" */
   server: string;
   uptimeMs: number;
-  /** "docker" or "runc" */
+  /** "docker", "podman", "native", "runc" or "kubernetes" */
   runtime: string;
   /** open now, this one included */
   connections: number;

@@ -5835,7 +5835,7 @@ type StatsResponse struct {
 
 	Server            string       `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"` // "berth/0.1.0"
 	UptimeMs          uint64       `protobuf:"varint,2,opt,name=uptime_ms,json=uptimeMs,proto3" json:"uptime_ms,omitempty"`
-	Runtime           string       `protobuf:"bytes,3,opt,name=runtime,proto3" json:"runtime,omitempty"`                                                 // "docker" or "runc"
+	Runtime           string       `protobuf:"bytes,3,opt,name=runtime,proto3" json:"runtime,omitempty"`                                                 // "docker", "podman", "native", "runc" or "kubernetes"
 	Connections       uint32       `protobuf:"varint,4,opt,name=connections,proto3" json:"connections,omitempty"`                                        // open now, this one included
 	Executions        uint32       `protobuf:"varint,5,opt,name=executions,proto3" json:"executions,omitempty"`                                          // running now
 	Pools             []*PoolStats `protobuf:"bytes,6,rep,name=pools,proto3" json:"pools,omitempty"`                                                     // the configured pools, then removed ones that still have members

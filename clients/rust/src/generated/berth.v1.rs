@@ -1089,7 +1089,7 @@ pub struct StatsResponse {
     pub server: ::prost::alloc::string::String,
     #[prost(uint64, tag="2")]
     pub uptime_ms: u64,
-    /// "docker" or "runc"
+    /// "docker", "podman", "native", "runc" or "kubernetes"
     #[prost(string, tag="3")]
     pub runtime: ::prost::alloc::string::String,
     /// open now, this one included

@@ -2069,7 +2069,7 @@ struct  Berth__V1__StatsResponse
   char *server;
   uint64_t uptime_ms;
   /*
-   * "docker" or "runc"
+   * "docker", "podman", "native", "runc" or "kubernetes"
    */
   char *runtime;
   /*
