@@ -20,10 +20,12 @@ struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what this machine has and lacks for each runtime, and the commands that fix it.",
         discussion: """
-            Creates, starts and pulls nothing. Exits with 0 if a server can run here, otherwise with 1.
+            Creates, starts and pulls nothing, unless it is asked to try. Exits with 0 if a server can run here, otherwise
+            with 1.
 
               berth doctor
               berth doctor --config /etc/berth/berth.yaml   also its certificates, tokens and addresses
+              berth doctor --runtime kubernetes             what a cluster has for pods, and lets this server do
             """)
 
     @Option(
@@ -39,6 +41,25 @@ struct Doctor: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The image to look for with Docker.", valueName: "reference"))
     var image = RuntimeChoice.standardImage
 
+    @Option(
+        help: ArgumentHelp(
+            "The runtime to look at: kubernetes is looked at only if this names it, or the configuration.",
+            valueName: "name"))
+    var runtime = ServerConfiguration.Runtime.auto
+
+    @Option(help: ArgumentHelp("The cluster (default: the same as for serve).", valueName: "file"))
+    var kubernetesConfig: String?
+
+    @Option(help: ArgumentHelp("The namespace of the pods (default: the same as for serve).", valueName: "name"))
+    var kubernetesNamespace: String?
+
+    @Option(
+        help: ArgumentHelp("Where pods have berth-agent from (default: the same as for serve).", valueName: "source"))
+    var kubernetesAgent: String?
+
+    @Flag(name: .customLong("try"), help: "Also make a pod, reach its agent, and remove it again.")
+    var tries = false
+
     @Option(help: ArgumentHelp("The berth-agent binary (default: the one beside berth).", valueName: "path"))
     var agent: String?
 
@@ -48,6 +69,16 @@ struct Doctor: AsyncParsableCommand {
             berth_can_make_user_namespace() != 0
         {
             try RootlessStart.enter(launcher)
+        }
+        let settings = try? config.map { try ConfigurationSource(file: $0, flags: []).read().0 }
+        let isCluster = runtime == .kubernetes || runtime == .auto && settings?.runtime == .kubernetes
+        if isCluster {
+            let hasCluster = await checkCluster(settings ?? ServerConfiguration())
+            guard checkConfiguration(), hasCluster else {
+                print("berth serve can't run here yet")
+                throw ExitCode(1)
+            }
+            return print("berth serve can run here, on kubernetes")
         }
         let hasAgent = checkAgent()
         let hasNative = checkNative()
@@ -91,6 +122,21 @@ struct Doctor: AsyncParsableCommand {
             }
         }
         print()
+        return isRight
+    }
+
+    private func checkCluster(_ settings: ServerConfiguration) async -> Bool {
+        print("Kubernetes")
+        defer { print() }
+        var settings = settings
+        settings.kubernetesConfig = kubernetesConfig ?? settings.kubernetesConfig
+        settings.kubernetesNamespace = kubernetesNamespace ?? settings.kubernetesNamespace
+        settings.kubernetesAgent = kubernetesAgent ?? settings.kubernetesAgent
+        var isRight = true
+        for finding in await DoctorCluster(configuration: settings, makesPod: tries).findings() {
+            tell(finding.state.rawValue, finding.words, finding.remedy)
+            if finding.state == .missing { isRight = false }
+        }
         return isRight
     }
 
@@ -170,6 +216,8 @@ struct Doctor: AsyncParsableCommand {
         if let remedy { print("           fix it with: \(remedy)") }
     }
 }
+
+extension ServerConfiguration.Runtime: ExpressibleByArgument {}
 
 /// Prints a line, or ends the command if that is not possible.
 private func print(_ line: String = "") {

@@ -6,9 +6,9 @@
 
 Tests/Kubernetes/run starts it beside a cluster of its own. The last line is "N passed, N failed".
 """
-import base64
 import concurrent.futures
 import json
+import os
 import pathlib
 import socket
 import sys
@@ -16,7 +16,7 @@ import tempfile
 import time
 import traceback
 
-from cluster import STATE, CheckFailed, Server, kubeconfig, kubectl, require, until
+from cluster import BUILD, STATE, CheckFailed, Server, berth, kubeconfig, kubectl, require, token_of, until
 
 CHECKS = []
 
@@ -60,6 +60,37 @@ def hardened() -> None:
         require(result.returncode == 1 and "Operation not supported" in result.stderr, result)
         limits = server.run("--", "sh", "-c", "ulimit -n; ulimit -p").stdout.split()
         require(limits == ["4096", "128"], limits)
+
+
+@check
+def doctor() -> None:
+    """doctor says what the cluster has, makes a pod if asked, and names what a right that is missing is granted with"""
+    agent = ("--kubernetes-agent", f"host:{os.path.realpath(BUILD)}/berth-agent")
+    everything = berth("doctor", "--runtime", "kubernetes", "--try", *agent).stdout
+    print("        " + everything.replace("\n", "\n        "))
+    require("it allows what the server does with pods: get,list,watch,create,delete" in everything
+            and "a pod with python:3.9-slim was made and its agent reached in" in everything
+            and everything.endswith("berth serve can run here, on kubernetes\n"), everything)
+    until("its pod is gone", lambda: not json.loads(kubectl("get", "pods", "--output", "json").stdout)["items"], 20)
+    kubectl("create", "namespace", "doctor")
+    directory = tempfile.TemporaryDirectory()
+    try:
+        kubectl("create", "serviceaccount", "nobody", "--namespace", "doctor")
+        kubectl("create", "quota", "few", "--hard", "pods=0", "--namespace", "doctor")
+        config = kubeconfig(directory.name, token_of("nobody", "doctor"), "doctor")
+        poor = berth("doctor", "--runtime", "kubernetes", "--kubernetes-config", config, check=False)
+        remedy = next(line.partition("fix it with: ")[2] for line in poor.stdout.splitlines() if "fix it with" in line)
+        require(poor.returncode == 1 and "it does not allow get, list, watch, create, delete of pods in the namespace doctor"
+                in poor.stdout and "--serviceaccount doctor:nobody" in remedy, poor.stdout)
+        for command in remedy.split(" && "):
+            kubectl(*command.split()[1:])
+        mended = berth("doctor", "--runtime", "kubernetes", "--kubernetes-config", config).stdout
+        require("quotas can't be seen with these rights" in mended, mended)
+        seen = berth("doctor", "--runtime", "kubernetes", "--kubernetes-namespace", "doctor").stdout
+        require("lacks    quota few: 0 of 0 pods are used" in seen, seen)
+    finally:
+        directory.cleanup()
+        kubectl("delete", "namespace", "doctor", "--wait=false")
 
 
 @check
@@ -192,11 +223,8 @@ def rights() -> None:
     kubectl("apply", "--filename", manifest)
     try:
         kubectl("delete", "--namespace", "berth", "deployment", "berth")
-        secret = kubectl("get", "--namespace", "berth", "serviceaccount", "berth", "--output", "jsonpath={.secrets[0].name}").stdout
-        token = base64.b64decode(
-            kubectl("get", "--namespace", "berth", "secret", secret, "--output", "jsonpath={.data.token}").stdout).decode()
         with tempfile.TemporaryDirectory() as directory:
-            config = kubeconfig(directory, token, "berth")
+            config = kubeconfig(directory, token_of("berth", "berth"), "berth")
             with Server(config=config, namespace="berth") as server:
                 require(server.run("--", "echo", "hello").stdout == "hello\n", "no hello")
                 require(len(server.pods()) > 0, "its pods are elsewhere")

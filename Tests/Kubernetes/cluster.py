@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server under test, its pods, and the cluster that they are in."""
+import base64
 import contextlib
 import json
 import os
@@ -46,6 +47,14 @@ def kubectl(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
 def pods(selector: str, namespace: str = "default") -> list:
     words = ["get", "pods", "--namespace", namespace, "--selector", selector, "--output", "json"]
     return json.loads(kubectl(*words).stdout)["items"]
+
+
+def token_of(account: str, namespace: str) -> str:
+    """The token of a service account, which such a cluster makes by itself."""
+    names = ("get", "--namespace", namespace, "--output")
+    until("it has a token", lambda: kubectl(*names, "jsonpath={.secrets[0].name}", "serviceaccount", account).stdout)
+    secret = kubectl(*names, "jsonpath={.secrets[0].name}", "serviceaccount", account).stdout
+    return base64.b64decode(kubectl(*names, "jsonpath={.data.token}", "secret", secret).stdout).decode()
 
 
 def kubeconfig(directory: str, token: str, namespace: str) -> str:

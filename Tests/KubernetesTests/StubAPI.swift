@@ -40,6 +40,8 @@ final class StubAPI: Sendable {
         var fault: @Sendable (Call, Int) -> Fault? = { _, _ in nil }
         /// What a new pod's status is; "ADDRESS" in it becomes its address.
         var status = #"{"phase": "Running", "podIP": "ADDRESS"}"#
+        /// Whether the caller may do this with pods.
+        var review: @Sendable (String) -> Bool = { _ in true }
         var watchers: [ObjectIdentifier: any Channel] = [:]
         var secrets: [String: [UInt8]] = [:]
         var nextAddress = 0
@@ -121,6 +123,11 @@ final class StubAPI: Sendable {
     private func carryOut(_ call: Call, _ body: [UInt8]) async -> (Int, String) {
         let name = String(call.path.split(separator: "/").last ?? "")
         switch call.method {
+        case "POST" where name == "selfsubjectaccessreviews":
+            let text = String(decoding: body, as: UTF8.self)
+            let verb = text.firstMatch(of: /"verb":"([a-z]*)"/).map { String($0.1) } ?? ""
+            let allowed = state.withLock { $0.review }(verb)
+            return (201, text.dropLast() + #", "status": {"allowed": \#(allowed)}}"#)
         case "POST": return await create(body)
         case "GET" where name == "pods":
             return state.withLock { state in
