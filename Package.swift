@@ -274,7 +274,7 @@ let package = Package(
             name: "AgentCoreTests",
             dependencies: [
                 "AgentCore", "BerthWire", "BerthSchema", "AgentSchema", "CAgent", "CLinux", "Digest", "FileTree",
-                "TestSupport",
+                "ServerSimulation", "SimulationModel", "TestSupport", nioCore,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -79,7 +79,7 @@ package struct ExecutionStateMachine {
     /// When output was last read, or there was credit again.
     var lastOutput: UInt64 = 0
     /// Bytes that were sent and not acknowledged.
-    var outstanding: UInt64 = 0
+    package var outstanding: UInt64 = 0
     var outputs = (stdout: Output(), stderr: Output())
     /// For a piece of code: bytes of its events that were sent.
     var eventBytes: UInt64 = 0

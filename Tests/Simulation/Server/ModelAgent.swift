@@ -19,7 +19,10 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
     /// What programs have left running.
     private(set) var background: [ModelBackground] = []
     /// Maximum of `background`, and of programs that may leave something.
-    private let maxBackground: Int
+    var maxBackground: Int
+    private static let maxExecutions = 64
+    /// Probabilities of what a reset may come to.
+    var troubles = (resetFails: 0.1, resetIsStuck: 0.05)
     private(set) var isGone = false
     /// Called when it is asked for a program.
     var onBegin: (ModelProgram, AskedOfAgent) -> Void = { _, _ in }
@@ -86,13 +89,16 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
                 try execute(call.decode(Agent.ExecuteRequest.self), call)
             case .acknowledge:
                 let request = try call.decode(Agent.AcknowledgeRequest.self)
-                programs[request.execution]?.acknowledge(request.bytes)
+                try program(of: request.execution).acknowledge(request.bytes)
                 call.respond(Agent.AcknowledgeResponse())
             case .signal:
                 let request = try call.decode(Agent.SignalRequest.self)
-                signal(request)
+                try signal(request)
                 call.respond(Agent.SignalResponse())
-            case .reset: reset(call)
+            case .reset:
+                let request = try call.decode(Agent.ResetRequest.self)
+                guard request.timeoutMilliseconds > 0 else { throw RPCError(.invalidArgument, "timeout_ms is 0") }
+                reset(call)
             case .warm, .input, .resize: throw .unimplemented(service: call.service, method: call.method)
             }
         } catch {
@@ -100,7 +106,36 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
         }
     }
 
+    private func program(of number: UInt64) throws(RPCError) -> ModelProgram {
+        guard let program = programs[number] else { throw RPCError(.notFound, "no execution \(number)") }
+        return program
+    }
+
+    /// What the real agent takes for granted of no request.
+    private func check(_ request: Agent.ExecuteRequest) throws(RPCError) {
+        let words: String? =
+            if request.execution == 0 {
+                "execution is 0"
+            } else if programs[request.execution] != nil {
+                "execution \(request.execution) is active"
+            } else if request.argv.first?.isEmpty != false {
+                "argv names no program"
+            } else if !request.cwd.hasPrefix("/") {
+                "cwd is not absolute"
+            } else if request.windowBytes == 0 {
+                "window_bytes is 0"
+            } else {
+                nil
+            }
+        if let words { throw RPCError(.invalidArgument, words) }
+        guard programs.count < ModelAgent.maxExecutions else {
+            throw RPCError(
+                .resourceExhausted, "\(ModelAgent.maxExecutions) executions are active", .executionLimit)
+        }
+    }
+
     private func execute(_ request: Agent.ExecuteRequest, _ call: ServerCall) throws(RPCError) {
+        try check(request)
         let request = altered(request)
         if request.keepsBackground {
             let coming = programs.values.count { $0.keepsBackground }
@@ -133,18 +168,21 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
         return request
     }
 
-    private func signal(_ request: Agent.SignalRequest) {
+    private func signal(_ request: Agent.SignalRequest) throws(RPCError) {
         if request.signal == 0, world.canary == .cancelIsLost { return }
-        var program = programs[request.execution]
+        guard (0...64).contains(request.signal) else {
+            throw RPCError(.invalidArgument, "\(request.signal) is not a signal")
+        }
+        var program = try program(of: request.execution)
         if world.canary == .signalGoesToAnother, let other = running.first(where: { $0 !== program }) {
             program = other
         }
-        program?.signal(request.signal, grace: request.graceMilliseconds)
+        program.signal(request.signal, grace: request.graceMilliseconds)
     }
 
     /// What runs ends first, as in the real agent. Now and then it is not clean, or there is no answer at all.
     private func reset(_ call: ServerCall) {
-        let (fails, isStuck) = (world.chance(0.1), world.chance(0.05))
+        let (fails, isStuck) = (world.chance(troubles.resetFails), world.chance(troubles.resetIsStuck))
         guard !isStuck else { return }
         if world.canary != .resetLeavesPrograms { for program in running { program.discard() } }
         if world.canary != .backgroundOutlivesLease { background = [] }

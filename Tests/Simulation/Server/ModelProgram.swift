@@ -37,7 +37,7 @@ final class ModelProgram {
     init(_ request: Agent.ExecuteRequest, _ call: ServerCall, _ agent: ModelAgent, _ world: World) {
         number = request.execution
         key = request.argv.last.flatMap { UInt32("\($0)") } ?? 0
-        script = Script(key: key)
+        script = world.script(key)
         keepsBackground = request.keepsBackground
         self.world = world
         self.call = call
@@ -69,15 +69,18 @@ final class ModelProgram {
             }
             processes.append(ModelProcess(steps: script.steps, stays: script.end == .never, isProgram: true))
             update(machine.started(pid: UInt32(clamping: number), now: now))
+            // The supervisor has kept them until now, and a program that has just begun ignores nothing yet.
+            if let fatal = early.first(where: ModelProgram.isFatal) { return killAll(fatal) }
             for process in processes { step(process) }
         }
     }
 
-    func acknowledge(_ bytes: UInt64) {
+    func acknowledge(_ bytes: UInt64) throws(RPCError) {
         if world.sings(.creditIsLost, 0.5) { return }
         if world.canary == .g33UnreadOutputHoldsUpTheEnd, world.now >= timeout { return }
         guard machine.acknowledge(world.sings(.creditIsInvented) ? bytes * 2 + 1 : bytes, now: now) else {
-            return world.broken(.credit, "credit for \(bytes) bytes that were not sent, in execution \(number)")
+            world.broken(.credit, "credit for \(bytes) bytes that were not sent, in execution \(number)")
+            throw RPCError(.invalidArgument, "\(bytes) bytes acknowledged, \(machine.outstanding) outstanding")
         }
         update([])
     }
@@ -101,6 +104,11 @@ final class ModelProgram {
         isGone = true
     }
     private var isGone = false
+    /// Signals that came before its start.
+    private var early: [Int32] = []
+
+    /// Whether a program that does nothing about it dies of this signal.
+    private static func isFatal(_ signal: Int32) -> Bool { ![17, 18, 19, 20, 21, 22, 23, 28].contains(signal) }
 
     /// It has something to write to its caller and no credit for it.
     var isWithoutCredit: Bool {
@@ -198,13 +206,16 @@ final class ModelProgram {
             if action == .kill {
                 return world.after(.microseconds(100)) { [self] in if !isGone, ended == nil { killAll(9) } }
             }
-            guard isStarted, !script.ignoresTerm else { return }
+            guard isStarted else { return early.append(15) }
+            guard !script.ignoresTerm else { return }
             world.after(.milliseconds(1)) { [self] in if !isGone, ended == nil { killAll(15) } }
         case .signal(let number):
-            guard number == 9 || number == 15 && !script.ignoresTerm else { return }
-            guard let program = processes.first(where: \.isProgram), program.lives else { return }
-            program.lives = false
-            exit(program, .signalled(number))
+            guard isStarted else { return early.append(number) }
+            guard ModelProgram.isFatal(number), number != 15 || !script.ignoresTerm,
+                processes.contains(where: { $0.isProgram && $0.lives })
+            else { return }
+            // All of them are in the program's group.
+            killAll(number)
         case .lookAtStart, .measureCPUTime: break
         case .lookAtLeft: update(machine.lookedAtLeft(runs: false, now: now))
         case .detach:

@@ -34,6 +34,9 @@ package struct Script: Sendable {
     /// Whether it ends by itself and leaves a process.
     var leaves: Bool { helperStays && helper != nil && end != .never }
 
+    /// One that does nothing yet.
+    package init() {}
+
     package init(key: UInt32) {
         var random = Randomness(seed: UInt64(key) &* 0x9E37_79B9)
         // Nearly all output is small; now and then there is more than all windows and rings together.
@@ -79,7 +82,7 @@ package struct Script: Sendable {
         let block = (0..<period).map { _ in UInt8(truncatingIfNeeded: random.next() >> 17) }
         return block + block
     }()
-    private static let period = 65_521
+    package static let period = 65_521
 
     private static func start(_ key: UInt32, _ stream: OutputStream, _ offset: UInt64) -> Int {
         Int((offset &+ UInt64(key) &* 31 &+ UInt64(stream.rawValue) &* 7919) % UInt64(period))

@@ -24,6 +24,8 @@ package final class World: @unchecked Sendable {
     package private(set) var violation: ServerViolation?
     /// A fault that is put in on purpose.
     package var canary: ServerCanary?
+    /// What the program of a key does.
+    package var script: (UInt32) -> Script = { Script(key: $0) }
     /// Prints what happens, for a story that is looked into.
     package var isTold = false
 
