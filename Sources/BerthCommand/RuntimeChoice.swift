@@ -31,6 +31,8 @@ struct RuntimeChoice {
     var prepare: @Sendable (MemberTemplate) async throws -> MemberTemplate = { $0 }
     /// Bytes of memory that are available for members; nil if unknown.
     var memory: @Sendable () -> Int64? = HostMemory.available
+    /// The limits that can't be held, and with which the server goes without them.
+    var unheldLimits: [String] = []
     /// The prepared templates of the pools.
     var resolved = ResolvedTemplates()
 
@@ -154,6 +156,7 @@ struct RuntimeChoice {
     ) async throws -> RuntimeChoice {
         var choice = RuntimeChoice(
             runtime: runtime, image: "host", containers: runtime.containers, prepare: { try await runtime.prepare($0) })
+        choice.unheldLimits = runtime.cgroups.unheld
         choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }
         return try await choice.resolving(settings.configuration.templates(standardImage: choice.image))
     }

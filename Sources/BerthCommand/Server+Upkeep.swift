@@ -31,7 +31,8 @@ extension Server {
     ) throws -> PoolServiceHandler {
         let configuration = settings.configuration
         let service = PoolServiceHandler(
-            fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind, limits: settings.limits,
+            fleet: fleet, server: Version.server, runtimeKind: choice.runtime.kind,
+            unheldLimits: choice.unheldLimits, limits: settings.limits,
             logger: settings.logger, access: access?.access, helloTimeout: configuration.helloTimeout,
             audit: try settings.auditTrail())
         service.setPrograms(configuration.programDefaults)

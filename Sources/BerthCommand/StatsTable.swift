@@ -13,6 +13,7 @@ enum StatsTable {
             + (stats.memoryBudgetBytes == 0 ? " MiB" : " of \(stats.memoryBudgetBytes >> 20) MiB")
             // Older servers do not have this field.
             + (stats.heldBudgetBytes == 0 ? "" : ", held for callers \(held(stats))")
+            + (stats.unheldLimits.isEmpty ? "" : ", without limits of \(stats.unheldLimits.joined(separator: ", "))")
         let now = TextTable.lines(
             [
                 "POOL", "IMAGE", "TARGET", "IDLE", "LEASED", "STARTING", "RESETTING", "STOPPING", "MAX", "WAITING",

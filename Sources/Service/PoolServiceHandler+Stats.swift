@@ -34,7 +34,7 @@ extension PoolServiceHandler {
             pools: pools.map(PoolStats.init),
             memoryBudgetBytes: budget == .max ? 0 : UInt64(clamping: budget),
             memoryUsedBytes: UInt64(clamping: fleet.usedMemoryBytes), heldBytes: UInt64(clamping: held.held),
-            heldBudgetBytes: UInt64(clamping: held.limit))
+            heldBudgetBytes: UInt64(clamping: held.limit), unheldLimits: unheldLimits)
     }
 }
 

@@ -16,6 +16,7 @@ package final class PoolServiceHandler: RPCService {
     let limits: ServiceLimits
     let server: String
     package let runtimeKind: String
+    let unheldLimits: [String]
     let logger: Logger
     /// Limits log lines that clients can cause as often as they like.
     let gate: LogGate
@@ -39,9 +40,11 @@ package final class PoolServiceHandler: RPCService {
     /// - Parameters:
     ///   - server: "berth/0.1.0", as clients see it.
     ///   - runtimeKind: "docker", "native" and so on, as clients see it.
+    ///   - unheldLimits: the pools' limits that the server goes without, as clients see them.
     ///   - newToken: makes unguessable tokens.
     package init(
-        fleet: Fleet, server: String, runtimeKind: String, limits: ServiceLimits = ServiceLimits(), logger: Logger,
+        fleet: Fleet, server: String, runtimeKind: String, unheldLimits: [String] = [],
+        limits: ServiceLimits = ServiceLimits(), logger: Logger,
         clock: any MonotonicClock = SystemClock(), access: AccessControl? = nil,
         helloTimeout: Duration = .seconds(10), audit: AuditTrail? = nil,
         newToken: @escaping @Sendable () -> LeaseToken = LeaseToken.unguessable
@@ -53,6 +56,7 @@ package final class PoolServiceHandler: RPCService {
         self.fleet = fleet
         self.server = server
         self.runtimeKind = runtimeKind
+        self.unheldLimits = unheldLimits
         self.limits = limits
         self.logger = logger
         gate = LogGate(logger, clock: clock)

@@ -82,6 +82,10 @@ struct RootlessTests {
             #expect(
                 server.program.err.contains("limits are not held")
                     && server.program.err.contains("limits=\"memory, processes, cpus\""), "\(server.program.err)")
+            let table = try await berth(["stats", "--server", server.address]).out
+            #expect(table.contains(", without limits of memory, processes, cpus\n"), "\(table)")
+            let stats = try await berth(["stats", "--server", server.address, "--json"]).out
+            #expect(stats.contains(#""unheld_limits":["memory","processes","cpus"]"#), "\(stats)")
         }
     }
 

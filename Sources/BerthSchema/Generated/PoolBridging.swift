@@ -1729,6 +1729,7 @@ extension StatsResponse: Bridged {
         memoryUsedBytes = c.pointee.memory_used_bytes
         heldBytes = c.pointee.held_bytes
         heldBudgetBytes = c.pointee.held_budget_bytes
+        unheldLimits = try arena.swift(c.pointee.unheld_limits, count: c.pointee.n_unheld_limits, "unheld_limits")
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -1743,6 +1744,8 @@ extension StatsResponse: Bridged {
         c.pointee.memory_used_bytes = memoryUsedBytes
         c.pointee.held_bytes = heldBytes
         c.pointee.held_budget_bytes = heldBudgetBytes
+        c.pointee.n_unheld_limits = unheldLimits.count
+        c.pointee.unheld_limits = arena.list(unheldLimits, arena.string)
     }
 }
 

@@ -1679,6 +1679,9 @@ public struct StatsResponse: Message, Encodable {
     public var heldBytes: UInt64
     /// Maximum of `heldBytes`; over it calls fail with RESOURCE_EXHAUSTED (MEMORY_LIMIT).
     public var heldBudgetBytes: UInt64
+    /// Of the pools' limits, what this server can't hold ("memory", "processes", "cpus"), and goes without since its
+    /// `limits` are "best-effort".
+    public var unheldLimits: [String]
 
     private enum CodingKeys: String, CodingKey {
         case server
@@ -1691,6 +1694,7 @@ public struct StatsResponse: Message, Encodable {
         case memoryUsedBytes = "memory_used_bytes"
         case heldBytes = "held_bytes"
         case heldBudgetBytes = "held_budget_bytes"
+        case unheldLimits = "unheld_limits"
     }
 
     public init(
@@ -1703,7 +1707,8 @@ public struct StatsResponse: Message, Encodable {
         memoryBudgetBytes: UInt64 = 0,
         memoryUsedBytes: UInt64 = 0,
         heldBytes: UInt64 = 0,
-        heldBudgetBytes: UInt64 = 0
+        heldBudgetBytes: UInt64 = 0,
+        unheldLimits: [String] = []
     ) {
         self.server = server
         self.uptimeMilliseconds = uptimeMilliseconds
@@ -1715,6 +1720,7 @@ public struct StatsResponse: Message, Encodable {
         self.memoryUsedBytes = memoryUsedBytes
         self.heldBytes = heldBytes
         self.heldBudgetBytes = heldBudgetBytes
+        self.unheldLimits = unheldLimits
     }
 }
 

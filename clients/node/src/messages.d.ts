@@ -1019,6 +1019,8 @@ export interface StatsResponse {
   heldBytes: number;
   /** queues, ring buffers */
   heldBudgetBytes: number;
+  /** of the pools' limits, what this server can't hold ("memory", "processes", "cpus"), and */
+  unheldLimits: string[];
 }
 export const StatsResponse: MessageType<StatsResponse>;
 

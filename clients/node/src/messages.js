@@ -557,6 +557,7 @@ export const StatsResponse = message("berth.v1.StatsResponse", [
   [8, "memoryUsedBytes", "uint64"],
   [9, "heldBytes", "uint64"],
   [10, "heldBudgetBytes", "uint64"],
+  [11, "unheldLimits", "string", "repeated"],
 ]);
 
 export const PoolStats = message("berth.v1.PoolStats", [

@@ -9402,7 +9402,7 @@ const ProtobufCMessageDescriptor berth__v1__watch_stats_request__descriptor =
   (ProtobufCMessageInit) berth__v1__watch_stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descriptors[10] =
+static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descriptors[11] =
 {
   {
     "server",
@@ -9524,6 +9524,18 @@ static const ProtobufCFieldDescriptor berth__v1__stats_response__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unheld_limits",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Berth__V1__StatsResponse, n_unheld_limits),
+    offsetof(Berth__V1__StatsResponse, unheld_limits),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__stats_response__field_indices_by_name[] = {
   3,   /* field[3] = connections */
@@ -9535,12 +9547,13 @@ static const unsigned berth__v1__stats_response__field_indices_by_name[] = {
   5,   /* field[5] = pools */
   2,   /* field[2] = runtime */
   0,   /* field[0] = server */
+  10,   /* field[10] = unheld_limits */
   1,   /* field[1] = uptime_ms */
 };
 static const ProtobufCIntRange berth__v1__stats_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor =
 {
@@ -9550,7 +9563,7 @@ const ProtobufCMessageDescriptor berth__v1__stats_response__descriptor =
   "Berth__V1__StatsResponse",
   "berth.v1",
   sizeof(Berth__V1__StatsResponse),
-  10,
+  11,
   berth__v1__stats_response__field_descriptors,
   berth__v1__stats_response__field_indices_by_name,
   1,  berth__v1__stats_response__number_ranges,

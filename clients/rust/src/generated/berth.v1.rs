@@ -1115,6 +1115,9 @@ pub struct StatsResponse {
     /// maximum of held_bytes; over it calls fail with RESOURCE_EXHAUSTED (MEMORY_LIMIT)
     #[prost(uint64, tag="10")]
     pub held_budget_bytes: u64,
+    /// of the pools' limits, what this server can't hold ("memory", "processes", "cpus"), and
+    #[prost(string, repeated, tag="11")]
+    pub unheld_limits: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]

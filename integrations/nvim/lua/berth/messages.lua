@@ -647,6 +647,7 @@ M.StatsResponse = message(M, "berth.v1.StatsResponse", {
   { 8, "memory_used_bytes", "uint64" },
   { 9, "held_bytes", "uint64" },
   { 10, "held_budget_bytes", "uint64" },
+  { 11, "unheld_limits", "string", "repeated" },
 })
 
 M.PoolStats = message(M, "berth.v1.PoolStats", {

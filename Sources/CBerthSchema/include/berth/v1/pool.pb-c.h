@@ -2104,10 +2104,15 @@ struct  Berth__V1__StatsResponse
    * maximum of held_bytes; over it calls fail with RESOURCE_EXHAUSTED (MEMORY_LIMIT)
    */
   uint64_t held_budget_bytes;
+  /*
+   * of the pools' limits, what this server can't hold ("memory", "processes", "cpus"), and
+   */
+  size_t n_unheld_limits;
+  char **unheld_limits;
 };
 #define BERTH__V1__STATS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__stats_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0, 0, 0, 0, 0,NULL }
 
 
 struct  Berth__V1__PoolStats__RetiredEntry

@@ -1016,7 +1016,7 @@ class StatsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatsResponse(_message.Message):
-    __slots__ = ["connections", "executions", "held_budget_bytes", "held_bytes", "memory_budget_bytes", "memory_used_bytes", "pools", "runtime", "server", "uptime_ms"]
+    __slots__ = ["connections", "executions", "held_budget_bytes", "held_bytes", "memory_budget_bytes", "memory_used_bytes", "pools", "runtime", "server", "unheld_limits", "uptime_ms"]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
     HELD_BUDGET_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -1026,6 +1026,7 @@ class StatsResponse(_message.Message):
     POOLS_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
+    UNHELD_LIMITS_FIELD_NUMBER: _ClassVar[int]
     UPTIME_MS_FIELD_NUMBER: _ClassVar[int]
     connections: int
     executions: int
@@ -1036,8 +1037,9 @@ class StatsResponse(_message.Message):
     pools: _containers.RepeatedCompositeFieldContainer[PoolStats]
     runtime: str
     server: str
+    unheld_limits: _containers.RepeatedScalarFieldContainer[str]
     uptime_ms: int
-    def __init__(self, server: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., runtime: _Optional[str] = ..., connections: _Optional[int] = ..., executions: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ..., memory_budget_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ..., held_bytes: _Optional[int] = ..., held_budget_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, server: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., runtime: _Optional[str] = ..., connections: _Optional[int] = ..., executions: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ..., memory_budget_bytes: _Optional[int] = ..., memory_used_bytes: _Optional[int] = ..., held_bytes: _Optional[int] = ..., held_budget_bytes: _Optional[int] = ..., unheld_limits: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TenantQuota(_message.Message):
     __slots__ = ["limits", "max_timeout_ms", "pools", "role", "tenant"]
