@@ -151,6 +151,7 @@ extension FleetStateMachine {
         pools[waiter.pool].queue.append(waiter.order.waiter)
         pools[waiter.pool].waiting += 1
         if let client = waiter.order.client { waitingOfClient[client, default: 0] += 1 }
+        if let client = waiter.order.fairClient { pools[waiter.pool].turns.add(waiter.order.waiter, of: client) }
     }
 
     /// Removes a waiter. Its place in the queue may remain, without effect.
@@ -160,47 +161,37 @@ extension FleetStateMachine {
         if let client = waiter.order.client, let count = waitingOfClient[client] {
             waitingOfClient[client] = count > 1 ? count - 1 : nil
         }
+        if let client = waiter.order.fairClient { pools[waiter.pool].turns.remove(id, of: client) }
         return waiter
     }
 
     /// Whether a client has three quarters of a line that is fair: the rest is for others.
     private func hasItsPart(_ order: AcquireOrder, of pool: PoolIndex) -> Bool {
-        guard order.isFair, let client = order.client else { return false }
+        guard let client = order.fairClient else { return false }
         let part = configuration.maxWaiters - configuration.maxWaiters / 4
         return waitingOfClient[client, default: 0] >= max(1, part)
     }
 
-    /// The waiter who is served next: of a client with the fewest leases, the first.
-    private func nextFair(_ pool: PoolIndex) -> WaiterID? {
-        var best: (id: WaiterID, leases: Int)?
-        for id in pools[pool].queue {
-            guard let waiter = waiters[id] else { continue }
-            guard waiter.order.isFair, let client = waiter.order.client else { return best?.id ?? id }
-            let leases = countOfClient[client, default: 0] - waitingOfClient[client, default: 0]
-            if leases < best?.leases ?? .max { best = (id, leases) }
-            if leases <= 0 { break }
-        }
-        return best?.id
-    }
-
+    /// The waiter who is served next: the first in the queue, or, if the queue is fair, the first of the client with the fewest
+    /// leases; of several such clients, of the one whose turn it is.
     private mutating func popWaiter(_ pool: PoolIndex) -> Waiter? {
-        if let id = nextFair(pool), id != pools[pool].queue.first {
-            let waiter = dequeue(id)
-            if pools[pool].queue.count > 2 * pools[pool].waiting + 16 { dropLeftPlaces(pool) }
-            return waiter
-        }
-        while let id = pools[pool].queue.popFirst() {
-            if let waiter = dequeue(id) { return waiter }
-        }
-        return nil
+        guard let first = firstWaiter(pool) else { return nil }
+        let next = first.order.fairClient == nil ? first.order.waiter : nextFair(pool) ?? first.order.waiter
+        guard let waiter = dequeue(next) else { return nil }
+        if let client = waiter.order.fairClient { pools[pool].turns.served(client) }
+        dropLeftPlaces(pool)
+        return waiter
     }
 
-    /// The place that remains is dropped when it comes to the front, or when there are more such places than waiters.
+    private func nextFair(_ pool: PoolIndex) -> WaiterID? {
+        pools[pool].turns.next { countOfClient[$0, default: 0] - waitingOfClient[$0, default: 0] }
+    }
+
     mutating func removeWaiter(_ id: WaiterID) -> Waiter? {
         guard let waiter = dequeue(id) else { return nil }
         let pool = waiter.pool
         discharge(waiter.order.client)
-        if pools[pool].queue.count > 2 * pools[pool].waiting + 16 { dropLeftPlaces(pool) }
+        dropLeftPlaces(pool)
         if pools[pool].waiting == 0 { setHeld(pool, nil) }
         return waiter
     }
@@ -217,7 +208,10 @@ extension FleetStateMachine {
         dropLeftPlaces(pool)
     }
 
+    /// Drops the places of waiters that have left: those at the front, and all when there are more of them than waiters.
     private mutating func dropLeftPlaces(_ pool: PoolIndex) {
+        while let id = pools[pool].queue.first, waiters[id] == nil { pools[pool].queue.removeFirst() }
+        guard pools[pool].queue.count > 2 * pools[pool].waiting + 16 else { return }
         let living = waiters
         pools[pool].queue = Deque(pools[pool].queue.filter { living[$0] != nil })
     }

@@ -112,8 +112,10 @@ public struct AcquireOrder: Sendable {
     public var client: ClientID?
     /// The client's own maximum of leases and waiting acquires; nil is the fleet's.
     public var maxOfClient: Int?
-    /// Whether the line serves those clients first who have the fewest leases.
+    /// Whether the queue serves those clients first who have the fewest leases, and lets those who have as many take turns.
     public var isFair: Bool
+    /// The client between whom and others the queue is fair; nil if it is first in, first out.
+    var fairClient: ClientID? { isFair ? client : nil }
 
     public init(
         pool: String = "", token: LeaseToken, waiter: WaiterID, connection: ConnectionID, isDetached: Bool = false,

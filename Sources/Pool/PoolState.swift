@@ -34,6 +34,8 @@ extension FleetStateMachine {
         var isRemoved = false
         /// Waiters, first in, first out. The place of a waiter that left remains, without effect.
         var queue: Deque<WaiterID> = []
+        /// The waiters of `queue` between whose clients it is fair.
+        var turns = Turns()
         /// How many of `queue` still wait.
         var waiting = 0
         /// Which limit throttles its creates.

@@ -50,6 +50,7 @@ extension Book {
         }
         mustGrant = nil
         let waiter = pools[pool].line.remove(at: place)
+        if waiter.order.isFair, let client = waiter.order.client { pools[pool].takeTurn(client) }
         try leased(index, waiter.order, grant, now)
     }
 

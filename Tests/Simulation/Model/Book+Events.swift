@@ -57,6 +57,8 @@ extension Book {
         guard case .waiting = outcome else {
             throw Violation(rule: .acquire, detail: "it should wait, but the answer was \(outcome)")
         }
+        let isFirst = !pools[pool].line.contains { $0.order.isFair && $0.order.client == order.client }
+        if order.isFair, isFirst, let client = order.client { pools[pool].takeTurn(client) }
         pools[pool].line.append(Waiter(id: order.waiter, order: order, since: now, deadline: deadline))
     }
 
@@ -110,7 +112,7 @@ extension Book {
             mustRetire(index, .draining)
         } else if let reason = reasonToRetire(members[index], now), reason != .reconfigured {
             mustRetire(index, reason)
-        } else if let first = next(in: pools[pool].line) {
+        } else if let first = next(in: pools[pool]) {
             mustGrant = (first.id, members[index].number)
         } else {
             idleCounter += 1
@@ -120,15 +122,17 @@ extension Book {
         }
     }
 
-    /// Who gets the next member: of fair ones, whose client has the fewest leases, the first; the line is looked through up to
-    /// the first that is not fair.
-    private func next(in line: [Waiter]) -> Waiter? {
-        let fair = line.prefix { $0.order.isFair }
+    /// Who gets the next member: the first in line; if that one is fair, of all fair ones whose client has the fewest leases that
+    /// of the client who came into the line, or was served while it waited, longest ago, and of those the first.
+    private func next(in page: PoolPage) -> Waiter? {
+        guard let first = page.line.first, first.order.isFair else { return page.line.first }
         func leases(_ waiter: Waiter) -> Int {
             members.count { $0.lease != nil && $0.lease?.client == waiter.order.client }
         }
-        return fair.enumerated().min { (leases($0.element), $0.offset) < (leases($1.element), $1.offset) }?.element
-            ?? line.first
+        func turn(_ waiter: Waiter) -> Int { waiter.order.client.flatMap { page.turns[$0] } ?? 0 }
+        return page.line.enumerated().filter { $0.element.order.isFair }.min {
+            (leases($0.element), turn($0.element), $0.offset) < (leases($1.element), turn($1.element), $1.offset)
+        }?.element
     }
 
     private func waiters(of client: ClientID) -> Int {

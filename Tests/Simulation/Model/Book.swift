@@ -112,6 +112,9 @@ struct Book {
         var breaker = Breaker.closed
         var lastYoungDeath: MonotonicInstant?
         var line: [Waiter] = []
+        /// When each client of fair waiters came into the line, or was served while it waited: lower is longer ago.
+        var turns: [ClientID: Int] = [:]
+        var lastTurn = 0
         var isDraining = false
         var isRemoved = false
         var target: Int
@@ -121,6 +124,11 @@ struct Book {
             target = settings.size
         }
         var name: String { settings.name }
+
+        mutating func takeTurn(_ client: ClientID) {
+            lastTurn += 1
+            turns[client] = lastTurn
+        }
     }
 
     var fleet: FleetConfiguration

@@ -167,7 +167,8 @@ struct Canary: Sendable, CustomTestStringConvertible {
         Canary("a lease in use is ended by time", .leaseEnd) { machine, _ in eachLease(&machine) { $0.active = 0 } },
         Canary("a second release is an error", .token) { machine, _ in machine.released = RecentTokens(capacity: 1) },
         Canary("tokens are forgotten", .token) { machine, _ in machine.slotOfLease.removeAll() },
-        Canary("a client's share is not counted", .client) { machine, _ in machine.countOfClient = [:] },
+        Canary("a client's share is not counted", .client, .fifo) { machine, _ in machine.countOfClient = [:] },
+        Canary("a client's maximum is forgotten", .client) { machine, _ in machine.configuration.maxPerClient = nil },
         Canary("what is to be removed is forgotten", .removal) { machine, _ in machine.removalQueue.removeAll() },
         Canary("removals are not counted", .removal) { machine, _ in machine.removalsInFlight = 0 },
         Canary("a failed removal counts as confirmed", [.books, .memory]) {
