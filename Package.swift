@@ -304,7 +304,7 @@ let package = Package(
             name: "Integration",
             dependencies: [
                 "Berth", "Pool", "BerthRPC", "BerthSchema", "AgentSchema", "AgentLink", "Docker", "Native", "Runc",
-                "Housekeeping", "TestSupport", log,
+                "Housekeeping", "TestSupport", "CHost", log,
             ] + nio,
             exclude: ["Contexts", "Interpreters", "Parity"], swiftSettings: strict),
 

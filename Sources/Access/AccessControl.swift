@@ -47,25 +47,30 @@ package final class AccessControl: Sendable {
     private let state = Mutex(State())
     /// Counts changes: what was found out before one is looked up again.
     private let generation = Atomic<Int>(0)
-    private let secret: [UInt8]
+    /// Of this the tokens of tenants' leases are made; the program that takes this one's place goes on with it.
+    package let secret: [UInt8]
     private let ownUser: UInt32
     private let seconds: @Sendable () -> Int
     private let find: @Sendable (TokenFile, [UInt8]) -> TokenEntry?
 
     /// - Parameters:
+    ///   - secret: that of the program whose place this one has taken; nil: a new one.
     ///   - ownUser: the user id of the server.
     ///   - seconds: the time, since 1970.
     ///   - find: how a token's hash is looked up; for tests of what that costs.
     package init(
-        _ policies: [TenantPolicy], _ tokens: TokenFile, ownUser: UInt32, seconds: @escaping @Sendable () -> Int,
+        _ policies: [TenantPolicy], _ tokens: TokenFile, secret: [UInt8]? = nil, ownUser: UInt32,
+        seconds: @escaping @Sendable () -> Int,
         find: @escaping @Sendable (TokenFile, [UInt8]) -> TokenEntry? = { $0.find($1) }
     ) {
         self.find = find
         var random = SystemRandomNumberGenerator()
-        secret = (0..<4).flatMap { _ in
-            let word = random.next() as UInt64
-            return (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
-        }
+        self.secret =
+            secret
+            ?? (0..<4).flatMap { _ in
+                let word = random.next() as UInt64
+                return (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+            }
         self.ownUser = ownUser
         self.seconds = seconds
         set(policies)
@@ -182,6 +187,15 @@ package final class AccessControl: Sendable {
             return nil
         }
         return value.dropFirst(scheme.count)
+    }
+
+    /// Finds the caller of a token whose hash is known.
+    package func caller(hash: [UInt8]) -> Caller? {
+        state.withLock { state in
+            guard let entry = state.ofHash[hash], entry.isValid(at: seconds()), let tenant = state.tenants[entry.tenant]
+            else { return nil }
+            return Caller(tenant: tenant, proof: .token(entry))
+        }
     }
 
     /// - Parameter name: of a certificate that was verified.

@@ -133,6 +133,9 @@ package final class Tenant: Sendable {
         if let reached { throw reached }
     }
 
+    /// Counts an execution that has begun in another program.
+    package func goOn() { state.withLock { $0.executions += 1 } }
+
     package func ended() { state.withLock { $0.executions -= 1 } }
 
     /// Adds to what it has used today.

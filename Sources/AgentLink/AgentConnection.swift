@@ -25,7 +25,7 @@ public final class AgentConnection: MemberLink {
     let rpc: ClientConnection
     private let memoryKills: MemoryKills?
 
-    private struct State {
+    struct State {
         var nextExecution: UInt64 = 1
         /// Number of executions that the agent has not ended.
         var open = 0
@@ -36,7 +36,7 @@ public final class AgentConnection: MemberLink {
         /// How many of the member's out-of-memory kills were already reported in the end of an execution.
         var knownKills: UInt64 = 0
     }
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     init(
         member: MemberID, rpc: ClientConnection, imageEnvironment: [SystemString], user: MemberUser? = nil,

@@ -65,17 +65,22 @@ public struct AgentConnector: MemberConnector {
         }
     }
 
+    /// The bounds of the connection to an agent.
+    static let limits: ClientConnection.Limits = {
+        var limits = ClientConnection.Limits()
+        // An agent that was taken over may read nothing: what callers send it is not to gather here without a bound.
+        limits.maxPendingBytes = 16 << 20
+        limits.maxCalls = 8192
+        return limits
+    }()
+
     public func connect(
         _ member: MemberID, _ stream: consuming MemberStream, onClose: @escaping @Sendable () -> Void
     ) async throws(RuntimeError) -> any MemberLink {
         let (user, memoryKills, cpu) = (stream.user, stream.memoryKills, stream.cpu)
         let rpc: ClientConnection
-        var limits = ClientConnection.Limits()
-        // An agent that was taken over may read nothing: what callers send it is not to gather here without a bound.
-        limits.maxPendingBytes = 16 << 20
-        limits.maxCalls = 8192
         do {
-            rpc = try await open(member, stream, limits)
+            rpc = try await open(member, stream, Self.limits)
         } catch {
             throw RuntimeError(.failed, "the stream to the container could not be opened: \(error)")
         }

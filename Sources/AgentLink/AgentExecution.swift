@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import AgentSchema
-internal import BerthRPC
+package import BerthRPC
 internal import BerthSchema
 internal import NIOCore
 public import Pool
@@ -14,6 +14,8 @@ public final class AgentExecution: Sendable {
     let link: AgentConnection
     private let sink: @Sendable (ExecutionEvent) -> Void
     let state: Mutex<ExecutionState>
+    /// Its stream to the agent.
+    private let stream = Mutex<ClientStream?>(nil)
 
     init(_ request: Agent.ExecuteRequest, link: AgentConnection, sink: @escaping @Sendable (ExecutionEvent) -> Void) {
         number = request.execution
@@ -77,22 +79,56 @@ public final class AgentExecution: Sendable {
         }
         if let first { look(after: first) }
         let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: link.rpc.eventLoop)
-        link.rpc.stream(AgentService.execute, request) { [self] event in
-            switch event {
-            case .message(let buffer):
-                if let chunk = OutputChunk(event: buffer) { return received(chunk) }
-                let decoded = buffer.withUnsafeReadableBytes { bytes in
-                    Result { () throws(SchemaError) in try Agent.ExecuteEvent(decoding: bytes, arena: arena.value) }
-                }
-                switch decoded {
-                case .success(.output(let output)): received(OutputChunk(output))
-                case .success(let event): received(event)
-                case .failure(let error): link.violate(error.description)
-                }
-            case .end(let error):
-                streamEnded(error)
+        let stream = link.rpc.stream(AgentService.execute, request) { [self] in received($0, arena) }
+        self.stream.withLock { $0 = stream }
+    }
+
+    private func received(_ event: StreamEvent, _ arena: NIOLoopBoundBox<Arena>) {
+        switch event {
+        case .message(let buffer):
+            if let chunk = OutputChunk(event: buffer) { return received(chunk) }
+            let decoded = buffer.withUnsafeReadableBytes { bytes in
+                Result { () throws(SchemaError) in try Agent.ExecuteEvent(decoding: bytes, arena: arena.value) }
             }
+            switch decoded {
+            case .success(.output(let output)): received(OutputChunk(output))
+            case .success(let event): received(event)
+            case .failure(let error): link.violate(error.description)
+            }
+        case .end(let error):
+            streamEnded(error)
         }
+    }
+
+    // MARK: Handing over
+
+    /// Gives the agent no credit until `thaw`.
+    package func freeze() { state.withLock { $0.isFrozen = true } }
+
+    package func thaw() {
+        state.withLock { $0.isFrozen = false }
+        acknowledge(0)
+    }
+
+    /// What another program needs to go on with it. It must be a program, frozen.
+    /// - Returns: nil if its end was passed on.
+    package func carry() throws(CarryError) -> CarriedAgentExecution? {
+        guard let id = stream.withLock({ $0?.streamID }), id != 0 else { throw CarryError("an execution that begins") }
+        return try state.withLock { state throws(CarryError) in
+            try CarriedAgentExecution(state, number: number, streamID: id)
+        }
+    }
+
+    init(_ carried: CarriedAgentExecution, link: AgentConnection, sink: @escaping @Sendable (ExecutionEvent) -> Void) {
+        number = carried.number
+        isConnection = false
+        state = Mutex(ExecutionState(carried, loop: link.rpc.eventLoop))
+        self.link = link
+        self.sink = sink
+        let arena = NIOLoopBoundBox.makeBoxSendingValue(Arena(), eventLoop: link.rpc.eventLoop)
+        let handle = link.rpc.goOn(carried.streamID) { [self] in received($0, arena) }
+        stream.withLock { $0 = handle }
+        if carried.watchdog.due != nil { look(after: .milliseconds(100)) }
     }
 
     private func received(_ chunk: OutputChunk) { act(state.withLock { $0.receive(chunk) }) }

@@ -17,7 +17,7 @@ struct ExecutionState {
         case endedEarly
     }
 
-    private enum Phase {
+    enum Phase {
         /// → running, over (a start failure)
         case starting
         /// → over
@@ -33,31 +33,39 @@ struct ExecutionState {
     /// Maximum bytes of an end's message.
     static let maxMessage = 4 << 10
 
-    private var phase = Phase.starting
-    private let window: UInt64
+    var phase = Phase.starting
+    let window: UInt64
     /// The limits of the request, against which ends and output are checked.
-    private let limits: Limits
-    private var unacknowledged: UInt64 = 0
-    private var passedOn: UInt64 = 0
+    let limits: Limits
+    var unacknowledged: UInt64 = 0
+    var passedOn: UInt64 = 0
     /// Of stdout, stderr and, of a piece of code, events.
-    private var offsets: [UInt64] = [0, 0, 0]
+    var offsets: [UInt64] = [0, 0, 0]
+    /// Gives no credit, until it is handed over or goes on.
+    var isFrozen = false
     /// What an interpreter says of itself.
     private(set) var interpreter = ""
     /// Whether it was forked from an interpreter.
-    private(set) var isWarm = false
+    var isWarm = false
     /// Of a connection: no more output comes.
     private var hasOutputEnded = false
     /// Offset after the last byte of standard input that was passed to the agent.
-    private var givenInput: UInt64
+    var givenInput: UInt64
     var watchdog: Watchdog
 
-    private struct Limits {
+    struct Limits {
         let maxOutput: UInt64
         let endCauses: Set<EndCause>
         let isPiece: Bool
         let isContext: Bool
         let isConnection: Bool
         let mayBeWarm: Bool
+
+        /// Of a program.
+        init(maxOutput: UInt64, endCauses: Set<EndCause>, mayBeWarm: Bool) {
+            (self.maxOutput, self.endCauses, self.mayBeWarm) = (maxOutput, endCauses, mayBeWarm)
+            (isPiece, isContext, isConnection) = (false, false, false)
+        }
 
         init(_ request: Agent.ExecuteRequest) {
             maxOutput = request.maxOutputBytes == 0 ? .max : request.maxOutputBytes
@@ -87,6 +95,14 @@ struct ExecutionState {
         self.window = window
         limits = Limits(request)
         givenInput = UInt64(request.stdin.count)
+    }
+
+    /// That of a program which another server has begun.
+    init(window: UInt64, limits: Limits, watchdog: Watchdog) {
+        self.window = window
+        self.limits = limits
+        self.watchdog = watchdog
+        givenInput = 0
     }
 
     mutating func receive(_ event: Agent.ExecuteEvent) -> Reception {
@@ -217,7 +233,7 @@ struct ExecutionState {
     /// Credit goes back in large pieces: the bytes to acknowledge now, if any.
     mutating func acknowledge(_ bytes: UInt64) -> UInt64? {
         passedOn += bytes
-        guard passedOn >= window / 4, case .running = phase else { return nil }
+        guard passedOn >= window / 4, !isFrozen, case .running = phase else { return nil }
         defer {
             if unacknowledged == window { watchdog.creditComes() }
             unacknowledged -= min(passedOn, unacknowledged)

@@ -27,16 +27,16 @@ struct Watchdog {
     private(set) var task: Scheduled<Void>?
     /// Tells the time; nil: the system does.
     private let loop: (any EventLoop)?
-    private let start: NIODeadline
+    private(set) var start: NIODeadline
     /// When the execution must have ended, in time since its start without time that does not count.
-    private var due: TimeAmount?
-    private var isToldOverdue = false
+    private(set) var due: TimeAmount?
+    private(set) var isToldOverdue = false
     /// Maximum time with credit in which nothing arrives; nil is no limit.
     private var silence: TimeAmount?
     private var isOfStart = false
     private var lastHeard: NIODeadline
-    private var withoutCredit = TimeAmount.zero
-    private var withoutCreditSince: NIODeadline?
+    private(set) var withoutCredit = TimeAmount.zero
+    private(set) var withoutCreditSince: NIODeadline?
 
     init(_ loop: (any EventLoop)? = nil) {
         self.loop = loop
@@ -45,6 +45,30 @@ struct Watchdog {
     }
 
     private var now: NIODeadline { loop?.now ?? .now() }
+
+    /// What it has counted, in nanoseconds of the event loops' clock, for another program. Only of programs, which may be silent.
+    struct Carried: Codable, Equatable, Sendable {
+        var start: UInt64
+        var due: Int64?
+        var isToldOverdue: Bool
+        var withoutCredit: Int64
+        var withoutCreditSince: UInt64?
+    }
+
+    var carried: Carried {
+        Carried(
+            start: start.uptimeNanoseconds, due: due?.nanoseconds, isToldOverdue: isToldOverdue,
+            withoutCredit: withoutCredit.nanoseconds, withoutCreditSince: withoutCreditSince?.uptimeNanoseconds)
+    }
+
+    init(_ carried: Carried, _ loop: (any EventLoop)?) {
+        self.init(loop)
+        start = .uptimeNanoseconds(carried.start)
+        due = carried.due.map { .nanoseconds($0) }
+        isToldOverdue = carried.isToldOverdue
+        withoutCredit = .nanoseconds(carried.withoutCredit)
+        withoutCreditSince = carried.withoutCreditSince.map { .uptimeNanoseconds($0) }
+    }
 
     /// Whether `heard` needs to be called.
     var looksForSilence: Bool { silence != nil }

@@ -33,20 +33,25 @@ final class AccessUpkeep: Sendable {
 
     /// - Returns: nil without tenants.
     /// - Throws: `Failure` if the tokens, or the kept figures, can't be read.
-    static func begin(_ configuration: ServerConfiguration, instance: String, _ logger: Logger) throws -> AccessUpkeep?
-    {
+    /// - Parameter secret: that of the program whose place this one has taken.
+    static func begin(
+        _ configuration: ServerConfiguration, instance: String, secret: [UInt8]? = nil, _ logger: Logger
+    ) throws -> AccessUpkeep? {
         guard !configuration.tenants.isEmpty else { return nil }
-        return try AccessUpkeep(configuration, instance: instance, logger)
+        return try AccessUpkeep(configuration, instance: instance, secret: secret, logger)
     }
 
-    private init(_ configuration: ServerConfiguration, instance: String, _ logger: Logger) throws {
+    private init(
+        _ configuration: ServerConfiguration, instance: String, secret: [UInt8]?, _ logger: Logger
+    ) throws {
         self.logger = logger
         tokens = configuration.tokens
         quotaFile = configuration.quotaFile ?? "/var/lib/berth/\(instance).quota"
         var (watch, file) = (tokens.map { FileWatch($0) }, TokenFile())
         if let tokens { try watch?.readNow { file = try Self.read(tokens) } }
         reading = Mutex(watch.map { Reading(watch: $0) })
-        access = AccessControl(configuration.tenants, file, ownUser: geteuid(), seconds: { time(nil) })
+        access = AccessControl(
+            configuration.tenants, file, secret: secret, ownUser: geteuid(), seconds: { time(nil) })
         try restore()
     }
 
@@ -124,6 +129,9 @@ final class AccessUpkeep: Sendable {
         }
         access.restore(file)
     }
+
+    /// Saves what tenants have used by now.
+    func saveNow() { save(access.quotas) }
 
     @discardableResult
     private func save(_ quotas: QuotaFile) -> Bool {

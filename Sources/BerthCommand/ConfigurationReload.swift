@@ -25,6 +25,7 @@ struct ConfigurationReload {
     let manager: ServiceManager?
     /// What the manager shows of a server that is ready.
     let status: String
+    let takeover: ServerTakeover
 
     /// Runs until the task is cancelled.
     /// - Parameter current: the configuration that the server was started with.
@@ -34,6 +35,7 @@ struct ConfigurationReload {
         for await _ in signals {
             manager?.tellReloading()
             defer { manager?.tellReady(status) }
+            await takeover.runIfDue()
             upkeep.reload()
             if source.file == nil {
                 // Flags do not change, but the image that a name stands for may.

@@ -21,6 +21,8 @@ struct RuntimeChoice {
     static let standardImage = "python:3.9-slim"
 
     var runtime: any ContainerRuntime
+    /// The same, if its members can go over to another program.
+    var embedded: (any EmbeddedRuntime)?
     var image: String
     /// The containers that the janitor removes itself; nil with Docker.
     var containers: Janitor.Containers?
@@ -157,15 +159,29 @@ struct RuntimeChoice {
         var choice = RuntimeChoice(
             runtime: runtime, image: "host", containers: runtime.containers, prepare: { try await runtime.prepare($0) })
         choice.unheldLimits = runtime.cgroups.unheld
+        choice.embedded = runtime
         choice.memory = { [HostMemory.available(), runtime.memoryLeft()].compactMap(\.self).min() }
-        return try await choice.resolving(settings.configuration.templates(standardImage: choice.image))
+        return try await choice.resolving(
+            settings.configuration.templates(standardImage: choice.image), known: settings.knownTemplates)
     }
 
     /// Prepares all templates. If that fails, the runtime is shut down.
-    func resolving(_ templates: [MemberTemplate]) async throws -> RuntimeChoice {
+    /// - Parameter known: what the program before has prepared. Callers wait, so what it takes is made with the next container.
+    func resolving(_ templates: [MemberTemplate], known: [MemberTemplate] = []) async throws -> RuntimeChoice {
         var choice = self
         do {
-            for template in templates { choice.resolved[template] = try await prepare(template) }
+            for template in templates {
+                let same = known.first { known in
+                    var configured = known
+                    configured.imageIdentity = template.imageIdentity
+                    return configured == template
+                }
+                if let same {
+                    choice.resolved[template] = same
+                } else {
+                    choice.resolved[template] = try await prepare(template)
+                }
+            }
         } catch {
             await runtime.shutdown()
             throw error

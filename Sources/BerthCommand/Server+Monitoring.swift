@@ -21,12 +21,17 @@ extension Server {
         _ fleet: Fleet, _ service: PoolServiceHandler, _ rpc: RPCServer.Configuration
     ) async throws -> MonitoringServer? {
         guard let text = settings.configuration.http, case .tcp(let host, let port) = try ServerAddress(text) else {
+            if let descriptor = carried?.monitoring { close(descriptor) }
             return nil
         }
         let monitoring = MonitoringServer(
             .init(figures: { Server.figures(fleet, service, rpc) }, members: { fleet.listMembers() }))
         do {
-            try await monitoring.listen(host: host, port: port)
+            if let descriptor = carried?.monitoring {
+                try await monitoring.listen(descriptor: descriptor)
+            } else {
+                try await monitoring.listen(host: host, port: port)
+            }
         } catch let error as IOError {
             await monitoring.close()
             let reason = String(cString: strerror(error.errnoCode))

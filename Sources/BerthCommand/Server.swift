@@ -35,58 +35,62 @@ struct Server {
     private static let eventLoops = Swift.max(1, System.coreCount / 2)
 
     let settings: ServerSettings
-    private let logger: Logger
+    /// The state of the program whose place this one has taken; nil: it is a start.
+    let carried: CarriedServer?
+    let logger: Logger
 
-    init(_ settings: ServerSettings) {
+    init(_ settings: ServerSettings, goingOn carried: CarriedServer? = nil) {
         self.settings = settings
+        self.carried = carried
         logger = settings.logger
     }
 
     /// Serves until a signal asks it to end and everything is removed.
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        // Before another program can be installed there.
+        let binary = AgentBinary.realPath("/proc/self/exe") ?? CommandLine.arguments[0]
         // Also without a file, since otherwise a SIGHUP would end the server.
         let hangups = HangupSignals()
         let configuration = settings.configuration
         let descriptors = descriptors()
         let agent = try AgentBinary.find(configuration.agent)
-        let directory = try StateDirectory(
-            base: configuration.stateDirectory ?? StateDirectory.defaultBase, instance: settings.instanceName)
         // Until the runtime is chosen, a signal ends the server at once, even during a long pull. There are no
         // containers yet, but this janitor must remove the directory.
-        let first = try Janitor(state: directory)
-        let choice = try await RuntimeChoice.make(settings, agent: agent, directory: directory)
+        let ground = try ground()
+        let choice = try await RuntimeChoice.make(runtimeSettings(), agent: agent, directory: ground.directory)
         let signals = EndSignals()
-        let janitor = try Janitor(state: directory, containers: choice.containers, commands: choice.sweeps)
-        first.leave()
+        let janitor = try Janitor(state: ground.directory, containers: choice.containers, commands: choice.sweeps)
+        ground.janitor.leave()
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: Server.eventLoops)
-        let budget = choice.memory().map { $0 / 10 * 8 } ?? .max
-        var limits = configuration.fleetConfiguration(image: choice.image, memoryBudgetBytes: budget)
-        let users = try UserIDClaim.take(for: limits, logger)
-        limits.uids = users?.range ?? limits.uids
-        let fleet = Fleet(
-            configuration: choice.resolved.applied(to: limits),
-            runtime: patient(choice.runtime), connector: AgentConnector(group: group, warmRequest: ZygoteStart.request),
-            memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: choice.memory,
-            wake: { group.any().execute($0) })
-        let access = try AccessUpkeep.begin(configuration, instance: settings.instanceName, logger)
+        let budget = carried?.memoryBudgetBytes ?? choice.memory().map { $0 / 10 * 8 } ?? .max
+        let (fleet, users) = try makeFleet(choice, memoryBudgetBytes: budget, group)
+        let access = try AccessUpkeep.begin(configuration, instance: instanceName, secret: carried?.secret, logger)
         let service = try makeService(fleet, choice, access)
         let bounds = bounds(descriptors)
         let rpc = RPCServer(group: group, service: service, configuration: bounds)
         let monitoring = try await startMonitoring(fleet, service, bounds)
         let tls = try settings.tls.map { try ServerTLS($0) }
         let upkeep = Upkeep(tls: TLSUpkeep(tls: tls, logger: logger), access: access, service: service)
-        let addresses = try await listen(rpc, tls)
-
+        let addresses: [ServerAddress] =
+            if let carried {
+                try await goOn(carried, rpc, tls, fleet, service, choice, group)
+            } else {
+                try await begin(rpc, tls, choice, monitoring)
+            }
         let maintenance = Task { await fleet.run() }
-        tellOfReuse(choice)
-        announce(addresses, monitoring)
         let manager = tellReady(addresses, group)
 
+        let takeover = ServerTakeover(
+            binary: binary, rpc: rpc, fleet: fleet, service: service, choice: choice, memoryBudgetBytes: budget,
+            upkeep: upkeep, directory: ground.directory, instance: instanceName, janitor: janitor, users: users,
+            monitoring: monitoring, addresses: addresses.map(\.description), group: group, signals: signals,
+            logger: logger)
         let reload = ConfigurationReload(
             source: settings.source, fleet: fleet, service: service, choice: choice, upkeep: upkeep,
-            memoryBudgetBytes: budget, logger: logger, manager: manager, status: status(addresses))
+            memoryBudgetBytes: budget, logger: logger, manager: manager, status: status(addresses),
+            takeover: takeover)
         let reloads = Task { [signals = hangups.stream] in await reload.run(signals, configuration) }
         let keeping = Task { await upkeep.run() }
         await signals.next()
@@ -99,7 +103,32 @@ struct Server {
         keeping.cancel()
         await keeping.value
         await close(rpc, monitoring, choice.runtime, group)
-        withExtendedLifetime((directory, janitor, users)) {}
+        withExtendedLifetime((ground, janitor, users)) {}
+    }
+
+    private func makeFleet(
+        _ choice: RuntimeChoice, memoryBudgetBytes: Int64, _ group: any EventLoopGroup
+    ) throws -> (Fleet, UserIDClaim?) {
+        var limits = settings.configuration.fleetConfiguration(
+            image: choice.image, memoryBudgetBytes: memoryBudgetBytes)
+        let users = try claimUsers(limits)
+        limits.uids = users?.range ?? limits.uids
+        let fleet = Fleet(
+            configuration: choice.resolved.applied(to: limits),
+            runtime: patient(choice.runtime), connector: AgentConnector(group: group, warmRequest: ZygoteStart.request),
+            memberPrefix: Server.memberPrefix(), observer: PoolLog(logger), hostMemory: choice.memory,
+            wake: { group.any().execute($0) })
+        return (fleet, users)
+    }
+
+    /// Listens, and says where.
+    private func begin(
+        _ rpc: RPCServer, _ tls: ServerTLS?, _ choice: RuntimeChoice, _ monitoring: MonitoringServer?
+    ) async throws -> [ServerAddress] {
+        let addresses = try await listen(rpc, tls)
+        tellOfReuse(choice)
+        announce(addresses, monitoring)
+        return addresses
     }
 
     /// The bounds of connections and of the memory for callers.

@@ -25,6 +25,8 @@ struct ServerSettings: Sendable {
     /// The source to read again at a reload.
     var source: ConfigurationSource
     var logger: Logger
+    /// Templates that are prepared already, with the images that they stand for.
+    var knownTemplates: [MemberTemplate] = []
 
     var limits: ServiceLimits {
         var limits = ServiceLimits(

@@ -69,13 +69,16 @@ extension ClientConnection {
 
     private static func adopt(
         _ channel: any Channel, limits: Limits, watch: (any ChannelHandler & Sendable)? = nil,
-        over below: FrameOutput.Below
+        over below: FrameOutput.Below, goingOn carried: CarriedLink? = nil
     ) -> EventLoopFuture<ClientConnection> {
         guard channel.eventLoop.inEventLoop else {
-            return channel.eventLoop.flatSubmit { adopt(channel, limits: limits, watch: watch, over: below) }
+            return channel.eventLoop.flatSubmit {
+                adopt(channel, limits: limits, watch: watch, over: below, goingOn: carried)
+            }
         }
         return channel.eventLoop.makeCompletedFuture {
             let core = ClientCore(eventLoop: channel.eventLoop, limits: limits, over: below)
+            if let carried { core.goOn(carried) }
             let connection = ClientConnection(channel: channel, core: core)
             do {
                 if let watch { try channel.pipeline.syncOperations.addHandler(watch) }
@@ -85,6 +88,21 @@ extension ClientConnection {
                 throw error
             }
             return connection
+        }
+    }
+
+    /// Goes on with a connection of another program, whose descriptor it takes over even if it fails. It reads nothing before
+    /// `resumeReading`.
+    package static func adopt(
+        _ carried: CarriedLink, group: any EventLoopGroup, limits: Limits = Limits()
+    ) async throws(RPCError) -> ClientConnection {
+        guard Descriptor.isSocket(carried.descriptor) else {
+            throw RPCError(.invalidArgument, "descriptor \(carried.descriptor) is not a socket")
+        }
+        return try await ioCall("cannot speak over socket \(carried.descriptor)") {
+            try await ClientBootstrap(group: group).withConnectedSocket(carried.descriptor) {
+                adopt($0, limits: limits, over: .socket, goingOn: carried)
+            }
         }
     }
 

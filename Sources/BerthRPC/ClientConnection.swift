@@ -118,6 +118,19 @@ public final class ClientConnection: Sendable {
     /// Closes the connection for a reason, which open calls get as their error message.
     package func fail(_ words: String) { onLoop { $0.close(.failed(words)) } }
 
+    /// What another program needs to go on with it, see `ClientCore.carry`. On the event loop.
+    package func carry() throws(CarryError) -> CarriedLink? {
+        guard channel.isActive else { return nil }
+        return try core.value.carry(descriptor: try channel.socketDescriptor())
+    }
+
+    /// Goes on with a stream of the connection that this one goes on with.
+    package func goOn(_ id: UInt32, on event: @escaping @Sendable (StreamEvent) -> Void) -> ClientStream {
+        let handle = ClientStream(self)
+        onLoop { $0.goOn(handle, id, event) }
+        return handle
+    }
+
     /// Whether calls are open. On the event loop.
     package var hasCalls: Bool { core.value.hasCalls }
 

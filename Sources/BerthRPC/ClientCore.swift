@@ -31,6 +31,8 @@ final class ClientCore {
     private let port: FramePort
     private var streams: ClientStreams<Call>
     private var isPaused = false
+    /// What another connection has left to write.
+    private var unwritten = ByteBuffer()
     /// Why the connection ended: the first cause.
     private var reason: CloseReason?
     /// Whether the channel is closed and everything it had read has been delivered.
@@ -103,6 +105,37 @@ final class ClientCore {
         port.context?.close(promise: nil)
         // Nobody will take what was read and not delivered.
         end()
+    }
+
+    // MARK: Handing over
+
+    /// What another program needs to go on with the connection. Reading must be paused, and the event loop must not go on before the
+    /// other program does.
+    /// - Returns: nil if it has ended.
+    func carry(descriptor: Int32) throws(CarryError) -> CarriedLink? {
+        guard port.context != nil, reason == nil else { return nil }
+        guard isPaused, let unwritten = output.unwritten() else {
+            throw CarryError("a connection that is not a socket")
+        }
+        return CarriedLink(
+            descriptor: descriptor, input: port.carriedInput, output: CarriedBytes(unwritten), lastID: streams.lastID,
+            calls: streams.carried)
+    }
+
+    /// Begins where another connection was, before it is opened. Reading is paused.
+    func goOn(_ carried: CarriedLink) {
+        isPaused = true
+        port.goOn(carried.input)
+        streams.goOn(carried)
+        unwritten = carried.output.buffer
+    }
+
+    /// Goes on with a stream. It ends at once if the peer has no such stream open.
+    func goOn(_ handle: ClientStream, _ id: UInt32, _ event: @escaping @Sendable (StreamEvent) -> Void) {
+        handle.streamID = id
+        guard reason == nil, streams.goOn(id, Call(sink: .stream(event), handle: handle)) else {
+            return event(.end(RPCError(.unavailable, "the connection has ended")))
+        }
     }
 
     func decode<R: Message>(_ answer: ByteBuffer) -> Result<R, RPCError> {
@@ -190,7 +223,11 @@ final class ClientCore {
 }
 
 extension ClientCore: ConnectionEnd {
-    func opened(_ context: ChannelHandlerContext) { port.opened(context) }
+    func opened(_ context: ChannelHandlerContext) {
+        port.opened(context)
+        if unwritten.readableBytes > 0 { output.append(&unwritten) }
+        unwritten = ByteBuffer()
+    }
 
     func received(_ bytes: ByteBuffer) {
         port.append(bytes)

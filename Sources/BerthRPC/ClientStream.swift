@@ -16,7 +16,7 @@ public final class ClientStream: Sendable {
     /// told, and what it still sends is dropped.
     public func abandon() { connection.abandon(self) }
 
-    var streamID: UInt32 {
+    package internal(set) var streamID: UInt32 {
         get { id.load(ordering: .relaxed) }
         set { id.store(newValue, ordering: .relaxed) }
     }

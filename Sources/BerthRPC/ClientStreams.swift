@@ -47,6 +47,24 @@ struct ClientStreams<Call> {
     /// Number of calls that the peer has not ended.
     var count: Int { streams.count }
 
+    /// The calls that the peer has not ended, by id.
+    var carried: [CarriedLink.Call] {
+        streams.sorted { $0.key < $1.key }.map { CarriedLink.Call(id: $0.key, isStreaming: $0.value.isStreaming) }
+    }
+
+    /// Goes on where another connection was: its calls are abandoned, until `goOn`.
+    mutating func goOn(_ carried: CarriedLink) {
+        lastID = carried.lastID
+        for call in carried.calls { streams[call.id] = Stream(call: nil, isStreaming: call.isStreaming) }
+    }
+
+    /// Goes on with a stream. Returns false if the peer has no such stream open.
+    mutating func goOn(_ id: UInt32, _ call: Call) -> Bool {
+        guard streams[id]?.isStreaming == true else { return false }
+        streams[id]?.call = call
+        return true
+    }
+
     /// Assigns the id of a new call: odd, and not in use, even after ids have wrapped around.
     /// - Parameters:
     ///   - size: bytes of its request.

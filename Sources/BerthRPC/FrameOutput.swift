@@ -33,6 +33,8 @@ final class FrameOutput {
     private var pieces: [(position: Int, bytes: ByteBuffer)] = []
     private var schedule = WriteSchedule()
     private var isFlushing = false
+    /// What the write in flight has given to the channel.
+    private var inFlight: [ByteBuffer] = []
     /// Called when a write is done and nothing more has gathered.
     var onWritten: () -> Void = {}
 
@@ -51,6 +53,7 @@ final class FrameOutput {
         context = nil
         socket = nil
         pieces = []
+        inFlight = []
         gathered = ByteBuffer()
         schedule.closed()
         onWritten = {}
@@ -141,6 +144,7 @@ final class FrameOutput {
             if (try? socket.getOption(.bufferedWritableBytes)) == 0 {
                 schedule.written()
             } else if self.context != nil {
+                inFlight = FrameOutput.joined(frames, pieces)
                 // Writes complete in order, so the promise of an empty one covers those before it.
                 context.writeAndFlush(NIOAny(ByteBuffer()), promise: completion(context))
             }
@@ -148,6 +152,7 @@ final class FrameOutput {
             write(frames, context, promise: completion(context))
             context.flush()
         }
+        pieces.removeAll(keepingCapacity: true)
         if !schedule.isWriting { spares?.give(&frames) }
     }
 
@@ -162,7 +167,6 @@ final class FrameOutput {
             let isLast = index == pieces.count - 1 && rest.readableBytes == 0
             context.write(NIOAny(bytes), promise: isLast ? promise : nil)
         }
-        pieces.removeAll(keepingCapacity: true)
         if rest.readableBytes > 0 { context.write(NIOAny(rest), promise: promise) }
     }
 
@@ -174,12 +178,35 @@ final class FrameOutput {
 
     private func completed(_ result: Result<Void, any Error>) {
         guard let context else { return }
+        inFlight = []
         // Frames are lost, so the peer could not understand what follows.
         if case .failure = result { return context.close(promise: nil) }
         let hasMore = schedule.written()
         // Within `flush`, the loop there continues.
         guard !isFlushing else { return }
         hasMore ? flush() : onWritten()
+    }
+
+    private static func joined(_ frames: ByteBuffer, _ pieces: [(position: Int, bytes: ByteBuffer)]) -> [ByteBuffer] {
+        var (all, rest) = ([ByteBuffer](), frames)
+        for (position, bytes) in pieces {
+            if let part = rest.readSlice(length: position - rest.readerIndex) { all.append(part) }
+            all.append(bytes)
+        }
+        return all + [rest]
+    }
+
+    /// Everything that the socket has not taken, for another output that goes on. Nil over other handlers, since they hold bytes of
+    /// their own.
+    func unwritten() -> ByteBuffer? {
+        guard let socket, let left = try? socket.getOption(.bufferedWritableBytes) else { return nil }
+        var all = ByteBuffer()
+        let total = inFlight.reduce(0) { $0 + $1.readableBytes }
+        precondition(left <= total, "a channel holds more than it was given")
+        for part in inFlight { all.writeImmutableBuffer(part) }
+        all.moveReaderIndex(forwardBy: total - left)
+        for part in FrameOutput.joined(gathered, pieces) { all.writeImmutableBuffer(part) }
+        return all
     }
 
     private func makeRoom() {

@@ -37,6 +37,12 @@ final class FramePort {
 
     func readCompleted() { output.endBurst() }
 
+    /// What has come and was not taken, see `goOn`.
+    var carriedInput: CarriedInput { reader.carried }
+
+    /// Goes on where another port was, before anything is appended.
+    func goOn(_ carried: CarriedInput) { reader.goOn(carried) }
+
     /// Bytes that have arrived and were not taken yet.
     var unreadBytes: Int { reader.unreadBytes }
 

@@ -30,6 +30,19 @@ package struct FrameReader {
         decoder = FrameDecoder(maxDataLength: maxDataLength)
     }
 
+    /// What was appended and not yet taken, for another reader that goes on.
+    var carried: CarriedInput {
+        var all = unread
+        all.writeImmutableBuffer(following)
+        return CarriedInput(unread: CarriedBytes(all), skipping: decoder.skipping)
+    }
+
+    /// Goes on where another reader was. Call it before anything is appended.
+    mutating func goOn(_ carried: CarriedInput) {
+        decoder = FrameDecoder(maxDataLength: decoder.maxDataLength, skipping: carried.skipping)
+        append(carried.unread.buffer)
+    }
+
     /// Bytes that were appended and not yet taken.
     var unreadBytes: Int { unread.readableBytes + following.readableBytes }
 

@@ -68,7 +68,7 @@ public final class MemoryBudget: Sendable {
 /// What one client's connections and executions hold of a `MemoryBudget`.
 public final class MemoryAccount: Sendable {
     public let budget: MemoryBudget
-    private let client: String
+    package let client: String
     private let own = Atomic<Int>(0)
 
     fileprivate init(_ budget: MemoryBudget, client: String) {

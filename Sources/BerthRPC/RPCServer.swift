@@ -8,18 +8,31 @@ internal import Synchronization
 /// Serves an `RPCService` on any number of TCP ports and unix sockets.
 public final class RPCServer: Sendable {
     let configuration: Configuration
-    private let group: any EventLoopGroup
+    let group: any EventLoopGroup
     private let service: any RPCService
-    private let state = Mutex(State())
+    let state = Mutex(State())
     private let open = Atomic<Int>(0)
     private let refused = Atomic<Int>(0)
 
-    private struct State {
+    struct State {
         var isClosed = false
         var nextID: UInt64 = 1
-        var listeners: [any Channel] = []
-        var socketPaths: [String] = []
+        var listeners: [Listener] = []
         var connections: [UInt64: any Channel] = [:]
+        var served: [UInt64: Served] = [:]
+    }
+
+    struct Served: Sendable {
+        var connection: NIOLoopBound<ServerConnection>
+        var hasTLS: Bool
+    }
+
+    struct Listener: Sendable {
+        var channel: any Channel
+        /// The file of a unix socket, which is removed when listening stops.
+        var path: String?
+        var isUnix: Bool
+        var hasTLS: Bool
     }
 
     public init(group: any EventLoopGroup, service: any RPCService, configuration: Configuration = Configuration()) {
@@ -41,7 +54,7 @@ public final class RPCServer: Sendable {
         let listener = try await ioCall("cannot listen on \(host):\(port)") {
             try await bootstrap.bind(host: host, port: port).get()
         }
-        try await adopt(listener, path: nil)
+        try await adopt(Listener(channel: listener, isUnix: false, hasTLS: tls != nil))
         guard let address = listener.localAddress else {
             throw RPCError(.unavailable, "listening on \(host):\(port), but at no address")
         }
@@ -64,17 +77,17 @@ public final class RPCServer: Sendable {
         let listener = try await ioCall(what) {
             try await bootstrap.withBoundSocket(try SocketFile.bind(path, mode: mode, group: owner)).get()
         }
-        try await adopt(listener, path: path)
+        try await adopt(Listener(channel: listener, path: path, isUnix: true, hasTLS: false))
     }
 
     /// Stops accepting connections. Open ones are not affected.
     public func stopListening() async {
-        let (listeners, paths) = state.withLock { state in
-            defer { (state.listeners, state.socketPaths) = ([], []) }
-            return (state.listeners, state.socketPaths)
+        let listeners = state.withLock { state in
+            defer { state.listeners = [] }
+            return state.listeners
         }
-        for listener in listeners { try? await listener.close() }
-        for path in paths { try? SocketFile.remove(path) }
+        for listener in listeners { try? await listener.channel.close() }
+        for path in listeners.compactMap(\.path) { try? SocketFile.remove(path) }
     }
 
     /// Stops listening and closes all connections. Returns when `connectionClosed` has been called for each.
@@ -113,22 +126,24 @@ public final class RPCServer: Sendable {
             }
     }
 
-    func adopt(_ listener: any Channel, path: String?) async throws(RPCError) {
+    func adopt(_ listener: Listener) async throws(RPCError) {
         let isClosed = state.withLock { state in
             guard !state.isClosed else { return true }
             state.listeners.append(listener)
-            if let path { state.socketPaths.append(path) }
             return false
         }
         guard isClosed else { return }
-        try? await listener.close()
+        try? await listener.channel.close()
         throw RPCError(.unavailable, "the server is closed")
     }
 
     /// Serves a connection that a channel carries already, as if it had been accepted. On the channel's event loop.
     package func serve(_ channel: any Channel) throws { try accept(channel, nil, over: .handlers) }
 
-    private func accept(_ channel: any Channel, _ tls: ServerTLS?, over below: FrameOutput.Below) throws {
+    func accept(
+        _ channel: any Channel, _ tls: ServerTLS?, over below: FrameOutput.Below,
+        goingOn carried: CarriedConnection? = nil
+    ) throws {
         let count = open.add(1, ordering: .relaxed).newValue
         guard count <= configuration.maxConnections else {
             open.subtract(1, ordering: .relaxed)
@@ -137,17 +152,22 @@ public final class RPCServer: Sendable {
         channel.closeFuture.whenComplete { _ in self.open.subtract(1, ordering: .relaxed) }
         let id = state.withLock { state -> UInt64? in
             guard !state.isClosed else { return nil }
-            let id = state.nextID
-            state.nextID += 1
+            let id = carried?.id ?? state.nextID
+            state.nextID = max(state.nextID, id + 1)
             state.connections[id] = channel
             return id
         }
         guard let id else { return channel.close(promise: nil) }
-        channel.closeFuture.whenComplete { _ in self.state.withLock { $0.connections[id] = nil } }
+        channel.closeFuture.whenComplete { _ in
+            self.state.withLock { ($0.connections[id], $0.served[id]) = (nil, nil) }
+        }
         let connection = ServerConnection(
-            id: id, peer: channel.remoteAddress?.peerName ?? "unix", eventLoop: channel.eventLoop, service: service,
-            limits: configuration, over: below)
+            id: id, peer: carried?.peer ?? channel.remoteAddress?.peerName ?? "unix", eventLoop: channel.eventLoop,
+            service: service, limits: configuration, over: below, goingOn: carried)
         if connection.peer == "unix" { ask(whoIsAt: channel, connection) }
+        let served = Served(
+            connection: NIOLoopBound(connection, eventLoop: channel.eventLoop), hasTLS: tls != nil)
+        state.withLock { $0.served[id] = served }
         guard let tls else { return try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection)) }
         try channel.pipeline.syncOperations.addHandler(
             TLSEntry(tls, connection, service: service, timeout: configuration.handshakeTimeout))

@@ -25,6 +25,16 @@ public protocol RPCService: Sendable {
 
     /// Comes last, after each open call's `onCancel`.
     func connectionClosed(_ connection: ServerConnection, _ session: Session)
+
+    /// What another program needs to go on with the session.
+    func carry(_ session: Session) -> String
+
+    /// The connection goes on with what `carry` has returned in another program. Comes after `connectionOpened`, and before any
+    /// call.
+    func goOn(_ session: Session, _ carried: String)
+
+    /// A call goes on that another program has begun to serve, and whose `carriage` is not `again`.
+    func goOn(_ call: ServerCall, in session: Session)
 }
 
 extension RPCService {
@@ -32,6 +42,11 @@ extension RPCService {
     public func handshakeFailed(_ connection: ServerConnection, because words: String) {}
     public func acceptingPaused(because words: String) {}
     public func connectionClosed(_ connection: ServerConnection, _ session: Session) {}
+    public func carry(_ session: Session) -> String { "" }
+    public func goOn(_ session: Session, _ carried: String) {}
+    public func goOn(_ call: ServerCall, in session: Session) {
+        call.fail(RPCError(.unavailable, "the server was exchanged, and can't go on with this call"))
+    }
 }
 
 extension RPCService where Session == Void {
@@ -43,6 +58,9 @@ protocol ServiceSession: AnyObject {
     func serve(_ call: ServerCall)
     func refused(_ connection: ServerConnection, speaking name: String)
     func closed(_ connection: ServerConnection)
+    var carried: String { get }
+    func goOn(_ carried: String)
+    func goOn(_ call: ServerCall)
 }
 
 extension RPCService {
@@ -67,4 +85,10 @@ private final class SessionOf<Service: RPCService>: ServiceSession {
     }
 
     func closed(_ connection: ServerConnection) { service.connectionClosed(connection, session) }
+
+    var carried: String { service.carry(session) }
+
+    func goOn(_ carried: String) { service.goOn(session, carried) }
+
+    func goOn(_ call: ServerCall) { service.goOn(call, in: session) }
 }

@@ -25,6 +25,8 @@ public final class ServerCall {
     /// Whether a stream's request is needed after `serve` has returned. A unary call's is counted until the call ends, be it
     /// encoded or decoded.
     public var keepsPayload = false
+    /// How it goes on in the program that takes this one's place; nil: it does not, and holds that up.
+    package var carriage: Carriage?
     /// Bytes counted for the call in the budget.
     var heldBytes = 0
 
@@ -60,6 +62,27 @@ public final class ServerCall {
         self.requestBytes = payload.readableBytes
         self.isServerStreaming = isServerStreaming
         self.deadline = deadline
+    }
+
+    init(_ carried: CarriedCall, on connection: ServerConnection) {
+        self.connection = connection
+        streamID = carried.streamID
+        service = carried.service
+        method = carried.method
+        metadata = carried.metadata.compactMap { $0.count == 2 ? KeyValue(key: $0[0], value: $0[1]) : nil }
+        payloadBuffer = carried.payload.buffer
+        requestBytes = carried.requestBytes
+        isServerStreaming = carried.isServerStreaming
+        deadline = carried.deadline.map { .uptimeNanoseconds($0) }
+        carriage = carried.goesOn
+    }
+
+    func carry() throws(CarryError) -> CarriedCall {
+        guard let carriage else { throw CarryError("a call of \(method)") }
+        return CarriedCall(
+            streamID: streamID, service: service, method: method, metadata: metadata.map { [$0.key, $0.value] },
+            isServerStreaming: isServerStreaming, deadline: deadline?.uptimeNanoseconds, requestBytes: requestBytes,
+            payload: CarriedBytes(payloadBuffer), goesOn: carriage)
     }
 
     /// The encoded request message.

@@ -81,7 +81,9 @@ extension ServerConnection {
         emit(.response, [], id, head.size(payloadSize: 0)) { room in head.write(payloadSize: 0, into: room) { _ in } }
     }
 
-    func hasRoom(for call: ServerCall) -> Bool { isOpen && !call.isEnded && sending.hasRoom(call.streamID) }
+    func hasRoom(for call: ServerCall) -> Bool {
+        isOpen && !isFrozen && !call.isEnded && sending.hasRoom(call.streamID)
+    }
 
     /// Called after a write: moves frames from the queues to the output, and tells waiting streams that there is room.
     func settle() {
@@ -94,7 +96,7 @@ extension ServerConnection {
         }
     }
 
-    private func tellOfRoom() {
+    func tellOfRoom() {
         sending.beginRound()
         while let id = sending.nextInRound() {
             guard let call = streams.call(id), call.isWritable else { continue }

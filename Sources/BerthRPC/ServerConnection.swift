@@ -28,12 +28,20 @@ public final class ServerConnection {
     private var session: (any ServiceSession)?
     /// Whether the first byte has arrived, and a frame can begin with it.
     private var hasBegun = false
+    /// Nothing is read, served or written by it, until it is handed over or goes on.
+    private(set) var isFrozen = false
+    /// The connection that it goes on with, until it is opened.
+    private var carried: CarriedConnection?
+    /// Calls of that one to serve when it goes on.
+    private var servedAgain: [ServerCall] = []
     private lazy var deadlines = DeadlineTimer(eventLoop: eventLoop) { [unowned self] in self.expire() }
 
     init(
         id: UInt64, peer: String, eventLoop: any EventLoop, service: any RPCService, limits: RPCServer.Configuration,
-        over below: FrameOutput.Below = .socket
+        over below: FrameOutput.Below = .socket, goingOn carried: CarriedConnection? = nil
     ) {
+        self.carried = carried
+        isFrozen = carried != nil
         held = HeldMemory(limits.memory.account(of: ServerConnection.host(peer)))
         self.id = id
         self.peer = peer
@@ -57,7 +65,7 @@ public final class ServerConnection {
     public var memory: MemoryAccount { held.account }
 
     /// Whether streams should send now.
-    public var isWritable: Bool { isOpen && !sending.isFull }
+    public var isWritable: Bool { isOpen && !isFrozen && !sending.isFull }
 
     var isOpen: Bool { port.context != nil }
     var output: FrameOutput { port.output }
@@ -78,7 +86,7 @@ public final class ServerConnection {
     // MARK: frames
 
     private func takeFrames() {
-        guard port.takeFrames(while: { isOpen && !isBackedUp }, { received($0) }) else { return }
+        guard port.takeFrames(while: { isOpen && !isBackedUp && !isFrozen }, { received($0) }) else { return }
         if isOpen { held.unread(port.capacity) }
     }
 
@@ -107,6 +115,7 @@ public final class ServerConnection {
     private var isBackedUp: Bool { output.pendingBytes >= limits.pauseReadingBytes }
 
     private func written() {
+        guard !isFrozen else { return }
         settle()
         guard !isBackedUp, isOpen else { return }
         if port.unreadBytes > 0 { takeFrames() }
@@ -147,8 +156,13 @@ public final class ServerConnection {
             isServerStreaming: streaming, deadline: deadline)
         streams.opened(id, call, streaming: streaming, deadline: deadline)
         session?.serve(call)
+        begun(call)
+    }
+
+    /// A call was served; now it has its answer, or waits for it.
+    private func begun(_ call: ServerCall) {
         guard !call.isEnded else { return }
-        if let deadline { deadlines.arm(deadline) }
+        if let deadline = call.deadline { deadlines.arm(deadline) }
         hold(call)
     }
 
@@ -174,11 +188,77 @@ public final class ServerConnection {
     }
 }
 
+// MARK: Handing over
+
+extension ServerConnection {
+    /// Stops reading, serving and sending, with the frame that is in hand.
+    func freeze() { isFrozen = true }
+
+    /// Goes on after `freeze`.
+    func thaw() {
+        guard isFrozen else { return }
+        isFrozen = false
+        output.beginBurst()
+        // After those that go on, since it may be about one of them.
+        for call in servedAgain where !call.isEnded {
+            session?.serve(call)
+            begun(call)
+        }
+        servedAgain = []
+        takeFrames()
+        written()
+        output.endBurst()
+        for call in streams.all where call.isWritable { call.onWritable?() }
+    }
+
+    /// What another program needs to go on with it. It must be frozen, and its event loop must not go on before the other program
+    /// does.
+    /// - Returns: nil if it is closed.
+    /// - Throws: what can't be handed over.
+    func carry(descriptor: Int32) throws(CarryError) -> CarriedConnection? {
+        guard isOpen, let session else { return nil }
+        var calls: [CarriedCall] = []
+        for call in streams.all where !call.isEnded { calls.append(try call.carry()) }
+        guard var unwritten = output.unwritten() else { throw CarryError("a connection with TLS") }
+        var queued = sending.queues.allFrames
+        unwritten.writeBuffer(&queued)
+        return CarriedConnection(
+            descriptor: descriptor, id: id, peer: peer, peerUser: peerUser, input: port.carriedInput,
+            hasBegun: hasBegun,
+            output: CarriedBytes(unwritten), calls: calls, session: session.carried)
+    }
+
+    /// Whether a call is open that can't be handed over, and which.
+    var obstacle: String? {
+        streams.all.first { !$0.isEnded && $0.carriage == nil }.map { "\($0.method)" }
+    }
+
+    private func goOn(_ carried: CarriedConnection) {
+        self.carried = nil
+        hasBegun = carried.hasBegun
+        port.goOn(carried.input)
+        var output = carried.output.buffer
+        if output.readableBytes > 0 { self.output.append(&output) }
+        session?.goOn(carried.session)
+        for carriedCall in carried.calls {
+            let call = ServerCall(carriedCall, on: self)
+            streams.opened(call.streamID, call, streaming: call.isServerStreaming, deadline: call.deadline)
+            guard call.carriage != .again else {
+                servedAgain.append(call)
+                continue
+            }
+            session?.goOn(call)
+            begun(call)
+        }
+    }
+}
+
 extension ServerConnection: ConnectionEnd {
     func opened(_ context: ChannelHandlerContext) {
         port.opened(context)
         output.onWritten = { [unowned self] in self.written() }
         session = service.open(self)
+        if let carried { goOn(carried) }
     }
 
     func received(_ bytes: ByteBuffer) {
@@ -194,7 +274,7 @@ extension ServerConnection: ConnectionEnd {
 
     func readCompleted() { port.readCompleted() }
 
-    func mayRead() -> Bool { port.mayRead(unless: isBackedUp) }
+    func mayRead() -> Bool { port.mayRead(unless: isBackedUp || isFrozen) }
 
     func failed(_ error: any Error) { port.context?.close(promise: nil) }
 

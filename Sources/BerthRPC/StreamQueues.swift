@@ -51,5 +51,12 @@ struct StreamQueues {
         return frame
     }
 
+    /// All frames, each stream's in their order.
+    var allFrames: ByteBuffer {
+        var (queues, all) = (self, ByteBuffer())
+        while var frame = queues.takeFrame() { all.writeBuffer(&frame) }
+        return all
+    }
+
     mutating func removeAll() { self = StreamQueues() }
 }

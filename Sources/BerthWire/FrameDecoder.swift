@@ -29,9 +29,14 @@ public struct FrameDecoder: Sendable, Equatable {
     /// Bytes of an oversized frame that are still to be skipped.
     private var remainingToSkip = 0
 
-    public init(maxDataLength: Int = FrameHeader.maxDataLength) {
+    /// - Parameter skipping: bytes of an oversized frame that another decoder has left to skip.
+    public init(maxDataLength: Int = FrameHeader.maxDataLength, skipping: Int = 0) {
         self.maxDataLength = maxDataLength
+        remainingToSkip = skipping
     }
+
+    /// Bytes of an oversized frame that are still to be skipped.
+    public var skipping: Int { remainingToSkip }
 
     /// The next step. `readable` begins where the previous step ended; each step but `needMore` must be carried out.
     public mutating func next(_ readable: UnsafeRawBufferPointer) -> Step {

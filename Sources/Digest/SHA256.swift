@@ -35,6 +35,13 @@ package struct SHA256 {
     /// The hash in hexadecimal.
     package static func hex(_ bytes: [UInt8]) -> String { hex(digits: hash(bytes)) }
 
+    /// The bytes of hexadecimal digits, which `hex(digits:)` has written; none if it has not.
+    package static func bytes(hex text: String) -> [UInt8] {
+        let digits = text.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
+        guard digits.count == text.utf8.count, digits.count % 2 == 0 else { return [] }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+
     package static func hex(digits bytes: [UInt8]) -> String {
         let digits = Array("0123456789abcdef")
         return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })

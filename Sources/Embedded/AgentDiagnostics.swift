@@ -29,6 +29,12 @@ package final class AgentDiagnostics: Sendable {
         return file
     }
 
+    /// The file of a member, for the program that takes this one's place.
+    package func file(_ member: MemberID) -> Int32? { files.withLock { $0[member] } }
+
+    /// Goes on with a member's file of another program.
+    package func keep(_ file: Int32, _ member: MemberID) { files.withLock { $0[member] = file } }
+
     /// Closes the file of a create that failed: what it holds is in the error.
     package func drop(_ member: MemberID) {
         if let file = files.withLock({ $0.removeValue(forKey: member) }) { close(file) }

@@ -10,7 +10,8 @@ package import Pool
 /// part in one file, one byte for each id.
 package final class UserIDClaim: Sendable {
     package let range: ClosedRange<UInt32>
-    private let descriptor: Int32
+    /// Holds the locks. The program that takes this one's place goes on with it.
+    package let descriptor: Int32
 
     // F_OFD_GETLK and F_OFD_SETLK, Linux's on every machine: locks of an open file, which Swift is not told of.
     private static let getLock: Int32 = 36
@@ -46,6 +47,12 @@ package final class UserIDClaim: Sendable {
             .invalidConfiguration,
             "other servers of this host use so many of the user ids \(range.lowerBound)-\(range.upperBound) that no "
                 + "\(atLeast) in a row are left: set uids to a range of this server's own")
+    }
+
+    /// Goes on with the claim of the program whose place this one has taken.
+    package init(goingOn range: ClosedRange<UInt32>, descriptor: Int32) {
+        self.range = range
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }

@@ -13,7 +13,8 @@ package import Pool
 package final class Janitor: Sendable {
     /// The process id, for diagnosis.
     package let pid: Int32
-    private let pipe: Int32
+    /// With whose end the janitor begins. The program that takes this one's place goes on with it.
+    package let pipe: Int32
 
     /// Containers that no daemon manages, so that the janitor has to remove them itself.
     package struct Containers: Sendable {
@@ -56,6 +57,12 @@ package final class Janitor: Sendable {
             throw error
         }
         pipe = ends[1]
+    }
+
+    /// Goes on with the janitor of the program whose place this one has taken.
+    package init(goingOn pid: Int32, pipe: Int32) {
+        self.pid = pid
+        self.pipe = pipe
     }
 
     /// Closes the pipe: the janitor sweeps and ends. After an orderly shutdown it finds nothing to do.

@@ -11,7 +11,8 @@ package import Pool
 /// it, at most 10 s.
 package final class StateDirectory: Sendable {
     package let path: String
-    let lock: Int32
+    /// Its lock, which the program that takes this one's place goes on with.
+    package let lock: Int32
 
     /// /run/berth for root, $XDG_RUNTIME_DIR/berth for others, or /tmp/berth-UID if that variable is not set.
     package static var defaultBase: String {
@@ -64,6 +65,12 @@ package final class StateDirectory: Sendable {
         ftruncate(lock, 0)
         let me = Array("\(getpid())".utf8)
         _ = pwrite(lock, me, me.count, 0)
+    }
+
+    /// Goes on with the directory and lock of the program whose place this one has taken.
+    package init(goingOn path: String, lock: Int32) {
+        self.path = path
+        self.lock = lock
     }
 
     /// The directory that all servers of a user share, whatever their `state_dir` is. It is created if it is missing.

@@ -47,7 +47,24 @@ package final class MonitoringServer: Sendable {
     /// Listens.
     /// - Throws: an `IOError` of the kernel.
     package func listen(host: String, port: Int) async throws {
-        let bootstrap = ServerBootstrap(group: group)
+        begin(on: try await bootstrap.bind(host: host, port: port).get())
+    }
+
+    /// Listens on a socket that another program has opened.
+    package func listen(descriptor: Int32) async throws {
+        begin(on: try await bootstrap.withBoundSocket(descriptor).get())
+    }
+
+    /// The descriptor of its listener; nil if it does not listen.
+    package func descriptor() async -> Int32? {
+        guard let listening = channel.withLockedValue({ $0 }) else { return nil }
+        return try? await listening.eventLoop.submit {
+            try listening.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
+        }.get()
+    }
+
+    private var bootstrap: ServerBootstrap {
+        ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { [sources, sampler, count] child in
                 child.eventLoop.makeCompletedFuture {
@@ -67,7 +84,9 @@ package final class MonitoringServer: Sendable {
                     try pipeline.addHandler(MonitoringHandler(names: names, sources: sources, sampler: sampler))
                 }
             }
-        let listening = try await bootstrap.bind(host: host, port: port).get()
+    }
+
+    private func begin(on listening: any Channel) {
         channel.withLockedValue { $0 = listening }
         listening.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { [sampler] _ in
             sampler.sample()

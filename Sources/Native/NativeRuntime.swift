@@ -120,11 +120,27 @@ package final class NativeRuntime: EmbeddedRuntime {
         ground.shutdown()
     }
 
+    package func carry(_ member: MemberID) -> CarriedContainer? {
+        guard let made = made.withLock({ $0[member] }) else { return nil }
+        return CarriedContainer(
+            member: member, pid: made.pid, process: made.pidfd, diagnostics: ground.diagnostics.file(member))
+    }
+
+    package func goOn(_ carried: CarriedContainer) {
+        let member = MemberID(carried.member)
+        if let process = carried.process {
+            made.withLock { $0[member] = Launcher.Made(pid: carried.pid, pidfd: process) }
+        }
+        if let file = carried.diagnostics { ground.diagnostics.keep(file, member) }
+    }
+
+    package var helpers: [Int32] { launcherPIDs }
+
     package var containers: Janitor.Containers { .init(runcPath: nil, cgroup: cgroups.parent) }
 
     // MARK: Launchers
 
-    /// The process ids of the launchers, for tests.
+    /// The process ids of the launchers.
     var launcherPIDs: [Int32] { launchers.withLock { $0.values.map(\.launcher.pid) } }
 
     /// Whether a launcher has a request that it has not answered, for tests.

@@ -88,7 +88,7 @@ public struct MemberUser: Sendable, Equatable {
 }
 
 /// When an image is pulled.
-public enum PullPolicy: String, Sendable, CaseIterable {
+public enum PullPolicy: String, Sendable, CaseIterable, Codable {
     /// When it is missing.
     case missing
     /// At every start and reload of a server.
@@ -97,7 +97,7 @@ public enum PullPolicy: String, Sendable, CaseIterable {
 }
 
 /// How every member of a pool is created. The defaults are those of `berth serve`.
-public struct MemberTemplate: Sendable, Equatable {
+public struct MemberTemplate: Sendable, Equatable, Codable {
     /// An image reference of the runtime; "host" is the host's own /usr, read-only (runc).
     public var image: String
     /// The image that `image` referred to when the server last looked, as the runtime identifies it; nil if it has not
@@ -149,7 +149,7 @@ public struct MemberTemplate: Sendable, Equatable {
 }
 
 /// An interpreter that forks the programs of its language.
-public struct WarmInterpreter: Sendable, Equatable {
+public struct WarmInterpreter: Sendable, Equatable, Codable {
     public var language: String
     /// The program: a path, or a name that is looked up in PATH.
     public var path: String

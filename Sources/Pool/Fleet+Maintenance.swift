@@ -27,7 +27,7 @@ extension Fleet {
                 for order in step.pings {
                     group.addTask { self.pingFinished(order.member, await self.ping(order)) }
                 }
-                if clock.now() >= nextSweep {
+                if clock.now() >= nextSweep, !isSuspended {
                     nextSweep = clock.now() + configuration.tick
                     group.addTask { await sweeper.sweep(self) }
                 }
@@ -156,7 +156,9 @@ extension Fleet {
     private func sweepAtStart() async {
         do {
             let found = try await listMembers()
-            for member in found {
+            // With those that this server goes on with.
+            let known = knownMembers
+            for member in found where !known.contains(member) {
                 observer.record(.leftoverFound(member))
                 if let error = await remove(member) { observer.record(.sweepFailed(error)) }
             }

@@ -33,6 +33,7 @@ public final class Fleet: Sendable {
         var callbacks: [WaiterID: AcquireCallback] = [:]
         var memberCounter: UInt64 = 0
         var waiterCounter: UInt64 = 0
+        var isSuspended = false
     }
 
     private let state: Mutex<State>
@@ -228,6 +229,10 @@ public final class Fleet: Sendable {
 
     func nextStep() -> FleetStateMachine.Step {
         transact { state, now in
+            // `resume` wakes the task.
+            guard !state.isSuspended else {
+                return FleetStateMachine.Step(wake: now + state.machine.configuration.tick)
+            }
             var counter = state.memberCounter
             defer { state.memberCounter = counter }
             return state.machine.next(
@@ -269,6 +274,18 @@ public final class Fleet: Sendable {
     func pingFinished(_ member: MemberID, _ error: MemberLinkError?) {
         transact { state, now in state.machine.pingFinished(member, error, now: now) }
     }
+
+    // MARK: Handing over
+
+    func setSuspended(_ isOn: Bool) { state.withLock { $0.isSuspended = isOn } }
+    var isSuspended: Bool { state.withLock { $0.isSuspended } }
+    var isAtWork: Bool { state.withLock { $0.machine.isAtWork } }
+    var machineCarried: CarriedFleet { state.withLock { $0.machine.carried } }
+    func machineGoesOn(_ carried: CarriedFleet, _ links: [MemberID: any MemberLink]) {
+        transact { state, now in state.machine.goOn(carried, links: links, now: now) }
+    }
+
+    var machineLinks: [any MemberLink] { state.withLock { $0.machine.allLinks } }
 
     var knownMembers: Set<MemberID> { state.withLock { Set($0.machine.knownMembers) } }
 }

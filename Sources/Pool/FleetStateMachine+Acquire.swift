@@ -83,7 +83,7 @@ extension FleetStateMachine {
         }
     }
 
-    private mutating func becomeIdle(_ slot: SlotIndex, _ link: any MemberLink, now: MonotonicInstant) {
+    mutating func becomeIdle(_ slot: SlotIndex, _ link: any MemberLink, now: MonotonicInstant) {
         let pool = slots[slot].pool
         stamp += 1
         move(slot, to: .idle(Idle(link: link, since: now, nextPing: nextPing(pool, now), stamp: stamp)))

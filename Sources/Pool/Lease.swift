@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The name of a lease, and the key to it: 128 bits that nobody can guess.
-public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
+public struct LeaseToken: Hashable, Sendable, Codable, CustomStringConvertible {
     let high: UInt64
     let low: UInt64
 
@@ -9,6 +9,20 @@ public struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
     public init(using generator: inout some RandomNumberGenerator) {
         high = generator.next()
         low = generator.next()
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let token = LeaseToken(text) else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "no token of a lease"))
+        }
+        self = token
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var value = encoder.singleValueContainer()
+        try value.encode(description)
     }
 
     /// A token that nobody can guess.

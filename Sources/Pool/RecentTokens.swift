@@ -18,5 +18,8 @@ struct RecentTokens: Sendable {
         known.insert(token)
     }
 
+    /// The oldest first.
+    var all: [LeaseToken] { Array(order) }
+
     func contains(_ token: LeaseToken) -> Bool { known.contains(token) }
 }

@@ -174,11 +174,13 @@ extension FleetStateMachine {
     }
 
     /// A slot for a member whose create begins.
-    mutating func makeSlot(_ id: MemberID, pool: PoolIndex) -> SlotIndex {
+    mutating func makeSlot(
+        _ id: MemberID, pool: PoolIndex, generation: Int? = nil, memoryBytes: Int64? = nil
+    ) -> SlotIndex {
         precondition(slotOf[id] == nil, "member \(id) exists already")
         let new = Slot(
-            id: id, pool: pool, generation: pools[pool].generation,
-            memoryBytes: pools[pool].configuration.template.memoryBytes)
+            id: id, pool: pool, generation: generation ?? pools[pool].generation,
+            memoryBytes: memoryBytes ?? pools[pool].configuration.template.memoryBytes)
         let slot: SlotIndex
         if let free = freeSlots.popLast() {
             slots[free] = new

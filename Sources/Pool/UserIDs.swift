@@ -36,6 +36,16 @@ final class UserIDs: Sendable {
         }
     }
 
+    func user(of member: MemberID) -> UInt32? { state.withLock { $0.taken[member] } }
+
+    /// Counts an id as a member's that was taken for it in another program.
+    func keep(_ uid: UInt32, _ member: MemberID) {
+        state.withLock { state in
+            state.taken[member] = uid
+            state.inUse.insert(uid)
+        }
+    }
+
     /// Gives back the id of a member that is confirmed gone.
     func giveBack(_ member: MemberID) {
         state.withLock { state in

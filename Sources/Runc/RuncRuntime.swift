@@ -55,14 +55,25 @@ package final class RuncRuntime: EmbeddedRuntime {
         }
     }
 
+    private func pid(_ member: MemberID) -> Int32? {
+        Files.read("\(bundle(member))/pid").flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+
+    package func carry(_ member: MemberID) -> CarriedContainer? {
+        pid(member).map { CarriedContainer(member: member, pid: $0, diagnostics: ground.diagnostics.file(member)) }
+    }
+
+    package func goOn(_ carried: CarriedContainer) {
+        if let file = carried.diagnostics { ground.diagnostics.keep(file, MemberID(carried.member)) }
+    }
+
     package func create(_ member: MemberID, _ template: MemberTemplate) async throws(RuntimeError) -> MemberStream {
         let socket = try await blocking { cancellation throws(RuntimeError) in
             try self.start(member, template, cancellation)
         }
-        let pid = Files.read("\(bundle(member))/pid").flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
         return MemberStream(
             socket: socket.descriptor, user: socket.user,
-            memoryKills: pid.flatMap { ground.cgroups.counts(memoryOf: $0) }, cpu: ground.cgroups.meter(member))
+            memoryKills: pid(member).flatMap { ground.cgroups.counts(memoryOf: $0) }, cpu: ground.cgroups.meter(member))
     }
 
     package func remove(_ member: MemberID) async throws(RuntimeError) {

@@ -4,6 +4,7 @@ package import Access
 internal import BerthRPC
 internal import BerthSchema
 internal import Digest
+internal import Pool
 internal import Synchronization
 
 /// Writes an audit log: one line for each acquire, execution, admin call and refusal. It never has what a program reads or
@@ -23,9 +24,9 @@ package final class AuditTrail: Sendable {
     /// Logs a call when it has ended.
     func follow(
         _ call: ServerCall, _ session: Session, _ event: String, _ details: [String: String] = [:],
-        argv: [SystemString]? = nil
+        argv: [SystemString]? = nil, age: Duration = .zero
     ) {
-        let began = seconds()
+        let began = seconds() - Double(age.saturatedNanoseconds) / 1e9
         let head = head(call, session, event)
         var details = details.sorted { $0.key < $1.key }.map { ($0.key, AuditLog.Field.text($0.value)) }
         if let argv { details.append(arguments(argv)) }

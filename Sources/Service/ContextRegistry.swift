@@ -121,6 +121,9 @@ final class ContextRegistry: Sendable {
     }
     private let state = Mutex(State())
 
+    /// Number of contexts.
+    var count: Int { state.withLock { $0.ofLease.values.reduce(0) { $0 + $1.count } } }
+
     /// - Returns: false if its lease has the maximum number.
     func insert(_ context: ServedContext, most: Int) -> Bool {
         state.withLock { state in

@@ -48,8 +48,9 @@ final class ExecutionRegistry: Sendable {
         var isLooking = false
     }
 
-    private let state = Mutex(State())
+    fileprivate let state = Mutex(State())
     private let limits: Limits
+    private let frozen = Mutex(false)
     private let clock: any MonotonicClock
 
     init(limits: Limits = Limits(), clock: any MonotonicClock) {
@@ -60,12 +61,20 @@ final class ExecutionRegistry: Sendable {
     /// Number of running executions.
     var count: Int { state.withLock { $0.running } }
 
-    func insert(_ execution: ServedExecution) {
+    /// Nothing is done because time has passed, until it goes on.
+    var isFrozen: Bool {
+        get { frozen.withLock { $0 } }
+        set { frozen.withLock { $0 = newValue } }
+    }
+    static let frozenInterval = Duration.milliseconds(5)
+
+    /// - Parameter hasEnded: whether it has, in the program that it comes from.
+    func insert(_ execution: ServedExecution, hasEnded: Bool = false) {
         let begins = state.withLock { state in
             defer { state.isLooking = true }
             state.executions[execution.id] = execution
             if let lease = execution.order.lease { state.ofLease[lease, default: []].append(execution) }
-            state.running += 1
+            if !hasEnded { state.running += 1 }
             return !state.isLooking
         }
         if begins { Task { [weak self, clock] in await ExecutionRegistry.look(clock) { self } } }
@@ -86,7 +95,7 @@ final class ExecutionRegistry: Sendable {
             state.isLooking = !state.executions.isEmpty
             return Array(state.executions.values)
         }
-        for execution in executions { execution.look(limit: limits.unreadTime) }
+        for execution in executions where !isFrozen { execution.look(limit: limits.unreadTime) }
         return !executions.isEmpty
     }
 
@@ -189,4 +198,46 @@ extension ExecutionRegistry.State {
         ofOwner[owner]?.removeAll { $0 == number }
         if ofOwner[owner]?.isEmpty == true { ofOwner[owner] = nil }
     }
+}
+
+// MARK: Handing over
+
+extension ExecutionRegistry {
+    /// An id that was dropped.
+    struct CarriedID: Codable, Equatable {
+        var id: String
+        var lease: LeaseToken?
+        var client: String
+    }
+
+    /// All executions: first those that are not kept, then the kept ones in the order of their ends.
+    var all: [ServedExecution] {
+        state.withLock { state in
+            let others = state.executions.values.filter { state.keptNumbers[$0.id] == nil }
+            return others.sorted { $0.started < $1.started }
+                + state.kept.sorted { $0.key < $1.key }.map(\.value.execution)
+        }
+    }
+
+    /// The ids that were dropped, the oldest first.
+    var gone: [CarriedID] {
+        state.withLock { state in
+            let order = state.goneOrder[state.goneNext...] + state.goneOrder[..<state.goneNext]
+            return order.compactMap { id in
+                state.gone[id].map { CarriedID(id: id, lease: $0.lease, client: $0.client.name) }
+            }
+        }
+    }
+
+    func goOn(_ gone: [CarriedID]) {
+        state.withLock { state in
+            for entry in gone.suffix(limits.remembered) {
+                state.goneOrder.append(entry.id)
+                state.gone[entry.id] = (entry.lease, ClientID(entry.client))
+            }
+        }
+    }
+
+    /// Whosever it is.
+    func find(_ id: String) -> ServedExecution? { state.withLock { $0.executions[id] } }
 }

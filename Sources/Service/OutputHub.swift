@@ -11,7 +11,7 @@ internal import NIOCore
 /// Watchers pull: each has a position in each stream, and takes the next output when its call has room. Watchers that
 /// govern (all except observers) exert backpressure: the agent gets credit only for what the slowest of them was sent,
 /// and never so much that unacknowledged output of one of them would leave the ring.
-struct OutputHub {
+struct OutputHub: Codable {
     /// Maximum bytes of output in one event.
     static let largestOutput = 32 << 10
     /// Maximum number of events, including gaps, that a watcher with a window was sent and has not acknowledged. A Go
@@ -35,7 +35,7 @@ struct OutputHub {
     }
 
     /// What happens to output while nobody governs.
-    enum Unread {
+    enum Unread: String, Codable {
         /// The ring keeps the latest output.
         case overwritten
         /// The ring keeps unacknowledged output, and when it is full, the program waits.
@@ -48,7 +48,8 @@ struct OutputHub {
     private(set) var unread: Unread
     private(set) var rings = PerStream(ReplayRing())
     private(set) var watchers: [WatcherState] = []
-    private(set) var ended: Agent.Ended?
+    /// Its end. What is handed over to another program has it beside the hub.
+    var ended: Agent.Ended?
     private(set) var isStarted = false
     /// Of a connection: no more output comes.
     private(set) var hasOutputEnded = false
@@ -64,6 +65,17 @@ struct OutputHub {
     private(set) var isOverdue = false
     /// Whether no watcher has read for a while.
     private(set) var isProbing = false
+
+    /// All but `ended`, and what is found out again.
+    private enum CodingKeys: CodingKey {
+        case probe, ringSize, agentWindow, unread, rings, watchers, isStarted, hasOutputEnded, lastWatcher, sequence
+        case floor, receivedOfEvents, credited, isOverdue
+    }
+
+    /// Its watchers are about to take their next steps, whatever they did in the program that it comes from.
+    mutating func wakeAll() {
+        for index in watchers.indices { watchers[index].isAwake = true }
+    }
 
     init(
         unread: Unread, ringSize: Int = 1 << 20, agentWindow: Int = AgentConnection.window, probe: Int = 256 << 10

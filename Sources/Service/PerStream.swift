@@ -44,6 +44,7 @@ extension OutputStream {
 
 extension PerStream: Equatable where Value: Equatable {}
 extension PerStream: Sendable where Value: Sendable {}
+extension PerStream: Codable where Value: Codable {}
 
 extension PerStream where Value == UInt64 {
     /// Of a program that shows no events.

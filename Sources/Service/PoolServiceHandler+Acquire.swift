@@ -49,6 +49,7 @@ extension PoolServiceHandler {
                 case .success(let grant) where call.isEnded: fleet.returnUnused(grant.token)
                 case .success(let grant):
                     call.onCancel = nil
+                    call.carriage = nil
                     Self.count(grant, for: session)
                     use(call, session, grant)
                 case .failure(let error): if !call.isEnded { call.fail(RPCError(error, of: session.tenant)) }
@@ -62,7 +63,7 @@ extension PoolServiceHandler {
         case .refused(let error): call.fail(RPCError(error, of: session.tenant))
         // If the grant is in flight already, the callback above finds the call ended, and gives it back.
         case .waiting:
-            call.keepsPayload = true
+            (call.keepsPayload, call.carriage) = (true, .again)
             call.onCancel = { [fleet] _ in _ = fleet.cancel(waiter) }
         }
     }
@@ -72,7 +73,11 @@ extension PoolServiceHandler {
 extension PoolServiceHandler {
     /// From now on, all that runs in a leased member counts for its tenant, until its link is closed or reset.
     private static func count(_ grant: Grant, for session: Session) {
-        guard let tenant = session.tenant, let link = grant.link as? AgentConnection else { return }
+        if let link = grant.link as? AgentConnection { count(link, for: session.tenant) }
+    }
+
+    static func count(_ link: AgentConnection, for tenant: Tenant?) {
+        guard let tenant else { return }
         link.cpu?.begin { tenant.charge(Tenant.Use(cpuMicroseconds: $0)) }
     }
 

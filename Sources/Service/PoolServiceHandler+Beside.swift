@@ -60,6 +60,8 @@ extension PoolServiceHandler {
                 "\(ServedExecution.maxPendingInput) bytes of input wait for the program to read them; wait for their answers"
             )
         }
+        // With the same offset, the agent takes it once.
+        (call.keepsPayload, call.carriage) = (true, .again)
         let answer = Answer(call)
         let extends = session.extendsLeases
         running.input(offset: request.offset, data: request.data, isEnd: request.isEnd) { [fleet] result in
@@ -76,6 +78,7 @@ extension PoolServiceHandler {
         let terminal = try ProgramRequest.terminal(request.terminal)
         let execution = try find(request.execution, lease: request.lease, session)
         guard let running = execution.running else { throw .executionEnded }
+        (call.keepsPayload, call.carriage) = (true, .again)
         let answer = Answer(call)
         running.resize(rows: terminal.rows, columns: terminal.columns) { result in
             answer.give(result.map { ResizeTerminalResponse() }.mapError { $0.ofExecution([.noTerminal]) })

@@ -17,16 +17,15 @@ extension PoolServiceHandler {
             guard let token = session.lease(request.lease), let use = self.use(token, session, begins: true) else {
                 throw .noSuchLease
             }
-            let atEnd: @Sendable () -> Void = { [fleet] in fleet.endUse(token) }
             let defaults = programDefaults(of: use.pool)
             do throws(RPCError) {
                 try program.checkUser(defaults, (use.link as? AgentConnection)?.user)
                 try checkRoom(use.link)
                 run(
                     program, try program.command.argv(defaults), defaults, call, session, link: use.link, lease: token,
-                    atEnd)
+                    .ofUse(token))
             } catch {
-                atEnd()
+                fleet.endUse(token)
                 throw error
             }
             return
@@ -68,9 +67,7 @@ extension PoolServiceHandler {
         in grant: Grant
     ) {
         _ = fleet.use(grant.token, begins: true)
-        run(program, argv, defaults, call, session, link: grant.link, ownLease: grant.token) { [fleet] in
-            _ = fleet.release(grant.token)
-        }
+        run(program, argv, defaults, call, session, link: grant.link, .ofLease(grant.token))
     }
 
     /// - Throws: RESOURCE_EXHAUSTED if the lease has as many programs as it may.
@@ -85,8 +82,7 @@ extension PoolServiceHandler {
     private func run(
         _ program: ProgramRequest, _ argv: [SystemString], _ defaults: ProgramDefaults, _ call: ServerCall,
         _ session: Session,
-        link: any MemberLink, lease: LeaseToken? = nil, ownLease: LeaseToken? = nil,
-        _ atEnd: @escaping @Sendable () -> Void
+        link: any MemberLink, lease: LeaseToken? = nil, _ ending: ServedExecution.Order.Ending
     ) {
         guard let link = link as? AgentConnection else { preconditionFailure("a member without an agent") }
         var order = ServedExecution.Order(
@@ -95,17 +91,14 @@ extension PoolServiceHandler {
             maxWatchers: limits.maxWatchers)
         audit?.follow(call, session, "execute", argv: argv)
         if let refusal = order.admit(call, session, on: link) {
-            atEnd()
+            ending.act(fleet)
             return call.fail(refusal)
         }
-        if let ownLease, program.resumable == nil {
-            // In a member of its own, the execution ends with the member, without a grace.
-            order.whenLeft = { [fleet] in _ = fleet.release(ownLease) }
-        }
+        order.setEnding(ending, fleet)
         start(
             order, program.request(argv: argv, defaults, image: link.imageEnvironment, user: link.user), on: link,
             for: call,
-            window: program.window, atEnd: atEnd)
+            window: program.window, atEnd: { [fleet] in ending.act(fleet) })
     }
 
     /// Starts an execution that a call's stream watches from the first byte on. On the call's loop.

@@ -14,6 +14,7 @@ extension PoolServiceHandler {
 
     func watchStats(_ call: ServerCall, _ session: Session) throws(RPCError) {
         let request = try call.decode(WatchStatsRequest.self)
+        (call.keepsPayload, call.carriage) = (true, .again)
         let held = call.connection.memory.budget
         StatsWatch(call, interval: StatsWatch.interval(milliseconds: request.intervalMilliseconds)) { [self] in
             statsNow(held, session)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BerthRPC
 internal import NIOCore
 
 /// The latest bytes of one output stream, for watchers that are behind or come late.
 ///
 /// Large pieces are kept as slices of the buffer that was read. Small ones are copied together, since a few bytes must
 /// not keep a whole buffer alive.
-struct ReplayRing {
+struct ReplayRing: Codable {
     struct Segment {
         /// The offset of its first byte in the stream.
         var offset: UInt64
@@ -36,6 +37,43 @@ struct ReplayRing {
     /// The offset of the first byte that is held.
     var start: UInt64 { segments.first?.offset ?? end }
     var count: Int { Int(end - start) }
+
+    init() {}
+
+    private struct CarriedSegment: Codable {
+        var offset: UInt64
+        var data: CarriedBytes
+        var sequence: UInt64
+    }
+
+    private enum CodingKeys: CodingKey {
+        case segments, end
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        let carried = segments.map {
+            CarriedSegment(offset: $0.offset, data: CarriedBytes($0.data), sequence: $0.sequence)
+        }
+        try values.encode(carried, forKey: .segments)
+        try values.encode(end, forKey: .end)
+    }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        var next: UInt64?
+        end = try values.decode(UInt64.self, forKey: .end)
+        for segment in try values.decode([CarriedSegment].self, forKey: .segments) {
+            let data = segment.data.buffer
+            guard data.readableBytes > 0, segment.offset == next ?? segment.offset else { next = nil; break }
+            next = segment.offset + UInt64(data.readableBytes)
+            segments.append(Segment(offset: segment.offset, data: data, sequence: segment.sequence, isPacked: false))
+        }
+        guard segments.isEmpty || next == end else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "output with a gap, or without its end"))
+        }
+    }
 
     mutating func append(_ data: ByteBuffer, sequence: UInt64) {
         let count = data.readableBytes

@@ -39,6 +39,29 @@ extension ServedExecution {
         var maxDisplay = 0
         /// It is a connection, which has no program.
         var isConnection = false
+        /// What follows its end, if it may go over to another program; nil: it is no program.
+        var ending: Ending?
+
+        enum Ending: Codable {
+            /// The use of its lease ends.
+            case ofUse(LeaseToken)
+            /// Its own lease is released, also when nobody watches any more, unless it is resumable.
+            case ofLease(LeaseToken)
+
+            func act(_ fleet: Fleet) {
+                switch self {
+                case .ofUse(let token): fleet.endUse(token)
+                case .ofLease(let token): _ = fleet.release(token)
+                }
+            }
+        }
+
+        mutating func setEnding(_ ending: Ending, _ fleet: Fleet) {
+            self.ending = ending
+            guard case .ofLease(let token) = ending, resumable == nil else { return }
+            // In a member of its own, the execution ends with the member, without a grace.
+            whenLeft = { [fleet] in _ = fleet.release(token) }
+        }
 
         /// The initial size of the ring of a stream.
         static let firstRing = 64 << 10

@@ -7,11 +7,18 @@ internal import Synchronization
 
 extension ServedExecution {
     /// Starts the time without a watcher, or after the end.
-    func startTimer(_ state: inout State) {
+    func startTimer(_ state: inout State) { startTimer(until: clock.now() + (order.resumable ?? .zero), &state) }
+
+    func startTimer(until end: MonotonicInstant, _ state: inout State) {
         state.stopTimer()
-        let end = clock.now() + (order.resumable ?? .zero)
-        state.timer = Task { [weak self, clock, number = state.timerNumber] in
-            do { try await clock.sleep(until: end) } catch { return }
+        state.timerEnd = end
+        state.timer = Task { [weak self, clock, registry, number = state.timerNumber] in
+            do {
+                try await clock.sleep(until: end)
+                while registry.isFrozen { try await clock.sleep(until: clock.now() + ExecutionRegistry.frozenInterval) }
+            } catch {
+                return
+            }
             self?.timePassed(number)
         }
     }

@@ -57,6 +57,12 @@ extension ServedExecution {
         isObserver: Bool, announces: Bool, _ state: inout State
     ) -> NIOLoopBound<Watcher> {
         let number = state.hub.add(at: position, window: window, isObserver: isObserver, announces: announces)
+        return addStream(call, events, number, &state)
+    }
+
+    func addStream(
+        _ call: ServerCall, _ events: WatcherEvents, _ number: UInt32, _ state: inout State
+    ) -> NIOLoopBound<Watcher> {
         let watcher = NIOLoopBound(
             Watcher(call, events, number: number, of: self), eventLoop: call.connection.eventLoop)
         state.streams[number] = watcher

@@ -17,7 +17,7 @@ final class ServedExecution: Sendable {
 
     let id: String
     let order: Order
-    private let started: MonotonicInstant
+    let started: MonotonicInstant
     let clock: any MonotonicClock
     let registry: ExecutionRegistry
 
@@ -32,6 +32,8 @@ final class ServedExecution: Sendable {
         var isKept: Bool
         /// Ends its time without a watcher, or its time after the end.
         var timer: Task<Void, Never>?
+        /// When it does.
+        var timerEnd: MonotonicInstant?
         /// The number of the present timer: a timer with another number was stopped too late.
         var timerNumber = 0
         var pendingInput = 0
@@ -47,7 +49,7 @@ final class ServedExecution: Sendable {
 
         mutating func stopTimer() {
             timer?.cancel()
-            timer = nil
+            (timer, timerEnd) = (nil, nil)
             timerNumber += 1
         }
 
@@ -93,6 +95,19 @@ final class ServedExecution: Sendable {
                 events: EventAssembler(maxDisplay: order.maxDisplay)))
     }
 
+    /// One that goes on in this program.
+    init(
+        _ carried: CarriedExecution, order: Order, clock: any MonotonicClock, registry: ExecutionRegistry,
+        hub: OutputHub
+    ) {
+        (id, self.order, self.clock, self.registry) = (carried.id, order, clock, registry)
+        started = MonotonicInstant(nanoseconds: carried.started)
+        state = Mutex(
+            State(
+                hub: hub, cancelGrace: carried.cancelGrace, isKept: carried.isKept, isWarm: carried.isWarm,
+                reserved: order.reservedBytes, events: EventAssembler(maxDisplay: 0)))
+    }
+
     // MARK: The program
 
     /// Handles an event of the agent. Events come in order, from one thread.
@@ -132,6 +147,8 @@ final class ServedExecution: Sendable {
         case .ended(let ended): receive(ended)
         }
     }
+
+    var hasEnded: Bool { state.withLock { $0.hub.ended != nil } }
 
     /// Whether it was forked from an interpreter that had started before.
     var isWarm: Bool { state.withLock { $0.isWarm } }

@@ -3,6 +3,7 @@
 package import Access
 internal import BerthRPC
 internal import BerthSchema
+internal import Digest
 internal import NIOCore
 package import Pool
 
@@ -82,6 +83,32 @@ package final class Session {
         lookAgain(access)
         defer { hasLostCaller = false }
         return hasLostCaller
+    }
+
+    // MARK: Handing over
+
+    /// Who calls, for another program: "token HASH", "certificate NAME", "user ID", or nothing.
+    var carried: String {
+        switch caller?.proof {
+        case .token(let entry): "token " + SHA256.hex(digits: entry.hash)
+        case .certificate(let name): "certificate " + name
+        case .user(let id): "user \(id)"
+        case nil: ""
+        }
+    }
+
+    func goOn(_ carried: String) {
+        guard let access else { return }
+        let words = carried.split(separator: " ", maxSplits: 1).map(String.init)
+        guard words.count == 2 else { return }
+        switch words[0] {
+        case "token":
+            caller = access.caller(hash: SHA256.bytes(hex: words[1]))
+            owner = caller?.tenant.name
+        case "certificate": caller = access.caller(certificate: words[1])
+        default: caller = UInt32(words[1]).flatMap { access.caller(user: $0) }
+        }
+        version = access.version
     }
 
     // MARK: What a tenant's calls mean

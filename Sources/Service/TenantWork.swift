@@ -31,6 +31,17 @@ struct TenantWork: Sendable {
         }
     }
 
+    /// A program that goes on, which counts whatever the limits are now.
+    init(goingOn tenant: Tenant, on link: AgentConnection?) {
+        self.tenant = tenant
+        isExecution = true
+        meter = link?.cpu.flatMap { $0.isCounting ? $0 : nil }
+        tenant.goOn()
+    }
+
+    /// Whose it is.
+    var owner: String? { tenant?.name }
+
     /// - Parameter ended: how it ended, with what it has used; nil if it has used nothing.
     func end(_ ended: Agent.Ended? = nil) {
         if isExecution { tenant?.ended() }

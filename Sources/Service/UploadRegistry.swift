@@ -27,6 +27,9 @@ final class UploadRegistry: Sendable {
 
     var count: Int { state.withLock { $0.uploads.count } }
 
+    /// Number of those that have not ended.
+    var openCount: Int { state.withLock { state in state.uploads.values.count { !$0.isOver } } }
+
     /// - Throws: RESOURCE_EXHAUSTED if too many of the lease are running.
     func insert(_ upload: Upload, clock: any MonotonicClock) throws(RPCError) {
         let isFull = state.withLock { state in

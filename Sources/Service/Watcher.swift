@@ -45,6 +45,7 @@ final class Watcher {
     }
 
     func begin() {
+        if execution.order.ending != nil { call.carriage = .watches(execution: execution.id, watcher: number) }
         call.onCancel = { [execution, number] _ in execution.leave(number) }
         call.onWritable = { self.pump() }
         pump()

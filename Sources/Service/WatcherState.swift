@@ -4,7 +4,7 @@ internal import BerthSchema
 internal import NIOCore
 
 /// The progress of a watcher.
-struct WatcherState {
+struct WatcherState: Codable {
     let id: UInt32
     /// Maximum bytes of output sent and not acknowledged; nil: what is sent counts as acknowledged.
     let window: UInt64?
@@ -100,7 +100,7 @@ struct WatcherState {
 }
 
 /// Where outputs end that were sent and not acknowledged, of both streams together. Stored inline, since each watcher has one.
-struct EventEnds {
+struct EventEnds: Codable {
     private var ends = InlineArray<60, UInt64>(repeating: 0)
     private var ofStderr: UInt64 = 0
     private var ofEvents: UInt64 = 0
@@ -116,6 +116,30 @@ struct EventEnds {
         case .events: ofEvents |= 1 << UInt64(count)
         }
         count += 1
+    }
+
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+        var values = try decoder.unkeyedContainer()
+        while !values.isAtEnd {
+            let (end, number) = (try values.decode(UInt64.self), try values.decode(UInt32.self))
+            guard count < OutputHub.maxEvents, let stream = OutputStream(rawValue: number) else {
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: decoder.codingPath, debugDescription: "more events than a watcher may have"))
+            }
+            append(end, stream)
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var values = encoder.unkeyedContainer()
+        for index in 0..<count {
+            let isStderr = ofStderr >> UInt64(index) & 1 == 1
+            let isEvent = ofEvents >> UInt64(index) & 1 == 1
+            try values.encode(ends[index])
+            try values.encode((isEvent ? OutputStream.events : isStderr ? .stderr : .stdout).rawValue)
+        }
     }
 
     /// Removes those of a stream that end at `offset` or before.

@@ -99,13 +99,14 @@ final class ServerProcess: Sendable {
     ///   - engine: the engine that has its containers; nil: with Docker, the dockerd of this test run.
     ///   - choice: replaces the flags that choose the runtime.
     ///   - under: a command and its arguments that exec `berth`.
+    ///   - berth: the path of another `berth` than that of the build.
     static func start(
         _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
-        environment: [String: String] = [:], under: [String] = []
+        environment: [String: String] = [:], under: [String] = [], berth: String? = nil
     ) async throws -> ServerProcess {
         let instance = "it-\(UUID().uuidString.prefix(8).lowercased())"
         let base = "/tmp/berth-\(instance)"
-        let command = under + [try BuildProducts.program("berth")]
+        let command = under + [try berth ?? BuildProducts.program("berth")]
         let program = try Program(
             command[0],
             command.dropFirst() + [
@@ -132,10 +133,11 @@ final class ServerProcess: Sendable {
     /// Runs `body` with a server, ends the server, and checks that nothing of it is left.
     static func with(
         _ on: Runtime, _ arguments: [String] = [], engine: String? = nil, choice: [String]? = nil,
-        environment: [String: String] = [:], under: [String] = [], _ body: (ServerProcess) async throws -> Void
+        environment: [String: String] = [:], under: [String] = [], berth: String? = nil,
+        _ body: (ServerProcess) async throws -> Void
     ) async throws {
         let server = try await start(
-            on, arguments, engine: engine, choice: choice, environment: environment, under: under)
+            on, arguments, engine: engine, choice: choice, environment: environment, under: under, berth: berth)
         do {
             try await body(server)
         } catch {

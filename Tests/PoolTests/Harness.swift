@@ -10,7 +10,8 @@ struct Harness {
     var now = MonotonicInstant(nanoseconds: 0)
     var effects: [FleetStateMachine.Effect] = []
     private var generator = SeededGenerator(seed: 1)
-    private var members = 0
+    /// How many names it has given to members.
+    var members = 0
     private var waiters: UInt64 = 0
     var hostMemory: Int64?
 

@@ -50,10 +50,13 @@ struct HubModel {
     private var mayExceed = 0
 
     private let fault: Fault?
+    /// Takes the hub over to another program, now and then.
+    private let goOver: ((OutputHub) -> OutputHub)?
 
-    init(seed: UInt64, fault: Fault? = nil) {
+    init(seed: UInt64, fault: Fault? = nil, goOver: ((OutputHub) -> OutputHub)? = nil) {
         random = SeededGenerator(seed: seed)
         self.fault = fault
+        self.goOver = goOver
         keepsUnread = random.next() % 2 == 0
         hub = OutputHub(
             unread: keepsUnread ? .kept : .overwritten, ringSize: HubModel.ring, agentWindow: HubModel.agentWindow,
@@ -63,6 +66,11 @@ struct HubModel {
     }
 
     mutating func step() {
+        if let goOver, random.next() % 16 == 0 {
+            hub = goOver(hub)
+            hub.wakeAll()
+            for index in readers.indices { readers[index].isAwake = true }
+        }
         switch random.next() % 100 {
         case 0..<1: wake(hub.started())
         case 1..<40: write()

@@ -10,6 +10,7 @@
 #include "freed_memory.h"
 #include "probe.h"
 #include "sockets.h"
+#include "takeover.h"
 #include "timers.h"
 
 #endif
