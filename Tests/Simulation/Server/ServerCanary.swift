@@ -55,7 +55,9 @@ package enum ServerCanary: String, Sendable, CaseIterable {
         switch self {
         case .outputIsLost, .outputComesTwice, .outputIsAltered, .outputIsSwapped: [.bytes, .named]
         case .outputIsCutShort, .outputIsReordered, .outputIsAnothers: [.bytes, .named]
-        case .gapIsInvented, .gapIsTooLong: [.named, .bytes]
+        case .gapIsInvented: [.named, .bytes]
+        // Or its client acknowledges a byte that never came.
+        case .gapIsTooLong: [.named, .bytes, .window]
         case .startIsLost, .startComesTwice, .endIsLost, .endComesTwice, .outputAfterEnd: [.oneEnd]
         case .exitCodeIsWrong, .signalIsWrong, .causeIsWrong, .timeOutIsEarly: [.cause]
         case .countIsWrong, .countOfStderrIsWrong: [.cause]
