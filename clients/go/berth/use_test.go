@@ -520,7 +520,8 @@ func TestCreditComesInLargePiecesAndBeforeSixtyEventsAreUnderWay(t *testing.T) {
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	if len(acked) < 5 || len(acked) > 10 {
+	// The last piece may end before it is acknowledged.
+	if len(acked) < 4 || len(acked) > 10 {
 		t.Errorf("acknowledged %d", acked)
 	}
 }
