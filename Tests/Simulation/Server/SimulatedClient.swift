@@ -271,7 +271,8 @@ final class SimulatedClient {
         watches.append(watch)
         watch.execution.lease?.calls += 1
         let asked = world.now
-        watch.onEnd = { [weak self] error in
+        // A watch that held this would keep itself, and all that it has seen.
+        watch.onEnd = { [weak self, unowned watch] error in
             guard let self else { return }
             watch.execution.lease?.calls -= 1
             book.answered(number)
