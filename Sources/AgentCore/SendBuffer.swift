@@ -13,7 +13,7 @@ internal import Glibc
 final class SendBuffer {
     static let capacity = 384 << 10
     /// Maximum bytes of output in one frame.
-    static let maxChunk = 32 << 10
+    static let maxChunk = 64 << 10
     /// No request is read with less free space than this: 64 executions may each have a start and an end to report
     /// (`maxEndSize`) at any time, and connections theirs, with the answers to what waits to be taken.
     static let requestRoom = (96 << 10) + AgentServer.maxConnections * maxConnectionSize

@@ -71,6 +71,9 @@ public struct AgentConnector: MemberConnector {
         // An agent that was taken over may read nothing: what callers send it is not to gather here without a bound.
         limits.maxPendingBytes = 16 << 20
         limits.maxCalls = 8192
+        // Of many agents, few send much at a time: what is kept of their buffers is one read each. The ring of an execution may keep
+        // others alive, so that more of them would seldom be free.
+        limits.maxReadsPerTurn = 1
         return limits
     }()
 

@@ -29,7 +29,7 @@ struct ExecutionState {
         case closed
     }
 
-    static let largestChunk = 32 << 10
+    static let largestChunk = 64 << 10
     /// Maximum bytes of an end's message.
     static let maxMessage = 4 << 10
 

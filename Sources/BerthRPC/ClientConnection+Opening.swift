@@ -12,7 +12,7 @@ extension ClientConnection {
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
         try await ioCall("cannot connect to \(host):\(port)") {
-            try await ClientBootstrap(group: group)
+            try await bootstrap(group, limits)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connect(host: host, port: port) { adopt($0, limits: limits, watch: watch, over: .socket) }
@@ -29,7 +29,7 @@ extension ClientConnection {
         let what = "cannot connect to tls://\(host):\(port)"
         let end = NIODeadline.now() + timeout
         let (connection, handshake) = try await ioCall(what) {
-            try await ClientBootstrap(group: group)
+            try await bootstrap(group, limits)
                 .connectTimeout(timeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connect(host: host, port: port) { channel in
@@ -53,7 +53,7 @@ extension ClientConnection {
         limits: Limits = Limits(), watch: (any ChannelHandler & Sendable)? = nil
     ) async throws(RPCError) -> ClientConnection {
         try await ioCall("cannot connect to \(path)") {
-            try await ClientBootstrap(group: group)
+            try await bootstrap(group, limits)
                 .connectTimeout(timeout)
                 .connect(unixDomainSocketPath: path) { adopt($0, limits: limits, watch: watch, over: .socket) }
         }
@@ -100,7 +100,7 @@ extension ClientConnection {
             throw RPCError(.invalidArgument, "descriptor \(carried.descriptor) is not a socket")
         }
         return try await ioCall("cannot speak over socket \(carried.descriptor)") {
-            try await ClientBootstrap(group: group).withConnectedSocket(carried.descriptor) {
+            try await bootstrap(group, limits).withConnectedSocket(carried.descriptor) {
                 adopt($0, limits: limits, over: .socket, goingOn: carried)
             }
         }
@@ -117,7 +117,7 @@ extension ClientConnection {
                     .invalidArgument, "descriptor \(input) is not a socket, so it cannot be read and written")
             }
             return try await ioCall("cannot speak over socket \(input)") {
-                try await ClientBootstrap(group: group).withConnectedSocket(input) {
+                try await bootstrap(group, limits).withConnectedSocket(input) {
                     adopt($0, limits: limits, over: .socket)
                 }
             }
@@ -125,6 +125,8 @@ extension ClientConnection {
         do throws(RPCError) {
             return try await ioCall("cannot speak over descriptors \(input) and \(output)") {
                 try await NIOPipeBootstrap(group: group)
+                    .channelOption(.recvAllocator, value: limits.receiving)
+                    .channelOption(.maxMessagesPerRead, value: UInt(limits.maxReadsPerTurn))
                     .takingOwnershipOfDescriptors(input: input, output: output) {
                         adopt($0, limits: limits, over: .socket)
                     }
@@ -135,5 +137,11 @@ extension ClientConnection {
             Descriptor.close(output)
             throw error
         }
+    }
+
+    private static func bootstrap(_ group: any EventLoopGroup, _ limits: Limits) -> ClientBootstrap {
+        ClientBootstrap(group: group)
+            .channelOption(.recvAllocator, value: limits.receiving)
+            .channelOption(.maxMessagesPerRead, value: UInt(limits.maxReadsPerTurn))
     }
 }

@@ -46,8 +46,16 @@ public final class ClientConnection: Sendable {
         public var maxCalls = 65_536
         /// Maximum bytes of requests that the peer has not read; a call beyond that fails with RESOURCE_EXHAUSTED.
         public var maxPendingBytes = 64 << 20
+        /// Maximum bytes of one read, and maximum reads before other connections of the event loop have their turn. Buffers for so
+        /// many bytes are kept for as long as the connection is open, once it has received much at once.
+        package var maxReadBytes = 256 << 10
+        package var maxReadsPerTurn = 4
 
         public init() {}
+
+        var receiving: AdaptiveRecvByteBufferAllocator {
+            AdaptiveRecvByteBufferAllocator(minimum: 64, initial: min(2048, maxReadBytes), maximum: maxReadBytes)
+        }
     }
 
     public let eventLoop: any EventLoop

@@ -5,8 +5,8 @@ internal import NIOCore
 
 /// The latest bytes of one output stream, for watchers that are behind or come late.
 ///
-/// Large pieces are kept as slices of the buffer that was read. Small ones are copied together, since a few bytes must
-/// not keep a whole buffer alive.
+/// Large pieces are kept as slices of the buffer that was read, as long as they are most of it. Others are copied, small ones
+/// together, since a few bytes must not keep a whole buffer alive.
 struct ReplayRing: Codable {
     struct Segment {
         /// The offset of its first byte in the stream.
@@ -22,8 +22,10 @@ struct ReplayRing: Codable {
 
     /// Maximum size of packed segments.
     private static let packSize = 16 << 10
-    /// A piece is copied if it is less than one `minUse`th of the memory that it would keep alive.
+    /// Pieces of one buffer that follow each other are copied if they are less than one `minUse`th of it.
     private static let minUse = 2
+    /// The first of them may be a smaller part if it is large, since it is not known how many follow.
+    private static let minFirst = 4
 
     /// Pieces of at least this size are not joined with others, since copying them would cost more than an event.
     private static let joinedBelow = 4096
@@ -33,6 +35,8 @@ struct ReplayRing: Codable {
     private static let noSegments = CircularBuffer<Segment>(initialCapacity: 0)
     /// The offset of the next byte.
     private(set) var end: UInt64 = 0
+    /// How many of the last segments are slices of one buffer, and their bytes.
+    private var run = (count: 0, bytes: 0)
 
     /// The offset of the first byte that is held.
     var start: UInt64 { segments.first?.offset ?? end }
@@ -78,7 +82,11 @@ struct ReplayRing: Codable {
     mutating func append(_ data: ByteBuffer, sequence: UInt64) {
         let count = data.readableBytes
         defer { end += UInt64(count) }
-        if count * ReplayRing.minUse >= data.storageCapacity {
+        let isLarge = count >= ReplayRing.joinedBelow
+        let goesOn = isLarge && run.count > 0 && segments.last.map { $0.data.sharesMemory(with: data) } ?? false
+        if !goesOn { endRun() }
+        if goesOn || count * (isLarge ? ReplayRing.minFirst : ReplayRing.minUse) >= data.storageCapacity {
+            run = (run.count + 1, run.bytes + count)
             return segments.append(Segment(offset: end, data: data, sequence: sequence, isPacked: false))
         }
         if let last = segments.indices.last, segments[last].isPacked,
@@ -93,13 +101,27 @@ struct ReplayRing: Codable {
         }
     }
 
+    /// No more of the buffer of the last pieces comes: copies them, if they are not most of it.
+    private mutating func endRun() {
+        defer { run = (0, 0) }
+        guard run.count > 0, let last = segments.last, run.bytes * ReplayRing.minUse < last.data.storageCapacity else {
+            return
+        }
+        for back in 1...run.count where back <= segments.count {
+            let index = segments.index(segments.endIndex, offsetBy: -back)
+            segments[index].data = ByteBuffer(bytes: segments[index].data.readableBytesView)
+        }
+    }
+
     /// Keeps the next piece from being added to the last segment, since something of another stream comes between them.
     mutating func endPiece() {
+        endRun()
         if let last = segments.indices.last { segments[last].isPacked = false }
     }
 
     /// Appends bytes that are only returned as a whole.
     mutating func appendWhole(_ bytes: [UInt8], sequence: UInt64) {
+        endRun()
         segments.append(
             Segment(offset: end, data: ByteBuffer(bytes: bytes), sequence: sequence, isPacked: false))
         end += UInt64(bytes.count)
@@ -117,6 +139,7 @@ struct ReplayRing: Codable {
 
     /// Copies the bytes out of the larger buffers that they keep alive.
     mutating func compact() {
+        run = (0, 0)
         guard segments.contains(where: { !$0.isPacked }) else { return }
         segments = CircularBuffer(
             segments.map { segment in
@@ -179,5 +202,13 @@ struct ReplayRing: Codable {
             if segments[index].offset <= offset { low = middle } else { high = middle - 1 }
         }
         return segments.index(segments.startIndex, offsetBy: low)
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func sharesMemory(with other: ByteBuffer) -> Bool {
+        withUnsafeReadableBytesWithStorageManagement { _, mine in
+            other.withUnsafeReadableBytesWithStorageManagement { _, its in mine.toOpaque() == its.toOpaque() }
+        }
     }
 }

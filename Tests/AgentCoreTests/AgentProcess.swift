@@ -289,7 +289,7 @@ final class AgentProcess {
             case .started(let started): outcome.pid = started.pid
             case .output(let output):
                 let expected = output.stream == 0 ? outcome.stdout.count + stdoutFrom : outcome.stderr.count
-                guard Int(output.offset) == expected, !output.data.isEmpty, output.data.count <= 32 << 10 else {
+                guard Int(output.offset) == expected, !output.data.isEmpty, output.data.count <= 64 << 10 else {
                     throw StreamEnded()
                 }
                 if output.stream == 0 { outcome.stdout += output.data } else { outcome.stderr += output.data }

@@ -46,7 +46,7 @@ struct UntrustedAgentTests {
             ([started, output(.max, 1)], "where 0 was next"),
             ([started, output(0, 1, stream: 2)], "stream 2"),
             ([started, output(0, 0)], "output of 0 bytes"),
-            ([started, output(0, (32 << 10) + 1)], "output of 32769 bytes"),
+            ([started, output(0, (64 << 10) + 1)], "output of 65537 bytes"),
             ([started, ended, output(0, 1)], "after the end"),
             ([started, ended, ended], "second end"),
             ([started, .ended(Agent.Ended(cause: .exited, exitCode: 256))], "exit code 256"),

@@ -68,7 +68,7 @@ final class WatchedExecution: Sendable {
             try require(chunk.stream < 2, "output on stream \(chunk.stream)")
             let next = before.offsets[Int(chunk.stream)]
             try require(chunk.offset == next, "output at offset \(chunk.offset) where \(next) was next")
-            try require((1...32 << 10).contains(chunk.count), "\(chunk.count) bytes of output in one piece")
+            try require((1...64 << 10).contains(chunk.count), "\(chunk.count) bytes of output in one piece")
             let count = UInt64(chunk.count)
             try require(
                 before.unacknowledged + count <= UInt64(AgentConnection.window),
