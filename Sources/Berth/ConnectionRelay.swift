@@ -64,6 +64,8 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
     private static let window = 1 << 20
     /// Outputs after which credit is due, however short: a server never has more than 60 unacknowledged.
     private static let outputsPerCredit = 30
+    /// Maximum bytes of one output: the most that a server sends.
+    private static let maxPiece: UInt32 = 64 << 10
 
     private let channel: any Channel
     private let rpc: ClientConnection
@@ -79,13 +81,18 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
     private var offset: UInt64 = 0
     /// An `Input` has not been answered yet.
     private var isSending = false
+    /// The channel was asked to read, and has not.
+    private var isReading = false
     /// The channel gives no more; and there, that is known.
     private var hasRead = false
     private var hasSentEnd = false
 
     // From there to here.
     private var unwritten = 0
+    /// What was given to the channel since it was last flushed.
+    private var unflushed = Piece()
     private var isFlushing = false
+    private lazy var options = channel.syncOptions
     private var written: UInt64 = 0
     private var unacknowledged = (bytes: 0, outputs: 0)
     /// There is no more output.
@@ -94,6 +101,13 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
     /// The execution has ended, and with what, if not as both sides wanted.
     private var isOver = false
     private var failure: BerthError?
+
+    private struct Piece {
+        var bytes = 0
+        var outputs = 0
+        /// The offset after it.
+        var end: UInt64 = 0
+    }
 
     init(
         _ channel: any Channel, _ rpc: ClientConnection, _ lease: String,
@@ -114,6 +128,7 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
         }
         var request = ConnectRequest(lease: lease, waitMilliseconds: wait.milliseconds)
         request.windowBytes = UInt64(ConnectionRelay.window)
+        request.maxPieceBytes = ConnectionRelay.maxPiece
         switch target {
         case .port(let port): request.port = UInt32(clamping: port)
         case .path(let path): request.path = path
@@ -183,24 +198,36 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
     private func write(_ data: ByteBuffer, upTo end: UInt64) {
         guard continuation != nil else { return }
         unwritten += 1
-        let count = data.readableBytes
-        channel.write(data).whenComplete { self.didWrite(count, upTo: end, $0) }
+        unflushed.bytes += data.readableBytes
+        unflushed.outputs += 1
+        unflushed.end = end
+        channel.write(data, promise: nil)
         guard !isFlushing else { return }
         // Once for all that has come in this turn of the loop.
         isFlushing = true
         channel.eventLoop.execute {
             self.isFlushing = false
-            self.channel.flush()
+            self.flush()
         }
     }
 
-    private func didWrite(_ count: Int, upTo end: UInt64, _ result: Result<Void, any Error>) {
-        unwritten -= 1
+    /// What the socket takes at once, which is mostly all, needs no promise.
+    private func flush() {
+        let piece = unflushed
+        unflushed = Piece()
+        channel.flush()
+        guard (try? options?.getOption(.bufferedWritableBytes)) != 0 else { return didWrite(piece, .success(())) }
+        // Writes end in their order: that of nothing ends after those before it.
+        channel.writeAndFlush(ByteBuffer()).whenComplete { self.didWrite(piece, $0) }
+    }
+
+    private func didWrite(_ piece: Piece, _ result: Result<Void, any Error>) {
+        unwritten -= piece.outputs
         // The local side has broken it off.
         guard case .success = result else { return finish(nil) }
-        written = end
-        unacknowledged.bytes += count
-        unacknowledged.outputs += 1
+        written = piece.end
+        unacknowledged.bytes += piece.bytes
+        unacknowledged.outputs += piece.outputs
         if unacknowledged.bytes * 4 >= ConnectionRelay.window
             || unacknowledged.outputs >= ConnectionRelay.outputsPerCredit
         {
@@ -239,9 +266,12 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
 
     // MARK: What comes from here
 
-    /// More is read when what was read has been taken there.
+    /// More is read as long as little waits to be taken there. Asked again before a read has ended, the channel need not be
+    /// taken out of the kernel's list of what is waited for and put there again.
     private func read() {
-        if !isSending, !hasRead { channel.read() }
+        guard identity != nil, !hasRead, !isReading, pending.readableBytes < InputWriter.maxPiece else { return }
+        isReading = true
+        channel.read()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -249,7 +279,11 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
         if pending.readableBytes == 0 { pending = bytes } else { pending.writeBuffer(&bytes) }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { send() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        send()
+        read()
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
@@ -283,5 +317,6 @@ private final class ConnectionRelay: ChannelInboundHandler, @unchecked Sendable 
         // The end of what has been sent is nothing that it could miss.
         if case .failure(let error) = answer, count > 0, continuation != nil { return breakOff(BerthError(error)) }
         send()
+        read()
     }
 }

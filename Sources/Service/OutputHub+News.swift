@@ -51,7 +51,7 @@ extension OutputHub {
             return OutputSlice(
                 stream: stream, offset: position, data: rings.events.slice(at: position, upTo: .max))
         }
-        let limit = min(OutputHub.largestOutput, watchers[index].room)
+        let limit = min(watchers[index].largestOutput, watchers[index].room)
         // The sequence of the next piece of the other streams.
         var next: UInt64?
         for other in OutputStream.each where other != stream {

@@ -12,8 +12,9 @@ internal import NIOCore
 /// govern (all except observers) exert backpressure: the agent gets credit only for what the slowest of them was sent,
 /// and never so much that unacknowledged output of one of them would leave the ring.
 struct OutputHub: Codable {
-    /// Maximum bytes of output in one event.
+    /// Maximum bytes of output in one event, for clients that do not say how much they take, and at all.
     static let largestOutput = 32 << 10
+    static let largestPiece = 64 << 10
     /// Maximum number of events, including gaps, that a watcher with a window was sent and has not acknowledged. A Go
     /// client closes a stream if 64 events wait for their reader for a second.
     static let maxEvents = 60
@@ -202,15 +203,17 @@ struct OutputHub: Codable {
     /// - Parameters:
     ///   - position: its offset in each stream, at most what was written.
     ///   - announces: whether it gets `start` at once, or when the program has started.
+    ///   - largest: maximum bytes of one output.
     /// - Returns: its number. The watcher counts as awake: it has to take its steps now.
     mutating func add(
-        at position: PerStream<UInt64>, window: UInt64?, isObserver: Bool, announces: Bool
+        at position: PerStream<UInt64>, window: UInt64?, isObserver: Bool, announces: Bool,
+        largest: Int = largestOutput
     ) -> UInt32 {
         lastWatcher += 1
         watchers.append(
             WatcherState(
                 id: lastWatcher, window: window, isObserver: isObserver, mayStart: announces,
-                position: position))
+                position: position, largest: largest))
         return lastWatcher
     }
 

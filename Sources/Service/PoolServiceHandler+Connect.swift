@@ -57,6 +57,8 @@ extension PoolServiceHandler {
                 path: request.path.bytes, port: request.port, waitMilliseconds: UInt64(request.waitMilliseconds),
                 patienceMilliseconds: patience.wholeMilliseconds))
         var events = WatcherEvents.execute
+        events.largestOutput = max(
+            OutputHub.largestOutput, min(OutputHub.largestPiece, Int(request.maxPieceBytes)))
         events.ended = { call, ended in
             // The connection was not made, so the call fails.
             if ended.cause == .startFailed { return call.fail(RPCError(connect: ended, target)) }

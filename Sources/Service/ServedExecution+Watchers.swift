@@ -56,7 +56,8 @@ extension ServedExecution {
         _ call: ServerCall, _ events: WatcherEvents, at position: PerStream<UInt64>, window: UInt64?,
         isObserver: Bool, announces: Bool, _ state: inout State
     ) -> NIOLoopBound<Watcher> {
-        let number = state.hub.add(at: position, window: window, isObserver: isObserver, announces: announces)
+        let number = state.hub.add(
+            at: position, window: window, isObserver: isObserver, announces: announces, largest: events.largestOutput)
         return addStream(call, events, number, &state)
     }
 

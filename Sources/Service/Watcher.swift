@@ -13,6 +13,8 @@ struct WatcherEvents: Sendable {
     var dropped: @Sendable (ServerCall, Dropped) -> Void
     /// Ends the call.
     var ended: @Sendable (ServerCall, Agent.Ended) -> Void
+    /// Maximum bytes of one output.
+    var largestOutput = OutputHub.largestOutput
 
     /// The events of Execute and Attach.
     static let execute = WatcherEvents(

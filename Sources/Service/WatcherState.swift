@@ -11,6 +11,8 @@ struct WatcherState: Codable {
     let isObserver: Bool
     /// Whether its stream may start before the program.
     let mayStart: Bool
+    /// Maximum bytes of one output; nil: that of clients that do not say.
+    private let largest: Int?
     var isStarted = false
     /// Whether it was told that no more output comes.
     var knowsOutputEnd = false
@@ -29,7 +31,11 @@ struct WatcherState: Codable {
     /// Gaps that were reported after what is acknowledged. They do not count in `unacknowledged`.
     private var gaps = PerStream<[Range<UInt64>]>([])
 
-    init(id: UInt32, window: UInt64?, isObserver: Bool, mayStart: Bool, position: PerStream<UInt64>) {
+    init(
+        id: UInt32, window: UInt64?, isObserver: Bool, mayStart: Bool, position: PerStream<UInt64>,
+        largest: Int = OutputHub.largestOutput
+    ) {
+        self.largest = largest == OutputHub.largestOutput ? nil : largest
         self.id = id
         self.window = window
         self.isObserver = isObserver
@@ -38,6 +44,7 @@ struct WatcherState: Codable {
         acknowledged = position
     }
 
+    var largestOutput: Int { largest ?? OutputHub.largestOutput }
     /// How many bytes may be sent now.
     var room: Int { window.map { Int($0 - min($0, unacknowledged)) } ?? .max }
     /// Whether so many bytes, which can't be divided, may be sent. What is larger than the rest of the window waits until less
@@ -55,7 +62,7 @@ struct WatcherState: Codable {
     /// pieces for ever (silly window syndrome).
     func goesOn(waiting: UInt64) -> Bool {
         guard isStalled, let window else { return true }
-        return room >= min(waiting, window / 4, UInt64(OutputHub.largestOutput))
+        return room >= min(waiting, window / 4, UInt64(largestOutput))
     }
 
     mutating func sent(_ slice: OutputSlice) {

@@ -51,6 +51,38 @@ struct OutputHubTests {
         #expect(isShared, "a large piece is not copied")
     }
 
+    @Test("pieces of a read that follow each other are not copied; those between which others' are don't keep it alive")
+    func runs() {
+        for others in [0, 3] {
+            var ring = ReplayRing()
+            var read = ByteBuffer()
+            for number in UInt64(0)..<40 {
+                if read.readableBytes == 0 { read = ByteBuffer(repeating: 7, count: 256 << 10) }
+                ring.append(read.readSlice(length: 64 << 10) ?? ByteBuffer(), sequence: number)
+                if others > 0 { read = ByteBuffer() }
+            }
+            // But the last piece of each ring, as it is not known what will follow.
+            let kept = stride(from: UInt64(0), to: ring.end - (64 << 10), by: 64 << 10)
+                .map { ring.slice(at: $0, upTo: 64 << 10).storageCapacity }
+            #expect(kept.allSatisfy { $0 == (others > 0 ? 64 << 10 : 256 << 10) }, "\(others): \(kept)")
+            #expect(ring.slice(at: 100, upTo: 64 << 10).readableBytes == (64 << 10) - 100)
+        }
+    }
+
+    @Test(
+        "outputs are as long as a watcher says that it takes, and no longer for another",
+        arguments: [32 << 10, 64 << 10])
+    func largest(largest: Int) throws {
+        var hub = OutputHub(unread: .overwritten)
+        let watcher = hub.add(
+            at: PerStream(0), window: 1 << 20, isObserver: false, announces: true, largest: largest)
+        _ = hub.started()
+        guard case .start = hub.next(watcher) else { throw NeverHappened(description: "no start") }
+        _ = hub.append(ByteBuffer(repeating: 1, count: 64 << 10), to: .stdout)
+        guard case .output(let slice) = hub.next(watcher) else { throw NeverHappened(description: "no output") }
+        #expect(slice.data.readableBytes == largest)
+    }
+
     @Test("an offset within a piece is cut right")
     func cuts() {
         var ring = ReplayRing()

@@ -14,6 +14,27 @@ struct ResumedConnectionTests {
         return RawStream(raw, "Connect", request)
     }
 
+    @Test(
+        "outputs have at most 32 KiB, or 64 if the client says that it takes them", arguments: [0, 1, 64 << 10, .max])
+    func pieces(most: UInt32) async throws {
+        try await ConnectTests.with("def serve(c):\n  c.sendall(b'x' * 4000000); c.close()") { listener in
+            let raw = try await RawConnection.open(listener.server)
+            var request = ConnectRequest(lease: listener.lease.token, path: SystemString(listener.path))
+            (request.windowBytes, request.maxPieceBytes) = (1 << 20, most)
+            let stream = RawStream(raw, "Connect", request)
+            var largest = 0
+            while stream.position.stdout < 4_000_000 {
+                let before = stream.position.stdout
+                try await stream.next()
+                largest = max(largest, Int(stream.position.stdout - before))
+                try await raw.acknowledge(stream, lease: request.lease)
+            }
+            #expect(largest <= (most > 32 << 10 ? 64 << 10 : 32 << 10), "\(largest)")
+            #expect(most <= 32 << 10 || largest > 32 << 10, "\(largest)")
+            raw.close()
+        }
+    }
+
     private func input(
         _ raw: RawConnection, _ listener: ConnectTests.Listener, _ id: String, _ text: String, at offset: UInt64,
         isEnd: Bool = false

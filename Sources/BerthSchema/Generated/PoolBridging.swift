@@ -841,6 +841,7 @@ extension ConnectRequest: Bridged {
         idleTimeoutMilliseconds = c.pointee.idle_timeout_ms
         windowBytes = c.pointee.window_bytes
         resumableMilliseconds = c.pointee.resumable_ms
+        maxPieceBytes = c.pointee.max_piece_bytes
     }
 
     package func fill(_ c: UnsafeMutablePointer<C>, _ arena: Arena) {
@@ -853,6 +854,7 @@ extension ConnectRequest: Bridged {
         c.pointee.idle_timeout_ms = idleTimeoutMilliseconds
         c.pointee.window_bytes = windowBytes
         c.pointee.resumable_ms = resumableMilliseconds
+        c.pointee.max_piece_bytes = maxPieceBytes
     }
 }
 

@@ -674,7 +674,7 @@ public struct Output: Message {
     public var stream: OutputStream
     /// Of data's first byte in this stream; there are no gaps except those that Dropped reports.
     public var offset: UInt64
-    /// At most 32 KiB, never empty.
+    /// At most 32 KiB (ConnectRequest.max_piece_bytes), never empty.
     public var data: [UInt8]
 
     public init(stream: OutputStream = .stdout, offset: UInt64 = 0, data: [UInt8] = []) {
@@ -1044,6 +1044,8 @@ public struct ConnectRequest: Message {
     public var windowBytes: UInt64
     /// As in ExecuteRequest; without a watcher the other side waits, and nothing is lost.
     public var resumableMilliseconds: UInt32
+    /// Most bytes of one Output that the client takes, up to 64 KiB; less than 32 KiB counts as that.
+    public var maxPieceBytes: UInt32
 
     public init(
         lease: String = "",
@@ -1053,7 +1055,8 @@ public struct ConnectRequest: Message {
         timeoutMilliseconds: UInt32 = 0,
         idleTimeoutMilliseconds: UInt32 = 0,
         windowBytes: UInt64 = 0,
-        resumableMilliseconds: UInt32 = 0
+        resumableMilliseconds: UInt32 = 0,
+        maxPieceBytes: UInt32 = 0
     ) {
         self.lease = lease
         self.path = path
@@ -1063,6 +1066,7 @@ public struct ConnectRequest: Message {
         self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
         self.windowBytes = windowBytes
         self.resumableMilliseconds = resumableMilliseconds
+        self.maxPieceBytes = maxPieceBytes
     }
 }
 

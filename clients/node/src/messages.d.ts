@@ -443,7 +443,7 @@ export interface Output {
   stream: OutputStream;
   /** of data's first byte in this stream; there are no gaps except those that Dropped reports */
   offset: number;
-  /** at most 32 KiB, never empty */
+  /** at most 32 KiB (ConnectRequest.max_piece_bytes), never empty */
   data: Uint8Array;
 }
 export const Output: MessageType<Output>;
@@ -639,6 +639,8 @@ export interface ConnectRequest {
   windowBytes: number;
   /** as in ExecuteRequest; without a watcher the other side waits, and nothing is lost */
   resumableMs: number;
+  /** most bytes of one Output that the client takes, up to 64 KiB; less than 32 KiB counts as that */
+  maxPieceBytes: number;
 }
 export const ConnectRequest: MessageType<ConnectRequest>;
 

@@ -303,6 +303,7 @@ export const ConnectRequest = message("berth.v1.ConnectRequest", [
   [7, "idleTimeoutMs", "uint32"],
   [8, "windowBytes", "uint64"],
   [9, "resumableMs", "uint32"],
+  [10, "maxPieceBytes", "uint32"],
 ]);
 
 export const OpenContextRequest = message("berth.v1.OpenContextRequest", [

@@ -6699,7 +6699,7 @@ const ProtobufCMessageDescriptor berth__v1__execution_info__descriptor =
   (ProtobufCMessageInit) berth__v1__execution_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor berth__v1__connect_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor berth__v1__connect_request__field_descriptors[10] =
 {
   {
     "lease",
@@ -6809,10 +6809,23 @@ static const ProtobufCFieldDescriptor berth__v1__connect_request__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_piece_bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Berth__V1__ConnectRequest, max_piece_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned berth__v1__connect_request__field_indices_by_name[] = {
   6,   /* field[6] = idle_timeout_ms */
   0,   /* field[0] = lease */
+  9,   /* field[9] = max_piece_bytes */
   1,   /* field[1] = path */
   2,   /* field[2] = path_raw */
   3,   /* field[3] = port */
@@ -6824,7 +6837,7 @@ static const unsigned berth__v1__connect_request__field_indices_by_name[] = {
 static const ProtobufCIntRange berth__v1__connect_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor berth__v1__connect_request__descriptor =
 {
@@ -6834,7 +6847,7 @@ const ProtobufCMessageDescriptor berth__v1__connect_request__descriptor =
   "Berth__V1__ConnectRequest",
   "berth.v1",
   sizeof(Berth__V1__ConnectRequest),
-  9,
+  10,
   berth__v1__connect_request__field_descriptors,
   berth__v1__connect_request__field_indices_by_name,
   1,  berth__v1__connect_request__number_ranges,

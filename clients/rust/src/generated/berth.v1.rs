@@ -315,7 +315,7 @@ pub struct Output {
     /// of data's first byte in this stream; there are no gaps except those that Dropped reports
     #[prost(uint64, tag="2")]
     pub offset: u64,
-    /// at most 32 KiB, never empty
+    /// at most 32 KiB (ConnectRequest.max_piece_bytes), never empty
     #[prost(bytes="bytes", tag="3")]
     pub data: ::prost::bytes::Bytes,
 }
@@ -596,6 +596,9 @@ pub struct ConnectRequest {
     /// as in ExecuteRequest; without a watcher the other side waits, and nothing is lost
     #[prost(uint32, tag="9")]
     pub resumable_ms: u32,
+    /// most bytes of one Output that the client takes, up to 64 KiB; less than 32 KiB counts as that
+    #[prost(uint32, tag="10")]
+    pub max_piece_bytes: u32,
 }
 #[allow(clippy::derive_partial_eq_without_eq)]
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -393,6 +393,7 @@ M.ConnectRequest = message(M, "berth.v1.ConnectRequest", {
   { 7, "idle_timeout_ms", "uint32" },
   { 8, "window_bytes", "uint64" },
   { 9, "resumable_ms", "uint32" },
+  { 10, "max_piece_bytes", "uint32" },
 })
 
 M.OpenContextRequest = message(M, "berth.v1.OpenContextRequest", {

@@ -916,7 +916,7 @@ struct  Berth__V1__Output
    */
   uint64_t offset;
   /*
-   * at most 32 KiB, never empty
+   * at most 32 KiB (ConnectRequest.max_piece_bytes), never empty
    */
   ProtobufCBinaryData data;
 };
@@ -1314,10 +1314,14 @@ struct  Berth__V1__ConnectRequest
    * as in ExecuteRequest; without a watcher the other side waits, and nothing is lost
    */
   uint32_t resumable_ms;
+  /*
+   * most bytes of one Output that the client takes, up to 64 KiB; less than 32 KiB counts as that
+   */
+  uint32_t max_piece_bytes;
 };
 #define BERTH__V1__CONNECT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&berth__v1__connect_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Berth__V1__OpenContextRequest__EnvEntry

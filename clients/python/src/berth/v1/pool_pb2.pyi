@@ -200,9 +200,10 @@ class CompleteResponse(_message.Message):
     def __init__(self, matches: _Optional[_Iterable[str]] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class ConnectRequest(_message.Message):
-    __slots__ = ["idle_timeout_ms", "lease", "path", "path_raw", "port", "resumable_ms", "timeout_ms", "wait_ms", "window_bytes"]
+    __slots__ = ["idle_timeout_ms", "lease", "max_piece_bytes", "path", "path_raw", "port", "resumable_ms", "timeout_ms", "wait_ms", "window_bytes"]
     IDLE_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PIECE_BYTES_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     PATH_RAW_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +213,7 @@ class ConnectRequest(_message.Message):
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     idle_timeout_ms: int
     lease: str
+    max_piece_bytes: int
     path: str
     path_raw: bytes
     port: int
@@ -219,7 +221,7 @@ class ConnectRequest(_message.Message):
     timeout_ms: int
     wait_ms: int
     window_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., path_raw: _Optional[bytes] = ..., port: _Optional[int] = ..., wait_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., window_bytes: _Optional[int] = ..., resumable_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, lease: _Optional[str] = ..., path: _Optional[str] = ..., path_raw: _Optional[bytes] = ..., port: _Optional[int] = ..., wait_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., window_bytes: _Optional[int] = ..., resumable_ms: _Optional[int] = ..., max_piece_bytes: _Optional[int] = ...) -> None: ...
 
 class ContextInfo(_message.Message):
     __slots__ = ["age_ms", "context", "execution", "language", "pieces", "version"]
