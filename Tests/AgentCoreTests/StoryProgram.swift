@@ -61,8 +61,8 @@ extension AgentStory {
         sub put {
             my ($stream, $left) = @_;
             while ($left > 0) {
-                my $most = $left < 65521 ? $left : 65521;
-                my $start = ($offset[$stream] + $key * 31 + $stream * 7919) % 65521;
+                my $most = $left < \#(Script.period) ? $left : \#(Script.period);
+                my $start = ($offset[$stream] + $key * 31 + $stream * 7919) % \#(Script.period);
                 my $count = syswrite($stream ? STDERR : STDOUT, $table, $most, $start) or exit 99;
                 $offset[$stream] += $count;
                 $left -= $count;

@@ -82,7 +82,8 @@ package struct Script: Sendable {
         let block = (0..<period).map { _ in UInt8(truncatingIfNeeded: random.next() >> 17) }
         return block + block
     }()
-    package static let period = 65_521
+    /// A prime number; more than the bytes of the largest output.
+    package static let period = 131_071
 
     private static func start(_ key: UInt32, _ stream: OutputStream, _ offset: UInt64) -> Int {
         Int((offset &+ UInt64(key) &* 31 &+ UInt64(stream.rawValue) &* 7919) % UInt64(period))
