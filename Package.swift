@@ -240,7 +240,7 @@ let package = Package(
         .target(
             name: "ServerSimulation",
             dependencies: [
-                "SimulationModel", "AgentCore", "AgentLink", "AgentSchema", "BerthRPC", "BerthSchema", "Pool",
+                "SimulationModel", "Access", "AgentCore", "AgentLink", "AgentSchema", "BerthRPC", "BerthSchema", "Pool",
                 "Service", log, nioCore, nioEmbedded, deque,
             ], path: "Tests/Simulation/Server", swiftSettings: strict),
         .executableTarget(

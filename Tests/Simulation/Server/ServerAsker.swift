@@ -63,7 +63,7 @@ struct ServerAsker {
             timeout: .milliseconds(Int64(request.timeoutMilliseconds)),
             grace: .milliseconds(Int64(request.graceMilliseconds)), maxOutput: request.maxOutputBytes,
             killsAtMaxOutput: request.outputPolicy == .kill, keepsBackground: request.keepsBackground,
-            isResumable: request.resumableMilliseconds > 0, input: request.stdin.count, at: now)
+            resumable: request.resumableMilliseconds, input: request.stdin.count, at: now)
         client.execute(ServerBook.Execution(key, lease, asked), request, manner)
     }
 }

@@ -6,6 +6,7 @@ internal import NIOCore
 extension ServerBook {
     func ended(_ execution: Execution, _ ended: Ended) {
         count("ended: \(ended.cause)")
+        execution.ended = (world.now, ended.stdoutBytes + ended.stderrBytes)
         let isFromOutside = execution.isDisturbed || execution.lease.map { mayEndIts($0) } ?? false
         let isLost = lost[execution.member] != nil || execution.member.isEmpty
         if let told = execution.told?.end, ended.cause == told.cause, ended.exitCode == told.exitCode,

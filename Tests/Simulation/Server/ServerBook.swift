@@ -15,17 +15,35 @@ package final class ServerBook {
         /// Calls in it that have no answer yet.
         var calls = 0
         var isReleased = false
-        /// The release was answered.
-        var hasEnded = false
-        /// The connection that acquired it is gone.
-        var isOrphaned = false
+        /// When the release was answered.
+        var endedAt: NIODeadline?
+        var hasEnded: Bool { endedAt != nil }
+        /// The connection that acquired it is gone, or may be.
+        private(set) var isOrphaned = false
+        /// Since when, if it still is.
+        private(set) var orphanedAt: NIODeadline?
+        /// When it was granted, as its caller saw it.
+        let since: NIODeadline
+        /// Whose it is, where there are tenants.
+        let party: Party?
         /// Executions in it that have not ended.
         var running = 0
 
-        init(_ token: String, _ member: String, _ time: TimeAmount, asked: NIODeadline, now: NIODeadline) {
-            (self.token, self.member, self.time) = (token, member, time)
-            (lastUse, latestUse) = (asked, now)
+        init(
+            _ token: String, _ member: String, _ time: TimeAmount, of party: Party?, asked: NIODeadline,
+            now: NIODeadline
+        ) {
+            (self.token, self.member, self.time, self.party) = (token, member, time, party)
+            (lastUse, latestUse, since) = (asked, now, now)
         }
+
+        func orphan(_ now: NIODeadline) {
+            isOrphaned = true
+            orphanedAt = orphanedAt ?? now
+        }
+
+        /// Its caller is known again: it may have ended, and it may go on.
+        func adopt() { orphanedAt = nil }
     }
 
     /// What a caller asked for.
@@ -35,7 +53,9 @@ package final class ServerBook {
         let maxOutput: UInt64
         let killsAtMaxOutput: Bool
         let keepsBackground: Bool
-        let isResumable: Bool
+        /// How long it goes on without a watcher, in milliseconds; 0: not at all.
+        let resumable: UInt32
+        var isResumable: Bool { resumable > 0 }
         /// Bytes of its standard input.
         let input: Int
         let at: NIODeadline
@@ -55,6 +75,16 @@ package final class ServerBook {
         var runs = false
         /// An agent was asked for it.
         var hasBegun = false
+        /// Whose it is, where there are tenants.
+        var party: Party?
+        /// Its caller was surely nobody whom the server knows.
+        var isStrangers = false
+        /// Acknowledgements that were refused for now, and will be repeated.
+        var retries = 0
+        /// When its start came, its end, and the end of its first stream.
+        var since: NIODeadline?
+        var ended: (at: NIODeadline, output: UInt64)?
+        var streamOver: NIODeadline?
         /// It was ended from outside, and nothing of it may run after this.
         private(set) var mustEndBy: NIODeadline?
 
@@ -76,6 +106,12 @@ package final class ServerBook {
     /// Calls that have no answer yet, by number.
     private(set) var open: [Int: (what: String, since: NIODeadline, due: NIODeadline?)] = [:]
     private var calls = 0
+    /// Acquires that have no answer yet.
+    var waiting: [Waiter] = []
+    /// Who was served while others waited.
+    var passings: [Passing] = []
+    /// The day of a time, where that counts.
+    var dayOf: ((NIODeadline) -> Int)?
     /// For whom each member has run something.
     private var owners: [String: ObjectIdentifier] = [:]
     /// Number of executions that ended, by cause, and of calls: a run in which nothing happens proves nothing.
@@ -132,7 +168,7 @@ package final class ServerBook {
             || lease.running == 0 && world.now >= lease.lastUse + lease.time
     }
 
-    func granted(_ response: AcquireResponse, asked: NIODeadline) -> Lease {
+    func granted(_ response: AcquireResponse, to party: Party?, asked: NIODeadline) -> Lease {
         if !tokens.insert(response.lease).inserted {
             world.broken(.oneLease, "the lease \(response.lease) was given twice")
         }
@@ -144,9 +180,10 @@ package final class ServerBook {
             world.broken(.clean, "\(response.member) was leased long after it had died")
         }
         let lease = Lease(
-            response.lease, response.member, .milliseconds(Int64(response.ttlMilliseconds)), asked: asked,
-            now: world.now)
+            response.lease, response.member, .milliseconds(Int64(response.ttlMilliseconds)), of: party,
+            asked: asked, now: world.now)
         leases.append(lease)
+        if let party { checkLeases(of: party) }
         return lease
     }
 
@@ -207,6 +244,7 @@ package final class ServerBook {
     func started(_ execution: Execution, _ started: Started) {
         execution.name = started.execution
         execution.member = started.member
+        execution.since = world.now
         if let lease = execution.lease, execution.told == nil {
             execution.runs = true
             lease.running += 1
@@ -228,6 +266,7 @@ package final class ServerBook {
         }
         if execution.hasBegun { world.broken(.asked, "an agent is asked for program \(key) a second time") }
         execution.hasBegun = true
+        checkBegun(execution)
         let asked = execution.asked
         let right = AskedOfAgent(
             timeout: UInt64(asked.timeout.nanoseconds / 1_000_000), grace: UInt64(asked.grace.nanoseconds / 1_000_000),

@@ -17,6 +17,11 @@ package enum ServerCanary: String, Sendable, CaseIterable {
     case leaseComesTwice, memberIsLeasedTwice, leaseIsForgotten, releasedLeaseLives
     case leaseLivesTooLong, leaseEndsTooSoon, renewalIsForgotten, othersLeaseEnds
     case endIsNotListed, runningIsNotListed
+    // What tenants are to each other, and may
+    case strangerIsKnown, tokenIsForgotten, revokedTokenLives, strangerIsNotClosed
+    case tenantsAreOne, refusalGivesAHint, roleIsIgnored, turnsAreIgnored
+    case leaseQuotaIsIgnored, leaseQuotaIsShort, executionQuotaIsIgnored, executionIsCountedForEver
+    case requestQuotaIsIgnored, requestQuotaIsShort, outputQuotaIsIgnored, tenantsTimeOutIsIgnored, othersPoolIsOpen
     // What a member sees
     case creditIsInvented, creditIsLost
     case argvIsAltered, programRunsTwice, timeOutIsNotPassedOn, outputLimitIsNotPassedOn, inputIsLost
@@ -69,9 +74,19 @@ package enum ServerCanary: String, Sendable, CaseIterable {
         case .leaseComesTwice: [.oneLease]
         case .memberIsLeasedTwice: [.oneLease, .place]
         case .leaseIsForgotten, .releasedLeaseLives: [.lease]
-        case .leaseLivesTooLong, .leaseEndsTooSoon, .renewalIsForgotten: [.lease, .cause, .oneLease]
-        case .othersLeaseEnds: [.lease, .cause]
+        case .leaseLivesTooLong, .renewalIsForgotten: [.lease, .cause, .oneLease]
+        // It still counts, where the server has given its place to another.
+        case .leaseEndsTooSoon: [.lease, .cause, .oneLease, .quota, .turns]
+        case .othersLeaseEnds: [.lease, .cause, .quota, .turns]
         case .endIsNotListed, .runningIsNotListed: [.listed]
+        case .strangerIsKnown, .tokenIsForgotten, .revokedTokenLives, .strangerIsNotClosed: [.known]
+        case .tenantsAreOne: [.apart, .known, .turns, .role]
+        case .refusalGivesAHint: [.apart]
+        case .roleIsIgnored: [.role]
+        case .turnsAreIgnored: [.turns]
+        case .leaseQuotaIsIgnored, .leaseQuotaIsShort, .executionQuotaIsIgnored, .executionIsCountedForEver: [.quota]
+        case .requestQuotaIsIgnored, .requestQuotaIsShort, .outputQuotaIsIgnored: [.quota]
+        case .tenantsTimeOutIsIgnored, .othersPoolIsOpen: [.quota]
         case .creditIsInvented: [.credit, .cause]
         case .creditIsLost: [.moves, .inTime, .cause, .answered]
         case .argvIsAltered, .programRunsTwice, .timeOutIsNotPassedOn, .outputLimitIsNotPassedOn, .inputIsLost:

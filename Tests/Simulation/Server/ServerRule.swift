@@ -38,6 +38,16 @@ package enum ServerRule: String, Sendable, CaseIterable {
     case inTime
     /// What was cancelled, or whose lease or caller is gone, ends soon.
     case ends
+    /// Who shows a token that counts is served as its tenant; who shows none is served nothing, and is out soon.
+    case known
+    /// What one tenant has does not exist for another: it can neither see nor use nor end it, nor tell it from what there is not.
+    case apart
+    /// A tenant never has more than its limits, and is refused for one only if it is reached.
+    case quota
+    /// The next free member goes to the waiting tenant with the fewest leases, and those with as many take turns.
+    case turns
+    /// Only operators may do what is theirs.
+    case role
     /// The memory that is held for clients stays within its budget, and is what was counted.
     case budget
     /// There are never more members than the maximum, never two creates at a time, and none that is not given up in time.

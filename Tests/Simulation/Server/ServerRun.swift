@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Access
 internal import BerthRPC
 internal import BerthSchema
 internal import NIOCore
@@ -30,7 +31,10 @@ package final class ServerRun {
         pool.healthInterval = random.chance(0.5) ? .seconds(5 + random.below(30)) : nil
         self.pool = pool
         heldBytes = [4 << 20, 16 << 20, 256 << 20][random.below(3)]
-        server = SimulatedServer(world, pool: pool, heldBytes: heldBytes)
+        let tenants = random.below(5)
+        server = SimulatedServer(
+            world, pool: pool, heldBytes: heldBytes,
+            tenants: tenants == 0 ? nil : SimulatedTenants(world, count: tenants, &random))
         book = ServerBook(world, reuses: pool.reuse == .reset)
         asker = ServerAsker(&random)
         clients = (0..<(1 + random.below(5))).map { SimulatedClient($0, server, book) }
@@ -38,6 +42,10 @@ package final class ServerRun {
         server.runtime.onLeft = { [book] in book.count("left in the background") }
         server.runtime.onBegin = { [book] container, key, asked in
             book.began(key, asked, in: container.member.description, others: container.agent.keys)
+        }
+        if let tenants = server.tenants {
+            tenants.onLost = { [unowned self] token in for client in clients { client.lost(token) } }
+            book.dayOf = { [weak tenants] in tenants?.day($0) ?? 0 }
         }
         world.pass(.seconds(Int64(random.below(3))))
     }
@@ -57,7 +65,7 @@ package final class ServerRun {
         let client = clients[Int(event.pick) % clients.count]
         let value = event.value
         switch event.kind {
-        case .connect: client.connect()
+        case .connect: client.connect(value)
         case .leave:
             client.leave(isCut: value % 2 == 0)
             if world.canary == .othersLeaseEnds { for other in clients where other !== client { other.loseLease() } }
@@ -66,11 +74,14 @@ package final class ServerRun {
                 wait: value % 3 == 0 ? 1 + value / 3 % 30_000 : 0, ttl: value % 2 == 0 ? 2000 + value / 2 % 60_000 : 0)
         case .release: client.release(value)
         case .renew: client.renew(value)
-        case .execute: if let lease = client.lease(value) { asker.execute(client, lease, value, world.now) }
+        case .execute: if let lease = client.anyLease(value) { asker.execute(client, lease, value, world.now) }
         case .executeAlone: asker.execute(client, nil, value, world.now)
         case .attach: client.attach(value, window: ServerAsker.window(value / 16), .prompt)
         case .signal: client.signal(value, value / 16)
         case .list: client.list(value)
+        case .hello: client.hello(value)
+        case .tokens: changeTokens(client, value)
+        case .trespass: client.trespass(event.pick, value)
         case .stall: client.stall(.milliseconds(Int64(value % 20_000)))
         case .pauseReading: client.pauseReading(.milliseconds(Int64(value % 90_000)))
         case .breakRules: client.breakRules(value)
@@ -93,11 +104,27 @@ package final class ServerRun {
         }
     }
 
+    /// A token of a tenant is exchanged, revoked or given a date.
+    private func changeTokens(_ client: SimulatedClient, _ value: UInt32) {
+        guard let tenants = server.tenants, let party = client.party else { return }
+        let old = tenants.exchange(party)
+        switch value % 3 {
+        case 0:
+            // In order: clients say hello with the new one first.
+            for other in clients where other.party === party { other.hello(11) }
+            world.after(.milliseconds(Int64(value / 3 % 20_000))) { [weak tenants] in tenants?.retire(old) }
+        case 1: tenants.retire(old)
+        default: tenants.expire(old, in: 1 + Int(value / 3 % 5))
+        }
+    }
+
     /// What a canary does by itself.
     private func sing() {
         switch world.canary {
         case .memoryIsNotGivenBack where world.chance(0.05): server.memory.account(of: "10.0.0.9").take(1)
         case .memoryIsNotCounted where world.chance(0.05): server.memory.account(of: "10.0.0.9").give(64 << 20)
+        case .executionIsCountedForEver where world.chance(0.2):
+            for tenant in server.tenants?.access.tenants ?? [] { tenant.goOn() }
         case .a6SlowReaderLosesMember:
             for container in server.runtime.containers {
                 for program in container.agent.running where program.isWithoutCredit {
@@ -123,6 +150,11 @@ package final class ServerRun {
             }
         }
         book.checkAnswers()
+        for client in clients {
+            client.checkIsOut()
+            client.lookAtWaiters()
+        }
+        book.checkTurns()
         checkMovement()
         checkHeld()
     }
@@ -143,6 +175,7 @@ package final class ServerRun {
             let isHeldUp = wire.isStalled || client.isPaused || client.isRude
             for watch in client.watches {
                 let execution = watch.execution
+                let isHeldUp = isHeldUp || execution.retries > 0
                 let container = server.runtime.containers.first { $0.member.description == execution.member }
                 if let told = execution.told?.end {
                     watch.look(written: told.sent, isHeldUp: isHeldUp || container?.wire?.isStalled ?? false)
@@ -184,6 +217,7 @@ package final class ServerRun {
     func end() {
         world.trace("the faults end", 21)
         server.runtime.faults = SimulatedRuntime.Faults()
+        server.tenants?.calm()
         for client in clients { client.calm() }
         for _ in 0..<80 where world.violation == nil {
             world.pass(.seconds(5))

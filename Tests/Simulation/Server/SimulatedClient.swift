@@ -8,32 +8,39 @@ internal import Pool
 /// A client of a simulated server, with at most one connection at a time.
 final class SimulatedClient {
     let number: Int
-    private let server: SimulatedServer
+    let server: SimulatedServer
     let book: ServerBook
     var world: World { server.world }
     private(set) var wire: Wire?
     private(set) var connection: ClientConnection?
-    private(set) var leases: [ServerBook.Lease] = []
+    var leases: [ServerBook.Lease] = []
     /// Leases that it has released.
-    private var former: [ServerBook.Lease] = []
+    var former: [ServerBook.Lease] = []
     private(set) var watches: [Watch] = []
     /// Executions that go on without a watcher.
-    private(set) var resumable: [ServerBook.Execution] = []
+    var resumable: [ServerBook.Execution] = []
     /// Executions with large requests, and where these end on the connection.
     private var large: [(execution: ServerBook.Execution, end: Int?)] = []
     /// It has broken the rules of the connection, whose fate is open now.
-    private(set) var isRude = false
+    var isRude = false
     /// It does not read before this.
-    private var pausedUntil = NIODeadline.uptimeNanoseconds(0)
+    var pausedUntil = NIODeadline.uptimeNanoseconds(0)
     var isPaused: Bool { pausedUntil >= world.now }
+
+    /// Whose it is, and what the server takes it for.
+    let party: Party?
+    var caller = Caller()
+    /// Its acquires that have no answer yet.
+    var waiting: [Waiter] = []
 
     init(_ number: Int, _ server: SimulatedServer, _ book: ServerBook) {
         (self.number, self.server, self.book) = (number, server, book)
+        party = server.tenants?.party(number)
     }
 
     // MARK: The connection
 
-    func connect() {
+    func connect(_ value: UInt32) {
         guard connection == nil, let wire = try? server.connect(client: number), let near = wire.near.channel else {
             return
         }
@@ -45,6 +52,10 @@ final class SimulatedClient {
             adopted.closed.assumeIsolated().whenComplete { [self] _ in
                 if connection === adopted { gone() }
             }
+            guard party != nil else { return }
+            caller = Caller()
+            caller.mustCloseBy = world.now + SimulatedClient.farewell
+            hello(value, isFirst: true)
         }
     }
 
@@ -52,7 +63,7 @@ final class SimulatedClient {
         connection = nil
         wire = nil
         for lease in leases {
-            lease.isOrphaned = true
+            lease.orphan(world.now)
             book.mustEnd(lease)
         }
         leases = []
@@ -63,6 +74,8 @@ final class SimulatedClient {
         }
         watches = []
         large = []
+        for waiter in waiting { stopsWaiting(waiter) }
+        caller = Caller()
     }
 
     /// It goes away, with or without a word.
@@ -70,7 +83,7 @@ final class SimulatedClient {
         guard let connection, let wire else { return }
         for watch in watches { watch.execution.isDisturbed = true }
         // A lease may end from now on.
-        for lease in leases { lease.isOrphaned = true }
+        for lease in leases { lease.orphan(world.now) }
         if world.canary == .closeIsNotSeen { return gone() }
         if isCut { wire.cut() } else { connection.close() }
         gone()
@@ -94,11 +107,12 @@ final class SimulatedClient {
     func stall(_ time: TimeAmount) {
         guard let wire else { return }
         book.delay(by: time)
+        caller.mustCloseBy = caller.mustCloseBy.map { $0 + time }
         wire.stall(time)
     }
 
     /// How long it will neither be heard nor hear.
-    private var heldUp: TimeAmount {
+    var heldUp: TimeAmount {
         let until = max(pausedUntil, wire?.stalledUntil ?? pausedUntil)
         return until > world.now ? until - world.now : .zero
     }
@@ -106,133 +120,22 @@ final class SimulatedClient {
     func pauseReading(_ time: TimeAmount) {
         guard let connection else { return }
         book.delay(by: time)
+        caller.mustCloseBy = caller.mustCloseBy.map { $0 + time }
         connection.pauseReading()
         pausedUntil = max(pausedUntil, world.now + time)
         world.after(time) { connection.resumeReading() }
-    }
-
-    // MARK: Calls
-
-    /// - Parameter lease: whose time it extends, as far as is known.
-    func call<Q, A: Message>(
-        _ what: String, _ method: UnaryMethod<Q, A>, _ request: Q, in lease: ServerBook.Lease? = nil,
-        due: NIODeadline? = nil, _ then: @escaping (Result<A, RPCError>) -> Void
-    ) {
-        guard let connection else { return }
-        let number = book.asked(what, due: due.map { $0 + heldUp })
-        lease?.calls += 1
-        let isolated = NIOLoopBound(then, eventLoop: world.loop)
-        let isLost = world.sings(.answerIsLost, 0.02)
-        let leased = NIOLoopBound(lease, eventLoop: world.loop)
-        connection.unary(method, request) { [book = NIOLoopBound(book, eventLoop: world.loop)] answer in
-            leased.value?.calls -= 1
-            if !isLost { book.value.answered(number) }
-            if book.value.world.sings(.answerComesTwice, 0.02) { book.value.answered(number) }
-            isolated.value(
-                answer.flatMap { buffer in
-                    buffer.withUnsafeReadableBytes { bytes in
-                        Result { () throws(SchemaError) in try A(decoding: bytes, arena: Arena()) }
-                            .mapError { RPCError(.dataLoss, $0.description) }
-                    }
-                })
-            book.value.used(leased.value)
-        }
-    }
-
-    func acquire(wait: UInt32, ttl: UInt32) {
-        let (asked, on) = (world.now, connection)
-        var request = AcquireRequest(waitMilliseconds: wait, ttlMilliseconds: ttl)
-        if world.canary == .waitIsTooLong { request.waitMilliseconds = 400_000 }
-        if world.canary == .waitIsTooShort { request.waitMilliseconds = 1 }
-        // Without a time of its own it has the server's.
-        let time = TimeAmount.milliseconds(wait == 0 ? SimulatedServer.defaultWait : Int64(wait))
-        call("acquire", PoolService.acquire, request, due: asked + time + .seconds(60)) { [self] answer in
-            if case .failure(let error) = answer, error.code == .deadlineExceeded, world.now < asked + time {
-                world.broken(.answered, "an acquire was given up before its time of \(time)")
-            }
-            guard case .success(var response) = answer else { return }
-            if world.canary == .leaseLivesTooLong { response.ttlMilliseconds /= 20 }
-            if world.canary == .leaseEndsTooSoon { response.ttlMilliseconds *= 20 }
-            if world.sings(.leaseComesTwice), let other = book.leases.last { response.lease = other.token }
-            if world.sings(.memberIsLeasedTwice), let other = leases.last { response.member = other.member }
-            let lease = book.granted(response, asked: asked)
-            if connection === on, connection != nil { leases.append(lease) } else { lease.isOrphaned = true }
-        }
-    }
-
-    func lease(_ pick: UInt32) -> ServerBook.Lease? {
-        leases.isEmpty ? nil : leases[Int(pick) % leases.count]
-    }
-
-    func release(_ pick: UInt32) {
-        guard let lease = lease(pick) else { return }
-        lease.isReleased = true
-        leases.removeAll { $0 === lease }
-        former.append(lease)
-        call("release", PoolService.release, ReleaseRequest(lease: lease.token)) { [book] answer in
-            guard case .success = answer else { return }
-            lease.hasEnded = true
-            book.mustEnd(lease)
-        }
-    }
-
-    func renew(_ pick: UInt32) {
-        if pick % 2 == 0, former.contains(where: \.hasEnded) { return renewReleased(pick) }
-        guard let lease = lease(pick) else { return }
-        let asked = world.now
-        if world.canary == .renewalIsForgotten { return book.found(lease, asked: asked) }
-        call("renew", PoolService.renew, RenewRequest(lease: lease.token), in: lease) { [book] answer in
-            switch answer {
-            case .success where book.world.sings(.leaseIsForgotten): book.refused(lease)
-            case .success: book.found(lease, asked: asked)
-            case .failure(let error): if error.code == .notFound { book.refused(lease) }
-            }
-        }
-    }
-
-    /// A lease that was released is good for nothing.
-    private func renewReleased(_ pick: UInt32) {
-        let released = former.filter(\.hasEnded)
-        guard !released.isEmpty else { return }
-        let lease = released[Int(pick) % released.count]
-        call("renew of a released lease", PoolService.renew, RenewRequest(lease: lease.token)) { [world] answer in
-            let isKnown = world.sings(.releasedLeaseLives, 0.5)
-            guard isKnown || (try? answer.get()) != nil else { return }
-            world.broken(.lease, "a lease of \(lease.member) that was released is known")
-        }
-    }
-
-    func signal(_ pick: UInt32, _ value: UInt32) {
-        let living = watches.filter { !$0.execution.name.isEmpty }
-        guard !living.isEmpty else { return }
-        let execution = living[Int(pick) % living.count].execution
-        execution.isDisturbed = true
-        call(
-            "signal", PoolService.signal,
-            SignalRequest(
-                lease: execution.lease?.token ?? "", execution: execution.name, signal: value % 2 == 0 ? 9 : 0,
-                isCancel: value % 2 == 1), in: execution.lease
-        ) { [world] answer in
-            guard value % 2 == 1, case .success = answer else { return }
-            execution.mustEnd(by: world.now + execution.asked.grace + ServerBook.slack)
-        }
-    }
-
-    /// As if the server took another client's leave for this one's.
-    func loseLease() {
-        guard let lease = leases.first, let token = LeaseToken(lease.token) else { return }
-        _ = server.fleet.release(token)
     }
 
     // MARK: Executions
 
     func execute(_ execution: ServerBook.Execution, _ request: ExecuteRequest, _ manner: Watch.Manner) {
         book.add(execution)
+        (execution.party, execution.isStrangers) = (party, party != nil && caller.standing == .stranger)
         if execution.asked.isResumable { resumable.append(execution) }
         if execution.asked.input >= 64 << 10 { large.append((execution, nil)) }
         let watch = Watch(
             execution, book, window: request.windowBytes, manner, isResumed: false,
-            acknowledge: { [weak self] in self?.acknowledge($0, in: execution.lease) })
+            acknowledge: { [weak self] in self?.acknowledge($0, in: execution) })
         stream(PoolService.execute, request, watch)
     }
 
@@ -258,7 +161,7 @@ final class SimulatedClient {
         let execution = there[there.count - 1 - Int(pick) % min(there.count, 6)]
         let watch = Watch(
             execution, book, window: window, manner, isResumed: true,
-            acknowledge: { [weak self] in self?.acknowledge($0, in: execution.lease) })
+            acknowledge: { [weak self] in self?.acknowledge($0, in: execution) })
         stream(
             PoolService.attach,
             AttachRequest(lease: execution.lease?.token ?? "", execution: execution.name, windowBytes: window), watch)
@@ -271,21 +174,28 @@ final class SimulatedClient {
         watches.append(watch)
         watch.execution.lease?.calls += 1
         let asked = world.now
+        let ask = ask(number, on: connection)
+        let works = isFirst ? claims(watch) : []
         // A watch that held this would keep itself, and all that it has seen.
         watch.onEnd = { [weak self, unowned watch] error in
             guard let self else { return }
             watch.execution.lease?.calls -= 1
             book.answered(number)
             watches.removeAll { $0 === watch }
-            if isFirst { over(watch, error, asked: asked) }
+            if !watch.isAnswered || error?.code == .unauthenticated { judge(ask, method.name, error, own: works) }
+            if isFirst { over(watch, error, works, asked: asked) }
             book.used(watch.execution.lease)
         }
+        watch.onAnswer = { [weak self] in self?.judge(ask, method.name, nil) }
         let isolated = NIOLoopBound(watch, eventLoop: world.loop)
         connection.stream(method, request) { isolated.value.receive($0) }
     }
 
-    private func over(_ watch: Watch, _ error: RPCError?, asked: NIODeadline) {
+    private func over(_ watch: Watch, _ error: RPCError?, _ works: [Claim], asked: NIODeadline) {
         let execution = watch.execution
+        execution.streamOver = world.now
+        let isOver = execution.ended != nil || !watch.isAnswered && error?.code != .unavailable
+        if isOver { for claim in works { claim.over = world.now } }
         if let lease = execution.lease {
             book.noLongerRuns(execution)
             if error?.code == .notFound { book.refused(lease) }
@@ -295,14 +205,23 @@ final class SimulatedClient {
         // The connection is gone, and with it whoever would have been told: the server may end it.
         if error.code == .unavailable { execution.isDisturbed = true }
         book.count("refused: \(error.code)")
+        if mayBeRefused(execution, error) { return }
         if ![.notFound, .unavailable, .resourceExhausted, .deadlineExceeded, .cancelled].contains(error.code), !isRude {
             world.broken(.answered, "an Execute was answered with \(error)")
         }
     }
 
-    private func acknowledge(_ request: AcknowledgeRequest, in lease: ServerBook.Lease?) {
+    private func acknowledge(_ request: AcknowledgeRequest, in execution: ServerBook.Execution) {
         if world.sings(.acknowledgementIsLost, 0.5) { return }
-        call("acknowledge", PoolService.acknowledge, request, in: lease) { [self] answer in
+        call("acknowledge", PoolService.acknowledge, request, in: execution.lease) { [self] answer in
+            if let time = answer.error?.metadata["retry_after_ms"].flatMap({ Int64($0) }) {
+                // What is acknowledged too soon is acknowledged again.
+                execution.retries += 1
+                world.after(.milliseconds(time + 20)) { [weak self] in
+                    execution.retries -= 1
+                    self?.acknowledge(request, in: execution)
+                }
+            }
             guard case .failure(let error) = answer, error.code == .invalidArgument else { return }
             world.broken(.window, "an acknowledgement of what had come was refused: \(error)")
         }

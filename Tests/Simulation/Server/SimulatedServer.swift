@@ -16,6 +16,7 @@ package final class SimulatedServer {
     package let service: PoolServiceHandler
     package let rpc: RPCServer
     package let memory: MemoryBudget
+    let tenants: SimulatedTenants?
     private var wires: [Wire] = []
     private var wireCount = 0
     private let run: Task<Void, Never>
@@ -28,8 +29,8 @@ package final class SimulatedServer {
     }
 
     /// Call it while the world lives.
-    package init(_ world: World, pool right: PoolConfiguration, heldBytes: Int) {
-        self.world = world
+    init(_ world: World, pool right: PoolConfiguration, heldBytes: Int, tenants: SimulatedTenants?) {
+        (self.world, self.tenants) = (world, tenants)
         let pool = SimulatedServer.altered(right, world.canary)
         var fleetConfiguration = FleetConfiguration(pools: [pool], max: pool.max)
         fleetConfiguration.defaultWait = .milliseconds(SimulatedServer.defaultWait)
@@ -51,7 +52,9 @@ package final class SimulatedServer {
         if world.canary == .a1GraceIsNothing { limits.outputGrace = .zero }
         service = PoolServiceHandler(
             fleet: fleet, server: "berth/simulated", runtimeKind: "simulated", limits: limits, logger: logger,
-            clock: WorldClock(world), newToken: { world.token() })
+            clock: WorldClock(world), access: tenants?.access,
+            helloTimeout: world.canary == .strangerIsNotClosed ? .seconds(4000) : .seconds(10),
+            newToken: { world.token() })
         memory = MemoryBudget(limit: heldBytes)
         var configuration = RPCServer.Configuration()
         switch world.canary {

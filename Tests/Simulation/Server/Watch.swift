@@ -38,6 +38,11 @@ final class Watch {
     private let canary: WatchCanary
     /// What had come at the last check at which more was there to come and nothing held it up.
     private var waits: (since: NIODeadline, come: UInt64)?
+    /// An event has come, so that the call was taken.
+    private(set) var isAnswered = false
+    /// Called then, and when it has started.
+    var onAnswer: () -> Void = {}
+    var onStart: () -> Void = {}
     /// Called when the stream is over.
     var onEnd: (RPCError?) -> Void = { _ in }
 
@@ -58,6 +63,10 @@ final class Watch {
         hasHeard = true
         switch event {
         case .message(let buffer):
+            if !isAnswered {
+                isAnswered = true
+                onAnswer()
+            }
             let decoded = buffer.withUnsafeReadableBytes { bytes in
                 Result { () throws(SchemaError) in try ExecuteEvent(decoding: bytes, arena: arena) }
             }
@@ -84,7 +93,9 @@ final class Watch {
             if isResumed, started.execution != execution.name {
                 world.broken(.place, "an Attach to \(execution.name) watches \(started.execution)")
             }
-            if !isResumed { book.started(execution, started) }
+            guard !isResumed else { return }
+            book.started(execution, started)
+            onStart()
         case .output(let output): receive(output)
         case .dropped(let gap): receive(gap)
         case .ended(let ended):
