@@ -4,17 +4,17 @@
 ///
 /// A call is answered when its bytes are written, or are among the next `ahead` bytes to write: so a program that reads nothing
 /// holds its writer back, and a slow one does not wait for the next call.
-struct InputQueue {
+package struct InputQueue {
     /// Bytes beyond the pipe's capacity for which no call waits.
-    static let ahead: UInt64 = 64 << 10
+    package static let ahead: UInt64 = 64 << 10
     /// Maximum bytes of one call.
-    static let largestCall = 256 << 10
+    package static let largestCall = 256 << 10
     /// Maximum bytes that wait for one execution, without the input in its request.
     static let capacity = 1 << 20
     /// Maximum number of calls that wait for one execution.
     static let maxCalls = 16
 
-    enum Refusal: Error, Equatable {
+    package enum Refusal: Error, Equatable {
         /// Bytes before these are missing.
         case gap(expected: UInt64)
         /// The input has ended before these bytes.
@@ -26,10 +26,10 @@ struct InputQueue {
         case full
     }
 
-    struct Call: Equatable {
-        let streamID: UInt32
+    package struct Call: Equatable {
+        package let streamID: UInt32
         /// The offset after its bytes.
-        let end: UInt64
+        package let end: UInt64
     }
 
     private var pieces: [[UInt8]] = []
@@ -39,11 +39,11 @@ struct InputQueue {
     private let capacity: Int
     private let ahead: UInt64
     /// Offset of the next expected byte.
-    private(set) var expected: UInt64
+    package private(set) var expected: UInt64
     /// Number of bytes that are not written.
-    private(set) var waiting: Int
+    package private(set) var waiting: Int
     /// Whether the end of the input was accepted.
-    private(set) var hasEnd: Bool
+    package private(set) var hasEnd: Bool
     private var isClosed = false
     /// The last byte that was written.
     private(set) var last: UInt8?
@@ -52,7 +52,7 @@ struct InputQueue {
     ///   - first: bytes that no call waits for.
     ///   - hasEnd: whether the input ends after them.
     ///   - ahead: how many bytes may wait to be written when a call is answered.
-    init(first: [UInt8], hasEnd: Bool, ahead: UInt64 = InputQueue.ahead) {
+    package init(first: [UInt8], hasEnd: Bool, ahead: UInt64 = InputQueue.ahead) {
         self.ahead = ahead
         expected = UInt64(first.count)
         waiting = first.count
@@ -64,7 +64,7 @@ struct InputQueue {
     var waitingCalls: Int { calls.count }
 
     /// Accepts the new part of a call's bytes, and the call, which `answerable` returns later.
-    mutating func add(_ bytes: [UInt8], at offset: UInt64, isEnd: Bool, streamID: UInt32) throws(Refusal) {
+    package mutating func add(_ bytes: [UInt8], at offset: UInt64, isEnd: Bool, streamID: UInt32) throws(Refusal) {
         if isClosed { throw .closed }
         guard offset <= expected else { throw .gap(expected: expected) }
         let known = expected - offset
@@ -81,7 +81,7 @@ struct InputQueue {
     }
 
     /// Writes as much as possible with `write`, which returns the number of bytes, or less than 1 if none can be written now.
-    mutating func drain(_ write: (UnsafeRawBufferPointer) -> Int) {
+    package mutating func drain(_ write: (UnsafeRawBufferPointer) -> Int) {
         while let piece = pieces.first {
             let count = piece.withUnsafeBytes { write(UnsafeRawBufferPointer(rebasing: $0[start...])) }
             guard count > 0 else { return }
@@ -95,7 +95,7 @@ struct InputQueue {
     }
 
     /// Removes and returns the calls that can be answered.
-    mutating func answerable() -> [Call] {
+    package mutating func answerable() -> [Call] {
         let reach = expected - UInt64(waiting) + ahead
         let count = calls.prefix { $0.end <= reach }.count
         guard count > 0 else { return [] }
@@ -105,7 +105,7 @@ struct InputQueue {
 
     /// The program no longer reads, or has ended.
     /// - Returns: the waiting calls, which must be refused.
-    mutating func close() -> [Call] {
+    package mutating func close() -> [Call] {
         defer {
             isClosed = true
             pieces = []

@@ -99,7 +99,14 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
                 let request = try call.decode(Agent.ResetRequest.self)
                 guard request.timeoutMilliseconds > 0 else { throw RPCError(.invalidArgument, "timeout_ms is 0") }
                 reset(call)
-            case .warm, .input, .resize: throw .unimplemented(service: call.service, method: call.method)
+            case .input:
+                let request = try call.decode(Agent.InputRequest.self)
+                try program(of: request.execution).input.add(request, call)
+            case .resize:
+                let request = try call.decode(Agent.ResizeRequest.self)
+                try program(of: request.execution).resize(request.terminal)
+                call.respond(Agent.ResizeResponse())
+            case .warm: throw .unimplemented(service: call.service, method: call.method)
             }
         } catch {
             call.fail(error)
@@ -177,7 +184,9 @@ package final class ModelAgent: RPCService, @unchecked Sendable {
         if world.canary == .signalGoesToAnother, let other = running.first(where: { $0 !== program }) {
             program = other
         }
-        program.signal(request.signal, grace: request.graceMilliseconds)
+        if request.signal > 0, world.canary == .signalIsLost { return }
+        let isAltered = world.canary == .signalIsAltered && ![0, 9].contains(request.signal)
+        program.signal(isAltered ? 12 : request.signal, grace: request.graceMilliseconds)
     }
 
     /// What runs ends first, as in the real agent. Now and then it is not clean, or there is no answer at all.
@@ -207,6 +216,6 @@ extension AskedOfAgent {
         self.init(
             timeout: request.timeoutMilliseconds, grace: request.graceMilliseconds, maxOutput: request.maxOutputBytes,
             killsAtMaxOutput: request.killsAtMaxOutput, keepsBackground: request.keepsBackground,
-            input: request.stdin.count)
+            input: request.stdin.count, isOpen: request.keepsStdinOpen, rows: request.terminal?.rows ?? 0)
     }
 }

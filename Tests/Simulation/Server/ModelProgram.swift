@@ -24,6 +24,9 @@ final class ModelProgram {
     private var processes: [ModelProcess] = []
     private var helper: ModelProcess?
     let keepsBackground: Bool
+    let input: ModelInput
+    /// The size of its terminal; nil: it has none.
+    private(set) var size: (rows: UInt32, columns: UInt32)?
     private var timer: Scheduled<Void>?
     private var isStarted = false
     /// By when it must have ended.
@@ -39,6 +42,8 @@ final class ModelProgram {
         key = request.argv.last.flatMap { UInt32("\($0)") } ?? 0
         script = world.script(key)
         keepsBackground = request.keepsBackground
+        input = ModelInput(request, key: key, world)
+        size = request.terminal.map { ($0.rows, $0.columns) }
         self.world = world
         self.call = call
         self.agent = agent
@@ -71,9 +76,21 @@ final class ModelProgram {
             update(machine.started(pid: UInt32(clamping: number), now: now))
             // The supervisor has kept them until now, and a program that has just begun ignores nothing yet.
             if let fatal = early.first(where: ModelProgram.isFatal) { return killAll(fatal) }
+            input.begin()
             for process in processes { step(process) }
         }
     }
+
+    func resize(_ terminal: Agent.Terminal?) throws(RPCError) {
+        guard size != nil, let terminal else {
+            throw RPCError(.failedPrecondition, "the program has no terminal", .noTerminal)
+        }
+        if world.sings(.resizeIsLost) { return }
+        size = (terminal.rows, terminal.columns)
+    }
+
+    /// Whether its first process lives.
+    var lives: Bool { isStarted && processes.contains { $0.isProgram && $0.lives } }
 
     func acknowledge(_ bytes: UInt64) throws(RPCError) {
         if world.sings(.creditIsLost, 0.5) { return }
@@ -102,6 +119,7 @@ final class ModelProgram {
         timer?.cancel()
         processes = []
         isGone = true
+        input.close()
     }
     private var isGone = false
     /// Signals that came before its start.
@@ -134,7 +152,9 @@ final class ModelProgram {
                     step(process)
                 }
                 return
-            case .write(let stream, let count):
+            case .write(let named, let count):
+                // All that is written to a terminal is one stream.
+                let stream = size == nil ? named : .stdout
                 let room = ModelProgram.pipeSize - inPipe(stream)
                 guard room > 0 else { return }
                 let taken = min(room, count)
@@ -244,7 +264,8 @@ final class ModelProgram {
 
     /// A process that waits for room in its pipe goes on soon.
     private func wake(_ process: ModelProcess) {
-        guard !process.isWaking, case .write(let stream, _) = process.next, inPipe(stream) < ModelProgram.pipeSize,
+        guard !process.isWaking, case .write(let stream, _) = process.next,
+            inPipe(size == nil ? stream : .stdout) < ModelProgram.pipeSize,
             isStarted
         else { return }
         process.isWaking = true
@@ -296,47 +317,23 @@ final class ModelProgram {
         }
         self.ended = ended
         timer?.cancel()
+        input.close()
         checkEnd(ended)
         call.send(Agent.ExecuteEvent.ended(ended))
         call.finish()
         agent.ended(self)
     }
 
-    /// What was written is counted, whatever became of it.
+    /// What was written is counted, whatever became of it, except for what was left in a terminal.
     private func checkEnd(_ ended: Agent.Ended) {
         for (name, written, told) in [
             ("stdout", written.stdout, ended.stdoutBytes), ("stderr", written.stderr, ended.stderrBytes),
-        ] where written != told {
+        ] where size == nil ? written != told : written < told {
             world.broken(.written, "\(told) bytes of \(name) are told of \(written) in execution \(number)")
         }
         guard ended.cause == .exited, !wasCancelled, world.now < timeout,
             let helper, helper.next != nil
         else { return }
         world.broken(.written, "a helper had still to write when execution \(number) ended: \(script.helper ?? [])")
-    }
-}
-
-/// A process of a program.
-final class ModelProcess {
-    private var steps: ArraySlice<Script.Step>
-    let stays: Bool
-    let isProgram: Bool
-    var lives = true
-    var sleeps = false
-    var isWaking = false
-
-    init(steps: [Script.Step], stays: Bool, isProgram: Bool) {
-        self.steps = steps[...]
-        self.stays = stays
-        self.isProgram = isProgram
-    }
-
-    var next: Script.Step? { steps.first }
-
-    func advance() { steps.removeFirst() }
-
-    func wrote(_ count: Int) {
-        guard case .write(let stream, let whole) = steps.removeFirst() else { return }
-        if whole > count { steps.insert(.write(stream, whole - count), at: steps.startIndex) }
     }
 }

@@ -95,6 +95,13 @@ package struct Script: Sendable {
         return ByteBuffer(bytes: table[start..<start + count])
     }
 
+    /// What clients send to the standard input of a program.
+    /// - Parameter count: at most `period`.
+    package static func input(_ key: UInt32, at offset: UInt64, count: Int) -> [UInt8] {
+        let start = Int((offset &+ UInt64(key) &* 37 &+ 23_757) % UInt64(period))
+        return Array(table[start..<start + count])
+    }
+
     package static func wrote(
         _ data: [UInt8], _ key: UInt32, _ stream: OutputStream, at offset: UInt64
     ) -> Bool {

@@ -13,6 +13,8 @@ struct ServerAsker {
     private let limited: Double
     private let background: Double
     private let large: Double
+    private let open: Double
+    private let terminals: Double
     private let manners: [Watch.Manner]
     private let timeouts: [UInt32]
 
@@ -22,6 +24,8 @@ struct ServerAsker {
         limited = [0, 0.1, 0.4][random.below(3)]
         background = [0, 0.1, 0.3, 0.9][random.below(4)]
         large = [0, 0.1, 0.3, 0.9][random.below(4)]
+        open = [0, 0.2, 0.6][random.below(3)]
+        terminals = [0, 0.1, 0.5][random.below(3)]
         manners =
             [
                 [.prompt], [.prompt, .prompt, .prompt, .late, .sleepy], [.prompt, .late], [.prompt, .sleepy, .sleepy],
@@ -55,7 +59,11 @@ struct ServerAsker {
             if random.chance(0.3) { request.outputPolicy = .kill }
         }
         request.keepsBackground = leaves
-        if random.chance(large), lease == nil {
+        if random.chance(terminals), !leaves { request.terminal = Terminal(rows: 24, columns: 80) }
+        if request.terminal != nil || random.chance(open) {
+            request.keepsStdinOpen = true
+            request.stdin = Script.input(key, at: 0, count: random.below(3000))
+        } else if random.chance(large), lease == nil {
             request.stdin = [UInt8](repeating: 7, count: random.below(2 << 20))
         }
         let manner = request.windowBytes == 0 ? .prompt : manners[random.below(manners.count)]
@@ -63,7 +71,8 @@ struct ServerAsker {
             timeout: .milliseconds(Int64(request.timeoutMilliseconds)),
             grace: .milliseconds(Int64(request.graceMilliseconds)), maxOutput: request.maxOutputBytes,
             killsAtMaxOutput: request.outputPolicy == .kill, keepsBackground: request.keepsBackground,
-            resumable: request.resumableMilliseconds, input: request.stdin.count, at: now)
+            resumable: request.resumableMilliseconds, input: request.stdin.count,
+            isOpen: request.keepsStdinOpen, size: request.terminal.map { ($0.rows, $0.columns) }, at: now)
         client.execute(ServerBook.Execution(key, lease, asked), request, manner)
     }
 }

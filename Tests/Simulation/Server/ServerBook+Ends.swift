@@ -33,17 +33,26 @@ extension ServerBook {
         lease.isReleased || lease.isOrphaned || lost[lease.member] != nil
     }
 
+    /// Signals of which nobody dies.
+    static let harmless: Set<Int32> = [17, 28]
+
+    /// KILL and TERM are also what an end from outside comes to.
+    private func mayHaveSent(_ signal: Int32, to execution: Execution) -> Bool {
+        [9, 15].contains(signal) || execution.signals.contains(signal)
+    }
+
     /// Whether an end that the agent told is that of the program.
     private func check(_ execution: Execution, _ ended: Ended) {
         let (script, asked) = (Script(key: execution.key), execution.asked)
         let isRight: Bool =
             switch (ended.cause, script.end) {
             case (.exited, .exit(let code)): ended.exitCode == code
-            case (.signalled, .signal(let signal)): ended.signal == signal || execution.isDisturbed
+            case (.signalled, .signal(let signal)):
+                ended.signal == signal || execution.isDisturbed && mayHaveSent(ended.signal, to: execution)
             case (.outOfMemory, .outOfMemory): true
             case (.timedOut, _): world.now >= asked.at + asked.timeout
             case (.cancelled, _): execution.isDisturbed || execution.lease.map { mayEndIts($0) } ?? false
-            case (.signalled, _): execution.isDisturbed
+            case (.signalled, _): execution.isDisturbed && mayHaveSent(ended.signal, to: execution)
             case (.outputLimit, _):
                 asked.killsAtMaxOutput && max(ended.stdoutBytes, ended.stderrBytes) > asked.maxOutput
             default: false

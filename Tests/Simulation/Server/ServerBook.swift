@@ -56,8 +56,11 @@ package final class ServerBook {
         /// How long it goes on without a watcher, in milliseconds; 0: not at all.
         let resumable: UInt32
         var isResumable: Bool { resumable > 0 }
-        /// Bytes of its standard input.
+        /// Bytes of its standard input, and whether more may come.
         let input: Int
+        var isOpen = false
+        /// The size of its terminal; nil: it has none.
+        var size: (rows: UInt32, columns: UInt32)?
         let at: NIODeadline
     }
 
@@ -81,6 +84,16 @@ package final class ServerBook {
         var isStrangers = false
         /// Acknowledgements that were refused for now, and will be repeated.
         var retries = 0
+        /// What its client types, if it may.
+        let typing: Typing?
+        /// Signals that were sent to it; 0 is a cancel.
+        var signals: Set<Int32> = []
+        /// A signal has killed it.
+        var mustDieBy: NIODeadline?
+        /// The size of its terminal that was accepted, if that is known, and the number of changes that were asked for.
+        var size: (rows: UInt32, columns: UInt32)?
+        var resizes = 0
+        var resized = 0
         /// When its start came, its end, and the end of its first stream.
         var since: NIODeadline?
         var ended: (at: NIODeadline, output: UInt64)?
@@ -89,7 +102,8 @@ package final class ServerBook {
         private(set) var mustEndBy: NIODeadline?
 
         init(_ key: UInt32, _ lease: Lease?, _ asked: Asked) {
-            (self.key, self.lease, self.asked) = (key, lease, asked)
+            (self.key, self.lease, self.asked, size) = (key, lease, asked, asked.size)
+            typing = asked.isOpen ? Typing(asked.input) : nil
         }
 
         func mustEnd(by time: NIODeadline) { mustEndBy = min(mustEndBy ?? time, time) }
@@ -271,7 +285,8 @@ package final class ServerBook {
         let right = AskedOfAgent(
             timeout: UInt64(asked.timeout.nanoseconds / 1_000_000), grace: UInt64(asked.grace.nanoseconds / 1_000_000),
             maxOutput: asked.maxOutput, killsAtMaxOutput: asked.killsAtMaxOutput,
-            keepsBackground: asked.keepsBackground, input: asked.input)
+            keepsBackground: asked.keepsBackground, input: asked.input, isOpen: asked.isOpen,
+            rows: asked.size?.rows ?? 0)
         if request != right { world.broken(.asked, "an agent is asked for \(request), where \(right) was wanted") }
         for other in others where other != key {
             guard let lease = execution.lease, executions[other]?.lease === lease else {
@@ -295,4 +310,7 @@ struct AskedOfAgent: Equatable {
     var killsAtMaxOutput: Bool
     var keepsBackground: Bool
     var input: Int
+    var isOpen: Bool
+    /// Of its terminal; 0: it has none.
+    var rows: UInt32
 }

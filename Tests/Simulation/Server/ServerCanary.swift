@@ -26,6 +26,8 @@ package enum ServerCanary: String, Sendable, CaseIterable {
     case creditIsInvented, creditIsLost
     case argvIsAltered, programRunsTwice, timeOutIsNotPassedOn, outputLimitIsNotPassedOn, inputIsLost
     case tailIsNotRead
+    case laterInputIsLost, inputIsAltered, inputComesTwice, inputEndIsLost, inputGapIsTaken, inputAnswerIsWrong
+    case resizeIsLost, signalIsLost, signalIsAltered
     case programNeverEnds, timeOutIsIgnored, cancelIsLost, signalGoesToAnother
     case resetLeavesPrograms, reuseIsIgnored, deathIsNotSeen, closeIsNotSeen
     case backgroundOutlivesLease
@@ -55,6 +57,9 @@ package enum ServerCanary: String, Sendable, CaseIterable {
         .g32BackgroundIsCountedForEver, .g33UnreadOutputHoldsUpTheEnd,
     ]
 
+    /// What may tell of a member that is gone although nobody has ended its lease.
+    private static let lostLease: Set<ServerRule> = [.lease, .cause, .oneEnd, .oneLease, .quota, .turns]
+
     /// The rules that may tell of it first.
     package var rules: Set<ServerRule> {
         switch self {
@@ -75,26 +80,30 @@ package enum ServerCanary: String, Sendable, CaseIterable {
         case .memberIsLeasedTwice: [.oneLease, .place]
         case .leaseIsForgotten, .releasedLeaseLives: [.lease]
         case .leaseLivesTooLong, .renewalIsForgotten: [.lease, .cause, .oneLease]
-        // It still counts, where the server has given its place to another.
-        case .leaseEndsTooSoon: [.lease, .cause, .oneLease, .quota, .turns]
-        case .othersLeaseEnds: [.lease, .cause, .quota, .turns]
+        case .othersLeaseEnds, .leaseEndsTooSoon, .a6SlowReaderLosesMember: ServerCanary.lostLease
         case .endIsNotListed, .runningIsNotListed: [.listed]
         case .strangerIsKnown, .tokenIsForgotten, .revokedTokenLives, .strangerIsNotClosed: [.known]
         case .tenantsAreOne: [.apart, .known, .turns, .role]
         case .refusalGivesAHint: [.apart]
         case .roleIsIgnored: [.role]
         case .turnsAreIgnored: [.turns]
-        case .leaseQuotaIsIgnored, .leaseQuotaIsShort, .executionQuotaIsIgnored, .executionIsCountedForEver: [.quota]
-        case .requestQuotaIsIgnored, .requestQuotaIsShort, .outputQuotaIsIgnored: [.quota]
-        case .tenantsTimeOutIsIgnored, .othersPoolIsOpen: [.quota]
-        case .creditIsInvented: [.credit, .cause]
+        case .leaseQuotaIsIgnored, .leaseQuotaIsShort, .executionQuotaIsIgnored, .executionIsCountedForEver,
+            .requestQuotaIsIgnored, .requestQuotaIsShort, .outputQuotaIsIgnored, .tenantsTimeOutIsIgnored,
+            .othersPoolIsOpen:
+            [.quota]
+        case .creditIsInvented: ServerCanary.lostLease.union([.credit])
         case .creditIsLost: [.moves, .inTime, .cause, .answered]
         case .argvIsAltered, .programRunsTwice, .timeOutIsNotPassedOn, .outputLimitIsNotPassedOn, .inputIsLost:
             [.asked]
+        // The server takes a member for broken that says so.
+        case .laterInputIsLost, .inputComesTwice: ServerCanary.lostLease.union([.input])
+        case .inputIsAltered, .inputEndIsLost, .inputGapIsTaken, .inputAnswerIsWrong, .resizeIsLost: [.input]
+        case .signalIsLost: [.signals]
+        case .signalIsAltered: [.cause, .signals]
         case .tailIsNotRead: [.written]
         case .programNeverEnds, .timeOutIsIgnored: [.inTime, .ends, .cause]
-        case .cancelIsLost: [.ends, .cause]
-        case .signalGoesToAnother: [.cause]
+        case .cancelIsLost: [.ends, .cause, .signals]
+        case .signalGoesToAnother: [.cause, .signals]
         // The server looks for that itself, and takes the member for taken over.
         case .resetLeavesPrograms: [.clean, .cause]
         case .backgroundOutlivesLease, .reuseIsIgnored, .deathIsNotSeen: [.clean]
@@ -107,7 +116,6 @@ package enum ServerCanary: String, Sendable, CaseIterable {
         case .poolIsTooSmall: [.quiet]
         case .a1HelperIsKilled, .a1GraceIsNothing: [.written]
         case .a2BackgroundIsKilled, .g32BackgroundIsCountedForEver: [.background]
-        case .a6SlowReaderLosesMember: [.cause, .lease, .oneEnd]
         case .b8RequestsAreNotCounted: [.budget]
         case .g33UnreadOutputHoldsUpTheEnd: [.inTime, .ends, .cause]
         }

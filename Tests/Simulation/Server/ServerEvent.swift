@@ -6,7 +6,7 @@ internal import SimulationModel
 /// story remains valid if events are left out.
 package struct ServerEvent: Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable, CaseIterable {
-        case connect, leave, acquire, release, renew, execute, executeAlone, attach, signal, list
+        case connect, leave, acquire, release, renew, execute, executeAlone, attach, signal, list, input, resize
         case hello, tokens, trespass
         case stall, pauseReading, breakRules
         case memberDies, agentStalls, runtimeChanges, pass
@@ -29,7 +29,8 @@ package struct ServerStoryteller {
 
     private static let usual: [ServerEvent.Kind: Int] = [
         .connect: 12, .leave: 3, .acquire: 16, .release: 8, .renew: 4, .execute: 26, .executeAlone: 14, .attach: 4,
-        .signal: 3, .list: 3, .hello: 2, .tokens: 1, .trespass: 4, .stall: 2, .pauseReading: 2, .breakRules: 1,
+        .signal: 6, .input: 8, .resize: 4, .list: 3, .hello: 2, .tokens: 1, .trespass: 4, .stall: 2, .pauseReading: 2,
+        .breakRules: 1,
         .memberDies: 1, .agentStalls: 1,
         .runtimeChanges: 1,
         .pass: 4,

@@ -26,6 +26,10 @@ package enum ServerRule: String, Sendable, CaseIterable {
     case background
     /// The list of a lease's executions has those that run, and those that do not run have an end there.
     case listed
+    /// What is sent to a program's input comes to it once, in order, and its end too, or its sender is told; so do sizes of terminals.
+    case input
+    /// A signal comes to its execution, as it was sent.
+    case signals
     /// A watcher is never sent more than its window, or more than 60 events, beyond what it has acknowledged.
     case window
     /// An agent never gets credit for what it has not sent.

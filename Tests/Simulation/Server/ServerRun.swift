@@ -79,6 +79,8 @@ package final class ServerRun {
         case .attach: client.attach(value, window: ServerAsker.window(value / 16), .prompt)
         case .signal: client.signal(value, value / 16)
         case .list: client.list(value)
+        case .input: client.type(event.pick / 8, value)
+        case .resize: client.resize(event.pick / 8, value)
         case .hello: client.hello(value)
         case .tokens: changeTokens(client, value)
         case .trespass: client.trespass(event.pick, value)
@@ -163,8 +165,25 @@ package final class ServerRun {
         if world.now > program.due {
             world.broken(.inTime, "program \(program.key) in \(member) is past its time")
         }
-        if let end = book.executions[program.key]?.mustEndBy, world.now > end {
+        guard let execution = book.executions[program.key] else { return }
+        if let end = execution.mustEndBy, world.now > end {
             world.broken(.ends, "program \(program.key) in \(member) was ended from outside, and runs")
+        }
+        if let end = execution.mustDieBy, world.now > max(end, book.agentsStalledUntil + .seconds(5)), program.lives {
+            world.broken(.signals, "program \(program.key) in \(member) was sent a signal, and lives")
+        }
+        if let typing = execution.typing, !program.input.isClosed {
+            if typing.accepted > program.input.expected || typing.hasEnd && !program.input.hasEnd {
+                world.broken(
+                    .input,
+                    "\(execution.name) has input up to \(program.input.expected), of \(typing.accepted) that were accepted"
+                )
+            }
+        }
+        if execution.resizes > 0, let size = execution.size, let real = program.size, size != real,
+            execution.resizes == execution.resized
+        {
+            world.broken(.input, "\(execution.name) has a terminal of \(real), where \(size) was accepted")
         }
     }
 

@@ -158,22 +158,6 @@ extension SimulatedClient {
         }
     }
 
-    func signal(_ pick: UInt32, _ value: UInt32) {
-        let living = watches.filter { !$0.execution.name.isEmpty }
-        guard !living.isEmpty else { return }
-        let execution = living[Int(pick) % living.count].execution
-        execution.isDisturbed = true
-        call(
-            "signal", PoolService.signal,
-            SignalRequest(
-                lease: execution.lease?.token ?? "", execution: execution.name, signal: value % 2 == 0 ? 9 : 0,
-                isCancel: value % 2 == 1), in: execution.lease
-        ) { [world] answer in
-            guard value % 2 == 1, case .success = answer else { return }
-            execution.mustEnd(by: world.now + execution.asked.grace + ServerBook.slack)
-        }
-    }
-
     /// As if the server took another client's leave for this one's.
     func loseLease() {
         guard let lease = leases.first, let token = LeaseToken(lease.token) else { return }

@@ -186,7 +186,10 @@ final class SimulatedClient {
             if isFirst { over(watch, error, works, asked: asked) }
             book.used(watch.execution.lease)
         }
-        watch.onAnswer = { [weak self] in self?.judge(ask, method.name, nil) }
+        watch.onAnswer = { [weak self, unowned watch] in
+            self?.judge(ask, method.name, nil)
+            if isFirst { self?.goOnTyping(into: watch.execution) }
+        }
         let isolated = NIOLoopBound(watch, eventLoop: world.loop)
         connection.stream(method, request) { isolated.value.receive($0) }
     }
