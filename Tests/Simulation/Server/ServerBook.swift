@@ -197,7 +197,6 @@ package final class ServerBook {
             response.lease, response.member, .milliseconds(Int64(response.ttlMilliseconds)), of: party,
             asked: asked, now: world.now)
         leases.append(lease)
-        if let party { checkLeases(of: party) }
         return lease
     }
 

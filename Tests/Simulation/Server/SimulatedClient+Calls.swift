@@ -72,7 +72,10 @@ extension SimulatedClient {
             if caller.lastOut.map({ $0 >= asked }) ?? false { lease.orphan(world.now) }
             claim?.lease = lease
             claim?.granted = world.now
-            if let waiter { book.served(waiter) }
+            if let waiter {
+                book.checkLeases(of: waiter.party)
+                book.served(waiter)
+            }
             if party?.policy.pools?.contains("a") == false {
                 world.broken(.quota, "a lease in a pool that its tenant may not use")
             }
