@@ -79,6 +79,8 @@ extension SimulatedClient {
                         "\(execution.name): input from \(offset) to \(end) was accepted up to \(response.offset)")
                 }
                 typing.accepted = max(typing.accepted, response.offset)
+                // What was refused before may have been sent once more, and accepted.
+                typing.sent = max(typing.sent, typing.accepted)
                 if isEnd { typing.hasEnd = true }
                 goOnTyping(into: execution)
             case .failure(let error): typed(execution, typing, error, isGap: isGap)
