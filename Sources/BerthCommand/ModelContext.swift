@@ -99,14 +99,15 @@ struct ModelContext: AsyncParsableCommand {
         InputPump(STDIN_FILENO, limit: settings.maxMessage, output: output).start(
             take: { model.take($0) }, ended: { end.yield() })
         // So that the first call finds a connection.
-        Task {
+        let hello = Task {
             do {
                 _ = try await client.hello(client: "berth-mcp")
-            } catch {
+            } catch where !Task.isCancelled {
                 ModelContext.log("\(error); calls will try again")
             }
         }
         for await _ in ends { break }
+        hello.cancel()
         await model.end()
         await output.drain(for: Self.drainTime)
         // A thread may still be blocked by a client that does not read.

@@ -289,9 +289,9 @@ class ServerTests(WireTest):
         with Host() as host:
             session = host.session()
             host.call("run_command", command="sleep 10987 >/dev/null 2>&1 & echo", session=session)
-            request = host.begin_call("run_command", command="sleep 10987", session=session)
-            eventually(lambda: len(processes("10987")) > 0)
-            kill_container(processes("10987")[0])
+            request = host.begin_call("run_command", command="sleep 10988", session=session)
+            eventually(lambda: len(processes("10988")) > 0)
+            kill_container(processes("10988")[0])
             self.assertIn("the container went away", text(host.answer(request)["result"]))
             for tool in ("list_files", "end_session"):
                 self.assertIn("the container went away", text(host.call(tool, session=session)))

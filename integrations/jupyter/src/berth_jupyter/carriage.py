@@ -31,8 +31,9 @@ _WHOLE = 64 << 20
 #: A frontend that does not read is not told why its kernel died.
 _TELLING_TIME = 1.0
 #: When a kernel has started again, the sockets of a frontend come back one by one, each within 0.2 s if its libzmq is told
-#: nothing else. What is asked waits so long for what subscribes: what is published before that would be lost.
-_SUBSCRIBING = 1.0
+#: nothing else, and the machine is idle. What is asked waits so long for what subscribes: what is published before that
+#: would be lost.
+_SUBSCRIBING = 3.0
 #: What a socket of subscribers has sent once it has subscribed: READY, and a subscription.
 _SUBSCRIBED = 2
 #: Nobody says when a socket's other side has read: seconds from one look to the next.
