@@ -42,7 +42,8 @@ package enum AgentCommand {
                 guard let port = UInt16(options[1]), options[2] == "--proof" else { break }
                 let socket = try DialledSocket.wait(port: port, proof: options[3], within: DialledSocket.patience)
                 return try serve(
-                    input: .copy(of: socket.raw, minimum: 64), output: .copy(of: socket.raw, minimum: 64))
+                    input: .copy(of: socket.raw, minimum: 64), output: .copy(of: socket.raw, minimum: 64),
+                    endsOnSignal: false)
             case ("--install", 2):
                 try installItself(at: options[1])
                 return 0
@@ -75,14 +76,17 @@ package enum AgentCommand {
         }
     }
 
+    /// - Parameter endsOnSignal: whether TERM and INT end the agent. Where an orchestrator sends TERM to announce an end that
+    ///   comes later, what runs goes on until then: the server has heard of it too.
     private static func serve(
-        input: consuming Descriptor, output: consuming Descriptor
+        input: consuming Descriptor, output: consuming Descriptor, endsOnSignal: Bool = true
     ) throws(SystemError) -> Int32 {
         _ = berth_become_undumpable()
         _ = berth_become_subreaper()
         berth_look_at_ids()
         try occupyStandardDescriptors()
-        let server = try AgentServer(input: input, output: output, signals: AgentServer.takeSignals())
+        let server = try AgentServer(
+            input: input, output: output, signals: AgentServer.takeSignals(endsOnSignal: endsOnSignal))
         return server.run()
     }
 

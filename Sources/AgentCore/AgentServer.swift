@@ -109,7 +109,8 @@ class AgentServer {
 
     /// Makes all signals arrive through a descriptor. All dispositions become the default, which programs inherit,
     /// except for SIGPIPE, which is reset for each program.
-    static func takeSignals() throws(SystemError) -> Descriptor {
+    /// - Parameter endsOnSignal: whether TERM and INT are among them; else nothing comes of these.
+    static func takeSignals(endsOnSignal: Bool = true) throws(SystemError) -> Descriptor {
         berth_reset_signals()
         _ = signal(SIGPIPE, SIG_IGN)
         var all = sigset_t()
@@ -117,7 +118,7 @@ class AgentServer {
         sigprocmask(SIG_SETMASK, &all, nil)
         var heard = sigset_t()
         sigemptyset(&heard)
-        for number in [SIGCHLD, SIGTERM, SIGINT] { sigaddset(&heard, number) }
+        for number in endsOnSignal ? [SIGCHLD, SIGTERM, SIGINT] : [SIGCHLD] { sigaddset(&heard, number) }
         return try Descriptor(signalfd(-1, &heard, Int32(SFD_CLOEXEC | SFD_NONBLOCK)), of: "signalfd")
     }
 

@@ -32,6 +32,8 @@ public final class AgentConnection: MemberLink {
         /// Of them, connections.
         var connections = 0
         var reason: LinkCloseReason?
+        /// Why the runtime takes the member back, if it does.
+        var eviction: String?
         var violation: String?
         /// How many of the member's out-of-memory kills were already reported in the end of an execution.
         var knownKills: UInt64 = 0
@@ -55,6 +57,10 @@ public final class AgentConnection: MemberLink {
         // Before the member is removed, and its count with it.
         cpu?.end(isOver: true)
         rpc.close()
+    }
+
+    public func foretell(_ message: String) {
+        state.withLock { $0.eviction = message }
     }
 
     /// How long an agent may send nothing about an execution although it could; after that it counts as failed.
@@ -106,8 +112,9 @@ public final class AgentConnection: MemberLink {
 
     /// How an execution ends if the agent's stream has ended and the server did not close it.
     private func wentAway() -> Agent.Ended {
-        let known = state.withLock { $0.knownKills }
+        let (known, eviction) = state.withLock { ($0.knownKills, $0.eviction) }
         guard let count = memoryKills?.count, count > known else {
+            if let eviction { return Agent.Ended(cause: .draining, message: eviction) }
             return Agent.Ended(cause: .containerLost, message: "the container went away")
         }
         return Agent.Ended(
@@ -138,7 +145,7 @@ public final class AgentConnection: MemberLink {
 
     /// How an execution ends if the stream ended before it.
     func lost() -> Agent.Ended {
-        let (reason, violation) = state.withLock { ($0.reason, $0.violation) }
+        let (reason, violation, eviction) = state.withLock { ($0.reason, $0.violation, $0.eviction) }
         if let violation {
             return Agent.Ended(cause: .containerLost, message: "the container broke the protocol: \(violation)")
         }
@@ -149,6 +156,8 @@ public final class AgentConnection: MemberLink {
         case .connectionClosed:
             return Agent.Ended(cause: .cancelled, message: "the connection that held the lease closed")
         case .retired: return Agent.Ended(cause: .containerLost, message: "the container was retired")
+        case .evicted:
+            return Agent.Ended(cause: .draining, message: eviction ?? "the container was taken back")
         case .draining: return Agent.Ended(cause: .draining, message: "the server is shutting down")
         }
     }

@@ -51,6 +51,7 @@ extension ServerConfiguration {
             }
             settings.imagePullSecrets = kubernetesImagePullSecrets ?? []
             settings.requestsPerSecond = kubernetesRequestsPerSecond
+            settings.drainTime = kubernetesDrainTime
             return settings
         }
     }

@@ -67,6 +67,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var kubernetesNodeSelector: [String]?
     package var kubernetesImagePullSecrets: [String]?
     package var kubernetesRequestsPerSecond = 20
+    package var kubernetesDrainTime = Duration.seconds(30)
     package var agent: String?
     package var instance: String?
     package var stateDirectory: String?

@@ -26,6 +26,10 @@ extension SettingsTable {
         table.add(
             "kubernetes.requests_per_second", \.kubernetesRequestsPerSecond, .integer(1...1000),
             "Maximum number of requests to the cluster's API in a second", needsRestart: true)
+        table.add(
+            "kubernetes.drain_time", \.kubernetesDrainTime, .duration,
+            "Time that leases go on in a pod which somebody deletes, or whose node is drained: the pod's grace period",
+            needsRestart: true)
     }
 
     private static let isAgentSource: @Sendable (String) -> Bool = { text in

@@ -30,6 +30,7 @@ final class KubernetesAPI: Sendable {
 
     func shutdown() { http.shutdown() }
 
+    var nodesPath: String { "/api/v1/nodes" }
     var podsPath: String { "/api/v1/namespaces/\(HTTPRequest.percentEncoded(namespace))/pods" }
     func podPath(_ name: String) -> String { "\(podsPath)/\(HTTPRequest.percentEncoded(name))" }
 
@@ -53,7 +54,7 @@ final class KubernetesAPI: Sendable {
         }
     }
 
-    func pods(selector: String) async throws -> PodList {
+    func pods(selector: String) async throws -> ObjectList<PodObject> {
         // An object of the API has at most 1.5 MB, and a pod of ours a few kB.
         try Self.decode(
             try await call(
@@ -64,7 +65,7 @@ final class KubernetesAPI: Sendable {
         try Self.decode(try await call(HTTPRequest(.post, podsPath, body: try Self.encode(pod))))
     }
 
-    /// Asks for the deletion of one pod, and of no later one of the same name.
+    /// Asks for the deletion of one pod, and of no later one of the same name, with a grace of a second.
     func delete(_ name: String, uid: String) async throws {
         let body = try Self.encode(DeleteOptions(preconditions: .init(uid: uid)))
         try await call(HTTPRequest(.delete, podPath(name), body: body))
@@ -129,5 +130,6 @@ private struct DeleteOptions: Encodable {
     struct Preconditions: Encodable { var uid: String }
     var kind = "DeleteOptions"
     var apiVersion = "v1"
+    var gracePeriodSeconds = 1
     var preconditions: Preconditions
 }

@@ -15,6 +15,7 @@ extension KubernetesRuntime {
             let secret = (0..<32).map { _ in UInt8.random(in: 0 ... .max) }
             let order = try order(member, template, proof: SHA256.hex(secret))
             watch.start()
+            evictions.start()
             let pod = try await post(order)
             let socket = try await dial(order.name, uid: pod.uid, secret)
             _ = memory.withLock { $0.undialled.remove(member) }

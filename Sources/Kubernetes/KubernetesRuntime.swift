@@ -35,6 +35,7 @@ package final class KubernetesRuntime: ContainerRuntime {
 
     let api: KubernetesAPI
     let watch: PodWatch
+    let evictions: EvictionWatch
     let settings: KubernetesSettings
     let instance: String
     let host: String
@@ -75,8 +76,15 @@ package final class KubernetesRuntime: ContainerRuntime {
             access, namespace: settings.namespace ?? access.namespace ?? "default",
             requestsPerSecond: settings.requestsPerSecond)
         self.api = api
+        let evictions = EvictionWatch(api, logger: logger)
+        self.evictions = evictions
         watch = PodWatch(
-            api, selector: "\(Self.instanceLabel)=\(instance),\(Self.hostLabel)=\(host)", logger: logger)
+            api, selector: "\(Self.instanceLabel)=\(instance),\(Self.hostLabel)=\(host)", logger: logger
+        ) { evictions.take($0, $1) }
+    }
+
+    package func watchEvictions(_ told: @escaping @Sendable (MemberID, Eviction) -> Void) {
+        evictions.tell(told)
     }
 
     /// Whether the cluster answers, and lets this server see its pods.
@@ -122,6 +130,7 @@ package final class KubernetesRuntime: ContainerRuntime {
 
     package func shutdown() async {
         watch.stop()
+        evictions.stop()
         api.shutdown()
     }
 

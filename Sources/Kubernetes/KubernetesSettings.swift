@@ -34,6 +34,8 @@ package struct KubernetesSettings: Sendable, Equatable {
     package var nodeSelector: [String: String] = [:]
     package var imagePullSecrets: [String] = []
     package var requestsPerSecond = 20
+    /// How long leases go on in a pod that somebody deletes, at most; whole seconds.
+    package var drainTime = Duration.seconds(30)
 
     package init() {}
 }

@@ -26,7 +26,7 @@ struct PodSpecification: Encodable {
         var restartPolicy = "Never"
         var automountServiceAccountToken = false
         var enableServiceLinks = false
-        var terminationGracePeriodSeconds = 1
+        var terminationGracePeriodSeconds: Int64
         /// A week: the last backstop, when neither the stream's end nor a sweep has ended the pod.
         var activeDeadlineSeconds = 7 * 86_400
         var runtimeClassName: String?
@@ -165,7 +165,9 @@ struct PodOrder {
         var nodes = settings.nodeSelector
         if let filter, nodes["kubernetes.io/arch"] == nil { nodes["kubernetes.io/arch"] = filter.architecture }
         let spec = PodSpecification.Spec(
-            hostname: member.description, runtimeClassName: template.runtimeName,
+            hostname: member.description,
+            terminationGracePeriodSeconds: max(1, settings.drainTime.components.seconds),
+            runtimeClassName: template.runtimeName,
             nodeSelector: nodes.isEmpty ? nil : nodes,
             imagePullSecrets: settings.imagePullSecrets.map { .init(name: $0) },
             initContainers: initContainers, containers: [container], volumes: volumes)

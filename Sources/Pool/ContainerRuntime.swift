@@ -27,8 +27,28 @@ public protocol ContainerRuntime: Sendable {
     /// The members of this instance that exist in the runtime, in any state, also those of an earlier server.
     func members() async throws(RuntimeError) -> [MemberID]
 
+    /// Tells of members that the runtime takes back, from now on: each as soon as it is known, once or more.
+    func watchEvictions(_ told: @escaping @Sendable (MemberID, Eviction) -> Void)
+
     /// Closes what the runtime holds open. Removes no members.
     func shutdown() async
+}
+
+extension ContainerRuntime {
+    public func watchEvictions(_ told: @escaping @Sendable (MemberID, Eviction) -> Void) {}
+}
+
+/// A member is taken back by whoever owns the machines: its node is drained, somebody has deleted its pod.
+public struct Eviction: Sendable, Equatable {
+    /// One line: why.
+    public var message: String
+    /// How long what runs in it may go on; nil is until the member ends by itself, or its lease does.
+    public var grace: Duration?
+
+    public init(_ message: String, grace: Duration? = nil) {
+        self.message = message
+        self.grace = grace
+    }
 }
 
 /// A member's name, unique within an instance and over its restarts: at most 32 characters of `a-z`, `0-9` and `-`.

@@ -9,6 +9,7 @@ extension Fleet {
     /// It begins by removing what an earlier server of this instance left behind.
     public func run() async {
         await sweepAtStart()
+        runtime.watchEvictions { [weak self] member, eviction in self?.evict(member, eviction) }
         await withDiscardingTaskGroup { group in
             var nextSweep = clock.now() + configuration.tick
             let sweeper = Sweeper()

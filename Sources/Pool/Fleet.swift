@@ -86,7 +86,7 @@ public final class Fleet: Sendable {
             for effect in effects {
                 switch effect {
                 case .grant(let id, _), .refuse(let id, _): callbacks[id] = state.callbacks.removeValue(forKey: id)
-                case .close, .event: break
+                case .close, .foretell, .event: break
                 }
             }
             return (result, effects, callbacks, state.machine.takeNudge())
@@ -96,6 +96,7 @@ public final class Fleet: Sendable {
             case .grant(let id, let grant): callbacks[id]?(.success(grant))
             case .refuse(let id, let error): callbacks[id]?(.failure(error))
             case .close(let link, let reason): link.close(reason)
+            case .foretell(let link, let message): link.foretell(message)
             case .event(let event): observer.record(event)
             }
         }
@@ -261,6 +262,10 @@ public final class Fleet: Sendable {
 
     func memberDied(_ member: MemberID) {
         transact { state, now in state.machine.memberDied(member, now: now) }
+    }
+
+    func evict(_ member: MemberID, _ eviction: Eviction) {
+        transact { state, now in state.machine.evict(member, eviction, now: now) }
     }
 
     func removalFinished(_ member: MemberID, _ error: RuntimeError?) {

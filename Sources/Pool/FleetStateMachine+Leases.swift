@@ -120,6 +120,7 @@ extension FleetStateMachine {
     public mutating func memberDied(_ id: MemberID, now: MonotonicInstant) {
         guard let slot = slotOf[id] else { return }
         let name = pools[slots[slot].pool].configuration.name
+        let isEvicted = slots[slot].evictionEnd != nil
         switch slots[slot].state {
         case .starting:
             move(slot, to: .starting(died: true))
@@ -130,8 +131,8 @@ extension FleetStateMachine {
             if uses == 0 { diedUnused(slot, after: life, now: now) }
         case .leased, .resetting:
             if let lease = slots[slot].leased { pools[slots[slot].pool].times.use.record(now - lease.since) }
-            emit(.event(.memberDied(id, pool: name, wasLeased: true)))
-            retire(slot, .died)
+            if !isEvicted { emit(.event(.memberDied(id, pool: name, wasLeased: true))) }
+            retire(slot, isEvicted ? .evicted : .died)
         case .free, .cleaning, .stopping:
             break
         }
@@ -140,6 +141,11 @@ extension FleetStateMachine {
     // MARK: Within the machine
 
     mutating func leaseTimer(_ slot: SlotIndex, _ lease: Lease, now: MonotonicInstant) {
+        if let end = slots[slot].evictionEnd, end <= now {
+            pools[slots[slot].pool].times.use.record(now - lease.since)
+            return retire(slot, .evicted)
+        }
+        if let end = slots[slot].evictionEnd, end.nanoseconds < .max { setTimer(slot, at: end) }
         if lease.expires <= now, lease.active == 0 || lease.isOrphaned {
             pools[slots[slot].pool].times.use.record(now - lease.since)
             if !lease.isOrphaned {

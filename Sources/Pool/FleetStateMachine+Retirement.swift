@@ -8,6 +8,7 @@ extension FleetStateMachine {
     func reasonToRetire(_ slot: SlotIndex, now: MonotonicInstant) -> RetireReason? {
         // Fields one by one: a copy of the whole configuration would cost more than all of this.
         let pool = slots[slot].pool
+        if slots[slot].evictionEnd != nil { return .evicted }
         if slots[slot].isUnhealthy { return .unhealthy }
         if let maxUses = pools[pool].configuration.maxUses, slots[slot].uses >= maxUses { return .uses }
         if slots[slot].endOfLife <= now { return .age }
@@ -89,6 +90,33 @@ extension FleetStateMachine {
             armIdleTimer(slot)
             nudge()
         }
+    }
+
+    // MARK: Evictions
+
+    /// The runtime takes a member back: it is not leased again, and another is created in its place. A lease of it goes on for
+    /// the grace; what runs then ends as DRAINING.
+    public mutating func evict(_ id: MemberID, _ eviction: Eviction, now: MonotonicInstant) {
+        guard let slot = slotOf[id] else { return }
+        let end = eviction.grace.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
+        if let known = slots[slot].evictionEnd, known <= end { return }
+        let isNew = slots[slot].evictionEnd == nil
+        slots[slot].evictionEnd = end
+        let link: any MemberLink
+        switch slots[slot].state {
+        case .starting: return  // `offer` gives it up.
+        case .free, .cleaning, .stopping: return
+        case .idle(let idle): link = idle.link
+        case .leased(let lease): link = lease.link
+        case .resetting(let resetting): link = resetting.link
+        }
+        let isLeased = slots[slot].leased != nil
+        if isNew {
+            emit(.event(.evicted(id, pool: pools[slots[slot].pool].configuration.name, eviction, isLeased: isLeased)))
+        }
+        emit(.foretell(link, eviction.message))
+        guard isLeased else { return retire(slot, .evicted) }
+        if end.nanoseconds < .max { setTimer(slot, at: end) }
     }
 
     // MARK: Too many

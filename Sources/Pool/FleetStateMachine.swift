@@ -15,6 +15,8 @@ public struct FleetStateMachine: Sendable {
         case grant(WaiterID, Grant)
         case refuse(WaiterID, AcquireError)
         case close(any MemberLink, LinkCloseReason)
+        /// The member's stream may end soon, and why.
+        case foretell(any MemberLink, String)
         case event(PoolEvent)
     }
 

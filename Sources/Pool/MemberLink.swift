@@ -5,6 +5,9 @@ public protocol MemberLink: AnyObject, Sendable {
     /// Closes the stream; the agent then kills everything and exits. Idempotent: the first reason counts.
     func close(_ reason: LinkCloseReason)
 
+    /// Why the stream will end, if it does so before `close`: the runtime takes the member back.
+    func foretell(_ message: String)
+
     /// Pings the agent. Returns when it has answered.
     func ping() async throws(MemberLinkError)
 
@@ -29,6 +32,7 @@ public enum MemberLinkError: Error, Sendable, Equatable, CustomStringConvertible
 }
 
 extension MemberLink {
+    public func foretell(_ message: String) {}
     public func ping() async throws(MemberLinkError) { throw .unsupported }
     public func reset() async throws(MemberLinkError) { throw .unsupported }
 }
@@ -40,6 +44,8 @@ public enum LinkCloseReason: Sendable, Equatable {
     case connectionClosed
     case memberDied
     case retired
+    /// The runtime takes it back.
+    case evicted
     case draining
 }
 
@@ -64,6 +70,8 @@ public enum RetireReason: String, Sendable, CaseIterable {
     /// Its pool's configuration has changed.
     case reconfigured
     case draining
+    /// The runtime takes it back: its node is drained, its pod was deleted.
+    case evicted
 
     /// The reason that its link gets.
     var closeReason: LinkCloseReason {
@@ -74,6 +82,7 @@ public enum RetireReason: String, Sendable, CaseIterable {
         case .connectionClosed: .connectionClosed
         case .died: .memberDied
         case .draining: .draining
+        case .evicted: .evicted
         case .age, .idle, .uses, .unhealthy, .surplus, .reconfigured: .retired
         }
     }
@@ -93,6 +102,7 @@ public enum RetireReason: String, Sendable, CaseIterable {
         case .surplus: 9
         case .reconfigured: 10
         case .draining: 11
+        case .evicted: 12
         }
     }
 }

@@ -48,5 +48,6 @@ public struct PatientRuntime<Base: ContainerRuntime>: ContainerRuntime {
 
     public func remove(_ member: MemberID) async throws(RuntimeError) { try await base.remove(member) }
     public func members() async throws(RuntimeError) -> [MemberID] { try await base.members() }
+    public func watchEvictions(_ told: @escaping @Sendable (MemberID, Eviction) -> Void) { base.watchEvictions(told) }
     public func shutdown() async { await base.shutdown() }
 }

@@ -14,6 +14,8 @@ public enum PoolEvent: Sendable, Equatable {
     case held(pool: String, HeldReason)
     case leaseExpired(MemberID, pool: String)
     case memberDied(MemberID, pool: String, wasLeased: Bool)
+    /// The runtime takes it back.
+    case evicted(MemberID, pool: String, Eviction, isLeased: Bool)
     /// It is given up, after `uses` leases, and will be removed.
     case retired(MemberID, pool: String, RetireReason, uses: Int)
     /// A member died unused, so soon that it counts as a create that failed.

@@ -24,6 +24,9 @@ extension FleetStateMachine {
         var isPinging = false
         /// Whether it failed a ping while it was leased, so that it is retired when the lease ends.
         var isUnhealthy = false
+        /// Until when what runs in it may go on, since the runtime takes it back; the largest time without an end, nil if it does
+        /// not. It is not leased again.
+        var evictionEnd: MonotonicInstant?
         /// While it is leased: its neighbours in the list of the owner's leases.
         var previousOwned: SlotIndex?
         var nextOwned: SlotIndex?

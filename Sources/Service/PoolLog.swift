@@ -61,6 +61,15 @@ package struct PoolLog: PoolObserver {
             gated(.info, "lease expired", pool, metadata: names(member, pool))
         case .memberDied(let member, let pool, let wasLeased):
             gated(.warning, "member died", pool, metadata: names(member, pool, ["member.leased": "\(wasLeased)"]))
+        case .evicted(let member, let pool, let eviction, let isLeased):
+            gated(
+                .warning, "the runtime takes a member back", pool,
+                metadata: names(
+                    member, pool,
+                    [
+                        "runtime.reason": "\(eviction.message)", "member.leased": "\(isLeased)",
+                        "eviction.grace_ms": "\(eviction.grace.map { "\($0.wholeMilliseconds)" } ?? "")",
+                    ]))
         case .retired(let member, let pool, let reason, let uses):
             logger.debug(
                 "member retired",

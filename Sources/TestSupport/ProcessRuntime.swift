@@ -17,6 +17,7 @@ package final class ProcessRuntime: ContainerRuntime {
         var processes: [MemberID: pid_t] = [:]
         var created = 0
         var failure: RuntimeError?
+        var evicted: (@Sendable (MemberID, Eviction) -> Void)?
     }
 
     private let state = Mutex(State())
@@ -39,6 +40,13 @@ package final class ProcessRuntime: ContainerRuntime {
 
     /// From now on, every create fails with this; nil: creates succeed again.
     package func fail(_ error: RuntimeError?) { state.withLock { $0.failure = error } }
+
+    package func watchEvictions(_ told: @escaping @Sendable (MemberID, Eviction) -> Void) {
+        state.withLock { $0.evicted = told }
+    }
+
+    /// Takes a member back, so the pool is told.
+    package func evict(_ member: MemberID, _ eviction: Eviction) { state.withLock { $0.evicted }?(member, eviction) }
 
     /// The process of a member's agent.
     package func process(of member: MemberID) -> Int32? { state.withLock { $0.processes[member] } }

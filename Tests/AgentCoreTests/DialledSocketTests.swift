@@ -62,6 +62,27 @@ struct DialledSocketTests {
         }
     }
 
+    @Test("SIGTERM announces its end to one that was dialled: it goes on until its stream ends")
+    func announced() async throws {
+        try await with { port, agent in
+            let server = try RawSocket(port: port)
+            try server.send(secret)
+            try await eventually("nothing listens") { (try? RawSocket(port: port)) == nil }
+            // After that it has its own dispositions of signals.
+            try await eventually("it serves") {
+                let status = (try? String(contentsOfFile: "/proc/\(agent.pid)/status", encoding: .utf8)) ?? ""
+                let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
+                let blocked = line.flatMap { UInt64($0.dropFirst("SigBlk:".count).trimmingPrefix("\t"), radix: 16) }
+                return (blocked ?? 0) >> UInt64(SIGTERM - 1) & 1 == 1
+            }
+            agent.signal(SIGTERM)
+            agent.signal(SIGINT)
+            server.close()
+            try await eventually("it ends") { agent.status != nil }
+            #expect(agent.status == 0)
+        }
+    }
+
     @Test("a limit that it is told of holds for it and for programs; an unknown one is no start")
     func limits() throws {
         let agent = try BuildProducts.program("berth-agent")

@@ -138,19 +138,45 @@ def a_lost_container() -> None:
 
 @check
 def a_deleted_pod() -> None:
-    """a pod that somebody deletes ends its program, and the pool makes another one; never more than it may have"""
+    """a pod that somebody deletes goes on for the grace, ends its program as DRAINING, and is replaced; never more than max"""
     with Server("--size", "2", "--max", "3") as server:
         lease = server.acquire()
         program, pod = server.start_in(lease, "echo ready; sleep 1000")
         with server.counting_posts() as posts:
             began = time.monotonic()
-            kubectl("delete", "pod", pod, "--wait=false")
+            kubectl("delete", "pod", pod, "--wait=false", "--grace-period=6")
+            until("the server has seen it", lambda: "takes a member back" in server.log.read_text(), 5)
+            require(server.run("--lease", lease, "--", "echo", "still here").stdout == "still here\n", "the lease ended")
             program.wait(20)
-            print(f"        the program ended {time.monotonic() - began:.2f} s after the deletion was asked for")
-            require(program.returncode == 125, program.returncode)
+            took, words = time.monotonic() - began, program.stderr.read()
+            print(f"        the program ended {took:.2f} s after the deletion was asked for, with a grace of 6 s")
+            require(program.returncode == 125 and f"the pod {pod} is being deleted" in words, f"{program.returncode} {words}")
+            require(3 < took < 8, f"{took:.2f} s")
             until("two members are warm again", lambda: server.stats()["pools"][0]["idle"] == 2, 60)
             until("the deleted pod is gone", lambda: len(server.pods()) == 2, 60)
         require(posts.most <= 3, f"{posts.most} pods at a time")
+
+
+@check
+def a_cordoned_node() -> None:
+    """on a node that is cordoned no member is leased any more: idle ones move to another, a lease goes on until it is released"""
+    with Server("--size", "2", "--max", "4") as server:
+        lease = server.acquire()
+        program, pod = server.start_in(lease, "echo ready; sleep 4; echo done")
+        node = next(one["spec"]["nodeName"] for one in server.pods() if one["metadata"]["name"] == pod)
+        kubectl("cordon", node)
+        try:
+            def elsewhere() -> bool:
+                pods = [one for one in server.pods() if one["metadata"]["name"] != pod]
+                return all(one["spec"].get("nodeName") != node for one in pods) and server.stats()["pools"][0]["idle"] == 2
+            until("two idle members are on other nodes", elsewhere, 60)
+            require(program.wait(20) == 0, program.stderr.read())
+            require(server.run("--lease", lease, "--", "echo", "still here").stdout == "still here\n", "the lease ended")
+            server.release(lease)
+            until("its pod is gone", lambda: all(one["metadata"]["name"] != pod for one in server.pods()), 60)
+            require("is cordoned" in server.log.read_text(), server.log.read_text()[-3000:])
+        finally:
+            kubectl("uncordon", node)
 
 
 @check

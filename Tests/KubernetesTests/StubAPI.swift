@@ -45,6 +45,9 @@ final class StubAPI: Sendable {
         var watchers: [ObjectIdentifier: any Channel] = [:]
         var secrets: [String: [UInt8]] = [:]
         var nextAddress = 0
+        /// Of a list of nodes; nil if this server may not see them.
+        var nodes: String?
+        var nodeWatchers: [any Channel] = []
     }
 
     struct Pod: Sendable {
@@ -56,8 +59,13 @@ final class StubAPI: Sendable {
         var version: Int
         var listener: (any Channel)?
 
+        /// More of its metadata.
+        var deletion = ""
+        var node = "n1"
+
         var json: String {
-            #"{"metadata": {\#(metadata), "uid": "\#(uid)", "resourceVersion": "\#(version)"}, "status": \#(status)}"#
+            #"{"metadata": {\#(metadata), "uid": "\#(uid)", "resourceVersion": "\#(version)"\#(deletion)}, "#
+                + #""spec": {"nodeName": "\#(node)"}, "status": \#(status)}"#
         }
     }
 
@@ -113,6 +121,10 @@ final class StubAPI: Sendable {
         case .carryOutAndClose:
             _ = await carryOut(call, body)
             try? await channel.close()
+        case nil where call.isWatch && call.path.hasSuffix("/nodes"):
+            head(200, [("transfer-encoding", "chunked")], on: channel)
+            channel.flush()
+            state.withLock { $0.nodeWatchers.append(channel) }
         case nil where call.isWatch: watch(channel)
         case nil:
             let (status, text) = await carryOut(call, body)
@@ -129,6 +141,9 @@ final class StubAPI: Sendable {
             let allowed = state.withLock { $0.review }(verb)
             return (201, text.dropLast() + #", "status": {"allowed": \#(allowed)}}"#)
         case "POST": return await create(body)
+        case "GET" where name == "nodes":
+            guard let nodes = now.nodes else { return Self.status(403, "Forbidden", "nodes is forbidden") }
+            return (200, #"{"metadata": {"resourceVersion": "1"}, "items": [\#(nodes)]}"#)
         case "GET" where name == "pods":
             return state.withLock { state in
                 let items = state.pods.values.map(\.json).joined(separator: ", ")
@@ -214,6 +229,24 @@ final class StubAPI: Sendable {
         guard let pod else { return }
         try? await pod.listener?.close()
         for watcher in watchers { write(Self.event("DELETED", pod), on: watcher, flushes: true) }
+    }
+
+    /// Changes a pod, and tells who watches.
+    func change(_ name: String, _ change: @Sendable (inout Pod) -> Void) {
+        let (pod, watchers) = state.withLock { state in
+            state.version += 1
+            state.pods[name]?.version = state.version
+            if state.pods[name] != nil { change(&state.pods[name]!) }
+            return (state.pods[name], Array(state.watchers.values))
+        }
+        guard let pod else { return }
+        for watcher in watchers { write(Self.event("MODIFIED", pod), on: watcher, flushes: true) }
+    }
+
+    func changeNode(_ json: String) {
+        for watcher in now.nodeWatchers {
+            write(#"{"type": "MODIFIED", "object": \#(json)}"# + "\n", on: watcher, flushes: true)
+        }
     }
 
     // MARK: Answers

@@ -13,7 +13,7 @@ import TestSupport
 struct StubTests {
     private let template = MemberTemplate(image: "busybox:latest")
 
-    private func with(
+    func with(
         requestsPerSecond: Int = 200, _ body: (KubernetesRuntime, StubAPI) async throws -> Void
     ) async throws {
         let api = try await StubAPI.start()

@@ -125,6 +125,12 @@ extension [FleetStateMachine.Effect] {
         return nil
     }
 
+    var foretold: [String] {
+        compactMap { effect in
+            if case .foretell(_, let message) = effect { message } else { nil }
+        }
+    }
+
     var closings: [LinkCloseReason] {
         compactMap { effect in
             if case .close(_, let reason) = effect { reason } else { nil }

@@ -90,6 +90,22 @@ struct EndCauseTests {
         }
     }
 
+    @Test(
+        "a member that is taken back: its lease goes on for the grace, then what runs ends as DRAINING, and says why",
+        arguments: [true, false])
+    func eviction(byTheServer: Bool) async throws {
+        let words = "the pod p is being deleted"
+        let (ended, stream) = try await run(ExecuteRequest(shell: "echo x; sleep 1000")) { server, client, lease in
+            let member = MemberID(lease.member)
+            server.runtime.evict(member, Eviction(words, grace: byTheServer ? .milliseconds(300) : .seconds(1000)))
+            #expect(try await client.run(.shell("echo still here"), in: lease).stdout.text == "still here\n")
+            if !byTheServer { kill(try #require(server.runtime.process(of: member)), SIGKILL) }
+        }
+        #expect(ended.cause == .draining)
+        #expect(ended.message == words)
+        #expect(stream.stdout.text == "x\n")
+    }
+
     @Test("a lease that is released, or whose time passes, or whose connection closes: cancelled, and which is said")
     func leaseEnds() async throws {
         let released = try await run(ExecuteRequest(shell: "echo x; sleep 1000")) { _, client, lease in

@@ -60,7 +60,8 @@ class Chart(unittest.TestCase):
         plain = {}
         for each in yaml.safe_load_all((ROOT / "packaging/kubernetes/berth.yaml").read_text()):
             if each["kind"] != "Namespace":
-                self.assertEqual(each["metadata"].pop("namespace"), "berth")
+                inside = not each["kind"].startswith("Cluster")
+                self.assertEqual(each["metadata"].pop("namespace", None), "berth" if inside else None)
                 plain[each["kind"], each["metadata"]["name"]] = each
         self.assertEqual(ours.keys(), plain.keys())
         labels = {"app.kubernetes.io/name": "berth", "app.kubernetes.io/instance": "berth"}
@@ -127,6 +128,8 @@ class Chart(unittest.TestCase):
         self.assertEqual(settings["pools"]["x"]["runtime_name"], "gvisor")
         # Helm merges maps, so the pool of the chart's own values is still there unless it is set to null.
         self.assertEqual(set(settings["pools"]), {"python", "x"})
+        self.assertEqual(objects["ClusterRoleBinding", "other-far-nodes"]["subjects"][0]["namespace"], "far")
+        self.assertFalse(any(kind.startswith("Cluster") for kind, _ in self.render(watchNodes=False)))
         self.assertFalse(any(kind == "NetworkPolicy" for kind, _ in self.render(networkPolicy={"enabled": False, "clients": []})))
 
     def test_another_configuration_is_another_pod(self):

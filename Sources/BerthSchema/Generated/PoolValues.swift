@@ -1775,7 +1775,7 @@ public struct PoolStats: Message, Encodable {
     public var recycled: UInt64
     /// Members retired since the server started, by reason, reasons with 0 left out: "released", "lease expired",
     /// "connection closed", "died", "age", "idle", "uses", "unhealthy", "reset failed", "surplus", "reconfigured",
-    /// "draining".
+    /// "draining", "evicted".
     public var retired: [String: UInt64]
     /// Time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,.
     public var acquireP50Microseconds: UInt64

@@ -18,6 +18,10 @@ extension Book {
                     throw Violation(rule: .links, detail: "a link was closed twice")
                 }
                 closed.insert(link.number)
+            case .foretell(let link, _):
+                guard let link = link as? SimulatedLink, let index = index(link.number),
+                    members[index].evictionEnd != nil
+                else { throw Violation(rule: .evict, detail: "an end is foretold to a member that stays") }
             case .event(.retired(let id, _, let reason, let uses)):
                 given.insert(try retired(id, reason, uses: uses, now))
             case .event: break
@@ -78,6 +82,7 @@ extension Book {
         case .released, .died, .draining: .books
         case .leaseExpired, .connectionClosed: .leaseEnd
         case .age, .idle, .uses, .surplus: .retire
+        case .evicted: .evict
         case .unhealthy: .health
         case .resetFailed: .reset
         case .reconfigured: .reload
@@ -100,6 +105,7 @@ extension Book {
             switch (reason, member.state) {
             case (.leaseExpired, .leased(let lease)):
                 isRight = !lease.isOrphaned && lease.active == 0 && lease.expires <= now
+            case (.evicted, .leased): isRight = member.evictionEnd.map { $0 <= now } ?? false
             case (.connectionClosed, .leased(let lease)): isRight = lease.isOrphaned && lease.expires <= now
             case (.age, .idle): isRight = endOfLife(member).map { $0 <= now } ?? false
             case (.idle, .idle(let since)): isRight = pools[pool].settings.maxIdle.map { since + $0 <= now } ?? false
@@ -137,6 +143,10 @@ extension Book {
         }
         let removals = removalsRunning
         for member in members {
+            if let end = member.evictionEnd, member.isLeased {
+                guard end > now else { throw Violation(rule: .evict, detail: "\(member.id) was due \(now - end) ago") }
+                if end.nanoseconds < .max { due.append((end, "the end of an eviction's grace")) }
+            }
             switch member.state {
             case .leased(let lease) where lease.active == 0 || lease.isOrphaned:
                 guard lease.expires > now else {

@@ -33,6 +33,7 @@ package enum Rule: String, Sendable, CaseIterable {
     case removal = "removals are bounded, and repeated until confirmed"
     case reset = "a reset member is proven before it is idle again"
     case health = "idle members are asked for their health, and retired on failure"
+    case evict = "a member that is taken back is leased to nobody else, and its lease ends with the grace"
     case retire = "a member is retired when it is time, and not before"
     case reload = "outdated members go as new ones get warm"
     case links = "a link is closed once, when its member is given up"
@@ -87,6 +88,8 @@ struct Book {
         var jitter = 0.0
         var uses = 0
         var isUnhealthy = false
+        /// Until when what runs in it may go on, since the runtime takes it back; nil if it does not.
+        var evictionEnd: MonotonicInstant?
         /// Its number in the order in which members became idle.
         var idleOrder = 0
         var nextPing = MonotonicInstant(nanoseconds: .max)
@@ -222,6 +225,7 @@ struct Book {
 
     func reasonToRetire(_ member: Member, _ now: MonotonicInstant) -> RetireReason? {
         guard let pool = anyPage(member.pool) else { return .draining }
+        if member.evictionEnd != nil { return .evicted }
         if member.isUnhealthy { return .unhealthy }
         if let most = pools[pool].settings.maxUses, member.uses >= most { return .uses }
         if let end = endOfLife(member), end <= now { return .age }

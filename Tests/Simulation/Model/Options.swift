@@ -48,7 +48,7 @@ package struct Event: Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable {
         case maintain, acquire, burst, cancelWaiter, release, releaseAgain, returnUnused, use, endUse, renew
         case closeConnection, memberDies, pass, jump, createEnds, createHangs, cleaningEnds, removalEnds, resetEnds
-        case pingEnds, resize, resetBackoff, drainPool, reload, hostMemory, drain, endLeases, useEnded
+        case pingEnds, evict, resize, resetBackoff, drainPool, reload, hostMemory, drain, endLeases, useEnded
     }
 
     package var kind: Kind
@@ -95,7 +95,7 @@ struct Storyteller {
     mutating func next() -> Event {
         let kind: Event.Kind
         if random.chance(faults.deaths) {
-            kind = .memberDies
+            kind = random.chance(0.3) ? .evict : .memberDies
         } else if random.chance(faults.vanishing) {
             kind = random.chance(0.6) ? .cancelWaiter : .closeConnection
         } else if random.chance(faults.bursts) {

@@ -102,7 +102,7 @@ extension Run {
             if member.isStarting {
                 book.members[index].hasDied = true
             } else {
-                book.mustRetire(index, .died)
+                book.mustRetire(index, member.evictionEnd == nil ? .died : .evicted)
                 let life = now - member.ready
                 if member.isIdle, member.uses == 0, let pool = book.anyPage(member.pool),
                     life < book.pools[pool].settings.minLife, !book.isDraining, !book.pools[pool].isDraining,
@@ -113,6 +113,18 @@ extension Run {
                     if let last, now - last <= book.pools[pool].settings.backoff * 2 { book.failed(pool, now) }
                 }
             }
+        }
+        try read(machine.takeEffects())
+    }
+
+    mutating func evict(_ event: Event) throws(Violation) {
+        guard let member = pick(event, from: book.members), let index = book.index(member.number) else { return }
+        let grace: Duration? = event.value % 3 == 0 ? nil : .milliseconds(Int(event.value / 4 % 60_000))
+        machine.evict(member.id, Eviction("as the story says", grace: grace), now: now)
+        if !member.isStopping {
+            let end = grace.map { now + $0 } ?? MonotonicInstant(nanoseconds: .max)
+            book.members[index].evictionEnd = min(end, member.evictionEnd ?? end)
+            if member.isIdle || member.isResetting { book.mustRetire(index, .evicted) }
         }
         try read(machine.takeEffects())
     }

@@ -127,6 +127,7 @@ package struct Run {
         case .use, .endUse, .renew: try useLease(event)
         case .closeConnection: try closeConnection(event)
         case .memberDies: try memberDies(event)
+        case .evict: try evict(event)
         case .pass: now = now + .milliseconds(Int(event.value % 5000))
         case .jump: now = now + .seconds(Int(event.value % 7200))
         case .createEnds: try createEnds(event)

@@ -149,6 +149,14 @@ struct Canary: Sendable, CustomTestStringConvertible {
         Canary("dead members are not noticed", [.books, .longestIdle, .backoff]) {
             { kind, isBefore, old, machine, _ in if kind == .memberDies, !isBefore { machine = old } }
         },
+        Canary("a member that is taken back is kept", [.evict, .fifo]) {
+            { kind, isBefore, old, machine, _ in if kind == .evict, !isBefore { machine = old } }
+        },
+        Canary("an eviction's grace is forgotten", .evict, .wake) { machine, _ in
+            for slot in machine.slots.indices where machine.slots[slot].evictionEnd != nil {
+                machine.slots[slot].evictionEnd = MonotonicInstant(nanoseconds: .max)
+            }
+        },
         Canary("a lease lasts for ever", .leaseEnd, .wake) { machine, _ in
             eachLease(&machine) { $0.expires = MonotonicInstant(nanoseconds: .max) }
         },

@@ -1071,7 +1071,7 @@ export interface PoolStats {
   recycled: number;
   /** members retired since the server started, by reason, reasons with 0 left out: */
   retired: { [key: string]: number };
-  /** "released", "lease expired", "connection closed", "died", "age", "idle", "uses", "unhealthy", "reset failed", "surplus", "reconfigured", "draining" */
+  /** "released", "lease expired", "connection closed", "died", "age", "idle", "uses", "unhealthy", "reset failed", "surplus", "reconfigured", "draining", "evicted" */
   acquireP50Us: number;
   /** in microseconds, at most 25 % too high; Acquires that got no member are not counted; */
   acquireP90Us: number;

@@ -5997,7 +5997,8 @@ type PoolStats struct {
 	Recycled       uint64            `protobuf:"varint,25,opt,name=recycled,proto3" json:"recycled,omitempty"`                                                                                       // successful resets since the server started
 	Retired        map[string]uint64 `protobuf:"bytes,26,rep,name=retired,proto3" json:"retired,omitempty" protobuf_key:"bytes,1,opt,name=key,proto3" protobuf_val:"varint,2,opt,name=value,proto3"` // members retired since the server started, by reason, reasons with 0 left out:
 	// "released", "lease expired", "connection closed", "died", "age", "idle", "uses",
-	// "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
+	// "unhealthy", "reset failed", "surplus", "reconfigured", "draining",
+	// "evicted"
 	AcquireP50Us      uint64  `protobuf:"varint,27,opt,name=acquire_p50_us,json=acquireP50Us,proto3" json:"acquire_p50_us,omitempty"`                 // time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,
 	AcquireP90Us      uint64  `protobuf:"varint,28,opt,name=acquire_p90_us,json=acquireP90Us,proto3" json:"acquire_p90_us,omitempty"`                 // in microseconds, at most 25 % too high; Acquires that got no member are not counted;
 	AcquireP99Us      uint64  `protobuf:"varint,29,opt,name=acquire_p99_us,json=acquireP99Us,proto3" json:"acquire_p99_us,omitempty"`                 // 0 before the first

@@ -1198,7 +1198,8 @@ pub struct PoolStats {
     #[prost(btree_map="string, uint64", tag="26")]
     pub retired: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
     /// "released", "lease expired", "connection closed", "died", "age", "idle", "uses",
-    /// "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
+    /// "unhealthy", "reset failed", "surplus", "reconfigured", "draining",
+    /// "evicted"
     ///
     /// time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,
     #[prost(uint64, tag="27")]

@@ -2219,7 +2219,8 @@ struct  Berth__V1__PoolStats
   Berth__V1__PoolStats__RetiredEntry **retired;
   /*
    * "released", "lease expired", "connection closed", "died", "age", "idle", "uses",
-   * "unhealthy", "reset failed", "surplus", "reconfigured", "draining"
+   * "unhealthy", "reset failed", "surplus", "reconfigured", "draining",
+   * "evicted"
    */
   /*
    * time from an Acquire's arrival until it had a member: quantiles, weighted to recent ones,
