@@ -8,7 +8,7 @@ internal import NIOCore
 /// What tenants may, and what one of them has to do with another: nothing.
 extension ServerBook {
     /// How long something may go on, at most, after its caller's connection has ended.
-    private static let wake = TimeAmount.seconds(120)
+    private static let wake = TimeAmount.seconds(240)
 
     // MARK: What may count
 
