@@ -102,8 +102,8 @@ struct ModelContext: AsyncParsableCommand {
         let hello = Task {
             do {
                 _ = try await client.hello(client: "berth-mcp")
-            } catch where !Task.isCancelled {
-                ModelContext.log("\(error); calls will try again")
+            } catch {
+                if !Task.isCancelled { ModelContext.log("\(error); calls will try again") }
             }
         }
         for await _ in ends { break }

@@ -91,7 +91,8 @@ final class PodWatch: Sendable {
 
     /// The changes of a pod, and how it is now if it is known. Only the newest is kept for who is slow.
     func changes(of name: String) -> AsyncStream<Sight<PodObject>> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Sight<PodObject>.self, bufferingPolicy: .bufferingNewest(1))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Sight<PodObject>.self, bufferingPolicy: .bufferingNewest(1))
         let number = state.withLock { state in
             state.next += 1
             state.listeners[name, default: [:]][state.next] = continuation

@@ -38,6 +38,13 @@ package struct PoolLog: PoolObserver {
         ]
     }
 
+    private func evicted(_ metadata: Logger.Metadata, _ eviction: Eviction, _ pool: String) {
+        var metadata = metadata
+        metadata["runtime.reason"] = "\(eviction.message)"
+        if let grace = eviction.grace { metadata["eviction.grace_ms"] = "\(grace.wholeMilliseconds)" }
+        gated(.warning, "the runtime takes a member back", pool, metadata: metadata)
+    }
+
     package func record(_ event: PoolEvent) {
         switch event {
         case .createStarted(let member, let pool, let onDemand):
@@ -62,14 +69,7 @@ package struct PoolLog: PoolObserver {
         case .memberDied(let member, let pool, let wasLeased):
             gated(.warning, "member died", pool, metadata: names(member, pool, ["member.leased": "\(wasLeased)"]))
         case .evicted(let member, let pool, let eviction, let isLeased):
-            gated(
-                .warning, "the runtime takes a member back", pool,
-                metadata: names(
-                    member, pool,
-                    [
-                        "runtime.reason": "\(eviction.message)", "member.leased": "\(isLeased)",
-                        "eviction.grace_ms": "\(eviction.grace.map { "\($0.wholeMilliseconds)" } ?? "")",
-                    ]))
+            evicted(names(member, pool, ["member.leased": "\(isLeased)"]), eviction, pool)
         case .retired(let member, let pool, let reason, let uses):
             logger.debug(
                 "member retired",

@@ -236,7 +236,10 @@ final class StubAPI: Sendable {
         let (pod, watchers) = state.withLock { state in
             state.version += 1
             state.pods[name]?.version = state.version
-            if state.pods[name] != nil { change(&state.pods[name]!) }
+            if var pod = state.pods[name] {
+                change(&pod)
+                state.pods[name] = pod
+            }
             return (state.pods[name], Array(state.watchers.values))
         }
         guard let pod else { return }
