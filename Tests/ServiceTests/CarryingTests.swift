@@ -76,6 +76,8 @@ struct CarryingTests {
                 await server.rpc.freeze()
                 server.service.freeze()
                 for link in links { link.freeze() }
+                // What event loops have told each other arrives, as in a takeover.
+                for link in links { try await link.eventLoop.submit {}.get() }
                 let writing = Task { try await cat.write(Array("\(round)\n".utf8)) }
                 let waiting = Task { try await client.stats() }
                 let before = try? server.service.carry()
