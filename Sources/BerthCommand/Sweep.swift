@@ -60,7 +60,14 @@ struct Sweep: AsyncParsableCommand {
                 endpoint: try DockerEndpoint(dockerHost, tls: tls ? settings : nil), instance: instance,
                 agentPath: agent, stateDirectory: stateDir,
                 logger: Logger(label: "berth") { _ in SwiftLogNoOpLogHandler() })
-            for member in try await runtime.members() { try await runtime.remove(member) }
+            // A server that ended by itself has left nothing. When one was killed, the engine carries a create that was under way
+            // out all the same, a little later.
+            for pause in [0, 500, 1500, 2000] {
+                do { try await Task.sleep(for: .milliseconds(pause)) } catch { break }
+                let members = try await runtime.members()
+                for member in members { try await runtime.remove(member) }
+                if pause == 0, members.isEmpty { break }
+            }
             await runtime.removeLeftovers()
             await runtime.shutdown()
         } catch {

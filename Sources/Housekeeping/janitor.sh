@@ -32,7 +32,7 @@ while [ $i -lt 20 ] && [ -n "$(processes)" ]; do
     i=$((i + 1))
 done
 
-for command in "$@"; do timeout -k 1 5 sh -c "$command" 3>&-; done
+for command in "$@"; do timeout -k 1 9 sh -c "$command" 3>&-; done
 
 i=0
 while [ $i -lt 40 ]; do
