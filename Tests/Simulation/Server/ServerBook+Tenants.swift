@@ -10,6 +10,9 @@ extension ServerBook {
     /// How long something may go on, at most, after its caller's connection has ended.
     private static let wake = TimeAmount.seconds(240)
 
+    /// How long a container may count after its caller has been told that its program or lease has ended.
+    private static let release = TimeAmount.milliseconds(50)
+
     // MARK: What may count
 
     /// From when on a lease surely counts no more; nil: it may.
@@ -105,7 +108,9 @@ extension ServerBook {
         let policy = party.policy
         let isRight: Bool =
             switch limit {
-            case "max_leases": policy.maxLeases.map { most(party.leases, since: asked, but: own) >= $0 } ?? false
+            // What has ended for its caller counts until the server has let go of its container.
+            case "max_leases":
+                policy.maxLeases.map { most(party.leases, since: asked - Self.release, but: own) >= $0 } ?? false
             case "max_executions":
                 policy.maxExecutions.map { most(party.works, since: asked, but: own) >= $0 } ?? false
             case "requests_per_second": policy.requestsPerSecond.map { mayBeBusy(party, $0, asked) } ?? false
