@@ -13,17 +13,14 @@ final class EvictionWatch: Sendable {
         var told: (@Sendable (MemberID, Eviction) -> Void)?
         /// The node of every pod with a member, by the pod's name.
         var places: [String: (member: MemberID, node: String)] = [:]
-        /// Why nothing new should begin on a node.
-        var troubles: [String: String] = [:]
-        /// The names of all nodes that are known.
-        var nodes: Set<String> = []
-        var task: Task<Void, Never>?
-        var isStopped = false
+        /// All nodes that are known, and why nothing new should begin on one; nil if it may.
+        var nodes: [String: String?] = [:]
     }
 
     private let api: KubernetesAPI
     private let logger: Logger
     private let state = Mutex(State())
+    private let task = WatchTask()
 
     init(_ api: KubernetesAPI, logger: Logger) {
         self.api = api
@@ -34,23 +31,14 @@ final class EvictionWatch: Sendable {
 
     /// Begins to watch the nodes.
     func start() {
-        state.withLock { state in
-            guard state.task == nil, !state.isStopped else { return }
-            state.task = Task { [weak self] in await self?.run() }
-        }
+        task.start { [weak self] in await self?.run() }
     }
 
-    func stop() {
-        let task = state.withLock { state in
-            state.isStopped = true
-            return state.task.take()
-        }
-        task?.cancel()
-    }
+    func stop() { task.stop() }
 
     private func run() async {
         let feed = ObjectFeed<NodeObject>(
-            api: api, path: api.nodesPath, logger: logger, known: { [self] in state.withLock { $0.nodes } },
+            api: api, path: api.nodesPath, logger: logger, known: { [self] in state.withLock { Set($0.nodes.keys) } },
             take: { [self] in take($0, of: $1) })
         do {
             try await feed.run()
@@ -71,7 +59,7 @@ final class EvictionWatch: Sendable {
         let node = pod.spec?.nodeName
         let (told, trouble) = state.withLock { state in
             if let node { state.places[name] = (member, node) }
-            return (state.told, node.flatMap { state.troubles[$0] })
+            return (state.told, node.flatMap { state.nodes[$0] ?? nil })
         }
         guard let told else { return }
         // The pool knows which members it has given up itself.
@@ -85,10 +73,9 @@ final class EvictionWatch: Sendable {
     private func take(_ sight: Sight<NodeObject>, of name: String) {
         let trouble: String? = if case .seen(let node) = sight { node.trouble } else { "the node \(name) is gone" }
         let (told, members) = state.withLock { state in
-            if case .seen = sight { state.nodes.insert(name) } else { state.nodes.remove(name) }
-            state.troubles[name] = trouble
-            let isNews = trouble != nil
-            return (state.told, isNews ? state.places.values.filter { $0.node == name }.map(\.member) : [])
+            if case .seen = sight { state.nodes[name] = .some(trouble) } else { state.nodes[name] = nil }
+            guard trouble != nil else { return (state.told, [MemberID]()) }
+            return (state.told, state.places.values.filter { $0.node == name }.map(\.member))
         }
         guard let told, let trouble else { return }
         for member in members { told(member, Eviction(trouble)) }

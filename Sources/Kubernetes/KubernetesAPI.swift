@@ -54,11 +54,13 @@ final class KubernetesAPI: Sendable {
         }
     }
 
-    func pods(selector: String) async throws -> ObjectList<PodObject> {
-        // An object of the API has at most 1.5 MB, and a pod of ours a few kB.
-        try Self.decode(
-            try await call(
-                HTTPRequest(.get, podsPath, query: [("labelSelector", selector)], maxBodyBytes: 64 << 20)))
+    func pods(selector: String) async throws -> ObjectList<PodObject> { try await list(podsPath, selector: selector) }
+
+    /// All objects of a kind, or those with the labels.
+    func list<Object: WatchedObject>(_ path: String, selector: String?) async throws -> ObjectList<Object> {
+        // An object of the API has at most 1.5 MB; a pod of ours has a few kB, a node some ten.
+        let query = selector.map { [("labelSelector", $0)] } ?? []
+        return try Self.decode(try await call(HTTPRequest(.get, path, query: query, maxBodyBytes: 64 << 20)))
     }
 
     func create(_ pod: PodSpecification) async throws -> PodObject {

@@ -9,8 +9,6 @@ internal import Pool
 struct ObjectFeed<Object: WatchedObject>: Sendable {
     /// The API ends a watch after this time, and it begins anew.
     private static var length: Int { 240 }
-    /// An object of the API has at most 1.5 MB; a pod of ours has a few kB, a node some ten.
-    private static var maxListBytes: Int { 64 << 20 }
 
     let api: KubernetesAPI
     let path: String
@@ -57,9 +55,7 @@ struct ObjectFeed<Object: WatchedObject>: Sendable {
     private func list() async throws -> String {
         // One that is seen meanwhile may be younger than the list.
         let known = known()
-        let query = selector.map { [("labelSelector", $0)] } ?? []
-        let request = HTTPRequest(.get, path, query: query, maxBodyBytes: Self.maxListBytes)
-        let list: ObjectList<Object> = try KubernetesAPI.decode(try await api.call(request))
+        let list: ObjectList<Object> = try await api.list(path, selector: selector)
         for name in known.subtracting(list.items.map(\.name)) { take(.gone, name) }
         for object in list.items { take(.seen(object), object.name) }
         return list.metadata?.resourceVersion ?? "0"

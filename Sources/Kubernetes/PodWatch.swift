@@ -15,8 +15,6 @@ final class PodWatch: Sendable {
         var pods: [String: PodObject] = [:]
         var listeners: [String: [Int: AsyncStream<Sight<PodObject>>.Continuation]] = [:]
         var next = 0
-        var task: Task<Void, Never>?
-        var isStopped = false
     }
 
     /// How often who waits for a pod looks by himself.
@@ -28,6 +26,7 @@ final class PodWatch: Sendable {
     /// Called with every sight of a pod, and its name.
     private let noticed: @Sendable (Sight<PodObject>, String) -> Void
     private let state = Mutex(State())
+    private let task = WatchTask()
 
     init(
         _ api: KubernetesAPI, selector: String, logger: Logger,
@@ -40,19 +39,10 @@ final class PodWatch: Sendable {
     }
 
     func start() {
-        state.withLock { state in
-            guard state.task == nil, !state.isStopped else { return }
-            state.task = Task { [weak self] in await self?.run() }
-        }
+        task.start { [weak self] in await self?.run() }
     }
 
-    func stop() {
-        let task = state.withLock { state in
-            state.isStopped = true
-            return state.task.take()
-        }
-        task?.cancel()
-    }
+    func stop() { task.stop() }
 
     // MARK: For who waits for a pod
 

@@ -141,11 +141,13 @@ extension FleetStateMachine {
     // MARK: Within the machine
 
     mutating func leaseTimer(_ slot: SlotIndex, _ lease: Lease, now: MonotonicInstant) {
-        if let end = slots[slot].evictionEnd, end <= now {
-            pools[slots[slot].pool].times.use.record(now - lease.since)
-            return retire(slot, .evicted)
+        if let end = slots[slot].evictionEnd, end.nanoseconds < .max {
+            guard end > now else {
+                pools[slots[slot].pool].times.use.record(now - lease.since)
+                return retire(slot, .evicted)
+            }
+            setTimer(slot, at: end)
         }
-        if let end = slots[slot].evictionEnd, end.nanoseconds < .max { setTimer(slot, at: end) }
         if lease.expires <= now, lease.active == 0 || lease.isOrphaned {
             pools[slots[slot].pool].times.use.record(now - lease.since)
             if !lease.isOrphaned {
